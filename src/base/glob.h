@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string_view>
+
+namespace runnel {
+
+// Redis's glob over bytes: `*` any run, `?` one byte, `[a-z]` `[^x]` classes, `\` takes the next byte as it
+// is. The pattern is never wrong: a class that does not end takes the rest of the pattern.
+bool GlobMatch(std::string_view pattern, std::string_view text, bool ignore_case = false);
+
+}  // namespace runnel

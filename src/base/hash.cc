@@ -1,0 +1,21 @@
+#include "base/hash.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/random.h"
+
+namespace runnel {
+namespace {
+
+const uint64_t kSeed = RandomSeed();
+
+}  // namespace
+
+uint64_t HashKey(std::string_view name) {
+  return XXH3_64bits_withSeed(name.data(), name.size(), kSeed);
+}
+
+uint64_t Checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+}  // namespace runnel

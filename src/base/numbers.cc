@@ -1,0 +1,162 @@
+#include "base/numbers.h"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "base/text.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::array<char, 200> kDigitPairs = [] {
+  std::array<char, 200> pairs{};
+  for (int i = 0; i < 100; i++) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+// strtod and its kin want a terminator; a text longer than any sensible number is none.
+constexpr size_t kMaxFloatText = 255;
+
+template <class T, class Convert>
+std::optional<T> ParseFloating(std::string_view text, Convert convert) {
+  if (text.empty() || text.size() > kMaxFloatText || IsSpace(text[0])) return std::nullopt;
+  char buffer[kMaxFloatText + 1];
+  std::memcpy(buffer, text.data(), text.size());
+  buffer[text.size()] = '\0';
+  char* end = nullptr;
+  errno = 0;
+  const T value = convert(buffer, &end);
+  if (end != buffer + text.size() || std::isnan(value)) return std::nullopt;
+  const bool overflow = errno == ERANGE && (std::isinf(value) || value == 0);
+  if (overflow) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+char* WriteDecimal(char* out, uint64_t value) {
+  if (value < 10) {
+    *out = static_cast<char>('0' + value);
+    return out + 1;
+  }
+  char buffer[kMaxDecimal];
+  char* begin = buffer + kMaxDecimal;
+  while (value >= 100) {
+    begin -= 2;
+    std::memcpy(begin, &kDigitPairs[2 * (value % 100)], 2);
+    value /= 100;
+  }
+  if (value >= 10) {
+    begin -= 2;
+    std::memcpy(begin, &kDigitPairs[2 * value], 2);
+  } else {
+    *--begin = static_cast<char>('0' + value);
+  }
+  const size_t size = static_cast<size_t>(buffer + kMaxDecimal - begin);
+  std::memcpy(out, begin, size);
+  return out + size;
+}
+
+char* WriteDecimal(char* out, int64_t value) {
+  if (value >= 0) return WriteDecimal(out, static_cast<uint64_t>(value));
+  *out = '-';
+  return WriteDecimal(out + 1, uint64_t{0} - static_cast<uint64_t>(value));
+}
+
+std::optional<int64_t> ParseInteger(std::string_view text) {
+  if (text.empty() || text.size() > 20) return std::nullopt;
+  const bool negative = text[0] == '-';
+  const size_t first = negative ? 1 : 0;
+  if (text.size() == first) return std::nullopt;
+  if (text[first] == '0') {
+    if (text.size() == 1) return 0;
+    return std::nullopt;
+  }
+  const std::optional<uint64_t> magnitude = ParseDigits(text.substr(first));
+  if (!magnitude) return std::nullopt;
+  constexpr uint64_t kLargest = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (*magnitude > kLargest + (negative ? 1 : 0)) return std::nullopt;
+  return static_cast<int64_t>(negative ? uint64_t{0} - *magnitude : *magnitude);
+}
+
+std::optional<uint64_t> ParseDigits(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  uint64_t value = 0;
+  for (const char c : text) {
+    const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
+    if (digit > 9) return std::nullopt;
+    if (__builtin_mul_overflow(value, uint64_t{10}, &value) ||
+        __builtin_add_overflow(value, uint64_t{digit}, &value)) {
+      return std::nullopt;
+    }
+  }
+  return value;
+}
+
+std::optional<double> ParseDouble(std::string_view text) {
+  return ParseFloating<double>(text, [](const char* in, char** end) { return std::strtod(in, end); });
+}
+
+std::optional<long double> ParseLongDouble(std::string_view text) {
+  return ParseFloating<long double>(text,
+                                    [](const char* in, char** end) { return std::strtold(in, end); });
+}
+
+std::string FormatDouble(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  if (std::abs(value) < 1e15 && value == std::trunc(value) && !(value == 0 && std::signbit(value))) {
+    char buffer[kMaxDecimal];
+    return std::string(buffer, WriteDecimal(buffer, static_cast<int64_t>(value)));
+  }
+  char buffer[32];
+  const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);
+  return std::string(buffer, result.ptr);
+}
+
+std::string FormatLongDouble(long double value) {
+  // 17 digits hide the last bits of a long double's 19, which are the ones that rounding leaves wrong.
+  char buffer[5200];
+  const int size = std::snprintf(buffer, sizeof(buffer), "%.17Lf", value);
+  std::string text(buffer, static_cast<size_t>(size));
+  if (text.find('.') != std::string::npos) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+  }
+  return text == "-0" ? "0" : text;
+}
+
+std::optional<uint64_t> ParseMemorySize(std::string_view text) {
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::optional<uint64_t> number = ParseDigits(text.substr(0, digits));
+  if (!number) return std::nullopt;
+  const std::string_view unit = text.substr(digits);
+  constexpr struct {
+    std::string_view name;
+    uint64_t factor;
+  } kUnits[] = {{"", 1},
+                {"b", 1},
+                {"k", 1000},
+                {"kb", 1024},
+                {"m", 1000 * 1000},
+                {"mb", 1024 * 1024},
+                {"g", 1000 * 1000 * 1000},
+                {"gb", 1024 * 1024 * 1024}};
+  for (const auto& known : kUnits) {
+    if (!EqualsIgnoreCase(unit, known.name)) continue;
+    uint64_t bytes;
+    if (__builtin_mul_overflow(*number, known.factor, &bytes)) return std::nullopt;
+    return bytes;
+  }
+  return std::nullopt;
+}
+
+}  // namespace runnel

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/assert.h"
+
+// The one way in which an expected failure travels: a Status, or a Result<T> that holds either a
+// value or the Status that says why there is none. Broken invariants do not travel, they abort (see
+// base/assert.h).
+
+namespace runnel {
+
+class [[nodiscard]] Status {
+ public:
+  // Success.
+  Status() = default;
+
+  // A failure; `message` is a full text for a person (what is wrong, and with which value).
+  static Status Error(std::string message) { return Status(std::move(message)); }
+
+  bool ok() const { return message_.empty(); }
+  // Empty on success.
+  const std::string& message() const { return message_; }
+
+ private:
+  explicit Status(std::string message) : message_(std::move(message)) { CHECK(!message_.empty()); }
+
+  std::string message_;
+};
+
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::move(value)) {}
+  Result(Status failure) : state_(std::move(failure)) { CHECK(!std::get<Status>(state_).ok()); }
+
+  bool ok() const { return std::holds_alternative<T>(state_); }
+  // The text of the failure. REQUIRES: !ok().
+  const std::string& message() const { return std::get<Status>(state_).message(); }
+  Status status() const { return ok() ? Status() : std::get<Status>(state_); }
+
+  // REQUIRES: ok().
+  T& operator*() { return std::get<T>(state_); }
+  const T& operator*() const { return std::get<T>(state_); }
+  T* operator->() { return &std::get<T>(state_); }
+  const T* operator->() const { return &std::get<T>(state_); }
+
+ private:
+  std::variant<T, Status> state_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runnel {
+
+// The ID of a stream entry: milliseconds (of the Unix clock, where the server chose it) and a sequence
+// number that tells entries of one millisecond apart. Ordered by both.
+struct StreamId {
+  uint64_t ms = 0;
+  uint64_t seq = 0;
+
+  auto operator<=>(const StreamId&) const = default;
+
+  static constexpr StreamId Min() { return {0, 0}; }
+  static constexpr StreamId Max() {
+    return {std::numeric_limits<uint64_t>::max(), std::numeric_limits<uint64_t>::max()};
+  }
+
+  // The next or previous possible ID; nothing behind Max() or before Min().
+  std::optional<StreamId> Next() const;
+  std::optional<StreamId> Previous() const;
+
+  // "ms-seq".
+  std::string ToString() const;
+};
+
+// The longest text of an ID: two numbers of 20 digits and the dash.
+inline constexpr size_t kMaxStreamIdText = 41;
+
+// Writes "ms-seq" at `out` (room for kMaxStreamIdText bytes); returns the place behind it.
+char* WriteStreamId(char* out, StreamId id);
+
+// Reads "ms-seq" or "ms" as Redis does: digits only, leading zeros allowed, each number within 64 bits.
+// Where "-seq" is missing, `missing_seq` takes its place.
+std::optional<StreamId> ParseStreamId(std::string_view text, uint64_t missing_seq);
+
+}  // namespace runnel

@@ -1,0 +1,52 @@
+#include "base/stream_id.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace runnel {
+namespace {
+
+constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+
+TEST(StreamId, IsOrderedByTimeThenSequence) {
+  EXPECT_LT((StreamId{1, 9}), (StreamId{2, 0}));
+  EXPECT_LT((StreamId{2, 0}), (StreamId{2, 1}));
+  EXPECT_EQ((StreamId{2, 1}), (StreamId{2, 1}));
+  EXPECT_EQ(StreamId(), StreamId::Min());
+  EXPECT_LT((StreamId{kMax, kMax - 1}), StreamId::Max());
+}
+
+TEST(StreamId, StepsOverTheEdgesOfTheSequence) {
+  EXPECT_EQ((StreamId{1, 2}).Next(), (StreamId{1, 3}));
+  EXPECT_EQ((StreamId{1, kMax}).Next(), (StreamId{2, 0}));
+  EXPECT_EQ(StreamId::Max().Next(), std::nullopt);
+  EXPECT_EQ((StreamId{1, 2}).Previous(), (StreamId{1, 1}));
+  EXPECT_EQ((StreamId{1, 0}).Previous(), (StreamId{0, kMax}));
+  EXPECT_EQ(StreamId::Min().Previous(), std::nullopt);
+}
+
+TEST(StreamId, WritesBothParts) {
+  EXPECT_EQ(StreamId::Min().ToString(), "0-0");
+  EXPECT_EQ((StreamId{1526919030474, 55}).ToString(), "1526919030474-55");
+  EXPECT_EQ(StreamId::Max().ToString(), "18446744073709551615-18446744073709551615");
+  EXPECT_EQ(StreamId::Max().ToString().size(), kMaxStreamIdText);
+}
+
+TEST(StreamId, ReadsWithOrWithoutTheSequence) {
+  EXPECT_EQ(ParseStreamId("5-7", 9), (StreamId{5, 7}));
+  EXPECT_EQ(ParseStreamId("5", 9), (StreamId{5, 9}));
+  EXPECT_EQ(ParseStreamId("5", kMax), (StreamId{5, kMax}));
+  EXPECT_EQ(ParseStreamId("005-007", 0), (StreamId{5, 7}));
+  EXPECT_EQ(ParseStreamId(StreamId::Max().ToString(), 0), StreamId::Max());
+}
+
+TEST(StreamId, RefusesAnythingElse) {
+  for (const char* text : {"", "-", "5-", "-7", "5-7-9", "5--7", "+5-7", " 5-7", "5-7 ", "5-*", "*",
+                           "$", "a-1", "1-a", "18446744073709551616-0", "0-18446744073709551616"}) {
+    EXPECT_EQ(ParseStreamId(text, 0), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace runnel

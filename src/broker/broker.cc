@@ -1,0 +1,636 @@
+#include "broker/broker.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/cycle_clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "commands/families.h"
+#include "effects/keyspace_effects.h"
+#include "fmt/format.h"
+
+namespace runnel {
+namespace {
+
+// A client whose output is still below this is not measured against its limits after each command.
+constexpr size_t kSmallOutput = 64 * 1024;
+
+// A web page can make a browser send these words to any port; no Redis client ever does.
+bool LooksLikeHttp(std::string_view name) {
+  return EqualsIgnoreCase(name, "post") || EqualsIgnoreCase(name, "host:");
+}
+
+// The confirmations of (un)subscribing are messages rather than replies: CLIENT REPLY OFF does not mute them.
+bool ConfirmsSubscription(const CommandSpec& spec) {
+  return (spec.flags & kPubSub) != 0 && (spec.flags & kInSubscribe) != 0;
+}
+
+void Forget(std::vector<Session*>& list, Session* session) {
+  std::replace(list.begin(), list.end(), session, static_cast<Session*>(nullptr));
+}
+
+}  // namespace
+
+Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, BrokerHost& host)
+    : keyspace_(keyspace),
+      settings_(settings),
+      clock_(clock),
+      host_(host),
+      pubsub_([this](Session& session, std::string_view bytes) { Deliver(session, bytes); }),
+      waiters_([this](Session& session) { Resume(session); }) {
+  for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
+                            GroupCommands()}) {
+    commands_.Add(family);
+  }
+  keyspace_.Observe(this);
+  UpdateTime();
+}
+
+Broker::~Broker() {
+  CHECK(sessions_.empty());
+  keyspace_.Observe(nullptr);
+}
+
+// --- Sessions ---
+
+Session& Broker::Connect(Transport* transport) {
+  const uint64_t id = ++last_session_id_;
+  auto session = std::make_unique<Session>(id, transport);
+  session->created_ms = session->last_active_ms = now_ms();
+  session->authenticated = settings_.requirepass.empty();
+  stats_.connections_received++;
+  return *sessions_.emplace(id, std::move(session)).first->second;
+}
+
+void Broker::Disconnect(Session& session) {
+  Detach(session);
+  for (std::vector<Session*>* list : {&dirty_, &continued_, &killed_, &postponed_}) {
+    Forget(*list, &session);
+  }
+  CHECK(running_ != &session);
+  sessions_.erase(session.id);
+}
+
+// Takes the session out of everything that could serve it or send to it.
+void Broker::Detach(Session& session) {
+  if (session.blocked) waiters_.Unblock(session);
+  pubsub_.Drop(session);
+  watches_.Unwatch(session);
+  std::erase(monitors_, &session);
+}
+
+Session* Broker::FindSession(uint64_t id) {
+  const auto it = sessions_.find(id);
+  return it == sessions_.end() || it->second->killed ? nullptr : it->second.get();
+}
+
+void Broker::CloseAfterReply(Session& session) {
+  session.closing = true;
+  NoteOutput(session);
+}
+
+void Broker::Kill(Session& session) {
+  if (session.killed) return;
+  if (&session == running_) return CloseAfterReply(session);
+  Detach(session);
+  session.closing = true;
+  session.killed = true;
+  killed_.push_back(&session);
+}
+
+void Broker::ResetSession(Session& session) {
+  DiscardTransaction(session);
+  pubsub_.Drop(session);
+  std::erase(monitors_, &session);
+  session.monitor = false;
+  session.db = 0;
+  session.reply.set_protocol(2);
+  session.authenticated = settings_.requirepass.empty();
+  session.name.clear();
+  session.reply_off = false;
+  session.skip_next_reply = false;
+  session.no_evict = false;
+  session.no_touch = false;
+}
+
+void Broker::DiscardTransaction(Session& session) {
+  session.transaction = Transaction();
+  watches_.Unwatch(session);
+}
+
+void Broker::StartMonitor(Session& session) {
+  if (session.monitor) return;
+  session.monitor = true;
+  monitors_.push_back(&session);
+}
+
+// --- Executing ---
+
+void Broker::UpdateTime() {
+  now_us_ = clock_.UnixMicros();
+  steady_ms_ = clock_.SteadyMicros() / 1000;
+}
+
+void Broker::Execute(Session& session, std::span<const std::string_view> args) {
+  ASSERT(session.takes_requests() && depth_ == 0);
+  session.commands++;
+  session.last_active_ms = now_ms();
+  const size_t reply_begin = session.out.size();
+  const bool skipped = std::exchange(session.skip_next_reply, false);
+  bool muted = skipped;
+  running_ = &session;
+  if (const Command* command = Resolve(session, args)) {
+    session.last_command = command;
+    muted = skipped && !ConfirmsSubscription(*command->spec);
+    switch (Check(session, *command, args)) {
+      case Verdict::kRun:
+        Run(session, *command, args, false);
+        break;
+      case Verdict::kQueue:
+        Queue(session, *command, args);
+        break;
+      case Verdict::kPostpone:
+        session.postponed = true;
+        session.postponed_args = OwnedArgs(args);
+        session.skip_next_reply = skipped;
+        postponed_.push_back(&session);
+        break;
+      case Verdict::kRejected:
+        break;
+    }
+    muted = muted || (session.reply_off && !ConfirmsSubscription(*command->spec));
+  } else {
+    muted = muted || session.reply_off;
+  }
+  Finish(session, reply_begin, muted);
+  if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
+}
+
+// The end of a command of `running_`, whose reply begins at `reply_begin` of the session's output.
+void Broker::Finish(Session& session, size_t reply_begin, bool muted) {
+  running_ = nullptr;
+  if (muted) session.out.Truncate(reply_begin);
+  if (!after_reply_.empty()) {
+    session.out.Append(after_reply_.ToString());
+    after_reply_.Clear();
+  }
+  if (!session.out.empty()) NoteOutput(session);
+}
+
+const Command* Broker::Resolve(Session& session, std::span<const std::string_view> args) {
+  const Command* command = commands_.Find(args[0]);
+  if (command == nullptr) {
+    if (LooksLikeHttp(args[0])) {
+      LogWarning("Possible attack: client {} speaks HTTP (POST or Host:). Connection closed.",
+                 session.transport->peer());
+      session.closing = true;
+      session.killed = true;
+      killed_.push_back(&session);
+      return nullptr;
+    }
+    constexpr size_t kShown = 128;
+    std::string shown;
+    for (size_t i = 1; i < args.size() && shown.size() < kShown; i++) {
+      shown += fmt::format("'{}' ", args[i].substr(0, kShown - shown.size()));
+    }
+    Reject(session, nullptr,
+           fmt::format("ERR unknown command '{}', with args beginning with: {}",
+                       args[0].substr(0, kShown), shown));
+    return nullptr;
+  }
+  if (!command->subcommands.empty() && args.size() > 1) {
+    const Command* subcommand = CommandTable::FindSubcommand(*command, args[1]);
+    if (subcommand == nullptr) {
+      Reject(session, command,
+             fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", args[1].substr(0, 128),
+                         UpperCase(command->spec->name)));
+      return nullptr;
+    }
+    command = subcommand;
+  }
+  const int arity = command->spec->arity;
+  const int argc = static_cast<int>(args.size());
+  if (arity > 0 ? argc != arity : argc < -arity) {
+    Reject(session, command,
+           fmt::format("ERR wrong number of arguments for '{}' command", command->full_name));
+    return nullptr;
+  }
+  return command;
+}
+
+Broker::Verdict Broker::Check(Session& session, const Command& command,
+                              std::span<const std::string_view> args) {
+  const auto reject = [&](std::string_view error) {
+    Reject(session, &command, error);
+    return Verdict::kRejected;
+  };
+  const uint32_t flags = command.spec->flags;
+  const Transaction& transaction = session.transaction;
+  const bool queue = transaction.open && (flags & kInMulti) == 0;
+  // EXEC does what its queue does.
+  const uint32_t effective = transaction.open && !queue ? flags | transaction.flags : flags;
+
+  if (!session.authenticated && (flags & kNoAuth) == 0) {
+    return reject("NOAUTH Authentication required.");
+  }
+  if (transaction.open && (flags & kNoMulti) != 0) {
+    return reject("ERR Command not allowed inside a transaction");
+  }
+  if (settings_.maxmemory > 0 && ((effective & kDenyOom) != 0 || queue) &&
+      used_memory() > settings_.maxmemory) {
+    return reject("OOM command not allowed when used memory > 'maxmemory'.");
+  }
+  if (session.reply.protocol() == 2 && session.subscriptions() > 0 && (flags & kInSubscribe) == 0) {
+    return reject(fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
+                              "QUIT / RESET are allowed in this context",
+                              command.full_name));
+  }
+  if (pause_ == Pause::kAll ||
+      (pause_ == Pause::kWrites && (effective & (kWrite | kMayReplicate)) != 0)) {
+    return Verdict::kPostpone;
+  }
+  static_cast<void>(args);
+  return queue ? Verdict::kQueue : Verdict::kRun;
+}
+
+void Broker::CountError(std::string_view error) {
+  stats_.total_error_replies++;
+  stats_.errors[std::string(error.substr(0, error.find(' ')))]++;
+}
+
+// `command` is nullptr if there is none.
+void Broker::Reject(Session& session, const Command* command, std::string_view error) {
+  if (command != nullptr) command->stats.rejected++;
+  CountError(error);
+  if (session.transaction.open && command != nullptr && command->spec->name == "exec") {
+    DiscardTransaction(session);
+    return session.reply.Error(
+        fmt::format("EXECABORT Transaction discarded because of: {}", error));
+  }
+  session.transaction.broken |= session.transaction.open;
+  session.reply.Error(error);
+}
+
+void Broker::Queue(Session& session, const Command& command, std::span<const std::string_view> args) {
+  Transaction& transaction = session.transaction;
+  // What follows a refused command can only be discarded.
+  if (!transaction.broken) {
+    QueuedCommand& queued = transaction.queue.emplace_back(QueuedCommand{&command, OwnedArgs(args)});
+    transaction.queue_bytes += queued.args.MemoryBytes() + sizeof(QueuedCommand);
+    transaction.flags |= command.spec->flags;
+  }
+  session.reply.Simple("QUEUED");
+}
+
+void Broker::Run(Session& session, const Command& command, std::span<const std::string_view> args,
+                 bool resumed) {
+  Execution execution(*this, session, command, args, resumed);
+  const uint64_t errors = session.reply.errors();
+  const uint64_t failed_before = failed_commands_;
+  depth_++;
+  const uint64_t begin = ReadCycles();
+  command.spec->run(execution);
+  const uint64_t cycles = ReadCycles() - begin;
+  depth_--;
+  stats_.keyspace_hits += execution.hits();
+  stats_.keyspace_misses += execution.misses();
+  // The errors among EXEC's replies are those of the commands that it ran.
+  const bool failed = session.reply.errors() - errors > failed_commands_ - failed_before;
+  if (failed) {
+    failed_commands_++;
+    CountError(session.reply.last_error_code());
+  }
+  command.stats.cycles += cycles;
+  // One that waits is counted when it is done.
+  if (!session.blocked) Account(session, command, execution.shown_args(), cycles, failed);
+}
+
+void Broker::Account(Session& session, const Command& command, std::span<const std::string_view> args,
+                     uint64_t cycles, bool failed) {
+  static const double nanos_per_cycle = NanosPerCycle();
+  const double nanos = static_cast<double>(cycles) * nanos_per_cycle;
+  const uint32_t flags = command.spec->flags;
+  stats_.commands_processed++;
+  command.stats.calls++;
+  command.stats.failed += failed ? 1 : 0;
+  command.stats.histogram[static_cast<size_t>(std::bit_width(static_cast<uint64_t>(nanos)))]++;
+
+  // The clock has gone on only where somebody asks whether the command was slow.
+  const int64_t micros = static_cast<int64_t>(nanos / 1000);
+  if (micros >= settings_.slowlog_log_slower_than_us && settings_.slowlog_log_slower_than_us >= 0 &&
+      (flags & kSkipSlowlog) == 0) {
+    slowlog_.Add(now_ms() / 1000, micros, args, session.transport->peer(), session.name,
+                 settings_.slowlog_max_len);
+  }
+  if (settings_.latency_monitor_threshold_ms > 0) {
+    latency_.Add((flags & kFast) != 0 ? "fast-command" : "command", now_ms() / 1000, micros / 1000,
+                 settings_.latency_monitor_threshold_ms);
+  }
+  if (!monitors_.empty() && (flags & (kAdmin | kSkipMonitor)) == 0) FeedMonitors(session, args);
+}
+
+void Broker::FeedMonitors(const Session& session, std::span<const std::string_view> args) {
+  const int64_t now = clock_.UnixMicros();
+  std::string line = fmt::format("+{}.{:06} [{} {}]", now / 1000000, now % 1000000, session.db,
+                                 session.transport->peer());
+  for (const std::string_view arg : args) {
+    line += ' ';
+    line += Quote(arg);
+  }
+  line += "\r\n";
+  for (Session* monitor : monitors_) {
+    Deliver(*monitor, line);
+  }
+}
+
+void Broker::FailProtocol(Session& session, std::string_view error) {
+  LogVerbose("Client {}: protocol error: {}", session.transport->peer(), error);
+  session.reply.Error(fmt::format("ERR Protocol error: {}", error));
+  stats_.total_error_replies++;
+  CloseAfterReply(session);
+}
+
+// --- Waiting ---
+
+void Broker::Block(Execution& execution, Wait wait) {
+  CHECK(execution.may_block());
+  Session& session = execution.session();
+  if (execution.resumed()) {
+    session.blocking = std::move(resuming_);
+  } else {
+    session.blocking = std::make_unique<Blocking>();
+    Blocking& blocking = *session.blocking;
+    blocking.command = &execution.command();
+    blocking.args = OwnedArgs(execution.args());
+    for (auto& [argument, text] : wait.replaced) {
+      blocking.args.Replace(argument, std::move(text));
+    }
+    blocking.db = session.db;
+    blocking.kind = wait.kind;
+    blocking.deadline_ms = wait.deadline_ms;
+    blocking.timeout_is_array = wait.timeout_is_array;
+  }
+  session.blocking->retry_at_ms = wait.retry_at_ms;
+  waiters_.Block(session, wait);
+}
+
+// Runs the command of a session that has just been taken out of its queues again.
+void Broker::Resume(Session& session) {
+  CHECK(!session.blocked);
+  resuming_ = std::move(session.blocking);
+  // The arguments stay where they are for the whole run, whoever owns them by then.
+  const Blocking& waited = *resuming_;
+  const size_t reply_begin = session.out.size();
+  running_ = &session;
+  Run(session, *waited.command, waited.args.views(), true);
+  Finish(session, reply_begin, session.reply_off);
+  if (session.blocked) return;
+  resuming_.reset();
+  continued_.push_back(&session);
+}
+
+void Broker::Unblock(Session& session) {
+  waiters_.Unblock(session);
+  continued_.push_back(&session);
+}
+
+void Broker::ReplyTimeout(Session& session) {
+  if (session.reply_off) return;
+  if (session.blocking->timeout_is_array) {
+    session.reply.NullArray();
+  } else {
+    session.reply.Null();
+  }
+  NoteOutput(session);
+}
+
+void Broker::ReplyOutcome(Session& session, std::string_view error) {
+  if (!error.empty()) CountError(error);
+  if (session.reply_off) return;
+  error.empty() ? session.reply.Ok() : session.reply.Error(error);
+  NoteOutput(session);
+}
+
+void Broker::SetPause(Pause pause, int64_t until_steady_ms) {
+  pause_ = std::max(pause_, pause);
+  pause_until_ms_ = std::max(pause_until_ms_, until_steady_ms);
+}
+
+void Broker::EndPause() {
+  pause_ = Pause::kNone;
+  pause_until_ms_ = 0;
+  // They go on when the turn ends, in the order in which they were put off.
+  continued_.insert(continued_.end(), postponed_.begin(), postponed_.end());
+  postponed_.clear();
+}
+
+// --- Messages and changes ---
+
+void Broker::Deliver(Session& session, std::string_view bytes) {
+  if (session.killed) return;
+  if (&session == running_) {
+    after_reply_.Append(bytes);
+    return;
+  }
+  session.out.Append(bytes);
+  NoteOutput(session);
+}
+
+void Broker::PublishEvent(NotifyClass event_class, std::string_view event, const KeyRef& key) {
+  const uint32_t classes = settings_.notify_classes;
+  if ((classes & event_class) == 0) return;
+  if ((classes & kNotifyKeyspace) != 0) {
+    pubsub_.Publish(Subscription::kChannel, fmt::format("__keyspace@{}__:{}", key.db, key.name), event);
+  }
+  if ((classes & kNotifyKeyevent) != 0) {
+    pubsub_.Publish(Subscription::kChannel, fmt::format("__keyevent@{}__:{}", key.db, event), key.name);
+  }
+}
+
+void Broker::ExpireKey(const KeyRef& key) {
+  const KeyRemove effect{key};
+  batch_.Add(effect);
+  effect.Apply(keyspace_);
+  stats_.expired_keys++;
+  PublishEvent(kNotifyExpired, "expired", key);
+}
+
+void Broker::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
+  watches_.OnKeyChange(db, name);
+  waiters_.OnKeyChange(db, name, change);
+}
+
+void Broker::OnSwap(uint32_t a, uint32_t b) {
+  watches_.OnSwap(a, b, keyspace_);
+  waiters_.OnSwap(a, b);
+}
+
+// --- The turn ---
+
+void Broker::EndTurn() {
+  ContinueSessions();
+  gate_.Append(batch_.bytes().size());
+  batch_.Clear();
+  gate_.Advance(gate_.appended());
+  for (size_t i = 0; i < dirty_.size(); i++) {
+    if (dirty_[i] != nullptr) ReleaseReplies(*dirty_[i]);
+  }
+  dirty_.clear();
+  CloseKilled();
+}
+
+// Requests that arrived behind one that waited or was put off.
+void Broker::ContinueSessions() {
+  for (size_t i = 0; i < continued_.size(); i++) {
+    Session* session = std::exchange(continued_[i], nullptr);
+    if (session == nullptr || session->closing || session->blocked) continue;
+    if (session->postponed) {
+      session->postponed = false;
+      const OwnedArgs args = std::move(session->postponed_args);
+      Execute(*session, args.views());
+    }
+    if (session->takes_requests()) session->transport->Continue();
+  }
+  continued_.clear();
+}
+
+void Broker::ReleaseReplies(Session& session) {
+  session.dirty = false;
+  if (session.killed) return;
+  if (!session.out.empty()) session.held.Add(std::move(session.out), gate_.appended());
+  const bool ends = session.closing;
+  Transport& transport = *session.transport;
+  Rope released = session.held.Release(gate_.watermark());
+  const bool all = session.held.empty();
+  stats_.bytes_out += released.size();
+  // Either call may end the session.
+  if (!released.empty()) transport.Send(std::move(released));
+  if (ends && all) transport.CloseAfterSending();
+}
+
+void Broker::CloseKilled() {
+  for (size_t i = 0; i < killed_.size(); i++) {
+    if (killed_[i] != nullptr) killed_[i]->transport->CloseNow();
+  }
+  killed_.clear();
+}
+
+void Broker::NoteOutput(Session& session) {
+  if (!session.dirty) {
+    session.dirty = true;
+    dirty_.push_back(&session);
+  }
+  if (session.out.size() > kSmallOutput && !session.killed && OverOutputLimit(session)) {
+    session.out.Clear();
+    Detach(session);
+    session.closing = session.killed = true;
+    killed_.push_back(&session);
+  }
+}
+
+bool Broker::OverOutputLimit(Session& session) {
+  // Monitors are bounded like subscribers: both get what they did not ask for one by one.
+  const bool listens = session.subscriptions() > 0 || session.monitor;
+  const OutputLimit& limit = listens ? settings_.output_pubsub : settings_.output_normal;
+  const size_t unsent = session.unsent_bytes();
+  const bool soft = limit.soft_bytes > 0 && unsent > limit.soft_bytes;
+  if (!soft) {
+    session.soft_limit_since_ms = 0;
+  } else if (session.soft_limit_since_ms == 0) {
+    session.soft_limit_since_ms = now_ms();
+  }
+  const bool hard = limit.hard_bytes > 0 && unsent > limit.hard_bytes;
+  const bool too_long = soft && now_ms() - session.soft_limit_since_ms > limit.soft_seconds * 1000;
+  if (!hard && !too_long) return false;
+  stats_.output_buffer_limit_closes++;
+  LogWarning("Client {} (id {}, {}) closed: {} bytes of output unread, over the {} of its {} limit",
+             session.transport->peer(), session.id, listens ? "pubsub" : "normal", unsent,
+             hard ? limit.hard_bytes : limit.soft_bytes, hard ? "hard" : "soft");
+  return true;
+}
+
+// --- Time ---
+
+int64_t Broker::NextTimerMs() {
+  if (!continued_.empty()) return 0;
+  int64_t wait = Wait::kForever;
+  if (waiters_.next_deadline_ms() != Wait::kForever) {
+    wait = std::min(wait, waiters_.next_deadline_ms() - steady_ms_);
+  }
+  if (waiters_.next_retry_ms() != Wait::kForever) {
+    wait = std::min(wait, waiters_.next_retry_ms() - now_ms());
+  }
+  if (pause_ != Pause::kNone) wait = std::min(wait, pause_until_ms_ - steady_ms_);
+  return wait == Wait::kForever ? -1 : std::max<int64_t>(wait, 0);
+}
+
+void Broker::RunTimers() {
+  UpdateTime();
+  while (Session* session = waiters_.TimedOut(steady_ms_)) {
+    Unblock(*session);
+    ReplyTimeout(*session);
+  }
+  while (Session* session = waiters_.DueForRetry(now_ms())) {
+    waiters_.Unblock(*session);
+    Resume(*session);
+  }
+  if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
+  if (pause_ != Pause::kNone && steady_ms_ >= pause_until_ms_) EndPause();
+}
+
+void Broker::RunCron() {
+  UpdateTime();
+  command_rate_.Sample(stats_.commands_processed, steady_ms_);
+  input_rate_.Sample(stats_.bytes_in, steady_ms_);
+  output_rate_.Sample(stats_.bytes_out, steady_ms_);
+  stats_.peak_memory = std::max(stats_.peak_memory, used_memory());
+  ExpireKeys();
+  if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
+  CheckSessions();
+}
+
+// The keys of a database are kept in the order of their expiry, so this never looks at a key in vain. It stops after a
+// while all the same: a million keys may expire at once.
+void Broker::ExpireKeys() {
+  constexpr int64_t kBudgetUs = 20 * 1000;
+  constexpr int kKeysPerLook = 64;
+  const int64_t stop_us = clock_.SteadyMicros() + kBudgetUs;
+  for (uint32_t i = 0; i < keyspace_.databases(); i++) {
+    const uint32_t db = (expire_db_ + i) % keyspace_.databases();
+    int keys = 0;
+    while (true) {
+      const Entry* entry = keyspace_.NextToExpire(db);
+      if (entry == nullptr || !entry->ExpiredAt(now_ms())) break;
+      const std::string name(entry->name());
+      ExpireKey(KeyRef(db, name));
+      if (++keys % kKeysPerLook == 0 && clock_.SteadyMicros() > stop_us) {
+        expire_db_ = db;
+        return;
+      }
+    }
+  }
+}
+
+void Broker::CheckSessions() {
+  const int64_t idle_ms = settings_.timeout_s * 1000;
+  for (const auto& [id, session] : sessions_) {
+    if (session->killed) continue;
+    if (session->unsent_bytes() > kSmallOutput && OverOutputLimit(*session)) {
+      Kill(*session);
+      continue;
+    }
+    const bool waits = session->blocked || session->monitor || session->subscriptions() > 0;
+    if (idle_ms > 0 && !waits && now_ms() - session->last_active_ms > idle_ms) {
+      LogVerbose("Closing idle client {}", session->transport->peer());
+      Kill(*session);
+    }
+  }
+}
+
+size_t Broker::used_memory() const { return AllocatedBytes(); }
+
+}  // namespace runnel

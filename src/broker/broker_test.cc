@@ -1,0 +1,198 @@
+// The broker's own rules, with real commands on a real keyspace but without sockets: who is served when, what a transaction
+// sees, when replies leave, and how a session ends.
+
+#include "broker/broker.h"
+
+#include <gtest/gtest.h>
+
+#include "broker/families.h"
+#include "broker/testing.h"
+
+namespace runnel {
+namespace {
+
+using testing::BrokerHarness;
+
+class BrokerTest : public ::testing::Test {
+ protected:
+  BrokerTest() {
+    for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands()}) {
+      harness_.broker.commands().Add(family);
+    }
+  }
+
+  BrokerHarness harness_;
+};
+
+TEST_F(BrokerTest, WaitersAreServedOldestFirst) {
+  auto a = harness_.Connect(), b = harness_.Connect(), pusher = harness_.Connect();
+  a->Request({"BLPOP", "q", "0"});
+  b->Request({"BLPOP", "q", "0"});
+  EXPECT_EQ(pusher->Ask({"RPUSH", "q", "1", "2", "3"}), ":3\r\n");
+  EXPECT_EQ(a->Received(), "*2\r\n$1\r\nq\r\n$1\r\n1\r\n");
+  EXPECT_EQ(b->Received(), "*2\r\n$1\r\nq\r\n$1\r\n2\r\n");
+  EXPECT_EQ(pusher->Ask({"LLEN", "q"}), ":1\r\n");
+}
+
+TEST_F(BrokerTest, AChainOfMovesEndsBeforeThePushersNextCommand) {
+  auto a = harness_.Connect(), b = harness_.Connect(), c = harness_.Connect(), pusher = harness_.Connect();
+  a->Request({"BLMOVE", "a", "b", "LEFT", "RIGHT", "0"});
+  b->Request({"BLMOVE", "b", "c", "LEFT", "RIGHT", "0"});
+  c->Request({"BLPOP", "c", "0"});
+  pusher->Request({"RPUSH", "a", "x"});
+  pusher->Request({"EXISTS", "a", "b", "c"});
+  EXPECT_EQ(pusher->Received(), ":1\r\n:0\r\n");
+  EXPECT_EQ(c->Received(), "*2\r\n$1\r\nc\r\n$1\r\nx\r\n");
+}
+
+TEST_F(BrokerTest, ServingWaitsForTheEndOfATransaction) {
+  auto waiter = harness_.Connect(), writer = harness_.Connect();
+  waiter->Request({"BLPOP", "q", "0"});
+  writer->Request({"MULTI"});
+  writer->Request({"RPUSH", "q", "x"});
+  writer->Request({"DEL", "q"});
+  EXPECT_EQ(writer->Ask({"EXEC"}), "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n");
+  EXPECT_EQ(waiter->Received(), "");
+  EXPECT_TRUE(waiter->session().blocked);
+}
+
+TEST_F(BrokerTest, KeyOrderOfTheCallWinsWhenSeveralAreReady) {
+  auto waiter = harness_.Connect(), writer = harness_.Connect();
+  waiter->Request({"BLPOP", "k1", "k2", "0"});
+  for (const char* key : {"k2", "k1"}) {
+    if (*key == 'k' && key[1] == '2') writer->Request({"MULTI"});
+    writer->Request({"RPUSH", key, key});
+  }
+  writer->Request({"EXEC"});
+  EXPECT_EQ(waiter->Received(), "*2\r\n$2\r\nk1\r\n$2\r\nk1\r\n");
+}
+
+TEST_F(BrokerTest, ATimeoutAnswersAndTheNextRequestRuns) {
+  auto waiter = harness_.Connect();
+  waiter->Request({"BLPOP", "q", "0.05"});
+  waiter->Request({"PING"});
+  EXPECT_EQ(waiter->Received(), "");
+  EXPECT_EQ(harness_.broker.NextTimerMs(), 50);
+  harness_.Advance(49);
+  EXPECT_EQ(waiter->Received(), "");
+  harness_.Advance(1);
+  EXPECT_EQ(waiter->Received(), "*-1\r\n+PONG\r\n");
+}
+
+TEST_F(BrokerTest, ASessionThatEndsIsServedNothing) {
+  auto gone = harness_.Connect(), stays = harness_.Connect(), pusher = harness_.Connect();
+  gone->Request({"BLPOP", "q", "0"});
+  stays->Request({"BLPOP", "q", "0"});
+  gone->CloseNow();
+  pusher->Request({"RPUSH", "q", "x"});
+  EXPECT_EQ(stays->Received(), "*2\r\n$1\r\nq\r\n$1\r\nx\r\n");
+}
+
+TEST_F(BrokerTest, AKilledSessionIsServedNothingInTheSameTurn) {
+  auto victim = harness_.Connect(), pusher = harness_.Connect();
+  victim->Request({"BLPOP", "q", "0"});
+  const std::string id = std::to_string(victim->session().id);
+  pusher->Request({"CLIENT", "KILL", "ID", id});
+  pusher->Request({"RPUSH", "q", "x"});
+  EXPECT_EQ(pusher->Received(), ":1\r\n:1\r\n");
+  EXPECT_FALSE(victim->open());
+  EXPECT_EQ(pusher->Ask({"LLEN", "q"}), ":1\r\n");
+}
+
+TEST_F(BrokerTest, AWatchedKeyThatExpiresBreaksTheTransaction) {
+  auto client = harness_.Connect();
+  client->Ask({"SET", "k", "v", "PX", "100"});
+  client->Ask({"WATCH", "k"});
+  client->Ask({"MULTI"});
+  client->Ask({"PING"});
+  harness_.clock.Advance(100);
+  harness_.broker.UpdateTime();
+  EXPECT_EQ(client->Ask({"EXEC"}), "*-1\r\n");
+}
+
+TEST_F(BrokerTest, ARefusedCommandMakesExecDiscardAll) {
+  auto client = harness_.Connect();
+  client->Ask({"MULTI"});
+  client->Ask({"SET", "k", "v"});
+  EXPECT_EQ(client->Ask({"NOSUCH", "x"}), "-ERR unknown command 'NOSUCH', with args beginning with: 'x' \r\n");
+  EXPECT_EQ(client->Ask({"EXEC"}), "-EXECABORT Transaction discarded because of previous errors.\r\n");
+  EXPECT_EQ(client->Ask({"EXISTS", "k"}), ":0\r\n");
+}
+
+TEST_F(BrokerTest, AMessageToOneselfComesBehindTheReply) {
+  auto client = harness_.Connect();
+  client->Ask({"HELLO", "3"});
+  client->Ask({"SUBSCRIBE", "c"});
+  EXPECT_EQ(client->Ask({"PUBLISH", "c", "m"}), ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
+}
+
+TEST_F(BrokerTest, ASubscriberThatDoesNotReadIsClosedAndNotRemembered) {
+  harness_.settings.output_pubsub = {200'000, 0, 0};
+  auto slow = harness_.Connect(), publisher = harness_.Connect();
+  slow->Ask({"SUBSCRIBE", "c"});
+  slow->stuck = true;
+  const std::string message(70'000, 'm');
+  int delivered = 0;
+  while (publisher->Ask({"PUBLISH", "c", message}) == ":1\r\n") {
+    delivered++;
+    ASSERT_LT(delivered, 10);
+  }
+  EXPECT_EQ(delivered, 3);
+  EXPECT_FALSE(slow->open());
+  EXPECT_EQ(harness_.broker.stats().output_buffer_limit_closes, 1u);
+}
+
+TEST_F(BrokerTest, PausedWritesWaitAndGoOnInOrder) {
+  auto admin = harness_.Connect(), writer = harness_.Connect();
+  EXPECT_EQ(admin->Ask({"CLIENT", "PAUSE", "1000", "WRITE"}), "+OK\r\n");
+  writer->Request({"GET", "k"});
+  writer->Request({"SET", "k", "1"});
+  writer->Request({"GET", "k"});
+  EXPECT_EQ(writer->Received(), "$-1\r\n");
+  harness_.Advance(999);
+  EXPECT_EQ(writer->Received(), "");
+  harness_.Advance(1);
+  EXPECT_EQ(writer->Received(), "+OK\r\n$1\r\n1\r\n");
+}
+
+TEST_F(BrokerTest, MutedRepliesLeaveMessagesThrough) {
+  auto client = harness_.Connect(), publisher = harness_.Connect();
+  client->Ask({"HELLO", "3"});
+  client->Ask({"SUBSCRIBE", "c"});
+  EXPECT_EQ(client->Ask({"CLIENT", "REPLY", "OFF"}), "");
+  EXPECT_EQ(client->Ask({"PING"}), "");
+  publisher->Ask({"PUBLISH", "c", "m"});
+  EXPECT_EQ(client->Received(), ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
+  EXPECT_EQ(client->Ask({"CLIENT", "REPLY", "ON"}), "+OK\r\n");
+  client->Request({"CLIENT", "REPLY", "SKIP"});
+  client->Request({"PING"});
+  EXPECT_EQ(client->Ask({"PING"}), "+PONG\r\n");
+}
+
+TEST_F(BrokerTest, MemoryAboveTheLimitRefusesGrowthAndChangesNothing) {
+  auto client = harness_.Connect();
+  client->Ask({"RPUSH", "q", "a"});
+  harness_.settings.maxmemory = 1;
+  const std::string oom = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+  EXPECT_EQ(client->Ask({"RPUSH", "q", "b"}), oom);
+  EXPECT_EQ(client->Ask({"LPOP", "q"}), "$1\r\na\r\n");
+  EXPECT_EQ(client->Ask({"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(client->Ask({"RPUSH", "q", "b"}), oom);
+  EXPECT_EQ(client->Ask({"EXEC"}), "-EXECABORT Transaction discarded because of previous errors.\r\n");
+  EXPECT_EQ(client->Ask({"EXISTS", "q"}), ":0\r\n");
+}
+
+TEST_F(BrokerTest, KeysExpireThoughNobodyAsksForThem) {
+  auto client = harness_.Connect();
+  for (int i = 0; i < 1000; i++) {
+    client->Ask({"SET", "k" + std::to_string(i), "v", "PX", std::to_string(100 + i)});
+  }
+  harness_.Advance(599);
+  EXPECT_EQ(harness_.keyspace.size(0), 500u);
+  harness_.Advance(1000);
+  EXPECT_EQ(harness_.keyspace.size(0), 0u);
+  EXPECT_EQ(harness_.broker.stats().expired_keys, 1000u);
+}
+
+}  // namespace
+}  // namespace runnel

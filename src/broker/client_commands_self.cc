@@ -1,0 +1,126 @@
+#include <string>
+
+#include "broker/broker.h"
+#include "broker/client_commands.h"
+#include "broker/client_list.h"
+#include "commands/arguments.h"
+#include "fmt/format.h"
+
+namespace runnel::commands {
+namespace {
+
+Session& Self(Context& context) { return Execution::Of(context).session(); }
+
+// ON or OFF; writes the error otherwise.
+[[nodiscard]] bool ReadSwitch(Context& context, std::string_view text, bool* on) {
+  *on = Is(text, "on");
+  if (*on || Is(text, "off")) return true;
+  context.reply().Error(kSyntaxError);
+  return false;
+}
+
+void SetSwitch(Context& context, bool Session::*field) {
+  bool on;
+  if (!ReadSwitch(context, context.arg(2), &on)) return;
+  Self(context).*field = on;
+  context.reply().Ok();
+}
+
+}  // namespace
+
+void ClientId(Context& context) {
+  context.reply().Integer(static_cast<int64_t>(Self(context).id));
+}
+
+void ClientGetName(Context& context) {
+  const std::string& name = Self(context).name;
+  name.empty() ? context.reply().Null() : context.reply().Bulk(name);
+}
+
+void ClientSetName(Context& context) {
+  if (!IsClientWord(context.arg(2))) return context.reply().Error(kBadClientName);
+  Self(context).name = context.arg(2);
+  context.reply().Ok();
+}
+
+void ClientSetInfo(Context& context) {
+  const std::string_view attribute = context.arg(2);
+  Session& session = Self(context);
+  std::string* field = Is(attribute, "lib-name")  ? &session.lib_name
+                       : Is(attribute, "lib-ver") ? &session.lib_version
+                                                  : nullptr;
+  if (field == nullptr) {
+    return context.reply().Error(fmt::format("ERR Unrecognized option '{}'", attribute));
+  }
+  if (!IsClientWord(context.arg(3))) {
+    return context.reply().Error(fmt::format(
+        "ERR {} cannot contain spaces, newlines or special characters.", attribute));
+  }
+  *field = context.arg(3);
+  context.reply().Ok();
+}
+
+void ClientInfo(Context& context) {
+  context.reply().Verbatim(DescribeSession(Self(context), context.now_ms()));
+}
+
+// The broker mutes what is written while replies are off, so OFF itself needs no care, and ON is heard.
+void ClientReply(Context& context) {
+  Session& session = Self(context);
+  const std::string_view mode = context.arg(2);
+  if (Is(mode, "on")) {
+    session.reply_off = false;
+    context.reply().Ok();
+  } else if (Is(mode, "off")) {
+    session.reply_off = true;
+  } else if (!Is(mode, "skip")) {
+    context.reply().Error(kSyntaxError);
+  } else if (!context.may_block()) {
+    // Without a reply here, EXEC's array would be short of an element and the client lost.
+    context.reply().Error("ERR CLIENT REPLY SKIP isn't allowed inside a transaction");
+  } else {
+    session.skip_next_reply = true;
+  }
+}
+
+void ClientNoEvict(Context& context) { SetSwitch(context, &Session::no_evict); }
+
+void ClientNoTouch(Context& context) { SetSwitch(context, &Session::no_touch); }
+
+void ClientTracking(Context& context) {
+  bool on;
+  if (!ReadSwitch(context, context.arg(2), &on)) return;
+  for (size_t i = 3; i < context.argc(); i++) {
+    const std::string_view option = context.arg(i);
+    const bool takes_value = Is(option, "redirect") || Is(option, "prefix");
+    const bool known = takes_value || Is(option, "bcast") || Is(option, "optin") ||
+                       Is(option, "optout") || Is(option, "noloop");
+    if (!known || (takes_value && ++i == context.argc())) {
+      return context.reply().Error(kSyntaxError);
+    }
+  }
+  if (on) return context.reply().Error("ERR client tracking is not available on this server");
+  context.reply().Ok();
+}
+
+void ClientTrackingInfo(Context& context) {
+  ReplyWriter& reply = context.reply();
+  reply.Map(3);
+  reply.Bulk("flags");
+  reply.Set(1);
+  reply.Bulk("off");
+  reply.Bulk("redirect");
+  reply.Integer(-1);
+  reply.Bulk("prefixes");
+  reply.Array(0);
+}
+
+void ClientCaching(Context& context) {
+  context.reply().Error(
+      "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
+      "OPTOUT mode enabled");
+}
+
+void ClientGetRedir(Context& context) { context.reply().Integer(-1); }
+
+}  // namespace runnel::commands

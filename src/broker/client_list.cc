@@ -1,0 +1,104 @@
+#include "broker/client_list.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "broker/command_table.h"
+#include "broker/waiters.h"
+#include "fmt/format.h"
+
+namespace runnel {
+namespace {
+
+std::string Flags(const Session& session) {
+  std::string flags;
+  if (session.monitor) flags += 'O';
+  if (session.subscriptions() > 0) flags += 'P';
+  if (session.transaction.open) flags += 'x';
+  if (session.blocked) flags += 'b';
+  if (session.watch_broken) flags += 'd';
+  if (session.closing) flags += 'c';
+  if (session.transport->is_unix()) flags += 'U';
+  if (session.no_evict) flags += 'e';
+  if (session.no_touch) flags += 'T';
+  return flags.empty() ? "N" : flags;
+}
+
+size_t ArgumentMemory(const Session& session) {
+  return session.postponed_args.MemoryBytes() +
+         (session.blocking == nullptr ? 0 : session.blocking->args.MemoryBytes());
+}
+
+size_t OutputMemory(const Session& session) {
+  return session.out.MemoryBytes() + session.held.bytes() + session.transport->unsent_memory();
+}
+
+}  // namespace
+
+bool IsClientWord(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+size_t SessionMemory(const Session& session) {
+  return sizeof(Session) + session.transport->input_memory() + OutputMemory(session) +
+         ArgumentMemory(session) + session.transaction.queue_bytes;
+}
+
+std::string DescribeSession(const Session& session, int64_t now_ms) {
+  const Transport& transport = *session.transport;
+  const size_t input = transport.input_bytes();
+  const auto count = [&](Subscription kind) {
+    return session.subscribed[static_cast<size_t>(kind)].size();
+  };
+  std::string line =
+      fmt::format("id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}", session.id,
+                  transport.peer(), transport.local(), transport.fd(), session.name,
+                  std::max<int64_t>(now_ms - session.created_ms, 0) / 1000,
+                  std::max<int64_t>(now_ms - session.last_active_ms, 0) / 1000, Flags(session),
+                  session.db);
+  line += fmt::format(
+      " sub={} psub={} ssub={} multi={} watch={}", count(Subscription::kChannel),
+      count(Subscription::kPattern), count(Subscription::kShard),
+      session.transaction.open ? static_cast<int64_t>(session.transaction.queue.size()) : -1,
+      session.watched.size());
+  // All output is one chain of chunks, which is neither the fixed buffer (obl) nor the list behind it (oll) that Redis
+  // has; its bytes stand in obl.
+  line += fmt::format(
+      " qbuf={} qbuf-free={} argv-mem={} multi-mem={} obl={} oll=0 omem={} tot-mem={} events={}",
+      input, transport.input_memory() - std::min(input, transport.input_memory()),
+      ArgumentMemory(session), session.transaction.queue_bytes, session.unsent_bytes(),
+      OutputMemory(session), SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
+  line += fmt::format(
+      " cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
+      session.last_command == nullptr ? "NULL" : session.last_command->full_name, kDefaultUser,
+      session.reply.protocol(), session.lib_name, session.lib_version);
+  return line;
+}
+
+std::optional<ClientType> ParseClientType(std::string_view name) {
+  constexpr struct {
+    std::string_view name;
+    ClientType type;
+  } kTypes[] = {
+      {"normal", ClientType::kNormal},   {"master", ClientType::kMaster},
+      {"replica", ClientType::kReplica}, {"slave", ClientType::kReplica},
+      {"pubsub", ClientType::kPubSub},
+  };
+  for (const auto& known : kTypes) {
+    if (EqualsIgnoreCase(known.name, name)) return known.type;
+  }
+  return std::nullopt;
+}
+
+ClientType TypeOf(const Session& session) {
+  return session.subscriptions() > 0 ? ClientType::kPubSub : ClientType::kNormal;
+}
+
+bool ClientFilter::Takes(const Session& session, int64_t now_ms) const {
+  return (!id || *id == session.id) && (!type || *type == TypeOf(session)) &&
+         (!user || *user == kDefaultUser) && (!peer || *peer == session.transport->peer()) &&
+         (!local || *local == session.transport->local()) &&
+         (now_ms - session.created_ms) / 1000 >= min_age_s;
+}
+
+}  // namespace runnel

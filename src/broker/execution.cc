@@ -1,0 +1,35 @@
+#include "broker/execution.h"
+
+#include "broker/broker.h"
+
+namespace runnel {
+
+Execution::Execution(Broker& broker, Session& session, const Command& command,
+                     std::span<const std::string_view> args, bool resumed)
+    : Context(args, session.reply, broker.keyspace_, broker.batch_, broker.settings_.data),
+      broker_(broker),
+      session_(session),
+      command_(command) {
+  db_ = session.db;
+  notify_classes_ = broker.settings_.notify_classes;
+  now_ms_ = broker.now_ms();
+  steady_ms_ = broker.steady_ms();
+  may_block_ = broker.depth_ == 0;
+  resumed_ = resumed;
+  no_touch_ = session.no_touch;
+}
+
+void Execution::Block(Wait wait) { broker_.Block(*this, std::move(wait)); }
+
+void Execution::Redact(size_t i) {
+  if (shown_args_.empty()) shown_args_.assign(args_.begin(), args_.end());
+  shown_args_[i] = "(redacted)";
+}
+
+void Execution::Publish(NotifyClass event_class, std::string_view event, const KeyRef& key) {
+  broker_.PublishEvent(event_class, event, key);
+}
+
+void Execution::Expire(const KeyRef& key) { broker_.ExpireKey(key); }
+
+}  // namespace runnel

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <span>
+
+#include "commands/command.h"
+
+namespace runnel {
+
+// The commands about connections and the broker itself. Their handlers see what is behind Execution::Of(context).
+std::span<const CommandSpec> ConnectionCommands();
+std::span<const CommandSpec> ClientCommands();
+std::span<const CommandSpec> PubSubCommands();
+std::span<const CommandSpec> TransactionCommands();
+std::span<const CommandSpec> IntrospectionCommands();
+
+}  // namespace runnel

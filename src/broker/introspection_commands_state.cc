@@ -1,0 +1,95 @@
+#include <array>
+#include <string>
+
+#include "base/random.h"
+#include "base/version.h"
+#include "broker/broker.h"
+#include "broker/client_list.h"
+#include "broker/introspection_commands.h"
+#include "commands/arguments.h"
+#include "fmt/format.h"
+
+namespace runnel::commands {
+
+void Time(Context& context) {
+  const int64_t now_us = Execution::Of(context).broker().now_us();
+  context.reply().Array(2);
+  context.reply().BulkInteger(now_us / 1'000'000);
+  context.reply().BulkInteger(now_us % 1'000'000);
+}
+
+// There are no followers yet.
+void Role(Context& context) {
+  context.reply().Array(3);
+  context.reply().Bulk("master");
+  context.reply().Integer(
+      static_cast<int64_t>(Execution::Of(context).broker().gate().appended()));
+  context.reply().Array(0);
+}
+
+// There are no replicas that could come to have the writes, so there is nothing to wait for.
+void WaitReplicas(Context& context) {
+  int64_t replicas;
+  int64_t deadline_ms;
+  if (!ReadInteger(context, context.arg(1), &replicas)) return;
+  if (!ReadTimeoutMs(context, context.arg(2), &deadline_ms)) return;
+  context.reply().Integer(0);
+}
+
+void WaitAof(Context& context) {
+  int64_t local;
+  int64_t replicas;
+  int64_t deadline_ms;
+  if (!ReadInteger(context, context.arg(1), &local)) return;
+  if (local < 0 || local > 1) {
+    return context.reply().Error("ERR value is out of range, value must between 0 and 1");
+  }
+  if (!ReadInteger(context, context.arg(2), &replicas, kNotPositive, 0)) return;
+  if (!ReadTimeoutMs(context, context.arg(3), &deadline_ms)) return;
+  if (local > 0) {
+    return context.reply().Error(
+        "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+  }
+  context.reply().Array(2);
+  context.reply().Integer(0);
+  context.reply().Integer(0);
+}
+
+void AclWhoAmI(Context& context) { context.reply().Bulk(kDefaultUser); }
+
+void ModuleList(Context& context) { context.reply().Array(0); }
+
+void RefuseCluster(Context& context) {
+  context.reply().Error("ERR This instance has cluster support disabled");
+}
+
+// A runnel that winds through grass, another one each time.
+void LolWut(Context& context) {
+  int64_t version;
+  if (context.argc() > 2 && Is(context.arg(1), "version") &&
+      !ReadInteger(context, context.arg(2), &version)) {
+    return;
+  }
+  constexpr int kRows = 12;
+  constexpr uint64_t kColumns = 48;
+  constexpr std::string_view kStream = "~~~~~";
+  Random random(static_cast<uint64_t>(Execution::Of(context).broker().now_us()));
+  uint64_t bank = 8 + random.Below(kColumns / 2);
+  std::string text;
+  for (int row = 0; row < kRows; row++) {
+    for (uint64_t column = 0; column < bank; column++) {
+      text += random.Below(9) == 0 ? '"' : ' ';
+    }
+    text += kStream;
+    for (uint64_t column = bank + kStream.size(); column < kColumns; column++) {
+      text += random.Below(9) == 0 ? '"' : ' ';
+    }
+    text += '\n';
+    const uint64_t next = bank + random.Below(5) - 2;
+    if (next > 0 && next < kColumns - kStream.size()) bank = next;
+  }
+  text += fmt::format("\nRunnel ver. {} (Redis ver. {})\n", kVersion, kRedisVersion);
+  context.reply().Verbatim(text);
+}
+
+}  // namespace runnel::commands

@@ -1,0 +1,110 @@
+#include "broker/pubsub.h"
+
+#include "base/assert.h"
+#include "base/glob.h"
+
+namespace runnel {
+namespace {
+
+// A message as it goes out, made at most once per protocol however many receive it.
+class Frame {
+ public:
+  Frame(std::string_view kind, std::string_view pattern, std::string_view channel,
+        std::string_view message)
+      : kind_(kind), pattern_(pattern), channel_(channel), message_(message) {}
+
+  std::string_view For(int protocol) {
+    std::string& bytes = bytes_[protocol == 3 ? 1 : 0];
+    if (bytes.empty()) {
+      Rope rope;
+      ReplyWriter writer(&rope);
+      writer.set_protocol(protocol);
+      writer.Push(pattern_.empty() ? 3 : 4);
+      writer.Bulk(kind_);
+      if (!pattern_.empty()) writer.Bulk(pattern_);
+      writer.Bulk(channel_);
+      writer.Bulk(message_);
+      bytes = rope.ToString();
+    }
+    return bytes;
+  }
+
+ private:
+  const std::string_view kind_;
+  const std::string_view pattern_;
+  const std::string_view channel_;
+  const std::string_view message_;
+  std::string bytes_[2];
+};
+
+}  // namespace
+
+bool PubSub::Subscribe(Session& session, Subscription kind, std::string_view name) {
+  auto& subscribed = session.subscribed[static_cast<size_t>(kind)];
+  if (subscribed.contains(name)) return false;
+  Sessions& sessions = Names(kind)[name];
+  subscribed.emplace(name, sessions.size());
+  sessions.push_back(&session);
+  return true;
+}
+
+bool PubSub::Unsubscribe(Session& session, Subscription kind, std::string_view name) {
+  auto& subscribed = session.subscribed[static_cast<size_t>(kind)];
+  const auto it = subscribed.find(name);
+  if (it == subscribed.end()) return false;
+  Remove(kind, name, it->second);
+  subscribed.erase(it);
+  return true;
+}
+
+void PubSub::Drop(Session& session) {
+  for (size_t kind = 0; kind < kSubscriptionKinds; kind++) {
+    for (const auto& [name, place] : session.subscribed[kind]) {
+      Remove(static_cast<Subscription>(kind), name, place);
+    }
+    session.subscribed[kind].clear();
+  }
+}
+
+// Fills the gap with the last of the list, so that a channel with very many subscribers is left as quickly as one with few.
+void PubSub::Remove(Subscription kind, std::string_view name, size_t place) {
+  NameMap& names = Names(kind);
+  const auto it = names.find(name);
+  CHECK(it != names.end());
+  Sessions& sessions = it->second;
+  if (place + 1 != sessions.size()) {
+    sessions[place] = sessions.back();
+    sessions[place]->subscribed[static_cast<size_t>(kind)].find(name)->second = place;
+  }
+  sessions.pop_back();
+  if (sessions.empty()) names.erase(it);
+}
+
+size_t PubSub::Publish(Subscription kind, std::string_view channel, std::string_view message) {
+  size_t receivers = 0;
+  const NameMap& names = Names(kind);
+  if (const auto it = names.find(channel); it != names.end()) {
+    Frame frame(kind == Subscription::kShard ? "smessage" : "message", "", channel, message);
+    for (Session* session : it->second) {
+      deliver_(*session, frame.For(session->reply.protocol()));
+    }
+    receivers += it->second.size();
+  }
+  if (kind == Subscription::kShard) return receivers;
+  for (const auto& [pattern, sessions] : Names(Subscription::kPattern)) {
+    if (!GlobMatch(pattern, channel)) continue;
+    Frame frame("pmessage", pattern, channel, message);
+    for (Session* session : sessions) {
+      deliver_(*session, frame.For(session->reply.protocol()));
+    }
+    receivers += sessions.size();
+  }
+  return receivers;
+}
+
+size_t PubSub::subscribers(Subscription kind, std::string_view name) const {
+  const auto it = Names(kind).find(name);
+  return it == Names(kind).end() ? 0 : it->second.size();
+}
+
+}  // namespace runnel

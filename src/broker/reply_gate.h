@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "resp/rope.h"
+
+namespace runnel {
+
+// A place in the journal: the offset of a byte in the endless log.
+using Position = uint64_t;
+
+// Replies of one session that wait for the journal, oldest first.
+class HeldReplies {
+ public:
+  bool empty() const { return runs_.empty(); }
+  size_t bytes() const { return bytes_; }
+
+  // Adds replies that may leave when the watermark has reached `position`, which never goes back.
+  void Add(Rope&& replies, Position position);
+  // Takes out what may leave at this watermark, in order.
+  Rope Release(Position watermark);
+
+ private:
+  struct Run {
+    Position position;
+    Rope replies;
+  };
+  std::deque<Run> runs_;
+  size_t bytes_ = 0;
+};
+
+// Decides when replies leave. A reply shows state that includes every change made before it, its own and others', so
+// it depends on the end of the journal as it was when the reply's turn ended; it leaves when the
+// watermark has passed that position. Without a journal there is nothing to wait for: what is appended is safe
+// at once.
+class ReplyGate {
+ public:
+  // End of the journal, with this turn's effects.
+  Position appended() const { return appended_; }
+  // Everything before this is as safe as was asked for.
+  Position watermark() const { return watermark_; }
+
+  // The turn's effects took this many bytes of the journal.
+  void Append(uint64_t bytes) { appended_ += bytes; }
+  // REQUIRES: not behind the present watermark, not beyond appended().
+  void Advance(Position watermark);
+
+ private:
+  Position appended_ = 0;
+  Position watermark_ = 0;
+};
+
+}  // namespace runnel

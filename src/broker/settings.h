@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "commands/context.h"
+
+namespace runnel {
+
+// How much unread output a connection of one class may pile up: closed at once above `hard_bytes`, and after `soft_seconds`
+// above `soft_bytes`. 0 is no limit.
+struct OutputLimit {
+  uint64_t hard_bytes = 0;
+  uint64_t soft_bytes = 0;
+  int64_t soft_seconds = 0;
+};
+
+// The settings that the broker and the network obey while they run. The server's configuration owns the one
+// instance and changes it in place (CONFIG SET); the names are those of redis.conf.
+struct Settings {
+  uint32_t databases = 16;
+
+  std::string requirepass;  // empty: no password
+  bool protected_mode = true;
+
+  uint32_t maxclients = 10000;
+  int64_t timeout_s = 0;          // idle connections are closed after this; 0 never
+  int64_t tcp_keepalive_s = 300;  // 0 turns it off
+  uint64_t client_query_buffer_limit = 1024 * 1024 * 1024;
+  OutputLimit output_normal;
+  OutputLimit output_replica{256 * 1024 * 1024, 64 * 1024 * 1024, 60};
+  OutputLimit output_pubsub{32 * 1024 * 1024, 8 * 1024 * 1024, 60};
+
+  uint64_t maxmemory = 0;  // bytes; 0 is no limit
+
+  int64_t slowlog_log_slower_than_us = 10000;  // negative turns the log off
+  uint32_t slowlog_max_len = 128;
+  int64_t latency_monitor_threshold_ms = 0;  // 0 turns it off
+
+  uint32_t notify_classes = 0;  // NotifyClass bits
+
+  DataOptions data;
+};
+
+}  // namespace runnel

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace runnel {
+
+// The last commands that took longer than a threshold, newest first.
+class SlowLog {
+ public:
+  struct Entry {
+    uint64_t id;
+    int64_t time_s;  // Unix seconds
+    int64_t duration_us;
+    std::vector<std::string> args;  // shortened
+    size_t argc;                    // as they were
+    std::string peer;
+    std::string client_name;
+  };
+
+  // Keeps an entry of this command, and no more than `max_entries` in all. Long arguments, and arguments behind the first
+  // 31, are kept only as a note of how much there was.
+  void Add(int64_t time_s, int64_t duration_us, std::span<const std::string_view> args, std::string_view peer,
+           std::string_view client_name, size_t max_entries);
+  void Shrink(size_t max_entries);
+  void Reset() { entries_.clear(); }
+
+  const std::deque<Entry>& entries() const { return entries_; }
+
+ private:
+  std::deque<Entry> entries_;
+  uint64_t next_id_ = 0;
+};
+
+}  // namespace runnel

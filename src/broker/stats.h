@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace runnel {
+
+// What has been counted since the start or CONFIG RESETSTAT, and what INFO makes of it.
+struct Stats {
+  uint64_t connections_received = 0;
+  uint64_t connections_rejected = 0;
+  uint64_t commands_processed = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t expired_keys = 0;
+  uint64_t keyspace_hits = 0;
+  uint64_t keyspace_misses = 0;
+  uint64_t query_buffer_limit_closes = 0;
+  uint64_t output_buffer_limit_closes = 0;
+  uint64_t unexpected_error_replies = 0;
+  uint64_t total_error_replies = 0;
+  std::map<std::string, uint64_t, std::less<>> errors;  // replies by prefix word
+  size_t peak_memory = 0;                               // bytes
+};
+
+// How fast a counter grows per second, over the last 16 samples of about 100 ms.
+class Rate {
+ public:
+  void Sample(uint64_t count, int64_t steady_ms);
+  double per_second() const;
+
+ private:
+  static constexpr int kSamples = 16;
+  double samples_[kSamples] = {};
+  int next_ = 0;
+  uint64_t last_count_ = 0;
+  int64_t last_ms_ = 0;
+};
+
+}  // namespace runnel

@@ -1,0 +1,136 @@
+#include "broker/broker.h"
+#include "broker/families.h"
+
+namespace runnel {
+namespace {
+
+constexpr KeySpec kWatchedKeys[] = {{.access = KeySpec::kRO, .last = -1}};
+
+void Multi(Context& context) {
+  Transaction& transaction = Execution::Of(context).session().transaction;
+  if (transaction.open) return context.reply().Error("ERR MULTI calls can not be nested");
+  transaction.open = true;
+  context.reply().Ok();
+}
+
+void Discard(Context& context) {
+  Execution& execution = Execution::Of(context);
+  if (!execution.session().transaction.open) {
+    return context.reply().Error("ERR DISCARD without MULTI");
+  }
+  execution.broker().DiscardTransaction(execution.session());
+  context.reply().Ok();
+}
+
+// Whether a watched key has changed. Its expiry is a change too, whether or not somebody has noticed it before.
+bool WatchIsBroken(Context& context) {
+  const Session& session = Execution::Of(context).session();
+  for (const auto& [db, name] : session.watched) {
+    context.Peek(KeyRef(db, name));
+  }
+  return session.watch_broken;
+}
+
+void Exec(Context& context) {
+  Execution& execution = Execution::Of(context);
+  Broker& broker = execution.broker();
+  Session& session = execution.session();
+  if (!session.transaction.open) return context.reply().Error("ERR EXEC without MULTI");
+  if (session.transaction.broken) {
+    broker.DiscardTransaction(session);
+    return context.reply().Error(
+        "EXECABORT Transaction discarded because of previous errors.");
+  }
+  if (WatchIsBroken(context)) {
+    broker.DiscardTransaction(session);
+    return context.reply().NullArray();
+  }
+  // The transaction's own changes are no reason to note that it is broken.
+  broker.watches().Unwatch(session);
+  context.reply().Array(session.transaction.queue.size());
+  for (const QueuedCommand& queued : session.transaction.queue) {
+    broker.Run(session, *queued.command, queued.args.views(), false);
+  }
+  broker.DiscardTransaction(session);
+}
+
+void Watch(Context& context) {
+  Execution& execution = Execution::Of(context);
+  if (execution.session().transaction.open) {
+    return context.reply().Error("ERR WATCH inside MULTI is not allowed");
+  }
+  for (size_t i = 1; i < context.argc(); i++) {
+    // A key whose time is over must not break the transaction when it goes: it is gone already.
+    context.Peek(context.Key(i));
+    execution.broker().watches().Watch(execution.session(), context.db(), context.arg(i));
+  }
+  context.reply().Ok();
+}
+
+void Unwatch(Context& context) {
+  Execution& execution = Execution::Of(context);
+  execution.broker().watches().Unwatch(execution.session());
+  context.reply().Ok();
+}
+
+constexpr uint32_t kAnyTime = kNoScript | kLoading | kStale;
+
+constexpr CommandSpec kCommands[] = {
+    {.name = "multi",
+     .run = Multi,
+     .arity = 1,
+     .flags = kAnyTime | kFast | kAllowBusy | kInMulti,
+     .categories = kAclTransaction,
+     .group = "transactions",
+     .since = "1.2.0",
+     .complexity = "O(1)",
+     .summary = "Begins a transaction: what follows is queued",
+     .syntax = ""},
+    {.name = "exec",
+     .run = Exec,
+     .arity = 1,
+     .flags = kAnyTime | kSkipSlowlog | kInMulti,
+     .categories = kAclTransaction,
+     .group = "transactions",
+     .since = "1.2.0",
+     .complexity = "That of the queued commands",
+     .summary = "Runs the queued commands, with nobody else's in between",
+     .syntax = ""},
+    {.name = "discard",
+     .run = Discard,
+     .arity = 1,
+     .flags = kAnyTime | kFast | kAllowBusy | kInMulti,
+     .categories = kAclTransaction,
+     .group = "transactions",
+     .since = "2.0.0",
+     .complexity = "O(N) for N queued commands",
+     .summary = "Forgets the queued commands and the watched keys",
+     .syntax = ""},
+    {.name = "watch",
+     .run = Watch,
+     .arity = -2,
+     .flags = kAnyTime | kFast | kAllowBusy | kInMulti,
+     .categories = kAclTransaction,
+     .keys = kWatchedKeys,
+     .group = "transactions",
+     .since = "2.2.0",
+     .complexity = "O(1) for each key",
+     .summary = "Makes the next EXEC do nothing if one of the keys changes before it",
+     .syntax = "key ..."},
+    {.name = "unwatch",
+     .run = Unwatch,
+     .arity = 1,
+     .flags = kAnyTime | kFast | kAllowBusy,
+     .categories = kAclTransaction,
+     .group = "transactions",
+     .since = "2.2.0",
+     .complexity = "O(N) for N watched keys",
+     .summary = "Forgets the watched keys",
+     .syntax = ""},
+};
+
+}  // namespace
+
+std::span<const CommandSpec> TransactionCommands() { return kCommands; }
+
+}  // namespace runnel

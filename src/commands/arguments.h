@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string_view>
+
+#include "base/text.h"
+#include "commands/context.h"
+
+namespace runnel {
+
+// Reading arguments. Each function writes the error reply and returns false where the argument is not what it must be.
+
+// A 64-bit integer within [least, most]. `error` is the reply if it is not one.
+[[nodiscard]] bool ReadInteger(Context& context, std::string_view text, int64_t* value,
+                               std::string_view error = kNotAnInteger,
+                               int64_t least = std::numeric_limits<int64_t>::min(),
+                               int64_t most = std::numeric_limits<int64_t>::max());
+
+// A timeout of a blocking list command: seconds with a fraction. *deadline_ms is the time on the steady clock, or
+// Wait::kForever for 0.
+[[nodiscard]] bool ReadTimeoutSeconds(Context& context, std::string_view text, int64_t* deadline_ms);
+// A timeout of a blocking stream command: whole milliseconds.
+[[nodiscard]] bool ReadTimeoutMs(Context& context, std::string_view text, int64_t* deadline_ms);
+
+inline bool Is(std::string_view argument, std::string_view word) {
+  return EqualsIgnoreCase(argument, word);
+}
+
+}  // namespace runnel

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "commands/errors.h"
+#include "commands/notify.h"
+#include "commands/wait.h"
+#include "data/keyspace.h"
+#include "effects/batch.h"
+#include "effects/keyspace_effects.h"
+#include "resp/reply_writer.h"
+
+namespace runnel {
+
+// Settings that commands on data look at. Kept by the server's configuration.
+struct DataOptions {
+  uint32_t stream_node_max_entries = 100;
+  uint32_t stream_node_max_bytes = 16384;
+  uint32_t stream_idmp_duration_s = 100;
+  uint32_t stream_idmp_max_size = 100;
+  uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
+};
+
+// One run of one command: its arguments, the state that it may look at, and the ways in which it may act. A command reads
+// its arguments, looks at const data, and then either writes an error and returns, or applies effects and
+// writes a reply. It writes exactly one reply, except where the protocol says otherwise, or blocks.
+//
+// Lives on the stack of the broker's execution; nothing in it outlives the command.
+class Context {
+ public:
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // args()[0] is the command's name as the client wrote it. The views are good until the command returns.
+  std::span<const std::string_view> args() const { return args_; }
+  std::string_view arg(size_t i) const { return args_[i]; }
+  size_t argc() const { return args_.size(); }
+
+  ReplyWriter& reply() { return reply_; }
+
+  // The connection's database.
+  uint32_t db() const { return db_; }
+  // Milliseconds of the Unix clock. Stands still while a command, or a whole transaction, runs.
+  int64_t now_ms() const { return now_ms_; }
+  // Milliseconds of a clock that only goes forward, for deadlines.
+  int64_t steady_ms() const { return steady_ms_; }
+  const DataOptions& options() const { return options_; }
+
+  const Keyspace& keyspace() const { return keyspace_; }
+
+  // The key that argument i names.
+  KeyRef Key(size_t i) const { return KeyRef(db_, args_[i]); }
+
+  // The entry of a key that exists now; nullptr otherwise. A key that is past its expiry is removed by this. Counts as an access
+  // to the key. Good until the next effect on the key.
+  const Entry* Find(const KeyRef& key) {
+    const Entry* entry = Peek(key);
+    if (entry == nullptr) {
+      misses_++;
+      if (notify_classes_ & kNotifyKeyMiss) Notify(kNotifyKeyMiss, "keymiss", key);
+      return nullptr;
+    }
+    hits_++;
+    if (!no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
+    return entry;
+  }
+  // The same for a command that is about to write the key: not counted as a hit or a miss.
+  const Entry* FindForWrite(const KeyRef& key) {
+    const Entry* entry = Peek(key);
+    if (entry != nullptr && !no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
+    return entry;
+  }
+  // The same without counting as an access at all: for commands about the key (OBJECT, TTL, DEBUG).
+  const Entry* Peek(const KeyRef& key) {
+    const Entry* entry = keyspace_.Find(key);
+    if (entry != nullptr && entry->ExpiredAt(now_ms_)) {
+      Expire(key);
+      return nullptr;
+    }
+    return entry;
+  }
+
+  // The value of a key as a T: *value is it, or nullptr if there is no such key. Where the key holds another type,
+  // the reply is the WRONGTYPE error and the return value false.
+  template <class T>
+  [[nodiscard]] bool Read(const KeyRef& key, const T** value) {
+    return As(Find(key), value);
+  }
+  template <class T>
+  [[nodiscard]] bool ReadForWrite(const KeyRef& key, const T** value) {
+    return As(FindForWrite(key), value);
+  }
+
+  // Changes the keyspace: see effects/effect.h. The effect's views need to live only until this returns.
+  template <class E>
+  void Apply(const E& effect) {
+    batch_.Add(effect);
+    effect.Apply(keyspace_);
+    changes_++;
+  }
+
+  // Tells subscribers of keyspace notifications what happened to the key.
+  void Notify(NotifyClass event_class, std::string_view event, const KeyRef& key) {
+    if (notify_classes_ & event_class) Publish(event_class, event, key);
+  }
+
+  // False inside a transaction: then a command that finds nothing answers as if its time were over.
+  bool may_block() const { return may_block_; }
+  // The command has not answered and waits. It is run again when a key of `wait` may satisfy it; `resumed` is
+  // true then, and the deadline of the first run stands whatever the command computes.
+  // REQUIRES: may_block(). The last thing that a command does.
+  virtual void Block(Wait wait) = 0;
+  bool resumed() const { return resumed_; }
+
+  // Effects applied by this command so far.
+  uint64_t changes() const { return changes_; }
+
+ protected:
+  Context(std::span<const std::string_view> args, ReplyWriter& reply, Keyspace& keyspace, Batch& batch,
+          const DataOptions& options)
+      : args_(args), reply_(reply), keyspace_(keyspace), batch_(batch), options_(options) {}
+  ~Context() = default;
+
+  virtual void Publish(NotifyClass event_class, std::string_view event, const KeyRef& key) = 0;
+  // Removes a key that is past its expiry.
+  virtual void Expire(const KeyRef& key) = 0;
+
+  std::span<const std::string_view> args_;
+  ReplyWriter& reply_;
+  Keyspace& keyspace_;
+  Batch& batch_;
+  const DataOptions& options_;
+  uint32_t db_ = 0;
+  uint32_t notify_classes_ = 0;
+  int64_t now_ms_ = 0;
+  int64_t steady_ms_ = 0;
+  bool may_block_ = true;
+  bool resumed_ = false;
+  bool no_touch_ = false;
+  uint64_t hits_ = 0;
+  uint64_t misses_ = 0;
+  uint64_t changes_ = 0;
+
+ private:
+  template <class T>
+  bool As(const Entry* entry, const T** value) {
+    *value = nullptr;
+    if (entry == nullptr) return true;
+    *value = entry->As<T>();
+    if (*value != nullptr) return true;
+    reply_.Error(kWrongType);
+    return false;
+  }
+};
+
+}  // namespace runnel

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string_view>
+
+#include "commands/context.h"
+#include "data/stream.h"
+#include "effects/group_effects.h"
+
+namespace runnel::commands {
+
+// A consumer who has just spoken: the one of this name, made and notified if the group had none.
+struct Speaker {
+  const Consumer* consumer = nullptr;
+  bool created = false;
+};
+inline Speaker FindOrCreateConsumer(Context& context, const KeyRef& key, const ConsumerGroup& group,
+                                    std::string_view name) {
+  if (const Consumer* consumer = group.FindConsumer(name)) return {consumer, false};
+  context.Apply(ConsumerCreate{key, group.name(), name, context.now_ms()});
+  context.Notify(kNotifyStream, "xgroup-createconsumer", key);
+  return {group.FindConsumer(name), true};
+}
+
+// Notes that the speaker asked, where it got nothing (what it gets, notes it too).
+inline void NoteSeen(Context& context, const KeyRef& key, const ConsumerGroup& group,
+                     const Speaker& speaker) {
+  if (speaker.consumer->seen_time == context.now_ms()) return;
+  context.Apply(ConsumerSeen{key, group.name(), speaker.consumer->name, context.now_ms()});
+}
+
+}  // namespace runnel::commands

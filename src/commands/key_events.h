@@ -1,0 +1,31 @@
+#pragma once
+
+#include "commands/context.h"
+
+// What commands say about a key beside the events of their own type.
+
+namespace runnel {
+
+// A command has just made this key: notes that it was used and notifies "new", which comes before
+// all other events.
+inline void NotifyNew(Context& context, const KeyRef& key) {
+  if (const Entry* entry = context.keyspace().Find(key)) {
+    entry->NoteAccess(static_cast<uint32_t>(context.now_ms() / 1000));
+  }
+  context.Notify(kNotifyNew, "new", key);
+}
+
+// A command has just taken this key away.
+inline void NotifyDeleted(Context& context, const KeyRef& key) {
+  context.Notify(kNotifyGeneric, "del", key);
+}
+
+// The entry of a key that a command asks about without using its value (TTL, TYPE, EXISTS): its
+// last use stays what it was.
+inline const Entry* Examine(Context& context, const KeyRef& key) {
+  const Entry* entry = context.Peek(key);
+  if (entry == nullptr) context.Notify(kNotifyKeyMiss, "keymiss", key);
+  return entry;
+}
+
+}  // namespace runnel

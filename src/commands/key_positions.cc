@@ -1,0 +1,77 @@
+#include "commands/key_positions.h"
+
+#include <algorithm>
+
+#include "base/numbers.h"
+#include "base/text.h"
+
+namespace runnel {
+namespace {
+
+using Args = std::span<const std::string_view>;
+
+// Adds the arguments first, first + step, ... up to and with `last`. False if they are not there.
+bool AddKeys(const KeySpec& spec, Args args, int64_t first, int64_t last, int step,
+             std::vector<KeyPosition>* keys) {
+  if (first < 1 || last < first || last >= static_cast<int64_t>(args.size())) return false;
+  for (int64_t i = first; i <= last; i += step) {
+    keys->push_back({static_cast<size_t>(i), &spec});
+  }
+  return true;
+}
+
+bool AddSpec(const KeySpec& spec, Args args, std::vector<KeyPosition>* keys) {
+  const auto count = static_cast<int64_t>(args.size());
+  switch (spec.find) {
+    case KeySpec::kRange: {
+      const int64_t last = spec.last < 0 ? count + spec.last : spec.first + spec.last;
+      return AddKeys(spec, args, spec.first, last, spec.step, keys);
+    }
+    case KeySpec::kKeyNum: {
+      if (spec.first >= count) return false;
+      const std::optional<int64_t> keys_given = ParseInteger(args[static_cast<size_t>(spec.first)]);
+      if (!keys_given || *keys_given < 1 || *keys_given >= count) return false;
+      return AddKeys(spec, args, spec.first + 1, spec.first + *keys_given, 1, keys);
+    }
+    case KeySpec::kKeyword: {
+      for (int64_t i = spec.first; i < count; i++) {
+        if (!EqualsIgnoreCase(args[static_cast<size_t>(i)], "STREAMS")) continue;
+        const int64_t first = i + 1;
+        return AddKeys(spec, args, first, first + (count - first) / 2 - 1, 1, keys);
+      }
+      return false;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::vector<KeyPosition>> FindKeys(const CommandSpec& spec, Args args) {
+  std::vector<KeyPosition> keys;
+  for (const KeySpec& key_spec : spec.keys) {
+    if (!AddSpec(key_spec, args, &keys)) return std::nullopt;
+  }
+  return keys;
+}
+
+KeyRange FindKeyRange(const CommandSpec& spec) {
+  KeyRange range;
+  for (const KeySpec& key_spec : spec.keys) {
+    if (key_spec.find != KeySpec::kRange) continue;
+    const int last = key_spec.last < 0 ? key_spec.last : key_spec.first + key_spec.last;
+    if (range.first == 0) {
+      range = {key_spec.first, last, key_spec.step};
+    } else if (range.last == key_spec.first - 1 && range.step == key_spec.step) {
+      range.last = last;
+    }
+  }
+  return range;
+}
+
+bool HasMovableKeys(const CommandSpec& spec) {
+  return std::any_of(spec.keys.begin(), spec.keys.end(),
+                     [](const KeySpec& key_spec) { return key_spec.find != KeySpec::kRange; });
+}
+
+}  // namespace runnel

@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "commands/arguments.h"
+#include "commands/key_events.h"
+#include "commands/list_commands.h"
+#include "data/list.h"
+
+namespace runnel::commands {
+namespace {
+
+// The position that an index names, where negative ones count from the end; nothing if it names
+// none.
+std::optional<size_t> PositionOf(int64_t index, size_t size) {
+  const int64_t length = static_cast<int64_t>(size);
+  if (index < 0) index += length;
+  if (index < 0 || index >= length) return std::nullopt;
+  return static_cast<size_t>(index);
+}
+
+struct Range {
+  size_t start = 0;
+  size_t count = 0;
+};
+
+// The elements from `start` to `stop`, both included, as far as there are any.
+Range RangeOf(int64_t start, int64_t stop, size_t size) {
+  const int64_t length = static_cast<int64_t>(size);
+  if (start < 0) start = std::max<int64_t>(start + length, 0);
+  if (stop < 0) stop += length;
+  stop = std::min(stop, length - 1);
+  if (start > stop) return {};
+  return {static_cast<size_t>(start), static_cast<size_t>(stop - start + 1)};
+}
+
+struct PosOptions {
+  int64_t rank = 1;
+  std::optional<int64_t> count;  // 0: all
+  int64_t max_length = 0;        // 0: no limit
+};
+
+bool ReadRank(Context& context, std::string_view text, int64_t* rank) {
+  if (!ReadInteger(context, text, rank)) return false;
+  if (*rank == 0) {
+    context.reply().Error(
+        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use "
+        "negative to start from the end of the list");
+    return false;
+  }
+  // The least integer has no opposite to count with.
+  if (*rank == std::numeric_limits<int64_t>::min()) {
+    context.reply().Error(
+        "ERR value is out of range, value must between -9223372036854775807 and "
+        "9223372036854775807");
+    return false;
+  }
+  return true;
+}
+
+bool ReadPosOptions(Context& context, PosOptions* options) {
+  for (size_t i = 3; i < context.argc(); i += 2) {
+    const std::string_view option = context.arg(i);
+    if (i + 1 == context.argc()) {
+      context.reply().Error(kSyntaxError);
+      return false;
+    }
+    const std::string_view value = context.arg(i + 1);
+    if (Is(option, "RANK")) {
+      if (!ReadRank(context, value, &options->rank)) return false;
+    } else if (Is(option, "COUNT")) {
+      int64_t count;
+      if (!ReadInteger(context, value, &count, "ERR COUNT can't be negative", 0)) return false;
+      options->count = count;
+    } else if (Is(option, "MAXLEN")) {
+      if (!ReadInteger(context, value, &options->max_length, "ERR MAXLEN can't be negative", 0)) {
+        return false;
+      }
+    } else {
+      context.reply().Error(kSyntaxError);
+      return false;
+    }
+  }
+  return true;
+}
+
+// The positions of the elements equal to `value` that the options ask for, in the order in which
+// they are met.
+std::vector<size_t> FindPositions(const List& list, std::string_view value,
+                                  const PosOptions& options) {
+  std::vector<size_t> found;
+  const bool from_back = options.rank < 0;
+  const size_t size = list.size();
+  const size_t limit =
+      options.max_length == 0 ? size : std::min(size, static_cast<size_t>(options.max_length));
+  size_t wanted = static_cast<size_t>(options.count.value_or(1));
+  if (wanted == 0) wanted = size;
+  int64_t to_skip = (from_back ? -options.rank : options.rank) - 1;
+  List::Iterator it = list.Seek(from_back ? size - 1 : 0);
+  for (size_t i = 0; i < limit && found.size() < wanted; i++) {
+    if (it.value() == value && to_skip-- <= 0) found.push_back(from_back ? size - 1 - i : i);
+    from_back ? it.Previous() : it.Next();
+  }
+  return found;
+}
+
+// The position of the first (or last) element equal to `value`.
+std::optional<size_t> FindElement(const List& list, std::string_view value, bool from_back) {
+  const size_t size = list.size();
+  List::Iterator it = list.Seek(from_back ? size - 1 : 0);
+  for (size_t i = 0; i < size; i++) {
+    if (it.value() == value) return from_back ? size - 1 - i : i;
+    from_back ? it.Previous() : it.Next();
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void LLen(Context& context) {
+  const List* list;
+  if (!context.Read(context.Key(1), &list)) return;
+  context.reply().Integer(list == nullptr ? 0 : static_cast<int64_t>(list->size()));
+}
+
+void LIndex(Context& context) {
+  const List* list;
+  if (!context.Read(context.Key(1), &list)) return;
+  if (list == nullptr) return context.reply().Null();
+  int64_t index;
+  if (!ReadInteger(context, context.arg(2), &index)) return;
+  const std::optional<size_t> position = PositionOf(index, list->size());
+  if (!position) return context.reply().Null();
+  context.reply().Bulk(list->At(*position));
+}
+
+void LRange(Context& context) {
+  int64_t start;
+  int64_t stop;
+  if (!ReadInteger(context, context.arg(2), &start)) return;
+  if (!ReadInteger(context, context.arg(3), &stop)) return;
+  const List* list;
+  if (!context.Read(context.Key(1), &list)) return;
+  if (list == nullptr) return context.reply().Array(0);
+  const Range range = RangeOf(start, stop, list->size());
+  ReplyWriter& reply = context.reply();
+  reply.Array(range.count);
+  List::Iterator it = list->Seek(range.start);
+  for (size_t i = 0; i < range.count; i++) {
+    reply.Bulk(it.value());
+    it.Next();
+  }
+}
+
+void LPos(Context& context) {
+  PosOptions options;
+  if (!ReadPosOptions(context, &options)) return;
+  const List* list;
+  if (!context.Read(context.Key(1), &list)) return;
+  std::vector<size_t> found;
+  if (list != nullptr) found = FindPositions(*list, context.arg(2), options);
+  if (!options.count) {
+    if (found.empty()) return context.reply().Null();
+    return context.reply().Integer(static_cast<int64_t>(found[0]));
+  }
+  context.reply().Array(found.size());
+  for (const size_t position : found) {
+    context.reply().Integer(static_cast<int64_t>(position));
+  }
+}
+
+void LSet(Context& context) {
+  const KeyRef key = context.Key(1);
+  const List* list;
+  if (!context.ReadForWrite(key, &list)) return;
+  if (list == nullptr) return context.reply().Error(kNoSuchKey);
+  int64_t index;
+  if (!ReadInteger(context, context.arg(2), &index)) return;
+  const std::optional<size_t> position = PositionOf(index, list->size());
+  if (!position) return context.reply().Error(kIndexOutOfRange);
+  context.Apply(ListSet{key, *position, context.arg(3)});
+  context.Notify(kNotifyList, "lset", key);
+  context.reply().Ok();
+}
+
+void LInsert(Context& context) {
+  const bool after = Is(context.arg(2), "AFTER");
+  if (!after && !Is(context.arg(2), "BEFORE")) return context.reply().Error(kSyntaxError);
+  const KeyRef key = context.Key(1);
+  const List* list;
+  if (!context.ReadForWrite(key, &list)) return;
+  if (list == nullptr) return context.reply().Integer(0);
+  const std::optional<size_t> pivot = FindElement(*list, context.arg(3), false);
+  if (!pivot) return context.reply().Integer(-1);
+  const size_t size = list->size() + 1;
+  context.Apply(ListInsert{key, *pivot + (after ? 1 : 0), context.arg(4)});
+  context.Notify(kNotifyList, "linsert", key);
+  context.reply().Integer(static_cast<int64_t>(size));
+}
+
+void LRem(Context& context) {
+  int64_t count;
+  if (!ReadInteger(context, context.arg(2), &count)) return;
+  const KeyRef key = context.Key(1);
+  const List* list;
+  if (!context.ReadForWrite(key, &list)) return;
+  const std::string_view value = context.arg(3);
+  if (list == nullptr || !FindElement(*list, value, count < 0)) return context.reply().Integer(0);
+  const size_t before = list->size();
+  context.Apply(ListRemove{key, count, value});
+  const Entry* entry = context.keyspace().Find(key);
+  const size_t after = entry == nullptr ? 0 : entry->As<List>()->size();
+  context.Notify(kNotifyList, "lrem", key);
+  if (after == 0) NotifyDeleted(context, key);
+  context.reply().Integer(static_cast<int64_t>(before - after));
+}
+
+void LTrim(Context& context) {
+  int64_t start;
+  int64_t stop;
+  if (!ReadInteger(context, context.arg(2), &start)) return;
+  if (!ReadInteger(context, context.arg(3), &stop)) return;
+  const KeyRef key = context.Key(1);
+  const List* list;
+  if (!context.ReadForWrite(key, &list)) return;
+  if (list == nullptr) return context.reply().Ok();
+  // Also where nothing goes: the key counts as touched for those who watch it.
+  const Range range = RangeOf(start, stop, list->size());
+  context.Apply(ListTrim{key, range.start, range.count});
+  context.Notify(kNotifyList, "ltrim", key);
+  if (range.count == 0) NotifyDeleted(context, key);
+  context.reply().Ok();
+}
+
+}  // namespace runnel::commands

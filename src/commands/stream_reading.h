@@ -1,0 +1,90 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "commands/context.h"
+#include "commands/stream_replies.h"
+#include "data/stream.h"
+
+// What XREAD and XREADGROUP have in common: their options, the limits of what one call gives, and
+// the frame of the reply.
+
+namespace runnel::commands {
+
+struct ReadArguments {
+  // GROUP; has_group says whether it was given.
+  bool has_group = false;
+  std::string_view group;
+  std::string_view consumer;
+  uint64_t count = kNoCount;      // entries of one stream
+  uint64_t max_count = kNoCount;  // entries of all streams
+  uint64_t max_bytes = kNoCount;  // of the reply
+  bool block = false;
+  int64_t deadline_ms = 0;
+  bool no_ack = false;
+  int64_t min_idle = -1;  // CLAIM; negative if not given
+  // Arguments first_key, ... are `streams` keys, and so many IDs follow them.
+  size_t first_key = 0;
+  size_t streams = 0;
+
+  size_t first_id() const { return first_key + streams; }
+};
+
+// Reads the arguments of XREADGROUP, or of XREAD, where words that only the other has are errors of
+// their own.
+[[nodiscard]] bool ReadReadArguments(Context& context, bool of_group, ReadArguments* arguments);
+
+// What one call may yet give: COUNT of each stream, and MAXCOUNT and MAXSIZE of all. MAXSIZE never
+// stands in the way of the call's first entry; after that, an entry that does not fit ends the
+// call.
+class ReadBudget {
+ public:
+  explicit ReadBudget(const ReadArguments& arguments)
+      : count_(arguments.count),
+        entries_left_(arguments.max_count),
+        bytes_left_(arguments.max_bytes),
+        by_bytes_(arguments.max_bytes != kNoCount) {}
+
+  // Nothing more may be given, of whatever stream.
+  bool spent() const { return entries_left_ == 0; }
+
+  // Goes over to the next stream, whose name the reply will hold.
+  void NextStream(std::string_view key) {
+    stream_left_ = count_;
+    TakeBytes(kFrameBytes + key.size());
+  }
+  // Takes as many of the entries from the cursor on as may be given; returns their number. `added`
+  // is what each takes in the reply beside what EntryReplyBytes() says.
+  uint64_t TakeEntries(EntryCursor at, size_t added = 0);
+  // Takes one entry, if it may be given.
+  bool TakeEntry(const EntryView& entry, size_t added = 0);
+  // Takes one entry that the stream does not have any more, of which the reply shows only the ID.
+  bool TakeMissing();
+
+ private:
+  // An array header for the pair, the header of the key's bulk, and the header of the entries.
+  static constexpr size_t kFrameBytes = 16;
+  static constexpr size_t kMissingBytes = 32;
+
+  bool Take(size_t bytes);
+  void TakeBytes(size_t bytes) { bytes_left_ -= std::min<uint64_t>(bytes, bytes_left_); }
+
+  const uint64_t count_;
+  uint64_t stream_left_ = 0;
+  uint64_t entries_left_;
+  uint64_t bytes_left_;
+  const bool by_bytes_;
+  bool first_ = true;
+};
+
+// The frame of the reply, and of each stream in it.
+void WriteStreamsHeader(ReplyWriter& reply, size_t streams);
+void WriteStreamHeader(ReplyWriter& reply, std::string_view key);
+
+// The ID of an entry that the stream does not have any more, and nothing.
+void WriteMissingEntry(ReplyWriter& reply, StreamId id);
+
+}  // namespace runnel::commands

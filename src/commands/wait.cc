@@ -1,0 +1,34 @@
+#include "commands/wait.h"
+
+#include "data/list.h"
+#include "data/stream.h"
+
+namespace runnel {
+namespace {
+
+// A group that is not there, whatever the reason, is something to tell a waiter: the command
+// answers with the error.
+bool CanServeGroup(std::string_view name, const Entry* entry) {
+  const Stream* stream = entry == nullptr ? nullptr : entry->As<Stream>();
+  if (stream == nullptr) return true;
+  const ConsumerGroup* group = stream->FindGroup(name);
+  if (group == nullptr) return true;
+  // Released entries are for those who wait with CLAIM.
+  return group->nacked() > 0 || stream->SeekNew(*group).valid();
+}
+
+}  // namespace
+
+bool CanServe(WaitKind kind, std::string_view group, const Entry* entry) {
+  switch (kind) {
+    case WaitKind::kList:
+      return entry != nullptr && entry->type() == ObjectType::kList;
+    case WaitKind::kStream:
+      return entry != nullptr && entry->type() == ObjectType::kStream;
+    case WaitKind::kGroup:
+      return CanServeGroup(group, entry);
+  }
+  return false;
+}
+
+}  // namespace runnel

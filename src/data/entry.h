@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string_view>
+
+#include "data/object.h"
+
+namespace runnel {
+
+inline constexpr int64_t kNoExpiry = std::numeric_limits<int64_t>::max();
+
+// One key of the keyspace with its value. Created and owned by the keyspace; its address stays the
+// same for as long as the key exists under this name, also when the value is replaced.
+class Entry {
+ public:
+  // The name is laid behind the entry in the same allocation.
+  static Entry* Create(std::string_view name, uint64_t hash, std::unique_ptr<Object> value);
+  static void Destroy(Entry* entry);
+
+  std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_size_}; }
+  // The low bits of HashKey(name()): enough to address a bucket.
+  uint32_t hash_low() const { return hash_low_; }
+
+  const Object& value() const { return *value_; }
+  ObjectType type() const { return value_->type(); }
+  // The value as a T, or nullptr if it is of another type.
+  template <class T>
+  const T* As() const {
+    return type() == T::kType ? static_cast<const T*>(value_.get()) : nullptr;
+  }
+
+  // Milliseconds of the Unix clock at which the key is no more; kNoExpiry without one.
+  int64_t expire_at_ms() const { return expire_at_ms_; }
+  bool has_expiry() const { return expire_at_ms_ != kNoExpiry; }
+  bool ExpiredAt(int64_t now_ms) const { return expire_at_ms_ <= now_ms; }
+
+  // Second of the Unix clock (its low 32 bits) at which a command last used the key. Not durable
+  // state: it is noted by readers too.
+  uint32_t accessed_s() const { return accessed_s_; }
+  void NoteAccess(uint32_t now_s) const { accessed_s_ = now_s; }
+
+  size_t MemoryBytes(size_t samples) const;
+
+ private:
+  friend class Keyspace;
+
+  Entry(std::string_view name, uint64_t hash, std::unique_ptr<Object> value);
+  ~Entry() = default;
+
+  std::unique_ptr<Object> value_;
+  int64_t expire_at_ms_ = kNoExpiry;
+  mutable uint32_t accessed_s_ = 0;
+  uint32_t hash_low_;
+  uint32_t name_size_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_set.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "data/entry.h"
+#include "data/key_table.h"
+
+namespace runnel {
+
+// Names a key: the database, the name, and the name's hash, which is computed once per command. The
+// name is a view that the maker of the KeyRef keeps alive.
+struct KeyRef {
+  KeyRef() = default;
+  KeyRef(uint32_t db, std::string_view name) : db(db), hash(HashKey(name)), name(name) {}
+
+  uint32_t db = 0;
+  uint64_t hash = 0;
+  std::string_view name;
+};
+
+// What happened to a key, as far as those who watch it or wait for it must know.
+enum class KeyChange {
+  kAdded,     // the key is new under this name, or its value was replaced by another
+  kGrown,     // elements were added to the value that was there
+  kModified,  // any other change of value or expiry
+  kRemoved,   // the key is gone, or a consumer group of it is
+};
+
+// Is told of every change of the keyspace, at once and within the effect that makes it: it may only
+// take note.
+class KeyspaceObserver {
+ public:
+  virtual ~KeyspaceObserver() = default;
+  virtual void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) = 0;
+  // All keys of the two databases have changed places.
+  virtual void OnSwap(uint32_t a, uint32_t b) = 0;
+};
+
+// Takes values that no key holds any more and that take long to free, to free them off the event
+// loop.
+class Disposer {
+ public:
+  virtual ~Disposer() = default;
+  virtual void Dispose(std::unique_ptr<Object> value) = 0;
+};
+
+// All databases with their keys. Everything const is open to everybody; what is not const is called
+// only by effects. Expiry is a time written on an entry: the keyspace has no clock and finds
+// expired keys like any others.
+class Keyspace {
+ public:
+  explicit Keyspace(uint32_t databases);
+  ~Keyspace();
+
+  uint32_t databases() const { return static_cast<uint32_t>(databases_.size()); }
+  size_t size(uint32_t db) const { return databases_[db].table.size(); }
+  size_t expiring(uint32_t db) const { return databases_[db].expiries.size(); }
+
+  const Entry* Find(const KeyRef& key) const {
+    return databases_[key.db].table.Find(key.hash, key.name);
+  }
+  const KeyTable& table(uint32_t db) const { return databases_[db].table; }
+
+  // The key of this database that expires first; nullptr if none has an expiry.
+  const Entry* NextToExpire(uint32_t db) const;
+  // The mean of the expiry times (Unix milliseconds) in the database; 0 if no key has one.
+  int64_t MeanExpiry(uint32_t db) const;
+
+  // At most one observer, which outlives the keyspace or is taken away with nullptr.
+  void Observe(KeyspaceObserver* observer) { observer_ = observer; }
+  // Where large values go that are replaced or removed; nullptr (the default) frees them in place.
+  // Outlives the keyspace or is taken away.
+  void DisposeWith(Disposer* disposer) { disposer_ = disposer; }
+
+  // --- For effects only ---
+
+  // The value of a key that is known to be a T, to be changed; the caller then says so with
+  // Changed().
+  template <class T>
+  T& Mutable(const KeyRef& key) {
+    Entry* entry = databases_[key.db].table.Find(key.hash, key.name);
+    CHECK(entry != nullptr && entry->type() == T::kType);
+    return static_cast<T&>(*entry->value_);
+  }
+  // The value as a T, or nullptr if there is no such key or it holds another type.
+  template <class T>
+  T* MutableIf(const KeyRef& key) {
+    Entry* entry = databases_[key.db].table.Find(key.hash, key.name);
+    return entry != nullptr && entry->type() == T::kType ? static_cast<T*>(entry->value_.get())
+                                                         : nullptr;
+  }
+  void Changed(const KeyRef& key, KeyChange change) {
+    if (observer_ != nullptr) observer_->OnKeyChange(key.db, key.name, change);
+  }
+
+  // Sets the key to `value`, without expiry, whatever was there. Reports kAdded.
+  void Put(const KeyRef& key, std::unique_ptr<Object> value);
+  // Takes the key away, if it is there. Reports kRemoved.
+  void Remove(const KeyRef& key);
+  // kNoExpiry takes the expiry away. REQUIRES: the key exists. Reports kModified.
+  void SetExpiry(const KeyRef& key, int64_t expire_at_ms);
+  // Moves value and expiry to another name or database, in the place of what was there. REQUIRES:
+  // `from` exists and differs from `to`. Reports both.
+  void Rename(const KeyRef& from, const KeyRef& to);
+  // Takes all keys of a database away. Reports kRemoved for each if there is an observer.
+  void Flush(uint32_t db);
+  void Swap(uint32_t a, uint32_t b);
+
+ private:
+  struct Database {
+    KeyTable table;
+    absl::btree_set<std::pair<int64_t, Entry*>> expiries;
+    __int128 expiry_sum = 0;
+  };
+
+  static void ForgetExpiry(Database& database, Entry* entry);
+  // Takes the key out of its database; nullptr if there is none.
+  std::unique_ptr<Object> Detach(const KeyRef& key);
+  void Discard(std::unique_ptr<Object> value);
+
+  std::vector<Database> databases_;
+  KeyspaceObserver* observer_ = nullptr;
+  Disposer* disposer_ = nullptr;
+};
+
+}  // namespace runnel

@@ -1,0 +1,327 @@
+#include "data/keyspace.h"
+
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/list.h"
+#include "data/string_object.h"
+#include "data/testing.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace runnel {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+std::unique_ptr<Object> String(std::string_view value) {
+  return std::make_unique<StringObject>(value);
+}
+
+std::optional<std::string> ValueOf(const Keyspace& keyspace, const KeyRef& key) {
+  const Entry* entry = keyspace.Find(key);
+  if (entry == nullptr) return std::nullopt;
+  return std::string(entry->As<StringObject>()->value());
+}
+
+// Writes down what it hears.
+class Recorder : public KeyspaceObserver {
+ public:
+  void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) override {
+    constexpr const char* kNames[] = {"added", "grown", "modified", "removed"};
+    heard.push_back(std::string(kNames[static_cast<int>(change)]) + " " + std::to_string(db) + ":" +
+                    std::string(name));
+  }
+  void OnSwap(uint32_t a, uint32_t b) override {
+    heard.push_back("swap " + std::to_string(a) + " " + std::to_string(b));
+  }
+  std::vector<std::string> Take() { return std::exchange(heard, {}); }
+
+  std::vector<std::string> heard;
+};
+
+TEST(Keyspace, PutReplacesValueAndExpiryButKeepsTheEntry) {
+  Keyspace keyspace(2);
+  const KeyRef key(0, "k");
+  keyspace.Put(key, String("a"));
+  const Entry* entry = keyspace.Find(key);
+  keyspace.SetExpiry(key, 1000);
+  keyspace.Put(key, String("b"));
+  EXPECT_EQ(keyspace.Find(key), entry);
+  EXPECT_EQ(ValueOf(keyspace, key), "b");
+  EXPECT_FALSE(entry->has_expiry());
+  EXPECT_EQ(keyspace.expiring(0), 0u);
+  EXPECT_EQ(keyspace.size(0), 1u);
+  EXPECT_EQ(keyspace.size(1), 0u);
+}
+
+TEST(Keyspace, NamesAreBytes) {
+  Keyspace keyspace(1);
+  const std::string names[] = {"", std::string("a\0b", 3), std::string("a\0c", 3),
+                               std::string(70000, 'x')};
+  for (const std::string& name : names)
+    keyspace.Put(KeyRef(0, name), String(name));
+  for (const std::string& name : names) {
+    EXPECT_EQ(keyspace.Find(KeyRef(0, name))->name(), name);
+    EXPECT_EQ(ValueOf(keyspace, KeyRef(0, name)), name);
+  }
+}
+
+TEST(Keyspace, MutableGivesTheValueOnlyAsItsType) {
+  Keyspace keyspace(1);
+  const KeyRef key(0, "k");
+  EXPECT_EQ(keyspace.MutableIf<StringObject>(key), nullptr);
+  keyspace.Put(key, String("a"));
+  EXPECT_EQ(keyspace.MutableIf<List>(key), nullptr);
+  keyspace.Mutable<StringObject>(key).Append("b");
+  EXPECT_EQ(ValueOf(keyspace, key), "ab");
+  EXPECT_EQ(keyspace.Find(key)->As<List>(), nullptr);
+}
+
+TEST(Keyspace, ExpiriesAreOrderedAndAveraged) {
+  Keyspace keyspace(2);
+  EXPECT_EQ(keyspace.NextToExpire(0), nullptr);
+  EXPECT_EQ(keyspace.MeanExpiry(0), 0);
+  for (const char* name : {"a", "b", "c"})
+    keyspace.Put(KeyRef(0, name), String("v"));
+  keyspace.SetExpiry(KeyRef(0, "a"), 300);
+  keyspace.SetExpiry(KeyRef(0, "b"), 100);
+  keyspace.SetExpiry(KeyRef(0, "c"), 800);
+  EXPECT_EQ(keyspace.expiring(0), 3u);
+  EXPECT_EQ(keyspace.MeanExpiry(0), 400);
+  EXPECT_EQ(keyspace.NextToExpire(0)->name(), "b");
+  EXPECT_EQ(keyspace.NextToExpire(1), nullptr);
+
+  keyspace.SetExpiry(KeyRef(0, "b"), 900);
+  EXPECT_EQ(keyspace.NextToExpire(0)->name(), "a");
+  keyspace.SetExpiry(KeyRef(0, "a"), kNoExpiry);
+  EXPECT_EQ(keyspace.NextToExpire(0)->name(), "c");
+  EXPECT_FALSE(keyspace.Find(KeyRef(0, "a"))->has_expiry());
+  keyspace.Remove(KeyRef(0, "c"));
+  EXPECT_EQ(keyspace.NextToExpire(0)->name(), "b");
+  EXPECT_EQ(keyspace.MeanExpiry(0), 900);
+  EXPECT_TRUE(keyspace.Find(KeyRef(0, "b"))->ExpiredAt(900));
+  EXPECT_FALSE(keyspace.Find(KeyRef(0, "b"))->ExpiredAt(899));
+}
+
+// The sum of many expiries far in the future does not overflow.
+TEST(Keyspace, MeanOfVeryLateExpiries) {
+  Keyspace keyspace(1);
+  for (int i = 0; i < 100; i++) {
+    const std::string name = std::to_string(i);
+    keyspace.Put(KeyRef(0, name), String("v"));
+    keyspace.SetExpiry(KeyRef(0, name), kNoExpiry - 1);
+  }
+  EXPECT_EQ(keyspace.MeanExpiry(0), kNoExpiry - 1);
+}
+
+TEST(Keyspace, RenameTakesExpiryAlongAndReplaces) {
+  Keyspace keyspace(2);
+  Recorder recorder;
+  keyspace.Put(KeyRef(0, "a"), String("1"));
+  keyspace.SetExpiry(KeyRef(0, "a"), 500);
+  keyspace.Put(KeyRef(0, "b"), String("2"));
+  keyspace.SetExpiry(KeyRef(0, "b"), 600);
+  keyspace.Observe(&recorder);
+  keyspace.Rename(KeyRef(0, "a"), KeyRef(0, "b"));
+  EXPECT_EQ(keyspace.Find(KeyRef(0, "a")), nullptr);
+  EXPECT_EQ(ValueOf(keyspace, KeyRef(0, "b")), "1");
+  EXPECT_EQ(keyspace.Find(KeyRef(0, "b"))->expire_at_ms(), 500);
+  EXPECT_EQ(keyspace.expiring(0), 1u);
+  const std::vector<std::string> heard = recorder.Take();
+  EXPECT_THAT(std::set<std::string>(heard.begin(), heard.end()),
+              UnorderedElementsAre("removed 0:a", "removed 0:b", "added 0:b", "modified 0:b"));
+
+  keyspace.Rename(KeyRef(0, "b"), KeyRef(1, "b"));
+  EXPECT_EQ(keyspace.size(0), 0u);
+  EXPECT_EQ(ValueOf(keyspace, KeyRef(1, "b")), "1");
+  EXPECT_EQ(keyspace.NextToExpire(1)->name(), "b");
+  keyspace.Observe(nullptr);
+}
+
+TEST(Keyspace, TellsTheObserverEveryChange) {
+  Keyspace keyspace(3);
+  Recorder recorder;
+  keyspace.Observe(&recorder);
+  const KeyRef key(1, "k");
+  keyspace.Put(key, String("a"));
+  EXPECT_THAT(recorder.Take(), ElementsAre("added 1:k"));
+  keyspace.Put(key, String("b"));
+  EXPECT_THAT(recorder.Take(), ElementsAre("added 1:k"));
+  keyspace.SetExpiry(key, 5);
+  EXPECT_THAT(recorder.Take(), ElementsAre("modified 1:k"));
+  keyspace.Changed(key, KeyChange::kGrown);
+  EXPECT_THAT(recorder.Take(), ElementsAre("grown 1:k"));
+  keyspace.Remove(key);
+  EXPECT_THAT(recorder.Take(), ElementsAre("removed 1:k"));
+  keyspace.Remove(key);
+  EXPECT_THAT(recorder.Take(), IsEmpty());
+
+  keyspace.Swap(0, 2);
+  EXPECT_THAT(recorder.Take(), ElementsAre("swap 0 2"));
+  keyspace.Swap(1, 1);
+  EXPECT_THAT(recorder.Take(), IsEmpty());
+
+  keyspace.Put(KeyRef(0, "a"), String(""));
+  keyspace.Put(KeyRef(0, "b"), String(""));
+  keyspace.Put(KeyRef(1, "c"), String(""));
+  recorder.Take();
+  keyspace.Flush(0);
+  EXPECT_THAT(recorder.Take(), UnorderedElementsAre("removed 0:a", "removed 0:b"));
+  EXPECT_EQ(keyspace.size(0), 0u);
+  EXPECT_EQ(keyspace.size(1), 1u);
+  keyspace.Observe(nullptr);
+}
+
+// A removal is told while the name can still be read, also when the name given is the entry's own.
+TEST(Keyspace, RemovesAKeyByItsOwnName) {
+  Keyspace keyspace(1);
+  Recorder recorder;
+  keyspace.Put(KeyRef(0, "a long enough name to be on the heap"), String("v"));
+  keyspace.Observe(&recorder);
+  const Entry* entry = keyspace.table(0).Random(1);
+  keyspace.Remove(KeyRef(0, entry->name()));
+  EXPECT_THAT(recorder.Take(), ElementsAre("removed 0:a long enough name to be on the heap"));
+  keyspace.Observe(nullptr);
+}
+
+class KeepingDisposer : public Disposer {
+ public:
+  void Dispose(std::unique_ptr<Object> value) override { values.push_back(std::move(value)); }
+  std::vector<std::unique_ptr<Object>> values;
+};
+
+TEST(Keyspace, HandsLargeValuesToTheDisposer) {
+  Keyspace keyspace(1);
+  KeepingDisposer disposer;
+  keyspace.DisposeWith(&disposer);
+  const KeyRef key(0, "k");
+  keyspace.Put(key, String("small"));
+  keyspace.Remove(key);
+  EXPECT_THAT(disposer.values, IsEmpty());
+
+  const auto large = [] {
+    auto list = std::make_unique<List>();
+    for (int i = 0; i < 2000; i++)
+      list->PushBack(std::string(9000, 'x'));
+    return list;
+  };
+  keyspace.Put(key, large());
+  keyspace.Put(key, large());
+  EXPECT_EQ(disposer.values.size(), 1u);
+  keyspace.Remove(key);
+  EXPECT_EQ(disposer.values.size(), 2u);
+  keyspace.Put(key, large());
+  keyspace.Flush(0);
+  EXPECT_EQ(disposer.values.size(), 3u);
+  keyspace.DisposeWith(nullptr);
+}
+
+// Random changes against a plain map of (database, name) to (value, expiry).
+class KeyspaceModel : public testing::TestWithParam<int> {};
+
+TEST_P(KeyspaceModel, BehavesLikeAMap) {
+  std::mt19937 random(GetParam());
+  Keyspace keyspace(3);
+  struct Held {
+    std::string value;
+    int64_t expire_at_ms;
+  };
+  std::map<std::pair<uint32_t, std::string>, Held> model;
+
+  const auto check = [&] {
+    KeyspaceContent expected;
+    for (const auto& [key, held] : model) {
+      std::string payload;
+      StringObject(held.value).Serialize(&payload);
+      expected[key] = {ObjectType::kString, held.expire_at_ms, payload};
+    }
+    ASSERT_EQ(ContentOf(keyspace), expected);
+    for (uint32_t db = 0; db < 3; db++) {
+      std::multiset<int64_t> expiries;
+      size_t size = 0;
+      for (const auto& [key, held] : model) {
+        if (key.first != db) continue;
+        size++;
+        if (held.expire_at_ms != kNoExpiry) expiries.insert(held.expire_at_ms);
+      }
+      ASSERT_EQ(keyspace.size(db), size);
+      ASSERT_EQ(keyspace.expiring(db), expiries.size());
+      const Entry* next = keyspace.NextToExpire(db);
+      ASSERT_EQ(next == nullptr, expiries.empty());
+      if (next == nullptr) continue;
+      ASSERT_EQ(next->expire_at_ms(), *expiries.begin());
+      int64_t sum = 0;
+      for (const int64_t expiry : expiries)
+        sum += expiry;
+      ASSERT_EQ(keyspace.MeanExpiry(db), sum / static_cast<int64_t>(expiries.size()));
+    }
+  };
+
+  for (int step = 0; step < 5000; step++) {
+    const uint32_t db = random() % 3;
+    const std::string name = "k" + std::to_string(random() % 50);
+    const KeyRef key(db, name);
+    const auto held = model.find({db, name});
+    switch (random() % 100) {
+      case 0:
+        keyspace.Flush(db);
+        std::erase_if(model, [&](const auto& item) { return item.first.first == db; });
+        break;
+      case 1: {
+        const uint32_t other = random() % 3;
+        keyspace.Swap(db, other);
+        decltype(model) swapped;
+        for (auto& [at, value] : model) {
+          const uint32_t to = at.first == db ? other : at.first == other ? db : at.first;
+          swapped[{to, at.second}] = value;
+        }
+        model = swapped;
+        break;
+      }
+      default:
+        switch (random() % 4) {
+          case 0: {
+            const std::string value = std::to_string(random());
+            keyspace.Put(key, String(value));
+            model[{db, name}] = {value, kNoExpiry};
+            break;
+          }
+          case 1:
+            keyspace.Remove(key);
+            model.erase({db, name});
+            break;
+          case 2: {
+            if (held == model.end()) break;
+            const int64_t expiry =
+                random() % 4 == 0 ? kNoExpiry : static_cast<int64_t>(random() % 100);
+            keyspace.SetExpiry(key, expiry);
+            held->second.expire_at_ms = expiry;
+            break;
+          }
+          case 3: {
+            const uint32_t to_db = random() % 3;
+            const std::string to_name = "k" + std::to_string(random() % 50);
+            if (held == model.end() || (to_db == db && to_name == name)) break;
+            keyspace.Rename(key, KeyRef(to_db, to_name));
+            model[{to_db, to_name}] = held->second;
+            model.erase({db, name});
+            break;
+          }
+        }
+    }
+    if (step % 100 == 0) check();
+  }
+  check();
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, KeyspaceModel, testing::Range(0, 10));
+
+}  // namespace
+}  // namespace runnel

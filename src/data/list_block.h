@@ -1,0 +1,187 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/ref.h"
+#include "base/varint.h"
+#include "data/block.h"
+
+namespace runnel {
+
+// Consecutive elements of a list that lie in one Block, as one list sees them: what the list keeps
+// per block, and all that is needed to read it.
+//
+// A block is a row of slots, one an element. Their bytes grow up from the block's front; a table
+// with the 16-bit end offset of each slot grows down from the block's end:
+//
+//     | slot 0 | slot 1 | slot 2 |    free    | end of 2 | end of 1 | end of 0 |
+//
+// So any slot is found in O(1), for two bytes an element. New slots are only added on top, behind
+// the last one. At the back of a list that is the order of the elements. At the front, where each
+// new element goes before the others, the block is reversed: its top slot is its first element. An
+// element larger than kLargestSlot has a block of its own, without a table.
+//
+// Clones, snapshots and replies hold the same Block with descriptors of their own, perhaps in other
+// threads. Popping changes the descriptor only. A slot is written by the one descriptor whose top
+// is the block's, because it lies behind everything that another could look at; or by any that is
+// alone in holding the block.
+//
+// Positions count the elements in the order of the list. `value`s given must not lie in the block,
+// except where it says so.
+class ListBlock {
+ public:
+  // The largest block takes 8 KiB, its header included.
+  static constexpr size_t kMaxCapacity = 8192 - sizeof(Block);
+  static constexpr size_t kTableEntry = sizeof(uint16_t);
+  static constexpr size_t kLargestSlot = kMaxCapacity - kTableEntry;
+
+  // Bytes that an element of `size` bytes takes in a block.
+  static constexpr size_t Footprint(size_t size) { return size + kTableEntry; }
+
+  // No block and no elements.
+  ListBlock() = default;
+  // A new block without elements and with room for a footprint of `capacity` (<= kMaxCapacity)
+  // bytes.
+  ListBlock(size_t capacity, bool reversed);
+  // A new block for one element that is larger than kLargestSlot.
+  static ListBlock Large(std::string_view value, bool reversed);
+  // A second descriptor of the same elements, without the right to append.
+  ListBlock Share() const;
+
+  ListBlock(ListBlock&&) = default;
+  ListBlock& operator=(ListBlock&&) = default;
+
+  size_t size() const { return count_; }
+  // Bytes of the elements, and with their table entries.
+  size_t bytes() const { return end_ - begin_; }
+  size_t footprint() const { return bytes() + kTableEntry * count_; }
+  bool reversed() const { return reversed_; }
+  bool large() const { return bytes() > kLargestSlot && count_ == 1; }
+  // Never empty while there are elements.
+  const Ref<Block>& block() const { return block_; }
+
+  // The list's number for the first element: the one before has a number one less, in the whole
+  // list. The numbers of the others follow; adding and dropping at the front moves it.
+  int64_t start() const { return start_; }
+  int64_t stop() const { return start_ + count_; }
+  void set_start(int64_t start) { start_ = start; }
+
+  // REQUIRES: position < size().
+  std::string_view At(size_t position) const {
+    ASSERT(position < count_);
+    return Slot(reversed_ ? top() - 1 - position : first_ + position);
+  }
+
+  // Adds an element behind the last one, or before the first one of a reversed block. Returns
+  // false, and does nothing, if that takes MakeRoom or another block. `value` may lie in this
+  // block.
+  bool Append(std::string_view value) {
+    const size_t slot = top();
+    if (slot != written_) return false;
+    const size_t table = kTableEntry * (slot + 1);
+    if (end_ + value.size() + table > block_->capacity()) return false;
+    value.copy(block_->data() + end_, value.size());
+    end_ += static_cast<uint32_t>(value.size());
+    SetSlotEnd(slot, end_);
+    count_++;
+    written_++;
+    start_ -= reversed_;
+    return true;
+  }
+
+  // Makes the next Append of `size` bytes succeed if the block is to take the element: frees what
+  // was popped, or moves the elements to a larger block. Returns false if the list shall open
+  // another block: this one is full, or it is shared and not worth copying.
+  bool MakeRoom(size_t size);
+
+  // Moves the elements to a block without room for more if this one has much. For a block that is
+  // left for another one.
+  void TrimRoom();
+  // Moves the elements to a smaller block if most of this one is not used any more. For the last
+  // block of a list that was longer.
+  void TrimAfterPops();
+
+  // REQUIRES: count < size().
+  void DropFront(size_t count) {
+    start_ += static_cast<int64_t>(count);
+    reversed_ ? DropTop(count) : DropBottom(count);
+  }
+  void DropBack(size_t count) { reversed_ ? DropBottom(count) : DropTop(count); }
+
+  // Puts `value` over an element if that can be done in place: the size is the same and nobody else
+  // holds the block. `value` may lie in this block.
+  bool Overwrite(size_t position, std::string_view value);
+
+  // The elements with `value` in place of the `removed` (0 or 1) at `position` (<= size()): one
+  // block, or several of about the same size, in the order of the list and reversed like this one,
+  // which stays as it is. `value` may lie in this block.
+  std::vector<ListBlock> Splice(size_t position, size_t removed, std::string_view value) const;
+
+  // Removes the first (or last) `limit` elements equal to `value`; returns how many there were.
+  // start() is not kept.
+  size_t RemoveMatching(std::string_view value, size_t limit, bool from_back);
+
+  // The elements of both in one block. REQUIRES: both are reversed or both are not, and their
+  // footprints fit a block.
+  static ListBlock Merge(const ListBlock& front, const ListBlock& back);
+
+ private:
+  // Never the number of slots of a block: the descriptor has no right to append.
+  static constexpr uint16_t kForeign = 0xffff;
+
+  size_t top() const { return size_t{first_} + count_; }
+
+  char* TableEntry(size_t slot) const {
+    return block_->data() + block_->capacity() - kTableEntry * (slot + 1);
+  }
+  // Offsets of a slot from first_ to below top().
+  uint32_t SlotBegin(size_t slot) const {
+    return slot == first_ ? begin_ : ReadFixed<uint16_t>(TableEntry(slot - 1));
+  }
+  uint32_t SlotEnd(size_t slot) const {
+    return slot + 1 == top() ? end_ : ReadFixed<uint16_t>(TableEntry(slot));
+  }
+  void SetSlotEnd(size_t slot, uint32_t end) {
+    WriteFixed(TableEntry(slot), static_cast<uint16_t>(end));
+  }
+  std::string_view Slot(size_t slot) const {
+    const uint32_t begin = SlotBegin(slot);
+    return {block_->data() + begin, SlotEnd(slot) - begin};
+  }
+
+  void DropTop(size_t count) {
+    ASSERT(count < count_);
+    count_ = static_cast<uint16_t>(count_ - count);
+    end_ = ReadFixed<uint16_t>(TableEntry(top() - 1));
+  }
+  void DropBottom(size_t count) {
+    ASSERT(count < count_);
+    count_ = static_cast<uint16_t>(count_ - count);
+    first_ = static_cast<uint16_t>(first_ + count);
+    begin_ = ReadFixed<uint16_t>(TableEntry(first_ - 1u));
+  }
+
+  size_t free_room() const { return block_->capacity() - end_ - kTableEntry * top(); }
+  void MoveTo(size_t capacity);
+  void SlideDown();
+  void AppendSlots(const ListBlock& from, size_t slot, size_t count);
+
+  Ref<Block> block_;
+  int64_t start_ = 0;
+  uint32_t begin_ = 0;    // offset of the first slot's bytes
+  uint32_t end_ = 0;      // offset behind the last slot's bytes
+  uint16_t first_ = 0;    // the lowest slot with an element
+  uint16_t count_ = 0;    // slots with elements
+  uint16_t written_ = 0;  // slots that were ever written, as Append must know, or kForeign
+  bool reversed_ = false;
+};
+
+// A long list is thousands of these.
+static_assert(sizeof(ListBlock) == 32);
+
+}  // namespace runnel

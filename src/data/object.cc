@@ -1,0 +1,35 @@
+#include "data/object.h"
+
+#include "base/text.h"
+#include "data/list.h"
+#include "data/stream.h"
+#include "data/string_object.h"
+
+namespace runnel {
+namespace {
+
+constexpr ObjectKind kKinds[] = {
+    {ObjectType::kString, "string", StringObject::Load},
+    {ObjectType::kList, "list", List::Load},
+    {ObjectType::kStream, "stream", Stream::Load},
+};
+
+}  // namespace
+
+std::span<const ObjectKind> ObjectKinds() { return kKinds; }
+
+const ObjectKind* FindObjectKind(ObjectType type) {
+  for (const ObjectKind& kind : kKinds) {
+    if (kind.type == type) return &kind;
+  }
+  return nullptr;
+}
+
+const ObjectKind* FindObjectKind(std::string_view name) {
+  for (const ObjectKind& kind : kKinds) {
+    if (EqualsIgnoreCase(kind.name, name)) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace runnel

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/coding.h"
+
+namespace runnel {
+
+// What a key can hold. The numbers are stored in dumps and snapshots: never reuse one.
+enum class ObjectType : uint8_t {
+  kString = 0,
+  kList = 1,
+  kStream = 2,
+};
+
+// The value of a key. Owned by the entry of the keyspace that holds it. Changed only by effects
+// (see effects/effect.h); everybody else has it const.
+class Object {
+ public:
+  explicit Object(ObjectType type) : type_(type) {}
+  virtual ~Object() = default;
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
+  ObjectType type() const { return type_; }
+
+  // The answer of OBJECT ENCODING.
+  virtual std::string_view encoding() const = 0;
+  // Bytes of memory that the object holds, allocator rounding included. Looks at no more than
+  // `samples` parts and scales up; 0 looks at all.
+  virtual size_t MemoryBytes(size_t samples) const = 0;
+  // Allocations that freeing the object takes, roughly: large ones are freed by a helper thread.
+  virtual size_t FreeEffort() const = 0;
+  // An independent copy. Sealed blocks are shared, not copied.
+  virtual std::unique_ptr<Object> Clone() const = 0;
+  // Appends the object's payload for DUMP and snapshots: a format of its own per type, which begins
+  // with a version byte. The kind's load reads it.
+  virtual void Serialize(std::string* out) const = 0;
+
+ private:
+  const ObjectType type_;
+};
+
+// What the server must know of a type; one line of the table in data/object.cc registers it.
+struct ObjectKind {
+  ObjectType type;
+  std::string_view name;  // the answer of TYPE
+  // Reads what Serialize wrote. Returns nullptr if the bytes are no such payload; never crashes,
+  // and allocates no more than a small multiple of the input.
+  std::unique_ptr<Object> (*load)(std::string_view payload);
+};
+
+std::span<const ObjectKind> ObjectKinds();
+// nullptr for a number or name that no kind has.
+const ObjectKind* FindObjectKind(ObjectType type);
+const ObjectKind* FindObjectKind(std::string_view name);
+
+}  // namespace runnel

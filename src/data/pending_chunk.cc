@@ -1,0 +1,135 @@
+#include "data/pending_chunk.h"
+
+#include <bit>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace runnel {
+
+PendingChunk PendingChunk::Clone() const {
+  PendingChunk copy(begin_, capacity_);
+  std::copy_n(slots_.get() + first_, size_, copy.slots_.get());
+  copy.consumers_ = consumers_;
+  copy.size_ = size_;
+  return copy;
+}
+
+size_t PendingChunk::MemoryBytes() const {
+  return AllocationSize(slots_.get());
+}
+
+// The least key that an ID not below `id` could have, for an `id` that has none itself.
+uint64_t PendingChunk::LeastKeyFrom(StreamId id) const {
+  if (id < begin_) return 0;
+  const uint64_t ms = id.ms - begin_.ms;
+  if (ms >= UINT32_MAX) return std::numeric_limits<uint64_t>::max();
+  // The upper halves of the sequence numbers differ: all IDs of that time are on one side.
+  return (id.seq >> 32 < begin_.seq >> 32 ? ms : ms + 1) << 32;
+}
+
+bool PendingChunk::MoveBegin(StreamId begin) {
+  const uint64_t shift = begin_.ms - begin.ms;
+  const uint64_t last = size_ == 0 ? 0 : slots_[first_ + size_ - 1u].key;
+  if (begin.seq >> 32 != begin_.seq >> 32 || shift + (last >> 32) >= UINT32_MAX) return false;
+  for (size_t i = 0; i < size_; i++) {
+    slots_[first_ + i].key += shift << 32;
+  }
+  begin_ = begin;
+  return true;
+}
+
+void PendingChunk::Restart(StreamId begin) {
+  ASSERT(size_ == 0);
+  begin_ = begin;
+  consumers_ = 0;
+  first_ = 0;
+}
+
+bool PendingChunk::MakeRoomBehind() {
+  if (first_ + size_ < capacity_) return true;
+  // The window of a queue has come to the end of its room. It moves back to the start if that wins
+  // a good part of the room, so that each record is moved a few times at most.
+  if (first_ >= capacity_ / 4) {
+    std::copy_n(slots_.get() + first_, size_, slots_.get());
+    first_ = 0;
+    return true;
+  }
+  if (capacity_ == kMostRecords) return false;
+  Resize(std::min(size_t{2} * capacity_, kMostRecords));
+  return true;
+}
+
+void PendingChunk::Insert(size_t index, StreamId id, const PendingRecord& record) {
+  ASSERT(size_ < kMostRecords && Fits(id));
+  if (size_ == capacity_) Resize(std::min(size_t{2} * capacity_, kMostRecords));
+  // The shorter side moves, if both have room.
+  Slot* const first = &slots_[first_];
+  const bool room_behind = first_ + size_ < capacity_;
+  if (room_behind && (index >= size_ / 2u || first_ == 0)) {
+    std::move_backward(first + index, first + size_, first + size_ + 1);
+  } else {
+    std::move(first, first + index, first - 1);
+    first_--;
+  }
+  size_++;
+  slots_[first_ + index] = {KeyOf(id), record};
+  consumers_ |= BitOf(record.consumer);
+}
+
+void PendingChunk::Erase(size_t index) {
+  Slot* const first = &slots_[first_];
+  if (index < size_ / 2u) {
+    std::move_backward(first, first + index, first + index + 1);
+    first_++;
+  } else {
+    std::move(first + index + 1, first + size_, first + index);
+  }
+  size_--;
+}
+
+PendingChunk PendingChunk::SplitOff(size_t index) {
+  const size_t size = size_ - index;
+  PendingChunk upper(IdAt(index), std::max(kLeastCapacity, std::bit_ceil(size)));
+  const uint64_t shift = (upper.begin_.ms - begin_.ms) << 32;
+  for (size_t i = 0; i < size; i++) {
+    upper.slots_[i] = slots_[first_ + index + i];
+    upper.slots_[i].key -= shift;
+  }
+  upper.consumers_ = consumers_;
+  upper.size_ = static_cast<uint16_t>(size);
+  size_ = static_cast<uint16_t>(index);
+  return upper;
+}
+
+bool PendingChunk::Absorb(const PendingChunk& next) {
+  const size_t size = size_t{size_} + next.size_;
+  if (size > kMostRecords * 3 / 4 || !Fits(next.begin_) || !Fits(next.IdAt(next.size_ - 1u))) {
+    return false;
+  }
+  if (first_ + size > capacity_) Resize(std::bit_ceil(size));
+  const uint64_t shift = (next.begin_.ms - begin_.ms) << 32;
+  for (size_t i = 0; i < next.size_; i++) {
+    Slot& slot = slots_[first_ + size_ + i];
+    slot = next.slots_[next.first_ + i];
+    slot.key += shift;
+  }
+  size_ = static_cast<uint16_t>(size);
+  consumers_ |= next.consumers_;
+  return true;
+}
+
+void PendingChunk::Shrink(size_t capacity) {
+  capacity = std::max({capacity, kLeastCapacity, std::bit_ceil(size_t{size_})});
+  if (capacity < capacity_) Resize(capacity);
+}
+
+void PendingChunk::Resize(size_t capacity) {
+  auto slots = std::make_unique_for_overwrite<Slot[]>(capacity);
+  if (size_ > 0) std::copy_n(slots_.get() + first_, size_, slots.get());
+  slots_ = std::move(slots);
+  capacity_ = static_cast<uint16_t>(capacity);
+  first_ = 0;
+}
+
+}  // namespace runnel

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "base/stream_id.h"
+
+namespace runnel {
+
+// Stands for a consumer in a pending entry: the number of the consumer in its group.
+using ConsumerIndex = uint32_t;
+// Of entries that were released (XNACK) and wait for somebody to claim them.
+inline constexpr ConsumerIndex kNobody = std::numeric_limits<ConsumerIndex>::max();
+
+// What a pending list keeps of an entry beside its ID.
+struct PendingRecord {
+  int64_t age;  // sorts by how long the entry has waited: its delivery time, mostly
+  uint64_t deliveries;
+  ConsumerIndex consumer;
+};
+
+// A stretch of a pending list: up to 128 records of 32 bytes, sorted by ID. All IDs are at or above
+// begin(), within 2^32 ms, and have the upper half of the sequence number in common: so 64 bits
+// order them.
+//
+// The records lie somewhere in the room that the chunk has. A record taken out of the middle closes
+// the gap at once, on the shorter side: a kilobyte on average, cheaper than keeping dead records
+// and clearing them away later.
+class PendingChunk {
+ public:
+  static constexpr size_t kMostRecords = 128;
+  static constexpr size_t kLeastCapacity = 4;
+
+  PendingChunk() = default;  // for containers; holds nothing and takes nothing
+  // An empty chunk with room for `capacity` <= kMostRecords records.
+  PendingChunk(StreamId begin, size_t capacity) : begin_(begin) { Resize(capacity); }
+  PendingChunk Clone() const;
+
+  StreamId begin() const { return begin_; }
+  size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
+  // Bytes of its room: a power of two, which the allocator does not round.
+  size_t MemoryBytes() const { return capacity_ * sizeof(Slot); }
+
+  // False if the chunk certainly holds nothing of that consumer.
+  bool MayHold(ConsumerIndex consumer) const { return (consumers_ & BitOf(consumer)) != 0; }
+
+  // REQUIRES: index < size(), for both.
+  StreamId IdAt(size_t index) const {
+    const uint64_t key = slots_[first_ + index].key;
+    return {begin_.ms + (key >> 32), begin_.seq >> 32 << 32 | (key & UINT32_MAX)};
+  }
+  const PendingRecord& operator[](size_t index) const { return slots_[first_ + index].record; }
+  void Replace(size_t index, const PendingRecord& record) {
+    slots_[first_ + index].record = record;
+    consumers_ |= BitOf(record.consumer);
+  }
+
+  // The index of the first record whose ID is not below `id`; size() if there is none.
+  size_t LowerBound(StreamId id) const {
+    const uint64_t key = Fits(id) && begin_ <= id ? KeyOf(id) : LeastKeyFrom(id);
+    const Slot* const first = slots_.get() + first_;
+    const Slot* const found =
+        std::lower_bound(first, first + size_, key,
+                         [](const Slot& slot, uint64_t sought) { return slot.key < sought; });
+    return static_cast<size_t>(found - first);
+  }
+
+  // True if the chunk can represent `id`. REQUIRES, to mean anything: `id` is not below begin().
+  bool Fits(StreamId id) const {
+    return id.ms - begin_.ms < UINT32_MAX && id.seq >> 32 == begin_.seq >> 32;
+  }
+
+  // Makes another ID begin(), one that no ID of the chunk is below. False, and nothing done, if it
+  // could not represent them then.
+  bool MoveBegin(StreamId begin);
+
+  // For an empty chunk: begins again with `begin`.
+  void Restart(StreamId begin);
+
+  // Makes room for one more record behind all others, if the chunk may have so much.
+  bool MakeRoomBehind();
+  // Adds a record behind all others. REQUIRES: Fits(id), and MakeRoomBehind() just said true.
+  void Append(StreamId id, const PendingRecord& record) {
+    slots_[first_ + size_] = {KeyOf(id), record};
+    size_++;
+    consumers_ |= BitOf(record.consumer);
+  }
+  // Adds a record before that at `index`, or behind all. REQUIRES: Fits(id); size() < kMostRecords.
+  void Insert(size_t index, StreamId id, const PendingRecord& record);
+  void Erase(size_t index);
+  // Erases all records of a consumer, telling each to erased(ID, record).
+  template <class Erased>
+  void EraseAllOf(ConsumerIndex consumer, Erased erased);
+
+  // Moves the records from `index` on to a new chunk. REQUIRES: 0 < index < size().
+  PendingChunk SplitOff(size_t index);
+  // Takes the records of the chunk that follows, if keys and room allow it; some room is left, so
+  // that the next insertion does not split them again.
+  bool Absorb(const PendingChunk& next);
+  // Gives up room, at most down to what the records need.
+  void Shrink(size_t capacity);
+
+ private:
+  struct Slot {
+    uint64_t key;  // (ms - that of begin) << 32 | lower half of the sequence number
+    PendingRecord record;
+  };
+  static_assert(sizeof(Slot) == 32);
+
+  static constexpr uint64_t BitOf(ConsumerIndex consumer) { return uint64_t{1} << (consumer % 64); }
+
+  uint64_t KeyOf(StreamId id) const { return (id.ms - begin_.ms) << 32 | (id.seq & UINT32_MAX); }
+  uint64_t LeastKeyFrom(StreamId id) const;
+  void Resize(size_t capacity);
+
+  std::unique_ptr<Slot[]> slots_;
+  StreamId begin_;
+  uint64_t consumers_ = 0;  // bit c % 64 is set if consumer c may have a record here
+  uint16_t capacity_ = 0;
+  uint16_t first_ = 0;  // the records lie in slots first_ ... first_ + size_ - 1
+  uint16_t size_ = 0;
+};
+
+template <class Erased>
+void PendingChunk::EraseAllOf(ConsumerIndex consumer, Erased erased) {
+  size_t kept = 0;
+  consumers_ = 0;
+  for (size_t i = 0; i < size_; i++) {
+    const Slot slot = slots_[first_ + i];
+    if (slot.record.consumer == consumer) {
+      erased(IdAt(i), slot.record);
+      continue;
+    }
+    slots_[first_ + kept] = slot;
+    kept++;
+    consumers_ |= BitOf(slot.record.consumer);
+  }
+  size_ = static_cast<uint16_t>(kept);
+}
+
+}  // namespace runnel

@@ -1,0 +1,298 @@
+#include "data/stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/coding.h"
+
+namespace runnel {
+
+// --- Trimming ---
+
+uint64_t Stream::PlanTrim(const StreamTrim& trim, const EntryLog::Addition* added) const {
+  if (!trim.approximate) return PlanExactTrim(trim, added);
+  if (trim.by == StreamTrim::By::kLength) {
+    return log_.CountBlocksBeyond(trim.max_length, trim.limit, added);
+  }
+  return log_.CountBlocksBelow(trim.min_id, trim.limit, added);
+}
+
+uint64_t Stream::PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition* added) const {
+  const uint64_t length = log_.length() + (added != nullptr ? 1 : 0);
+  uint64_t count = 0;
+  if (trim.by == StreamTrim::By::kLength) {
+    count = length - std::min(length, trim.max_length);
+  } else {
+    count = log_.CountBelow(trim.min_id);
+    if (added != nullptr && added->id < trim.min_id) count++;
+  }
+  const bool limited = trim.approximate && trim.limit != 0;
+  return limited ? std::min(count, trim.limit) : count;
+}
+
+std::vector<StreamId> Stream::PlanAckedTrim(const StreamTrim& trim,
+                                            const EntryLog::Addition* added) const {
+  std::vector<StreamId> ids;
+  const uint64_t length = log_.length() + (added != nullptr ? 1 : 0);
+  const bool by_length = trim.by == StreamTrim::By::kLength;
+  uint64_t most = by_length ? length - std::min(length, trim.max_length) : length;
+  if (trim.approximate && trim.limit != 0) most = std::min(most, trim.limit);
+
+  // From the first entry on that some group was not given yet, everything is needed.
+  StreamId given = StreamId::Max();
+  for (const auto& [name, group] : groups_) {
+    given = std::min(given, group->last_delivered());
+  }
+  const auto passes = [&](StreamId id) {
+    return ids.size() < most && id <= given && (by_length || id < trim.min_id);
+  };
+  EntryCursor at = log_.Seek(StreamId::Min());
+  for (; at.valid() && passes(at->id()); at.Next()) {
+    if (!IsPending(at->id())) ids.push_back(at->id());
+  }
+  if (added != nullptr && !at.valid() && passes(added->id) && !IsPending(added->id)) {
+    ids.push_back(added->id);
+  }
+  return ids;
+}
+
+// --- Groups ---
+
+const ConsumerGroup* Stream::FindGroup(std::string_view name) const {
+  const auto found = groups_.find(name);
+  return found == groups_.end() ? nullptr : found->second.get();
+}
+
+ConsumerGroup* Stream::FindGroup(std::string_view name) {
+  const auto found = groups_.find(name);
+  return found == groups_.end() ? nullptr : found->second.get();
+}
+
+bool Stream::IsPending(StreamId id) const {
+  return std::any_of(groups_.begin(), groups_.end(),
+                     [id](const auto& named) { return named.second->pending().Contains(id); });
+}
+
+bool Stream::IsReferenced(StreamId id) const {
+  const bool awaited = std::any_of(groups_.begin(), groups_.end(), [id](const auto& named) {
+    return named.second->last_delivered() < id;
+  });
+  return awaited || IsPending(id);
+}
+
+// An entry at or behind `id` was deleted, so what lies behind cannot be told by subtraction. Only
+// the highest deleted ID is known, which makes this an answer on the safe side.
+bool Stream::HasTombstonesFrom(StreamId id) const {
+  return length() != 0 && max_deleted_id_ != StreamId() && id <= max_deleted_id_;
+}
+
+std::optional<uint64_t> Stream::EstimateEntriesRead(StreamId id) const {
+  if (entries_added_ == 0) return 0;
+  if (length() == 0 && id <= last_id_) return entries_added_;
+  if (id != StreamId() && id < max_deleted_id_) return std::nullopt;
+  if (id == last_id_) return entries_added_;
+  if (id > last_id_) return std::nullopt;
+  // Entries are missing only before the first one, if at all: up to there counting is subtracting.
+  if (max_deleted_id_ == StreamId() || max_deleted_id_ < first_id()) {
+    if (id < first_id()) return entries_added_ - length();
+    if (id == first_id()) return entries_added_ - length() + 1;
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> Stream::Lag(const ConsumerGroup& group) const {
+  if (entries_added_ == 0 || length() == 0) return 0;
+  const StreamId position = group.last_delivered();
+  if (position < first_id() && max_deleted_id_ < first_id()) {
+    return static_cast<int64_t>(length());
+  }
+  std::optional<uint64_t> read = group.entries_read();
+  if (!read || HasTombstonesFrom(position)) read = EstimateEntriesRead(position);
+  if (!read) return std::nullopt;
+  return static_cast<int64_t>(entries_added_ - *read);
+}
+
+// The group's counter when `id` is delivered, the first entry behind its position.
+void Stream::AdvanceEntriesRead(ConsumerGroup* group, StreamId id) const {
+  const StreamId position = group->last_delivered_;
+  if (group->entries_read_ && position >= first_id() && !HasTombstonesFrom(position)) {
+    ++*group->entries_read_;
+  } else if (entries_added_ != 0) {
+    group->entries_read_ = EstimateEntriesRead(id);
+  }
+}
+
+uint64_t Stream::Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId last, int64_t time,
+                         bool no_ack) {
+  uint64_t count = 0;
+  for (EntryCursor at = SeekNew(*group); at.valid() && at->id() <= last; at.Next()) {
+    const StreamId id = at->id();
+    AdvanceEntriesRead(group, id);
+    group->last_delivered_ = id;
+    group->last_place_ = at.place();
+    if (!no_ack) group->Deliver(id, consumer, time);
+    count++;
+  }
+  group->MarkSeen(consumer, time);
+  if (!no_ack) group->MarkActive(consumer, time);
+  return count;
+}
+
+// --- Changes ---
+
+void Stream::Append(StreamId id, std::span<const std::string_view> fields,
+                    const StreamLimits& limits) {
+  ASSERT(id > last_id_);
+  ASSERT(fields.size() >= 2 && fields.size() % 2 == 0);
+  log_.Append(id, fields, limits);
+  last_id_ = id;
+  entries_added_++;
+}
+
+bool Stream::Delete(StreamId id) {
+  if (!log_.Remove(id)) return false;
+  max_deleted_id_ = std::max(max_deleted_id_, id);
+  return true;
+}
+
+void Stream::DropOldest(uint64_t count, bool references) {
+  if (references && !groups_.empty()) {
+    uint64_t left = count;
+    for (EntryCursor at = log_.Seek(StreamId::Min()); at.valid() && left > 0; at.Next()) {
+      DropReferences(at->id());
+      left--;
+    }
+  }
+  log_.DropOldest(count);
+}
+
+uint64_t Stream::DropReferences(StreamId id) {
+  uint64_t count = 0;
+  for (const auto& [name, group] : groups_) {
+    count += group->Ack(id) ? 1 : 0;
+  }
+  return count;
+}
+
+ConsumerGroup& Stream::CreateGroup(std::string_view name, StreamId last_delivered,
+                                   std::optional<uint64_t> entries_read) {
+  ASSERT(FindGroup(name) == nullptr);
+  auto group = std::make_unique<ConsumerGroup>(name, last_delivered, entries_read);
+  return *groups_.emplace(name, std::move(group)).first->second;
+}
+
+bool Stream::DestroyGroup(std::string_view name) {
+  const auto found = groups_.find(name);
+  if (found == groups_.end()) return false;
+  groups_.erase(found);
+  return true;
+}
+
+Idempotence& Stream::CreateIdempotence(int64_t duration_s, uint64_t max_size) {
+  if (!idempotence_) idempotence_ = std::make_unique<Idempotence>(duration_s, max_size);
+  return *idempotence_;
+}
+
+// --- Object ---
+
+size_t Stream::MemoryBytes(size_t samples) const {
+  size_t bytes = sizeof(*this) + log_.MemoryBytes();
+  size_t seen = 0;
+  size_t group_bytes = 0;
+  for (const auto& [name, group] : groups_) {
+    if (samples != 0 && seen == samples) break;
+    group_bytes += sizeof(Groups::value_type) + group->MemoryBytes();
+    seen++;
+  }
+  if (seen > 0) bytes += group_bytes * groups_.size() / seen;
+  if (idempotence_) bytes += idempotence_->MemoryBytes();
+  return bytes;
+}
+
+size_t Stream::FreeEffort() const {
+  size_t effort = 1 + log_.blocks();
+  for (const auto& [name, group] : groups_) {
+    effort += group->FreeEffort();
+  }
+  if (idempotence_) effort += idempotence_->FreeEffort();
+  return effort;
+}
+
+std::unique_ptr<Object> Stream::Clone() const {
+  auto copy = std::make_unique<Stream>();
+  copy->log_ = log_.Clone();
+  copy->last_id_ = last_id_;
+  copy->max_deleted_id_ = max_deleted_id_;
+  copy->entries_added_ = entries_added_;
+  for (const auto& [name, group] : groups_) {
+    copy->groups_.emplace(name, group->Clone());
+  }
+  if (idempotence_) copy->idempotence_ = idempotence_->Clone();
+  return copy;
+}
+
+// --- Stored form ---
+//
+//   stream := byte version | last ID | max deleted ID | varint entries added | entry log
+//             | varint groups | group... | byte 1 and the idempotence, or byte 0
+
+namespace {
+
+constexpr uint8_t kVersion = 1;
+
+void WriteId(Encoder* out, StreamId id) {
+  out->Varint(id.ms);
+  out->Varint(id.seq);
+}
+
+StreamId ReadId(Decoder* in) {
+  StreamId id;
+  id.ms = in->Varint();
+  id.seq = in->Varint();
+  return id;
+}
+
+}  // namespace
+
+void Stream::Serialize(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Byte(kVersion);
+  WriteId(&encoder, last_id_);
+  WriteId(&encoder, max_deleted_id_);
+  encoder.Varint(entries_added_);
+  log_.Serialize(&encoder);
+  encoder.Varint(groups_.size());
+  for (const auto& [name, group] : groups_) {
+    group->Serialize(&encoder);
+  }
+  encoder.Byte(idempotence_ ? 1 : 0);
+  if (idempotence_) idempotence_->Serialize(&encoder);
+}
+
+std::unique_ptr<Object> Stream::Load(std::string_view payload) {
+  Decoder in(payload);
+  if (in.Byte() != kVersion) return nullptr;
+  auto stream = std::make_unique<Stream>();
+  stream->last_id_ = ReadId(&in);
+  stream->max_deleted_id_ = ReadId(&in);
+  stream->entries_added_ = in.Varint();
+  if (!stream->log_.Load(&in) || stream->log_.newest_id() > stream->last_id_ ||
+      stream->entries_added_ < stream->length()) {
+    return nullptr;
+  }
+  const uint64_t groups = in.Count(1);
+  for (uint64_t i = 0; i < groups; i++) {
+    std::unique_ptr<ConsumerGroup> group = ConsumerGroup::Load(&in);
+    if (!group || stream->FindGroup(group->name()) != nullptr) return nullptr;
+    stream->groups_.emplace(group->name(), std::move(group));
+  }
+  if (in.Byte() != 0) {
+    stream->idempotence_ = Idempotence::Load(&in);
+    if (!stream->idempotence_) return nullptr;
+  }
+  if (!in.ok() || !in.done()) return nullptr;
+  return stream;
+}
+
+}  // namespace runnel

@@ -1,0 +1,173 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/btree_map.h>
+
+#include "base/stream_id.h"
+#include "data/consumer_group.h"
+#include "data/entry_log.h"
+#include "data/idempotence.h"
+#include "data/object.h"
+
+namespace runnel {
+
+// What trimming shall leave. Made by XADD and XTRIM from their arguments.
+struct StreamTrim {
+  enum class By { kLength, kMinId };
+  By by = By::kLength;
+  uint64_t max_length = 0;   // MAXLEN: at most so many entries stay
+  StreamId min_id;           // MINID: no entry below this ID stays
+  bool approximate = false;  // only whole blocks go (`~`)
+  uint64_t limit = 0;        // with `~`: at most so many entries go; 0 for no limit
+};
+
+// A stream: its entries, its counters, its consumer groups, and what it remembers of idempotent
+// producers.
+//
+// Commands ask the const part, decide, and put the decision into an effect; the effect calls one of
+// the changes, which cannot fail and depend on nothing but their arguments and the stream. Times
+// are unix ms and always come as arguments.
+class Stream final : public Object {
+ public:
+  static constexpr ObjectType kType = ObjectType::kStream;
+
+  using Groups = absl::btree_map<std::string, std::unique_ptr<ConsumerGroup>, std::less<>>;
+
+  Stream() : Object(kType) {}
+  // Reads what Serialize wrote; nullptr if the bytes are no such payload.
+  static std::unique_ptr<Object> Load(std::string_view payload);
+
+  // --- Entries ---
+
+  // Live entries (XLEN).
+  uint64_t length() const { return log_.length(); }
+  // The ID of the first live entry (recorded-first-entry-id); 0-0 if there is none.
+  StreamId first_id() const { return log_.first_id(); }
+  // The highest ID ever given out, or set by XSETID.
+  StreamId last_id() const { return last_id_; }
+  // The highest ID in the blocks of the log, removed entries included: last_id() may not fall below
+  // it.
+  StreamId newest_id() const { return log_.newest_id(); }
+  // The highest ID ever deleted by XDEL and its kin; trimming does not count. 0-0 for none.
+  StreamId max_deleted_id() const { return max_deleted_id_; }
+  // Entries ever added, or as set by XSETID.
+  uint64_t entries_added() const { return entries_added_; }
+  // Blocks that hold the entries (XINFO's radix-tree-keys).
+  size_t blocks() const { return log_.blocks(); }
+
+  bool Contains(StreamId id) const { return log_.Contains(id); }
+  // The first live entry with an ID not below `id`, the last one with an ID not above it, the first
+  // one with an ID above it. A cursor and the views it gives are good until the stream changes.
+  EntryCursor Seek(StreamId id) const { return log_.Seek(id); }
+  EntryCursor SeekBack(StreamId id) const { return log_.SeekBack(id); }
+  EntryCursor SeekAfter(StreamId id) const { return log_.SeekAfter(id, {}); }
+  // The first entry that the group was not given yet: what XREADGROUP `>` reads. Mostly one step.
+  EntryCursor SeekNew(const ConsumerGroup& group) const {
+    return log_.SeekAfter(group.last_delivered_, group.last_place_);
+  }
+
+  // How many of the oldest entries a trim removes: the argument of DropOldest. With `added` the
+  // answer is for the stream after that entry was appended, as XADD trims.
+  uint64_t PlanTrim(const StreamTrim& trim, const EntryLog::Addition* added = nullptr) const;
+  // The same where references are looked at one by one, so `approximate` only means that `limit`
+  // holds. For DELREF, whose trims end with DropOldest(n, true).
+  uint64_t PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition* added = nullptr) const;
+  // ACKED: the IDs of the entries to remove, oldest first, passing over those that a group still
+  // needs. The entry `added` counts, and is removed itself if no group exists and the trim demands
+  // it.
+  std::vector<StreamId> PlanAckedTrim(const StreamTrim& trim,
+                                      const EntryLog::Addition* added = nullptr) const;
+
+  // --- Groups ---
+
+  const Groups& groups() const { return groups_; }  // sorted by name
+  const ConsumerGroup* FindGroup(std::string_view name) const;
+  ConsumerGroup* FindGroup(std::string_view name);
+
+  // True if a group still needs the entry: it was not delivered to the group, or is pending there.
+  // Says nothing about whether the entry exists.
+  bool IsReferenced(StreamId id) const;
+
+  // How many entries were added up to and including `id`, as far as that can be told without
+  // counting: Redis's rules, because clients compare the numbers.
+  std::optional<uint64_t> EstimateEntriesRead(StreamId id) const;
+  // Entries that the group has yet to be given, if that can be told.
+  std::optional<int64_t> Lag(const ConsumerGroup& group) const;
+
+  // --- Idempotent producers ---
+
+  // nullptr as long as none was heard of and nothing was configured.
+  const Idempotence* idempotence() const { return idempotence_.get(); }
+
+  // --- Changes ---
+
+  // Appends an entry; `fields` alternates names and values. REQUIRES: id > last_id(); an even
+  // number of at least two.
+  void Append(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);
+  // XDEL, XDELEX, XACKDEL: removes an entry and raises max_deleted_id(). False if there is no such
+  // entry.
+  bool Delete(StreamId id);
+  // Removes an entry as trimming does (ACKED). False if there is no such entry.
+  bool Remove(StreamId id) { return log_.Remove(id); }
+  // Removes the oldest `count` entries; with `references` also from the pending lists of all groups
+  // (DELREF).
+  void DropOldest(uint64_t count, bool references = false);
+  // Removes `id` from the pending lists of all groups (DELREF); returns how many had it.
+  uint64_t DropReferences(StreamId id);
+
+  // XSETID. REQUIRES: what XSETID demands of its arguments.
+  void SetLastId(StreamId id) { last_id_ = id; }
+  void SetEntriesAdded(uint64_t count) { entries_added_ = count; }
+  void SetMaxDeletedId(StreamId id) { max_deleted_id_ = id; }
+
+  // REQUIRES: there is no group of that name.
+  ConsumerGroup& CreateGroup(std::string_view name, StreamId last_delivered,
+                             std::optional<uint64_t> entries_read);
+  // False if there is none.
+  bool DestroyGroup(std::string_view name);
+
+  // What XREADGROUP `>` does when it read all entries behind the group's position up to and
+  // including `last`: they become pending for the consumer, delivered once at `time` (also those
+  // that were pending already), and the consumer was active, unless `no_ack`; the group's position
+  // and counter move. Returns how many entries that were. REQUIRES: `group` is one of groups(),
+  // `consumer` one of its consumers.
+  uint64_t Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId last, int64_t time,
+                   bool no_ack);
+
+  // Starts to remember idempotent producers, if it has not begun; the values are those of the
+  // server's configuration or of XCFGSET, and count only if this is the first call.
+  Idempotence& CreateIdempotence(int64_t duration_s, uint64_t max_size);
+  // nullptr if not begun.
+  Idempotence* mutable_idempotence() { return idempotence_.get(); }
+
+  // --- Object ---
+
+  std::string_view encoding() const override { return "stream"; }
+  size_t MemoryBytes(size_t samples) const override;
+  size_t FreeEffort() const override;
+  std::unique_ptr<Object> Clone() const override;
+  void Serialize(std::string* out) const override;
+
+ private:
+  bool IsPending(StreamId id) const;
+  bool HasTombstonesFrom(StreamId id) const;
+  void AdvanceEntriesRead(ConsumerGroup* group, StreamId id) const;
+
+  EntryLog log_;
+  StreamId last_id_;
+  StreamId max_deleted_id_;
+  uint64_t entries_added_ = 0;
+  Groups groups_;
+  std::unique_ptr<Idempotence> idempotence_;
+};
+
+}  // namespace runnel

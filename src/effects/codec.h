@@ -1,0 +1,113 @@
+#pragma once
+
+#include <concepts>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "base/coding.h"
+#include "base/stream_id.h"
+#include "data/keyspace.h"
+
+namespace runnel {
+
+// How the fields of effects become bytes and come back. An effect lists its fields once, in Fields();
+// encoding, decoding and their order follow from that. A field is a KeyRef, an integer, a bool, an
+// enum (of one byte), a StreamId, a string_view, or a span of string_views or StreamIds.
+
+// Keeps what decoded effects point to: their spans. Strings are views into the record itself.
+class DecodeArena {
+ public:
+  std::vector<std::string_view>& NewStrings() { return strings_.emplace_back(); }
+  std::vector<StreamId>& NewIds() { return ids_.emplace_back(); }
+
+ private:
+  std::deque<std::vector<std::string_view>> strings_;
+  std::deque<std::vector<StreamId>> ids_;
+};
+
+template <class T>
+void EncodeField(Encoder& out, const T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    static_assert(sizeof(T) == 1);
+    out.Byte(static_cast<uint8_t>(value));
+  } else if constexpr (std::same_as<T, bool>) {
+    out.Byte(value ? 1 : 0);
+  } else if constexpr (std::signed_integral<T>) {
+    out.Signed(value);
+  } else if constexpr (std::unsigned_integral<T>) {
+    out.Varint(value);
+  } else if constexpr (std::same_as<T, std::string_view>) {
+    out.Bytes(value);
+  } else if constexpr (std::same_as<T, KeyRef>) {
+    out.Varint(value.db);
+    out.Bytes(value.name);
+  } else if constexpr (std::same_as<T, StreamId>) {
+    out.Varint(value.ms);
+    out.Varint(value.seq);
+  } else {
+    out.Varint(value.size());
+    for (const auto& element : value) {
+      EncodeField(out, element);
+    }
+  }
+}
+
+template <class T>
+void DecodeField(Decoder& in, DecodeArena& arena, T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    value = static_cast<T>(in.Byte());
+  } else if constexpr (std::same_as<T, bool>) {
+    const uint8_t byte = in.Byte();
+    if (byte > 1) in.Fail();
+    value = byte == 1;
+  } else if constexpr (std::signed_integral<T>) {
+    const int64_t number = in.Signed();
+    value = static_cast<T>(number);
+    if (value != number) in.Fail();
+  } else if constexpr (std::unsigned_integral<T>) {
+    const uint64_t number = in.Varint();
+    value = static_cast<T>(number);
+    if (value != number) in.Fail();
+  } else if constexpr (std::same_as<T, std::string_view>) {
+    value = in.Bytes();
+  } else if constexpr (std::same_as<T, KeyRef>) {
+    uint32_t db = 0;
+    DecodeField(in, arena, db);
+    value = KeyRef(db, in.Bytes());
+  } else if constexpr (std::same_as<T, StreamId>) {
+    value.ms = in.Varint();
+    value.seq = in.Varint();
+  } else if constexpr (std::same_as<T, std::span<const std::string_view>>) {
+    auto& strings = arena.NewStrings();
+    strings.resize(in.Count(1));
+    for (std::string_view& string : strings) {
+      DecodeField(in, arena, string);
+    }
+    value = strings;
+  } else {
+    static_assert(std::same_as<T, std::span<const StreamId>>);
+    auto& ids = arena.NewIds();
+    ids.resize(in.Count(2));
+    for (StreamId& id : ids) {
+      DecodeField(in, arena, id);
+    }
+    value = ids;
+  }
+}
+
+template <class E>
+void EncodeEffect(Encoder& out, const E& effect) {
+  std::apply([&](const auto&... fields) { (EncodeField(out, fields), ...); }, E::Fields(effect));
+}
+
+template <class E>
+void DecodeEffect(Decoder& in, DecodeArena& arena, E& effect) {
+  std::apply([&](auto&... fields) { (DecodeField(in, arena, fields), ...); }, E::Fields(effect));
+}
+
+}  // namespace runnel

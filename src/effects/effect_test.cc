@@ -1,0 +1,243 @@
+#include "effects/effect.h"
+
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "data/testing.h"
+#include "effects/batch.h"
+#include "effects/families.h"
+#include "effects/keyspace_effects.h"
+#include "effects/list_effects.h"
+#include "effects/string_effects.h"
+#include "gtest/gtest.h"
+
+namespace runnel {
+namespace {
+
+std::vector<std::string> RecordsOf(const Batch& batch) {
+  std::vector<std::string> records;
+  EXPECT_TRUE(Batch::ForEach(batch.bytes(),
+                             [&](std::string_view record) { records.emplace_back(record); }));
+  return records;
+}
+
+template <class E>
+std::string RecordOf(const E& effect) {
+  Batch batch;
+  batch.set_on(true);
+  batch.Add(effect);
+  return RecordsOf(batch).at(0);
+}
+
+// A field of every kind.
+struct AllFields {
+  enum class Letter : uint8_t { kA = 0, kZ = 25 };
+  KeyRef key;
+  bool flag = false;
+  Letter letter = Letter::kA;
+  int64_t large = 0;
+  int32_t small = 0;
+  uint64_t count = 0;
+  uint16_t few = 0;
+  StreamId id;
+  std::string_view text;
+  std::span<const std::string_view> texts;
+  std::span<const StreamId> ids;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.flag, self.letter, self.large, self.small, self.count, self.few,
+                    self.id, self.text, self.texts, self.ids);
+  }
+};
+
+template <class E>
+std::string Encoded(const E& effect) {
+  std::string bytes;
+  Encoder out(&bytes);
+  EncodeEffect(out, effect);
+  return bytes;
+}
+
+// True if the bytes are exactly such an effect.
+template <class E>
+bool DecodeWhole(std::string_view bytes, DecodeArena& arena, E& effect) {
+  Decoder in(bytes);
+  DecodeEffect(in, arena, effect);
+  return in.ok() && in.done();
+}
+
+AllFields Sample() {
+  static const std::string_view texts[] = {"", "one", std::string_view("\0two", 4)};
+  static const StreamId ids[] = {StreamId::Min(), {5, 0}, StreamId::Max()};
+  AllFields effect;
+  effect.key = KeyRef(15, "name");
+  effect.flag = true;
+  effect.letter = AllFields::Letter::kZ;
+  effect.large = std::numeric_limits<int64_t>::min();
+  effect.small = -7;
+  effect.count = std::numeric_limits<uint64_t>::max();
+  effect.few = 65535;
+  effect.id = {1, 2};
+  effect.text = "text";
+  effect.texts = texts;
+  effect.ids = ids;
+  return effect;
+}
+
+TEST(EffectCodec, EveryKindOfFieldComesBack) {
+  const AllFields effect = Sample();
+  AllFields decoded;
+  DecodeArena arena;
+  const std::string bytes = Encoded(effect);
+  ASSERT_TRUE(DecodeWhole(bytes, arena, decoded));
+  EXPECT_EQ(decoded.key.db, 15u);
+  EXPECT_EQ(decoded.key.name, "name");
+  EXPECT_EQ(decoded.key.hash, effect.key.hash);
+  EXPECT_EQ(decoded.flag, effect.flag);
+  EXPECT_EQ(decoded.letter, effect.letter);
+  EXPECT_EQ(decoded.large, effect.large);
+  EXPECT_EQ(decoded.small, effect.small);
+  EXPECT_EQ(decoded.count, effect.count);
+  EXPECT_EQ(decoded.few, effect.few);
+  EXPECT_EQ(decoded.id, effect.id);
+  EXPECT_EQ(decoded.text, effect.text);
+  EXPECT_TRUE(std::equal(decoded.texts.begin(), decoded.texts.end(), effect.texts.begin(),
+                         effect.texts.end()));
+  EXPECT_TRUE(
+      std::equal(decoded.ids.begin(), decoded.ids.end(), effect.ids.begin(), effect.ids.end()));
+}
+
+TEST(EffectCodec, ACutRecordIsRefusedAtEveryLength) {
+  const std::string bytes = Encoded(Sample());
+  for (size_t size = 0; size < bytes.size(); size++) {
+    AllFields decoded;
+    DecodeArena arena;
+    EXPECT_FALSE(DecodeWhole(std::string_view(bytes).substr(0, size), arena, decoded)) << size;
+  }
+}
+
+// Bytes that are no effect of ours are refused or taken, but never read beyond their end, and a
+// count in them reserves no memory that they could not fill.
+TEST(EffectCodec, DamagedBytesAreSafe) {
+  std::mt19937 random(1);
+  const std::string bytes = Encoded(Sample());
+  for (int round = 0; round < 20000; round++) {
+    std::string damaged = bytes;
+    for (int i = random() % 4; i >= 0; i--)
+      damaged[random() % damaged.size()] = static_cast<char>(random());
+    AllFields decoded;
+    DecodeArena arena;
+    if (!DecodeWhole(damaged, arena, decoded)) continue;
+    EXPECT_LE(decoded.texts.size() + decoded.ids.size(), damaged.size());
+  }
+}
+
+template <class Integer>
+struct OneInteger {
+  Integer number = 0;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.number);
+  }
+};
+
+TEST(EffectCodec, AnIntegerThatDoesNotFitIsRefused) {
+  using Wide = OneInteger<int64_t>;
+  using Narrow = OneInteger<int16_t>;
+  Narrow decoded;
+  DecodeArena arena;
+  EXPECT_TRUE(DecodeWhole(Encoded(Wide{-32768}), arena, decoded));
+  EXPECT_EQ(decoded.number, -32768);
+  EXPECT_FALSE(DecodeWhole(Encoded(Wide{32768}), arena, decoded));
+}
+
+// What lies in journals already: a change here needs a new number in EffectType.
+TEST(Effects, BytesOfRecords) {
+  using namespace std::string_literals;
+  const std::string_view values[] = {"x", "yz"};
+  const KeyRef key(3, "k");
+  EXPECT_EQ(RecordOf(KeyRemove{key}), "\x01\x03\x01k"s);
+  EXPECT_EQ(RecordOf(KeyExpire{key, 100}), "\x02\x03\x01k\xc8\x01"s);
+  EXPECT_EQ(RecordOf(KeyRename{key, KeyRef(0, "to")}), "\x03\x03\x01k\x00\x02to"s);
+  EXPECT_EQ(RecordOf(KeyCopy{key, KeyRef(0, "to")}), "\x04\x03\x01k\x00\x02to"s);
+  EXPECT_EQ(RecordOf(KeyRestore{key, ObjectType::kList, "p", 1}), "\x05\x03\x01k\x01\x01p\x02"s);
+  EXPECT_EQ(RecordOf(Flush{true, 0}), "\x06\x01\x00"s);
+  EXPECT_EQ(RecordOf(Swap{1, 2}), "\x07\x01\x02"s);
+  EXPECT_EQ(RecordOf(StringSet{key, "v", 1}), "\x14\x03\x01k\x01v\x02"s);
+  EXPECT_EQ(RecordOf(StringAppend{key, "v"}), "\x15\x03\x01k\x01v"s);
+  EXPECT_EQ(RecordOf(StringSetRange{key, 5, "v"}), "\x16\x03\x01k\x05\x01v"s);
+  EXPECT_EQ(RecordOf(ListPush{key, ListEnd::kBack, values}), "\x1e\x03\x01k\x01\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(ListPop{key, ListEnd::kFront, 2}), "\x1f\x03\x01k\x00\x02"s);
+  EXPECT_EQ(RecordOf(ListSet{key, 7, "v"}), "\x20\x03\x01k\x07\x01v"s);
+  EXPECT_EQ(RecordOf(ListInsert{key, 7, "v"}), "\x21\x03\x01k\x07\x01v"s);
+  EXPECT_EQ(RecordOf(ListRemove{key, -1, "v"}), "\x22\x03\x01k\x01\x01v"s);
+  EXPECT_EQ(RecordOf(ListTrim{key, 1, 2}), "\x23\x03\x01k\x01\x02"s);
+  EXPECT_EQ(RecordOf(ListMove{key, KeyRef(0, "to"), ListEnd::kFront, ListEnd::kBack, 1, false}),
+            "\x24\x03\x01k\x00\x02to\x00\x01\x01\x00"s);
+}
+
+TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
+  std::set<std::string_view> names;
+  for (int type = 0; type < 256; type++) {
+    const EffectKind* kind = FindEffectKind(static_cast<EffectType>(type));
+    if (kind == nullptr) continue;
+    EXPECT_EQ(static_cast<int>(kind->type), type);
+    EXPECT_TRUE(names.insert(kind->name).second) << kind->name;
+  }
+  size_t count = 0;
+  for (const auto family :
+       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects()}) {
+    count += family.size();
+  }
+  EXPECT_EQ(names.size(), count);
+}
+
+TEST(Effects, ReplayRefusesWhatIsNoEffectAndChangesNothing) {
+  Keyspace keyspace(4);
+  EXPECT_EQ(Replay(std::string("\xff", 1), keyspace).message(), "no effect has the type 255");
+  const std::string_view values[] = {"a", "b"};
+  const std::string push = RecordOf(ListPush{KeyRef(3, "k"), ListEnd::kBack, values});
+  for (size_t size = 1; size < push.size(); size++) {
+    const Status status = Replay(std::string_view(push).substr(0, size), keyspace);
+    EXPECT_EQ(status.message(), "the " + std::to_string(size) + " bytes are no list-push effect");
+  }
+  EXPECT_FALSE(Replay(push + "x", keyspace).ok());
+  EXPECT_TRUE(ContentOf(keyspace).empty());
+  EXPECT_TRUE(Replay(push, keyspace).ok());
+  EXPECT_EQ(ContentOf(keyspace).size(), 1u);
+}
+
+TEST(Batch, KeepsRecordsOfAnySizeInOrder) {
+  Batch batch;
+  batch.Add(KeyRemove{KeyRef(0, "a")});
+  EXPECT_TRUE(batch.empty());  // it is off
+  batch.set_on(true);
+  const std::string names[] = {"a", std::string(100, 'b'), std::string(200, 'c'),
+                               std::string(70000, 'd')};
+  for (const std::string& name : names)
+    batch.Add(KeyRemove{KeyRef(0, name)});
+  EXPECT_EQ(batch.count(), 4u);
+  const std::vector<std::string> records = RecordsOf(batch);
+  ASSERT_EQ(records.size(), 4u);
+  for (int i = 0; i < 4; i++) {
+    EXPECT_EQ(records[i], RecordOf(KeyRemove{KeyRef(0, names[i])}));
+  }
+  batch.Clear();
+  EXPECT_TRUE(batch.empty());
+  EXPECT_TRUE(batch.bytes().empty());
+}
+
+TEST(Batch, DamagedBytesAreTold) {
+  Batch batch;
+  batch.set_on(true);
+  batch.Add(KeyRemove{KeyRef(0, "abc")});
+  int visited = 0;
+  EXPECT_FALSE(Batch::ForEach(batch.bytes().substr(0, batch.bytes().size() - 1),
+                              [&](std::string_view) { visited++; }));
+  EXPECT_EQ(visited, 0);
+}
+
+}  // namespace
+}  // namespace runnel

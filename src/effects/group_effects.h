@@ -1,0 +1,193 @@
+#pragma once
+
+#include <tuple>
+
+#include "effects/effect.h"
+
+namespace runnel {
+
+// The effects on consumer groups. The key must be a stream; but for GroupCreate it must have the
+// group, and where a consumer is named, the group must have the consumer. Times are milliseconds of
+// the Unix clock.
+
+// Stands for a group's counter of entries read where that is not known.
+inline constexpr int64_t kEntriesReadUnknown = -1;
+
+// There is a new group that has been given all entries up to `last_delivered`. REQUIRES: no such
+// group.
+struct GroupCreate {
+  static constexpr EffectType kType = EffectType::kGroupCreate;
+  KeyRef key;
+  std::string_view group;
+  StreamId last_delivered;
+  int64_t entries_read = kEntriesReadUnknown;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.last_delivered, self.entries_read);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The group's position and counter are now these: XGROUP SETID, and XCLAIM's LASTID.
+struct GroupSetId {
+  static constexpr EffectType kType = EffectType::kGroupSetId;
+  KeyRef key;
+  std::string_view group;
+  StreamId last_delivered;
+  int64_t entries_read = kEntriesReadUnknown;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.last_delivered, self.entries_read);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The group is gone with its consumers and its pending list. Who waits for it is told so: it
+// reports kRemoved.
+struct GroupDestroy {
+  static constexpr EffectType kType = EffectType::kGroupDestroy;
+  KeyRef key;
+  std::string_view group;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The group has a new consumer, which first spoke at `time`. REQUIRES: no such consumer.
+struct ConsumerCreate {
+  static constexpr EffectType kType = EffectType::kConsumerCreate;
+  KeyRef key;
+  std::string_view group;
+  std::string_view consumer;
+  int64_t time = 0;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.consumer, self.time);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The consumer is gone, and its pending entries with it.
+struct ConsumerDelete {
+  static constexpr EffectType kType = EffectType::kConsumerDelete;
+  KeyRef key;
+  std::string_view group;
+  std::string_view consumer;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.consumer);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The consumer asked for entries at `time` and got none.
+struct ConsumerSeen {
+  static constexpr EffectType kType = EffectType::kConsumerSeen;
+  KeyRef key;
+  std::string_view group;
+  std::string_view consumer;
+  int64_t time = 0;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.consumer, self.time);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The consumer was given, at `time`, all entries behind the group's position up to and including
+// `last`. They are pending for it, delivered once, unless `no_ack`; the group's position is now
+// `last`.
+struct GroupDeliver {
+  static constexpr EffectType kType = EffectType::kGroupDeliver;
+  KeyRef key;
+  std::string_view group;
+  std::string_view consumer;
+  StreamId last;
+  int64_t time = 0;
+  bool no_ack = false;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.consumer, self.last, self.time, self.no_ack);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The consumer was given these pending entries of its own once more: each counts one delivery more,
+// the last one at `time`.
+struct GroupRedeliver {
+  static constexpr EffectType kType = EffectType::kGroupRedeliver;
+  KeyRef key;
+  std::string_view group;
+  std::string_view consumer;
+  int64_t time = 0;
+  std::span<const StreamId> ids;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.consumer, self.time, self.ids);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// These entries are not pending any more, as far as they were: acknowledged, or found to be gone
+// from the stream.
+struct GroupAck {
+  static constexpr EffectType kType = EffectType::kGroupAck;
+  KeyRef key;
+  std::string_view group;
+  std::span<const StreamId> ids;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.ids);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// What becomes of an entry's count of deliveries. The numbers are stored in the journal.
+enum class CountChange : uint8_t {
+  kKeep = 0,
+  kIncrement = 1,  // at most to kMaxDeliveries
+  kDecrement = 2,  // at least to 0
+  kSet = 3,
+};
+
+// These entries now belong to the consumer, whoever had them: they count as delivered at
+// `delivery_time`, and so often as `change` says, where those that were not pending begin at 1. The
+// consumer asked for them at `time`.
+struct GroupClaim {
+  static constexpr EffectType kType = EffectType::kGroupClaim;
+  KeyRef key;
+  std::string_view group;
+  std::string_view consumer;
+  int64_t time = 0;
+  int64_t delivery_time = 0;
+  CountChange change = CountChange::kKeep;
+  uint64_t count = 0;  // for kSet
+  std::span<const StreamId> ids;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.consumer, self.time, self.delivery_time, self.change,
+                    self.count, self.ids);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// These entries now belong to nobody and wait to be claimed: XNACK. Their counts change as `change`
+// says, where those that were not pending begin at 0. They are something to be had, so this reports
+// kGrown.
+struct GroupRelease {
+  static constexpr EffectType kType = EffectType::kGroupRelease;
+  KeyRef key;
+  std::string_view group;
+  CountChange change = CountChange::kKeep;
+  uint64_t count = 0;  // for kSet
+  std::span<const StreamId> ids;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.group, self.change, self.count, self.ids);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+}  // namespace runnel

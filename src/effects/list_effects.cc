@@ -1,0 +1,153 @@
+#include "effects/list_effects.h"
+
+#include <string>
+#include <vector>
+
+#include "data/list.h"
+#include "effects/families.h"
+
+namespace runnel {
+namespace {
+
+void PushAt(List& list, ListEnd end, std::string_view value) {
+  end == ListEnd::kFront ? list.PushFront(value) : list.PushBack(value);
+}
+
+// Takes `count` elements from one end. REQUIRES: 1 <= count <= size.
+void Drop(List& list, ListEnd end, uint64_t count) {
+  if (count == 1) {
+    end == ListEnd::kFront ? list.PopFront() : list.PopBack();
+  } else {
+    list.Trim(end == ListEnd::kFront ? count : 0, list.size() - count);
+  }
+}
+
+// The position of the first of `count` elements at one end.
+size_t FirstAt(const List& list, ListEnd end, uint64_t count) {
+  return end == ListEnd::kFront ? 0 : list.size() - count;
+}
+
+// Pushes the `count` elements at `end` of `source` on another list so that they have their order
+// there, or the opposite one.
+void PushBlock(const List& source, ListEnd end, uint64_t count, List& target, ListEnd to_end,
+               bool reversed) {
+  if (count == 1) {
+    return PushAt(target, to_end, end == ListEnd::kFront ? source.Front() : source.Back());
+  }
+  const size_t first = FirstAt(source, end, count);
+  const bool forward = (to_end == ListEnd::kBack) != reversed;
+  List::Iterator it = source.Seek(forward ? first : first + count - 1);
+  for (uint64_t i = 0; i < count; i++) {
+    PushAt(target, to_end, it.value());
+    forward ? it.Next() : it.Previous();
+  }
+}
+
+// Moves elements within one list. Each is pushed before it is popped, so that the list is never
+// empty.
+void Rotate(List& list, ListEnd from_end, uint64_t count) {
+  const ListEnd to_end = from_end == ListEnd::kFront ? ListEnd::kBack : ListEnd::kFront;
+  for (uint64_t i = 0; i < count; i++) {
+    PushAt(list, to_end, from_end == ListEnd::kFront ? list.Front() : list.Back());
+    Drop(list, from_end, 1);
+  }
+}
+
+void ReverseBlock(List& list, ListEnd end, uint64_t count) {
+  const size_t first = FirstAt(list, end, count);
+  std::vector<std::string> block;
+  block.reserve(count);
+  for (List::Iterator it = list.Seek(first); block.size() < count; it.Next()) {
+    block.emplace_back(it.value());
+  }
+  Drop(list, end, count);
+  // What is pushed last lies at the end itself.
+  if (end == ListEnd::kFront) {
+    for (const std::string& value : block)
+      list.PushFront(value);
+  } else {
+    for (auto value = block.rbegin(); value != block.rend(); ++value)
+      list.PushBack(*value);
+  }
+}
+
+}  // namespace
+
+void ListPush::Apply(Keyspace& keyspace) const {
+  if (List* list = keyspace.MutableIf<List>(key)) {
+    for (const std::string_view value : values)
+      PushAt(*list, end, value);
+    keyspace.Changed(key, KeyChange::kGrown);
+    return;
+  }
+  auto list = std::make_unique<List>();
+  for (const std::string_view value : values)
+    PushAt(*list, end, value);
+  keyspace.Put(key, std::move(list));
+}
+
+void ListPop::Apply(Keyspace& keyspace) const {
+  List& list = keyspace.Mutable<List>(key);
+  // The whole list goes in one piece: it may be long, and is then freed elsewhere.
+  if (count == list.size()) return keyspace.Remove(key);
+  Drop(list, end, count);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+void ListSet::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<List>(key).Set(index, value);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+void ListInsert::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<List>(key).Insert(index, value);
+  keyspace.Changed(key, KeyChange::kGrown);
+}
+
+void ListRemove::Apply(Keyspace& keyspace) const {
+  List& list = keyspace.Mutable<List>(key);
+  list.Remove(value, count);
+  if (list.empty()) return keyspace.Remove(key);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+void ListTrim::Apply(Keyspace& keyspace) const {
+  if (count == 0) return keyspace.Remove(key);
+  keyspace.Mutable<List>(key).Trim(start, count);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+void ListMove::Apply(Keyspace& keyspace) const {
+  List& source = keyspace.Mutable<List>(from);
+  if (from.db == to.db && from.name == to.name) {
+    if (from_end != to_end) {
+      Rotate(source, from_end, count);
+    } else if (reversed) {
+      ReverseBlock(source, from_end, count);
+    }
+    return keyspace.Changed(from, KeyChange::kModified);
+  }
+  if (List* target = keyspace.MutableIf<List>(to)) {
+    PushBlock(source, from_end, count, *target, to_end, reversed);
+    keyspace.Changed(to, KeyChange::kGrown);
+  } else {
+    auto made = std::make_unique<List>();
+    PushBlock(source, from_end, count, *made, to_end, reversed);
+    keyspace.Put(to, std::move(made));
+  }
+  if (count == source.size()) return keyspace.Remove(from);
+  Drop(source, from_end, count);
+  keyspace.Changed(from, KeyChange::kModified);
+}
+
+std::span<const EffectKind> ListEffects() {
+  static constexpr EffectKind kKinds[] = {
+      KindOf<ListPush>("list-push"),     KindOf<ListPop>("list-pop"),
+      KindOf<ListSet>("list-set"),       KindOf<ListInsert>("list-insert"),
+      KindOf<ListRemove>("list-remove"), KindOf<ListTrim>("list-trim"),
+      KindOf<ListMove>("list-move"),
+  };
+  return kKinds;
+}
+
+}  // namespace runnel

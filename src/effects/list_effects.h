@@ -1,0 +1,117 @@
+#pragma once
+
+#include <tuple>
+
+#include "effects/effect.h"
+
+namespace runnel {
+
+// An end of a list: LEFT and RIGHT in commands. The numbers are stored in the journal.
+enum class ListEnd : uint8_t {
+  kFront = 0,
+  kBack = 1,
+};
+
+// Values were pushed at one end, one after the other; the list was made if there was none.
+// REQUIRES: at least one value.
+struct ListPush {
+  static constexpr EffectType kType = EffectType::kListPush;
+  KeyRef key;
+  ListEnd end = ListEnd::kBack;
+  std::span<const std::string_view> values;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.end, self.values);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// `count` elements are gone from one end, and with the last one the key. REQUIRES: 1 <= count <=
+// size.
+struct ListPop {
+  static constexpr EffectType kType = EffectType::kListPop;
+  KeyRef key;
+  ListEnd end = ListEnd::kFront;
+  uint64_t count = 1;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.end, self.count);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The element at this position from the front has another value. REQUIRES: index < size.
+struct ListSet {
+  static constexpr EffectType kType = EffectType::kListSet;
+  KeyRef key;
+  uint64_t index = 0;
+  std::string_view value;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.index, self.value);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// An element was put before the one at this position, or behind the last one. REQUIRES: index <=
+// size.
+struct ListInsert {
+  static constexpr EffectType kType = EffectType::kListInsert;
+  KeyRef key;
+  uint64_t index = 0;
+  std::string_view value;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.index, self.value);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The first `count` elements equal to the value are gone (the last ones, if the count is negative;
+// all, if it is 0), and with the last element the key. REQUIRES: the key is a list.
+struct ListRemove {
+  static constexpr EffectType kType = EffectType::kListRemove;
+  KeyRef key;
+  int64_t count = 0;
+  std::string_view value;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.count, self.value);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// Only `count` elements from `start` on are left; if that is none, the key is gone. REQUIRES: start
+// + count <= size.
+struct ListTrim {
+  static constexpr EffectType kType = EffectType::kListTrim;
+  KeyRef key;
+  uint64_t start = 0;
+  uint64_t count = 0;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.start, self.count);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+// `count` elements were taken from one end of a list and put at one end of another, which was made
+// if there was none, or of the same one. They lie there in the order that they had, or, where
+// `reversed`, in the opposite one. The source is gone with its last element. REQUIRES: 1 <= count
+// <= size of the source; `reversed` only where both ends are the same.
+struct ListMove {
+  static constexpr EffectType kType = EffectType::kListMove;
+  KeyRef from;
+  KeyRef to;
+  ListEnd from_end = ListEnd::kFront;
+  ListEnd to_end = ListEnd::kBack;
+  uint64_t count = 1;
+  bool reversed = false;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.from, self.to, self.from_end, self.to_end, self.count, self.reversed);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
+}  // namespace runnel

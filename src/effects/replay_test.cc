@@ -1,0 +1,275 @@
+// Replaying the records of a batch gives the state that applying the effects gave, and lists are
+// what plain deques become under the same changes.
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "data/testing.h"
+#include "effects/batch.h"
+#include "effects/keyspace_effects.h"
+#include "effects/list_effects.h"
+#include "effects/string_effects.h"
+#include "gtest/gtest.h"
+
+namespace runnel {
+namespace {
+
+// Applies effects to a keyspace, notes them in a batch, and does the same to plain deques.
+class RandomEffects {
+ public:
+  explicit RandomEffects(int seed) : random_(seed) { batch_.set_on(true); }
+
+  void Step() {
+    const KeyRef key = RandomKey();
+    const auto found = lists_.find({key.db, std::string(key.name)});
+    const bool is_string =
+        !lists_.contains({key.db, std::string(key.name)}) && keyspace_.Find(key) != nullptr;
+    const uint32_t choice = random_() % 100;
+    if (choice < 8) return ChangeString(key);
+    if (choice < 16) return ChangeKey(key);
+    if (is_string) return;
+    if (found == lists_.end() || choice < 40) return Push(key);
+    ChangeList(key, found->second);
+    if (found->second.empty()) lists_.erase(found);
+  }
+
+  void Check() {
+    KeyspaceContent lists;
+    for (const auto& [at, content] : ContentOf(keyspace_)) {
+      if (content.type == ObjectType::kList) lists[at] = content;
+    }
+    ASSERT_EQ(lists.size(), lists_.size());
+    for (const auto& [at, elements] : lists_) {
+      std::string payload;
+      Encoder out(&payload);
+      out.Byte(1);
+      out.Varint(elements.size());
+      for (const std::string& element : elements)
+        out.Bytes(element);
+      ASSERT_EQ(lists.at(at).payload, payload) << at.second;
+    }
+    Keyspace replayed(2);
+    ASSERT_TRUE(Batch::ForEach(batch_.bytes(), [&](std::string_view record) {
+      ASSERT_TRUE(Replay(record, replayed).ok());
+    }));
+    ASSERT_EQ(ContentOf(replayed), ContentOf(keyspace_));
+  }
+
+ private:
+  using List = std::deque<std::string>;
+
+  template <class E>
+  void Apply(const E& effect) {
+    batch_.Add(effect);
+    effect.Apply(keyspace_);
+  }
+
+  KeyRef RandomKey() {
+    static const std::string_view names[] = {"a", "b", "c", "d"};
+    return KeyRef(random_() % 2, names[random_() % 4]);
+  }
+  std::string RandomValue() {
+    const size_t size = random_() % 20 == 0 ? random_() % 10000 : random_() % 3;
+    return std::string(size, static_cast<char>('a' + random_() % 3));
+  }
+  ListEnd RandomEnd() { return random_() % 2 == 0 ? ListEnd::kFront : ListEnd::kBack; }
+
+  List& ListAt(const KeyRef& key) { return lists_[{key.db, std::string(key.name)}]; }
+
+  void Push(const KeyRef& key) {
+    std::vector<std::string> values(1 + random_() % 8);
+    for (std::string& value : values)
+      value = RandomValue();
+    const std::vector<std::string_view> views(values.begin(), values.end());
+    const ListEnd end = RandomEnd();
+    Apply(ListPush{key, end, views});
+    for (const std::string& value : values) {
+      end == ListEnd::kFront ? ListAt(key).push_front(value) : ListAt(key).push_back(value);
+    }
+  }
+
+  void ChangeList(const KeyRef& key, List& list) {
+    switch (random_() % 6) {
+      case 0: {
+        const uint64_t count = random_() % 3 == 0 ? 1 + random_() % list.size() : 1;
+        const ListEnd end = RandomEnd();
+        Apply(ListPop{key, end, count});
+        const auto first =
+            end == ListEnd::kFront ? list.begin() : list.end() - static_cast<long>(count);
+        list.erase(first, first + static_cast<long>(count));
+        break;
+      }
+      case 1: {
+        const uint64_t index = random_() % list.size();
+        const std::string value = RandomValue();
+        Apply(ListSet{key, index, value});
+        list[index] = value;
+        break;
+      }
+      case 2: {
+        const uint64_t index = random_() % (list.size() + 1);
+        const std::string value = RandomValue();
+        Apply(ListInsert{key, index, value});
+        list.insert(list.begin() + static_cast<long>(index), value);
+        break;
+      }
+      case 3: {
+        const int64_t count = static_cast<int64_t>(random_() % 5) - 2;
+        const std::string value = RandomValue();
+        Apply(ListRemove{key, count, value});
+        Remove(list, value, count);
+        break;
+      }
+      case 4: {
+        if (random_() % 4 != 0) break;
+        const uint64_t start = random_() % (list.size() + 1);
+        const uint64_t count = random_() % (list.size() - start + 1);
+        Apply(ListTrim{key, start, count});
+        const auto first = list.begin() + static_cast<long>(start);
+        list = List(first, first + static_cast<long>(count));
+        break;
+      }
+      case 5:
+        Move(key, list);
+        break;
+    }
+  }
+
+  static void Remove(List& list, const std::string& value, int64_t count) {
+    size_t left = count == 0 ? list.size() : static_cast<size_t>(std::abs(count));
+    if (count < 0) std::reverse(list.begin(), list.end());
+    std::erase_if(list, [&](const std::string& element) {
+      return element == value && left > 0 && left-- > 0;
+    });
+    if (count < 0) std::reverse(list.begin(), list.end());
+  }
+
+  void Move(const KeyRef& key, List& list) {
+    const KeyRef to = RandomKey();
+    const bool to_string =
+        keyspace_.Find(to) != nullptr && !lists_.contains({to.db, std::string(to.name)});
+    if (to_string) return;
+    const ListEnd from_end = RandomEnd();
+    const ListEnd to_end = RandomEnd();
+    const uint64_t count = random_() % 3 == 0 ? 1 + random_() % list.size() : 1;
+    const bool reversed = from_end == to_end && random_() % 2 == 0;
+    Apply(ListMove{key, to, from_end, to_end, count, reversed});
+
+    const auto first =
+        from_end == ListEnd::kFront ? list.begin() : list.end() - static_cast<long>(count);
+    List block(first, first + static_cast<long>(count));
+    list.erase(first, first + static_cast<long>(count));
+    if (reversed) std::reverse(block.begin(), block.end());
+    List& target = ListAt(to);
+    target.insert(to_end == ListEnd::kFront ? target.begin() : target.end(), block.begin(),
+                  block.end());
+  }
+
+  void ChangeString(const KeyRef& key) {
+    const std::string value = RandomValue();
+    const bool is_list = lists_.contains({key.db, std::string(key.name)});
+    switch (random_() % 3) {
+      case 0:
+        Apply(StringSet{key, value,
+                        random_() % 2 == 0 ? kNoExpiry : static_cast<int64_t>(random_() % 1000)});
+        lists_.erase({key.db, std::string(key.name)});
+        break;
+      case 1:
+        if (!is_list) Apply(StringAppend{key, value});
+        break;
+      case 2:
+        if (!is_list) Apply(StringSetRange{key, random_() % 10, value});
+        break;
+    }
+  }
+
+  void ChangeKey(const KeyRef& key) {
+    const std::pair<uint32_t, std::string> at{key.db, std::string(key.name)};
+    const bool exists = keyspace_.Find(key) != nullptr;
+    const KeyRef to = RandomKey();
+    const std::pair<uint32_t, std::string> to_at{to.db, std::string(to.name)};
+    switch (random_() % 8) {
+      case 0:
+        Apply(KeyRemove{key});
+        lists_.erase(at);
+        break;
+      case 1:
+        if (exists)
+          Apply(KeyExpire{key, random_() % 2 == 0 ? kNoExpiry : static_cast<int64_t>(random_())});
+        break;
+      case 2:
+        if (!exists || at == to_at) break;
+        Apply(KeyRename{key, to});
+        Replace(to_at, at);
+        lists_.erase(at);
+        break;
+      case 3:
+        if (!exists || at == to_at) break;
+        Apply(KeyCopy{key, to});
+        Replace(to_at, at);
+        break;
+      case 4: {
+        if (!exists) break;
+        std::string payload;
+        const ObjectType type = keyspace_.Find(key)->type();
+        keyspace_.Find(key)->value().Serialize(&payload);
+        Apply(KeyRestore{to, type, payload,
+                         random_() % 2 == 0 ? kNoExpiry : static_cast<int64_t>(random_())});
+        if (at != to_at) Replace(to_at, at);
+        break;
+      }
+      case 5:
+        if (random_() % 8 != 0) break;
+        Apply(Flush{false, key.db});
+        std::erase_if(lists_, [&](const auto& item) { return item.first.first == key.db; });
+        break;
+      case 6: {
+        Apply(Swap{0, 1});
+        decltype(lists_) swapped;
+        for (auto& [place, list] : lists_)
+          swapped[{1 - place.first, place.second}] = std::move(list);
+        lists_ = std::move(swapped);
+        break;
+      }
+      case 7:
+        if (random_() % 16 != 0) break;
+        Apply(Flush{true, 0});
+        lists_.clear();
+        break;
+    }
+  }
+
+  // What is at `from` is now also at `to`, whatever was there.
+  void Replace(const std::pair<uint32_t, std::string>& to,
+               const std::pair<uint32_t, std::string>& from) {
+    lists_.erase(to);
+    if (lists_.contains(from)) lists_[to] = lists_[from];
+  }
+
+  std::mt19937 random_;
+  Keyspace keyspace_{2};
+  Batch batch_;
+  std::map<std::pair<uint32_t, std::string>, List> lists_;
+};
+
+class EffectReplay : public testing::TestWithParam<int> {};
+
+TEST_P(EffectReplay, GivesTheStateThatApplyingGave) {
+  RandomEffects effects(GetParam());
+  for (int i = 0; i < 3000; i++) {
+    effects.Step();
+    if (i % 300 != 0) continue;
+    ASSERT_NO_FATAL_FAILURE(effects.Check()) << "after step " << i;
+  }
+  ASSERT_NO_FATAL_FAILURE(effects.Check());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, EffectReplay, testing::Range(0, 20));
+
+}  // namespace
+}  // namespace runnel

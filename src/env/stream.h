@@ -1,0 +1,72 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+
+namespace runnel {
+
+// What a connected byte stream tells its owner. All calls come from the loop, never from inside a call to the
+// stream.
+class StreamHandler {
+ public:
+  virtual ~StreamHandler() = default;
+  // Where the next bytes shall be read to; asked for directly before each read, at least one byte long.
+  virtual std::span<char> ReadBuffer() = 0;
+  // That many bytes were put at the beginning of the last ReadBuffer().
+  virtual void OnRead(size_t bytes) = 0;
+  // Nothing more comes from the peer: it has closed its side (`error` is empty) or the connection broke.
+  virtual void OnEnd(std::string_view error) = 0;
+  // The last Write() is done with its bytes: all are sent, or (with an error) none will be any more.
+  virtual void OnWritten(std::string_view error) = 0;
+  // The stream is gone; the last call. The owner destroys the stream now or later.
+  virtual void OnClosed() = 0;
+};
+
+// A connected byte stream: TCP or Unix socket. Used only on the loop's thread.
+//
+// Lifetime: the owner keeps the stream until OnClosed() has been called after Close().
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // Begins to read for `handler`, which outlives the stream's OnClosed. Called once, before anything else.
+  virtual void Start(StreamHandler* handler) = 0;
+  // Between these nothing is read, and the peer is held back by the kernel.
+  virtual void PauseReading() = 0;
+  virtual void ResumeReading() = 0;
+
+  // Sends what the kernel takes at once; returns how many bytes it took, or -1 if the connection is broken.
+  // REQUIRES: no Write() is under way.
+  virtual ssize_t TryWrite(const iovec* vectors, int count) = 0;
+  // Sends all of it as the kernel takes it. The bytes stay valid until OnWritten, the vectors only during the call.
+  // REQUIRES: no Write() is under way.
+  virtual void Write(const iovec* vectors, int count) = 0;
+
+  // Closes it at once; what is not sent is lost. OnClosed comes later in the loop. May be called twice.
+  virtual void Close() = 0;
+
+  virtual int fd() const = 0;
+  // "127.0.0.1:40000", "[::1]:40000", or the path with ":0" for a Unix socket.
+  virtual const std::string& peer() const = 0;
+  virtual const std::string& local() const = 0;
+  virtual bool is_unix() const = 0;
+  // True if the peer is this machine (loopback address or Unix socket).
+  virtual bool is_local() const = 0;
+};
+
+// A socket that accepts connections for as long as it lives.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+};
+
+using AcceptFunction = std::function<void(std::unique_ptr<Stream>)>;
+
+}  // namespace runnel

@@ -1,0 +1,202 @@
+#include <sys/stat.h>
+#include <uv.h>
+
+#include <list>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "env/loop.h"
+#include "env/uv/uv_stream.h"
+#include "fmt/format.h"
+
+namespace runnel {
+namespace {
+
+// A libuv handle in an allocation of its own: whoever used it lets go at any time, and libuv frees it when it has closed it.
+template <class Handle>
+class Owned {
+ public:
+  Owned() : handle_(new Handle) {}
+  ~Owned() {
+    uv_close(reinterpret_cast<uv_handle_t*>(handle_),
+             [](uv_handle_t* handle) { delete reinterpret_cast<Handle*>(handle); });
+  }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  Handle* get() { return handle_; }
+
+ private:
+  Handle* handle_;
+};
+
+class UvTimer final : public Timer {
+ public:
+  UvTimer(uv_loop_t* loop, std::function<void()> callback) : callback_(std::move(callback)) {
+    uv_timer_init(loop, timer_.get());
+    timer_.get()->data = this;
+  }
+  void StartAfter(int64_t ms) override {
+    uv_timer_start(
+        timer_.get(), [](uv_timer_t* timer) { static_cast<UvTimer*>(timer->data)->callback_(); },
+        static_cast<uint64_t>(ms < 0 ? 0 : ms), 0);
+  }
+  void Stop() override { uv_timer_stop(timer_.get()); }
+
+ private:
+  std::function<void()> callback_;
+  Owned<uv_timer_t> timer_;
+};
+
+template <class Handle>
+class UvListener final : public Listener {
+ public:
+  UvListener(AcceptFunction accept, int64_t keepalive_s)
+      : accept_(std::move(accept)), keepalive_s_(keepalive_s) {}
+
+  Handle* handle() { return handle_.get(); }
+
+  int Listen(int backlog) {
+    handle()->data = this;
+    return uv_listen(stream(), backlog, [](uv_stream_t* server, int status) {
+      static_cast<UvListener*>(server->data)->OnConnection(status);
+    });
+  }
+
+ private:
+  uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(handle()); }
+
+  void OnConnection(int status) {
+    if (status != 0) {
+      LogWarning("Accepting a client connection: {}", uv_strerror(status));
+      return;
+    }
+    auto connection =
+        std::make_unique<UvStream>(handle()->loop, std::is_same_v<Handle, uv_pipe_t>);
+    if (const Status accepted = connection->Accept(stream(), keepalive_s_); !accepted.ok()) {
+      LogWarning("Accepting a client connection: {}", accepted.message());
+      connection.release()->Close();  // frees itself
+      return;
+    }
+    accept_(std::move(connection));
+  }
+
+  AcceptFunction accept_;
+  const int64_t keepalive_s_;
+  Owned<Handle> handle_;
+};
+
+class UvLoop final : public Loop {
+ public:
+  UvLoop() {
+    CHECK(uv_loop_init(&loop_) == 0);
+    uv_prepare_init(&loop_, &prepare_);
+    prepare_.data = this;
+    uv_prepare_start(&prepare_, [](uv_prepare_t* prepare) {
+      auto* self = static_cast<UvLoop*>(prepare->data);
+      if (self->turn_) self->turn_();
+    });
+  }
+
+  ~UvLoop() override {
+    signals_.clear();
+    uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&loop_) == 0);
+  }
+
+  void Run() override { uv_run(&loop_, UV_RUN_DEFAULT); }
+  void Stop() override { uv_stop(&loop_); }
+  void OnTurn(std::function<void()> turn) override { turn_ = std::move(turn); }
+
+  Result<std::unique_ptr<Listener>> ListenTcp(const std::string& address, int port,
+                                              const TcpOptions& options,
+                                              AcceptFunction accept) override {
+    const auto failure = [&](int code) {
+      return Status::Error(fmt::format("cannot listen on {}:{}: {}", address, port, uv_strerror(code)));
+    };
+    sockaddr_storage storage{};
+    int code = uv_ip4_addr(address.c_str(), port, reinterpret_cast<sockaddr_in*>(&storage));
+    const bool is_v6 = code != 0;
+    if (is_v6) code = uv_ip6_addr(address.c_str(), port, reinterpret_cast<sockaddr_in6*>(&storage));
+    if (code != 0) return failure(code);
+
+    auto listener = std::make_unique<UvListener<uv_tcp_t>>(std::move(accept), options.keepalive_s);
+    uv_tcp_init(&loop_, listener->handle());
+    // An IPv6 listener serves IPv6 only: its IPv4 twin is asked for by its own address.
+    code = uv_tcp_bind(listener->handle(), reinterpret_cast<const sockaddr*>(&storage),
+                       is_v6 ? UV_TCP_IPV6ONLY : 0);
+    if (code == 0) code = listener->Listen(options.backlog);
+    if (code != 0) return failure(code);
+    return std::unique_ptr<Listener>(std::move(listener));
+  }
+
+  Result<std::unique_ptr<Listener>> ListenUnix(const std::string& path, int backlog, unsigned mode,
+                                               AcceptFunction accept) override {
+    auto listener = std::make_unique<UvListener<uv_pipe_t>>(std::move(accept), 0);
+    uv_pipe_init(&loop_, listener->handle(), 0);
+    uv_fs_t request;
+    uv_fs_unlink(nullptr, &request, path.c_str(), nullptr);
+    uv_fs_req_cleanup(&request);
+    int code = uv_pipe_bind(listener->handle(), path.c_str());
+    if (code == 0) code = listener->Listen(backlog);
+    if (code == 0 && mode != 0 && chmod(path.c_str(), mode) != 0) code = uv_translate_sys_error(errno);
+    if (code != 0) {
+      return Status::Error(fmt::format("cannot listen on {}: {}", path, uv_strerror(code)));
+    }
+    return std::unique_ptr<Listener>(std::move(listener));
+  }
+
+  std::unique_ptr<Timer> NewTimer(std::function<void()> callback) override {
+    return std::make_unique<UvTimer>(&loop_, std::move(callback));
+  }
+
+  void OnSignal(int signal, std::function<void()> callback) override {
+    SignalHandler& handler = signals_.emplace_back();
+    handler.callback = std::move(callback);
+    uv_signal_init(&loop_, handler.handle.get());
+    handler.handle.get()->data = &handler;
+    uv_signal_start(
+        handler.handle.get(),
+        [](uv_signal_t* handle, int) { static_cast<SignalHandler*>(handle->data)->callback(); }, signal);
+  }
+
+  void Submit(std::function<void()> work, std::function<void()> done) override {
+    auto* job = new Job{{}, std::move(work), std::move(done)};
+    job->request.data = job;
+    const int code = uv_queue_work(
+        &loop_, &job->request,
+        [](uv_work_t* request) {
+          CountThisThread();
+          static_cast<Job*>(request->data)->work();
+        },
+        [](uv_work_t* request, int) {
+          std::unique_ptr<Job> finished(static_cast<Job*>(request->data));
+          if (finished->done) finished->done();
+        });
+    CHECK(code == 0);
+  }
+
+ private:
+  struct SignalHandler {
+    std::function<void()> callback;
+    Owned<uv_signal_t> handle;
+  };
+  struct Job {
+    uv_work_t request;
+    std::function<void()> work;
+    std::function<void()> done;
+  };
+
+  uv_loop_t loop_;
+  uv_prepare_t prepare_;
+  std::function<void()> turn_;
+  std::list<SignalHandler> signals_;
+};
+
+}  // namespace
+
+std::unique_ptr<Loop> NewUvLoop() { return std::make_unique<UvLoop>(); }
+
+}  // namespace runnel

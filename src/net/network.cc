@@ -1,0 +1,96 @@
+#include "net/network.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace runnel {
+namespace {
+
+constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
+constexpr std::string_view kProtected =
+    "-DENIED Runnel is running in protected mode: no password is set for the default user, so only "
+    "connections from this machine are accepted. To serve others, set a password (requirepass) and connect "
+    "with it, or, where the network around the server protects it, set protected-mode to no.\r\n";
+
+// Tells a client why it is not served, and closes. Owns itself until the stream is closed.
+class Refusal final : public StreamHandler {
+ public:
+  static void Send(std::unique_ptr<Stream> stream, std::string_view reason) {
+    auto* refusal = new Refusal(std::move(stream));
+    refusal->stream_->Start(refusal);
+    const iovec vector{const_cast<char*>(reason.data()), reason.size()};
+    refusal->stream_->TryWrite(&vector, 1);
+    refusal->stream_->Close();
+  }
+
+ private:
+  explicit Refusal(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
+
+  std::span<char> ReadBuffer() override { return unread_; }
+  void OnRead(size_t) override {}
+  void OnEnd(std::string_view) override {}
+  void OnWritten(std::string_view) override {}
+  void OnClosed() override { delete this; }
+
+  std::unique_ptr<Stream> stream_;
+  char unread_[64];
+};
+
+}  // namespace
+
+Network::Network(Loop& loop, Broker& broker, const Settings& settings)
+    : loop_(loop),
+      broker_(broker),
+      settings_(settings),
+      shared_buffer_(std::make_unique<char[]>(kSharedBytes)) {}
+
+Network::~Network() { CHECK(empty()); }
+
+Status Network::ListenTcp(const std::string& address, int port, int backlog) {
+  TcpOptions options{backlog, settings_.tcp_keepalive_s};
+  auto listener = loop_.ListenTcp(address, port, options,
+                                  [this](std::unique_ptr<Stream> stream) { Accept(std::move(stream)); });
+  if (!listener.ok()) return listener.status();
+  listeners_.push_back(std::move(*listener));
+  return Status();
+}
+
+Status Network::ListenUnix(const std::string& path, int backlog, unsigned mode) {
+  auto listener = loop_.ListenUnix(path, backlog, mode,
+                                   [this](std::unique_ptr<Stream> stream) { Accept(std::move(stream)); });
+  if (!listener.ok()) return listener.status();
+  listeners_.push_back(std::move(*listener));
+  return Status();
+}
+
+void Network::Accept(std::unique_ptr<Stream> stream) {
+  if (connections_.size() >= settings_.maxclients) {
+    broker_.stats().connections_rejected++;
+    LogVerbose("Connection from {} refused: maxclients ({}) reached", stream->peer(), settings_.maxclients);
+    return Refusal::Send(std::move(stream), kTooManyClients);
+  }
+  if (settings_.protected_mode && settings_.requirepass.empty() && !stream->is_local()) {
+    broker_.stats().connections_rejected++;
+    LogVerbose("Connection from {} refused: protected mode", stream->peer());
+    return Refusal::Send(std::move(stream), kProtected);
+  }
+  broker_.UpdateTime();
+  connections_.insert(new Connection(*this, broker_, std::move(stream)));
+}
+
+void Network::Remove(Connection* connection) {
+  connections_.erase(connection);
+  delete connection;
+}
+
+void Network::Close() {
+  listeners_.clear();
+  // Closing only begins here; each connection removes itself when the loop has closed its stream.
+  for (Connection* connection : connections_) {
+    connection->CloseNow();
+  }
+}
+
+}  // namespace runnel

@@ -1,0 +1,57 @@
+#include "resp/reply_writer.h"
+
+#include <algorithm>
+#include <string>
+
+namespace runnel {
+
+void ReplyWriter::Simple(std::string_view text) {
+  rope_->Append("+");
+  rope_->Append(text);
+  rope_->Append("\r\n");
+}
+
+void ReplyWriter::Error(std::string_view text) {
+  errors_++;
+  last_error_code_ = text.substr(0, text.find(' '));
+  std::string line = "-";
+  line += text;
+  std::replace(line.begin(), line.end(), '\r', ' ');
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  line += "\r\n";
+  rope_->Append(line);
+}
+
+void ReplyWriter::BulkInteger(int64_t value) {
+  char text[kMaxDecimal];
+  Bulk({text, static_cast<size_t>(WriteDecimal(text, value) - text)});
+}
+
+void ReplyWriter::Double(double value) {
+  const std::string text = FormatDouble(value);
+  if (protocol_ != 3) return Bulk(text);
+  Raw("," + text + "\r\n");
+}
+
+void ReplyWriter::Bool(bool value) {
+  if (protocol_ != 3) return Integer(value ? 1 : 0);
+  Raw(value ? "#t\r\n" : "#f\r\n");
+}
+
+void ReplyWriter::Verbatim(std::string_view text) {
+  if (protocol_ != 3) return Bulk(text);
+  char* out = rope_->Reserve(kMaxHeader);
+  rope_->Commit(WriteHeader(out, '=', text.size() + 4));
+  rope_->Append("txt:");
+  rope_->Append(text);
+  rope_->Append("\r\n");
+}
+
+void ReplyWriter::LargeBulk(std::string_view bytes) {
+  char* out = rope_->Reserve(kMaxHeader);
+  rope_->Commit(WriteHeader(out, '$', bytes.size()));
+  rope_->Append(bytes);
+  rope_->Append("\r\n");
+}
+
+}  // namespace runnel

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "base/numbers.h"
+#include "base/stream_id.h"
+#include "resp/rope.h"
+
+namespace runnel {
+
+// Writes replies in RESP2 or RESP3 to the end of a rope. Aggregates are announced by their length and then
+// written element by element; the caller sees to it that as many follow.
+//
+// Where the two protocols differ, the method's name is the RESP3 shape and RESP2 gets the form that Redis
+// gives it: Map(n) is an array of 2n there, Set and Push are arrays, Null() is a null bulk, NullArray()
+// a null array, Double a bulk, Bool an integer, Verbatim a bulk.
+class ReplyWriter {
+ public:
+  // Writes to `rope`, which outlives the writer.
+  explicit ReplyWriter(Rope* rope) : rope_(rope) {}
+
+  int protocol() const { return protocol_; }
+  void set_protocol(int version) { protocol_ = version; }
+
+  // Errors written so far. Lets the caller of a command see whether the command failed.
+  uint64_t errors() const { return errors_; }
+  // The prefix word of the last error ("ERR", "WRONGTYPE").
+  const std::string& last_error_code() const { return last_error_code_; }
+
+  void Simple(std::string_view text);
+  void Ok() { Raw("+OK\r\n"); }
+  // `text` begins with the prefix word. Bytes that would end the line are replaced by blanks.
+  void Error(std::string_view text);
+  void Integer(int64_t value) { Header(':', value); }
+  void Bulk(std::string_view bytes) {
+    if (bytes.size() > kInlineBulk) return LargeBulk(bytes);
+    char* out = rope_->Reserve(bytes.size() + kMaxHeader + 2);
+    out = WriteHeader(out, '$', bytes.size());
+    std::memcpy(out, bytes.data(), bytes.size());
+    out += bytes.size();
+    *out++ = '\r';
+    *out++ = '\n';
+    rope_->Commit(out);
+  }
+  // The text of a number as a bulk.
+  void BulkInteger(int64_t value);
+  void BulkId(StreamId id) {
+    char text[kMaxStreamIdText];
+    Bulk({text, static_cast<size_t>(WriteStreamId(text, id) - text)});
+  }
+  void Array(size_t elements) { Header('*', static_cast<int64_t>(elements)); }
+  void Map(size_t pairs) {
+    protocol_ == 3 ? Header('%', static_cast<int64_t>(pairs)) : Array(2 * pairs);
+  }
+  void Set(size_t elements) { Header(protocol_ == 3 ? '~' : '*', static_cast<int64_t>(elements)); }
+  void Push(size_t elements) { Header(protocol_ == 3 ? '>' : '*', static_cast<int64_t>(elements)); }
+  void Null() { Raw(protocol_ == 3 ? "_\r\n" : "$-1\r\n"); }
+  void NullArray() { Raw(protocol_ == 3 ? "_\r\n" : "*-1\r\n"); }
+  void Double(double value);
+  void Bool(bool value);
+  // Text for people, which RESP3 marks as such.
+  void Verbatim(std::string_view text);
+  // Whole reply lines that are ready.
+  void Raw(std::string_view bytes) {
+    char* out = rope_->Reserve(bytes.size());
+    std::memcpy(out, bytes.data(), bytes.size());
+    rope_->Commit(out + bytes.size());
+  }
+
+  // Direct access for hot loops: see Rope.
+  Rope& rope() { return *rope_; }
+
+  // The longest "$n\r\n" or the like.
+  static constexpr size_t kMaxHeader = 1 + kMaxDecimal + 2;
+  // Writes "<type>n\r\n" at `out`; returns the place behind it.
+  static char* WriteHeader(char* out, char type, size_t value) {
+    *out++ = type;
+    out = WriteDecimal(out, static_cast<uint64_t>(value));
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+  }
+
+ private:
+  static constexpr size_t kInlineBulk = 8 * 1024;
+
+  void Header(char type, int64_t value) {
+    char* out = rope_->Reserve(kMaxHeader);
+    *out++ = type;
+    out = WriteDecimal(out, value);
+    *out++ = '\r';
+    *out++ = '\n';
+    rope_->Commit(out);
+  }
+  void LargeBulk(std::string_view bytes);
+
+  Rope* rope_;
+  int protocol_ = 2;
+  uint64_t errors_ = 0;
+  std::string last_error_code_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "base/status.h"
+#include "fmt/format.h"
+#include "server/config_directives.h"
+
+// The kinds of values that directives have: what the table in config_directives.cc is written with.
+
+namespace runnel::config {
+
+// Offsets in a stream's block have 16 bits, and a block may grow to four times this
+// (data/stream_block.h).
+inline constexpr int64_t kMaxStreamBlock = 16384;
+
+// --- Reading one word: the value, or why it is none ---
+
+Result<bool> ReadFlag(const std::string& word);
+// Within the directive's bounds.
+Result<int64_t> ReadInteger(const Directive& directive, const std::string& word);
+// Bytes, with a unit or without, within the directive's bounds.
+Result<int64_t> ReadSize(const Directive& directive, const std::string& word);
+// The place of the word among the directive's choices.
+Result<size_t> ReadChoice(const Directive& directive, const std::string& word);
+
+// --- Values that are one member of Settings, DataOptions or ServerOptions ---
+
+template <class Owner, class T>
+Owner OwnerOf(T Owner::*);
+
+template <auto kMember, class Values>
+auto& Field(Values& values) {
+  using Owner = decltype(OwnerOf(kMember));
+  if constexpr (std::is_same_v<Owner, Settings>) {
+    return values.settings.*kMember;
+  } else if constexpr (std::is_same_v<Owner, DataOptions>) {
+    return values.settings.data.*kMember;
+  } else {
+    return values.options.*kMember;
+  }
+}
+
+template <auto kMember>
+constexpr Directive Flag(std::string_view name, Directive::Change change, std::string_view why) {
+  return {.name = name,
+          .change = change,
+          .parse =
+              [](const Directive&, Directive::Words words, ConfigValues* values) {
+                const Result<bool> value = ReadFlag(words[0]);
+                if (value.ok()) Field<kMember>(*values) = *value;
+                return value.status();
+              },
+          .format = [](const Directive&, const ConfigValues& values) -> std::string {
+            return Field<kMember>(values) ? "yes" : "no";
+          },
+          .why = why};
+}
+
+template <auto kMember, Result<int64_t> (*kRead)(const Directive&, const std::string&)>
+constexpr Directive Number(std::string_view name, Directive::Change change, int64_t least,
+                           int64_t most, std::string_view why) {
+  return {
+      .name = name,
+      .change = change,
+      .parse =
+          [](const Directive& directive, Directive::Words words, ConfigValues* values) {
+            const Result<int64_t> value = kRead(directive, words[0]);
+            auto& field = Field<kMember>(*values);
+            if (value.ok()) field = static_cast<std::decay_t<decltype(field)>>(*value);
+            return value.status();
+          },
+      .format = [](const Directive&,
+                   const ConfigValues& values) { return fmt::to_string(Field<kMember>(values)); },
+      .least = least,
+      .most = most,
+      .why = why};
+}
+
+template <auto kMember>
+constexpr Directive Integer(std::string_view name, Directive::Change change, int64_t least,
+                            int64_t most, std::string_view why) {
+  return Number<kMember, ReadInteger>(name, change, least, most, why);
+}
+
+template <auto kMember>
+constexpr Directive Size(std::string_view name, Directive::Change change, int64_t least,
+                         int64_t most, std::string_view why) {
+  return Number<kMember, ReadSize>(name, change, least, most, why);
+}
+
+template <auto kMember>
+constexpr Directive Choice(std::string_view name, Directive::Change change,
+                           std::span<const std::string_view> choices, std::string_view why) {
+  return {.name = name,
+          .change = change,
+          .parse =
+              [](const Directive& directive, Directive::Words words, ConfigValues* values) {
+                const Result<size_t> value = ReadChoice(directive, words[0]);
+                auto& field = Field<kMember>(*values);
+                if (value.ok()) field = static_cast<std::decay_t<decltype(field)>>(*value);
+                return value.status();
+              },
+          .format =
+              [](const Directive& directive, const ConfigValues& values) {
+                return std::string(directive.choices[static_cast<size_t>(Field<kMember>(values))]);
+              },
+          .choices = choices,
+          .why = why};
+}
+
+template <auto kMember>
+constexpr Directive Text(std::string_view name, Directive::Change change, std::string_view why) {
+  return {
+      .name = name,
+      .change = change,
+      .parse =
+          [](const Directive&, Directive::Words words, ConfigValues* values) {
+            Field<kMember>(*values) = words[0];
+            return Status();
+          },
+      .format = [](const Directive&, const ConfigValues& values) { return Field<kMember>(values); },
+      .why = why};
+}
+
+// --- Values with a shape of their own ---
+
+Status ParseBind(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatBind(const Directive& directive, const ConfigValues& values);
+Status ParseMode(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatMode(const Directive& directive, const ConfigValues& values);
+Status ParseDir(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatDir(const Directive& directive, const ConfigValues& values);
+Status ParseOutputLimits(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatOutputLimits(const Directive& directive, const ConfigValues& values);
+Status ParseNotify(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatNotify(const Directive& directive, const ConfigValues& values);
+Status ParseStreamBytes(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatStreamBytes(const Directive& directive, const ConfigValues& values);
+Status ParseSave(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatSave(const Directive& directive, const ConfigValues& values);
+
+// --- Values that change nothing ---
+
+// Has one value; `why` says why no other.
+Status ParseOnly(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatOnly(const Directive& directive, const ConfigValues& values);
+
+constexpr Directive Only(std::string_view name, std::string_view value, std::string_view why) {
+  return {.name = name, .parse = ParseOnly, .format = FormatOnly, .value = value, .why = why};
+}
+
+// Is accepted without effect. The text that is kept is the value in the form that CONFIG GET gives
+// it.
+Status KeepFlag(const Directive& directive, Directive::Words words, ConfigValues* values);
+Status KeepInteger(const Directive& directive, Directive::Words words, ConfigValues* values);
+Status KeepSize(const Directive& directive, Directive::Words words, ConfigValues* values);
+Status KeepChoice(const Directive& directive, Directive::Words words, ConfigValues* values);
+Status KeepText(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatKept(const Directive& directive, const ConfigValues& values);
+
+constexpr Directive Kept(std::string_view name, decltype(Directive::parse) keep,
+                         std::string_view value, std::string_view alias = {}) {
+  return {.name = name,
+          .parse = keep,
+          .format = FormatKept,
+          .least = std::numeric_limits<int64_t>::min(),
+          .most = std::numeric_limits<int64_t>::max(),
+          .several = keep == KeepText,
+          .effect = false,
+          .value = value,
+          .alias = alias};
+}
+
+}  // namespace runnel::config

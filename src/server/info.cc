@@ -1,0 +1,307 @@
+#include "server/info.h"
+
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/cycle_clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "broker/waiters.h"
+#include "fmt/format.h"
+#include "server/memory_report.h"
+
+namespace runnel {
+namespace {
+
+constexpr int64_t kSecondsPerDay = 24 * 60 * 60;
+
+// Adds lines "name:value".
+class Fields {
+ public:
+  explicit Fields(std::string* text) : text_(text) {}
+
+  template <class Value>
+  void Add(std::string_view name, const Value& value) {
+    fmt::format_to(std::back_inserter(*text_), "{}:{}\r\n", name, value);
+  }
+  void AddRounded(std::string_view name, double value, int digits = 2) {
+    fmt::format_to(std::back_inserter(*text_), "{}:{:.{}f}\r\n", name, value, digits);
+  }
+  // The number, and once more for people.
+  void AddSize(std::string_view name, size_t bytes) {
+    Add(name, bytes);
+    Add(fmt::format("{}_human", name), HumanSize(bytes));
+  }
+
+ private:
+  std::string* text_;
+};
+
+std::string ExecutablePath() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
+  return size < 0 ? "" : std::string(path, static_cast<size_t>(size));
+}
+
+void AddServer(ServerHost& host, Fields fields) {
+  utsname system{};
+  uname(&system);
+  const ServerIdentity& identity = host.identity();
+  const int64_t now_us = host.broker().now_us();
+  const int64_t uptime_s = std::max<int64_t>(now_us - identity.start_us, 0) / 1'000'000;
+  fields.Add("redis_version", kRedisVersion);
+  fields.Add("runnel_version", kVersion);
+  fields.Add("server_name", "runnel");
+  fields.Add("redis_mode", "standalone");
+  fields.Add("os", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
+  fields.Add("arch_bits", 8 * sizeof(void*));
+  fields.Add("process_id", getpid());
+  fields.Add("run_id", identity.run_id);
+  fields.Add("tcp_port", host.config().options().port);
+  fields.Add("server_time_usec", now_us);
+  fields.Add("uptime_in_seconds", uptime_s);
+  fields.Add("uptime_in_days", uptime_s / kSecondsPerDay);
+  fields.Add("executable", ExecutablePath());
+  fields.Add("config_file", host.config().file());
+  fields.Add("io_threads_active", 0);
+}
+
+void AddClients(ServerHost& host, Fields fields) {
+  Broker& broker = host.broker();
+  size_t largest_input = 0;
+  size_t largest_output = 0;
+  size_t subscribers = 0;
+  size_t watchers = 0;
+  size_t with_timeout = 0;
+  for (const auto& [id, session] : broker.sessions()) {
+    largest_input = std::max(largest_input, session->transport->input_memory());
+    largest_output = std::max(largest_output, session->unsent_bytes());
+    subscribers += session->subscriptions() > 0 ? 1 : 0;
+    watchers += session->watched.empty() ? 0 : 1;
+    const bool has_deadline =
+        session->blocked && session->blocking->deadline_ms != Wait::kForever;
+    with_timeout += has_deadline ? 1 : 0;
+  }
+  fields.Add("connected_clients", broker.sessions().size());
+  fields.Add("cluster_connections", 0);
+  fields.Add("maxclients", broker.settings().maxclients);
+  fields.Add("client_recent_max_input_buffer", largest_input);
+  fields.Add("client_recent_max_output_buffer", largest_output);
+  fields.Add("blocked_clients", broker.waiters().blocked());
+  fields.Add("tracking_clients", 0);
+  fields.Add("pubsub_clients", subscribers);
+  fields.Add("watching_clients", watchers);
+  fields.Add("clients_in_timeout_table", with_timeout);
+  fields.Add("total_watched_keys", broker.watches().keys());
+  fields.Add("total_blocking_keys", broker.waiters().keys());
+}
+
+void AddMemory(ServerHost& host, Fields fields) {
+  const MemoryReport report = ReportMemory(host);
+  const AllocatorStats& allocator = report.allocator;
+  const auto system =
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t maxmemory = host.broker().settings().maxmemory;
+  fields.AddSize("used_memory", report.used);
+  fields.AddSize("used_memory_rss", report.resident);
+  fields.AddSize("used_memory_peak", report.peak);
+  fields.Add("used_memory_peak_perc", fmt::format("{:.2f}%", report.peak_percent()));
+  fields.Add("used_memory_overhead", report.overhead());
+  fields.Add("used_memory_startup", report.startup);
+  fields.Add("used_memory_dataset", report.dataset());
+  fields.Add("used_memory_dataset_perc", fmt::format("{:.2f}%", report.dataset_percent()));
+  fields.Add("allocator_allocated", allocator.allocated);
+  fields.Add("allocator_active", allocator.active);
+  fields.Add("allocator_resident", allocator.resident);
+  fields.AddSize("total_system_memory", system);
+  fields.AddSize("maxmemory", maxmemory);
+  fields.Add("maxmemory_policy", "noeviction");
+  fields.AddRounded("allocator_frag_ratio", RatioOf(allocator.active, allocator.allocated));
+  fields.Add("allocator_frag_bytes", DifferenceOf(allocator.active, allocator.allocated));
+  fields.AddRounded("allocator_rss_ratio", RatioOf(allocator.resident, allocator.active));
+  fields.Add("allocator_rss_bytes", DifferenceOf(allocator.resident, allocator.active));
+  fields.AddRounded("rss_overhead_ratio", RatioOf(report.resident, allocator.resident));
+  fields.Add("rss_overhead_bytes", DifferenceOf(report.resident, allocator.resident));
+  fields.AddRounded("mem_fragmentation_ratio", RatioOf(report.resident, report.used));
+  fields.Add("mem_fragmentation_bytes", DifferenceOf(report.resident, report.used));
+  fields.Add("mem_clients_normal", report.clients);
+  fields.Add("mem_allocator", AllocatorName());
+}
+
+// Clients wait for `loading` and the two of `in_progress` to be 0, which they always are: nothing is stored yet.
+void AddPersistence(ServerHost& host, Fields fields) {
+  fields.Add("loading", 0);
+  fields.Add("async_loading", 0);
+  fields.Add("rdb_bgsave_in_progress", 0);
+  fields.Add("rdb_last_save_time", host.identity().start_us / 1'000'000);
+  fields.Add("rdb_saves", 0);
+  fields.Add("aof_enabled", 0);
+  fields.Add("aof_rewrite_in_progress", 0);
+}
+
+void AddStats(ServerHost& host, Fields fields) {
+  Broker& broker = host.broker();
+  const Stats& stats = broker.stats();
+  fields.Add("total_connections_received", stats.connections_received);
+  fields.Add("total_commands_processed", stats.commands_processed);
+  fields.Add("instantaneous_ops_per_sec", static_cast<int64_t>(broker.command_rate().per_second()));
+  fields.Add("total_net_input_bytes", stats.bytes_in);
+  fields.Add("total_net_output_bytes", stats.bytes_out);
+  fields.AddRounded("instantaneous_input_kbps", broker.input_rate().per_second() / 1024);
+  fields.AddRounded("instantaneous_output_kbps", broker.output_rate().per_second() / 1024);
+  fields.Add("rejected_connections", stats.connections_rejected);
+  fields.Add("expired_keys", stats.expired_keys);
+  fields.Add("evicted_keys", 0);
+  fields.Add("evicted_clients", 0);
+  fields.Add("keyspace_hits", stats.keyspace_hits);
+  fields.Add("keyspace_misses", stats.keyspace_misses);
+  fields.Add("pubsub_channels", broker.pubsub().names(Subscription::kChannel));
+  fields.Add("pubsub_patterns", broker.pubsub().names(Subscription::kPattern));
+  fields.Add("pubsubshard_channels", broker.pubsub().names(Subscription::kShard));
+  fields.Add("unexpected_error_replies", stats.unexpected_error_replies);
+  fields.Add("total_error_replies", stats.total_error_replies);
+  fields.Add("client_query_buffer_limit_disconnections", stats.query_buffer_limit_closes);
+  fields.Add("client_output_buffer_limit_disconnections", stats.output_buffer_limit_closes);
+}
+
+void AddReplication(ServerHost& host, Fields fields) {
+  fields.Add("role", "master");
+  fields.Add("connected_slaves", 0);
+  fields.Add("master_failover_state", "no-failover");
+  fields.Add("master_repl_offset", host.broker().gate().appended());
+}
+
+void AddCpu(ServerHost&, Fields fields) {
+  const auto add = [&](std::string_view suffix, int whose) {
+    rusage usage{};
+    getrusage(whose, &usage);
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    fields.AddRounded(fmt::format("used_cpu_sys{}", suffix), seconds(usage.ru_stime), 6);
+    fields.AddRounded(fmt::format("used_cpu_user{}", suffix), seconds(usage.ru_utime), 6);
+  };
+  add("", RUSAGE_SELF);
+  add("_children", RUSAGE_CHILDREN);
+  add("_main_thread", RUSAGE_THREAD);
+}
+
+void AddModules(ServerHost&, Fields) {}
+
+// Calls visit(command) for all commands, those with subcommands before these.
+template <class Visit>
+void ForEachCommand(ServerHost& host, Visit visit) {
+  for (const auto& command : host.broker().commands().commands()) {
+    visit(*command);
+    for (const auto& subcommand : command->subcommands) {
+      visit(*subcommand);
+    }
+  }
+}
+
+void AddCommandStats(ServerHost& host, Fields fields) {
+  ForEachCommand(host, [&](const Command& command) {
+    const CommandStats& stats = command.stats;
+    if (stats.calls == 0 && stats.rejected == 0 && stats.failed == 0) return;
+    const double usec = static_cast<double>(stats.cycles) * NanosPerCycle() / 1000;
+    const double per_call = stats.calls == 0 ? 0 : usec / static_cast<double>(stats.calls);
+    fields.Add(fmt::format("cmdstat_{}", command.full_name),
+               fmt::format("calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}",
+                           stats.calls, static_cast<int64_t>(usec), per_call, stats.rejected,
+                           stats.failed));
+  });
+}
+
+void AddErrorStats(ServerHost& host, Fields fields) {
+  for (const auto& [prefix, count] : host.broker().stats().errors) {
+    fields.Add(fmt::format("errorstat_{}", prefix), fmt::format("count={}", count));
+  }
+}
+
+// The time in microseconds that this share of the calls did not exceed. The histogram knows times only to the next power of
+// two of nanoseconds, so this is the upper end of that.
+double Percentile(const CommandStats& stats, double percent) {
+  uint64_t calls = 0;
+  for (size_t bits = 0; bits < stats.histogram.size(); bits++) {
+    calls += stats.histogram[bits];
+    if (static_cast<double>(calls) >= static_cast<double>(stats.calls) * percent / 100) {
+      return static_cast<double>((uint64_t{1} << bits) - 1) / 1000;
+    }
+  }
+  return 0;
+}
+
+void AddLatencyStats(ServerHost& host, Fields fields) {
+  ForEachCommand(host, [&](const Command& command) {
+    if (command.stats.calls == 0) return;
+    fields.Add(fmt::format("latency_percentiles_usec_{}", command.full_name),
+               fmt::format("p50={:.3f},p99={:.3f},p99.9={:.3f}", Percentile(command.stats, 50),
+                           Percentile(command.stats, 99), Percentile(command.stats, 99.9)));
+  });
+}
+
+void AddCluster(ServerHost&, Fields fields) { fields.Add("cluster_enabled", 0); }
+
+void AddKeyspace(ServerHost& host, Fields fields) {
+  const Keyspace& keyspace = host.broker().keyspace();
+  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+    if (keyspace.size(db) == 0) continue;
+    const int64_t ttl = keyspace.expiring(db) == 0
+                            ? 0
+                            : std::max<int64_t>(keyspace.MeanExpiry(db) - host.broker().now_ms(), 0);
+    fields.Add(fmt::format("db{}", db),
+               fmt::format("keys={},expires={},avg_ttl={}", keyspace.size(db),
+                           keyspace.expiring(db), ttl));
+  }
+}
+
+struct Section {
+  std::string_view title;  // also its name
+  void (*add)(ServerHost& host, Fields fields);
+  bool by_default;
+};
+
+constexpr Section kSections[] = {
+    {"Server", AddServer, true},
+    {"Clients", AddClients, true},
+    {"Memory", AddMemory, true},
+    {"Persistence", AddPersistence, true},
+    {"Stats", AddStats, true},
+    {"Replication", AddReplication, true},
+    {"CPU", AddCpu, true},
+    {"Modules", AddModules, true},
+    {"Commandstats", AddCommandStats, false},
+    {"Errorstats", AddErrorStats, true},
+    {"Latencystats", AddLatencyStats, false},
+    {"Cluster", AddCluster, true},
+    {"Keyspace", AddKeyspace, true},
+};
+
+bool IsAskedFor(const Section& section, std::span<const std::string_view> names) {
+  if (names.empty()) return section.by_default;
+  return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+    return EqualsIgnoreCase(name, section.title) || EqualsIgnoreCase(name, "all") ||
+           EqualsIgnoreCase(name, "everything") ||
+           (EqualsIgnoreCase(name, "default") && section.by_default);
+  });
+}
+
+}  // namespace
+
+std::string FormatInfo(ServerHost& host, std::span<const std::string_view> names) {
+  std::string text;
+  for (const Section& section : kSections) {
+    if (!IsAskedFor(section, names)) continue;
+    if (!text.empty()) text += "\r\n";
+    text += fmt::format("# {}\r\n", section.title);
+    section.add(host, Fields(&text));
+  }
+  return text;
+}
+
+}  // namespace runnel

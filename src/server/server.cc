@@ -1,0 +1,170 @@
+#include "server/server.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/version.h"
+#include "broker/families.h"
+#include "fmt/format.h"
+#include "server/families.h"
+
+namespace runnel {
+namespace {
+
+constexpr int64_t kCronMs = 100;
+// File descriptors that are not client connections.
+constexpr rlim_t kReservedFiles = 32;
+
+// Lets the process open as many files as maxclients asks for, as far as the system lets it. Returns how many clients there is room for.
+uint32_t RaiseFileLimit(uint32_t maxclients) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return maxclients;
+  const rlim_t wanted = maxclients + kReservedFiles;
+  if (limit.rlim_cur >= wanted) return maxclients;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return maxclients;
+  return limit.rlim_cur <= kReservedFiles ? 1 : static_cast<uint32_t>(limit.rlim_cur - kReservedFiles);
+}
+
+}  // namespace
+
+Server::Server(Config& config)
+    : config_(config), keyspace_(config.settings().databases), loop_(NewUvLoop()) {
+  CountThisThread();
+  broker_ = std::make_unique<Broker>(keyspace_, config.settings(), SystemClock(), *this);
+  for (const auto family :
+       {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands(),
+        IntrospectionCommands(), ServerCommands()}) {
+    broker_->commands().Add(family);
+  }
+  network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());
+  keyspace_.DisposeWith(this);
+  identity_.run_id = RandomHex(40);
+  identity_.start_us = SystemClock().UnixMicros();
+}
+
+Server::~Server() {
+  keyspace_.DisposeWith(nullptr);
+  timer_.reset();
+  cron_.reset();
+  network_.reset();
+  broker_.reset();
+}
+
+Status Server::Start() {
+  const ServerOptions& options = config_.options();
+  if (chdir(options.dir.c_str()) != 0) {
+    return Status::Error(fmt::format("cannot work in the directory {}: {}", options.dir, std::strerror(errno)));
+  }
+  if (Status taken = lock_.Acquire(options.dir); !taken.ok()) return taken;
+  const uint32_t room = RaiseFileLimit(config_.settings().maxclients);
+  if (room < config_.settings().maxclients) {
+    LogWarning("maxclients is {}, but the system lets this process open files for {} clients only; raise "
+               "`ulimit -n`", config_.settings().maxclients, room);
+  }
+  if (Status listening = Listen(); !listening.ok()) return listening;
+
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  loop_->OnSignal(SIGTERM, [this] { RequestShutdown("signal SIGTERM"); });
+  loop_->OnSignal(SIGINT, [this] { RequestShutdown("signal SIGINT"); });
+  loop_->OnTurn([this] { Turn(); });
+  timer_ = loop_->NewTimer([this] {
+    timer_at_ms_ = -1;
+    broker_->RunTimers();
+  });
+  cron_ = loop_->NewTimer([this] { Cron(); });
+  cron_->StartAfter(kCronMs);
+  identity_.startup_memory = AllocatedBytes();
+  return Status();
+}
+
+Status Server::Listen() {
+  const ServerOptions& options = config_.options();
+  const int backlog = static_cast<int>(options.tcp_backlog);
+  int listening = 0;
+  if (options.port != 0) {
+    for (std::string address : options.bind) {
+      // A dash before an address: go on without it if this machine does not have it.
+      const bool optional = address.starts_with('-');
+      if (optional) address.erase(0, 1);
+      if (address == "*") address = "0.0.0.0";
+      if (address == "::*") address = "::";
+      const Status bound = network_->ListenTcp(address, options.port, backlog);
+      if (bound.ok()) {
+        listening++;
+      } else if (!optional) {
+        return bound;
+      }
+    }
+  }
+  if (!options.unixsocket.empty()) {
+    const Status bound = network_->ListenUnix(options.unixsocket, backlog, options.unixsocketperm);
+    if (!bound.ok()) return bound;
+    listening++;
+  }
+  if (listening == 0) return Status::Error("nothing to listen on: port is 0 and no unixsocket is set");
+  return Status();
+}
+
+void Server::Run() {
+  LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
+  loop_->Run();
+}
+
+// One round of the loop. Reading has parsed and executed what arrived, each request at once; here the round's changes
+// are sealed, and the replies go out.
+void Server::Turn() {
+  broker_->EndTurn();
+  if (stopping_) {
+    // What was answered in this round has left, as far as the kernel took it.
+    network_->Close();
+    if (network_->empty()) return loop_->Stop();
+  }
+  ArmTimer();
+}
+
+void Server::ArmTimer() {
+  const int64_t wait_ms = broker_->NextTimerMs();
+  if (wait_ms < 0) {
+    if (timer_at_ms_ >= 0) timer_->Stop();
+    timer_at_ms_ = -1;
+    return;
+  }
+  const int64_t at_ms = broker_->steady_ms() + wait_ms;
+  if (at_ms == timer_at_ms_) return;
+  timer_at_ms_ = at_ms;
+  // What has passed since the broker looked at the clock may be much, if this round did much.
+  const int64_t now_ms = SystemClock().SteadyMicros() / 1000;
+  timer_->StartAfter(at_ms - now_ms);
+}
+
+void Server::Cron() {
+  broker_->RunCron();
+  cron_->StartAfter(kCronMs);
+}
+
+void Server::Submit(std::function<void()> work, std::function<void()> done) {
+  loop_->Submit(std::move(work), std::move(done));
+}
+
+void Server::Dispose(std::unique_ptr<Object> value) {
+  Object* object = value.release();
+  loop_->Submit([object] { delete object; }, nullptr);
+}
+
+void Server::RequestShutdown(std::string_view reason) {
+  if (stopping_) return;
+  LogNotice("Shutting down: {}", reason);
+  stopping_ = true;
+}
+
+}  // namespace runnel

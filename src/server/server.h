@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "broker/broker.h"
+#include "data/keyspace.h"
+#include "env/clock.h"
+#include "env/loop.h"
+#include "net/network.h"
+#include "server/config.h"
+#include "server/instance_lock.h"
+#include "server/server_host.h"
+
+namespace runnel {
+
+// The whole server: puts the layers together, runs the loop, and ends it.
+class Server final : public ServerHost, private Disposer {
+ public:
+  explicit Server(Config& config);
+  ~Server() override;
+
+  // Takes the data directory, opens the sockets. The process works in the directory from then on.
+  Status Start();
+  // Serves until a signal or SHUTDOWN ends it.
+  void Run();
+
+  // ServerHost
+  Config& config() override { return config_; }
+  Broker& broker() override { return *broker_; }
+  const ServerIdentity& identity() const override { return identity_; }
+  void RequestShutdown(std::string_view reason) override;
+  void Submit(std::function<void()> work, std::function<void()> done) override;
+
+ private:
+  void Dispose(std::unique_ptr<Object> value) override;
+  Status Listen();
+  void Turn();
+  void ArmTimer();
+  void Cron();
+
+  Config& config_;
+  ServerIdentity identity_;
+  InstanceLock lock_;
+  Keyspace keyspace_;
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<Timer> timer_;  // for what waits in the broker
+  std::unique_ptr<Timer> cron_;
+  int64_t timer_at_ms_ = -1;  // steady milliseconds at which timer_ fires; -1: it is not set
+  bool stopping_ = false;
+};
+
+}  // namespace runnel

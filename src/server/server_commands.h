@@ -1,0 +1,29 @@
+#pragma once
+
+#include "commands/context.h"
+
+// Commands about the server, for the table in server_commands.cc.
+
+namespace runnel::commands {
+
+// server_commands_config.cc: its configuration
+void ConfigGet(Context& context);
+void ConfigSet(Context& context);
+void ConfigResetStat(Context& context);
+void ConfigRewrite(Context& context);
+
+// server_commands_memory.cc: its memory
+void MemoryDoctor(Context& context);
+void MemoryMallocStats(Context& context);
+void MemoryPurge(Context& context);
+void MemoryStats(Context& context);
+void MemoryUsage(Context& context);
+
+// server_commands_state.cc: how it stands, and its end
+void Info(Context& context);
+void LastSave(Context& context);
+void RefuseSnapshot(Context& context);
+void RefuseAof(Context& context);
+void Shutdown(Context& context);
+
+}  // namespace runnel::commands

@@ -1,0 +1,84 @@
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "broker/waiters.h"
+#include "commands/arguments.h"
+#include "fmt/format.h"
+#include "server/server_commands.h"
+#include "server/server_host.h"
+
+namespace runnel::commands {
+
+void ConfigGet(Context& context) {
+  const auto values = ServerHost::Of(context).config().Get(context.args().subspan(2));
+  context.reply().Map(values.size());
+  for (const auto& [name, value] : values) {
+    context.reply().Bulk(name);
+    context.reply().Bulk(value);
+  }
+}
+
+void ConfigSet(Context& context) {
+  if (context.argc() % 2 != 0) return context.reply().Error(kSyntaxError);
+  std::vector<Config::Pair> pairs;
+  for (size_t i = 2; i < context.argc(); i += 2) {
+    if (Is(context.arg(i), "requirepass")) Execution::Of(context).Redact(i + 1);
+    pairs.emplace_back(context.arg(i), context.arg(i + 1));
+  }
+  const Status status = ServerHost::Of(context).config().Set(pairs);
+  if (!status.ok()) return context.reply().Error("ERR " + status.message());
+  context.reply().Ok();
+}
+
+// What is counted begins again; the memory's peak is no count.
+void ConfigResetStat(Context& context) {
+  Broker& broker = Execution::Of(context).broker();
+  const size_t peak_memory = broker.stats().peak_memory;
+  broker.stats() = Stats();
+  broker.stats().peak_memory = peak_memory;
+  broker.commands().ResetStats();
+  context.reply().Ok();
+}
+
+namespace {
+
+// The reply to a session that waits for CONFIG REWRITE. It may have gone, or been unblocked by others, meanwhile.
+void ReplyToRewrite(Broker& broker, uint64_t session_id, const Command& command,
+                    const Status& status) {
+  Session* session = broker.FindSession(session_id);
+  if (session == nullptr || !session->blocked || session->blocking->command != &command) return;
+  broker.Unblock(*session);
+  broker.ReplyOutcome(
+      *session,
+      status.ok() ? "" : fmt::format("ERR Rewriting config file: {}", status.message()));
+}
+
+}  // namespace
+
+// A helper writes the file, because that waits for the disk; the session waits for no key.
+void ConfigRewrite(Context& context) {
+  Execution& execution = Execution::Of(context);
+  ServerHost& host = ServerHost::Of(context);
+  const Result<std::function<Status()>> rewrite = host.config().Rewrite();
+  if (!rewrite.ok()) return context.reply().Error("ERR " + rewrite.message());
+  if (!context.may_block()) {
+    return context.reply().Error("ERR CONFIG REWRITE isn't allowed inside a transaction");
+  }
+  context.Block(Wait());
+  const auto status = std::make_shared<Status>();
+  host.Submit([rewrite = *rewrite, status] { *status = rewrite(); },
+              [&host, id = execution.session().id, &command = execution.command(), status] {
+                if (status->ok()) {
+                  LogNotice("CONFIG REWRITE has written {}", host.config().file());
+                } else {
+                  LogWarning("CONFIG REWRITE failed: {}", status->message());
+                }
+                ReplyToRewrite(host.broker(), id, command, *status);
+              });
+}
+
+}  // namespace runnel::commands

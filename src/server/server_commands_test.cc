@@ -1,0 +1,314 @@
+// INFO, CONFIG, MEMORY, SHUTDOWN and their kin, in a broker whose host does nothing but remember.
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <sstream>
+#include <vector>
+
+#include "broker/families.h"
+#include "broker/testing.h"
+#include "fmt/format.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/families.h"
+#include "server/memory_report.h"
+#include "server/server_host.h"
+
+namespace runnel {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+using runnel::testing::BrokerHarness;
+
+class ServerCommandsTest : public ::testing::Test, protected ServerHost {
+ protected:
+  ServerCommandsTest() : harness_(config_.settings(), *this) {
+    for (const auto family :
+         {ConnectionCommands(), ClientCommands(), TransactionCommands(), ServerCommands()}) {
+      harness_.broker.commands().Add(family);
+    }
+    identity_.run_id = std::string(40, 'a');
+    identity_.start_us = harness_.clock.unix_us;
+    client_ = harness_.Connect();
+  }
+  ~ServerCommandsTest() override { client_.reset(); }
+
+  Config& config() override { return config_; }
+  Broker& broker() override { return harness_.broker; }
+  const ServerIdentity& identity() const override { return identity_; }
+  void RequestShutdown(std::string_view reason) override { shutdown_reason_ = reason; }
+  void Submit(std::function<void()> work, std::function<void()> done) override {
+    submitted_.push_back(std::move(work));
+    finished_.push_back(std::move(done));
+  }
+
+  // Does what was submitted, and tells the broker.
+  void RunSubmitted() {
+    for (size_t i = 0; i < submitted_.size(); i++) {
+      submitted_[i]();
+      finished_[i]();
+    }
+    submitted_.clear();
+    finished_.clear();
+  }
+
+  std::string Run(const std::string& line) { return client_->Run(line); }
+  // INFO of these sections, as it stands.
+  std::string Info(const std::string& sections) {
+    client_->Run("HELLO 2");
+    std::string text = client_->Ask([&] {
+      std::istringstream words("INFO " + sections);
+      return std::vector<std::string>(std::istream_iterator<std::string>(words), {});
+    }());
+    text.erase(0, text.find("\r\n") + 2);
+    return text.substr(0, text.size() - 2);
+  }
+  std::vector<std::string> Titles(const std::string& sections) {
+    std::vector<std::string> titles;
+    std::istringstream lines(Info(sections));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("# ")) titles.push_back(line.substr(2, line.size() - 3));
+    }
+    return titles;
+  }
+
+  Config config_;
+  ServerIdentity identity_;
+  BrokerHarness harness_;
+  std::unique_ptr<BrokerHarness::Client> client_;
+  std::string shutdown_reason_;
+  std::vector<std::function<void()>> submitted_;
+  std::vector<std::function<void()>> finished_;
+};
+
+// --- INFO ---
+
+TEST_F(ServerCommandsTest, InfoGivesTheSectionsAskedForInItsOwnOrder) {
+  EXPECT_THAT(Titles(""), ElementsAre("Server", "Clients", "Memory", "Persistence", "Stats",
+                                      "Replication", "CPU", "Modules", "Errorstats", "Cluster",
+                                      "Keyspace"));
+  EXPECT_THAT(Titles("default latencystats"),
+              ElementsAre("Server", "Clients", "Memory", "Persistence", "Stats", "Replication",
+                          "CPU", "Modules", "Errorstats", "Latencystats", "Cluster", "Keyspace"));
+  EXPECT_EQ(Titles("all").size(), 13u);
+  EXPECT_EQ(Titles("everything").size(), 13u);
+  EXPECT_THAT(Titles("cluster SERVER server nope"), ElementsAre("Server", "Cluster"));
+  EXPECT_EQ(Info("cluster modules"), "# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n");
+  EXPECT_EQ(Info("nope"), "");
+}
+
+TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
+  harness_.Advance(2 * 86'400'000);
+  EXPECT_THAT(Info("server"),
+              AllOf(HasSubstr("redis_version:7.4.0\r\n"), HasSubstr("redis_mode:standalone\r\n"),
+                    HasSubstr("run_id:" + std::string(40, 'a')), HasSubstr("tcp_port:6379\r\n"),
+                    HasSubstr("uptime_in_seconds:172800\r\nuptime_in_days:2\r\n"),
+                    HasSubstr(fmt::format("process_id:{}\r\n", getpid()))));
+  EXPECT_EQ(Info("replication"),
+            "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
+            "master_failover_state:no-failover\r\nmaster_repl_offset:0\r\n");
+  EXPECT_THAT(Info("persistence"),
+              AllOf(HasSubstr("\r\nloading:0\r\n"), HasSubstr("rdb_bgsave_in_progress:0\r\n"),
+                    HasSubstr("aof_enabled:0\r\naof_rewrite_in_progress:0\r\n")));
+  EXPECT_THAT(Info("memory"), AllOf(HasSubstr("\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n"),
+                                    HasSubstr("maxmemory_policy:noeviction\r\n")));
+}
+
+TEST_F(ServerCommandsTest, InfoCountsClients) {
+  auto waiter = harness_.Connect(), subscriber = harness_.Connect();
+  waiter->Run("WATCH a b");
+  waiter->Run("BLPOP p q 5");
+  EXPECT_THAT(Info("clients"),
+              AllOf(HasSubstr("connected_clients:3\r\n"), HasSubstr("blocked_clients:1\r\n"),
+                    HasSubstr("watching_clients:1\r\nclients_in_timeout_table:1\r\n"),
+                    HasSubstr("total_watched_keys:2\r\ntotal_blocking_keys:2\r\n")));
+}
+
+TEST_F(ServerCommandsTest, InfoCountsCommandsAndErrors) {
+  Run("SET k v");
+  Run("LPUSH k v");
+  Run("GET");
+  EXPECT_THAT(Info("commandstats"),
+              AllOf(HasSubstr("cmdstat_lpush:calls=1,usec="),
+                    HasSubstr("rejected_calls=0,failed_calls=1\r\n"),
+                    HasSubstr("cmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,"
+                              "failed_calls=0\r\n"),
+                    Not(HasSubstr("cmdstat_del"))));
+  EXPECT_EQ(Info("errorstats"),
+            "# Errorstats\r\nerrorstat_ERR:count=1\r\nerrorstat_WRONGTYPE:count=1\r\n");
+  EXPECT_THAT(Info("latencystats"), AllOf(HasSubstr("latency_percentiles_usec_set:p50="),
+                                          Not(HasSubstr("latency_percentiles_usec_get:"))));
+}
+
+TEST_F(ServerCommandsTest, InfoKeyspaceHasALineForEachDatabaseInUse) {
+  Run("SET a 1");
+  Run("SET b 1 PX 1000");
+  Run("SET c 1 PX 3000");
+  Run("SELECT 3");
+  Run("SET d 1");
+  EXPECT_EQ(Info("keyspace"),
+            "# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=2000\r\ndb3:keys=1,expires=0,avg_ttl=0\r\n");
+}
+
+TEST_F(ServerCommandsTest, InfoIsTextInResp3) {
+  Run("HELLO 3");
+  EXPECT_EQ(Run("INFO cluster"), "=36 txt:# Cluster cluster_enabled:0 ");
+}
+
+TEST_F(ServerCommandsTest, ResetStatBeginsTheCountsAgain) {
+  Run("GET");
+  Run("CONFIG RESETSTAT");
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 0u);
+  EXPECT_EQ(Info("errorstats"), "# Errorstats\r\n");
+  EXPECT_THAT(Info("commandstats"), Not(HasSubstr("cmdstat_get:")));
+}
+
+// --- CONFIG ---
+
+TEST_F(ServerCommandsTest, ConfigGetsAndSets) {
+  EXPECT_EQ(Run("CONFIG GET maxmemory"), "*2 $9 maxmemory $1 0");
+  EXPECT_EQ(Run("CONFIG SET maxmemory 1mb timeout 5"), "+OK");
+  Run("HELLO 3");
+  EXPECT_EQ(Run("CONFIG GET MaxMemory timeout"), "%2 $7 timeout $1 5 $9 maxmemory $7 1048576");
+  EXPECT_EQ(Run("CONFIG GET nope"), "%0");
+}
+
+TEST_F(ServerCommandsTest, ConfigSetTakesAllOrNothing) {
+  EXPECT_EQ(Run("CONFIG SET timeout 5 nope 1"),
+            "-ERR Unknown option or number of arguments for CONFIG SET - 'nope'");
+  EXPECT_THAT(Run("CONFIG SET timeout 5 maxmemory x"),
+              StartsWith("-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - "));
+  EXPECT_EQ(Run("CONFIG SET timeout 5 maxmemory"), "-ERR syntax error");
+  EXPECT_EQ(config_.settings().timeout_s, 0);
+}
+
+TEST_F(ServerCommandsTest, APasswordThatIsSetIsNotLogged) {
+  Run("CONFIG SET slowlog-log-slower-than 0");
+  Run("CONFIG SET timeout 5 RequirePass secret");
+  EXPECT_THAT(harness_.broker.slowlog().entries().front().args,
+              ElementsAre("CONFIG", "SET", "timeout", "5", "RequirePass", "(redacted)"));
+}
+
+class ConfigFileCommandsTest : public ServerCommandsTest {
+ protected:
+  ConfigFileCommandsTest() {
+    std::string name = ::testing::TempDir() + "server_commands_test.XXXXXX";
+    dir_ = ::mkdtemp(name.data());
+    file_ = dir_ / "runnel.conf";
+    std::ofstream(file_) << "timeout 1\n";
+    const std::vector<std::string> arguments = {file_.string()};
+    EXPECT_TRUE(config_.LoadArguments(arguments).ok());
+  }
+  ~ConfigFileCommandsTest() override { std::filesystem::remove_all(dir_); }
+
+  std::filesystem::path dir_;
+  std::filesystem::path file_;
+};
+
+TEST_F(ServerCommandsTest, RewriteNeedsAFile) {
+  EXPECT_EQ(Run("CONFIG REWRITE"), "-ERR The server is running without a config file");
+}
+
+TEST_F(ConfigFileCommandsTest, RewriteAnswersWhenTheFileIsWritten) {
+  Run("CONFIG SET timeout 7");
+  EXPECT_EQ(Run("CONFIG REWRITE"), "");
+  client_->Request({"PING"});
+  EXPECT_EQ(client_->Lines(), "");
+  RunSubmitted();
+  EXPECT_EQ(client_->Lines(), "+OK +PONG");
+  std::ifstream in(file_);
+  std::string line;
+  std::getline(in, line);
+  EXPECT_EQ(line, "timeout 7");
+}
+
+TEST_F(ConfigFileCommandsTest, RewriteThatFailsSaysWhy) {
+  std::filesystem::remove_all(dir_);
+  EXPECT_EQ(Run("CONFIG REWRITE"), "");
+  RunSubmitted();
+  EXPECT_THAT(client_->Lines(), StartsWith("-ERR Rewriting config file: "));
+}
+
+TEST_F(ConfigFileCommandsTest, RewriteOutlivesTheSessionThatAskedForIt) {
+  auto other = harness_.Connect();
+  other->Run("CONFIG REWRITE");
+  other.reset();
+  RunSubmitted();
+  Run("MULTI");
+  Run("CONFIG REWRITE");
+  EXPECT_EQ(Run("EXEC"), "*1 -ERR CONFIG REWRITE isn't allowed inside a transaction");
+  EXPECT_THAT(submitted_, IsEmpty());
+}
+
+// --- MEMORY ---
+
+TEST_F(ServerCommandsTest, MemoryUsageIsThatOfKeyAndValue) {
+  Run("SET k " + std::string(1000, 'x'));
+  const std::string small = Run("MEMORY USAGE k");
+  EXPECT_THAT(small, StartsWith(":1"));
+  EXPECT_EQ(Run("MEMORY USAGE k SAMPLES 0"), small);
+  EXPECT_EQ(Run("MEMORY USAGE nope"), "$-1");
+  EXPECT_EQ(Run("MEMORY USAGE k SAMPLES"), "-ERR syntax error");
+  EXPECT_EQ(Run("MEMORY USAGE k SAMPLES -1"), "-ERR syntax error");
+  EXPECT_EQ(Run("MEMORY USAGE k SAMPLES x"), "-ERR value is not an integer or out of range");
+}
+
+TEST_F(ServerCommandsTest, MemoryStatsAddUp) {
+  Run("SET k v");
+  const MemoryReport report = ReportMemory(*this);
+  EXPECT_EQ(report.keys, 1u);
+  EXPECT_EQ(report.used, report.overhead() + report.dataset());
+  EXPECT_GE(report.peak, report.used);
+  Run("HELLO 3");
+  EXPECT_THAT(Run("MEMORY STATS"), AllOf(StartsWith("%22 $14 peak.allocated :"),
+                                         HasSubstr(" $10 keys.count :1 "),
+                                         HasSubstr(" $4 db.0 %1 $23 overhead.hashtable.main :")));
+  EXPECT_EQ(Run("MEMORY PURGE"), "+OK");
+  EXPECT_THAT(Run("MEMORY DOCTOR"), HasSubstr("txt:Nothing unusual about the "));
+}
+
+TEST_F(ServerCommandsTest, SizesForPeopleHaveTwoDecimals) {
+  EXPECT_EQ(HumanSize(0), "0B");
+  EXPECT_EQ(HumanSize(1023), "1023B");
+  EXPECT_EQ(HumanSize(1024), "1.00K");
+  EXPECT_EQ(HumanSize(1'500'000), "1.43M");
+  EXPECT_EQ(HumanSize(SIZE_MAX), "16.00E");
+}
+
+// --- The end ---
+
+TEST_F(ServerCommandsTest, ShutdownEndsTheServerAndAnswersNothing) {
+  EXPECT_EQ(Run("SHUTDOWN NOSAVE NOW FORCE"), "");
+  EXPECT_EQ(shutdown_reason_, "SHUTDOWN from client 127.0.0.1:1");
+  EXPECT_FALSE(client_->open());
+}
+
+TEST_F(ServerCommandsTest, ShutdownThatIsNotPossibleEndsNothing) {
+  EXPECT_EQ(Run("SHUTDOWN FOO"), "-ERR syntax error");
+  EXPECT_EQ(Run("SHUTDOWN SAVE NOSAVE"), "-ERR syntax error");
+  EXPECT_EQ(Run("SHUTDOWN ABORT NOW"), "-ERR syntax error");
+  EXPECT_EQ(Run("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
+  EXPECT_EQ(Run("SHUTDOWN SAVE"), "-ERR snapshots are not available in this version");
+  Run("MULTI");
+  EXPECT_EQ(Run("SHUTDOWN"), "-ERR Command not allowed inside a transaction");
+  EXPECT_EQ(shutdown_reason_, "");
+}
+
+TEST_F(ServerCommandsTest, NothingIsSavedAndThatIsSaid) {
+  EXPECT_EQ(Run("SAVE"), "-ERR snapshots are not available in this version");
+  EXPECT_EQ(Run("BGSAVE SCHEDULE"), "-ERR snapshots are not available in this version");
+  EXPECT_EQ(Run("BGREWRITEAOF"), "-ERR an append only file is not available in this version");
+  EXPECT_EQ(Run("LASTSAVE"), ":1700000000");
+}
+
+}  // namespace
+}  // namespace runnel

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "broker/broker.h"
+#include "server/config.h"
+
+namespace runnel {
+
+// What does not change while the process runs.
+struct ServerIdentity {
+  std::string run_id;         // 40 hexadecimal digits, others at each start
+  int64_t start_us = 0;       // Unix clock
+  size_t startup_memory = 0;  // bytes allocated before the first client came
+};
+
+// The broker's host as commands about the server see it.
+class ServerHost : public BrokerHost {
+ public:
+  // The server that a command runs in. REQUIRES: it is one of ServerCommands().
+  static ServerHost& Of(Context& context) {
+    return static_cast<ServerHost&>(Execution::Of(context).broker().host());
+  }
+
+  virtual Config& config() = 0;
+  virtual Broker& broker() = 0;
+  virtual const ServerIdentity& identity() const = 0;
+
+  // Ends the server soon, but not before the running command has returned. `reason` is for the log.
+  virtual void RequestShutdown(std::string_view reason) = 0;
+
+  // Runs `work` on a helper thread, then `done` on the loop's.
+  virtual void Submit(std::function<void()> work, std::function<void()> done) = 0;
+};
+
+}  // namespace runnel

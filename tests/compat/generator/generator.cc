@@ -1,0 +1,275 @@
+#include "tests/compat/generator/generator.h"
+
+#include <fmt/format.h>
+#include <strings.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace runnel::compat {
+namespace {
+
+constexpr std::string_view kConnections = "abcde";
+
+bool Is(const std::string& word, const char* name) {
+  return strcasecmp(word.c_str(), name) == 0;
+}
+
+bool IsOneOf(const std::string& word, std::initializer_list<const char*> names) {
+  return std::any_of(names.begin(), names.end(), [&](const char* name) { return Is(word, name); });
+}
+
+// A positive number that a clock could reach while the test runs, as seconds or milliseconds.
+bool IsSoon(const std::string& word, double bound) {
+  char* end = nullptr;
+  const double value = strtod(word.c_str(), &end);
+  return end != word.c_str() && value > 0 && value < bound;
+}
+
+bool IsHuge(const std::string& word) {
+  return strtod(word.c_str(), nullptr) > 1e12;
+}
+
+// Whether spoiling has made a command whose outcome hangs on the clock, or that differences.txt
+// says to avoid.
+bool MustNotBeSent(const Argv& command, bool careful) {
+  const std::string& name = command[0];
+  const auto argument = [&](size_t i) { return i < command.size() ? command[i] : std::string(); };
+  const auto after = [&](const char* word) {
+    for (size_t i = 1; i + 1 < command.size(); ++i) {
+      if (Is(command[i], word)) return command[i + 1];
+    }
+    return std::string();
+  };
+  if (IsOneOf(name, {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP"})) {
+    const std::string timeout = Is(name, "BLMPOP") ? argument(1) : command.back();
+    return IsSoon(timeout, 1e4) || IsHuge(timeout);
+  }
+  if (IsOneOf(name, {"XREAD", "XREADGROUP"})) return IsSoon(after("BLOCK"), 1e7);
+  if (IsOneOf(name, {"EXPIRE", "SETEX"})) return IsSoon(argument(2), 1e4);
+  if (IsOneOf(name, {"PEXPIRE", "PSETEX"})) return IsSoon(argument(2), 1e7);
+  if (Is(name, "SET") && (IsSoon(after("EXAT"), 1e9) || IsSoon(after("PXAT"), 1e12))) return true;
+  if (IsOneOf(name, {"SET", "GETEX"})) return IsSoon(after("EX"), 1e4) || IsSoon(after("PX"), 1e7);
+  if (Is(name, "XADD") && std::any_of(command.begin(), command.end(), IsHuge)) return true;
+  if (Is(name, "XCLAIM") && IsHuge(after("RETRYCOUNT"))) return true;
+  if (command.size() == 1 && IsOneOf(name, {"UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"})) {
+    return true;  // the order of the confirmations is nobody's promise
+  }
+  if (Is(name, "XADD") && careful) return IsSoon("1" + after("MAXLEN"), 11) || after("MINID") != "";
+  if (Is(name, "WAIT") || Is(name, "RESTORE")) return true;
+  return false;
+}
+
+// Spoilt, these could do in a transaction, or to a waiter, what the families take care not to.
+bool MayBeSpoilt(const Argv& command, bool careful) {
+  if (Is(command[0], "XSETID") || Is(command[0], "SCAN")) return false;
+  if (careful && IsOneOf(command[0], {"XADD", "XGROUP"})) return false;
+  return true;
+}
+
+// The streams, group and consumer that a command names; no streams if it names none.
+struct ConsumerUse {
+  std::vector<std::string> streams;
+  std::string group;
+  std::string consumer;
+};
+
+ConsumerUse UsedConsumer(const Argv& command) {
+  ConsumerUse use;
+  if (IsOneOf(command[0], {"XCLAIM", "XAUTOCLAIM"}) && command.size() > 3) {
+    return {{command[1]}, command[2], command[3]};
+  }
+  if (!Is(command[0], "XREADGROUP")) return use;
+  size_t streams = command.size();
+  for (size_t i = 1; i < command.size(); ++i) {
+    if (Is(command[i], "GROUP") && i + 2 < command.size()) {
+      use.group = command[i + 1];
+      use.consumer = command[i + 2];
+      i += 2;
+    } else if (Is(command[i], "STREAMS")) {
+      streams = i + 1;
+      break;
+    }
+  }
+  const size_t count = (command.size() - streams) / 2;
+  for (size_t i = streams; i < streams + count; ++i) use.streams.push_back(command[i]);
+  return use;
+}
+
+bool HasUnorderedReply(const Argv& command) {
+  return IsOneOf(command[0], {"KEYS", "SCAN"}) ||
+         (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS"));
+}
+
+}  // namespace
+
+const std::vector<std::string>& Generator::Avoided() {
+  static const std::vector<std::string> names = {
+      "timeout-out-of-range", "hello-is-atomic", "order-of-ready-keys", "woken-by-nothing",
+      "consumer-created-at-once", "last-entry-id", "setid-below-deleted", "references-8.2",
+      "claim-8.4", "read-bounds-8.10", "lmovem-8.10", "client-since-7.2", "not-served"};
+  return names;
+}
+
+Generator::Generator(uint64_t seed, int protocol) : protocol_(protocol), draw_(seed) {
+  draw_.waits_for_several = draw_.OneIn(2);
+}
+
+Script Generator::Opening() {
+  Script script;
+  const auto add = [&](char connection, Argv words) {
+    Step step;
+    step.connection = connection;
+    step.words = std::move(words);
+    script.push_back(std::move(step));
+  };
+  for (const char* const stream : {"s1", "s2", "s3"}) {
+    add('a', {"XGROUP", "CREATE", stream, "g1", "0", "MKSTREAM"});
+  }
+  if (draw_.OneIn(2)) {
+    add('a', {"CONFIG", "SET", "notify-keyspace-events", "KEA"});
+    add('e', {"PSUBSCRIBE", "__key*"});
+  }
+  return script;
+}
+
+char Generator::ChooseConnection(const Side& side) {
+  std::string free;
+  std::string all;
+  for (const char name : kConnections) {
+    if (side.Blocked(name)) continue;
+    all += name;
+    if (protocol_ == 3 || !side.Listening(name)) free += name;
+  }
+  // A listener of RESP2 can do little, so it is not asked as often.
+  const std::string& chosen = free.empty() || draw_.OneIn(6) ? all : free;
+  return chosen[draw_.Below(chosen.size())];
+}
+
+Script Generator::Release(const Side& side) {
+  std::string waiting;
+  char free = 'a';
+  for (const char name : kConnections) {
+    const bool deaf = protocol_ == 2 && side.Listening(name);
+    if (side.Blocked(name)) {
+      waiting += name;
+    } else if (!side.InTransaction(name) && !deaf) {
+      free = name;
+    }
+  }
+  const char chosen = waiting[draw_.Below(waiting.size())];
+  Step step;
+  step.connection = free;
+  step.words = {"CLIENT", "UNBLOCK", fmt::format("{{{}.id}}", chosen),
+                draw_.Pick({"TIMEOUT", "ERROR"})};
+  return {step};
+}
+
+Argv Generator::DrawCommand() {
+  if (draw_.may_block && draw_.OneIn(3)) {
+    return draw_.OneIn(2) ? DrawListWait(&draw_) : DrawStreamWait(&draw_);
+  }
+  const uint64_t roll = draw_.Below(100);
+  // A transaction on a stream's key does nothing but streams, and others leave streams alone: so it
+  // cannot replace what somebody waits for by something like it (unblocked-without-key).
+  if (draw_.only_stream() && roll < 88) {
+    return draw_.OneIn(2) ? DrawStreamCommand(&draw_) : DrawGroupCommand(&draw_);
+  }
+  if (draw_.in_transaction() && roll >= 34 && roll < 68) return DrawListCommand(&draw_);
+  if (roll < 34) return DrawListCommand(&draw_);
+  if (roll < 53) return DrawStreamCommand(&draw_);
+  if (roll < 68) return DrawGroupCommand(&draw_);
+  if (roll < 80) return DrawStringCommand(&draw_);
+  if (roll < 89) return DrawKeyCommand(&draw_);
+  if (roll < 93) return DrawPubSubCommand(&draw_);
+  if (roll < 95) return draw_.in_transaction() ? DrawPubSubCommand(&draw_) : DrawSubscription(&draw_);
+  return DrawConnectionCommand(&draw_);
+}
+
+Argv Generator::DrawForListener() {
+  if (draw_.OneIn(6)) return {"PING"};
+  if (draw_.OneIn(8)) return DrawStringCommand(&draw_);
+  return DrawSubscription(&draw_);
+}
+
+void Generator::Append(char connection, Argv command, Script* pipeline) {
+  const bool careful = draw_.in_transaction() || draw_.somebody_waits;
+  if (draw_.OneIn(14) && MayBeSpoilt(command, careful)) command = Spoil(command, &draw_);
+  if (MustNotBeSent(command, careful)) return;
+  const auto add = [&](Argv words, bool glued) {
+    Step step;
+    step.connection = connection;
+    step.words = std::move(words);
+    step.glued = glued;
+    if (HasUnorderedReply(step.words)) step.modifiers.push_back({"sort", {}});
+    pipeline->push_back(std::move(step));
+  };
+  // The consumer exists before the command that names it: consumer-created-at-once.
+  const ConsumerUse use = UsedConsumer(command);
+  bool glued = false;
+  for (const std::string& stream : use.streams) {
+    add({"XGROUP", "CREATECONSUMER", stream, use.group, use.consumer}, glued);
+    glued = true;
+  }
+  add(std::move(command), glued);
+}
+
+void Generator::AppendReset(char connection, Script* pipeline) {
+  for (Argv words : {Argv{"RESET"}, Argv{"HELLO", std::to_string(protocol_)}}) {
+    Step step;
+    step.connection = connection;
+    step.glued = words[0] == "HELLO";
+    step.words = std::move(words);
+    pipeline->push_back(std::move(step));
+  }
+}
+
+void Generator::AppendTransaction(char connection, bool begun, Script* pipeline) {
+  std::string& key = transaction_keys_[connection];
+  if (!begun || key.empty()) {
+    key = draw_.OneIn(3) ? draw_.StreamKey() : draw_.OneIn(2) ? draw_.ListKey() : draw_.AnyKey();
+  }
+  draw_.set_only_key(key);
+  if (!begun) Append(connection, {"MULTI"}, pipeline);
+  for (uint64_t left = draw_.Below(6); left > 0; --left) {
+    Append(connection, DrawCommand(), pipeline);
+  }
+  if (!draw_.OneIn(4)) Append(connection, {draw_.OneIn(10) ? "DISCARD" : "EXEC"}, pipeline);
+  draw_.set_only_key("");
+}
+
+Script Generator::Next(const Side& side) {
+  const size_t waiting = static_cast<size_t>(std::count_if(
+      kConnections.begin(), kConnections.end(), [&](char name) { return side.Blocked(name); }));
+  if (waiting + 1 >= kConnections.size() || (waiting > 1 && draw_.OneIn(12))) return Release(side);
+  const char connection = ChooseConnection(side);
+  draw_.somebody_waits = waiting > 0;
+  draw_.may_block = false;
+
+  Script pipeline;
+  const bool listens = side.Listening(connection);
+  // A listener's own transaction would be told of itself inside the reply (publish-to-self).
+  const bool begins = !listens && draw_.OneIn(8);
+  if (draw_.OneIn(protocol_ == 2 && listens ? 6 : 400)) {
+    AppendReset(connection, &pipeline);
+  } else if (protocol_ == 2 && listens) {
+    for (uint64_t left = 1 + draw_.Below(4); left > 0; --left) {
+      Append(connection, DrawForListener(), &pipeline);
+    }
+  } else if (side.InTransaction(connection) || begins) {
+    AppendTransaction(connection, side.InTransaction(connection), &pipeline);
+  } else {
+    if (draw_.OneIn(10)) Append(connection, {"WATCH", draw_.AnyKey()}, &pipeline);
+    for (uint64_t left = 1 + draw_.Below(10); left > 0; --left) {
+      // Only the last command of a pipeline may block.
+      draw_.may_block = left == 1;
+      Append(connection, DrawCommand(), &pipeline);
+    }
+  }
+  if (pipeline.empty()) Append(connection, {"PING"}, &pipeline);
+  for (size_t i = 0; i + 1 < pipeline.size(); ++i) pipeline[i].more = true;
+  pipeline.back().more = false;
+  return pipeline;
+}
+
+}  // namespace runnel::compat

@@ -1,0 +1,58 @@
+#include "tests/compat/servers.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace runnel::compat {
+namespace {
+
+bool StartOne(const std::string& binary, std::unique_ptr<test::ServerProcess>* server,
+              std::string* error) {
+  *server = test::ServerProcess::Start({binary, {"--save", "", "--appendonly", "no"}, "", 0, {}},
+                                       error);
+  return *server != nullptr;
+}
+
+bool IsOn(const char* variable) {
+  const char* const value = getenv(variable);
+  return value != nullptr && std::string_view(value) == "1";
+}
+
+}  // namespace
+
+bool SelfCheck() {
+  return IsOn("COMPAT_SELF_CHECK");
+}
+
+bool Trace() {
+  return IsOn("COMPAT_TRACE");
+}
+
+bool Servers::Start(std::string* error) {
+  const std::string ours_path = SelfCheck() ? test::RedisServerPath() : test::RunnelServerPath();
+  return StartOne(ours_path, &ours, error) && StartOne(test::RedisServerPath(), &theirs, error);
+}
+
+bool Servers::Revive(std::string* error) {
+  if (ours->Running() && theirs->Running()) return true;
+  fmt::print(stderr, "a server ended; the log of ours:\n{}\n", ours->Log());
+  return Start(error);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Differences LoadDifferences(std::string* error) {
+  const std::string text = ReadFile(COMPAT_DIR "/differences.txt");
+  if (text.empty()) *error = "differences.txt cannot be read";
+  return Differences::Parse(text, error).value_or(Differences());
+}
+
+}  // namespace runnel::compat

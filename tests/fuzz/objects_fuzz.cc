@@ -1,0 +1,127 @@
+// Payloads of DUMP and snapshots: any bytes are refused or make an object that works, and that is
+// written and read again as the same bytes.
+//
+// Input: the type (1 byte), the payload.
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/assert.h"
+#include "data/list.h"
+#include "data/object.h"
+#include "data/stream.h"
+#include "data/string_object.h"
+
+namespace {
+
+using runnel::List;
+using runnel::Object;
+using runnel::Stream;
+using runnel::StreamId;
+using runnel::StringObject;
+
+void Use(StringObject& string) {
+  string.Append("tail");
+  string.SetRange(0, "head");
+  CHECK(string.value().starts_with("head"));
+}
+
+void Use(List& list) {
+  size_t elements = 0;
+  for (List::Iterator at = list.Seek(0); at.Valid(); at.Next()) {
+    CHECK(list.At(elements) == at.value());
+    elements++;
+  }
+  CHECK(elements == list.size());
+  list.Insert(elements / 2, "between");
+  list.PushFront("front");
+  list.PushBack("back");
+  while (!list.empty()) {
+    list.PopBack();
+    if (!list.empty()) list.PopFront();
+  }
+}
+
+void Use(Stream& stream) {
+  uint64_t entries = 0;
+  StreamId newest;
+  for (auto at = stream.Seek({}); at.valid(); at.Next()) {
+    CHECK(entries == 0 || at->id() > newest);
+    CHECK(stream.Contains(at->id()));
+    newest = at->id();
+    entries++;
+    size_t bytes = 0;
+    for (const auto& field : *at) {
+      bytes += field.name.size() + field.value.size();
+    }
+    CHECK(bytes == at->PayloadBytes());
+  }
+  CHECK(entries == stream.length());
+  CHECK(newest <= stream.last_id());
+  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  for (auto at = stream.SeekBack({kMax, kMax}); at.valid(); at.Previous()) {
+    entries--;
+  }
+  CHECK(entries == 0);
+  for (const auto& [name, group] : stream.groups()) {
+    CHECK(stream.FindGroup(name) == group.get());
+    stream.Lag(*group);
+    for (const auto& [consumer_name, consumer] : group->consumers()) {
+      CHECK(group->FindConsumer(consumer_name) == consumer.get());
+    }
+  }
+  stream.Delete(stream.first_id());
+  if (stream.last_id() < StreamId{kMax, kMax}) {
+    const std::string_view pair[] = {"field", "value"};
+    stream.Append({kMax, kMax}, pair, {});
+  }
+  stream.DropOldest(stream.length() / 2, true);
+  stream.DropOldest(stream.length());
+  CHECK(stream.length() == 0);
+}
+
+void UseAs(Object& object) {
+  switch (object.type()) {
+    case runnel::ObjectType::kString:
+      return Use(static_cast<StringObject&>(object));
+    case runnel::ObjectType::kList:
+      return Use(static_cast<List&>(object));
+    case runnel::ObjectType::kStream:
+      return Use(static_cast<Stream&>(object));
+  }
+}
+
+std::string Serialized(const Object& object) {
+  std::string payload;
+  object.Serialize(&payload);
+  return payload;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 1) return 0;
+  const runnel::ObjectKind* kind = runnel::FindObjectKind(static_cast<runnel::ObjectType>(data[0]));
+  if (kind == nullptr) return 0;
+  const std::unique_ptr<Object> object =
+      kind->load({reinterpret_cast<const char*>(data + 1), size - 1});
+  if (object == nullptr) return 0;
+
+  CHECK(object->type() == kind->type);
+  CHECK(object->MemoryBytes(0) > 0);
+  CHECK(!object->encoding().empty());
+  const std::string payload = Serialized(*object);
+  const std::unique_ptr<Object> again = kind->load(payload);
+  CHECK(again != nullptr);
+  CHECK(Serialized(*again) == payload);
+
+  // The copy shares blocks with the object and must not change with it.
+  const std::unique_ptr<Object> clone = object->Clone();
+  UseAs(*object);
+  CHECK(Serialized(*clone) == payload);
+  return 0;
+}

@@ -1,0 +1,87 @@
+#include "utils/bench_control.h"
+
+#include <unistd.h>
+
+#include <vector>
+
+#include "utils/bench_fail.h"
+
+namespace runnel::bench {
+
+namespace {
+
+// How often and at what distance the server is asked for something that has to become true.
+constexpr int kTries = 500;
+constexpr int kTryUs = 10'000;
+
+}  // namespace
+
+Control::Control(const Endpoint& endpoint) {
+  context_.reset(endpoint.unix_path.empty() ? redisConnect(endpoint.host.c_str(), endpoint.port)
+                                            : redisConnectUnix(endpoint.unix_path.c_str()));
+  if (context_ == nullptr || context_->err != 0) {
+    Fail("cannot connect to the server: {}", context_ ? context_->errstr : "no memory");
+  }
+  redisSetTimeout(context_.get(), timeval{60, 0});
+}
+
+Control::Reply Control::Ask(const Words& words) {
+  std::vector<const char*> data;
+  std::vector<size_t> sizes;
+  for (const std::string& word : words) {
+    data.push_back(word.data());
+    sizes.push_back(word.size());
+  }
+  Reply reply(static_cast<redisReply*>(
+      redisCommandArgv(context_.get(), static_cast<int>(words.size()), data.data(), sizes.data())));
+  if (reply == nullptr) Fail("{}: {}", words[0], context_->errstr);
+  if (reply->type == REDIS_REPLY_ERROR) Fail("{}: {}", words[0], reply->str);
+  return reply;
+}
+
+void Control::Run(const Words& words) {
+  Ask(words);
+}
+
+int64_t Control::Integer(const Words& words) {
+  const Reply reply = Ask(words);
+  if (reply->type != REDIS_REPLY_INTEGER) Fail("{} did not answer with an integer", words[0]);
+  return reply->integer;
+}
+
+std::string Control::Text(const Words& words) {
+  const Reply reply = Ask(words);
+  if (reply->type != REDIS_REPLY_STRING) Fail("{} did not answer with a string", words[0]);
+  return {reply->str, static_cast<size_t>(reply->len)};
+}
+
+int64_t Control::Info(const std::string& section, const std::string& field, int64_t missing) {
+  const std::string text = Text({"INFO", section});
+  const size_t at = text.find("\n" + field + ":");
+  return at == std::string::npos ? missing : std::atoll(text.c_str() + at + field.size() + 2);
+}
+
+void Control::DeleteKeys() {
+  Words words{"DEL", kStream, kList};
+  const std::string prefix = kKey.substr(0, kKey.find('#'));
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    words.push_back(prefix + std::to_string(Numbers{}.At(i)));
+  }
+  Run(words);
+}
+
+void Control::WaitUntilAlone() {
+  for (int tries = 0; tries < kTries && Info("clients", "connected_clients", 1) > 1; ++tries) {
+    usleep(kTryUs);
+  }
+}
+
+void Control::WaitUntilBlocked(int clients) {
+  for (int tries = 0; tries < kTries; ++tries) {
+    if (Info("clients", "blocked_clients", clients) >= clients) return;
+    usleep(kTryUs);
+  }
+  Fail("the server did not block {} clients", clients);
+}
+
+}  // namespace runnel::bench

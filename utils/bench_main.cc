@@ -1,0 +1,155 @@
+// runnel-bench: the load tool. README.md tells what the cases and the columns are.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "utils/bench_cases.h"
+#include "utils/bench_curves.h"
+#include "utils/bench_fail.h"
+#include "utils/bench_groups.h"
+#include "utils/bench_memory.h"
+#include "utils/bench_report.h"
+#include "utils/bench_settings.h"
+
+namespace runnel::bench {
+
+namespace {
+
+struct Options {
+  Settings settings;
+  std::vector<std::string> cases;
+  bool list = false;
+  bool json = false;
+};
+
+void AddOptions(CLI::App* app, Options* options) {
+  Settings& settings = options->settings;
+  app->add_option("--host", settings.endpoint.host, "where the server listens")
+      ->capture_default_str();
+  app->add_option("-p,--port", settings.endpoint.port)
+      ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
+  app->add_option("--unix", settings.endpoint.unix_path, "socket file, instead of host and port");
+  app->add_flag("--resp3", settings.endpoint.resp3, "speak RESP3 (HELLO 3)");
+  app->add_option("-c,--connections", settings.connections)
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app->add_option("-P,--pipeline", settings.pipeline, "requests that a connection sends at once")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app->add_option("-t,--threads", settings.threads, "threads of the load tool")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app->add_option("-n,--requests", settings.requests,
+                  "requests (or items) per case; default: each case's own");
+  app->add_option("--scale", settings.scale, "times the default number of requests")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app->add_option("--seconds", settings.seconds, "stop sending after so long, if not done before")
+      ->check(CLI::PositiveNumber);
+  app->add_option("-r,--rate", settings.rate,
+                  "open loop: so many requests per second, latency from when each was due")
+      ->check(CLI::PositiveNumber);
+  app->add_option("-d,--value-size", settings.value_size, "bytes of a value")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app->add_option("--server-pid", settings.server_pid,
+                  "the server's process on this machine, for its CPU time and memory");
+  app->add_option("--subscribers", settings.subscribers, "connections that listen (case publish)")
+      ->check(CLI::Range(0, 10'000))
+      ->capture_default_str();
+  app->add_option("--producers", settings.producers, "connections that add (case groups)")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app->add_option("--groups", settings.groups, "consumer groups (case groups)")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app->add_option("--consumers", settings.consumers, "consumers in each group (case groups)")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app->add_option("--most-entries", settings.most_entries, "end of curve-entries")
+      ->capture_default_str();
+  app->add_option("--most-blocked", settings.most_blocked, "end of curve-blocked")
+      ->capture_default_str();
+  app->add_flag("--json", options->json, "one JSON object per line instead of tables");
+  app->add_flag("--list", options->list, "list the cases and exit");
+  app->add_option("cases,--case", options->cases,
+                  "cases to run, or `memory` or `curves` for all of a kind; default: all requests");
+}
+
+void List() {
+  for (const Case& each : Cases())
+    fmt::print("{:<16}{}\n", each.name, each.summary);
+  fmt::print("{:<16}{}\n", "groups", "producers, groups of consumers, acknowledgement; end to end");
+  for (const MemoryCase& each : MemoryCases()) {
+    fmt::print("{:<16}bytes of {}\n", each.name, each.summary);
+  }
+  for (const Curve& each : Curves())
+    fmt::print("{:<16}{}\n", each.name, each.summary);
+  fmt::print("{:<16}{}\n", "floor", "the least possible, against runnel-floor only");
+}
+
+// Runs what `name` stands for; false if it stands for nothing.
+bool RunNamed(const std::string& name, const Settings& settings, Report* report) {
+  bool found = false;
+  for (const Case& each : Cases()) {
+    if (name != each.name) continue;
+    found = true;
+    report->Load(name, settings.Plan(name, 0), RunCase(each, settings));
+  }
+  for (const MemoryCase& each : MemoryCases()) {
+    if (name != each.name && name != "memory") continue;
+    found = true;
+    report->Memory(each, RunMemory(each, settings));
+  }
+  for (const Curve& each : Curves()) {
+    if (name != each.name && name != "curves") continue;
+    found = true;
+    each.run(settings, [&](const CurvePoint& point) { report->Point(each, point); });
+  }
+  if (name == "groups") {
+    found = true;
+    report->Groups(settings, RunGroups(settings));
+  }
+  if (name == "floor") {
+    found = true;
+    report->Load(name, settings.Plan(name, 0), RunFloor(settings));
+  }
+  return found;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Load tool for servers that speak RESP. It creates and deletes keys bench:*.",
+               "runnel-bench");
+  Options options;
+  AddOptions(&app, &options);
+  CLI11_PARSE(app, argc, argv);
+  if (options.list) {
+    List();
+    return 0;
+  }
+  Settings& settings = options.settings;
+  if (settings.threads > settings.connections) Fail("more threads than connections");
+  AllowManyFiles();
+  settings.progress = isatty(STDERR_FILENO) == 1;
+  if (options.cases.empty()) {
+    for (const Case& each : Cases())
+      options.cases.emplace_back(each.name);
+  }
+  Report report(options.json);
+  for (const std::string& name : options.cases) {
+    if (!RunNamed(name, settings, &report)) Fail("there is no case {}; --list shows all", name);
+  }
+  return 0;
+}
+
+}  // namespace
+
+}  // namespace runnel::bench
+
+int main(int argc, char** argv) {
+  return runnel::bench::Main(argc, argv);
+}

@@ -1,0 +1,44 @@
+#include "utils/bench_request.h"
+
+#include <gtest/gtest.h>
+
+namespace runnel::bench {
+namespace {
+
+TEST(RequestTest, EncodesWordsAsBulkStrings) {
+  EXPECT_EQ(EncodeRequest({"SET", "k", ""}), "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n");
+}
+
+TEST(RequestTest, ValueHasTheSizeAndNoPlaceForANumber) {
+  EXPECT_EQ(MakeValue(0), "");
+  EXPECT_EQ(MakeValue(1000).size(), 1000u);
+  EXPECT_EQ(MakeValue(1000).find('#'), std::string::npos);
+}
+
+TEST(NumbersTest, DividesStridesAndWraps) {
+  EXPECT_EQ(Numbers{}.At(5), Numbers::kFirst + 5);
+  EXPECT_EQ((Numbers{.first = 10, .modulo = 3}.At(5)), 12u);
+  EXPECT_EQ((Numbers{.first = 10, .stride = 7, .modulo = 5}.At(2)), 14u);
+  EXPECT_EQ((Numbers{.first = 0, .repeat = 64, .modulo = 2}.At(63)), 0u);
+  EXPECT_EQ((Numbers{.first = 0, .repeat = 64, .modulo = 2}.At(64)), 1u);
+}
+
+TEST(RequestBatchTest, EachRequestHasItsOwnNumber) {
+  RequestBatch batch({{"GET", "k:###:x"}}, 3);
+  EXPECT_EQ(batch.Take(0, 3, {.first = 99, .stride = 94468}),  // digits above the width are dropped
+            EncodeRequest({"GET", "k:099:x"}) + EncodeRequest({"GET", "k:567:x"}) +
+                EncodeRequest({"GET", "k:035:x"}));
+  EXPECT_EQ(batch.Take(7, 1, {.first = 0}), EncodeRequest({"GET", "k:007:x"}));
+}
+
+TEST(RequestBatchTest, KindsTakeTurnsFromWhereTheLastBatchEnded) {
+  RequestBatch batch({{"LPUSH", "l", "##"}, {"RPOP", "l"}}, 2);
+  const std::string push_2 = EncodeRequest({"LPUSH", "l", "02"});
+  const std::string pop = EncodeRequest({"RPOP", "l"});
+  EXPECT_EQ(batch.Take(2, 2, {.first = 0}), push_2 + pop);
+  EXPECT_EQ(batch.Take(1, 2, {.first = 0}), pop + push_2);
+  EXPECT_EQ(batch.Take(3, 1, {.first = 0}), pop);
+}
+
+}  // namespace
+}  // namespace runnel::bench
