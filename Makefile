@@ -38,7 +38,7 @@ test: deps-test
 
 sanitize: deps-test
 	$(call configure,sanitize)
-	@cmake --build build/sanitize -j $(JOBS)
+	@cmake --build build/sanitize -j $(JOBS) --target unit
 	@cd build/sanitize && ctest --output-on-failure -L unit
 
 bench: all deps-test

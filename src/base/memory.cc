@@ -9,7 +9,9 @@
 #include "base/assert.h"
 
 #ifdef RUNNEL_SANITIZE
-#include <sanitizer/allocator_interface.h>
+// Of the sanitizers' runtime; g++ ships no header that declares them.
+extern "C" size_t __sanitizer_get_current_allocated_bytes();
+extern "C" size_t __sanitizer_get_allocated_size(const volatile void* pointer);
 #else
 #include <jemalloc/jemalloc.h>
 #endif
