@@ -113,6 +113,7 @@ void Broker::ResetSession(Session& session) {
   session.name.clear();
   session.reply_off = false;
   session.skip_next_reply = false;
+  session.skip_reply = false;
   session.no_evict = false;
   session.no_touch = false;
 }
@@ -140,12 +141,12 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
   session.commands++;
   session.last_active_ms = now_ms();
   const size_t reply_begin = session.out.size();
-  const bool skipped = std::exchange(session.skip_next_reply, false);
-  bool muted = skipped;
+  session.skip_reply = std::exchange(session.skip_next_reply, false);
+  bool confirms = false;
   running_ = &session;
   if (const Command* command = Resolve(session, args)) {
     session.last_command = command;
-    muted = skipped && !ConfirmsSubscription(*command->spec);
+    confirms = ConfirmsSubscription(*command->spec);
     switch (Check(session, *command, args)) {
       case Verdict::kRun:
         Run(session, *command, args, false);
@@ -156,17 +157,14 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
       case Verdict::kPostpone:
         session.postponed = true;
         session.postponed_args = OwnedArgs(args);
-        session.skip_next_reply = skipped;
+        session.skip_next_reply = session.skip_reply;
         postponed_.push_back(&session);
         break;
       case Verdict::kRejected:
         break;
     }
-    muted = muted || (session.reply_off && !ConfirmsSubscription(*command->spec));
-  } else {
-    muted = muted || session.reply_off;
   }
-  Finish(session, reply_begin, muted);
+  Finish(session, reply_begin, session.muted() && !confirms);
   if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
 }
 
@@ -381,13 +379,14 @@ void Broker::Block(Execution& execution, Wait wait) {
 // Runs the command of a session that has just been taken out of its queues again.
 void Broker::Resume(Session& session) {
   CHECK(!session.blocked);
+  if (session.killed) return;
   resuming_ = std::move(session.blocking);
   // The arguments stay where they are for the whole run, whoever owns them by then.
   const Blocking& waited = *resuming_;
   const size_t reply_begin = session.out.size();
   running_ = &session;
   Run(session, *waited.command, waited.args.views(), true);
-  Finish(session, reply_begin, session.reply_off);
+  Finish(session, reply_begin, session.muted());
   if (session.blocked) return;
   resuming_.reset();
   continued_.push_back(&session);
@@ -399,7 +398,7 @@ void Broker::Unblock(Session& session) {
 }
 
 void Broker::ReplyTimeout(Session& session) {
-  if (session.reply_off) return;
+  if (session.muted()) return;
   if (session.blocking->timeout_is_array) {
     session.reply.NullArray();
   } else {
@@ -410,7 +409,7 @@ void Broker::ReplyTimeout(Session& session) {
 
 void Broker::ReplyOutcome(Session& session, std::string_view error) {
   if (!error.empty()) CountError(error);
-  if (session.reply_off) return;
+  if (session.muted()) return;
   error.empty() ? session.reply.Ok() : session.reply.Error(error);
   NoteOutput(session);
 }
@@ -525,8 +524,8 @@ void Broker::NoteOutput(Session& session) {
     dirty_.push_back(&session);
   }
   if (session.out.size() > kSmallOutput && !session.killed && OverOutputLimit(session)) {
+    // It stays among subscribers and waiters until the turn ends: they may be in the middle of visiting it.
     session.out.Clear();
-    Detach(session);
     session.closing = session.killed = true;
     killed_.push_back(&session);
   }

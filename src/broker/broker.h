@@ -153,6 +153,7 @@ class Broker final : private KeyspaceObserver {
   void Resume(Session& session);
   void Finish(Session& session, size_t reply_begin, bool muted);
   void Detach(Session& session);
+  void DetachKilled();
   void NoteOutput(Session& session);
   bool OverOutputLimit(Session& session);
   void ReleaseReplies(Session& session);

@@ -153,7 +153,7 @@ constexpr CommandSpec kSubcommands[] = {
      .since = "6.0.0",
      .complexity = "O(1)",
      .summary = "Turns the tracking of cached keys off; it cannot be turned on",
-     .syntax = "<ON|OFF> [REDIRECT client-id:integer] [PREFIX prefix:string] [BCAST] [OPTIN] "
+     .syntax = "<ON|OFF> [REDIRECT client-id:integer] [PREFIX prefix:string] ... [BCAST] [OPTIN] "
                "[OPTOUT] [NOLOOP]"},
     {.name = "trackinginfo",
      .run = ClientTrackingInfo,

@@ -70,6 +70,7 @@ void ClientReply(Context& context) {
   const std::string_view mode = context.arg(2);
   if (Is(mode, "on")) {
     session.reply_off = false;
+    session.skip_reply = false;
     context.reply().Ok();
   } else if (Is(mode, "off")) {
     session.reply_off = true;
@@ -78,7 +79,7 @@ void ClientReply(Context& context) {
   } else if (!context.may_block()) {
     // Without a reply here, EXEC's array would be short of an element and the client lost.
     context.reply().Error("ERR CLIENT REPLY SKIP isn't allowed inside a transaction");
-  } else {
+  } else if (!session.reply_off) {
     session.skip_next_reply = true;
   }
 }

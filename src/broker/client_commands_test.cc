@@ -145,7 +145,7 @@ TEST_F(ClientCommandsTest, UnblockEndsAWaitOnce) {
   EXPECT_EQ(other->Run("CLIENT UNBLOCK 1"), ":0");
   waiter->Run("BLMOVE q r LEFT LEFT 0");
   EXPECT_EQ(other->Run("CLIENT UNBLOCK 1 TIMEOUT"), ":1");
-  EXPECT_EQ(waiter->Lines(), "$-1");
+  EXPECT_EQ(waiter->Lines(), "*-1");
   waiter->Run("BLPOP q 0");
   EXPECT_EQ(other->Run("CLIENT UNBLOCK 1 ERROR"), ":1");
   EXPECT_EQ(waiter->Lines(), "-UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -179,10 +179,22 @@ TEST_F(ClientCommandsTest, RepliesCanBeSkippedButNotInsideATransaction) {
   client->Run("PING");
   EXPECT_EQ(client->Run("EXEC"),
             "*2 -ERR CLIENT REPLY SKIP isn't allowed inside a transaction +PONG");
+  EXPECT_EQ(client->Run("CLIENT REPLY SKIP"), "");
+  EXPECT_EQ(client->Run("CLIENT REPLY ON"), "+OK");
   EXPECT_EQ(client->Run("CLIENT REPLY OFF"), "");
   EXPECT_EQ(client->Run("PING"), "");
+  EXPECT_EQ(client->Run("CLIENT REPLY SKIP"), "");
   EXPECT_EQ(client->Run("CLIENT REPLY ON"), "+OK");
   EXPECT_EQ(client->Run("CLIENT REPLY FOO"), "-ERR syntax error");
+}
+
+TEST_F(ClientCommandsTest, AReplyThatIsSkippedStaysSoWhenItsCommandWaits) {
+  auto client = harness_.Connect(), pusher = harness_.Connect();
+  client->Run("CLIENT REPLY SKIP");
+  client->Run("BLPOP q 0");
+  pusher->Run("RPUSH q x");
+  EXPECT_EQ(client->Lines(), "");
+  EXPECT_EQ(client->Run("PING"), "+PONG");
 }
 
 TEST_F(ClientCommandsTest, NoTouchLeavesTheTimeOfUse) {

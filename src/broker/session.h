@@ -51,6 +51,8 @@ class Session {
   size_t unsent_bytes() const { return out.size() + held.bytes() + transport->unsent_bytes(); }
   // False while a command of this session waits, or the session ends: the next request must stay where it is.
   bool takes_requests() const { return !blocked && !postponed && !closing; }
+  // True if the reply of the command that runs or waits is not sent.
+  bool muted() const { return reply_off || skip_reply; }
 
   const uint64_t id;
   Transport* const transport;
@@ -81,6 +83,7 @@ class Session {
   // CLIENT REPLY.
   bool reply_off = false;
   bool skip_next_reply = false;
+  bool skip_reply = false;  // that of the command that runs or waits
 
   Transaction transaction;
   // Keys under WATCH (see Watches), and whether one has changed.

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/memory.h"
 #include "broker/broker.h"
 
 namespace runnel::testing {
@@ -109,10 +110,12 @@ class BrokerHarness final : private BrokerHost {
     std::string local_ = "127.0.0.1:6379";
   };
 
-  BrokerHarness() : broker(keyspace, settings, clock, *this) {}
+  BrokerHarness() : BrokerHarness(settings, *this) {}
   // With settings and a host of the caller's, which outlive the harness.
   BrokerHarness(const Settings& other_settings, BrokerHost& host)
-      : broker(keyspace, other_settings, clock, host) {}
+      : broker(keyspace, other_settings, clock, host) {
+    CountThisThread();
+  }
 
   std::unique_ptr<Client> Connect() { return std::make_unique<Client>(*this); }
   // Lets time pass, as far as the broker's timers and its cron see it.

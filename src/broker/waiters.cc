@@ -90,7 +90,9 @@ void Waiters::ServeKey(const Key& key, const Keyspace& keyspace) {
   for (const WaitQueue& queue : it->second.queues) {
     queues.emplace_back(queue.kind, queue.group);
   }
-  for (const auto& [kind, group] : queues) {
+  for (const auto& wanted : queues) {
+    const WaitKind kind = wanted.first;
+    const std::string& group = wanted.second;
     const auto find = [&]() -> WaitQueue* {
       it = keys_.find(key);
       if (it == keys_.end()) return nullptr;

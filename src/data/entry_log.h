@@ -42,10 +42,13 @@ class EntryLog {
   uint64_t length() const { return length_; }
   // The ID of the first live entry; 0-0 if there is none.
   StreamId first_id() const { return first_id_; }
+  // The last ID in the blocks, removed entries included; 0-0 if there are no blocks. Appending goes
+  // on above it.
+  StreamId newest_id() const;
   size_t blocks() const { return segments_.size(); }
   size_t MemoryBytes() const;
 
-  // All cursors give live entries only. A cursor is good until the log changes.
+  // All cursors give live entries only. A cursor is good until entries are added or removed.
   //
   // The first entry with an ID not below `id`.
   EntryCursor Seek(StreamId id) const;
@@ -57,8 +60,8 @@ class EntryLog {
 
   bool Contains(StreamId id) const;
 
-  // Appends an entry. `fields` alternates names and values. REQUIRES: `id` is above all IDs ever
-  // appended; an even number of at least two fields.
+  // Appends an entry. `fields` alternates names and values. REQUIRES: `id` is above newest_id() and
+  // 0-0; an even number of at least two fields.
   void Append(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);
 
   // Removes one entry; false if there is none.
@@ -87,8 +90,6 @@ class EntryLog {
   // some destructible state, if the bytes are damaged.
   void Serialize(Encoder* out) const;
   bool Load(Decoder* in);
-  // After Load: the last ID in the log, deleted ones included.
-  StreamId newest_id() const;
 
  private:
   friend class EntryCursor;

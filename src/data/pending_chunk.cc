@@ -15,10 +15,6 @@ PendingChunk PendingChunk::Clone() const {
   return copy;
 }
 
-size_t PendingChunk::MemoryBytes() const {
-  return AllocationSize(slots_.get());
-}
-
 // The least key that an ID not below `id` could have, for an `id` that has none itself.
 uint64_t PendingChunk::LeastKeyFrom(StreamId id) const {
   if (id < begin_) return 0;

@@ -66,7 +66,8 @@ class Stream final : public Object {
 
   bool Contains(StreamId id) const { return log_.Contains(id); }
   // The first live entry with an ID not below `id`, the last one with an ID not above it, the first
-  // one with an ID above it. A cursor and the views it gives are good until the stream changes.
+  // one with an ID above it. A cursor and the views it gives are good until entries are added or
+  // removed; what happens to groups does not concern them.
   EntryCursor Seek(StreamId id) const { return log_.Seek(id); }
   EntryCursor SeekBack(StreamId id) const { return log_.SeekBack(id); }
   EntryCursor SeekAfter(StreamId id) const { return log_.SeekAfter(id, {}); }
@@ -124,7 +125,8 @@ class Stream final : public Object {
   // Removes `id` from the pending lists of all groups (DELREF); returns how many had it.
   uint64_t DropReferences(StreamId id);
 
-  // XSETID. REQUIRES: what XSETID demands of its arguments.
+  // XSETID. REQUIRES: last_id() is not below newest_id() afterwards, nor entries_added() below
+  // length().
   void SetLastId(StreamId id) { last_id_ = id; }
   void SetEntriesAdded(uint64_t count) { entries_added_ = count; }
   void SetMaxDeletedId(StreamId id) { max_deleted_id_ = id; }

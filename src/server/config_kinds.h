@@ -170,10 +170,16 @@ constexpr Directive Kept(std::string_view name, decltype(Directive::parse) keep,
           .format = FormatKept,
           .least = std::numeric_limits<int64_t>::min(),
           .most = std::numeric_limits<int64_t>::max(),
-          .several = keep == KeepText,
           .effect = false,
           .value = value,
           .alias = alias};
+}
+
+// The same for any number of words.
+constexpr Directive KeptText(std::string_view name, std::string_view value) {
+  Directive directive = Kept(name, KeepText, value);
+  directive.several = true;
+  return directive;
 }
 
 }  // namespace runnel::config

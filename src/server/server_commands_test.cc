@@ -161,7 +161,7 @@ TEST_F(ServerCommandsTest, InfoKeyspaceHasALineForEachDatabaseInUse) {
 
 TEST_F(ServerCommandsTest, InfoIsTextInResp3) {
   Run("HELLO 3");
-  EXPECT_EQ(Run("INFO cluster"), "=36 txt:# Cluster cluster_enabled:0 ");
+  EXPECT_EQ(Run("INFO cluster"), "=34 txt:# Cluster cluster_enabled:0 ");
 }
 
 TEST_F(ServerCommandsTest, ResetStatBeginsTheCountsAgain) {

@@ -29,13 +29,20 @@ std::vector<Frame> Of(char connection, const std::vector<Frame>& frames) {
   return own;
 }
 
-std::string Texts(const std::vector<Frame>& frames) {
+// The replies from the one at `first` on.
+std::string Texts(const std::vector<Frame>& frames, size_t first = 0) {
   std::string text;
-  for (const Frame& frame : frames) {
-    if (!text.empty()) text += ' ';
-    text += test::ToText(frame.reply);
+  for (size_t i = first; i < frames.size(); ++i) {
+    if (i > first) text += ' ';
+    text += test::ToText(frames[i].reply);
   }
   return text.empty() ? "(nothing)" : text;
+}
+
+// For people: what a difference is about seldom needs all of a long reply.
+std::string Shortened(const std::string& text) {
+  constexpr size_t kShown = 1500;
+  return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
 }
 
 bool IsMessage(const Frame& frame) {
@@ -172,7 +179,7 @@ std::optional<Mismatch> Runner::CheckExpectation(const Expectation& expectation,
   if (matches(ours)) return std::nullopt;
   return Mismatch{0, CommandName(ours),
                   fmt::format("  expected on {}: {}\n  ours          : {}", expectation.connection,
-                              expected, Texts(ours))};
+                              expected, Shortened(Texts(ours)))};
 }
 
 std::optional<Mismatch> Runner::CompareConnection(char name, const Script& pipeline, size_t first,
@@ -201,8 +208,9 @@ std::optional<Mismatch> Runner::CompareConnection(char name, const Script& pipel
   if (SameFrames(pipeline, our_view, their_view, &ignored)) return std::nullopt;
   const Frame& frame = differing < ours.size() ? ours[differing] : theirs[differing];
   return Mismatch{first + frame.step, CommandName({frame}),
-                  fmt::format("  on {}, ours  : {}\n  on {}, theirs: {}", name, Texts(ours), name,
-                              Texts(theirs))};
+                  fmt::format("  on {}, ours  : {}\n  on {}, theirs: {}", name,
+                              Shortened(Texts(ours, differing)), name,
+                              Shortened(Texts(theirs, differing)))};
 }
 
 std::vector<Frame> Runner::Arranged(std::vector<Frame> frames) const {
@@ -255,7 +263,8 @@ std::optional<Mismatch> Runner::CompareControl(const Argv& argv) {
   if (differences_->Same(argv, ours, theirs)) return std::nullopt;
   return Mismatch{0, "keyspace",
                   fmt::format("  the keyspaces differ at {}\n  ours  : {}\n  theirs: {}",
-                              fmt::join(argv, " "), test::ToText(ours), test::ToText(theirs))};
+                              fmt::join(argv, " "), Shortened(test::ToText(ours)),
+                              Shortened(test::ToText(theirs)))};
 }
 
 std::optional<Mismatch> Runner::CompareKey(const std::string& key) {

@@ -10,6 +10,8 @@ namespace runnel::compat {
 namespace {
 
 constexpr std::string_view kConnections = "abcde";
+// Does nothing but free waiters, so it is always able to.
+constexpr char kHelper = 'z';
 
 bool Is(const std::string& word, const char* name) {
   return strcasecmp(word.c_str(), name) == 0;
@@ -50,6 +52,7 @@ bool MustNotBeSent(const Argv& command, bool careful) {
   if (IsOneOf(name, {"PEXPIRE", "PSETEX"})) return IsSoon(argument(2), 1e7);
   if (Is(name, "SET") && (IsSoon(after("EXAT"), 1e9) || IsSoon(after("PXAT"), 1e12))) return true;
   if (IsOneOf(name, {"SET", "GETEX"})) return IsSoon(after("EX"), 1e4) || IsSoon(after("PX"), 1e7);
+  if (Is(name, "COMMAND") && command.size() == 1) return true;  // the list of all is not served
   if (Is(name, "XADD") && std::any_of(command.begin(), command.end(), IsHuge)) return true;
   if (Is(name, "XCLAIM") && IsHuge(after("RETRYCOUNT"))) return true;
   if (command.size() == 1 && IsOneOf(name, {"UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"})) {
@@ -148,18 +151,12 @@ char Generator::ChooseConnection(const Side& side) {
 
 Script Generator::Release(const Side& side) {
   std::string waiting;
-  char free = 'a';
   for (const char name : kConnections) {
-    const bool deaf = protocol_ == 2 && side.Listening(name);
-    if (side.Blocked(name)) {
-      waiting += name;
-    } else if (!side.InTransaction(name) && !deaf) {
-      free = name;
-    }
+    if (side.Blocked(name)) waiting += name;
   }
   const char chosen = waiting[draw_.Below(waiting.size())];
   Step step;
-  step.connection = free;
+  step.connection = kHelper;
   step.words = {"CLIENT", "UNBLOCK", fmt::format("{{{}.id}}", chosen),
                 draw_.Pick({"TIMEOUT", "ERROR"})};
   return {step};
