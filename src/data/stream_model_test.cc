@@ -416,9 +416,9 @@ void RunMachine(uint64_t seed, int steps) {
   for (int step = 1; step <= steps; step++) {
     machine.Step();
     if (testing::Test::HasFatalFailure()) return;
-    if (step % 1000 == 0) ExpectSame(machine.stream(), machine.model());
-    if (testing::Test::HasFatalFailure()) return;
     if (step % 2500 != 0) continue;
+    ExpectSame(machine.stream(), machine.model());
+    if (testing::Test::HasFatalFailure()) return;
     if (left_behind) ExpectSame(*left_behind, then);
     then = machine.model();
     const std::string payload = Serialized(machine.stream());
@@ -432,7 +432,7 @@ void RunMachine(uint64_t seed, int steps) {
 }
 
 TEST(StreamModelTest, BehavesAsMaps) {
-  for (uint64_t seed = 1; seed <= 10; seed++) {
+  for (uint64_t seed = 1; seed <= 8; seed++) {
     RunMachine(seed, 100'000);
   }
 }

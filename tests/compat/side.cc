@@ -70,8 +70,10 @@ bool Side::Reset() {
   saved_.clear();
   if (control_ == nullptr || Control({"PING"}).is_note()) control_ = server_->Connect();
   if (control_ == nullptr) return false;
-  // CLIENT UNPAUSE first: it lets the others through. The settings are those that scripts change.
-  for (const Argv& argv : std::vector<Argv>{{"CLIENT", "UNPAUSE"},
+  // What a script that failed half-way may have left: a password, clients on hold, and settings.
+  // AUTH is refused where there is no password.
+  for (const Argv& argv : std::vector<Argv>{{"AUTH", "secret"},
+                                            {"CLIENT", "UNPAUSE"},
                                             {"CONFIG", "SET", "requirepass", ""},
                                             {"CONFIG", "SET", "notify-keyspace-events", ""},
                                             {"CONFIG", "SET", "maxmemory", "0"},

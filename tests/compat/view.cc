@@ -91,10 +91,10 @@ const char* FindField(const std::string& text, const std::string& name) {
 
 void KeepFields(const std::vector<std::string>& names, bool values, Reply* reply) {
   if (!IsText(*reply)) return;
-  // A verbatim string keeps its "txt:", so the first name would not be found at its start.
-  std::string text = reply->text;
-  if (reply->kind == Kind::kVerbatim && text.size() > 4) text[3] = ' ';
-  std::string kept;
+  // A verbatim string keeps its "txt:", behind which the first name stands.
+  const size_t prefix = reply->kind == Kind::kVerbatim ? 4 : 0;
+  const std::string text = reply->text.substr(std::min(prefix, reply->text.size()));
+  std::string kept = reply->text.substr(0, prefix);
   for (const std::string& name : names) {
     const char* const value = FindField(text, name);
     kept += name + '=';

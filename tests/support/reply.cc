@@ -1,5 +1,6 @@
 #include "tests/support/reply.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "tests/support/quote.h"
@@ -166,11 +167,20 @@ std::string ToText(const Reply& reply) {
   return "";
 }
 
-Reply Lowered(const Reply& reply) {
+Reply Lowered(const Reply& reply, MapShape shape) {
   Reply lowered = reply;
-  for (Reply& item : lowered.items) item = Lowered(item);
+  for (Reply& item : lowered.items) item = Lowered(item, shape);
   switch (reply.kind) {
     case Kind::kMap:
+      lowered.kind = Kind::kArray;
+      if (shape == MapShape::kPairs) {
+        std::vector<Reply> pairs;
+        for (size_t i = 0; i + 1 < lowered.items.size(); i += 2) {
+          pairs.push_back({Kind::kArray, {}, 0, {lowered.items[i], lowered.items[i + 1]}});
+        }
+        lowered.items = std::move(pairs);
+      }
+      break;
     case Kind::kSet:
     case Kind::kPush:
       lowered.kind = Kind::kArray;

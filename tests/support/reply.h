@@ -58,10 +58,12 @@ struct Reply {
 // >[push] ,1.5 #t null ="txt:verbatim" (12345 <note>. Different replies give different texts.
 std::string ToText(const Reply& reply);
 
-// What a RESP2 client would have got: maps, sets and pushes as arrays, doubles and verbatim strings
-// as bulks, booleans as integers; null and null array both become the null bulk, since from a RESP3
-// null nobody can tell which of the two it was.
-Reply Lowered(const Reply& reply);
+// What a RESP2 client would have got: sets and pushes as arrays, doubles and verbatim strings as
+// bulks, booleans as integers; null and null array both become the null bulk, since from a RESP3
+// null nobody can tell which of the two it was. Maps become flat arrays or, as XREAD has it, arrays
+// of pairs.
+enum class MapShape { kFlat, kPairs };
+Reply Lowered(const Reply& reply, MapShape shape);
 
 enum class ParseResult { kDone, kMore, kInvalid };
 
