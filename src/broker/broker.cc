@@ -147,7 +147,7 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
   if (const Command* command = Resolve(session, args)) {
     session.last_command = command;
     confirms = ConfirmsSubscription(*command->spec);
-    switch (Check(session, *command, args)) {
+    switch (Check(session, *command)) {
       case Verdict::kRun:
         Run(session, *command, args, false);
         break;
@@ -220,8 +220,7 @@ const Command* Broker::Resolve(Session& session, std::span<const std::string_vie
   return command;
 }
 
-Broker::Verdict Broker::Check(Session& session, const Command& command,
-                              std::span<const std::string_view> args) {
+Broker::Verdict Broker::Check(Session& session, const Command& command) {
   const auto reject = [&](std::string_view error) {
     Reject(session, &command, error);
     return Verdict::kRejected;
@@ -247,11 +246,14 @@ Broker::Verdict Broker::Check(Session& session, const Command& command,
                               "QUIT / RESET are allowed in this context",
                               command.full_name));
   }
+  // Redis takes a monitor for a replica here, and tells it so.
+  if (session.monitor && (effective & (kWrite | kReadOnly | kMayReplicate)) != 0) {
+    return reject("ERR Replica can't interact with the keyspace");
+  }
   if (pause_ == Pause::kAll ||
       (pause_ == Pause::kWrites && (effective & (kWrite | kMayReplicate)) != 0)) {
     return Verdict::kPostpone;
   }
-  static_cast<void>(args);
   return queue ? Verdict::kQueue : Verdict::kRun;
 }
 
@@ -264,8 +266,10 @@ void Broker::CountError(std::string_view error) {
 void Broker::Reject(Session& session, const Command* command, std::string_view error) {
   if (command != nullptr) command->stats.rejected++;
   CountError(error);
-  if (session.transaction.open && command != nullptr && command->spec->name == "exec") {
+  // Outside a transaction too, as in Redis.
+  if (command != nullptr && command->spec->name == "exec") {
     DiscardTransaction(session);
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
     return session.reply.Error(
         fmt::format("EXECABORT Transaction discarded because of: {}", error));
   }
@@ -427,6 +431,11 @@ void Broker::EndPause() {
   postponed_.clear();
 }
 
+size_t Broker::paused_clients() const {
+  return postponed_.size() -
+         static_cast<size_t>(std::count(postponed_.begin(), postponed_.end(), nullptr));
+}
+
 // --- Messages and changes ---
 
 void Broker::Deliver(Session& session, std::string_view bytes) {
@@ -459,7 +468,9 @@ void Broker::ExpireKey(const KeyRef& key) {
 }
 
 void Broker::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
-  watches_.OnKeyChange(db, name);
+  changes_++;
+  const bool beside = change == KeyChange::kBeside || change == KeyChange::kBesideAwaited;
+  if (!beside) watches_.OnKeyChange(db, name);
   waiters_.OnKeyChange(db, name, change);
 }
 

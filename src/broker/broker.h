@@ -32,6 +32,9 @@ class BrokerHost {
   virtual ~BrokerHost() = default;
 };
 
+// How often RunCron is called, per second.
+inline constexpr int64_t kCronHz = 10;
+
 // A pause of command execution (CLIENT PAUSE).
 enum class Pause : uint8_t { kNone, kWrites, kAll };
 
@@ -69,7 +72,7 @@ class Broker final : private KeyspaceObserver {
   int64_t NextTimerMs();
   // Times out waits, ends pauses.
   void RunTimers();
-  // About ten times a second: expiry of keys that nobody asks for, idle clients, output limits, rates.
+  // kCronHz times a second: expiry of keys that nobody asks for, idle clients, output limits, rates.
   void RunCron();
 
   // --- For commands ---
@@ -130,7 +133,11 @@ class Broker final : private KeyspaceObserver {
   void SetPause(Pause pause, int64_t until_steady_ms);
   void EndPause();
   Pause pause() const { return pause_; }
+  // Clients whose command the pause has put off.
+  size_t paused_clients() const;
 
+  // How many times a key has changed since the start.
+  uint64_t changes() const { return changes_; }
   // Bytes that count against maxmemory.
   size_t used_memory() const;
 
@@ -143,7 +150,7 @@ class Broker final : private KeyspaceObserver {
   void OnSwap(uint32_t a, uint32_t b) override;
 
   const Command* Resolve(Session& session, std::span<const std::string_view> args);
-  Verdict Check(Session& session, const Command& command, std::span<const std::string_view> args);
+  Verdict Check(Session& session, const Command& command);
   void CountError(std::string_view error);
   void Reject(Session& session, const Command* command, std::string_view error);
   void Queue(Session& session, const Command& command, std::span<const std::string_view> args);
@@ -195,6 +202,7 @@ class Broker final : private KeyspaceObserver {
   std::unique_ptr<Blocking> resuming_;  // how `running_` waited until now, while its command is run again
   int depth_ = 0;               // commands inside commands: EXEC's queue, reruns
   uint64_t failed_commands_ = 0;
+  uint64_t changes_ = 0;
 
   Pause pause_ = Pause::kNone;
   int64_t pause_until_ms_ = 0;  // steady clock

@@ -60,7 +60,7 @@ TEST_F(ClientCommandsTest, FlagsTellTheStateOfAConnection) {
   waiter->Run("BLPOP q 0");
   monitor->Run("MONITOR");
   monitor->Run("MULTI");
-  monitor->Run("GET k");
+  monitor->Run("PING");
   EXPECT_THAT(Describe(*subscriber), HasSubstr(" flags=P db=0 sub=2 psub=1 ssub=0 "));
   EXPECT_THAT(Describe(*waiter), HasSubstr(" flags=beT "));
   EXPECT_THAT(Describe(*waiter), AllOf(HasSubstr(" cmd=blpop "), Not(HasSubstr("argv-mem=0 "))));

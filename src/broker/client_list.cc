@@ -15,7 +15,7 @@ std::string Flags(const Session& session) {
   if (session.monitor) flags += 'O';
   if (session.subscriptions() > 0) flags += 'P';
   if (session.transaction.open) flags += 'x';
-  if (session.blocked) flags += 'b';
+  if (session.blocked || session.postponed) flags += 'b';
   if (session.watch_broken) flags += 'd';
   if (session.closing) flags += 'c';
   if (session.transport->is_unix()) flags += 'U';

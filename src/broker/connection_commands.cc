@@ -49,12 +49,7 @@ void Ping(Context& context) {
 void Echo(Context& context) { context.reply().Bulk(context.arg(1)); }
 
 void Select(Context& context) {
-  int64_t db;
-  if (!ReadInteger(context, context.arg(1), &db)) return;
-  if (db < 0 || db >= context.keyspace().databases()) {
-    return context.reply().Error(kDbOutOfRange);
-  }
-  Execution::Of(context).session().db = static_cast<uint32_t>(db);
+  if (!ReadDb(context, context.arg(1), &Execution::Of(context).session().db)) return;
   context.reply().Ok();
 }
 

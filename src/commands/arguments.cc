@@ -17,6 +17,22 @@ bool ReadInteger(Context& context, std::string_view text, int64_t* value, std::s
   return true;
 }
 
+bool ReadDb(Context& context, std::string_view text, uint32_t* db) {
+  int64_t number;
+  if (!ReadInteger(context, text, &number)) return false;
+  if (number != static_cast<int32_t>(number)) {
+    context.reply().Error(
+        "ERR value is out of range, value must between -2147483648 and 2147483647");
+    return false;
+  }
+  if (number < 0 || number >= context.keyspace().databases()) {
+    context.reply().Error(kDbOutOfRange);
+    return false;
+  }
+  *db = static_cast<uint32_t>(number);
+  return true;
+}
+
 namespace {
 
 bool ReadTimeout(Context& context, double timeout_ms, int64_t* deadline_ms) {

@@ -18,6 +18,9 @@ namespace runnel {
                                int64_t least = std::numeric_limits<int64_t>::min(),
                                int64_t most = std::numeric_limits<int64_t>::max());
 
+// The number of a database that there is. Like Redis it tells numbers of more than 32 bits apart.
+[[nodiscard]] bool ReadDb(Context& context, std::string_view text, uint32_t* db);
+
 // A timeout of a blocking list command: seconds with a fraction. *deadline_ms is the time on the steady clock, or
 // Wait::kForever for 0.
 [[nodiscard]] bool ReadTimeoutSeconds(Context& context, std::string_view text, int64_t* deadline_ms);

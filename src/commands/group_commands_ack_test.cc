@@ -35,7 +35,7 @@ TEST_F(XAckTest, AcknowledgesWhatIsPending) {
   EXPECT_EQ(runner_.Run("XACK s g 1 3-0 3 5 9"), ":2");
   EXPECT_THAT(runner_.effects(), ElementsAre("group-ack"));
   EXPECT_THAT(runner_.events(), IsEmpty());
-  EXPECT_THAT(runner_.changes(), ElementsAre("modified s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("beside s"));
   EXPECT_EQ(runner_.Run("XPENDING s g"), "*4 :2 $3 2-0 $3 4-0 *1 *2 $1 c $1 2");
   EXPECT_EQ(runner_.Run("XACK s g 1"), ":0");
   EXPECT_THAT(runner_.effects(), IsEmpty());
@@ -107,7 +107,7 @@ TEST_F(XNackTest, ReleasesEntries) {
   EXPECT_THAT(runner_.effects(), ElementsAre("group-release"));
   EXPECT_THAT(runner_.events(), IsEmpty());
   // Those who wait with CLAIM are woken by this.
-  EXPECT_THAT(runner_.changes(), ElementsAre("grown s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("awaited s"));
   EXPECT_EQ(
       Pending(),
       "*4 *4 $3 1-0 $0  :-1 :1 *4 $3 2-0 $1 c :0 :1 *4 $3 3-0 $0  :-1 :1 *4 $3 4-0 $1 c :0 :1");

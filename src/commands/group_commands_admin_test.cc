@@ -35,7 +35,7 @@ class XGroupTest : public testing::Test {
 TEST_F(XGroupTest, CreatesGroups) {
   EXPECT_EQ(runner_.Run("XGROUP CREATE s g 1-0"), "+OK");
   EXPECT_THAT(runner_.events(), ElementsAre("xgroup-create s"));
-  EXPECT_THAT(runner_.changes(), ElementsAre("modified s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("beside s"));
   EXPECT_EQ(Position(), "$3 1-0 $12 entries-read $-1 $3 lag :1");
   EXPECT_EQ(runner_.Run("XGROUP create s g 0"), "-BUSYGROUP Consumer Group name already exists");
   runner_.Run("XGROUP DESTROY s g");
@@ -49,7 +49,7 @@ TEST_F(XGroupTest, CreatesTheStreamOnDemand) {
   EXPECT_EQ(runner_.keyspace().size(0), 1u);
   EXPECT_EQ(runner_.Run("XGROUP CREATE t g $ mkstream"), "+OK");
   EXPECT_THAT(runner_.events(), ElementsAre("new t", "xgroup-create t"));
-  EXPECT_THAT(runner_.changes(), ElementsAre("added t", "modified t"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("added t", "beside t"));
   EXPECT_EQ(runner_.Run("XLEN t"), ":0");
   EXPECT_EQ(runner_.Run("XGROUP CREATE t g $ MKSTREAM"),
             "-BUSYGROUP Consumer Group name already exists");
@@ -73,7 +73,7 @@ TEST_F(XGroupTest, MovesGroups) {
   EXPECT_EQ(runner_.Run("XGROUP SETID s g 1-0"), "+OK");
   EXPECT_THAT(runner_.events(), ElementsAre("xgroup-setid s"));
   // Nobody is woken, but the counter is not known any more.
-  EXPECT_THAT(runner_.changes(), ElementsAre("modified s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("beside s"));
   EXPECT_EQ(Position(), "$3 1-0 $12 entries-read $-1 $3 lag :1");
   EXPECT_EQ(runner_.Run("XGROUP SETID s g $"), "+OK");
   EXPECT_THAT(Position(), HasSubstr("$3 2-0 "));
@@ -91,7 +91,7 @@ TEST_F(XGroupTest, DestroysGroupsAndTellsWaiters) {
   runner_.Run("XGROUP CREATE s g 0");
   EXPECT_EQ(runner_.Run("XGROUP DESTROY s g"), ":1");
   EXPECT_THAT(runner_.events(), ElementsAre("xgroup-destroy s"));
-  EXPECT_THAT(runner_.changes(), ElementsAre("removed s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("awaited s"));
   EXPECT_EQ(runner_.Run("XGROUP DESTROY s g"), ":0");
   EXPECT_THAT(runner_.effects(), IsEmpty());
   EXPECT_EQ(runner_.Run("XGROUP DESTROY nokey g"), kNoStream);

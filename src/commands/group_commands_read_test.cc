@@ -46,7 +46,7 @@ TEST_F(XReadGroupTest, DeliversEachEntryOnce) {
             "*1 *2 $1 s " + Entries({1, 2}));
   EXPECT_THAT(runner_.effects(), ElementsAre("consumer-create", "group-deliver"));
   EXPECT_THAT(runner_.events(), ElementsAre("xgroup-createconsumer s"));
-  EXPECT_THAT(runner_.changes(), ElementsAre("modified s", "modified s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("beside s", "beside s"));
   EXPECT_EQ(runner_.Run("XREADGROUP GROUP g b STREAMS s >"), "*1 *2 $1 s " + Entries({3}));
   EXPECT_EQ(runner_.Run("XREADGROUP GROUP g a STREAMS s >"), "*-1");
   EXPECT_THAT(runner_.events(), IsEmpty());
@@ -206,7 +206,7 @@ TEST_F(WaitingGroupTest, DoesNotWaitInTransactions) {
 TEST_F(WaitingGroupTest, IsToldOfTheEnd) {
   EXPECT_EQ(runner_.Run("XREADGROUP GROUP g a BLOCK 0 STREAMS s >"), "");
   runner_.Run("XGROUP DESTROY s g");
-  EXPECT_THAT(runner_.changes(), ElementsAre("removed s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("awaited s"));
   const std::string gone =
       "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option";
   EXPECT_EQ(runner_.Resume("XREADGROUP GROUP g a BLOCK 0 STREAMS s >"), gone);

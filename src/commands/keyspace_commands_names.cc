@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "commands/arguments.h"
 #include "commands/key_events.h"
 #include "commands/keyspace_commands.h"
@@ -27,33 +29,11 @@ bool RenameKey(Context& context, bool only_new) {
   return true;
 }
 
-// A number that may name a database, or not. Redis tells numbers of more than 32 bits apart.
-bool ReadDbNumber(Context& context, std::string_view text, std::string_view not_a_number,
-                  std::string_view too_large, int32_t* number) {
-  int64_t value;
-  if (!ReadInteger(context, text, &value, not_a_number)) return false;
-  *number = static_cast<int32_t>(value);
-  if (*number == value) return true;
-  context.reply().Error(too_large);
-  return false;
-}
-
-bool CheckDb(Context& context, int32_t number) {
-  if (number >= 0 && static_cast<uint32_t>(number) < context.keyspace().databases()) return true;
-  context.reply().Error(kDbOutOfRange);
-  return false;
-}
-
-bool ReadDb(Context& context, std::string_view text, uint32_t* db) {
-  int32_t number;
-  if (!ReadDbNumber(context, text, kNotAnInteger,
-                    "ERR value is out of range, value must between -2147483648 and 2147483647",
-                    &number) ||
-      !CheckDb(context, number)) {
-    return false;
-  }
-  *db = static_cast<uint32_t>(number);
-  return true;
+// The number of a database in SWAPDB, which has an error of its own for each of the two.
+bool ReadSwapped(Context& context, size_t argument, std::string_view error, int64_t* db) {
+  constexpr int64_t kLeast = std::numeric_limits<int32_t>::min();
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  return ReadInteger(context, context.arg(argument), db, error, kLeast, kMost);
 }
 
 // Reads COPY's "[DB destination-db] [REPLACE]".
@@ -160,11 +140,13 @@ void Move(Context& context) {
 void SwapDb(Context& context) {
   constexpr std::string_view kNotFirst = "ERR invalid first DB index";
   constexpr std::string_view kNotSecond = "ERR invalid second DB index";
-  int32_t a;
-  int32_t b;
-  if (!ReadDbNumber(context, context.arg(1), kNotFirst, kNotFirst, &a)) return;
-  if (!ReadDbNumber(context, context.arg(2), kNotSecond, kNotSecond, &b)) return;
-  if (!CheckDb(context, a) || !CheckDb(context, b)) return;
+  int64_t a;
+  int64_t b;
+  if (!ReadSwapped(context, 1, kNotFirst, &a) || !ReadSwapped(context, 2, kNotSecond, &b)) return;
+  const int64_t databases = context.keyspace().databases();
+  if (a < 0 || a >= databases || b < 0 || b >= databases) {
+    return context.reply().Error(kDbOutOfRange);
+  }
   if (a != b) context.Apply(runnel::Swap{static_cast<uint32_t>(a), static_cast<uint32_t>(b)});
   context.reply().Ok();
 }

@@ -149,11 +149,13 @@ OptionRead ReadTrimOption(Context& context, size_t* i, TrimOptions* options) {
       return ReadLimit(context, context.arg(*i), options) ? OptionRead::kTaken : OptionRead::kError;
     }
   }
-  if (!options->has_references && ParseReferences(option, &options->references)) {
-    options->has_references = true;
-    return OptionRead::kTaken;
+  if (!ParseReferences(option, &options->references)) return OptionRead::kUnknown;
+  if (options->has_references) {
+    context.reply().Error(kSyntaxError);
+    return OptionRead::kError;
   }
-  return OptionRead::kUnknown;
+  options->has_references = true;
+  return OptionRead::kTaken;
 }
 
 bool FinishTrimOptions(Context& context, bool required, TrimOptions* options) {

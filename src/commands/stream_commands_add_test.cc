@@ -122,8 +122,7 @@ TEST_F(XAddTest, RefusesOptionsThatDoNotGoTogether) {
             "-ERR The LIMIT argument must be >= 0.");
   EXPECT_EQ(runner_.Run("XADD s MAXLEN x * f v"), "-ERR value is not an integer or out of range");
   EXPECT_EQ(runner_.Run("XADD s MINID x * f v"), kInvalidId);
-  // The second of these words is taken for the ID.
-  EXPECT_EQ(runner_.Run("XADD s DELREF KEEPREF * f v"), kInvalidId);
+  EXPECT_EQ(runner_.Run("XADD s DELREF KEEPREF * f v"), "-ERR syntax error");
 }
 
 TEST_F(XAddTest, RefusesElementsOverAGigabyte) {
@@ -152,7 +151,7 @@ TEST_F(IdempotentAddTest, GivesTheFirstIdAgain) {
   EXPECT_EQ(runner_.Run("XADD s MAXLEN 0 IDMP p 1 * other w"), "$15 1700000000000-0");
   EXPECT_THAT(runner_.effects(), ElementsAre("stream-count-duplicate"));
   EXPECT_THAT(runner_.events(), IsEmpty());
-  EXPECT_THAT(runner_.changes(), ElementsAre("modified s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("beside s"));
   EXPECT_EQ(runner_.Run("XLEN s"), ":1");
   EXPECT_EQ(runner_.Run("XADD s IDMP p 2 * f v"), "$15 1700000000010-0");
   EXPECT_EQ(runner_.Run("XADD s IDMP q 1 * f v"), "$15 1700000000010-1");

@@ -27,7 +27,7 @@ class SettingsTest : public testing::Test {
 TEST_F(SettingsTest, SetsTheLastId) {
   EXPECT_EQ(runner_.Run("XSETID s 9-9"), "+OK");
   EXPECT_THAT(runner_.events(), ElementsAre("xsetid s"));
-  EXPECT_THAT(runner_.changes(), ElementsAre("modified s"));
+  EXPECT_THAT(runner_.changes(), ElementsAre("beside s"));
   EXPECT_THAT(Info(), HasSubstr("last-generated-id $3 9-9 $20 max-deleted-entry-id $3 0-0 $13 "
                                 "entries-added :2"));
   EXPECT_EQ(runner_.Run("XSETID s 10 ENTRIESADDED 7 maxdeletedid 3-3"), "+OK");

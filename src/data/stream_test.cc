@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace runnel {
@@ -133,6 +134,24 @@ TEST(StreamTest, CopiesShareWhatWasAndGoTheirOwnWays) {
   EXPECT_EQ((*twin.Seek({151, 0})->begin()).value, "twin");
   EXPECT_TRUE(twin.Contains({1, 0}));
   EXPECT_EQ(stream.FindGroup("g")->last_delivered(), (StreamId{100, 0}));
+}
+
+// As snapshots are made.
+TEST(StreamTest, AThreadMayReadACopyWhileTheOriginalGoesOn) {
+  Stream stream;
+  Fill(&stream, 1050);
+  for (int round = 0; round < 20; round++) {
+    const std::unique_ptr<Object> copy = stream.Clone();
+    std::string before;
+    copy->Serialize(&before);
+    std::string meanwhile;
+    std::thread reader([&] { copy->Serialize(&meanwhile); });
+    Fill(&stream, stream.last_id().ms + 70);
+    stream.Delete({stream.last_id().ms - 3, 0});
+    stream.DropOldest(50);
+    reader.join();
+    EXPECT_EQ(meanwhile, before);
+  }
 }
 
 TEST(StreamTest, AnEntryCostsLittleMoreThanItsBytes) {

@@ -43,34 +43,34 @@ uint64_t NewCount(uint64_t old, CountChange change, uint64_t count) {
 
 void GroupCreate::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).CreateGroup(group, last_delivered, KnownEntriesRead(entries_read));
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void GroupSetId::Apply(Keyspace& keyspace) const {
   GroupAt(keyspace, key, group).SetLastDelivered(last_delivered, KnownEntriesRead(entries_read));
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void GroupDestroy::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).DestroyGroup(group);
-  keyspace.Changed(key, KeyChange::kRemoved);
+  keyspace.Changed(key, KeyChange::kBesideAwaited);
 }
 
 void ConsumerCreate::Apply(Keyspace& keyspace) const {
   GroupAt(keyspace, key, group).CreateConsumer(consumer, time);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void ConsumerDelete::Apply(Keyspace& keyspace) const {
   ConsumerGroup& of = GroupAt(keyspace, key, group);
   of.RemoveConsumer(IndexOf(of, consumer));
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void ConsumerSeen::Apply(Keyspace& keyspace) const {
   ConsumerGroup& of = GroupAt(keyspace, key, group);
   of.MarkSeen(IndexOf(of, consumer), time);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void GroupDeliver::Apply(Keyspace& keyspace) const {
@@ -78,7 +78,7 @@ void GroupDeliver::Apply(Keyspace& keyspace) const {
   ConsumerGroup* of = stream.FindGroup(group);
   CHECK(of != nullptr);
   stream.Deliver(of, IndexOf(*of, consumer), last, time, no_ack);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void GroupRedeliver::Apply(Keyspace& keyspace) const {
@@ -88,12 +88,12 @@ void GroupRedeliver::Apply(Keyspace& keyspace) const {
     of.Redeliver(id, index, time);
   }
   of.MarkSeen(index, time);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void GroupAck::Apply(Keyspace& keyspace) const {
   GroupAt(keyspace, key, group).Ack(ids);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void GroupClaim::Apply(Keyspace& keyspace) const {
@@ -106,7 +106,7 @@ void GroupClaim::Apply(Keyspace& keyspace) const {
   }
   of.MarkSeen(index, time);
   of.MarkActive(index, time);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void GroupRelease::Apply(Keyspace& keyspace) const {
@@ -116,7 +116,7 @@ void GroupRelease::Apply(Keyspace& keyspace) const {
     const uint64_t old = entry ? entry->deliveries : 0;
     of.Release(id, NewCount(old, change, count));
   }
-  keyspace.Changed(key, KeyChange::kGrown);
+  keyspace.Changed(key, KeyChange::kBesideAwaited);
 }
 
 std::span<const EffectKind> GroupEffects() {

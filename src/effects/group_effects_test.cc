@@ -72,7 +72,7 @@ class GroupEffectsTest : public testing::Test, private KeyspaceObserver {
 
 TEST_F(GroupEffectsTest, DeliverMovesTheGroup) {
   Apply(GroupDeliver{key_, "g", "a", {2, 0}, 20, false});
-  EXPECT_THAT(changes_, ElementsAre(KeyChange::kModified));
+  EXPECT_THAT(changes_, ElementsAre(KeyChange::kBeside));
   EXPECT_EQ(group().last_delivered(), (StreamId{2, 0}));
   EXPECT_EQ(group().entries_read(), 2u);
   EXPECT_EQ(PendingAt({1, 0}), "a 20 1");
@@ -125,7 +125,7 @@ TEST_F(GroupEffectsTest, ReleaseTakesTheOwner) {
   Apply(GroupDeliver{key_, "g", "a", {2, 0}, 20, false});
   const std::span<const StreamId> first = std::span(kIds).first(1);
   Apply(GroupRelease{key_, "g", CountChange::kDecrement, 0, first});
-  EXPECT_THAT(changes_, ElementsAre(KeyChange::kGrown));
+  EXPECT_THAT(changes_, ElementsAre(KeyChange::kBesideAwaited));
   EXPECT_EQ(PendingAt({1, 0}), " 0 0");
   EXPECT_EQ(group().nacked(), 1u);
   EXPECT_EQ(group().FindConsumer("a")->pending, 1u);
@@ -135,9 +135,9 @@ TEST_F(GroupEffectsTest, ReleaseTakesTheOwner) {
   EXPECT_EQ(PendingAt({3, 0}), " 0 0");
 }
 
-TEST_F(GroupEffectsTest, TheEndOfAGroupIsToldAsTheEndOfAKey) {
+TEST_F(GroupEffectsTest, TheEndOfAGroupIsTold) {
   Apply(GroupDestroy{key_, "g"});
-  EXPECT_THAT(changes_, ElementsAre(KeyChange::kRemoved));
+  EXPECT_THAT(changes_, ElementsAre(KeyChange::kBesideAwaited));
   EXPECT_EQ(stream().FindGroup("g"), nullptr);
   EXPECT_EQ(stream().length(), 3u);
 }

@@ -44,26 +44,26 @@ void StreamSetId::Apply(Keyspace& keyspace) const {
   stream.SetLastId(last_id);
   stream.SetEntriesAdded(entries_added);
   stream.SetMaxDeletedId(max_deleted_id);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void StreamConfigure::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key)
       .CreateIdempotence(duration_s, max_size)
       .Configure(duration_s, max_size);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void StreamRecordMessage::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).CreateIdempotence(duration_s, max_size).Record(pid, iid, id);
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 void StreamCountDuplicate::Apply(Keyspace& keyspace) const {
   Idempotence* idempotence = keyspace.Mutable<Stream>(key).mutable_idempotence();
   CHECK(idempotence != nullptr);
   idempotence->CountDuplicate();
-  keyspace.Changed(key, KeyChange::kModified);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 std::span<const EffectKind> StreamEffects() {

@@ -247,17 +247,19 @@ void Config::CallAgain(std::span<const Action* const> actions) {
 
 std::vector<std::pair<std::string, std::string>> Config::Get(
     std::span<const std::string_view> patterns) const {
-  const auto matches = [&](std::string_view name) {
+  // A name is answered as the client wrote it.
+  const auto shown = [&](std::string_view name) -> std::optional<std::string_view> {
     for (const std::string_view pattern : patterns) {
-      if (GlobMatch(pattern, name, true)) return true;
+      if (EqualsIgnoreCase(pattern, name)) return pattern;
+      if (GlobMatch(pattern, name, true)) return name;
     }
-    return false;
+    return std::nullopt;
   };
   std::vector<std::pair<std::string, std::string>> found;
   for (const Directive& directive : Directives()) {
     for (const std::string_view name : {directive.name, directive.alias}) {
-      if (name.empty() || !matches(name)) continue;
-      found.emplace_back(name, directive.format(directive, values_));
+      if (name.empty()) continue;
+      if (const auto as = shown(name)) found.emplace_back(*as, directive.format(directive, values_));
     }
   }
   return found;

@@ -46,6 +46,7 @@ class Config {
   using Pair = std::pair<std::string_view, std::string_view>;
   Status Set(std::span<const Pair> pairs);
   // CONFIG GET: names and values of all directives that one of the patterns matches, each once.
+  // A pattern that is a name stands for it in any case, and is what the name is given as.
   std::vector<std::pair<std::string, std::string>> Get(
       std::span<const std::string_view> patterns) const;
   // CONFIG REWRITE: what brings the file up to date, see RewriteConfigFile. It holds a copy of all

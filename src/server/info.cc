@@ -66,6 +66,8 @@ void AddServer(ServerHost& host, Fields fields) {
   fields.Add("server_time_usec", now_us);
   fields.Add("uptime_in_seconds", uptime_s);
   fields.Add("uptime_in_days", uptime_s / kSecondsPerDay);
+  fields.Add("hz", kCronHz);
+  fields.Add("configured_hz", kCronHz);
   fields.Add("executable", ExecutablePath());
   fields.Add("config_file", host.config().file());
   fields.Add("io_threads_active", 0);
@@ -92,7 +94,7 @@ void AddClients(ServerHost& host, Fields fields) {
   fields.Add("maxclients", broker.settings().maxclients);
   fields.Add("client_recent_max_input_buffer", largest_input);
   fields.Add("client_recent_max_output_buffer", largest_output);
-  fields.Add("blocked_clients", broker.waiters().blocked());
+  fields.Add("blocked_clients", broker.waiters().blocked() + broker.paused_clients());
   fields.Add("tracking_clients", 0);
   fields.Add("pubsub_clients", subscribers);
   fields.Add("watching_clients", watchers);
@@ -137,7 +139,9 @@ void AddMemory(ServerHost& host, Fields fields) {
 void AddPersistence(ServerHost& host, Fields fields) {
   fields.Add("loading", 0);
   fields.Add("async_loading", 0);
+  fields.Add("rdb_changes_since_last_save", host.broker().changes());
   fields.Add("rdb_bgsave_in_progress", 0);
+  fields.Add("rdb_last_bgsave_status", "ok");
   fields.Add("rdb_last_save_time", host.identity().start_us / 1'000'000);
   fields.Add("rdb_saves", 0);
   fields.Add("aof_enabled", 0);

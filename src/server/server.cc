@@ -18,7 +18,7 @@
 namespace runnel {
 namespace {
 
-constexpr int64_t kCronMs = 100;
+constexpr int64_t kCronMs = 1000 / kCronHz;
 // File descriptors that are not client connections.
 constexpr rlim_t kReservedFiles = 32;
 

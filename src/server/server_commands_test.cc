@@ -178,7 +178,7 @@ TEST_F(ServerCommandsTest, ConfigGetsAndSets) {
   EXPECT_EQ(Run("CONFIG GET maxmemory"), "*2 $9 maxmemory $1 0");
   EXPECT_EQ(Run("CONFIG SET maxmemory 1mb timeout 5"), "+OK");
   Run("HELLO 3");
-  EXPECT_EQ(Run("CONFIG GET MaxMemory timeout"), "%2 $7 timeout $1 5 $9 maxmemory $7 1048576");
+  EXPECT_EQ(Run("CONFIG GET MaxMemory timeout"), "%2 $7 timeout $1 5 $9 MaxMemory $7 1048576");
   EXPECT_EQ(Run("CONFIG GET nope"), "%0");
 }
 

@@ -31,7 +31,8 @@ std::string Draw::Pick(std::initializer_list<const char*> words) {
 
 std::string Draw::KeyOf(char type) {
   if (in_transaction()) return only_key_;
-  if (OneIn(40)) return AnyKey();
+  // One that waits for several keys would be told of the wrong type of one of them (order-of-ready-keys).
+  if (!waits_for_several && OneIn(40)) return AnyKey();
   return fmt::format("{}{}", type, 1 + Below(3));
 }
 

@@ -47,8 +47,9 @@ Argv DrawRange(Draw* draw) {
   return command;
 }
 
-void AppendStreams(Draw* draw, bool group, Argv* command) {
-  const uint64_t streams = draw->OneIn(3) ? 2 : 1;
+void AppendStreams(Draw* draw, bool group, bool wait, Argv* command) {
+  // One that wakes up looks at all its streams again (order-of-ready-keys).
+  const uint64_t streams = !wait && draw->OneIn(3) ? 2 : 1;
   command->push_back("STREAMS");
   for (uint64_t i = 0; i < streams; ++i) command->push_back(draw->StreamKey());
   for (uint64_t i = 0; i < streams; ++i) {
@@ -61,7 +62,7 @@ Argv DrawRead(Draw* draw, bool wait) {
   Argv command = {"XREAD"};
   if (draw->OneIn(2)) command.insert(command.end(), {"COUNT", draw->Count()});
   if (wait) command.insert(command.end(), {"BLOCK", draw->Pick({"0", "0", "100000000"})});
-  AppendStreams(draw, false, &command);
+  AppendStreams(draw, false, wait, &command);
   return command;
 }
 
@@ -70,7 +71,7 @@ Argv DrawGroupRead(Draw* draw, bool wait) {
   if (draw->OneIn(2)) command.insert(command.end(), {"COUNT", draw->Count()});
   if (wait) command.insert(command.end(), {"BLOCK", draw->Pick({"0", "0", "100000000"})});
   if (draw->OneIn(8)) command.push_back("NOACK");
-  AppendStreams(draw, true, &command);
+  AppendStreams(draw, true, wait, &command);
   return command;
 }
 
@@ -127,7 +128,10 @@ Argv DrawGroupChange(Draw* draw) {
   if (roll < 18 && !draw->somebody_waits && !draw->in_transaction()) {
     return {"XGROUP", "DELCONSUMER", key, draw->Group(), draw->Consumer()};
   }
-  if (roll == 18 && !draw->in_transaction()) return {"XGROUP", "DESTROY", key, draw->Group()};
+  // The oracle lets all readers of the stream look when a group goes (woken-by-nothing).
+  if (roll == 18 && !draw->somebody_waits && !draw->in_transaction()) {
+    return {"XGROUP", "DESTROY", key, draw->Group()};
+  }
   return {"XINFO", "GROUPS", key};
 }
 
@@ -177,8 +181,8 @@ Argv DrawStreamCommand(Draw* draw) {
     case 13:
       return draw->in_transaction() ? DrawRead(draw, false) : DrawTrim(draw);
     case 14:
-      // Always above everything: setid-below-deleted.
-      return draw->OneIn(3) ? Argv{"XSETID", draw->StreamKey(), draw->FreshId()}
+      // Always above everything: setid-below-deleted. Not with an XGROUP CREATE in one transaction: woken-by-nothing.
+      return draw->OneIn(3) && !draw->in_transaction() ? Argv{"XSETID", draw->StreamKey(), draw->FreshId()}
                             : Argv{"XLEN", draw->StreamKey()};
     default:
       return DrawRead(draw, false);
