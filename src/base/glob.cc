@@ -39,6 +39,7 @@ bool MatchClass(std::string_view pattern, size_t* at, char c, bool ignore_case) 
 // Walks both sides once; at a mismatch it returns to the last star and lets that take one byte more. Earlier
 // stars need never be tried again, so the work is bounded by pattern times text.
 bool GlobMatch(std::string_view pattern, std::string_view text, bool ignore_case) {
+  if (text.empty()) return pattern.empty();
   size_t p = 0;
   size_t t = 0;
   size_t star = std::string_view::npos;  // the place behind the last star

@@ -1,5 +1,8 @@
 #include "broker/pubsub.h"
 
+#include <initializer_list>
+
+#include "absl/container/inlined_vector.h"
 #include "base/assert.h"
 #include "base/glob.h"
 
@@ -9,9 +12,8 @@ namespace {
 // A message as it goes out, made at most once per protocol however many receive it.
 class Frame {
  public:
-  Frame(std::string_view kind, std::string_view pattern, std::string_view channel,
-        std::string_view message)
-      : kind_(kind), pattern_(pattern), channel_(channel), message_(message) {}
+  // The views outlive the frame.
+  Frame(std::initializer_list<std::string_view> items) : items_(items) {}
 
   std::string_view For(int protocol) {
     std::string& bytes = bytes_[protocol == 3 ? 1 : 0];
@@ -19,21 +21,17 @@ class Frame {
       Rope rope;
       ReplyWriter writer(&rope);
       writer.set_protocol(protocol);
-      writer.Push(pattern_.empty() ? 3 : 4);
-      writer.Bulk(kind_);
-      if (!pattern_.empty()) writer.Bulk(pattern_);
-      writer.Bulk(channel_);
-      writer.Bulk(message_);
+      writer.Push(items_.size());
+      for (const std::string_view item : items_) {
+        writer.Bulk(item);
+      }
       bytes = rope.ToString();
     }
     return bytes;
   }
 
  private:
-  const std::string_view kind_;
-  const std::string_view pattern_;
-  const std::string_view channel_;
-  const std::string_view message_;
+  const absl::InlinedVector<std::string_view, 4> items_;
   std::string bytes_[2];
 };
 
@@ -84,7 +82,7 @@ size_t PubSub::Publish(Subscription kind, std::string_view channel, std::string_
   size_t receivers = 0;
   const NameMap& names = Names(kind);
   if (const auto it = names.find(channel); it != names.end()) {
-    Frame frame(kind == Subscription::kShard ? "smessage" : "message", "", channel, message);
+    Frame frame{kind == Subscription::kShard ? "smessage" : "message", channel, message};
     for (Session* session : it->second) {
       deliver_(*session, frame.For(session->reply.protocol()));
     }
@@ -93,7 +91,7 @@ size_t PubSub::Publish(Subscription kind, std::string_view channel, std::string_
   if (kind == Subscription::kShard) return receivers;
   for (const auto& [pattern, sessions] : Names(Subscription::kPattern)) {
     if (!GlobMatch(pattern, channel)) continue;
-    Frame frame("pmessage", pattern, channel, message);
+    Frame frame{"pmessage", pattern, channel, message};
     for (Session* session : sessions) {
       deliver_(*session, frame.For(session->reply.protocol()));
     }

@@ -85,10 +85,10 @@ void Publish(Context& context) {
 template <Subscription kKind>
 void PubSubNames(Context& context) {
   if (context.argc() > 3) return ReplyWrongSubcommand(context);
-  const std::string_view pattern = context.argc() == 3 ? context.arg(2) : "*";
+  const bool all = context.argc() == 2;
   std::vector<std::string_view> names;
   Execution::Of(context).broker().pubsub().ForEachName(kKind, [&](std::string_view name) {
-    if (GlobMatch(pattern, name)) names.push_back(name);
+    if (all || GlobMatch(context.arg(2), name)) names.push_back(name);
   });
   context.reply().Array(names.size());
   for (const std::string_view name : names) {

@@ -64,10 +64,6 @@ void Idempotence::Record(std::string_view pid, std::string_view iid, StreamId id
   }
 }
 
-void Idempotence::Expire(int64_t now) {
-  if (now > 0) ExpireAt(static_cast<uint64_t>(now));
-}
-
 // Producers whose latest message is too old go as a whole; of the first that is not, the too old
 // iids go. (Those of others stay until the producer's next message: they cannot match.)
 void Idempotence::ExpireAt(uint64_t now) {

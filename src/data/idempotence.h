@@ -55,8 +55,6 @@ class Idempotence {
   void Record(std::string_view pid, std::string_view iid, StreamId id);
   // Find() gave an ID, and nothing was added.
   void CountDuplicate() { iids_duplicates_++; }
-  // Forgets what is too old at `now` (unix ms), as a cron task. Needed only to give memory back.
-  void Expire(int64_t now);
   // XCFGSET: forgets everything remembered if a value changes; the counts stay.
   void Configure(int64_t duration_s, uint64_t max_size);
 

@@ -55,9 +55,6 @@ TEST_F(IdempotenceTest, WhatIsTooOldIsForgottenAsMessagesCome) {
   memory_.Record("p", "3", {kStart + 1000 * kSeconds + 1, 0});
   EXPECT_EQ(memory_.pids_tracked(), 1u);
   EXPECT_EQ(memory_.iids_tracked(), 2u);
-  memory_.Expire(static_cast<int64_t>(kStart) + 60'000);
-  EXPECT_EQ(memory_.pids_tracked(), 0u);
-  EXPECT_EQ(memory_.iids_tracked(), 0u);
   EXPECT_EQ(memory_.iids_added(), 4u);
 }
 
@@ -136,7 +133,7 @@ TEST_F(IdempotenceTest, DamagedPayloadsAreRefusedOrSound) {
     const std::unique_ptr<Idempotence> loaded = Idempotence::Load(&in);
     if (!loaded) continue;
     loaded->Record("p1", "iid1", {kStart + 50, 0});
-    loaded->Expire(static_cast<int64_t>(kStart) + 1'000'000);
+    loaded->Record("p2", "iid2", {kStart + 1'000'000, 0});
   }
 }
 

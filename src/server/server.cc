@@ -83,8 +83,24 @@ Status Server::Start() {
   });
   cron_ = loop_->NewTimer([this] { Cron(); });
   cron_->StartAfter(kCronMs);
+  ObeyChanges();
   identity_.startup_memory = AllocatedBytes();
   return Status();
+}
+
+// What CONFIG SET must do apart from changing the value.
+void Server::ObeyChanges() {
+  config_.OnChange("loglevel", [this] {
+    SetLogLevel(config_.options().loglevel);
+    return Status();
+  });
+  config_.OnChange("maxclients", [this] {
+    const uint32_t wanted = config_.settings().maxclients;
+    const uint32_t room = RaiseFileLimit(wanted);
+    if (room >= wanted) return Status();
+    return Status::Error(fmt::format(
+        "The operating system is not able to handle the specified number of clients, try with {}", room));
+  });
 }
 
 Status Server::Listen() {

@@ -37,6 +37,7 @@ class Server final : public ServerHost, private Disposer {
  private:
   void Dispose(std::unique_ptr<Object> value) override;
   Status Listen();
+  void ObeyChanges();
   void Turn();
   void ArmTimer();
   void Cron();

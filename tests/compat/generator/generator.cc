@@ -176,7 +176,9 @@ Argv Generator::DrawCommand() {
   if (draw_.only_stream() && roll < 88) {
     return draw_.OneIn(2) ? DrawStreamCommand(&draw_) : DrawGroupCommand(&draw_);
   }
-  if (draw_.in_transaction() && roll >= 34 && roll < 68) return DrawListCommand(&draw_);
+  // Nor does one put a string where others wait for one of several lists (order-of-ready-keys).
+  const uint64_t lists = draw_.waits_for_several ? 80 : 68;
+  if (draw_.in_transaction() && roll >= 34 && roll < lists) return DrawListCommand(&draw_);
   if (roll < 34) return DrawListCommand(&draw_);
   if (roll < 53) return DrawStreamCommand(&draw_);
   if (roll < 68) return DrawGroupCommand(&draw_);
