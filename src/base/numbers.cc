@@ -1,6 +1,7 @@
 #include "base/numbers.h"
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -40,29 +41,62 @@ std::optional<T> ParseFloating(std::string_view text, Convert convert) {
   return value;
 }
 
+// Digits that a 64-bit number has room for, whatever they are.
+constexpr size_t kSafeDigits = 19;
+
+constexpr uint64_t kBytes = 0x0101010101010101;
+
+// The number that eight digits make, as arithmetic on all bytes of a word at once.
+std::optional<uint32_t> ParseEightDigits(const char* text) {
+  uint64_t word;
+  std::memcpy(&word, text, sizeof(word));
+  if (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  // A digit has 3 in its upper half, and still has it when 6 is added.
+  const uint64_t high = 0xf0 * kBytes;
+  if ((word & high) != 0x30 * kBytes || ((word + 0x06 * kBytes) & high) != 0x30 * kBytes) {
+    return std::nullopt;
+  }
+  // Neighbours are joined: digits to pairs, pairs to fours, fours to the whole.
+  word &= 0x0f * kBytes;
+  word = (word * 10 + (word >> 8)) & 0x00ff00ff00ff00ff;
+  word = (word * 100 + (word >> 16)) & 0x0000ffff0000ffff;
+  return static_cast<uint32_t>(word * 10000 + (word >> 32));
+}
+
+constexpr std::array<uint64_t, 20> kPowersOfTen = [] {
+  std::array<uint64_t, 20> powers{1};
+  for (size_t i = 1; i < powers.size(); i++) {
+    powers[i] = powers[i - 1] * 10;
+  }
+  return powers;
+}();
+
 }  // namespace
+
+size_t DecimalDigits(uint64_t value) {
+  // 1233 / 4096 is the logarithm of 2, near enough for 64 bits; the table corrects what is one too many.
+  const size_t digits = static_cast<size_t>(std::bit_width(value | 1) * 1233) >> 12;
+  return digits + (value >= kPowersOfTen[digits] ? 1 : 0) + (value == 0 ? 1 : 0);
+}
 
 char* WriteDecimal(char* out, uint64_t value) {
   if (value < 10) {
     *out = static_cast<char>('0' + value);
     return out + 1;
   }
-  char buffer[kMaxDecimal];
-  char* begin = buffer + kMaxDecimal;
+  char* const end = out + DecimalDigits(value);
+  char* at = end;
   while (value >= 100) {
-    begin -= 2;
-    std::memcpy(begin, &kDigitPairs[2 * (value % 100)], 2);
+    at -= 2;
+    std::memcpy(at, &kDigitPairs[2 * (value % 100)], 2);
     value /= 100;
   }
   if (value >= 10) {
-    begin -= 2;
-    std::memcpy(begin, &kDigitPairs[2 * value], 2);
+    std::memcpy(at - 2, &kDigitPairs[2 * value], 2);
   } else {
-    *--begin = static_cast<char>('0' + value);
+    *(at - 1) = static_cast<char>('0' + value);
   }
-  const size_t size = static_cast<size_t>(buffer + kMaxDecimal - begin);
-  std::memcpy(out, begin, size);
-  return out + size;
+  return end;
 }
 
 char* WriteDecimal(char* out, int64_t value) {
@@ -90,6 +124,21 @@ std::optional<int64_t> ParseInteger(std::string_view text) {
 std::optional<uint64_t> ParseDigits(std::string_view text) {
   if (text.empty()) return std::nullopt;
   uint64_t value = 0;
+  // As long as nothing can overflow.
+  if (text.size() <= kSafeDigits) {
+    while (text.size() >= 8) {
+      const std::optional<uint32_t> eight = ParseEightDigits(text.data());
+      if (!eight) return std::nullopt;
+      value = value * 100'000'000 + *eight;
+      text.remove_prefix(8);
+    }
+    for (const char c : text) {
+      const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
+      if (digit > 9) return std::nullopt;
+      value = value * 10 + digit;
+    }
+    return value;
+  }
   for (const char c : text) {
     const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
     if (digit > 9) return std::nullopt;

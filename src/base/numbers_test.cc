@@ -58,6 +58,18 @@ TEST(Numbers, ParsesDigits) {
   EXPECT_EQ(ParseDigits("0007"), 7u);
   EXPECT_EQ(ParseDigits("18446744073709551615"), kMaxUnsigned);
   EXPECT_EQ(ParseDigits(std::string(100, '0') + "18446744073709551615"), kMaxUnsigned);
+  // Whatever the length, no byte beside the digits is taken for one.
+  const std::string digits = "12345678901234567890";
+  for (size_t size = 1; size <= 19; size++) {
+    EXPECT_EQ(ParseDigits(digits.substr(0, size)), std::stoull(digits.substr(0, size)));
+    for (size_t at = 0; at < size; at++) {
+      for (const int byte : {0x00, 0x2f, 0x3a, 0x20, 0x2d, 0x49, 0x61, 0xb5, 0xff}) {
+        std::string text = digits.substr(0, size);
+        text[at] = static_cast<char>(byte);
+        EXPECT_EQ(ParseDigits(text), std::nullopt) << text;
+      }
+    }
+  }
   for (const char* text : {"", "-1", "+1", " 1", "1 ", "1a", "18446744073709551616",
                            "99999999999999999999", "/", ":"}) {
     EXPECT_EQ(ParseDigits(text), std::nullopt) << text;

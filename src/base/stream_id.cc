@@ -1,5 +1,7 @@
 #include "base/stream_id.h"
 
+#include <cstring>
+
 #include "base/numbers.h"
 
 namespace runnel {
@@ -23,6 +25,25 @@ std::string StreamId::ToString() const {
 
 char* WriteStreamId(char* out, StreamId id) {
   out = WriteDecimal(out, id.ms);
+  *out++ = '-';
+  return WriteDecimal(out, id.seq);
+}
+
+char* StreamIdWriter::Write(char* out, StreamId id) {
+  constexpr uint64_t kLow = 10'000;
+  const uint64_t high = id.ms / kLow;
+  if (high == 0) return WriteStreamId(out, id);
+  if (high != high_) {
+    high_ = high;
+    size_ = static_cast<size_t>(WriteDecimal(digits_, high) - digits_);
+  }
+  std::memcpy(out, digits_, kKeptDigits);
+  out += size_;
+  const uint64_t low = id.ms % kLow;
+  *out++ = static_cast<char>('0' + low / 1000);
+  *out++ = static_cast<char>('0' + low / 100 % 10);
+  *out++ = static_cast<char>('0' + low / 10 % 10);
+  *out++ = static_cast<char>('0' + low % 10);
   *out++ = '-';
   return WriteDecimal(out, id.seq);
 }

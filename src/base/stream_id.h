@@ -36,6 +36,19 @@ inline constexpr size_t kMaxStreamIdText = 41;
 // Writes "ms-seq" at `out` (room for kMaxStreamIdText bytes); returns the place behind it.
 char* WriteStreamId(char* out, StreamId id);
 
+// Does the same for IDs that follow one another: most digits of a time are those of the time before.
+class StreamIdWriter {
+ public:
+  char* Write(char* out, StreamId id);
+
+ private:
+  static constexpr size_t kKeptDigits = 16;  // all but the last four, at most
+
+  uint64_t high_ = 0;  // ms without its last four digits; 0 for none yet
+  size_t size_ = 0;
+  char digits_[kKeptDigits] = {};
+};
+
 // Reads "ms-seq" or "ms" as Redis does: digits only, leading zeros allowed, each number within 64 bits.
 // Where "-seq" is missing, `missing_seq` takes its place.
 std::optional<StreamId> ParseStreamId(std::string_view text, uint64_t missing_seq);

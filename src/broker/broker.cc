@@ -41,7 +41,8 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       clock_(clock),
       host_(host),
       pubsub_([this](Session& session, std::string_view bytes) { Deliver(session, bytes); }),
-      waiters_([this](Session& session) { Resume(session); }) {
+      waiters_([this](Session& session) { Resume(session); }),
+      nanos_per_cycle_(NanosPerCycle()) {
   for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
                             GroupCommands()}) {
     commands_.Add(family);
@@ -134,6 +135,7 @@ void Broker::StartMonitor(Session& session) {
 void Broker::UpdateTime() {
   now_us_ = clock_.UnixMicros();
   steady_ms_ = clock_.SteadyMicros() / 1000;
+  cycles_ = ReadCycles();
 }
 
 void Broker::Execute(Session& session, std::span<const std::string_view> args) {
@@ -180,7 +182,11 @@ void Broker::Finish(Session& session, size_t reply_begin, bool muted) {
 }
 
 const Command* Broker::Resolve(Session& session, std::span<const std::string_view> args) {
-  const Command* command = commands_.Find(args[0]);
+  if (args[0] != last_name_) {
+    last_found_ = commands_.Find(args[0]);
+    last_name_ = args[0].substr(0, last_found_ == nullptr ? 0 : args[0].size());
+  }
+  const Command* command = last_found_;
   if (command == nullptr) {
     if (LooksLikeHttp(args[0])) {
       LogWarning("Possible attack: client {} speaks HTTP (POST or Host:). Connection closed.",
@@ -294,9 +300,10 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
   const uint64_t errors = session.reply.errors();
   const uint64_t failed_before = failed_commands_;
   depth_++;
-  const uint64_t begin = ReadCycles();
+  const uint64_t begin = cycles_;
   command.spec->run(execution);
-  const uint64_t cycles = ReadCycles() - begin;
+  cycles_ = ReadCycles();
+  const uint64_t cycles = cycles_ - begin;
   depth_--;
   stats_.keyspace_hits += execution.hits();
   stats_.keyspace_misses += execution.misses();
@@ -313,8 +320,7 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
 
 void Broker::Account(Session& session, const Command& command, std::span<const std::string_view> args,
                      uint64_t cycles, bool failed) {
-  static const double nanos_per_cycle = NanosPerCycle();
-  const double nanos = static_cast<double>(cycles) * nanos_per_cycle;
+  const double nanos = static_cast<double>(cycles) * nanos_per_cycle_;
   const uint32_t flags = command.spec->flags;
   stats_.commands_processed++;
   command.stats.calls++;
@@ -495,6 +501,8 @@ void Broker::EndTurn() {
 
 // Requests that arrived behind one that waited or was put off.
 void Broker::ContinueSessions() {
+  if (continued_.empty()) return;
+  UpdateTime();
   for (size_t i = 0; i < continued_.size(); i++) {
     Session* session = std::exchange(continued_[i], nullptr);
     if (session == nullptr || session->closing || session->blocked) continue;
@@ -511,6 +519,9 @@ void Broker::ContinueSessions() {
 void Broker::ReleaseReplies(Session& session) {
   session.dirty = false;
   if (session.killed) return;
+  // NoteOutput has measured what this turn adds; what earlier turns left unsent counts too.
+  const bool behind = session.unsent_bytes() > session.out.size();
+  if (behind && OverOutputLimit(session)) return Kill(session);
   if (!session.out.empty()) session.held.Add(std::move(session.out), gate_.appended());
   const bool ends = session.closing;
   Transport& transport = *session.transport;
@@ -594,6 +605,7 @@ void Broker::RunTimers() {
 
 void Broker::RunCron() {
   UpdateTime();
+  nanos_per_cycle_ = NanosPerCycle();
   command_rate_.Sample(stats_.commands_processed, steady_ms_);
   input_rate_.Sample(stats_.bytes_in, steady_ms_);
   output_rate_.Sample(stats_.bytes_out, steady_ms_);

@@ -202,6 +202,12 @@ class Broker final : private KeyspaceObserver {
   std::unique_ptr<Blocking> resuming_;  // how `running_` waited until now, while its command is run again
   int depth_ = 0;               // commands inside commands: EXEC's queue, reruns
   uint64_t failed_commands_ = 0;
+  // When the last command ended, or the time of the turn was read: the next command begins there.
+  uint64_t cycles_ = 0;
+  double nanos_per_cycle_;
+  // The name that was looked up last, as it was written, and the command. Clients repeat themselves.
+  std::string last_name_;
+  const Command* last_found_ = nullptr;
   uint64_t changes_ = 0;
 
   Pause pause_ = Pause::kNone;

@@ -16,6 +16,9 @@ uint64_t HashName(std::string_view name) {
   if (name.size() >= 8) {
     std::memcpy(&head, name.data(), 8);
     std::memcpy(&tail, name.data() + name.size() - 8, 8);
+  } else if (name.size() >= 4) {
+    std::memcpy(&head, name.data(), 4);
+    std::memcpy(&tail, name.data() + name.size() - 4, 4);
   } else {
     for (const char c : name) {
       head = head << 8 | static_cast<unsigned char>(c);

@@ -40,6 +40,13 @@ StreamId PendingList::last_id() const {
 
 // REQUIRES: the list is not empty.
 PendingList::Slot PendingList::Locate(StreamId id) const {
+  if (const Slot& last = last_located_; chunks_.Contains(last.chunk)) {
+    const PendingChunk& chunk = chunks_[last.chunk];
+    if (last.index < chunk.size() && chunk.IdAt(last.index) == id) {
+      last_located_.found = true;
+      return last;
+    }
+  }
   Slot slot;
   // Most of what is looked for was delivered just now, or is the next to be acknowledged in order.
   if (chunks_.back().begin() <= id) {
@@ -53,6 +60,7 @@ PendingList::Slot PendingList::Locate(StreamId id) const {
   const PendingChunk& chunk = chunks_[slot.chunk];
   slot.index = chunk.LowerBound(id);
   slot.found = slot.index < chunk.size() && chunk.IdAt(slot.index) == id;
+  last_located_ = slot;
   return slot;
 }
 

@@ -60,13 +60,15 @@ std::vector<StreamId> Stream::PlanAckedTrim(const StreamTrim& trim,
 // --- Groups ---
 
 const ConsumerGroup* Stream::FindGroup(std::string_view name) const {
+  if (last_found_ != nullptr && last_found_->name() == name) return last_found_;
   const auto found = groups_.find(name);
-  return found == groups_.end() ? nullptr : found->second.get();
+  if (found == groups_.end()) return nullptr;
+  last_found_ = found->second.get();
+  return last_found_;
 }
 
 ConsumerGroup* Stream::FindGroup(std::string_view name) {
-  const auto found = groups_.find(name);
-  return found == groups_.end() ? nullptr : found->second.get();
+  return const_cast<ConsumerGroup*>(std::as_const(*this).FindGroup(name));
 }
 
 bool Stream::IsPending(StreamId id) const {
@@ -185,6 +187,7 @@ ConsumerGroup& Stream::CreateGroup(std::string_view name, StreamId last_delivere
 bool Stream::DestroyGroup(std::string_view name) {
   const auto found = groups_.find(name);
   if (found == groups_.end()) return false;
+  last_found_ = nullptr;
   groups_.erase(found);
   return true;
 }

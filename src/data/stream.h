@@ -169,6 +169,8 @@ class Stream final : public Object {
   StreamId max_deleted_id_;
   uint64_t entries_added_ = 0;
   Groups groups_;
+  // The group that was asked for last: a command looks for its group, and its effect looks again.
+  mutable const ConsumerGroup* last_found_ = nullptr;
   std::unique_ptr<Idempotence> idempotence_;
 };
 

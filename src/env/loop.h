@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "env/stream.h"
+#include "env/byte_stream.h"
 
 namespace runnel {
 

@@ -17,7 +17,7 @@ constexpr int kMaxVectors = 64;
 
 }  // namespace
 
-Connection::Connection(Network& network, Broker& broker, std::unique_ptr<Stream> stream)
+Connection::Connection(Network& network, Broker& broker, std::unique_ptr<ByteStream> stream)
     : network_(network), broker_(broker), stream_(std::move(stream)), session_(&broker.Connect(this)) {
   stream_->Start(this);
 }

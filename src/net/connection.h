@@ -7,7 +7,7 @@
 
 #include "broker/broker.h"
 #include "broker/transport.h"
-#include "env/stream.h"
+#include "env/byte_stream.h"
 #include "net/input_buffer.h"
 #include "resp/request_parser.h"
 
@@ -22,13 +22,13 @@ class Network;
 //
 // Lifetime: made by the network, which destroys it when the stream has said that it is closed. The
 // session ends before that, when the closing begins.
-class Connection final : public StreamHandler, public Transport {
+class Connection final : public ByteStreamHandler, public Transport {
  public:
   // `network` and `broker` outlive the connection.
-  Connection(Network& network, Broker& broker, std::unique_ptr<Stream> stream);
+  Connection(Network& network, Broker& broker, std::unique_ptr<ByteStream> stream);
   ~Connection() override;
 
-  // StreamHandler
+  // ByteStreamHandler
   std::span<char> ReadBuffer() override;
   void OnRead(size_t bytes) override;
   void OnEnd(std::string_view error) override;
@@ -59,7 +59,7 @@ class Connection final : public StreamHandler, public Transport {
 
   Network& network_;
   Broker& broker_;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<ByteStream> stream_;
   Session* session_;  // nullptr once the closing has begun
   RequestParser parser_;
   InputBuffer input_;  // what arrived and could not be executed yet

@@ -15,9 +15,9 @@ constexpr std::string_view kProtected =
     "with it, or, where the network around the server protects it, set protected-mode to no.\r\n";
 
 // Tells a client why it is not served, and closes. Owns itself until the stream is closed.
-class Refusal final : public StreamHandler {
+class Refusal final : public ByteStreamHandler {
  public:
-  static void Send(std::unique_ptr<Stream> stream, std::string_view reason) {
+  static void Send(std::unique_ptr<ByteStream> stream, std::string_view reason) {
     auto* refusal = new Refusal(std::move(stream));
     refusal->stream_->Start(refusal);
     const iovec vector{const_cast<char*>(reason.data()), reason.size()};
@@ -26,7 +26,7 @@ class Refusal final : public StreamHandler {
   }
 
  private:
-  explicit Refusal(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
+  explicit Refusal(std::unique_ptr<ByteStream> stream) : stream_(std::move(stream)) {}
 
   std::span<char> ReadBuffer() override { return unread_; }
   void OnRead(size_t) override {}
@@ -34,7 +34,7 @@ class Refusal final : public StreamHandler {
   void OnWritten(std::string_view) override {}
   void OnClosed() override { delete this; }
 
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<ByteStream> stream_;
   char unread_[64];
 };
 
@@ -51,7 +51,7 @@ Network::~Network() { CHECK(empty()); }
 Status Network::ListenTcp(const std::string& address, int port, int backlog) {
   TcpOptions options{backlog, settings_.tcp_keepalive_s};
   auto listener = loop_.ListenTcp(address, port, options,
-                                  [this](std::unique_ptr<Stream> stream) { Accept(std::move(stream)); });
+                                  [this](std::unique_ptr<ByteStream> stream) { Accept(std::move(stream)); });
   if (!listener.ok()) return listener.status();
   listeners_.push_back(std::move(*listener));
   return Status();
@@ -59,13 +59,13 @@ Status Network::ListenTcp(const std::string& address, int port, int backlog) {
 
 Status Network::ListenUnix(const std::string& path, int backlog, unsigned mode) {
   auto listener = loop_.ListenUnix(path, backlog, mode,
-                                   [this](std::unique_ptr<Stream> stream) { Accept(std::move(stream)); });
+                                   [this](std::unique_ptr<ByteStream> stream) { Accept(std::move(stream)); });
   if (!listener.ok()) return listener.status();
   listeners_.push_back(std::move(*listener));
   return Status();
 }
 
-void Network::Accept(std::unique_ptr<Stream> stream) {
+void Network::Accept(std::unique_ptr<ByteStream> stream) {
   if (connections_.size() >= settings_.maxclients) {
     broker_.stats().connections_rejected++;
     LogVerbose("Connection from {} refused: maxclients ({}) reached", stream->peer(), settings_.maxclients);

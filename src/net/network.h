@@ -40,7 +40,7 @@ class Network {
   // second-level cache.
   static constexpr size_t kSharedBytes = 32 * 1024;
 
-  void Accept(std::unique_ptr<Stream> stream);
+  void Accept(std::unique_ptr<ByteStream> stream);
 
   Loop& loop_;
   Broker& broker_;

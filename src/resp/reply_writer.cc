@@ -6,9 +6,13 @@
 namespace runnel {
 
 void ReplyWriter::Simple(std::string_view text) {
-  rope_->Append("+");
-  rope_->Append(text);
-  rope_->Append("\r\n");
+  char* out = rope_->Reserve(text.size() + 3);
+  *out++ = '+';
+  std::memcpy(out, text.data(), text.size());
+  out += text.size();
+  *out++ = '\r';
+  *out++ = '\n';
+  rope_->Commit(out);
 }
 
 void ReplyWriter::Error(std::string_view text) {

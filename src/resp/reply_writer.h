@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -47,8 +48,12 @@ class ReplyWriter {
   // The text of a number as a bulk.
   void BulkInteger(int64_t value);
   void BulkId(StreamId id) {
-    char text[kMaxStreamIdText];
-    Bulk({text, static_cast<size_t>(WriteStreamId(text, id) - text)});
+    char* out = rope_->Reserve(kMaxHeader + kMaxStreamIdText + 2);
+    out = WriteHeader(out, '$', DecimalDigits(id.ms) + 1 + DecimalDigits(id.seq));
+    out = WriteStreamId(out, id);
+    *out++ = '\r';
+    *out++ = '\n';
+    rope_->Commit(out);
   }
   void Array(size_t elements) { Header('*', static_cast<int64_t>(elements)); }
   void Map(size_t pairs) {
@@ -74,8 +79,15 @@ class ReplyWriter {
 
   // The longest "$n\r\n" or the like.
   static constexpr size_t kMaxHeader = 1 + kMaxDecimal + 2;
-  // Writes "<type>n\r\n" at `out`; returns the place behind it.
+  // Writes "<type>n\r\n" at `out`, which has room for kMaxHeader bytes, all of which may be written to; returns the place
+  // behind the header.
   static char* WriteHeader(char* out, char type, size_t value) {
+    if (value < kShortHeaders.size()) {
+      const ShortHeader& header = kShortHeaders[value];
+      std::memcpy(out, &header, sizeof(header));
+      *out = type;
+      return out + header.size;
+    }
     *out++ = type;
     out = WriteDecimal(out, static_cast<uint64_t>(value));
     *out++ = '\r';
@@ -86,12 +98,37 @@ class ReplyWriter {
  private:
   static constexpr size_t kInlineBulk = 8 * 1024;
 
+  // Nearly all headers announce small numbers: these are ready, and written by one copy of a word.
+  struct ShortHeader {
+    char text[7];  // the first byte is left for the type
+    uint8_t size;
+  };
+  static_assert(sizeof(ShortHeader) == 8);
+  static constexpr std::array<ShortHeader, 1000> MakeShortHeaders() {
+    std::array<ShortHeader, 1000> headers{};
+    for (size_t n = 0; n < headers.size(); n++) {
+      ShortHeader& header = headers[n];
+      header.size = 1;
+      for (size_t unit = n >= 100 ? 100 : n >= 10 ? 10 : 1; unit > 0; unit /= 10) {
+        header.text[header.size++] = static_cast<char>('0' + n / unit % 10);
+      }
+      header.text[header.size++] = '\r';
+      header.text[header.size++] = '\n';
+    }
+    return headers;
+  }
+  static const std::array<ShortHeader, 1000> kShortHeaders;
+
   void Header(char type, int64_t value) {
     char* out = rope_->Reserve(kMaxHeader);
-    *out++ = type;
-    out = WriteDecimal(out, value);
-    *out++ = '\r';
-    *out++ = '\n';
+    if (value >= 0) {
+      out = WriteHeader(out, type, static_cast<uint64_t>(value));
+    } else {
+      *out++ = type;
+      out = WriteDecimal(out, value);
+      *out++ = '\r';
+      *out++ = '\n';
+    }
     rope_->Commit(out);
   }
   void LargeBulk(std::string_view bytes);
@@ -101,5 +138,8 @@ class ReplyWriter {
   uint64_t errors_ = 0;
   std::string last_error_code_;
 };
+
+inline constexpr std::array<ReplyWriter::ShortHeader, 1000> ReplyWriter::kShortHeaders =
+    ReplyWriter::MakeShortHeaders();
 
 }  // namespace runnel

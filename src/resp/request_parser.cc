@@ -1,5 +1,6 @@
 #include "resp/request_parser.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -22,25 +23,26 @@ int HexValue(char c) {
   return -1;
 }
 
-// Reads the number of a line that ends with \r (or, as Redis has it, any two bytes) at `end`. The short and plain case, which
-// is nearly every one, does not go through the general parser.
-std::optional<int64_t> LineNumber(const char* begin, const char* end) {
-  const size_t size = static_cast<size_t>(end - begin);
-  if (size == 1 && *begin >= '0' && *begin <= '9') return *begin - '0';
-  if (size == 2 && begin[0] >= '1' && begin[0] <= '9' && begin[1] >= '0' && begin[1] <= '9') {
-    return (begin[0] - '0') * 10 + (begin[1] - '0');
-  }
-  return ParseInteger({begin, size});
+// Reads the line at `at`, behind its first byte, in the form that nearly all of them have: one to five digits without leading
+// zeros, and \r\n. Returns the place behind the line; nullptr if it is something else, or too near to `end` to tell.
+const char* ReadPlainLine(const char* at, const char* end, size_t* number) {
+  constexpr ptrdiff_t kLongest = 5 + 2;
+  if (end - at < kLongest) return nullptr;
+  unsigned digit = static_cast<unsigned char>(*at) - unsigned{'0'};
+  if (digit > 9 || (digit == 0 && at[1] != '\r')) return nullptr;
+  size_t value = 0;
+  const char* const last = at + 5;
+  do {
+    value = value * 10 + digit;
+    digit = static_cast<unsigned char>(*++at) - unsigned{'0'};
+  } while (digit <= 9 && at < last);
+  if (*at != '\r') return nullptr;
+  *number = value;
+  return at + 2;
 }
 
-// The place of the next \r; nearly all lines are shorter than what setting up memchr would cost.
 const char* FindReturn(const char* from, const char* end) {
-  const char* near = end - from > 8 ? from + 8 : end;
-  for (const char* p = from; p < near; p++) {
-    if (*p == '\r') return p;
-  }
-  if (near == end) return nullptr;
-  return static_cast<const char*>(std::memchr(near, '\r', static_cast<size_t>(end - near)));
+  return static_cast<const char*>(std::memchr(from, '\r', static_cast<size_t>(end - from)));
 }
 
 // Appends the byte that the escape behind a backslash at line[*at] stands for.
@@ -76,27 +78,33 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input, const R
   const char* const begin = input.data();
   const char* const end = begin + input.size();
   if (!in_array_) {
-    const char* line = FindReturn(begin, end);
-    if (line == nullptr || line + 2 > end) {
-      if (line == nullptr && input.size() > kMaxLine) return Fail("too big mbulk count string");
-      return More(input.size() + 1);
+    size_t count = 0;
+    const char* behind = ReadPlainLine(begin + 1, end, &count);
+    if (behind == nullptr) {
+      const char* line = FindReturn(begin, end);
+      if (line == nullptr || line + 2 > end) {
+        if (line == nullptr && input.size() > kMaxLine) return Fail("too big mbulk count string");
+        return More(input.size() + 1);
+      }
+      const std::optional<int64_t> number = ParseInteger({begin + 1, static_cast<size_t>(line - begin - 1)});
+      if (!number || *number > std::numeric_limits<int>::max()) {
+        return Fail("invalid multibulk length");
+      }
+      count = static_cast<size_t>(std::max<int64_t>(*number, 0));
+      behind = line + 2;
     }
-    const std::optional<int64_t> count = LineNumber(begin + 1, line);
-    if (!count || *count > std::numeric_limits<int>::max()) {
-      return Fail("invalid multibulk length");
-    }
-    if (!limits.authenticated && *count > static_cast<int64_t>(kMaxUnauthenticatedArguments)) {
+    if (!limits.authenticated && count > kMaxUnauthenticatedArguments) {
       return Fail("unauthenticated multibulk length");
     }
     args_.clear();
-    if (*count <= 0) {
-      consumed_ += static_cast<size_t>(line + 2 - begin);
+    if (count == 0) {
+      consumed_ += static_cast<size_t>(behind - begin);
       return Outcome::kRequest;
     }
     in_array_ = true;
-    arguments_left_ = static_cast<size_t>(*count);
+    arguments_left_ = count;
     bulk_bytes_ = kNoBulk;
-    at_ = static_cast<size_t>(line + 2 - begin);
+    at_ = static_cast<size_t>(behind - begin);
   } else if (begin != base_) {
     for (std::string_view& arg : args_) {
       arg = {begin + (arg.data() - base_), arg.size()};
@@ -110,23 +118,28 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input, const R
       if (at < end && *at != '$') {
         return Fail(std::string("expected '$', got '") + *at + "'");
       }
-      const char* line = at == end ? nullptr : FindReturn(at, end);
-      if (line == nullptr || line + 2 > end) {
-        if (line == nullptr && static_cast<size_t>(end - at) > kMaxLine) {
-          return Fail("too big bulk count string");
+      size_t size = 0;
+      const char* behind = at == end ? nullptr : ReadPlainLine(at + 1, end, &size);
+      if (behind == nullptr) {
+        const char* line = at == end ? nullptr : FindReturn(at, end);
+        if (line == nullptr || line + 2 > end) {
+          if (line == nullptr && static_cast<size_t>(end - at) > kMaxLine) {
+            return Fail("too big bulk count string");
+          }
+          at_ = static_cast<size_t>(at - begin);
+          return More(input.size() + 1);
         }
-        at_ = static_cast<size_t>(at - begin);
-        return More(input.size() + 1);
+        const std::optional<int64_t> number = ParseInteger({at + 1, static_cast<size_t>(line - at - 1)});
+        if (!number || *number < 0) return Fail("invalid bulk length");
+        size = static_cast<size_t>(*number);
+        behind = line + 2;
       }
-      const std::optional<int64_t> size = LineNumber(at + 1, line);
-      if (!size || *size < 0 || *size > static_cast<int64_t>(limits.max_bulk_bytes)) {
-        return Fail("invalid bulk length");
-      }
-      if (!limits.authenticated && *size > static_cast<int64_t>(kMaxUnauthenticatedBulk)) {
+      if (size > limits.max_bulk_bytes) return Fail("invalid bulk length");
+      if (!limits.authenticated && size > kMaxUnauthenticatedBulk) {
         return Fail("unauthenticated bulk length");
       }
-      bulk_bytes_ = static_cast<size_t>(*size);
-      at = line + 2;
+      bulk_bytes_ = size;
+      at = behind;
     }
     // Redis does not look at the two bytes behind a bulk, and some clients rely on it.
     if (static_cast<size_t>(end - at) < bulk_bytes_ + 2) {

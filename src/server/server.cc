@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -65,10 +66,14 @@ Status Server::Start() {
     return Status::Error(fmt::format("cannot work in the directory {}: {}", options.dir, std::strerror(errno)));
   }
   if (Status taken = lock_.Acquire(options.dir); !taken.ok()) return taken;
-  const uint32_t room = RaiseFileLimit(config_.settings().maxclients);
-  if (room < config_.settings().maxclients) {
-    LogWarning("maxclients is {}, but the system lets this process open files for {} clients only; raise "
-               "`ulimit -n`", config_.settings().maxclients, room);
+  const uint32_t wanted = config_.settings().maxclients;
+  if (const uint32_t room = RaiseFileLimit(wanted); room < wanted) {
+    LogWarning("maxclients is {} instead of {}: the system lets this process open no more files; raise `ulimit -n`",
+               room, wanted);
+    // So that whoever is too many is told, and the server keeps files for itself.
+    const std::string text = fmt::to_string(room);
+    const Config::Pair pair("maxclients", text);
+    CHECK(config_.Set({&pair, 1}).ok());
   }
   if (Status listening = Listen(); !listening.ok()) return listening;
 

@@ -19,10 +19,37 @@
 namespace runnel::test {
 namespace {
 
-int ConnectTo(int family, const sockaddr* address, socklen_t size) {
-  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+// A socket address of any family.
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;  // 0: none
+
+  static Address Tcp(const std::string& text, int port) {
+    Address address;
+    auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+    auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    if (inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+      v4->sin_family = AF_INET;
+      v4->sin_port = htons(static_cast<uint16_t>(port));
+      address.size = sizeof(*v4);
+    } else if (inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
+      v6->sin6_family = AF_INET6;
+      v6->sin6_port = htons(static_cast<uint16_t>(port));
+      address.size = sizeof(*v6);
+    }
+    return address;
+  }
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+// A connected, non-blocking socket, or -1. `from` may be no address.
+int ConnectTo(const Address& to, const Address& from) {
+  if (to.size == 0) return -1;
+  const int fd = socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  if (connect(fd, address, size) != 0) {
+  const bool bound = from.size == 0 || bind(fd, from.get(), from.size) == 0;
+  if (!bound || connect(fd, to.get(), to.size) != 0) {
     close(fd);
     return -1;
   }
@@ -45,12 +72,9 @@ std::string EncodeCommand(const Argv& argv) {
   return bytes;
 }
 
-std::unique_ptr<RespClient> RespClient::Connect(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int fd = ConnectTo(AF_INET, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+std::unique_ptr<RespClient> RespClient::Connect(const std::string& address, int port,
+                                                const std::string& from) {
+  const int fd = ConnectTo(Address::Tcp(address, port), Address::Tcp(from, 0));
   if (fd < 0) return nullptr;
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -58,11 +82,13 @@ std::unique_ptr<RespClient> RespClient::Connect(int port) {
 }
 
 std::unique_ptr<RespClient> RespClient::ConnectUnix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return nullptr;
-  memcpy(address.sun_path, path.data(), path.size());
-  const int fd = ConnectTo(AF_UNIX, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+  Address address;
+  auto* const unix_address = reinterpret_cast<sockaddr_un*>(&address.storage);
+  if (path.size() >= sizeof(unix_address->sun_path)) return nullptr;
+  unix_address->sun_family = AF_UNIX;
+  memcpy(unix_address->sun_path, path.data(), path.size());
+  address.size = sizeof(*unix_address);
+  const int fd = ConnectTo(address, Address());
   return fd < 0 ? nullptr : std::unique_ptr<RespClient>(new RespClient(fd));
 }
 
@@ -83,6 +109,10 @@ void RespClient::SendRaw(std::string_view bytes) {
     if (poll(&waiting, 1, MillisecondsUntil(deadline)) == 0) return;
     if ((waiting.revents & POLLIN) != 0) Receive(Clock::now());
   }
+}
+
+void RespClient::CloseWriting() {
+  shutdown(fd_, SHUT_WR);
 }
 
 bool RespClient::Receive(Clock::time_point deadline) {

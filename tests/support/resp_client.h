@@ -25,7 +25,11 @@ std::string EncodeCommand(const Argv& argv);
 class RespClient {
  public:
   // Connects to 127.0.0.1:port or to a Unix socket. Null if nobody listens there.
-  static std::unique_ptr<RespClient> Connect(int port);
+  static std::unique_ptr<RespClient> Connect(int port) { return Connect("127.0.0.1", port); }
+  // The same with another address, IPv4 or IPv6; `from`, if not empty, is the one of this machine's
+  // IPv4 addresses that the server shall see.
+  static std::unique_ptr<RespClient> Connect(const std::string& address, int port,
+                                             const std::string& from = "");
   static std::unique_ptr<RespClient> ConnectUnix(const std::string& path);
 
   ~RespClient();
@@ -41,6 +45,9 @@ class RespClient {
   // The next reply. Instead of one, a note: <closed>, <timed out>, or <not RESP: ...> (after which
   // the connection is of no use).
   Reply Read(Clock::duration patience = kPatience);
+
+  // Ends our side of the connection: the server has nothing more to read, but may still send.
+  void CloseWriting();
 
   // Sends a command and returns the next reply.
   Reply Call(const Argv& argv) {

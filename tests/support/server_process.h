@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/program.h"
 #include "tests/support/resp_client.h"
 #include "tests/support/temp_dir.h"
 
@@ -35,14 +36,15 @@ class ServerProcess {
     int port = 0;
     // Set in the server's environment, each "NAME=value".
     std::vector<std::string> environment;
+    // How many files it may have open; 0: as many as the test.
+    rlim_t max_files = 0;
   };
 
   // Starts the server and returns when it answers PING (with any reply but LOADING). Null, with
   // the reason and the end of the server's log in *error, if it does not.
   static std::unique_ptr<ServerProcess> Start(const Options& options, std::string* error);
 
-  // Kills the server if it still runs.
-  ~ServerProcess();
+  // The destructor kills the server if it still runs.
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
 
@@ -50,32 +52,33 @@ class ServerProcess {
   std::unique_ptr<RespClient> Connect() const { return RespClient::Connect(port_); }
 
   // Sends the signal. The server is not waited for.
-  void Signal(int number) const;
+  void Signal(int number) const { program_->Signal(number); }
   // Waits for the server to end: its wait status (see waitpid), or nothing if it still runs.
-  std::optional<int> WaitExit(Clock::duration patience = kPatience);
+  std::optional<int> WaitExit(Clock::duration patience = kPatience) {
+    return program_->WaitExit(patience);
+  }
   // SIGTERM, then waits; kills what does not go. The wait status.
   int Stop();
   // SIGKILL, then waits: what the disk holds is what was written before.
   int Kill();
-  bool Running() { return !WaitExit(Clock::duration::zero()).has_value(); }
+  bool Running() { return program_->Running(); }
 
   int port() const { return port_; }
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return program_->pid(); }
   const std::string& dir() const { return dir_; }
-  // What the server wrote to standard output and standard error so far.
-  std::string Log() const;
+  // What the server wrote to standard output and, behind it, to standard error so far.
+  std::string Log() const { return program_->Output() + program_->Errors(); }
 
  private:
   explicit ServerProcess(const Options& options);
-  bool Spawn(const Options& options, std::string* error);
+  void Spawn(const Options& options);
   // Waits until the server itself, not another one on the same port, answers.
   bool WaitUntilItAnswers();
 
-  TempDir scratch_;  // the log, and the data unless Options names a directory
+  TempDir scratch_;  // the data, unless Options names a directory
   std::string dir_;
   int port_ = 0;
-  pid_t pid_ = -1;
-  std::optional<int> status_;  // set once the process was waited for
+  std::unique_ptr<Program> program_;
 };
 
 }  // namespace runnel::test

@@ -74,7 +74,7 @@ void UvStream::ReadAddresses() {
   }
 }
 
-void UvStream::Start(StreamHandler* handler) {
+void UvStream::Start(ByteStreamHandler* handler) {
   handler_ = handler;
   ResumeReading();
 }

@@ -4,13 +4,13 @@
 
 #include <string>
 
-#include "env/stream.h"
+#include "env/byte_stream.h"
 
 namespace runnel {
 
 // A libuv stream handle, TCP or pipe. libuv's rule decides the lifetime: the memory of a handle may go
 // only after its close callback, which is where OnClosed is called.
-class UvStream final : public Stream {
+class UvStream final : public ByteStream {
  public:
   UvStream(uv_loop_t* loop, bool is_unix);
   ~UvStream() override;
@@ -18,7 +18,7 @@ class UvStream final : public Stream {
   // Takes the connection that waits on `server`. Sets TCP_NODELAY and keepalive.
   Status Accept(uv_stream_t* server, int64_t keepalive_s);
 
-  void Start(StreamHandler* handler) override;
+  void Start(ByteStreamHandler* handler) override;
   void PauseReading() override;
   void ResumeReading() override;
   ssize_t TryWrite(const iovec* vectors, int count) override;
@@ -43,7 +43,7 @@ class UvStream final : public Stream {
     uv_pipe_t pipe;
   } handle_;
   uv_write_t write_;
-  StreamHandler* handler_ = nullptr;
+  ByteStreamHandler* handler_ = nullptr;
   const bool is_unix_;
   bool is_local_ = false;
   bool reading_ = false;

@@ -14,9 +14,9 @@ namespace runnel {
 
 // What a connected byte stream tells its owner. All calls come from the loop, never from inside a call to the
 // stream.
-class StreamHandler {
+class ByteStreamHandler {
  public:
-  virtual ~StreamHandler() = default;
+  virtual ~ByteStreamHandler() = default;
   // Where the next bytes shall be read to; asked for directly before each read, at least one byte long.
   virtual std::span<char> ReadBuffer() = 0;
   // That many bytes were put at the beginning of the last ReadBuffer().
@@ -32,12 +32,12 @@ class StreamHandler {
 // A connected byte stream: TCP or Unix socket. Used only on the loop's thread.
 //
 // Lifetime: the owner keeps the stream until OnClosed() has been called after Close().
-class Stream {
+class ByteStream {
  public:
-  virtual ~Stream() = default;
+  virtual ~ByteStream() = default;
 
   // Begins to read for `handler`, which outlives the stream's OnClosed. Called once, before anything else.
-  virtual void Start(StreamHandler* handler) = 0;
+  virtual void Start(ByteStreamHandler* handler) = 0;
   // Between these nothing is read, and the peer is held back by the kernel.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
@@ -67,6 +67,6 @@ class Listener {
   virtual ~Listener() = default;
 };
 
-using AcceptFunction = std::function<void(std::unique_ptr<Stream>)>;
+using AcceptFunction = std::function<void(std::unique_ptr<ByteStream>)>;
 
 }  // namespace runnel

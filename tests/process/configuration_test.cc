@@ -1,0 +1,224 @@
+// Where the server's settings come from, what it says about bad ones, and CONFIG REWRITE.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/process/server_test.h"
+
+namespace runnel::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class ConfigurationTest : public testing::Test {
+ protected:
+  // Starts a server in dir_ that listens on the unix socket `socket` there. `first` stand before
+  // the arguments that see to that, `input` is its standard input.
+  std::unique_ptr<RespClient> Start(const Argv& first, const std::string& input = "") {
+    Program::Options options = ServerCommand(first);
+    for (const char* arg : {"--port", "0", "--unixsocket", "socket"})
+      options.command.push_back(arg);
+    options.dir = dir_.string();
+    options.input = input;
+    server_ = nullptr;  // the last one, if any, ends before
+    server_ = std::make_unique<Program>(options);
+    std::unique_ptr<RespClient> client;
+    Eventually([&] {
+      client = RespClient::ConnectUnix(Path("socket"));
+      return client != nullptr || !server_->Running();
+    });
+    if (client == nullptr) throw std::runtime_error(server_->Output() + server_->Errors());
+    return client;
+  }
+
+  // What a server with these arguments says before it ends in failure.
+  std::string Refusal(const Argv& args, const std::string& input = "") const {
+    Program::Options options = ServerCommand(args);
+    options.dir = dir_.string();
+    options.input = input;
+    Program server(options);
+    EXPECT_EQ(ToText(server.WaitExit()), "exit 1");
+    EXPECT_EQ(server.Output(), "");
+    return server.Errors();
+  }
+
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(Path(name)) << text;
+  }
+  std::string Path(const std::string& name) const { return (dir_.path() / name).string(); }
+
+  TempDir dir_;
+  std::unique_ptr<Program> server_;
+};
+
+std::string Get(RespClient& client, const std::string& name) {
+  const Reply reply = client.Call({"CONFIG", "GET", name});
+  return reply.items.size() == 2 ? reply.items[1].text : ToText(reply);
+}
+
+TEST_F(ConfigurationTest, Version) {
+  for (const char* option : {"--version", "-v"}) {
+    Program server(ServerCommand({option}));
+    EXPECT_EQ(ToText(server.WaitExit()), "exit 0");
+    EXPECT_THAT(server.Output(), StartsWith("Runnel server v="));
+    EXPECT_EQ(server.Errors(), "");
+  }
+}
+
+TEST_F(ConfigurationTest, Help) {
+  for (const char* option : {"--help", "-h"}) {
+    Program server(ServerCommand({option}));
+    EXPECT_EQ(ToText(server.WaitExit()), "exit 0");
+    EXPECT_THAT(server.Output(), StartsWith("Usage: runnel-server "));
+    EXPECT_EQ(server.Errors(), "");
+  }
+}
+
+TEST_F(ConfigurationTest, ComesFromAFile) {
+  Write("runnel.conf",
+        "# a comment\n"
+        "\n"
+        "MaxMemory 3gb\n"
+        "  requirepass \"\"\n"
+        "notify-keyspace-events \"KEA\"\n"
+        "client-output-buffer-limit pubsub 1mb 2mb 3\n"
+        "maxclients 100\n"
+        "maxclients 200\n");
+  const std::unique_ptr<RespClient> client = Start({"runnel.conf"});
+  EXPECT_EQ(Get(*client, "maxmemory"), "3221225472");
+  EXPECT_EQ(Get(*client, "notify-keyspace-events"), "AKE");
+  EXPECT_EQ(Get(*client, "client-output-buffer-limit"),
+            "normal 0 0 0 slave 268435456 67108864 60 pubsub 1048576 2097152 3");
+  EXPECT_EQ(Get(*client, "maxclients"), "200");
+  EXPECT_EQ(InfoField(*client, "config_file"), Path("runnel.conf"));
+}
+
+TEST_F(ConfigurationTest, ComesFromStandardInput) {
+  const std::unique_ptr<RespClient> client = Start({"-"}, "maxmemory 1gb\ntimeout 77");
+  EXPECT_EQ(Get(*client, "maxmemory"), "1073741824");
+  EXPECT_EQ(Get(*client, "timeout"), "77");
+  EXPECT_EQ(InfoField(*client, "config_file"), "");
+  EXPECT_EQ(Ask(*client, "CONFIG REWRITE"), "-\"ERR The server is running without a config file\"");
+}
+
+TEST_F(ConfigurationTest, ComesFromArgumentsThatOverruleTheFile) {
+  Write("runnel.conf", "timeout 10\nmaxclients 100\ntcp-keepalive 10\n");
+  const std::unique_ptr<RespClient> client =
+      Start({"runnel.conf", "--timeout", "20", "--slowlog-max-len", "7", "--save", "60", "1"});
+  EXPECT_EQ(Get(*client, "timeout"), "20");
+  EXPECT_EQ(Get(*client, "maxclients"), "100");
+  EXPECT_EQ(Get(*client, "slowlog-max-len"), "7");
+  EXPECT_EQ(Get(*client, "save"), "60 1");
+}
+
+TEST_F(ConfigurationTest, IncludesOtherFiles) {
+  Write("runnel.conf", "timeout 1\ninclude more/*.conf\nmaxclients 9\ninclude last.conf\n");
+  std::filesystem::create_directory(Path("more"));
+  Write("more/a.conf", "timeout 2\n");
+  Write("more/b.conf", "maxclients 3\n");
+  Write("last.conf", "tcp-keepalive 4\n");
+  const std::unique_ptr<RespClient> client = Start({"runnel.conf"});
+  EXPECT_EQ(Get(*client, "timeout"), "2");
+  EXPECT_EQ(Get(*client, "maxclients"), "9");
+  EXPECT_EQ(Get(*client, "tcp-keepalive"), "4");
+}
+
+TEST_F(ConfigurationTest, TheFileThatComesWithTheServerHoldsTheDefaults) {
+  const Argv all = {"CONFIG", "GET", "*"};
+  const Reply defaults = Start({"--bind", "127.0.0.1"})->Call(all);
+  const Reply from_file = Start({RUNNEL_CONF_PATH, "--bind", "127.0.0.1"})->Call(all);
+  ASSERT_GT(defaults.items.size(), 100u);
+  EXPECT_EQ(ToText(from_file), ToText(defaults));
+}
+
+TEST_F(ConfigurationTest, WhatHasNoEffectIsSaid) {
+  const std::unique_ptr<RespClient> client = Start({"--io-threads", "4", "--hz", "10"});
+  EXPECT_EQ(Get(*client, "io-threads"), "4");
+  const std::string log = server_->Output();
+  EXPECT_THAT(log, HasSubstr("The directive io-threads is accepted, but has no effect"));
+  EXPECT_THAT(log, Not(HasSubstr("directive hz")));
+}
+
+TEST_F(ConfigurationTest, MistakesAreSaidWithTheirPlace) {
+  Write("unknown.conf", "timeout 0\n# nothing\nreplicaof 127.0.0.1 6379\n");
+  Write("value.conf", "port 70000\n");
+  Write("quotes.conf", "\n\nlogfile \"open\n");
+  Write("outer.conf", "timeout 0\ninclude value.conf\n");
+  Write("missing.conf", "include not-there.conf\n");
+  Write("loop.conf", "include loop.conf\n");
+  const std::pair<Argv, std::string> cases[] = {
+      {{"unknown.conf"}, "unknown.conf:3: 'replicaof': there is no such directive"},
+      {{"value.conf"}, "value.conf:1: 'port': argument must be between 0 and 65535 inclusive"},
+      {{"quotes.conf"}, "quotes.conf:3: the quotes do not match"},
+      {{"outer.conf"}, "outer.conf:2: "},
+      {{"outer.conf"}, "value.conf:1: 'port': argument must be between 0 and 65535 inclusive"},
+      {{"missing.conf"}, "missing.conf:1: cannot read "},
+      {{"loop.conf"}, "files include each other more than 16 deep"},
+      {{"not-there.conf"}, "cannot read not-there.conf: No such file or directory"},
+      {{"--bogus", "1"}, "command line: 'bogus': there is no such directive"},
+      {{"--timeout", "soon"},
+       "command line: 'timeout': argument couldn't be parsed into an integer"},
+      {{"--timeout"}, "command line: 'timeout': wrong number of arguments"},
+      {{"--timeout", "1", "2"}, "command line: 'timeout': wrong number of arguments"},
+      {{"value.conf", "stray"}, "command line: 'stray' belongs to no --directive"},
+      {{"--appendonly", "yes"}, "command line: 'appendonly': Only 'no' is possible"},
+      {{"--unixsocketperm", "888"}, "argument couldn't be parsed as an octal number"},
+  };
+  for (const auto& [args, message] : cases) {
+    // The last one needs a file that is good.
+    if (args.size() == 2 && args[1] == "stray") Write("value.conf", "timeout 0\n");
+    const std::string refusal = Refusal(args);
+    EXPECT_THAT(refusal, StartsWith("runnel-server: "));
+    EXPECT_THAT(refusal, HasSubstr(message));
+  }
+  EXPECT_EQ(Refusal({"-"}, "timeout 0\nmaxmemory much\n"),
+            "runnel-server: standard input:2: 'maxmemory': argument must be a memory value\n");
+}
+
+TEST_F(ConfigurationTest, APasswordIsNotShownInAMistake) {
+  const std::string refusal = Refusal({"--requirepass", "secret", "word"});
+  EXPECT_THAT(refusal, HasSubstr("'requirepass'"));
+  EXPECT_THAT(refusal, Not(HasSubstr("secret")));
+}
+
+TEST_F(ConfigurationTest, ARewrittenFileKeepsTheSettings) {
+  Write("runnel.conf", "# mine\ntimeout 10 \n# kept\ntcp-keepalive 5\n");
+  const Argv start = {"runnel.conf"};
+  std::unique_ptr<RespClient> client = Start(start);
+  EXPECT_EQ(Ask(*client, "CONFIG SET timeout 99 maxmemory 5mb requirepass \"two words\""), "+OK");
+  EXPECT_EQ(Ask(*client, "CONFIG SET notify-keyspace-events Kl"), "+OK");
+  EXPECT_EQ(Ask(*client, "CONFIG SET client-output-buffer-limit \"pubsub 1mb 0 0\""), "+OK");
+  EXPECT_EQ(Ask(*client, "CONFIG REWRITE"), "+OK");
+  const std::string rewritten = ReadFile(Path("runnel.conf"));
+  EXPECT_THAT(rewritten, StartsWith("# mine\ntimeout 99\n# kept\ntcp-keepalive 5\n"));
+
+  client = Start(start);
+  EXPECT_EQ(Ask(*client, "PING"), "-\"NOAUTH Authentication required.\"");
+  EXPECT_EQ(Ask(*client, "AUTH \"two words\""), "+OK");
+  EXPECT_EQ(Get(*client, "timeout"), "99");
+  EXPECT_EQ(Get(*client, "maxmemory"), "5242880");
+  EXPECT_EQ(Get(*client, "notify-keyspace-events"), "lK");
+  EXPECT_EQ(Get(*client, "client-output-buffer-limit"),
+            "normal 0 0 0 slave 268435456 67108864 60 pubsub 1048576 0 0");
+  // A second time nothing is left to change.
+  EXPECT_EQ(Ask(*client, "CONFIG REWRITE"), "+OK");
+  EXPECT_EQ(ReadFile(Path("runnel.conf")), rewritten);
+}
+
+TEST_F(ConfigurationTest, ARewriteThatFailsIsAnErrorAndLeavesTheFile) {
+  Write("runnel.conf", "timeout 10\n");
+  const std::unique_ptr<RespClient> client = Start({"runnel.conf"});
+  EXPECT_EQ(Ask(*client, "CONFIG SET timeout 99"), "+OK");
+  Write("runnel.conf", "not a directive\n");
+  const std::string reply = Ask(*client, "CONFIG REWRITE");
+  EXPECT_THAT(reply, StartsWith("-\"ERR Rewriting config file: "));
+  EXPECT_EQ(ReadFile(Path("runnel.conf")), "not a directive\n");
+  EXPECT_EQ(Get(*client, "timeout"), "99");
+}
+
+}  // namespace
+}  // namespace runnel::test

@@ -1,0 +1,63 @@
+#include "tests/process/server_test.h"
+
+#include <stdexcept>
+
+#include "tests/support/quote.h"
+
+namespace runnel::test {
+
+void ServerTest::StartServer(const Argv& args) {
+  ServerProcess::Options options;
+  options.args = args;
+  StartServer(options);
+}
+
+void ServerTest::StartServer(ServerProcess::Options options) {
+  StopServer();
+  options.binary = RunnelServerPath();
+  std::string error;
+  server_ = ServerProcess::Start(options, &error);
+  if (server_ == nullptr) throw std::runtime_error(error);
+}
+
+void ServerTest::StopServer() {
+  if (server_ == nullptr) return;
+  EXPECT_EQ(ToText(server_->Stop()), "exit 0") << server_->Log();
+  server_ = nullptr;
+}
+
+std::unique_ptr<RespClient> ServerTest::Client() const {
+  std::unique_ptr<RespClient> client = server_->Connect();
+  if (client == nullptr) throw std::runtime_error("no connection; " + server_->Log());
+  return client;
+}
+
+Program::Options ServerCommand(const Argv& args) {
+  Program::Options options;
+  options.command = {RunnelServerPath()};
+  options.command.insert(options.command.end(), args.begin(), args.end());
+  return options;
+}
+
+std::string Ask(RespClient& client, std::string_view line) {
+  return ToText(client.Call(SplitWords(line).value()));
+}
+
+std::string InfoField(RespClient& client, std::string_view name) {
+  const std::string lines = "\n" + client.Call({"INFO", "all"}).text;
+  const std::string start = "\n" + std::string(name) + ":";
+  const size_t found = lines.find(start);
+  if (found == std::string::npos) return "";
+  const size_t value = found + start.size();
+  return lines.substr(value, lines.find('\r', value) - value);
+}
+
+int64_t InfoNumber(RespClient& client, std::string_view name) {
+  return std::stoll(InfoField(client, name));
+}
+
+void WaitUntilRead(RespClient& other_client) {
+  EXPECT_EQ(Ask(other_client, "PING"), "+PONG");
+}
+
+}  // namespace runnel::test

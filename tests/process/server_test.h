@@ -1,0 +1,51 @@
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tests/support/eventually.h"
+#include "tests/support/program.h"
+#include "tests/support/resp_client.h"
+#include "tests/support/server_process.h"
+
+namespace runnel::test {
+
+// A test with a server of its own. What it cannot go on without (a server that starts, a
+// connection) throws, which ends the test as failed.
+class ServerTest : public testing::Test {
+ protected:
+  // Starts the server, in place of the one before, with these options behind --port, --bind and
+  // --dir.
+  void StartServer(const Argv& args = {});
+  void StartServer(ServerProcess::Options options);
+  // A new connection to it.
+  std::unique_ptr<RespClient> Client() const;
+
+  std::unique_ptr<ServerProcess> server_;
+
+ private:
+  void StopServer();
+};
+
+// The server's program with these arguments, for a test that expects it to end, or that connects to
+// a unix socket which it names.
+Program::Options ServerCommand(const Argv& args);
+
+// Sends a command, written as one line with quotes where needed, and returns the reply in words:
+// see ToText.
+std::string Ask(RespClient& client, std::string_view line);
+
+// The value of a line of INFO; empty if there is no such line.
+std::string InfoField(RespClient& client, std::string_view name);
+// The same for a number.
+int64_t InfoNumber(RespClient& client, std::string_view name);
+
+// Waits until the server has read all that was sent to it before by whatever connection: it reads
+// in the order in which requests arrive, and one that comes later has its reply here.
+void WaitUntilRead(RespClient& other_client);
+
+}  // namespace runnel::test
