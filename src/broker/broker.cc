@@ -40,7 +40,9 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       settings_(settings),
       clock_(clock),
       host_(host),
-      pubsub_([this](Session& session, std::string_view bytes) { Deliver(session, bytes); }),
+      pubsub_([this](Session& session, const Ref<runnel::Block>& block, std::string_view bytes) {
+        Deliver(session, block, bytes);
+      }),
       waiters_([this](Session& session) { Resume(session); }),
       nanos_per_cycle_(NanosPerCycle()) {
   for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
@@ -351,7 +353,7 @@ void Broker::FeedMonitors(const Session& session, std::span<const std::string_vi
   }
   line += "\r\n";
   for (Session* monitor : monitors_) {
-    Deliver(*monitor, line);
+    Deliver(*monitor, Ref<runnel::Block>(), line);
   }
 }
 
@@ -444,13 +446,17 @@ size_t Broker::paused_clients() const {
 
 // --- Messages and changes ---
 
-void Broker::Deliver(Session& session, std::string_view bytes) {
+void Broker::Deliver(Session& session, const Ref<runnel::Block>& block, std::string_view bytes) {
   if (session.killed) return;
   if (&session == running_) {
     after_reply_.Append(bytes);
     return;
   }
-  session.out.Append(bytes);
+  if (block) {
+    session.out.AppendSlice(block, bytes);
+  } else {
+    session.out.Append(bytes);
+  }
   NoteOutput(session);
 }
 
@@ -516,6 +522,11 @@ void Broker::ContinueSessions() {
   continued_.clear();
 }
 
+void Broker::ReleaseEarly(Session& session) {
+  const bool nothing_waits = batch_.empty() && gate_.watermark() == gate_.appended();
+  if (nothing_waits && session.dirty) ReleaseReplies(session);
+}
+
 void Broker::ReleaseReplies(Session& session) {
   session.dirty = false;
   if (session.killed) return;
@@ -528,6 +539,7 @@ void Broker::ReleaseReplies(Session& session) {
   Rope released = session.held.Release(gate_.watermark());
   const bool all = session.held.empty();
   stats_.bytes_out += released.size();
+  if (!all) session.held.Unshare();
   // Either call may end the session.
   if (!released.empty()) transport.Send(std::move(released));
   if (ends && all) transport.CloseAfterSending();

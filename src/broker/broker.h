@@ -68,6 +68,9 @@ class Broker final : private KeyspaceObserver {
 
   // The end of a round: what was done in it is sealed, and its replies leave as far as the gate lets them.
   void EndTurn();
+  // Sends the session's replies before the turn ends, if nothing in this turn or before it has to be safe first. The
+  // session may have ended after this.
+  void ReleaseEarly(Session& session);
   // Milliseconds until RunTimers has something to do; -1 if nothing waits.
   int64_t NextTimerMs();
   // Times out waits, ends pauses.
@@ -114,9 +117,9 @@ class Broker final : private KeyspaceObserver {
   // The reply of a wait that something else has ended: this error, or OK if it is empty.
   void ReplyOutcome(Session& session, std::string_view error);
 
-  // Delivers the message to a subscriber, as it stands. One that the running command itself causes to its own session
+  // Delivers the message to a subscriber or monitor, as it stands; see PubSub::Deliver. One that the running command itself causes to its own session
   // comes behind the command's reply.
-  void Deliver(Session& session, std::string_view bytes);
+  void Deliver(Session& session, const Ref<runnel::Block>& block, std::string_view bytes);
   void PublishEvent(NotifyClass event_class, std::string_view event, const KeyRef& key);
   // Removes a key whose time is over, as an effect of its own.
   void ExpireKey(const KeyRef& key);

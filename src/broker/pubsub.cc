@@ -1,5 +1,7 @@
 #include "broker/pubsub.h"
 
+#include <algorithm>
+#include <cstring>
 #include <initializer_list>
 
 #include "absl/container/inlined_vector.h"
@@ -9,8 +11,14 @@
 namespace runnel {
 namespace {
 
+// From this many receivers on, bytes that all of them refer to are cheaper than a copy for each.
+constexpr size_t kShareFrom = 4;
+constexpr size_t kSharedBlock = 32 * 1024;
+
+}  // namespace
+
 // A message as it goes out, made at most once per protocol however many receive it.
-class Frame {
+class PubSub::Frame {
  public:
   // The views outlive the frame.
   Frame(std::initializer_list<std::string_view> items) : items_(items) {}
@@ -35,7 +43,34 @@ class Frame {
   std::string bytes_[2];
 };
 
-}  // namespace
+std::string_view PubSub::SharedBytes::Add(std::string_view bytes) {
+  // Nobody refers to what was there: it is written over, and stays in the processor's cache.
+  if (block && block->unique()) used = 0;
+  if (!block || block->capacity() - used < bytes.size()) {
+    block = Block::Create(std::max(kSharedBlock, bytes.size()));
+    used = 0;
+  }
+  char* const at = block->data() + used;
+  std::memcpy(at, bytes.data(), bytes.size());
+  used += bytes.size();
+  return {at, bytes.size()};
+}
+
+void PubSub::DeliverTo(const Sessions& sessions, Frame& frame) {
+  if (sessions.size() < kShareFrom) {
+    for (Session* session : sessions) {
+      deliver_(*session, Ref<Block>(), frame.For(session->reply.protocol()));
+    }
+    return;
+  }
+  std::string_view slices[2];
+  for (Session* session : sessions) {
+    const int protocol = session->reply.protocol();
+    const size_t form = protocol == 3 ? 1 : 0;
+    if (slices[form].empty()) slices[form] = shared_[form].Add(frame.For(protocol));
+    deliver_(*session, shared_[form].block, slices[form]);
+  }
+}
 
 bool PubSub::Subscribe(Session& session, Subscription kind, std::string_view name) {
   auto& subscribed = session.subscribed[static_cast<size_t>(kind)];
@@ -83,18 +118,14 @@ size_t PubSub::Publish(Subscription kind, std::string_view channel, std::string_
   const NameMap& names = Names(kind);
   if (const auto it = names.find(channel); it != names.end()) {
     Frame frame{kind == Subscription::kShard ? "smessage" : "message", channel, message};
-    for (Session* session : it->second) {
-      deliver_(*session, frame.For(session->reply.protocol()));
-    }
+    DeliverTo(it->second, frame);
     receivers += it->second.size();
   }
   if (kind == Subscription::kShard) return receivers;
   for (const auto& [pattern, sessions] : Names(Subscription::kPattern)) {
     if (!GlobMatch(pattern, channel)) continue;
     Frame frame{"pmessage", pattern, channel, message};
-    for (Session* session : sessions) {
-      deliver_(*session, frame.For(session->reply.protocol()));
-    }
+    DeliverTo(sessions, frame);
     receivers += sessions.size();
   }
   return receivers;

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block.h"
+#include "base/ref.h"
 #include "base/string_map.h"
 #include "broker/session.h"
 
@@ -14,9 +16,11 @@ namespace runnel {
 // borrowed: one is taken out with Drop() before it goes.
 class PubSub {
  public:
-  // `deliver` gets each message for each receiver, as a whole reply in the receiver's protocol.
-  explicit PubSub(std::function<void(Session&, std::string_view)> deliver)
-      : deliver_(std::move(deliver)) {}
+  // A message for one receiver, as a whole reply in the receiver's protocol. `block` is empty, or holds the bytes so that
+  // they need not be copied; otherwise they are good during the call.
+  using Deliver = std::function<void(Session&, const Ref<Block>& block, std::string_view bytes)>;
+
+  explicit PubSub(Deliver deliver) : deliver_(std::move(deliver)) {}
 
   // False if it was subscribed (or was not) already.
   bool Subscribe(Session& session, Subscription kind, std::string_view name);
@@ -42,12 +46,23 @@ class PubSub {
   using Sessions = std::vector<Session*>;
   using NameMap = StringMap<Sessions>;
 
+  // Messages to many, one behind the other, so that what a receiver gets in one turn is one piece.
+  struct SharedBytes {
+    Ref<Block> block;
+    size_t used = 0;
+    std::string_view Add(std::string_view bytes);
+  };
+
+  class Frame;
+  void DeliverTo(const Sessions& sessions, Frame& frame);
+
   NameMap& Names(Subscription kind) { return names_[static_cast<size_t>(kind)]; }
   const NameMap& Names(Subscription kind) const { return names_[static_cast<size_t>(kind)]; }
   void Remove(Subscription kind, std::string_view name, size_t place);
 
   NameMap names_[kSubscriptionKinds];
-  std::function<void(Session&, std::string_view)> deliver_;
+  SharedBytes shared_[2];  // in RESP2 and RESP3
+  Deliver deliver_;
 };
 
 }  // namespace runnel

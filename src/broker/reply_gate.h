@@ -18,6 +18,8 @@ class HeldReplies {
 
   // Adds replies that may leave when the watermark has reached `position`, which never goes back.
   void Add(Rope&& replies, Position position);
+  // What was added last waits longer than a turn: see Rope::Unshare.
+  void Unshare() { runs_.back().replies.Unshare(); }
   // Takes out what may leave at this watermark, in order.
   Rope Release(Position watermark);
 

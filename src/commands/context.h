@@ -17,7 +17,7 @@ namespace runnel {
 // Settings that commands on data look at. Kept by the server's configuration.
 struct DataOptions {
   uint32_t stream_node_max_entries = 100;
-  uint32_t stream_node_max_bytes = 16384;
+  uint32_t stream_node_max_bytes = 4096;
   uint32_t stream_idmp_duration_s = 100;
   uint32_t stream_idmp_max_size = 100;
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value

@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/ref.h"
 #include "base/varint.h"
-#include "data/block.h"
+#include "base/block.h"
 
 namespace runnel {
 

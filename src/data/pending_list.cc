@@ -283,10 +283,8 @@ void PendingList::Tidy(Chunks::Position at) {
 }
 
 void PendingList::ClearChunks() {
-  while (chunks_.size() > 1) {
-    chunks_.PopFront();
-  }
-  if (!chunks_.empty() && chunks_.back().capacity() > kSpareCapacity) chunks_.Clear();
+  const bool small = chunks_.size() == 1 && chunks_.back().capacity() <= kSpareCapacity;
+  if (!small) chunks_.Clear();
 }
 
 uint64_t PendingList::RemoveAllOf(ConsumerIndex consumer) {

@@ -10,7 +10,7 @@
 #include "base/ref.h"
 #include "base/stream_id.h"
 #include "base/varint.h"
-#include "data/block.h"
+#include "base/block.h"
 
 // The payload of a block of stream entries. It stands for itself: with the number of its entries,
 // which the stream keeps beside it, it can be read by anybody who holds the block.
@@ -95,6 +95,21 @@ class EntryView {
   size_t size() const { return fields_; }
   Iterator begin() const { return Iterator(names_, values_, fields_); }
   Iterator end() const { return Iterator(nullptr, nullptr, 0); }
+
+  // Calls visit(value) for each value, in the same order.
+  template <class Visit>
+  void ForEachValue(Visit visit) const {
+    const char* in = values_;
+    for (uint64_t left = fields_; left > 0; left--) {
+      uint64_t size;
+      in = ReadTrustedVarint(in, &size);
+      visit(std::string_view(in, size));
+      in += size;
+    }
+  }
+  // Where the names lie. Entries of a block that have the same names have them in the same place, mostly; entries that
+  // have them in the same place have the same.
+  const char* names() const { return names_; }
 
   // Bytes of all names and values together.
   size_t PayloadBytes() const;

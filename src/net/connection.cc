@@ -13,6 +13,10 @@ namespace {
 constexpr size_t kHoldBackBytes = 1024 * 1024;
 constexpr size_t kGoOnBytes = kHoldBackBytes / 2;
 
+// Replies to one read that are more than this go out before all of its requests are executed, while they are in the
+// processor's cache.
+constexpr size_t kSendEarlyBytes = 32 * 1024;
+
 constexpr int kMaxVectors = 64;
 
 }  // namespace
@@ -46,6 +50,7 @@ void Connection::OnRead(size_t bytes) {
     input_.Fill(bytes);
     input_.Consume(Process(input_.bytes()));
   }
+  if (session_ == nullptr) return;
   if (session_->closing) return stream_->PauseReading();
   const uint64_t limit = broker_.settings().client_query_buffer_limit;
   if (input_.size() > limit) {
@@ -69,6 +74,8 @@ size_t Connection::Process(std::string_view bytes) {
     if (outcome == RequestParser::Outcome::kRequest) {
       broker_.Execute(*session_, parser_.args());
       done += parser_.consumed();
+      if (session_->out.size() > kSendEarlyBytes) broker_.ReleaseEarly(*session_);
+      if (session_ == nullptr) return bytes.size();
       continue;
     }
     if (outcome == RequestParser::Outcome::kError) {
@@ -106,6 +113,7 @@ void Connection::OnEnd(std::string_view error) {
 // --- Output ---
 
 void Connection::Send(Rope&& bytes) {
+  if (in_flight_ > 0) bytes.Unshare();
   output_.Append(std::move(bytes));
   if (in_flight_ == 0) Flush();
 }
@@ -124,6 +132,7 @@ void Connection::Flush() {
     if (static_cast<size_t>(sent) < gathered) {
       // The kernel's buffer is full: the stream sends the rest of these vectors as it empties.
       in_flight_ = gathered - static_cast<size_t>(sent);
+      output_.Unshare();
       stream_->Write(vectors, output_.Gather(in_flight_, vectors, kMaxVectors));
       return;
     }

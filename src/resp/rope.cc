@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <string>
 
 namespace runnel {
@@ -17,16 +18,37 @@ constexpr size_t kChunkBytes = 16 * 1024;
 
 }  // namespace
 
-void Rope::AddChunk(size_t least) {
-  const size_t bytes = std::max(kChunkBytes, least + sizeof(Chunk));
-  CHECK(bytes <= std::numeric_limits<uint32_t>::max());
-  Chunk* chunk = static_cast<Chunk*>(std::malloc(bytes));
-  CHECK(chunk != nullptr);
-  chunk->next = nullptr;
-  chunk->capacity = static_cast<uint32_t>(bytes - sizeof(Chunk));
-  chunk->begin = 0;
+Rope::Chunk* Rope::Chunk::Create(size_t capacity) {
+  const size_t memory = sizeof(Chunk) + capacity;
+  CHECK(memory <= std::numeric_limits<uint32_t>::max());
+  void* place = std::malloc(memory);
+  CHECK(place != nullptr);
+  Chunk* chunk = new (place) Chunk;
+  chunk->bytes = reinterpret_cast<char*>(chunk + 1);
+  chunk->capacity = static_cast<uint32_t>(capacity);
   chunk->end = 0;
-  memory_ += bytes;
+  return chunk;
+}
+
+Rope::Chunk* Rope::Chunk::Create(const Ref<Block>& block, std::string_view slice) {
+  Chunk* chunk = Create(0);
+  chunk->bytes = const_cast<char*>(slice.data());  // never written through
+  chunk->capacity = chunk->end = static_cast<uint32_t>(slice.size());
+  chunk->block = block;
+  return chunk;
+}
+
+void Rope::Chunk::Destroy(Chunk* chunk) {
+  chunk->~Chunk();
+  std::free(chunk);
+}
+
+void Rope::AddChunk(size_t least) {
+  Push(Chunk::Create(std::max(kChunkBytes - sizeof(Chunk), least)));
+}
+
+void Rope::Push(Chunk* chunk) {
+  memory_ += chunk->MemoryBytes();
   if (tail_ == nullptr) {
     head_ = chunk;
   } else {
@@ -39,15 +61,15 @@ void Rope::PopChunk() {
   Chunk* chunk = head_;
   head_ = chunk->next;
   if (head_ == nullptr) tail_ = nullptr;
-  memory_ -= chunk->capacity + sizeof(Chunk);
-  std::free(chunk);
+  memory_ -= chunk->MemoryBytes();
+  Chunk::Destroy(chunk);
 }
 
 void Rope::Append(std::string_view bytes) {
   while (!bytes.empty()) {
     if (tail_ == nullptr || tail_->end == tail_->capacity) AddChunk(bytes.size());
     const size_t part = std::min<size_t>(bytes.size(), tail_->capacity - tail_->end);
-    std::memcpy(tail_->data() + tail_->end, bytes.data(), part);
+    std::memcpy(tail_->bytes + tail_->end, bytes.data(), part);
     tail_->end += static_cast<uint32_t>(part);
     size_ += part;
     bytes.remove_prefix(part);
@@ -69,23 +91,56 @@ void Rope::Append(Rope&& other) {
   other.size_ = other.memory_ = 0;
 }
 
+void Rope::AppendSlice(const Ref<Block>& block, std::string_view slice) {
+  if (tail_ == nullptr && !slice.empty()) {
+    Push(Chunk::Create(block, slice));
+    size_ += slice.size();
+    return;
+  }
+  const bool follows = tail_ != nullptr && tail_->block.get() == block.get() &&
+                       tail_->bytes + tail_->end == slice.data();
+  if (!follows) return Append(slice);
+  tail_->end += static_cast<uint32_t>(slice.size());
+  tail_->capacity = tail_->end;
+  size_ += slice.size();
+}
+
+void Rope::Unshare() {
+  Chunk** link = &head_;
+  for (Chunk* chunk = head_; chunk != nullptr; chunk = *link) {
+    if (chunk->block) {
+      Chunk* own = Chunk::Create(chunk->size());
+      std::memcpy(own->bytes, chunk->bytes + chunk->begin, chunk->size());
+      own->end = own->capacity;
+      own->next = chunk->next;
+      memory_ += own->MemoryBytes() - chunk->MemoryBytes();
+      if (tail_ == chunk) tail_ = own;
+      Chunk::Destroy(chunk);
+      chunk = *link = own;
+    }
+    link = &chunk->next;
+  }
+}
+
 void Rope::Truncate(size_t size) {
   if (size >= size_) return;
+  if (size == 0) return Clear();
   size_t left = size;
   size_ = size;
   Chunk* chunk = head_;
-  while (left > chunk->end - chunk->begin) {
-    left -= chunk->end - chunk->begin;
+  while (left > chunk->size()) {
+    left -= chunk->size();
     chunk = chunk->next;
   }
   chunk->end = chunk->begin + static_cast<uint32_t>(left);
+  if (chunk->block) chunk->capacity = chunk->end;
   Chunk* rest = chunk->next;
   chunk->next = nullptr;
   tail_ = chunk;
   while (rest != nullptr) {
     Chunk* next = rest->next;
-    memory_ -= rest->capacity + sizeof(Chunk);
-    std::free(rest);
+    memory_ -= rest->MemoryBytes();
+    Chunk::Destroy(rest);
     rest = next;
   }
 }
@@ -93,8 +148,8 @@ void Rope::Truncate(size_t size) {
 void Rope::Consume(size_t bytes) {
   bytes = std::min(bytes, size_);
   size_ -= bytes;
-  while (head_ != nullptr && bytes >= head_->end - head_->begin) {
-    bytes -= head_->end - head_->begin;
+  while (head_ != nullptr && bytes >= head_->size()) {
+    bytes -= head_->size();
     PopChunk();
   }
   if (bytes > 0) head_->begin += static_cast<uint32_t>(bytes);
@@ -110,9 +165,9 @@ void Rope::Clear() {
 int Rope::Gather(size_t bytes, iovec* vectors, int count) const {
   int filled = 0;
   for (Chunk* chunk = head_; chunk != nullptr && filled < count && bytes > 0; chunk = chunk->next) {
-    const size_t part = std::min<size_t>(bytes, chunk->end - chunk->begin);
+    const size_t part = std::min<size_t>(bytes, chunk->size());
     if (part == 0) continue;
-    vectors[filled].iov_base = chunk->data() + chunk->begin;
+    vectors[filled].iov_base = chunk->bytes + chunk->begin;
     vectors[filled].iov_len = part;
     filled++;
     bytes -= part;
@@ -123,7 +178,7 @@ int Rope::Gather(size_t bytes, iovec* vectors, int count) const {
 std::string Rope::ToString() const {
   std::string bytes;
   for (const Chunk* chunk = head_; chunk != nullptr; chunk = chunk->next) {
-    bytes.append(chunk->data() + chunk->begin, chunk->end - chunk->begin);
+    bytes.append(chunk->bytes + chunk->begin, chunk->size());
   }
   return bytes;
 }

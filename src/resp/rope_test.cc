@@ -148,6 +148,64 @@ TEST(RopeTest, TakesAnotherRope) {
   }
 }
 
+Ref<Block> BlockOf(const std::string& bytes) {
+  Ref<Block> block = Block::Create(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), block->data());
+  return block;
+}
+
+TEST(RopeTest, SlicesThatFollowOneAnotherAreOnePiece) {
+  const std::string bytes = Pattern(1000, 8);
+  const Ref<Block> block = BlockOf(bytes);
+  const std::string_view all(block->data(), bytes.size());
+  Rope rope;
+  rope.AppendSlice(block, all.substr(0, 0));
+  EXPECT_EQ(rope.MemoryBytes(), 0u);
+  rope.AppendSlice(block, all.substr(0, 100));
+  rope.AppendSlice(block, all.substr(100, 300));
+  EXPECT_LT(rope.MemoryBytes(), 100u);
+  int filled;
+  EXPECT_EQ(Gathered(rope, 1000, 10, &filled), bytes.substr(0, 400));
+  EXPECT_EQ(filled, 1);
+  // Behind a gap, and behind bytes of its own, the rope copies.
+  rope.AppendSlice(block, all.substr(500, 10));
+  rope.Append("own");
+  rope.AppendSlice(block, all.substr(510, 10));
+  EXPECT_EQ(rope.ToString(), bytes.substr(0, 400) + bytes.substr(500, 10) + "own" + bytes.substr(510, 10));
+  rope.Consume(399);
+  rope.Truncate(3);
+  EXPECT_EQ(rope.ToString(), bytes.substr(399, 1) + bytes.substr(500, 2));
+}
+
+TEST(RopeTest, KeepsTheBlockOfASlice) {
+  const std::string bytes = Pattern(1000, 9);
+  Rope rope;
+  {
+    const Ref<Block> block = BlockOf(bytes);
+    rope.AppendSlice(block, {block->data(), bytes.size()});
+    EXPECT_FALSE(block->unique());
+  }
+  EXPECT_EQ(rope.ToString(), bytes);
+}
+
+TEST(RopeTest, UnshareCopies) {
+  const std::string bytes = Pattern(1000, 10);
+  const Ref<Block> block = BlockOf(bytes);
+  for (const bool more : {false, true}) {
+    Rope rope;
+    rope.AppendSlice(block, {block->data(), 600});
+    rope.Consume(100);
+    if (more) rope.Append("more");
+    rope.Unshare();
+    EXPECT_TRUE(block->unique());
+    EXPECT_GE(rope.MemoryBytes(), 500u);
+    rope.Append("x");
+    EXPECT_EQ(rope.ToString(), bytes.substr(100, 500) + (more ? "more" : "") + "x");
+    rope.Clear();
+    EXPECT_EQ(rope.MemoryBytes(), 0u);
+  }
+}
+
 TEST(RopeTest, Moves) {
   Rope rope;
   rope.Append("abc");

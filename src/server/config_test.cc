@@ -485,7 +485,7 @@ TEST(ConfigGetTest, AnswersWhatClientsAskFor) {
       {"maxmemory-policy", "noeviction"},
       {"replica-read-only", "yes"},
       {"notify-keyspace-events", ""},
-      {"stream-node-max-bytes", "16384"},
+      {"stream-node-max-bytes", "4096"},
       {"stream-node-max-entries", "100"},
       {"port", "6379"},
       {"bind", "* -::*"},

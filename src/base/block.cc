@@ -1,4 +1,4 @@
-#include "data/block.h"
+#include "base/block.h"
 
 #include <cstdlib>
 #include <limits>
