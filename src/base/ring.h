@@ -120,6 +120,8 @@ class Ring {
     if (capacity_ > 16 && size_ <= capacity_ / 8) Resize(capacity_ / 4);
   }
   void Resize(size_t capacity) {
+    // Without a bound the compiler warns of an allocation of all memory there is.
+    CHECK(capacity <= (size_t{1} << 40));
     auto slots = std::make_unique<T[]>(capacity);
     for (size_t i = 0; i < size_; i++) {
       slots[i] = std::move(slots_[Slot(i)]);

@@ -12,16 +12,42 @@
 namespace runnel {
 namespace {
 
-// Replies of one turn to one connection mostly fit the first size; it is one that the allocator hands
-// out from its thread's cache.
+// Memory of a chunk. Replies of one turn to one connection mostly fit one.
 constexpr size_t kChunkBytes = 16 * 1024;
+
+// Chunks that were freed last, for the next ones: nearly every reply takes a chunk and soon gives it back, which would cost
+// the allocator as much as the rest of a small command. The one given back last is still in the processor's cache.
+class SpareChunks {
+ public:
+  ~SpareChunks() {
+    while (count_ > 0) {
+      std::free(spare_[--count_]);
+    }
+  }
+  void* Take() { return count_ > 0 ? spare_[--count_] : std::malloc(kChunkBytes); }
+  void Give(void* chunk) {
+    if (count_ == kMost) return std::free(chunk);
+    spare_[count_++] = chunk;
+  }
+
+ private:
+#ifdef RUNNEL_SANITIZE
+  static constexpr size_t kMost = 0;  // so that whoever uses a chunk that is gone is found
+#else
+  static constexpr size_t kMost = 64;
+#endif
+  size_t count_ = 0;
+  void* spare_[kMost + 1];
+};
+
+thread_local SpareChunks spare_chunks;
 
 }  // namespace
 
 Rope::Chunk* Rope::Chunk::Create(size_t capacity) {
   const size_t memory = sizeof(Chunk) + capacity;
   CHECK(memory <= std::numeric_limits<uint32_t>::max());
-  void* place = std::malloc(memory);
+  void* place = memory == kChunkBytes ? spare_chunks.Take() : std::malloc(memory);
   CHECK(place != nullptr);
   Chunk* chunk = new (place) Chunk;
   chunk->bytes = reinterpret_cast<char*>(chunk + 1);
@@ -39,8 +65,9 @@ Rope::Chunk* Rope::Chunk::Create(const Ref<Block>& block, std::string_view slice
 }
 
 void Rope::Chunk::Destroy(Chunk* chunk) {
+  const bool usual = !chunk->block && sizeof(Chunk) + chunk->capacity == kChunkBytes;
   chunk->~Chunk();
-  std::free(chunk);
+  usual ? spare_chunks.Give(chunk) : std::free(chunk);
 }
 
 void Rope::AddChunk(size_t least) {
