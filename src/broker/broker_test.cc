@@ -45,6 +45,23 @@ TEST_F(BrokerTest, AChainOfMovesEndsBeforeThePushersNextCommand) {
   EXPECT_EQ(c->Received(), "*2\r\n$1\r\nc\r\n$1\r\nx\r\n");
 }
 
+TEST_F(BrokerTest, RepliesMayLeaveBeforeTheTurnEnds) {
+  auto client = harness_.Connect(), other = harness_.Connect();
+  client->Request({"PING", "1"});
+  other->Request({"PING", "2"});
+  EXPECT_GT(client->session().out.size(), 0u);
+  harness_.broker.ReleaseEarly(client->session());
+  EXPECT_TRUE(client->session().out.empty());
+  EXPECT_GT(other->session().out.size(), 0u);
+  client->Request({"PING", "3"});
+  EXPECT_EQ(client->Received(), "$1\r\n1\r\n$1\r\n3\r\n");
+  EXPECT_EQ(other->Received(), "$1\r\n2\r\n");
+  // One that ends with its replies ends now.
+  client->Request({"QUIT"});
+  harness_.broker.ReleaseEarly(client->session());
+  EXPECT_FALSE(client->open());
+}
+
 TEST_F(BrokerTest, ServingWaitsForTheEndOfATransaction) {
   auto waiter = harness_.Connect(), writer = harness_.Connect();
   waiter->Request({"BLPOP", "q", "0"});

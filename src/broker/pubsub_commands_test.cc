@@ -46,6 +46,36 @@ TEST_F(PubSubCommandsTest, UnsubscribingFromAllConfirmsEachOrThatThereIsNone) {
                     ">3 $11 unsubscribe $1 b :1 >3 $11 unsubscribe $1 a :0"));
 }
 
+// They are sent from bytes that all of them share.
+TEST_F(PubSubCommandsTest, ManySubscribersGetEveryMessageInOrder) {
+  std::vector<std::unique_ptr<BrokerHarness::Client>> subscribers;
+  for (int i = 0; i < 10; i++) {
+    subscribers.push_back(harness_.Connect());
+    if (i % 2 == 1) subscribers.back()->Run("HELLO 3");
+    subscribers.back()->Run(i < 5 ? "SUBSCRIBE c d" : "SUBSCRIBE c");
+  }
+  auto publisher = harness_.Connect();
+  const std::string large(50'000, 'x');
+  std::vector<std::string> expected(subscribers.size());
+  // Nobody takes what it got, so that later turns must leave the bytes of the earlier ones alone.
+  for (int turn = 0; turn < 5; turn++) {
+    for (const auto& [channel, text] :
+         {std::pair<std::string, std::string>{"c", "1"}, {"c", "22"}, {"d", "333"}, {"c", large}}) {
+      publisher->Request({"PUBLISH", channel, text + std::to_string(turn)});
+      for (size_t i = 0; i < subscribers.size(); i++) {
+        if (channel == "d" && i >= 5) continue;
+        const std::string message = text + std::to_string(turn);
+        expected[i] += (i % 2 == 1 ? ">3" : "*3") + std::string("\r\n$7\r\nmessage\r\n$1\r\n") + channel +
+                       "\r\n$" + std::to_string(message.size()) + "\r\n" + message + "\r\n";
+      }
+    }
+    harness_.broker.EndTurn();
+  }
+  for (size_t i = 0; i < subscribers.size(); i++) {
+    EXPECT_EQ(subscribers[i]->Received(), expected[i]);
+  }
+}
+
 TEST_F(PubSubCommandsTest, EachSubscriptionThatMatchesGetsTheMessage) {
   auto client = harness_.Connect(), publisher = harness_.Connect();
   client->Run("SUBSCRIBE abc");

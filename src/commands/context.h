@@ -56,23 +56,26 @@ class Context {
   // The entry of a key that exists now; nullptr otherwise. A key that is past its expiry is removed by this. Counts as an access
   // to the key. Good until the next effect on the key.
   const Entry* Find(const KeyRef& key) {
-    const Entry* entry = Peek(key);
-    if (entry == nullptr) {
-      misses_++;
-      if (notify_classes_ & kNotifyKeyMiss) Notify(kNotifyKeyMiss, "keymiss", key);
-      return nullptr;
-    }
-    hits_++;
-    if (!no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
+    const Entry* entry = Examine(key);
+    if (entry != nullptr && !no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
     return entry;
   }
+  // The same for a command that asks about the key without using its value (TTL, TYPE, EXISTS): a hit or a miss, but the
+  // key's last use stays what it was.
+  const Entry* Examine(const KeyRef& key) {
+    const Entry* entry = Peek(key);
+    if (entry == nullptr) Notify(kNotifyKeyMiss, "keymiss", key);
+    CountLookup(entry != nullptr);
+    return entry;
+  }
+  void CountLookup(bool hit) { hit ? hits_++ : misses_++; }
   // The same for a command that is about to write the key: not counted as a hit or a miss.
   const Entry* FindForWrite(const KeyRef& key) {
     const Entry* entry = Peek(key);
     if (entry != nullptr && !no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
     return entry;
   }
-  // The same without counting as an access at all: for commands about the key (OBJECT, TTL, DEBUG).
+  // The same without counting at all.
   const Entry* Peek(const KeyRef& key) {
     const Entry* entry = keyspace_.Find(key);
     if (entry != nullptr && entry->ExpiredAt(now_ms_)) {

@@ -20,12 +20,4 @@ inline void NotifyDeleted(Context& context, const KeyRef& key) {
   context.Notify(kNotifyGeneric, "del", key);
 }
 
-// The entry of a key that a command asks about without using its value (TTL, TYPE, EXISTS): its
-// last use stays what it was.
-inline const Entry* Examine(Context& context, const KeyRef& key) {
-  const Entry* entry = context.Peek(key);
-  if (entry == nullptr) context.Notify(kNotifyKeyMiss, "keymiss", key);
-  return entry;
-}
-
 }  // namespace runnel

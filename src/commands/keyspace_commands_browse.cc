@@ -62,6 +62,7 @@ uint64_t Random64() {
 // The entry that an OBJECT command asks about; nullptr, with the reply written, if there is none.
 const Entry* ObjectEntry(Context& context) {
   const Entry* entry = context.Peek(context.Key(2));
+  context.CountLookup(entry != nullptr);
   if (entry == nullptr) context.reply().Null();
   return entry;
 }

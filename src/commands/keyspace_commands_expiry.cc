@@ -77,7 +77,7 @@ void SetExpiry(Context& context, ExpiryUnit unit, std::string_view command) {
 
 // Answers with the expiry of the first argument, counted from `since_ms` on.
 void ReplyExpiry(Context& context, int64_t since_ms, bool seconds) {
-  const Entry* entry = Examine(context, context.Key(1));
+  const Entry* entry = context.Examine(context.Key(1));
   if (entry == nullptr) return context.reply().Integer(-2);
   if (!entry->has_expiry()) return context.reply().Integer(-1);
   const int64_t ms = std::max<int64_t>(entry->expire_at_ms() - since_ms, 0);

@@ -80,7 +80,7 @@ void Del(Context& context) {
 void Exists(Context& context) {
   int64_t found = 0;
   for (size_t i = 1; i < context.argc(); i++) {
-    if (Examine(context, context.Key(i)) != nullptr) found++;
+    if (context.Examine(context.Key(i)) != nullptr) found++;
   }
   context.reply().Integer(found);
 }
@@ -94,7 +94,7 @@ void Touch(Context& context) {
 }
 
 void Type(Context& context) {
-  const Entry* entry = Examine(context, context.Key(1));
+  const Entry* entry = context.Examine(context.Key(1));
   context.reply().Simple(entry == nullptr ? "none" : FindObjectKind(entry->type())->name);
 }
 
