@@ -1,9 +1,9 @@
 #pragma once
 
 // CHECK states what must hold for the process to go on: it is compiled into every build, and a
-// failure aborts with the place and the expression, because going on would write wrong state to disk.
-// ASSERT states the same for paths where the test costs something; it is there in the test and
-// sanitizer builds (RUNNEL_ASSERTIONS).
+// failure aborts with the place and the expression, because going on would write wrong state to
+// disk. ASSERT states the same for paths where the test costs something; it is there in the test
+// and sanitizer builds (RUNNEL_ASSERTIONS).
 
 namespace runnel {
 
@@ -12,9 +12,9 @@ namespace runnel {
 
 }  // namespace runnel
 
-#define CHECK(expression)                                                  \
-  (__builtin_expect(static_cast<bool>(expression), 1)                      \
-       ? static_cast<void>(0)                                              \
+#define CHECK(expression)                             \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? static_cast<void>(0)                         \
        : ::runnel::AssertionFailed(__FILE__, __LINE__, #expression))
 
 #ifdef RUNNEL_ASSERTIONS

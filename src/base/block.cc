@@ -19,7 +19,9 @@ Ref<Block> Block::Create(size_t capacity) {
   return Ref<Block>::Adopt(block);
 }
 
-size_t Block::MemoryBytes() const { return sizeof(Block) + capacity_; }
+size_t Block::MemoryBytes() const {
+  return sizeof(Block) + capacity_;
+}
 
 void Block::Unref() const {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;

@@ -9,9 +9,10 @@
 
 namespace runnel {
 
-// A reference-counted byte buffer: what lists and streams are made of, and what replies to many are sent from. Bytes are
-// written once and never change; the owner of an open block appends behind them. So whoever holds a
-// reference and remembers a size sees the same bytes for as long as it likes, from any thread.
+// A reference-counted byte buffer: what lists and streams are made of, and what replies to many are
+// sent from. Bytes are written once and never change; the owner of an open block appends behind
+// them. So whoever holds a reference and remembers a size sees the same bytes for as long as it
+// likes, from any thread.
 //
 // The buffer lies directly behind the header in one allocation.
 class Block {

@@ -37,9 +37,9 @@ class Encoder {
   std::string* out_;
 };
 
-// Reads what an Encoder wrote from bytes that may be damaged. The first field that does not fit makes the
-// decoder bad; from then on every field reads as zero or empty, so that a caller may read a whole
-// record and test ok() once. Views returned point into the input.
+// Reads what an Encoder wrote from bytes that may be damaged. The first field that does not fit
+// makes the decoder bad; from then on every field reads as zero or empty, so that a caller may read
+// a whole record and test ok() once. Views returned point into the input.
 class Decoder {
  public:
   explicit Decoder(std::string_view input) : in_(input.data()), end_(input.data() + input.size()) {}
@@ -91,8 +91,8 @@ class Decoder {
     in_ += size;
     return value;
   }
-  // A count of things that take at least `least_bytes` (>= 1) each in what remains: a damaged count cannot
-  // make the caller reserve more than the input could hold.
+  // A count of things that take at least `least_bytes` (>= 1) each in what remains: a damaged count
+  // cannot make the caller reserve more than the input could hold.
   uint64_t Count(size_t least_bytes) {
     const uint64_t count = Varint();
     if (count > remaining() / least_bytes) {

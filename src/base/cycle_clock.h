@@ -10,8 +10,8 @@
 
 namespace runnel {
 
-// A clock for durations that is read in a few nanoseconds, so that every command can be timed: the processor's time stamp counter, or
-// the steady clock where there is none that we know.
+// A clock for durations that is read in a few nanoseconds, so that every command can be timed: the
+// processor's time stamp counter, or the steady clock where there is none that we know.
 inline uint64_t ReadCycles() {
 #if defined(__x86_64__)
   return __rdtsc();
@@ -22,8 +22,8 @@ inline uint64_t ReadCycles() {
 #endif
 }
 
-// How long one cycle is, measured against the steady clock since the process began; the first call takes a
-// fraction of a millisecond, and the figure gets better with time.
+// How long one cycle is, measured against the steady clock since the process began; the first call
+// takes a fraction of a millisecond, and the figure gets better with time.
 double NanosPerCycle();
 
 }  // namespace runnel

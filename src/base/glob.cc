@@ -5,7 +5,9 @@
 namespace runnel {
 namespace {
 
-char Fold(char c, bool ignore_case) { return ignore_case ? ToLower(c) : c; }
+char Fold(char c, bool ignore_case) {
+  return ignore_case ? ToLower(c) : c;
+}
 
 // Matches `c` against the class that begins behind '[' at pattern[*at]; moves *at behind the class.
 bool MatchClass(std::string_view pattern, size_t* at, char c, bool ignore_case) {
@@ -36,8 +38,8 @@ bool MatchClass(std::string_view pattern, size_t* at, char c, bool ignore_case) 
 
 }  // namespace
 
-// Walks both sides once; at a mismatch it returns to the last star and lets that take one byte more. Earlier
-// stars need never be tried again, so the work is bounded by pattern times text.
+// Walks both sides once; at a mismatch it returns to the last star and lets that take one byte
+// more. Earlier stars need never be tried again, so the work is bounded by pattern times text.
 bool GlobMatch(std::string_view pattern, std::string_view text, bool ignore_case) {
   if (text.empty()) return pattern.empty();
   size_t p = 0;
@@ -46,7 +48,8 @@ bool GlobMatch(std::string_view pattern, std::string_view text, bool ignore_case
   size_t star_text = 0;                  // where the text went on from there
   while (true) {
     if (p < pattern.size() && pattern[p] == '*') {
-      while (p < pattern.size() && pattern[p] == '*') p++;
+      while (p < pattern.size() && pattern[p] == '*')
+        p++;
       if (p == pattern.size()) return true;
       star = p;
       star_text = t;

@@ -4,9 +4,9 @@
 
 namespace runnel {
 
-// Redis's glob over bytes: `*` any run, `?` one byte, `[a-z]` `[^x]` classes, `\` takes the next byte as it
-// is. The pattern is never wrong: a class that does not end takes the rest of the pattern.
-// Nothing but the empty pattern matches the empty text, as in Redis.
+// Redis's glob over bytes: `*` any run, `?` one byte, `[a-z]` `[^x]` classes, `\` takes the next
+// byte as it is. The pattern is never wrong: a class that does not end takes the rest of the
+// pattern. Nothing but the empty pattern matches the empty text, as in Redis.
 bool GlobMatch(std::string_view pattern, std::string_view text, bool ignore_case = false);
 
 }  // namespace runnel

@@ -16,6 +16,8 @@ uint64_t HashKey(std::string_view name) {
   return XXH3_64bits_withSeed(name.data(), name.size(), kSeed);
 }
 
-uint64_t Checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+uint64_t Checksum(std::string_view bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 }  // namespace runnel

@@ -29,7 +29,8 @@ std::string OpenLog(const std::string& path) {
   try {
     std::shared_ptr<spdlog::logger> logger;
     if (path.empty()) {
-      logger = std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stdout_sink_mt>());
+      logger =
+          std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stdout_sink_mt>());
     } else {
       logger = std::make_shared<spdlog::logger>(
           "", std::make_shared<spdlog::sinks::basic_file_sink_mt>(path, false));

@@ -22,7 +22,9 @@ namespace runnel {
 
 void CountThisThread() {}
 
-size_t AllocatedBytes() { return __sanitizer_get_current_allocated_bytes(); }
+size_t AllocatedBytes() {
+  return __sanitizer_get_current_allocated_bytes();
+}
 
 size_t AllocationSize(const void* pointer) {
   return pointer == nullptr ? 0 : __sanitizer_get_allocated_size(pointer);
@@ -35,7 +37,9 @@ AllocatorStats ReadAllocatorStats() {
 
 void PurgeAllocator() {}
 
-const char* AllocatorName() { return "libc"; }
+const char* AllocatorName() {
+  return "libc";
+}
 
 #else
 
@@ -78,7 +82,8 @@ void CountThisThread() {
   if (registration.slot >= 0) return;
   const int slot = threads.load();
   CHECK(slot < kMaxThreads);
-  totals[slot] = {Mallctl<uint64_t*>("thread.allocatedp"), Mallctl<uint64_t*>("thread.deallocatedp")};
+  totals[slot] = {Mallctl<uint64_t*>("thread.allocatedp"),
+                  Mallctl<uint64_t*>("thread.deallocatedp")};
   registration.slot = slot;
   threads.store(slot + 1);
 }
@@ -111,8 +116,8 @@ void PurgeAllocator() {
 
 const char* AllocatorName() {
   static char name[32];
-  std::snprintf(name, sizeof(name), "jemalloc-%d.%d.%d", JEMALLOC_VERSION_MAJOR, JEMALLOC_VERSION_MINOR,
-                JEMALLOC_VERSION_BUGFIX);
+  std::snprintf(name, sizeof(name), "jemalloc-%d.%d.%d", JEMALLOC_VERSION_MAJOR,
+                JEMALLOC_VERSION_MINOR, JEMALLOC_VERSION_BUGFIX);
   return name;
 }
 

@@ -7,12 +7,12 @@
 
 namespace runnel {
 
-// Makes the calling thread's allocations count in AllocatedBytes(). Each thread that allocates or frees
-// data calls it once at its start; its share stays in the sum after its end.
+// Makes the calling thread's allocations count in AllocatedBytes(). Each thread that allocates or
+// frees data calls it once at its start; its share stays in the sum after its end.
 void CountThisThread();
 
-// Bytes allocated and not yet freed by the threads that count (as jemalloc rounds them). Costs a few
-// loads; the share of another thread may be a moment old.
+// Bytes allocated and not yet freed by the threads that count (as jemalloc rounds them). Costs a
+// few loads; the share of another thread may be a moment old.
 size_t AllocatedBytes();
 
 // Bytes that the allocation at `pointer` really takes; 0 for nullptr.

@@ -74,7 +74,8 @@ constexpr std::array<uint64_t, 20> kPowersOfTen = [] {
 }  // namespace
 
 size_t DecimalDigits(uint64_t value) {
-  // 1233 / 4096 is the logarithm of 2, near enough for 64 bits; the table corrects what is one too many.
+  // 1233 / 4096 is the logarithm of 2, near enough for 64 bits; the table corrects what is one too
+  // many.
   const size_t digits = static_cast<size_t>(std::bit_width(value | 1) * 1233) >> 12;
   return digits + (value >= kPowersOfTen[digits] ? 1 : 0) + (value == 0 ? 1 : 0);
 }
@@ -151,18 +152,20 @@ std::optional<uint64_t> ParseDigits(std::string_view text) {
 }
 
 std::optional<double> ParseDouble(std::string_view text) {
-  return ParseFloating<double>(text, [](const char* in, char** end) { return std::strtod(in, end); });
+  return ParseFloating<double>(text,
+                               [](const char* in, char** end) { return std::strtod(in, end); });
 }
 
 std::optional<long double> ParseLongDouble(std::string_view text) {
-  return ParseFloating<long double>(text,
-                                    [](const char* in, char** end) { return std::strtold(in, end); });
+  return ParseFloating<long double>(
+      text, [](const char* in, char** end) { return std::strtold(in, end); });
 }
 
 std::string FormatDouble(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  if (std::abs(value) < 1e15 && value == std::trunc(value) && !(value == 0 && std::signbit(value))) {
+  if (std::abs(value) < 1e15 && value == std::trunc(value) &&
+      !(value == 0 && std::signbit(value))) {
     char buffer[kMaxDecimal];
     return std::string(buffer, WriteDecimal(buffer, static_cast<int64_t>(value)));
   }
@@ -172,7 +175,8 @@ std::string FormatDouble(double value) {
 }
 
 std::string FormatLongDouble(long double value) {
-  // 17 digits hide the last bits of a long double's 19, which are the ones that rounding leaves wrong.
+  // 17 digits hide the last bits of a long double's 19, which are the ones that rounding leaves
+  // wrong.
   char buffer[5200];
   const int size = std::snprintf(buffer, sizeof(buffer), "%.17Lf", value);
   std::string text(buffer, static_cast<size_t>(size));

@@ -18,25 +18,27 @@ size_t DecimalDigits(uint64_t value);
 char* WriteDecimal(char* out, uint64_t value);
 char* WriteDecimal(char* out, int64_t value);
 
-// A 64-bit integer in its canonical form only: an optional minus and digits without leading zeros or
-// blanks, as Redis takes integers in arguments.
+// A 64-bit integer in its canonical form only: an optional minus and digits without leading zeros
+// or blanks, as Redis takes integers in arguments.
 std::optional<int64_t> ParseInteger(std::string_view text);
 
 // Digits only, at least one, leading zeros allowed, at most 2^64-1.
 std::optional<uint64_t> ParseDigits(std::string_view text);
 
-// A floating point number as Redis takes it: what strtod reads, wholly, no blank before it, not NaN. "inf" is allowed.
+// A floating point number as Redis takes it: what strtod reads, wholly, no blank before it, not
+// NaN. "inf" is allowed.
 std::optional<double> ParseDouble(std::string_view text);
 std::optional<long double> ParseLongDouble(std::string_view text);
 
 // The shortest text that reads back as the same number ("3", "0.1", "1e+30", "inf", "-inf", "nan").
 std::string FormatDouble(double value);
 
-// Decimal digits after the point, at most 17, trailing zeros removed, never an exponent: the form of
-// INCRBYFLOAT's results.
+// Decimal digits after the point, at most 17, trailing zeros removed, never an exponent: the form
+// of INCRBYFLOAT's results.
 std::string FormatLongDouble(long double value);
 
-// "100", "1k" (1000), "1kb" (1024), "1m", "1mb", "1g", "1gb", letters in any case: sizes in redis.conf.
+// "100", "1k" (1000), "1kb" (1024), "1m", "1mb", "1g", "1gb", letters in any case: sizes in
+// redis.conf.
 std::optional<uint64_t> ParseMemorySize(std::string_view text);
 
 }  // namespace runnel

@@ -6,7 +6,8 @@
 
 namespace runnel {
 
-// A quick generator for choices that need not be secret (xorshift128+ seeded by SplitMix64). The same seed gives the same numbers.
+// A quick generator for choices that need not be secret (xorshift128+ seeded by SplitMix64). The
+// same seed gives the same numbers.
 class Random {
  public:
   explicit Random(uint64_t seed);

@@ -7,8 +7,9 @@
 
 namespace runnel {
 
-// A counted reference to a T that has `void AddRef() const` and `void Unref() const` (the latter frees the object with the
-// last reference). The counter is the object's own, so a T can be laid out as one allocation.
+// A counted reference to a T that has `void AddRef() const` and `void Unref() const` (the latter
+// frees the object with the last reference). The counter is the object's own, so a T can be laid
+// out as one allocation.
 template <class T>
 class Ref {
  public:

@@ -9,9 +9,9 @@
 namespace runnel {
 
 // A sequence with cheap pushes and pops at both ends and access by position: a vector laid around a
-// ring. An empty ring owns no memory, which is why it is used instead of std::deque (a list or a stream
-// with one block is the common case, and a server holds many). T is movable and default-constructible.
-// References are good until the next change of the sequence.
+// ring. An empty ring owns no memory, which is why it is used instead of std::deque (a list or a
+// stream with one block is the common case, and a server holds many). T is movable and
+// default-constructible. References are good until the next change of the sequence.
 template <class T>
 class Ring {
  public:

@@ -9,8 +9,8 @@
 
 namespace runnel {
 
-// The ID of a stream entry: milliseconds (of the Unix clock, where the server chose it) and a sequence
-// number that tells entries of one millisecond apart. Ordered by both.
+// The ID of a stream entry: milliseconds (of the Unix clock, where the server chose it) and a
+// sequence number that tells entries of one millisecond apart. Ordered by both.
 struct StreamId {
   uint64_t ms = 0;
   uint64_t seq = 0;
@@ -36,7 +36,8 @@ inline constexpr size_t kMaxStreamIdText = 41;
 // Writes "ms-seq" at `out` (room for kMaxStreamIdText bytes); returns the place behind it.
 char* WriteStreamId(char* out, StreamId id);
 
-// Does the same for IDs that follow one another: most digits of a time are those of the time before.
+// Does the same for IDs that follow one another: most digits of a time are those of the time
+// before.
 class StreamIdWriter {
  public:
   char* Write(char* out, StreamId id);
@@ -49,8 +50,8 @@ class StreamIdWriter {
   char digits_[kKeptDigits] = {};
 };
 
-// Reads "ms-seq" or "ms" as Redis does: digits only, leading zeros allowed, each number within 64 bits.
-// Where "-seq" is missing, `missing_seq` takes its place.
+// Reads "ms-seq" or "ms" as Redis does: digits only, leading zeros allowed, each number within 64
+// bits. Where "-seq" is missing, `missing_seq` takes its place.
 std::optional<StreamId> ParseStreamId(std::string_view text, uint64_t missing_seq);
 
 }  // namespace runnel

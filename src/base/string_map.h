@@ -8,8 +8,9 @@
 
 namespace runnel {
 
-// Hash maps with string keys that are looked up by a string_view without making a string. (The system's Abseil is built
-// with a string_view of its own, so its default hash does not take the standard one.)
+// Hash maps with string keys that are looked up by a string_view without making a string. (The
+// system's Abseil is built with a string_view of its own, so its default hash does not take the
+// standard one.)
 struct StringHash {
   using is_transparent = void;
   size_t operator()(std::string_view text) const { return HashKey(text); }

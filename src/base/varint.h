@@ -31,8 +31,8 @@ inline char* WriteVarint(char* out, uint64_t value) {
   return out;
 }
 
-// Reads a varint that begins at `in` and ends before `end`; returns the place behind it, or nullptr if the
-// bytes end inside it or it does not fit 64 bits.
+// Reads a varint that begins at `in` and ends before `end`; returns the place behind it, or nullptr
+// if the bytes end inside it or it does not fit 64 bits.
 inline const char* ReadVarint(const char* in, const char* end, uint64_t* value) {
   uint64_t result = 0;
   for (int shift = 0; shift < 64 && in < end; shift += 7) {

@@ -24,7 +24,8 @@ bool LooksLikeHttp(std::string_view name) {
   return EqualsIgnoreCase(name, "post") || EqualsIgnoreCase(name, "host:");
 }
 
-// The confirmations of (un)subscribing are messages rather than replies: CLIENT REPLY OFF does not mute them.
+// The confirmations of (un)subscribing are messages rather than replies: CLIENT REPLY OFF does not
+// mute them.
 bool ConfirmsSubscription(const CommandSpec& spec) {
   return (spec.flags & kPubSub) != 0 && (spec.flags & kInSubscribe) != 0;
 }
@@ -45,8 +46,8 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       }),
       waiters_([this](Session& session) { Resume(session); }),
       nanos_per_cycle_(NanosPerCycle()) {
-  for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
-                            GroupCommands()}) {
+  for (const auto family :
+       {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(), GroupCommands()}) {
     commands_.Add(family);
   }
   keyspace_.Observe(this);
@@ -250,9 +251,10 @@ Broker::Verdict Broker::Check(Session& session, const Command& command) {
     return reject("OOM command not allowed when used memory > 'maxmemory'.");
   }
   if (session.reply.protocol() == 2 && session.subscriptions() > 0 && (flags & kInSubscribe) == 0) {
-    return reject(fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
-                              "QUIT / RESET are allowed in this context",
-                              command.full_name));
+    return reject(
+        fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
+                    "QUIT / RESET are allowed in this context",
+                    command.full_name));
   }
   // Redis takes a monitor for a replica here, and tells it so.
   if (session.monitor && (effective & (kWrite | kReadOnly | kMayReplicate)) != 0) {
@@ -285,11 +287,13 @@ void Broker::Reject(Session& session, const Command* command, std::string_view e
   session.reply.Error(error);
 }
 
-void Broker::Queue(Session& session, const Command& command, std::span<const std::string_view> args) {
+void Broker::Queue(Session& session, const Command& command,
+                   std::span<const std::string_view> args) {
   Transaction& transaction = session.transaction;
   // What follows a refused command can only be discarded.
   if (!transaction.broken) {
-    QueuedCommand& queued = transaction.queue.emplace_back(QueuedCommand{&command, OwnedArgs(args)});
+    QueuedCommand& queued =
+        transaction.queue.emplace_back(QueuedCommand{&command, OwnedArgs(args)});
     transaction.queue_bytes += queued.args.MemoryBytes() + sizeof(QueuedCommand);
     transaction.flags |= command.spec->flags;
   }
@@ -320,8 +324,8 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
   if (!session.blocked) Account(session, command, execution.shown_args(), cycles, failed);
 }
 
-void Broker::Account(Session& session, const Command& command, std::span<const std::string_view> args,
-                     uint64_t cycles, bool failed) {
+void Broker::Account(Session& session, const Command& command,
+                     std::span<const std::string_view> args, uint64_t cycles, bool failed) {
   const double nanos = static_cast<double>(cycles) * nanos_per_cycle_;
   const uint32_t flags = command.spec->flags;
   stats_.commands_processed++;
@@ -464,10 +468,12 @@ void Broker::PublishEvent(NotifyClass event_class, std::string_view event, const
   const uint32_t classes = settings_.notify_classes;
   if ((classes & event_class) == 0) return;
   if ((classes & kNotifyKeyspace) != 0) {
-    pubsub_.Publish(Subscription::kChannel, fmt::format("__keyspace@{}__:{}", key.db, key.name), event);
+    pubsub_.Publish(Subscription::kChannel, fmt::format("__keyspace@{}__:{}", key.db, key.name),
+                    event);
   }
   if ((classes & kNotifyKeyevent) != 0) {
-    pubsub_.Publish(Subscription::kChannel, fmt::format("__keyevent@{}__:{}", key.db, event), key.name);
+    pubsub_.Publish(Subscription::kChannel, fmt::format("__keyevent@{}__:{}", key.db, event),
+                    key.name);
   }
 }
 
@@ -558,7 +564,8 @@ void Broker::NoteOutput(Session& session) {
     dirty_.push_back(&session);
   }
   if (session.out.size() > kSmallOutput && !session.killed && OverOutputLimit(session)) {
-    // It stays among subscribers and waiters until the turn ends: they may be in the middle of visiting it.
+    // It stays among subscribers and waiters until the turn ends: they may be in the middle of
+    // visiting it.
     session.out.Clear();
     session.closing = session.killed = true;
     killed_.push_back(&session);
@@ -627,8 +634,8 @@ void Broker::RunCron() {
   CheckSessions();
 }
 
-// The keys of a database are kept in the order of their expiry, so this never looks at a key in vain. It stops after a
-// while all the same: a million keys may expire at once.
+// The keys of a database are kept in the order of their expiry, so this never looks at a key in
+// vain. It stops after a while all the same: a million keys may expire at once.
 void Broker::ExpireKeys() {
   constexpr int64_t kBudgetUs = 20 * 1000;
   constexpr int kKeysPerLook = 64;
@@ -665,6 +672,8 @@ void Broker::CheckSessions() {
   }
 }
 
-size_t Broker::used_memory() const { return AllocatedBytes(); }
+size_t Broker::used_memory() const {
+  return AllocatedBytes();
+}
 
 }  // namespace runnel

@@ -26,7 +26,8 @@
 
 namespace runnel {
 
-// What the broker's surroundings do for it. Command families of higher layers cast this to the class they know.
+// What the broker's surroundings do for it. Command families of higher layers cast this to the
+// class they know.
 class BrokerHost {
  public:
   virtual ~BrokerHost() = default;
@@ -38,10 +39,10 @@ inline constexpr int64_t kCronHz = 10;
 // A pause of command execution (CLIENT PAUSE).
 enum class Pause : uint8_t { kNone, kWrites, kAll };
 
-// The single-threaded core. It owns the sessions, executes their requests, keeps those that must wait, and decides
-// when replies leave. It has no sockets, no threads and no timers of its own: the network calls Connect,
-// Execute and Disconnect, and the event loop calls EndTurn once per round and RunTimers when NextTimerMs
-// says so.
+// The single-threaded core. It owns the sessions, executes their requests, keeps those that must
+// wait, and decides when replies leave. It has no sockets, no threads and no timers of its own: the
+// network calls Connect, Execute and Disconnect, and the event loop calls EndTurn once per round
+// and RunTimers when NextTimerMs says so.
 class Broker final : private KeyspaceObserver {
  public:
   // Everything is borrowed and outlives the broker.
@@ -59,23 +60,27 @@ class Broker final : private KeyspaceObserver {
   void UpdateTime();
   // Executes one request. The views are not kept. REQUIRES: session.takes_requests().
   void Execute(Session& session, std::span<const std::string_view> args);
-  // At the end of the turn, or soon after, Transport::Continue is called: the network can take on requests again.
+  // At the end of the turn, or soon after, Transport::Continue is called: the network can take on
+  // requests again.
   void ContinueLater(Session& session) { continued_.push_back(&session); }
-  // The bytes were no request: the reply is this error ("ERR Protocol error: ..."), and the session ends.
+  // The bytes were no request: the reply is this error ("ERR Protocol error: ..."), and the session
+  // ends.
   void FailProtocol(Session& session, std::string_view error);
 
   // --- For the event loop ---
 
-  // The end of a round: what was done in it is sealed, and its replies leave as far as the gate lets them.
+  // The end of a round: what was done in it is sealed, and its replies leave as far as the gate
+  // lets them.
   void EndTurn();
-  // Sends the session's replies before the turn ends, if nothing in this turn or before it has to be safe first. The
-  // session may have ended after this.
+  // Sends the session's replies before the turn ends, if nothing in this turn or before it has to
+  // be safe first. The session may have ended after this.
   void ReleaseEarly(Session& session);
   // Milliseconds until RunTimers has something to do; -1 if nothing waits.
   int64_t NextTimerMs();
   // Times out waits, ends pauses.
   void RunTimers();
-  // kCronHz times a second: expiry of keys that nobody asks for, idle clients, output limits, rates.
+  // kCronHz times a second: expiry of keys that nobody asks for, idle clients, output limits,
+  // rates.
   void RunCron();
 
   // --- For commands ---
@@ -105,9 +110,10 @@ class Broker final : private KeyspaceObserver {
   int64_t now_us() const { return now_us_; }
   int64_t steady_ms() const { return steady_ms_; }
 
-  // Runs a command that is allowed now, as part of the current execution or (resumed) after a wait: EXEC's way to its
-  // queue.
-  void Run(Session& session, const Command& command, std::span<const std::string_view> args, bool resumed);
+  // Runs a command that is allowed now, as part of the current execution or (resumed) after a wait:
+  // EXEC's way to its queue.
+  void Run(Session& session, const Command& command, std::span<const std::string_view> args,
+           bool resumed);
   // The session's command waits.
   void Block(Execution& execution, Wait wait);
   // Ends the wait of a blocked session; its reply is written by the caller through session.reply.
@@ -117,8 +123,8 @@ class Broker final : private KeyspaceObserver {
   // The reply of a wait that something else has ended: this error, or OK if it is empty.
   void ReplyOutcome(Session& session, std::string_view error);
 
-  // Delivers the message to a subscriber or monitor, as it stands; see PubSub::Deliver. One that the running command itself causes to its own session
-  // comes behind the command's reply.
+  // Delivers the message to a subscriber or monitor, as it stands; see PubSub::Deliver. One that
+  // the running command itself causes to its own session comes behind the command's reply.
   void Deliver(Session& session, const Ref<runnel::Block>& block, std::string_view bytes);
   void PublishEvent(NotifyClass event_class, std::string_view event, const KeyRef& key);
   // Removes a key whose time is over, as an effect of its own.
@@ -202,13 +208,15 @@ class Broker final : private KeyspaceObserver {
   int64_t steady_ms_ = 0;
   Session* running_ = nullptr;  // whose command runs
   Rope after_reply_;            // messages to `running_` that come behind its reply
-  std::unique_ptr<Blocking> resuming_;  // how `running_` waited until now, while its command is run again
-  int depth_ = 0;               // commands inside commands: EXEC's queue, reruns
+  std::unique_ptr<Blocking>
+      resuming_;   // how `running_` waited until now, while its command is run again
+  int depth_ = 0;  // commands inside commands: EXEC's queue, reruns
   uint64_t failed_commands_ = 0;
   // When the last command ended, or the time of the turn was read: the next command begins there.
   uint64_t cycles_ = 0;
   double nanos_per_cycle_;
-  // The name that was looked up last, as it was written, and the command. Clients repeat themselves.
+  // The name that was looked up last, as it was written, and the command. Clients repeat
+  // themselves.
   std::string last_name_;
   const Command* last_found_ = nullptr;
   uint64_t changes_ = 0;

@@ -1,5 +1,5 @@
-// The broker's own rules, with real commands on a real keyspace but without sockets: who is served when, what a transaction
-// sees, when replies leave, and how a session ends.
+// The broker's own rules, with real commands on a real keyspace but without sockets: who is served
+// when, what a transaction sees, when replies leave, and how a session ends.
 
 #include "broker/broker.h"
 
@@ -16,7 +16,8 @@ using testing::BrokerHarness;
 class BrokerTest : public ::testing::Test {
  protected:
   BrokerTest() {
-    for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands()}) {
+    for (const auto family :
+         {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands()}) {
       harness_.broker.commands().Add(family);
     }
   }
@@ -35,7 +36,8 @@ TEST_F(BrokerTest, WaitersAreServedOldestFirst) {
 }
 
 TEST_F(BrokerTest, AChainOfMovesEndsBeforeThePushersNextCommand) {
-  auto a = harness_.Connect(), b = harness_.Connect(), c = harness_.Connect(), pusher = harness_.Connect();
+  auto a = harness_.Connect(), b = harness_.Connect(), c = harness_.Connect(),
+       pusher = harness_.Connect();
   a->Request({"BLMOVE", "a", "b", "LEFT", "RIGHT", "0"});
   b->Request({"BLMOVE", "b", "c", "LEFT", "RIGHT", "0"});
   c->Request({"BLPOP", "c", "0"});
@@ -131,8 +133,10 @@ TEST_F(BrokerTest, ARefusedCommandMakesExecDiscardAll) {
   auto client = harness_.Connect();
   client->Ask({"MULTI"});
   client->Ask({"SET", "k", "v"});
-  EXPECT_EQ(client->Ask({"NOSUCH", "x"}), "-ERR unknown command 'NOSUCH', with args beginning with: 'x' \r\n");
-  EXPECT_EQ(client->Ask({"EXEC"}), "-EXECABORT Transaction discarded because of previous errors.\r\n");
+  EXPECT_EQ(client->Ask({"NOSUCH", "x"}),
+            "-ERR unknown command 'NOSUCH', with args beginning with: 'x' \r\n");
+  EXPECT_EQ(client->Ask({"EXEC"}),
+            "-EXECABORT Transaction discarded because of previous errors.\r\n");
   EXPECT_EQ(client->Ask({"EXISTS", "k"}), ":0\r\n");
 }
 
@@ -140,7 +144,8 @@ TEST_F(BrokerTest, AMessageToOneselfComesBehindTheReply) {
   auto client = harness_.Connect();
   client->Ask({"HELLO", "3"});
   client->Ask({"SUBSCRIBE", "c"});
-  EXPECT_EQ(client->Ask({"PUBLISH", "c", "m"}), ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
+  EXPECT_EQ(client->Ask({"PUBLISH", "c", "m"}),
+            ":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n");
 }
 
 TEST_F(BrokerTest, ASubscriberThatDoesNotReadIsClosedAndNotRemembered) {
@@ -195,7 +200,8 @@ TEST_F(BrokerTest, MemoryAboveTheLimitRefusesGrowthAndChangesNothing) {
   EXPECT_EQ(client->Ask({"LPOP", "q"}), "$1\r\na\r\n");
   EXPECT_EQ(client->Ask({"MULTI"}), "+OK\r\n");
   EXPECT_EQ(client->Ask({"RPUSH", "q", "b"}), oom);
-  EXPECT_EQ(client->Ask({"EXEC"}), "-EXECABORT Transaction discarded because of previous errors.\r\n");
+  EXPECT_EQ(client->Ask({"EXEC"}),
+            "-EXECABORT Transaction discarded because of previous errors.\r\n");
   EXPECT_EQ(client->Ask({"EXISTS", "q"}), ":0\r\n");
 }
 

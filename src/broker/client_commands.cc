@@ -209,6 +209,8 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> ClientCommands() { return kCommands; }
+std::span<const CommandSpec> ClientCommands() {
+  return kCommands;
+}
 
 }  // namespace runnel

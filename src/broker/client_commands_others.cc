@@ -44,7 +44,8 @@ struct KillOptions {
   ClientFilter& filter = options->filter;
   if (Is(name, "id")) {
     int64_t id;
-    if (!ReadInteger(context, value, &id, "ERR client-id should be greater than 0", 1)) return false;
+    if (!ReadInteger(context, value, &id, "ERR client-id should be greater than 0", 1))
+      return false;
     filter.id = static_cast<uint64_t>(id);
   } else if (Is(name, "maxage")) {
     constexpr std::string_view kNotANumber = "ERR maxage is not an integer or out of range";

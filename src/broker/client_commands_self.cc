@@ -9,7 +9,9 @@
 namespace runnel::commands {
 namespace {
 
-Session& Self(Context& context) { return Execution::Of(context).session(); }
+Session& Self(Context& context) {
+  return Execution::Of(context).session();
+}
 
 // ON or OFF; writes the error otherwise.
 [[nodiscard]] bool ReadSwitch(Context& context, std::string_view text, bool* on) {
@@ -53,8 +55,8 @@ void ClientSetInfo(Context& context) {
     return context.reply().Error(fmt::format("ERR Unrecognized option '{}'", attribute));
   }
   if (!IsClientWord(context.arg(3))) {
-    return context.reply().Error(fmt::format(
-        "ERR {} cannot contain spaces, newlines or special characters.", attribute));
+    return context.reply().Error(
+        fmt::format("ERR {} cannot contain spaces, newlines or special characters.", attribute));
   }
   *field = context.arg(3);
   context.reply().Ok();
@@ -64,7 +66,8 @@ void ClientInfo(Context& context) {
   context.reply().Verbatim(DescribeSession(Self(context), context.now_ms()));
 }
 
-// The broker mutes what is written while replies are off, so OFF itself needs no care, and ON is heard.
+// The broker mutes what is written while replies are off, so OFF itself needs no care, and ON is
+// heard.
 void ClientReply(Context& context) {
   Session& session = Self(context);
   const std::string_view mode = context.arg(2);
@@ -84,9 +87,13 @@ void ClientReply(Context& context) {
   }
 }
 
-void ClientNoEvict(Context& context) { SetSwitch(context, &Session::no_evict); }
+void ClientNoEvict(Context& context) {
+  SetSwitch(context, &Session::no_evict);
+}
 
-void ClientNoTouch(Context& context) { SetSwitch(context, &Session::no_touch); }
+void ClientNoTouch(Context& context) {
+  SetSwitch(context, &Session::no_touch);
+}
 
 void ClientTracking(Context& context) {
   bool on;
@@ -122,6 +129,8 @@ void ClientCaching(Context& context) {
       "OPTOUT mode enabled");
 }
 
-void ClientGetRedir(Context& context) { context.reply().Integer(-1); }
+void ClientGetRedir(Context& context) {
+  context.reply().Integer(-1);
+}
 
 }  // namespace runnel::commands

@@ -10,10 +10,10 @@
 namespace runnel {
 namespace {
 
+using runnel::testing::BrokerHarness;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using runnel::testing::BrokerHarness;
 
 class ClientCommandsTest : public ::testing::Test {
  protected:
@@ -71,7 +71,8 @@ TEST_F(ClientCommandsTest, ListTakesATypeOrIds) {
   auto a = harness_.Connect(), b = harness_.Connect();
   b->Run("SUBSCRIBE c");
   EXPECT_THAT(a->Run("CLIENT LIST"), AllOf(HasSubstr("id=1 "), HasSubstr("id=2 ")));
-  EXPECT_THAT(a->Run("CLIENT LIST TYPE pubsub"), AllOf(Not(HasSubstr("id=1 ")), HasSubstr("id=2 ")));
+  EXPECT_THAT(a->Run("CLIENT LIST TYPE pubsub"),
+              AllOf(Not(HasSubstr("id=1 ")), HasSubstr("id=2 ")));
   EXPECT_THAT(a->Run("CLIENT LIST ID 1 99 1"), Not(HasSubstr("id=2 ")));
   EXPECT_EQ(a->Run("CLIENT LIST TYPE replica"), "$0 ");
   EXPECT_EQ(a->Run("CLIENT LIST ID 99"), "$0 ");
@@ -130,8 +131,7 @@ TEST_F(ClientCommandsTest, KillEndsNobodyIfAFilterIsWrong) {
   EXPECT_EQ(a->Run("CLIENT KILL ID 0"), kBadId);
   EXPECT_EQ(a->Run("CLIENT KILL ID 2 TYPE x"), "-ERR Unknown client type 'x'");
   EXPECT_EQ(a->Run("CLIENT KILL ID 2 USER bob"), "-ERR No such user 'bob'");
-  EXPECT_EQ(a->Run("CLIENT KILL ID 2 MAXAGE x"),
-            "-ERR maxage is not an integer or out of range");
+  EXPECT_EQ(a->Run("CLIENT KILL ID 2 MAXAGE x"), "-ERR maxage is not an integer or out of range");
   EXPECT_EQ(a->Run("CLIENT KILL ID 2 MAXAGE 0"), "-ERR maxage should be greater than 0");
   EXPECT_TRUE(b->open());
 }

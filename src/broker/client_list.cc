@@ -50,28 +50,27 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
   const auto count = [&](Subscription kind) {
     return session.subscribed[static_cast<size_t>(kind)].size();
   };
-  std::string line =
-      fmt::format("id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}", session.id,
-                  transport.peer(), transport.local(), transport.fd(), session.name,
-                  std::max<int64_t>(now_ms - session.created_ms, 0) / 1000,
-                  std::max<int64_t>(now_ms - session.last_active_ms, 0) / 1000, Flags(session),
-                  session.db);
+  std::string line = fmt::format(
+      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}", session.id,
+      transport.peer(), transport.local(), transport.fd(), session.name,
+      std::max<int64_t>(now_ms - session.created_ms, 0) / 1000,
+      std::max<int64_t>(now_ms - session.last_active_ms, 0) / 1000, Flags(session), session.db);
   line += fmt::format(
       " sub={} psub={} ssub={} multi={} watch={}", count(Subscription::kChannel),
       count(Subscription::kPattern), count(Subscription::kShard),
       session.transaction.open ? static_cast<int64_t>(session.transaction.queue.size()) : -1,
       session.watched.size());
-  // All output is one chain of chunks, which is neither the fixed buffer (obl) nor the list behind it (oll) that Redis
-  // has; its bytes stand in obl.
+  // All output is one chain of chunks, which is neither the fixed buffer (obl) nor the list behind
+  // it (oll) that Redis has; its bytes stand in obl.
   line += fmt::format(
       " qbuf={} qbuf-free={} argv-mem={} multi-mem={} obl={} oll=0 omem={} tot-mem={} events={}",
       input, transport.input_memory() - std::min(input, transport.input_memory()),
       ArgumentMemory(session), session.transaction.queue_bytes, session.unsent_bytes(),
       OutputMemory(session), SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
-  line += fmt::format(
-      " cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
-      session.last_command == nullptr ? "NULL" : session.last_command->full_name, kDefaultUser,
-      session.reply.protocol(), session.lib_name, session.lib_version);
+  line +=
+      fmt::format(" cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
+                  session.last_command == nullptr ? "NULL" : session.last_command->full_name,
+                  kDefaultUser, session.reply.protocol(), session.lib_name, session.lib_version);
   return line;
 }
 

@@ -9,7 +9,8 @@
 
 #include "broker/session.h"
 
-// Sessions as clients see them: the lines of CLIENT LIST, the kinds of clients, and who a filter means.
+// Sessions as clients see them: the lines of CLIENT LIST, the kinds of clients, and who a filter
+// means.
 
 namespace runnel {
 
@@ -21,13 +22,15 @@ inline constexpr std::string_view kBadClientName =
 // Whether the text may stand in a line of CLIENT LIST: printable ASCII without blanks.
 bool IsClientWord(std::string_view text);
 
-// Bytes of memory that the server holds for the session: itself, its input, and the replies that have not left.
+// Bytes of memory that the server holds for the session: itself, its input, and the replies that
+// have not left.
 size_t SessionMemory(const Session& session);
 
 // The session as CLIENT LIST shows it, with the end of line.
 std::string DescribeSession(const Session& session, int64_t now_ms);
 
-// What TYPE means in CLIENT LIST and CLIENT KILL. Masters and replicas are connections between servers.
+// What TYPE means in CLIENT LIST and CLIENT KILL. Masters and replicas are connections between
+// servers.
 enum class ClientType : uint8_t { kNormal, kMaster, kReplica, kPubSub };
 std::optional<ClientType> ParseClientType(std::string_view name);
 ClientType TypeOf(const Session& session);

@@ -8,8 +8,8 @@
 namespace runnel {
 namespace {
 
-// Names are short: the length, and the first and last eight bytes with the bit that tells upper from lower case set, tell
-// nearly all of them apart.
+// Names are short: the length, and the first and last eight bytes with the bit that tells upper
+// from lower case set, tell nearly all of them apart.
 uint64_t HashName(std::string_view name) {
   uint64_t head = 0;
   uint64_t tail = 0;
@@ -26,7 +26,8 @@ uint64_t HashName(std::string_view name) {
     head |= uint64_t{name.size()} << 56;
   }
   constexpr uint64_t kCaseBits = 0x2020202020202020;
-  uint64_t hash = ((head | kCaseBits) * 0x9e3779b97f4a7c15) ^ ((tail | kCaseBits) * 0xc2b2ae3d27d4eb4f);
+  uint64_t hash =
+      ((head | kCaseBits) * 0x9e3779b97f4a7c15) ^ ((tail | kCaseBits) * 0xc2b2ae3d27d4eb4f);
   hash ^= hash >> 32;
   return hash * 0xd6e8feb86659fd93 >> 16;
 }
@@ -35,8 +36,8 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const Command* par
   auto command = std::make_unique<Command>();
   command->spec = &spec;
   command->parent = parent;
-  command->full_name = parent == nullptr ? std::string(spec.name)
-                                         : parent->full_name + "|" + std::string(spec.name);
+  command->full_name =
+      parent == nullptr ? std::string(spec.name) : parent->full_name + "|" + std::string(spec.name);
   for (const CommandSpec& subcommand : spec.subcommands) {
     command->subcommands.push_back(MakeCommand(subcommand, command.get()));
   }
@@ -62,11 +63,13 @@ void CommandTable::Add(std::span<const CommandSpec> specs) {
 
 void CommandTable::Grow() {
   size_t size = 64;
-  while (size < 4 * commands_.size()) size *= 2;
+  while (size < 4 * commands_.size())
+    size *= 2;
   slots_.assign(size, nullptr);
   for (const auto& command : commands_) {
     size_t i = HashName(command->spec->name) & (size - 1);
-    while (slots_[i] != nullptr) i = (i + 1) & (size - 1);
+    while (slots_[i] != nullptr)
+      i = (i + 1) & (size - 1);
     slots_[i] = command.get();
   }
 }

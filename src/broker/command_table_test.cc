@@ -5,7 +5,8 @@
 namespace runnel {
 namespace {
 
-constexpr CommandSpec kSubcommands[] = {{.name = "create", .arity = -5}, {.name = "help", .arity = 2}};
+constexpr CommandSpec kSubcommands[] = {{.name = "create", .arity = -5},
+                                        {.name = "help", .arity = 2}};
 constexpr CommandSpec kSpecs[] = {
     {.name = "xgroup", .arity = -2, .subcommands = kSubcommands},
     {.name = "get", .arity = 2},

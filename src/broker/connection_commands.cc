@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view kWrongPassword =
     "WRONGPASS invalid username-password pair or user is disabled.";
 
-// Takes equally long wherever the first difference is, so that the time of a refusal tells nothing of the password.
+// Takes equally long wherever the first difference is, so that the time of a refusal tells nothing
+// of the password.
 bool IsSameSecret(std::string_view secret, std::string_view guess) {
   if (secret.size() != guess.size()) return false;
   unsigned char difference = 0;
@@ -36,7 +37,8 @@ void Ping(Context& context) {
     return context.reply().Error("ERR wrong number of arguments for 'ping' command");
   }
   ReplyWriter& reply = context.reply();
-  // A RESP2 subscriber reads messages and replies from one stream, so this reply looks like a message.
+  // A RESP2 subscriber reads messages and replies from one stream, so this reply looks like a
+  // message.
   if (reply.protocol() == 2 && Execution::Of(context).session().subscriptions() > 0) {
     reply.Array(2);
     reply.Bulk("pong");
@@ -46,7 +48,9 @@ void Ping(Context& context) {
   reply.Simple("PONG");
 }
 
-void Echo(Context& context) { context.reply().Bulk(context.arg(1)); }
+void Echo(Context& context) {
+  context.reply().Bulk(context.arg(1));
+}
 
 void Select(Context& context) {
   if (!ReadDb(context, context.arg(1), &Execution::Of(context).session().db)) return;
@@ -108,8 +112,7 @@ struct HelloOptions {
         return false;
       }
     } else {
-      context.reply().Error(
-          fmt::format("ERR Syntax error in HELLO option '{}'", context.arg(i)));
+      context.reply().Error(fmt::format("ERR Syntax error in HELLO option '{}'", context.arg(i)));
       return false;
     }
   }
@@ -240,6 +243,8 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> ConnectionCommands() { return kCommands; }
+std::span<const CommandSpec> ConnectionCommands() {
+  return kCommands;
+}
 
 }  // namespace runnel

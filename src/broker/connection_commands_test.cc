@@ -9,10 +9,10 @@
 namespace runnel {
 namespace {
 
+using runnel::testing::BrokerHarness;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using runnel::testing::BrokerHarness;
 
 constexpr const char* kWrongPassword =
     "-WRONGPASS invalid username-password pair or user is disabled.";
@@ -68,8 +68,7 @@ TEST_F(ConnectionCommandsTest, HelloAnswersInTheProtocolThatItChooses) {
 
 TEST_F(ConnectionCommandsTest, HelloThatFailsChangesNothing) {
   auto client = harness_.Connect();
-  EXPECT_EQ(client->Run("HELLO x"),
-            "-ERR Protocol version is not an integer or out of range");
+  EXPECT_EQ(client->Run("HELLO x"), "-ERR Protocol version is not an integer or out of range");
   EXPECT_EQ(client->Run("HELLO 4"), "-NOPROTO unsupported protocol version");
   EXPECT_EQ(client->Run("HELLO 3 SETNAME bob FOO"), "-ERR Syntax error in HELLO option 'FOO'");
   EXPECT_EQ(client->Run("HELLO 3 AUTH default"), "-ERR Syntax error in HELLO option 'AUTH'");

@@ -19,7 +19,9 @@ Execution::Execution(Broker& broker, Session& session, const Command& command,
   no_touch_ = session.no_touch;
 }
 
-void Execution::Block(Wait wait) { broker_.Block(*this, std::move(wait)); }
+void Execution::Block(Wait wait) {
+  broker_.Block(*this, std::move(wait));
+}
 
 void Execution::Redact(size_t i) {
   if (shown_args_.empty()) shown_args_.assign(args_.begin(), args_.end());
@@ -30,6 +32,8 @@ void Execution::Publish(NotifyClass event_class, std::string_view event, const K
   broker_.PublishEvent(event_class, event, key);
 }
 
-void Execution::Expire(const KeyRef& key) { broker_.ExpireKey(key); }
+void Execution::Expire(const KeyRef& key) {
+  broker_.ExpireKey(key);
+}
 
 }  // namespace runnel

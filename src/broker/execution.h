@@ -12,12 +12,12 @@ namespace runnel {
 class Broker;
 struct Command;
 
-// The Context of a command that a session runs: what commands about sessions and the broker itself see beyond it.
-// Every Context that a handler is given is one of these.
+// The Context of a command that a session runs: what commands about sessions and the broker itself
+// see beyond it. Every Context that a handler is given is one of these.
 class Execution final : public Context {
  public:
-  Execution(Broker& broker, Session& session, const Command& command, std::span<const std::string_view> args,
-            bool resumed);
+  Execution(Broker& broker, Session& session, const Command& command,
+            std::span<const std::string_view> args, bool resumed);
 
   static Execution& Of(Context& context) { return static_cast<Execution&>(context); }
 

@@ -312,7 +312,8 @@ constexpr CommandSpec kCommands[] = {
      .group = "generic",
      .since = "3.0.0",
      .complexity = "O(1)",
-     .summary = "Tells how many replicas have the connection's writes: none, as there are no replicas",
+     .summary =
+         "Tells how many replicas have the connection's writes: none, as there are no replicas",
      .syntax = "numreplicas:integer timeout:integer"},
     {.name = "waitaof",
      .run = WaitAof,
@@ -375,6 +376,8 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> IntrospectionCommands() { return kCommands; }
+std::span<const CommandSpec> IntrospectionCommands() {
+  return kCommands;
+}
 
 }  // namespace runnel

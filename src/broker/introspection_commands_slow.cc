@@ -13,7 +13,9 @@ namespace {
 
 constexpr int64_t kDefaultSlowLogCount = 10;
 
-Broker& BrokerOf(Context& context) { return Execution::Of(context).broker(); }
+Broker& BrokerOf(Context& context) {
+  return Execution::Of(context).broker();
+}
 
 // The samples of an event, oldest first; empty if there are none.
 const LatencyMonitor::Event* FindEvent(Context& context, std::string_view name) {
@@ -108,14 +110,13 @@ void LatencyGraph(Context& context) {
         fmt::format("ERR No samples available for event '{}'", context.arg(2)));
   }
   const size_t shown = std::min(event->samples.size(), kColumns);
-  const std::span<const LatencyMonitor::Sample> samples =
-      std::span(event->samples).last(shown);
+  const std::span<const LatencyMonitor::Sample> samples = std::span(event->samples).last(shown);
   int64_t high = 1;
   for (const LatencyMonitor::Sample& sample : samples) {
     high = std::max(high, sample.latency_ms);
   }
-  std::string text = fmt::format("{}: highest {} ms here, {} ms ever\n", context.arg(2), high,
-                                 event->max_ms);
+  std::string text =
+      fmt::format("{}: highest {} ms here, {} ms ever\n", context.arg(2), high, event->max_ms);
   for (int64_t row = kRows; row > 0; row--) {
     for (const LatencyMonitor::Sample& sample : samples) {
       text += sample.latency_ms * kRows > high * (row - 1) ? '#' : ' ';
@@ -160,8 +161,8 @@ void LatencyDoctor(Context& context) {
 
 namespace {
 
-// Microseconds and how many calls took at most as long, for each power of two that adds calls. What is below 1.024
-// microseconds stands together.
+// Microseconds and how many calls took at most as long, for each power of two that adds calls. What
+// is below 1.024 microseconds stands together.
 std::vector<std::pair<int64_t, int64_t>> CumulativeHistogram(const CommandStats& stats) {
   constexpr size_t kFirstBits = 10;
   std::vector<std::pair<int64_t, int64_t>> points;

@@ -22,8 +22,7 @@ void Time(Context& context) {
 void Role(Context& context) {
   context.reply().Array(3);
   context.reply().Bulk("master");
-  context.reply().Integer(
-      static_cast<int64_t>(Execution::Of(context).broker().gate().appended()));
+  context.reply().Integer(static_cast<int64_t>(Execution::Of(context).broker().gate().appended()));
   context.reply().Array(0);
 }
 
@@ -55,9 +54,13 @@ void WaitAof(Context& context) {
   context.reply().Integer(0);
 }
 
-void AclWhoAmI(Context& context) { context.reply().Bulk(kDefaultUser); }
+void AclWhoAmI(Context& context) {
+  context.reply().Bulk(kDefaultUser);
+}
 
-void ModuleList(Context& context) { context.reply().Array(0); }
+void ModuleList(Context& context) {
+  context.reply().Array(0);
+}
 
 void RefuseCluster(Context& context) {
   context.reply().Error("ERR This instance has cluster support disabled");

@@ -18,13 +18,17 @@ const CommandTable& TableOf(Context& context) {
 
 }  // namespace
 
-void CommandAll(Context& context) { WriteCommandInfo(context.reply(), TableOf(context), {}); }
+void CommandAll(Context& context) {
+  WriteCommandInfo(context.reply(), TableOf(context), {});
+}
 
 void CommandInfo(Context& context) {
   WriteCommandInfo(context.reply(), TableOf(context), context.args().subspan(2));
 }
 
-void CommandCount(Context& context) { WriteCommandCount(context.reply(), TableOf(context)); }
+void CommandCount(Context& context) {
+  WriteCommandCount(context.reply(), TableOf(context));
+}
 
 void CommandDocs(Context& context) {
   WriteCommandDocs(context.reply(), TableOf(context), context.args().subspan(2));
@@ -49,7 +53,9 @@ void AclCat(Context& context) {
     names.assign(AclCategories().begin(), AclCategories().end());
   } else {
     const std::string_view category = context.arg(2);
-    const auto is_category = [&](std::string_view name) { return EqualsIgnoreCase(name, category); };
+    const auto is_category = [&](std::string_view name) {
+      return EqualsIgnoreCase(name, category);
+    };
     if (std::none_of(AclCategories().begin(), AclCategories().end(), is_category)) {
       return context.reply().Error(fmt::format("ERR Unknown category '{}'", category));
     }

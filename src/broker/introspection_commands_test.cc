@@ -10,12 +10,12 @@
 namespace runnel {
 namespace {
 
+using runnel::testing::BrokerHarness;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-using runnel::testing::BrokerHarness;
 
 class IntrospectionCommandsTest : public ::testing::Test {
  protected:
@@ -55,10 +55,9 @@ TEST_F(IntrospectionCommandsTest, EveryCommandIsDescribed) {
 }
 
 TEST_F(IntrospectionCommandsTest, CommandTellsAboutItself) {
-  EXPECT_EQ(Run("COMMAND COUNT"),
-            fmt::format(":{}", harness_.broker.commands().commands().size()));
-  EXPECT_THAT(Run("COMMAND INFO ping nope"), AllOf(StartsWith("*2 *10 $4 ping :-1"),
-                                                   ::testing::EndsWith(" $-1")));
+  EXPECT_EQ(Run("COMMAND COUNT"), fmt::format(":{}", harness_.broker.commands().commands().size()));
+  EXPECT_THAT(Run("COMMAND INFO ping nope"),
+              AllOf(StartsWith("*2 *10 $4 ping :-1"), ::testing::EndsWith(" $-1")));
   EXPECT_EQ(Run("COMMAND GETKEYS SET k v"), "*1 $1 k");
   EXPECT_EQ(Run("COMMAND LIST FILTERBY PATTERN ssub*"), "*1 $10 ssubscribe");
   EXPECT_EQ(Run("COMMAND GETKEYS SSUBSCRIBE a"), "-ERR The command has no key arguments");
@@ -66,10 +65,9 @@ TEST_F(IntrospectionCommandsTest, CommandTellsAboutItself) {
 
 TEST_F(IntrospectionCommandsTest, AclCatListsCategoriesAndCommands) {
   EXPECT_THAT(Run("ACL CAT"), StartsWith("*21 $8 keyspace"));
-  EXPECT_EQ(Run("ACL CAT Transaction"),
-            "*5 $5 multi $4 exec $7 discard $5 watch $7 unwatch");
-  EXPECT_THAT(Run("ACL CAT admin"), AllOf(HasSubstr(" role"), HasSubstr(" client|kill"),
-                                          Not(HasSubstr(" client|id"))));
+  EXPECT_EQ(Run("ACL CAT Transaction"), "*5 $5 multi $4 exec $7 discard $5 watch $7 unwatch");
+  EXPECT_THAT(Run("ACL CAT admin"),
+              AllOf(HasSubstr(" role"), HasSubstr(" client|kill"), Not(HasSubstr(" client|id"))));
   EXPECT_EQ(Run("ACL CAT hash"), "*0");
   EXPECT_EQ(Run("ACL CAT nope"), "-ERR Unknown category 'nope'");
   EXPECT_EQ(Run("ACL WHOAMI"), "$7 default");
@@ -83,8 +81,7 @@ TEST_F(IntrospectionCommandsTest, SlowLogGivesTheLastEntriesFirst) {
     log.Add(1000 + i, 500, args, "127.0.0.1:5", "bob", 128);
   }
   EXPECT_EQ(Run("SLOWLOG LEN"), ":12");
-  EXPECT_EQ(Run("SLOWLOG GET 1"),
-            "*1 *6 :11 :1011 :500 *2 $3 GET $1 k $11 127.0.0.1:5 $3 bob");
+  EXPECT_EQ(Run("SLOWLOG GET 1"), "*1 *6 :11 :1011 :500 *2 $3 GET $1 k $11 127.0.0.1:5 $3 bob");
   EXPECT_THAT(Run("SLOWLOG GET"), StartsWith("*10 *6 :11"));
   EXPECT_THAT(Run("SLOWLOG GET -1"), StartsWith("*12 *6 :11"));
   EXPECT_EQ(Run("SLOWLOG GET 0"), "*0");
@@ -102,8 +99,7 @@ TEST_F(IntrospectionCommandsTest, LatencyTellsItsSamples) {
   const int64_t now_s = harness_.broker.now_ms() / 1000;
   latency.Add("command", now_s - 20, 400, 100);
   latency.Add("command", now_s - 10, 100, 100);
-  EXPECT_EQ(Run("LATENCY LATEST"),
-            fmt::format("*1 *4 $7 command :{} :100 :400", now_s - 10));
+  EXPECT_EQ(Run("LATENCY LATEST"), fmt::format("*1 *4 $7 command :{} :100 :400", now_s - 10));
   EXPECT_EQ(Run("LATENCY HISTORY command"),
             fmt::format("*2 *2 :{} :400 *2 :{} :100", now_s - 20, now_s - 10));
   EXPECT_EQ(Run("LATENCY HISTORY nope"), "*0");
@@ -111,9 +107,10 @@ TEST_F(IntrospectionCommandsTest, LatencyTellsItsSamples) {
               HasSubstr("command: 2 samples in 10 s, 250 ms on average, the last one 100 ms; 400 "
                         "ms at most ever."));
   EXPECT_EQ(Run("LATENCY GRAPH nope"), "-ERR No samples available for event 'nope'");
-  EXPECT_THAT(Run("LATENCY GRAPH command"),
-              HasSubstr("command: highest 400 ms here, 400 ms ever\n# \n# \n# \n# \n# \n# \n##\n##\n"
-                        "2 samples, from 20 s ago to 10 s ago\n"));
+  EXPECT_THAT(
+      Run("LATENCY GRAPH command"),
+      HasSubstr("command: highest 400 ms here, 400 ms ever\n# \n# \n# \n# \n# \n# \n##\n##\n"
+                "2 samples, from 20 s ago to 10 s ago\n"));
   EXPECT_EQ(Run("LATENCY RESET nope command"), ":1");
   EXPECT_EQ(Run("LATENCY RESET"), ":0");
 }
@@ -138,8 +135,7 @@ TEST_F(IntrospectionCommandsTest, MonitorShowsWhatOthersRun) {
   auto other = harness_.Connect();
   EXPECT_EQ(Run("MONITOR"), "+OK");
   other->Ask({"SET", "k", "a\n\"\x01"});
-  EXPECT_EQ(client_->Lines(),
-            "+1700000000.000000 [0 127.0.0.1:2] \"SET\" \"k\" \"a\\n\\\"\\x01\"");
+  EXPECT_EQ(client_->Lines(), "+1700000000.000000 [0 127.0.0.1:2] \"SET\" \"k\" \"a\\n\\\"\\x01\"");
   other->Run("CLIENT LIST");  // administration is not shown
   EXPECT_EQ(client_->Lines(), "");
   other->Run("MULTI");
@@ -165,7 +161,8 @@ TEST_F(IntrospectionCommandsTest, TheServerSaysWhatItIs) {
   EXPECT_EQ(Run("TIME"), "*2 $10 1700000000 $1 0");
   EXPECT_EQ(Run("ROLE"), "*3 $6 master :0 *0");
   EXPECT_EQ(Run("MODULE LIST"), "*0");
-  for (const char* line : {"READONLY", "READWRITE", "ASKING", "CLUSTER NODES", "CLUSTER KEYSLOT k"}) {
+  for (const char* line :
+       {"READONLY", "READWRITE", "ASKING", "CLUSTER NODES", "CLUSTER KEYSLOT k"}) {
     EXPECT_EQ(Run(line), "-ERR This instance has cluster support disabled") << line;
   }
   EXPECT_THAT(Run("LOLWUT"), HasSubstr("Runnel ver. 0.1.0 (Redis ver. 7.4.0)"));

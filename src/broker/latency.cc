@@ -4,7 +4,8 @@
 
 namespace runnel {
 
-void LatencyMonitor::Add(std::string_view event, int64_t time_s, int64_t latency_ms, int64_t threshold_ms) {
+void LatencyMonitor::Add(std::string_view event, int64_t time_s, int64_t latency_ms,
+                         int64_t threshold_ms) {
   if (threshold_ms <= 0 || latency_ms < threshold_ms) return;
   Event& history = events_[std::string(event)];
   history.max_ms = std::max(history.max_ms, latency_ms);

@@ -8,8 +8,8 @@
 
 namespace runnel {
 
-// Events that took longer than a threshold ("command", "fast-command", "expire-cycle", ...): for each the last samples, at most
-// one a second, as LATENCY shows them.
+// Events that took longer than a threshold ("command", "fast-command", "expire-cycle", ...): for
+// each the last samples, at most one a second, as LATENCY shows them.
 class LatencyMonitor {
  public:
   struct Sample {

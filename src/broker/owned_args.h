@@ -7,8 +7,8 @@
 
 namespace runnel {
 
-// Arguments of a command that is run later than it arrived (queued by MULTI, blocked, put off by a pause): a copy
-// in memory of its own.
+// Arguments of a command that is run later than it arrived (queued by MULTI, blocked, put off by a
+// pause): a copy in memory of its own.
 class OwnedArgs {
  public:
   OwnedArgs() = default;
@@ -19,7 +19,9 @@ class OwnedArgs {
   std::span<const std::string_view> views() const { return views_; }
   // Gives argument i another text.
   void Replace(size_t i, std::string text);
-  size_t MemoryBytes() const { return bytes_.capacity() + views_.capacity() * sizeof(std::string_view); }
+  size_t MemoryBytes() const {
+    return bytes_.capacity() + views_.capacity() * sizeof(std::string_view);
+  }
 
  private:
   // A vector, not a string: moving one never moves its bytes, so the views stay good.

@@ -99,7 +99,8 @@ void PubSub::Drop(Session& session) {
   }
 }
 
-// Fills the gap with the last of the list, so that a channel with very many subscribers is left as quickly as one with few.
+// Fills the gap with the last of the list, so that a channel with very many subscribers is left as
+// quickly as one with few.
 void PubSub::Remove(Subscription kind, std::string_view name, size_t place) {
   NameMap& names = Names(kind);
   const auto it = names.find(name);

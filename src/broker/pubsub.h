@@ -12,12 +12,12 @@
 
 namespace runnel {
 
-// Who is subscribed to what: channels, patterns and shard channels, each a space of names of its own. Sessions are
-// borrowed: one is taken out with Drop() before it goes.
+// Who is subscribed to what: channels, patterns and shard channels, each a space of names of its
+// own. Sessions are borrowed: one is taken out with Drop() before it goes.
 class PubSub {
  public:
-  // A message for one receiver, as a whole reply in the receiver's protocol. `block` is empty, or holds the bytes so that
-  // they need not be copied; otherwise they are good during the call.
+  // A message for one receiver, as a whole reply in the receiver's protocol. `block` is empty, or
+  // holds the bytes so that they need not be copied; otherwise they are good during the call.
   using Deliver = std::function<void(Session&, const Ref<Block>& block, std::string_view bytes)>;
 
   explicit PubSub(Deliver deliver) : deliver_(std::move(deliver)) {}
@@ -28,8 +28,9 @@ class PubSub {
   // Ends all subscriptions of the session.
   void Drop(Session& session);
 
-  // Delivers a message to the subscribers of the channel and, for a plain channel, of all patterns that match it; a session
-  // gets it once for each of its subscriptions that does. Returns how many times it was delivered.
+  // Delivers a message to the subscribers of the channel and, for a plain channel, of all patterns
+  // that match it; a session gets it once for each of its subscriptions that does. Returns how many
+  // times it was delivered.
   size_t Publish(Subscription kind, std::string_view channel, std::string_view message);
 
   // Names with at least one subscriber, of this kind.

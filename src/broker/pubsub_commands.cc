@@ -20,7 +20,9 @@ constexpr Words kWords[kSubscriptionKinds] = {
     {"ssubscribe", "sunsubscribe"},
 };
 
-const Words& WordsOf(Subscription kind) { return kWords[static_cast<size_t>(kind)]; }
+const Words& WordsOf(Subscription kind) {
+  return kWords[static_cast<size_t>(kind)];
+}
 
 // The number in a confirmation: channels and patterns count together, shard channels apart.
 int64_t Count(const Session& session, Subscription kind) {
@@ -263,6 +265,8 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> PubSubCommands() { return kCommands; }
+std::span<const CommandSpec> PubSubCommands() {
+  return kCommands;
+}
 
 }  // namespace runnel

@@ -9,8 +9,8 @@
 namespace runnel {
 namespace {
 
-using ::testing::AnyOf;
 using runnel::testing::BrokerHarness;
+using ::testing::AnyOf;
 
 class PubSubCommandsTest : public ::testing::Test {
  protected:
@@ -65,8 +65,9 @@ TEST_F(PubSubCommandsTest, ManySubscribersGetEveryMessageInOrder) {
       for (size_t i = 0; i < subscribers.size(); i++) {
         if (channel == "d" && i >= 5) continue;
         const std::string message = text + std::to_string(turn);
-        expected[i] += (i % 2 == 1 ? ">3" : "*3") + std::string("\r\n$7\r\nmessage\r\n$1\r\n") + channel +
-                       "\r\n$" + std::to_string(message.size()) + "\r\n" + message + "\r\n";
+        expected[i] += (i % 2 == 1 ? ">3" : "*3") + std::string("\r\n$7\r\nmessage\r\n$1\r\n") +
+                       channel + "\r\n$" + std::to_string(message.size()) + "\r\n" + message +
+                       "\r\n";
       }
     }
     harness_.broker.EndTurn();
@@ -82,8 +83,7 @@ TEST_F(PubSubCommandsTest, EachSubscriptionThatMatchesGetsTheMessage) {
   client->Run("PSUBSCRIBE a*");
   client->Run("SSUBSCRIBE abc");
   EXPECT_EQ(publisher->Run("PUBLISH abc hi"), ":2");
-  EXPECT_EQ(client->Lines(),
-            "*3 $7 message $3 abc $2 hi *4 $8 pmessage $2 a* $3 abc $2 hi");
+  EXPECT_EQ(client->Lines(), "*3 $7 message $3 abc $2 hi *4 $8 pmessage $2 a* $3 abc $2 hi");
   EXPECT_EQ(publisher->Run("SPUBLISH abc hi"), ":1");
   EXPECT_EQ(client->Lines(), "*3 $8 smessage $3 abc $2 hi");
   EXPECT_EQ(publisher->Run("PUBLISH b hi"), ":0");

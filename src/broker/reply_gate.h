@@ -32,10 +32,10 @@ class HeldReplies {
   size_t bytes_ = 0;
 };
 
-// Decides when replies leave. A reply shows state that includes every change made before it, its own and others', so
-// it depends on the end of the journal as it was when the reply's turn ended; it leaves when the
-// watermark has passed that position. Without a journal there is nothing to wait for: what is appended is safe
-// at once.
+// Decides when replies leave. A reply shows state that includes every change made before it, its
+// own and others', so it depends on the end of the journal as it was when the reply's turn ended;
+// it leaves when the watermark has passed that position. Without a journal there is nothing to wait
+// for: what is appended is safe at once.
 class ReplyGate {
  public:
   // End of the journal, with this turn's effects.

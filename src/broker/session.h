@@ -36,8 +36,9 @@ struct Transaction {
 enum class Subscription : uint8_t { kChannel, kPattern, kShard };
 inline constexpr size_t kSubscriptionKinds = 3;
 
-// The state of one client connection, apart from its bytes. Created by Broker::Connect and owned by the broker.
-// Fields are plain: the broker's parts read and set them, and each group says which part that is.
+// The state of one client connection, apart from its bytes. Created by Broker::Connect and owned by
+// the broker. Fields are plain: the broker's parts read and set them, and each group says which
+// part that is.
 class Session {
  public:
   Session(uint64_t id, Transport* transport);
@@ -49,7 +50,8 @@ class Session {
   }
   // Reply bytes that have not left, wherever they wait.
   size_t unsent_bytes() const { return out.size() + held.bytes() + transport->unsent_bytes(); }
-  // False while a command of this session waits, or the session ends: the next request must stay where it is.
+  // False while a command of this session waits, or the session ends: the next request must stay
+  // where it is.
   bool takes_requests() const { return !blocked && !postponed && !closing; }
   // True if the reply of the command that runs or waits is not sent.
   bool muted() const { return reply_off || skip_reply; }
@@ -90,7 +92,8 @@ class Session {
   std::vector<std::pair<uint32_t, std::string>> watched;
   bool watch_broken = false;
 
-  // For each kind the names subscribed to, with the session's place in the name's list (see PubSub).
+  // For each kind the names subscribed to, with the session's place in the name's list (see
+  // PubSub).
   StringMap<size_t> subscribed[kSubscriptionKinds];
 
   // A command that waits (see Waiters). Kept over re-runs, which set `blocked` again or not.

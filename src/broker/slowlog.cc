@@ -14,7 +14,13 @@ constexpr size_t kMaxArgumentBytes = 128;
 
 void SlowLog::Add(int64_t time_s, int64_t duration_us, std::span<const std::string_view> args,
                   std::string_view peer, std::string_view client_name, size_t max_entries) {
-  Entry entry{next_id_++, time_s, duration_us, {}, args.size(), std::string(peer), std::string(client_name)};
+  Entry entry{next_id_++,
+              time_s,
+              duration_us,
+              {},
+              args.size(),
+              std::string(peer),
+              std::string(client_name)};
   const bool too_many = args.size() > kMaxArguments;
   const size_t kept = too_many ? kMaxArguments - 1 : args.size();
   for (const std::string_view arg : args.first(kept)) {

@@ -22,10 +22,10 @@ class SlowLog {
     std::string client_name;
   };
 
-  // Keeps an entry of this command, and no more than `max_entries` in all. Long arguments, and arguments behind the first
-  // 31, are kept only as a note of how much there was.
-  void Add(int64_t time_s, int64_t duration_us, std::span<const std::string_view> args, std::string_view peer,
-           std::string_view client_name, size_t max_entries);
+  // Keeps an entry of this command, and no more than `max_entries` in all. Long arguments, and
+  // arguments behind the first 31, are kept only as a note of how much there was.
+  void Add(int64_t time_s, int64_t duration_us, std::span<const std::string_view> args,
+           std::string_view peer, std::string_view client_name, size_t max_entries);
   void Shrink(size_t max_entries);
   void Reset() { entries_.clear(); }
 

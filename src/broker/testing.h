@@ -29,7 +29,8 @@ class BrokerHarness final : private BrokerHost {
  public:
   class Client final : public Transport {
    public:
-    explicit Client(BrokerHarness& harness) : harness_(harness), session_(&harness.broker.Connect(this)) {}
+    explicit Client(BrokerHarness& harness)
+        : harness_(harness), session_(&harness.broker.Connect(this)) {}
     ~Client() override { CloseNow(); }
 
     Session& session() { return *session_; }
@@ -51,8 +52,8 @@ class BrokerHarness final : private BrokerHost {
       Request(std::move(args));
       return Received();
     }
-    // The arguments in one line, separated by single blanks; what comes back has a blank in the place of each end of
-    // line but the last.
+    // The arguments in one line, separated by single blanks; what comes back has a blank in the
+    // place of each end of line but the last.
     std::string Run(const std::string& line) {
       std::vector<std::string> args;
       std::istringstream words(line);

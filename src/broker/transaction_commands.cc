@@ -22,7 +22,8 @@ void Discard(Context& context) {
   context.reply().Ok();
 }
 
-// Whether a watched key has changed. Its expiry is a change too, whether or not somebody has noticed it before.
+// Whether a watched key has changed. Its expiry is a change too, whether or not somebody has
+// noticed it before.
 bool WatchIsBroken(Context& context) {
   const Session& session = Execution::Of(context).session();
   for (const auto& [db, name] : session.watched) {
@@ -38,8 +39,7 @@ void Exec(Context& context) {
   if (!session.transaction.open) return context.reply().Error("ERR EXEC without MULTI");
   if (session.transaction.broken) {
     broker.DiscardTransaction(session);
-    return context.reply().Error(
-        "EXECABORT Transaction discarded because of previous errors.");
+    return context.reply().Error("EXECABORT Transaction discarded because of previous errors.");
   }
   if (WatchIsBroken(context)) {
     broker.DiscardTransaction(session);
@@ -131,6 +131,8 @@ constexpr CommandSpec kCommands[] = {
 
 }  // namespace
 
-std::span<const CommandSpec> TransactionCommands() { return kCommands; }
+std::span<const CommandSpec> TransactionCommands() {
+  return kCommands;
+}
 
 }  // namespace runnel

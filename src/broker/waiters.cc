@@ -85,7 +85,8 @@ void Waiters::ServeKey(const Key& key, const Keyspace& keyspace) {
   auto it = keys_.find(key);
   if (it == keys_.end()) return;
   it->second.ready = false;
-  // A rerun may empty and remove any queue, also this key's last: what is visited is found anew each time.
+  // A rerun may empty and remove any queue, also this key's last: what is visited is found anew
+  // each time.
   std::vector<std::pair<WaitKind, std::string>> queues;
   for (const WaitQueue& queue : it->second.queues) {
     queues.emplace_back(queue.kind, queue.group);

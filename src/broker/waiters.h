@@ -17,7 +17,8 @@
 
 namespace runnel {
 
-// Sessions that wait in one queue: the same key, and the same kind (and group) of waiting. Oldest first.
+// Sessions that wait in one queue: the same key, and the same kind (and group) of waiting. Oldest
+// first.
 struct WaitQueue {
   WaitKind kind;
   std::string group;
@@ -45,10 +46,11 @@ class Blocking {
   std::vector<Place> places_;
 };
 
-// Sessions whose command waits for a key. The rules are Redis's: a change only marks the key; when the command, or the whole
-// transaction, that made it is over, the key's waiters run their commands again, oldest first, each at most once
-// per mark. One that still finds nothing waits on at the end of the queue. Waiters of different consumer
-// groups, and readers of different kinds, queue apart, so a change costs what it serves and not what waits.
+// Sessions whose command waits for a key. The rules are Redis's: a change only marks the key; when
+// the command, or the whole transaction, that made it is over, the key's waiters run their commands
+// again, oldest first, each at most once per mark. One that still finds nothing waits on at the end
+// of the queue. Waiters of different consumer groups, and readers of different kinds, queue apart,
+// so a change costs what it serves and not what waits.
 class Waiters {
  public:
   // `rerun` runs the session's waiting command again; it may block the session anew.
@@ -82,7 +84,8 @@ class Waiters {
   void ForEachBlocked(Visit visit) const {
     for (const auto& [key, waiting] : keys_) {
       for (const auto& queue : waiting.queues) {
-        for (Session* session : queue.sessions) visit(*session);
+        for (Session* session : queue.sessions)
+          visit(*session);
       }
     }
   }

@@ -44,7 +44,8 @@ class WaitersTest : public ::testing::Test {
   Waiters waiters_{[this](Session& session) {
     reruns_.push_back(session.id);
     const KeyRef key(0, "q");
-    if (harness_.keyspace.Find(key) != nullptr) ListPop{key, ListEnd::kFront, 1}.Apply(harness_.keyspace);
+    if (harness_.keyspace.Find(key) != nullptr)
+      ListPop{key, ListEnd::kFront, 1}.Apply(harness_.keyspace);
   }};
 };
 

@@ -6,7 +6,8 @@ namespace runnel {
 
 void Watches::Watch(Session& session, uint32_t db, std::string_view name) {
   Key key(db, name);
-  if (std::find(session.watched.begin(), session.watched.end(), key) != session.watched.end()) return;
+  if (std::find(session.watched.begin(), session.watched.end(), key) != session.watched.end())
+    return;
   watchers_[key].push_back(&session);
   session.watched.push_back(std::move(key));
 }

@@ -44,8 +44,9 @@ bool ReadTimeout(Context& context, double timeout_ms, int64_t* deadline_ms) {
     context.reply().Error("ERR timeout is out of range");
     return false;
   }
-  *deadline_ms = timeout_ms == 0 ? Wait::kForever
-                                 : context.steady_ms() + static_cast<int64_t>(std::ceil(timeout_ms));
+  *deadline_ms = timeout_ms == 0
+                     ? Wait::kForever
+                     : context.steady_ms() + static_cast<int64_t>(std::ceil(timeout_ms));
   return true;
 }
 

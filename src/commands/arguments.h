@@ -10,7 +10,8 @@
 
 namespace runnel {
 
-// Reading arguments. Each function writes the error reply and returns false where the argument is not what it must be.
+// Reading arguments. Each function writes the error reply and returns false where the argument is
+// not what it must be.
 
 // A 64-bit integer within [least, most]. `error` is the reply if it is not one.
 [[nodiscard]] bool ReadInteger(Context& context, std::string_view text, int64_t* value,
@@ -21,9 +22,10 @@ namespace runnel {
 // The number of a database that there is. Like Redis it tells numbers of more than 32 bits apart.
 [[nodiscard]] bool ReadDb(Context& context, std::string_view text, uint32_t* db);
 
-// A timeout of a blocking list command: seconds with a fraction. *deadline_ms is the time on the steady clock, or
-// Wait::kForever for 0.
-[[nodiscard]] bool ReadTimeoutSeconds(Context& context, std::string_view text, int64_t* deadline_ms);
+// A timeout of a blocking list command: seconds with a fraction. *deadline_ms is the time on the
+// steady clock, or Wait::kForever for 0.
+[[nodiscard]] bool ReadTimeoutSeconds(Context& context, std::string_view text,
+                                      int64_t* deadline_ms);
 // A timeout of a blocking stream command: whole milliseconds.
 [[nodiscard]] bool ReadTimeoutMs(Context& context, std::string_view text, int64_t* deadline_ms);
 

@@ -10,30 +10,31 @@ class Context;
 
 // Flags of a command, by the names that COMMAND INFO gives them.
 enum CommandFlag : uint32_t {
-  kWrite = 1u << 0,      // may change durable state
-  kReadOnly = 1u << 1,   // reads keys and changes nothing
-  kDenyOom = 1u << 2,    // may take memory: refused above maxmemory
-  kAdmin = 1u << 3,      // administration; not shown by MONITOR
+  kWrite = 1u << 0,     // may change durable state
+  kReadOnly = 1u << 1,  // reads keys and changes nothing
+  kDenyOom = 1u << 2,   // may take memory: refused above maxmemory
+  kAdmin = 1u << 3,     // administration; not shown by MONITOR
   kPubSub = 1u << 4,
   kNoScript = 1u << 5,
-  kBlocking = 1u << 6,   // may wait
-  kLoading = 1u << 7,    // allowed while the server loads its data
-  kStale = 1u << 8,      // allowed on a follower that has lost its leader
+  kBlocking = 1u << 6,  // may wait
+  kLoading = 1u << 7,   // allowed while the server loads its data
+  kStale = 1u << 8,     // allowed on a follower that has lost its leader
   kSkipMonitor = 1u << 9,
   kSkipSlowlog = 1u << 10,
-  kFast = 1u << 11,      // constant or logarithmic time
-  kNoAuth = 1u << 12,    // allowed before authentication
-  kNoMulti = 1u << 13,   // refused inside MULTI
+  kFast = 1u << 11,     // constant or logarithmic time
+  kNoAuth = 1u << 12,   // allowed before authentication
+  kNoMulti = 1u << 13,  // refused inside MULTI
   kMovableKeys = 1u << 14,
   kAllowBusy = 1u << 15,
   kMayReplicate = 1u << 16,
   kNoAsyncLoading = 1u << 17,
   kNoMandatoryKeys = 1u << 18,
-  kInMulti = 1u << 19,      // runs at once inside MULTI instead of being queued (EXEC, DISCARD, ...)
+  kInMulti = 1u << 19,  // runs at once inside MULTI instead of being queued (EXEC, DISCARD, ...)
   kInSubscribe = 1u << 20,  // allowed to a RESP2 client that has subscriptions
 };
 
-// ACL categories beyond those that follow from the flags (@write, @read, @admin, @dangerous, @pubsub, @fast, @slow, @blocking).
+// ACL categories beyond those that follow from the flags (@write, @read, @admin, @dangerous,
+// @pubsub, @fast, @slow, @blocking).
 enum CommandCategory : uint32_t {
   kAclKeyspace = 1u << 0,
   kAclString = 1u << 1,
@@ -45,13 +46,14 @@ enum CommandCategory : uint32_t {
   kAclAdmin = 1u << 7,
 };
 
-// Where a command's arguments hold keys and what is done to them: the shapes that the commands here have, out of
-// Redis's key specifications.
+// Where a command's arguments hold keys and what is done to them: the shapes that the commands here
+// have, out of Redis's key specifications.
 struct KeySpec {
   enum Find : uint8_t {
-    kRange,   // arguments first, first + step, ... up to `last` (counted from `first`; negative counts from the end)
-    kKeyNum,  // argument `first` is the number of keys, which follow it
-    kKeyword, // keys follow the word STREAMS; they are the first half of what is left
+    kRange,    // arguments first, first + step, ... up to `last` (counted from `first`; negative
+               // counts from the end)
+    kKeyNum,   // argument `first` is the number of keys, which follow it
+    kKeyword,  // keys follow the word STREAMS; they are the first half of what is left
   };
   enum Access : uint8_t {
     kRO,  // reads the value
@@ -75,12 +77,13 @@ struct KeySpec {
   bool not_key = false;         // the arguments are no keys but go where keys would: shard channels
 };
 
-// Everything that is known of a command: the table of these drives dispatch, arity and other checks, COMMAND and COMMAND
-// DOCS, ACL categories and the rules of MULTI and of subscribed connections. All views are literals.
+// Everything that is known of a command: the table of these drives dispatch, arity and other
+// checks, COMMAND and COMMAND DOCS, ACL categories and the rules of MULTI and of subscribed
+// connections. All views are literals.
 struct CommandSpec {
-  std::string_view name = {};              // lower case; of a subcommand only its own word
+  std::string_view name = {};               // lower case; of a subcommand only its own word
   void (*run)(Context& context) = nullptr;  // null only where subcommands are a must
-  int arity = 0;                           // counts the name(s); negative: at least that many
+  int arity = 0;                            // counts the name(s); negative: at least that many
   uint32_t flags = 0;
   uint32_t categories = 0;
   std::span<const KeySpec> keys = {};
@@ -88,9 +91,10 @@ struct CommandSpec {
   std::string_view since = {};
   std::string_view complexity = {};
   std::string_view summary = {};
-  // The arguments for COMMAND DOCS: lower-case words are arguments, upper-case words and punctuation such as = ~ * are
-  // tokens, [x] is optional, <a|b> a choice, "..." behind a thing says that it repeats, (a b) groups. An argument's type
-  // follows from its name, or is written behind a colon: threshold:integer.
+  // The arguments for COMMAND DOCS: lower-case words are arguments, upper-case words and
+  // punctuation such as = ~ * are tokens, [x] is optional, <a|b> a choice, "..." behind a thing
+  // says that it repeats, (a b) groups. An argument's type follows from its name, or is written
+  // behind a colon: threshold:integer.
   std::string_view syntax = {};
   std::span<const CommandSpec> subcommands = {};
 };

@@ -23,9 +23,10 @@ struct DataOptions {
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
 };
 
-// One run of one command: its arguments, the state that it may look at, and the ways in which it may act. A command reads
-// its arguments, looks at const data, and then either writes an error and returns, or applies effects and
-// writes a reply. It writes exactly one reply, except where the protocol says otherwise, or blocks.
+// One run of one command: its arguments, the state that it may look at, and the ways in which it
+// may act. A command reads its arguments, looks at const data, and then either writes an error and
+// returns, or applies effects and writes a reply. It writes exactly one reply, except where the
+// protocol says otherwise, or blocks.
 //
 // Lives on the stack of the broker's execution; nothing in it outlives the command.
 class Context {
@@ -33,7 +34,8 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // args()[0] is the command's name as the client wrote it. The views are good until the command returns.
+  // args()[0] is the command's name as the client wrote it. The views are good until the command
+  // returns.
   std::span<const std::string_view> args() const { return args_; }
   std::string_view arg(size_t i) const { return args_[i]; }
   size_t argc() const { return args_.size(); }
@@ -53,15 +55,15 @@ class Context {
   // The key that argument i names.
   KeyRef Key(size_t i) const { return KeyRef(db_, args_[i]); }
 
-  // The entry of a key that exists now; nullptr otherwise. A key that is past its expiry is removed by this. Counts as an access
-  // to the key. Good until the next effect on the key.
+  // The entry of a key that exists now; nullptr otherwise. A key that is past its expiry is removed
+  // by this. Counts as an access to the key. Good until the next effect on the key.
   const Entry* Find(const KeyRef& key) {
     const Entry* entry = Examine(key);
     if (entry != nullptr && !no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
     return entry;
   }
-  // The same for a command that asks about the key without using its value (TTL, TYPE, EXISTS): a hit or a miss, but the
-  // key's last use stays what it was.
+  // The same for a command that asks about the key without using its value (TTL, TYPE, EXISTS): a
+  // hit or a miss, but the key's last use stays what it was.
   const Entry* Examine(const KeyRef& key) {
     const Entry* entry = Peek(key);
     if (entry == nullptr) Notify(kNotifyKeyMiss, "keymiss", key);
@@ -85,8 +87,8 @@ class Context {
     return entry;
   }
 
-  // The value of a key as a T: *value is it, or nullptr if there is no such key. Where the key holds another type,
-  // the reply is the WRONGTYPE error and the return value false.
+  // The value of a key as a T: *value is it, or nullptr if there is no such key. Where the key
+  // holds another type, the reply is the WRONGTYPE error and the return value false.
   template <class T>
   [[nodiscard]] bool Read(const KeyRef& key, const T** value) {
     return As(Find(key), value);
@@ -96,7 +98,8 @@ class Context {
     return As(FindForWrite(key), value);
   }
 
-  // Changes the keyspace: see effects/effect.h. The effect's views need to live only until this returns.
+  // Changes the keyspace: see effects/effect.h. The effect's views need to live only until this
+  // returns.
   template <class E>
   void Apply(const E& effect) {
     batch_.Add(effect);
@@ -111,8 +114,8 @@ class Context {
 
   // False inside a transaction: then a command that finds nothing answers as if its time were over.
   bool may_block() const { return may_block_; }
-  // The command has not answered and waits. It is run again when a key of `wait` may satisfy it; `resumed` is
-  // true then, and the deadline of the first run stands whatever the command computes.
+  // The command has not answered and waits. It is run again when a key of `wait` may satisfy it;
+  // `resumed` is true then, and the deadline of the first run stands whatever the command computes.
   // REQUIRES: may_block(). The last thing that a command does.
   virtual void Block(Wait wait) = 0;
   bool resumed() const { return resumed_; }
@@ -121,8 +124,8 @@ class Context {
   uint64_t changes() const { return changes_; }
 
  protected:
-  Context(std::span<const std::string_view> args, ReplyWriter& reply, Keyspace& keyspace, Batch& batch,
-          const DataOptions& options)
+  Context(std::span<const std::string_view> args, ReplyWriter& reply, Keyspace& keyspace,
+          Batch& batch, const DataOptions& options)
       : args_(args), reply_(reply), keyspace_(keyspace), batch_(batch), options_(options) {}
   ~Context() = default;
 

@@ -7,9 +7,9 @@ constexpr struct {
   char letter;
   uint32_t bits;
 } kLetters[] = {
-    {'A', kNotifyAll},     {'g', kNotifyGeneric}, {'$', kNotifyString},  {'l', kNotifyList},
-    {'s', kNotifySet},     {'h', kNotifyHash},    {'z', kNotifyZset},    {'x', kNotifyExpired},
-    {'e', kNotifyEvicted}, {'t', kNotifyStream},  {'d', kNotifyModule},  {'n', kNotifyNew},
+    {'A', kNotifyAll},      {'g', kNotifyGeneric},  {'$', kNotifyString},  {'l', kNotifyList},
+    {'s', kNotifySet},      {'h', kNotifyHash},     {'z', kNotifyZset},    {'x', kNotifyExpired},
+    {'e', kNotifyEvicted},  {'t', kNotifyStream},   {'d', kNotifyModule},  {'n', kNotifyNew},
     {'K', kNotifyKeyspace}, {'E', kNotifyKeyevent}, {'m', kNotifyKeyMiss},
 };
 

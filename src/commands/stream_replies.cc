@@ -17,8 +17,9 @@ char* WriteBulk(char* out, std::string_view bytes) {
   return out;
 }
 
-// Writes entries that follow one another. What such entries have in common is made once: the first digits of the time, and
-// the names where they lie in the same place, as they do for all entries of a block that have the same.
+// Writes entries that follow one another. What such entries have in common is made once: the first
+// digits of the time, and the names where they lie in the same place, as they do for all entries of
+// a block that have the same.
 class EntryWriter {
  public:
   explicit EntryWriter(ReplyWriter& reply) : reply_(reply) {}
@@ -73,8 +74,8 @@ class EntryWriter {
     }
   }
 
-  // Makes what stands before each value: its name as a bulk, and for the first one the head of the array. False if there
-  // is too much of it.
+  // Makes what stands before each value: its name as a bulk, and for the first one the head of the
+  // array. False if there is too much of it.
   bool MakePieces(const EntryView& entry) {
     if (entry.size() > kMostPieces) return false;
     size_t piece = 0;
@@ -119,7 +120,9 @@ size_t BulkBytes(size_t size) {
 
 }  // namespace
 
-void WriteEntry(ReplyWriter& reply, const EntryView& entry) { EntryWriter(reply).Write(entry, '2'); }
+void WriteEntry(ReplyWriter& reply, const EntryView& entry) {
+  EntryWriter(reply).Write(entry, '2');
+}
 
 void WriteClaimedEntry(ReplyWriter& reply, const EntryView& entry, int64_t idle,
                        uint64_t deliveries) {

@@ -212,8 +212,8 @@ class CommandRunner : private KeyspaceObserver {
   }
 
   void OnKeyChange(uint32_t of_db, std::string_view name, KeyChange change) override {
-    constexpr const char* kNames[] = {"added ", "grown ", "modified ", "removed ",
-                                       "beside ", "awaited "};
+    constexpr const char* kNames[] = {"added ",   "grown ",  "modified ",
+                                      "removed ", "beside ", "awaited "};
     changes_.push_back(kNames[static_cast<int>(change)] + NameOf(of_db, name));
   }
   void OnSwap(uint32_t a, uint32_t b) override {

@@ -9,8 +9,8 @@
 namespace runnel {
 namespace {
 
-// Entries per bucket at which the table grows and shrinks: far enough apart that a table whose size swings
-// does not split and merge the same bucket over and over.
+// Entries per bucket at which the table grows and shrinks: far enough apart that a table whose size
+// swings does not split and merge the same bucket over and over.
 constexpr size_t kGrowAt = 5;
 constexpr size_t kShrinkAt = 2;
 
@@ -21,17 +21,27 @@ uint64_t ReverseBits(uint64_t value) {
   return __builtin_bswap64(value);
 }
 
-int SegmentOf(uint64_t address) { return address < 4 ? 0 : std::bit_width(address) - 2; }
-uint64_t SegmentBegin(int segment) { return segment == 0 ? 0 : uint64_t{2} << segment; }
-uint64_t SegmentSize(int segment) { return segment == 0 ? 4 : uint64_t{2} << segment; }
+int SegmentOf(uint64_t address) {
+  return address < 4 ? 0 : std::bit_width(address) - 2;
+}
+uint64_t SegmentBegin(int segment) {
+  return segment == 0 ? 0 : uint64_t{2} << segment;
+}
+uint64_t SegmentSize(int segment) {
+  return segment == 0 ? 4 : uint64_t{2} << segment;
+}
 
 }  // namespace
 
 KeyTable::KeyTable() = default;
 
-KeyTable::~KeyTable() { Clear(); }
+KeyTable::~KeyTable() {
+  Clear();
+}
 
-KeyTable::KeyTable(KeyTable&& other) noexcept { *this = std::move(other); }
+KeyTable::KeyTable(KeyTable&& other) noexcept {
+  *this = std::move(other);
+}
 
 KeyTable& KeyTable::operator=(KeyTable&& other) noexcept {
   std::swap(segments_, other.segments_);
@@ -68,10 +78,10 @@ int KeyTable::DepthOf(uint64_t address) const {
   return level_ + (was_split ? 1 : 0);
 }
 
-// Buckets are visited in the order of their addresses read with the bits reversed. A bucket that splits
-// becomes two neighbours in that order, and two that merge were neighbours; so what lies before
-// the cursor was seen and what lies behind it comes, at whatever size the table is by then. (The
-// reversed cursor is an idea of Pieter Noordhuis in Redis's SCAN.)
+// Buckets are visited in the order of their addresses read with the bits reversed. A bucket that
+// splits becomes two neighbours in that order, and two that merge were neighbours; so what lies
+// before the cursor was seen and what lies behind it comes, at whatever size the table is by then.
+// (The reversed cursor is an idea of Pieter Noordhuis in Redis's SCAN.)
 uint64_t KeyTable::NextCursor(uint64_t cursor) const {
   const uint64_t mask = (uint64_t{1} << DepthOf(AddressOf(cursor))) - 1;
   return ReverseBits(ReverseBits(cursor | ~mask) + 1);

@@ -21,7 +21,8 @@ const Entry* Keyspace::NextToExpire(uint32_t db) const {
 int64_t Keyspace::MeanExpiry(uint32_t db) const {
   const Database& database = databases_[db];
   if (database.expiries.empty()) return 0;
-  return static_cast<int64_t>(database.expiry_sum / static_cast<__int128>(database.expiries.size()));
+  return static_cast<int64_t>(database.expiry_sum /
+                              static_cast<__int128>(database.expiries.size()));
 }
 
 void Keyspace::ForgetExpiry(Database& database, Entry* entry) {
@@ -64,7 +65,8 @@ std::unique_ptr<Object> Keyspace::Detach(const KeyRef& key) {
 void Keyspace::Discard(std::unique_ptr<Object> value) {
   // Freeing an allocation takes some ten nanoseconds; a thousand of them are not yet felt.
   constexpr size_t kFreeInPlace = 1000;
-  if (disposer_ != nullptr && value->FreeEffort() > kFreeInPlace) disposer_->Dispose(std::move(value));
+  if (disposer_ != nullptr && value->FreeEffort() > kFreeInPlace)
+    disposer_->Dispose(std::move(value));
 }
 
 void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {

@@ -31,10 +31,11 @@ enum class KeyChange {
   kGrown,     // elements were added to the value that was there
   kModified,  // any other change of value or expiry
   kRemoved,   // the key is gone
-  // What a stream keeps beside its entries: consumer groups and what is pending, the last ID. WATCH does not count it,
-  // as it does not in Redis.
+  // What a stream keeps beside its entries: consumer groups and what is pending, the last ID. WATCH
+  // does not count it, as it does not in Redis.
   kBeside,
-  kBesideAwaited,  // likewise, and blocked readers must look: entries were given back, or their group is gone
+  kBesideAwaited,  // likewise, and blocked readers must look: entries were given back, or their
+                   // group is gone
 };
 
 // Is told of every change of the keyspace, at once and within the effect that makes it: it may only

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/block.h"
 #include "base/ref.h"
 #include "base/varint.h"
-#include "base/block.h"
 
 namespace runnel {
 

@@ -16,7 +16,9 @@ constexpr ObjectKind kKinds[] = {
 
 }  // namespace
 
-std::span<const ObjectKind> ObjectKinds() { return kKinds; }
+std::span<const ObjectKind> ObjectKinds() {
+  return kKinds;
+}
 
 const ObjectKind* FindObjectKind(ObjectType type) {
   for (const ObjectKind& kind : kKinds) {

@@ -164,8 +164,8 @@ class PendingList {
   Chunks chunks_;
   uint64_t size_ = 0;
   uint64_t releases_ = 0;  // ever made: the number of the next one
-  // Where the last search ended. What is looked for next is mostly the same again, to be changed, or the one behind it. It is
-  // only a guess: after a change it may name another record, or none.
+  // Where the last search ended. What is looked for next is mostly the same again, to be changed,
+  // or the one behind it. It is only a guess: after a change it may name another record, or none.
   mutable Slot last_located_;
   mutable std::unique_ptr<AgeIndex> by_age_;
 };

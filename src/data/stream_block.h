@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/block.h"
 #include "base/ref.h"
 #include "base/stream_id.h"
 #include "base/varint.h"
-#include "base/block.h"
 
 // The payload of a block of stream entries. It stands for itself: with the number of its entries,
 // which the stream keeps beside it, it can be read by anybody who holds the block.
@@ -107,8 +107,8 @@ class EntryView {
       in += size;
     }
   }
-  // Where the names lie. Entries of a block that have the same names have them in the same place, mostly; entries that
-  // have them in the same place have the same.
+  // Where the names lie. Entries of a block that have the same names have them in the same place,
+  // mostly; entries that have them in the same place have the same.
   const char* names() const { return names_; }
 
   // Bytes of all names and values together.

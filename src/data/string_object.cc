@@ -61,7 +61,8 @@ void StringObject::Serialize(std::string* out) const {
 }
 
 std::unique_ptr<Object> StringObject::Load(std::string_view payload) {
-  if (payload.size() < 2 || payload[0] != kVersion || payload[1] < 0 || payload[1] > 1) return nullptr;
+  if (payload.size() < 2 || payload[0] != kVersion || payload[1] < 0 || payload[1] > 1)
+    return nullptr;
   auto object = std::make_unique<StringObject>(payload.substr(2));
   object->edited_ = payload[1] == 1;
   return object;

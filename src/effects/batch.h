@@ -8,8 +8,9 @@
 
 namespace runnel {
 
-// The effects of one turn of the event loop, encoded in the order in which they were applied: what becomes one frame
-// of the journal. Each record is its length as a varint and the bytes that Replay takes.
+// The effects of one turn of the event loop, encoded in the order in which they were applied: what
+// becomes one frame of the journal. Each record is its length as a varint and the bytes that Replay
+// takes.
 class Batch {
  public:
   // A batch that is off takes nothing: a server without journal and followers pays nothing.
@@ -32,7 +33,8 @@ class Batch {
   std::string_view bytes() const { return records_; }
   void Clear();
 
-  // Calls visit(record) for each record of `bytes`. Returns false if they are damaged; what was visited before stays so.
+  // Calls visit(record) for each record of `bytes`. Returns false if they are damaged; what was
+  // visited before stays so.
   template <class Visit>
   static bool ForEach(std::string_view bytes, Visit visit) {
     Decoder in(bytes);

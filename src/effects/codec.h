@@ -15,9 +15,9 @@
 
 namespace runnel {
 
-// How the fields of effects become bytes and come back. An effect lists its fields once, in Fields();
-// encoding, decoding and their order follow from that. A field is a KeyRef, an integer, a bool, an
-// enum (of one byte), a StreamId, a string_view, or a span of string_views or StreamIds.
+// How the fields of effects become bytes and come back. An effect lists its fields once, in
+// Fields(); encoding, decoding and their order follow from that. A field is a KeyRef, an integer, a
+// bool, an enum (of one byte), a StreamId, a string_view, or a span of string_views or StreamIds.
 
 // Keeps what decoded effects point to: their spans. Strings are views into the record itself.
 class DecodeArena {

@@ -12,11 +12,12 @@ namespace runnel {
 
 // Effects: the facts that change durable state.
 //
-// A command never changes the keyspace itself. It decides, looking at const data, and then states what
-// happened as one or more effects; Apply(effect, keyspace) makes it so. Recovery and followers
+// A command never changes the keyspace itself. It decides, looking at const data, and then states
+// what happened as one or more effects; Apply(effect, keyspace) makes it so. Recovery and followers
 // apply the same effects read from the journal, so live state and replayed state cannot differ. An
-// effect therefore carries everything that chance, the clock or an option decided (IDs, times, which
-// elements), and applying it cannot fail: it is stated only when it is known to fit the state it meets.
+// effect therefore carries everything that chance, the clock or an option decided (IDs, times,
+// which elements), and applying it cannot fail: it is stated only when it is known to fit the state
+// it meets.
 //
 // An effect is a struct of views with three members:
 //
@@ -24,7 +25,8 @@ namespace runnel {
 //   template <class Self> static auto Fields(Self& self) { return std::tie(self.key, ...); }
 //   void Apply(Keyspace& keyspace) const;
 //
-// To add one: a number here, the struct in the file of its family, its line in that family's EffectKinds.
+// To add one: a number here, the struct in the file of its family, its line in that family's
+// EffectKinds.
 
 // The numbers are stored in the journal: never reuse one. Each family has a range of its own.
 enum class EffectType : uint8_t {
@@ -79,7 +81,8 @@ enum class EffectType : uint8_t {
 struct EffectKind {
   EffectType type;
   std::string_view name;  // for people who read a journal
-  // Reads the fields and applies them. Returns false, with nothing changed, if the bytes are no such effect.
+  // Reads the fields and applies them. Returns false, with nothing changed, if the bytes are no
+  // such effect.
   bool (*replay)(Decoder& in, Keyspace& keyspace);
 };
 
@@ -95,9 +98,9 @@ constexpr EffectKind KindOf(std::string_view name) {
           }};
 }
 
-// Applies one record as a Batch holds it: the type's byte and the fields. An error names the type and changes
-// nothing. The fields are trusted to fit the state of the keyspace: records are checked by checksum
-// before they come here.
+// Applies one record as a Batch holds it: the type's byte and the fields. An error names the type
+// and changes nothing. The fields are trusted to fit the state of the keyspace: records are checked
+// by checksum before they come here.
 Status Replay(std::string_view record, Keyspace& keyspace);
 
 // nullptr for a number that no effect has.

@@ -6,7 +6,8 @@
 
 namespace runnel {
 
-// The effects of each family, for the table in effect.cc. A new family adds its line here and there.
+// The effects of each family, for the table in effect.cc. A new family adds its line here and
+// there.
 std::span<const EffectKind> KeyspaceEffects();
 std::span<const EffectKind> StringEffects();
 std::span<const EffectKind> ListEffects();

@@ -30,8 +30,8 @@ void Flush::Apply(Keyspace& keyspace) const {
 
 std::span<const EffectKind> KeyspaceEffects() {
   static constexpr EffectKind kKinds[] = {
-      KindOf<KeyRemove>("key-remove"), KindOf<KeyExpire>("key-expire"),
-      KindOf<KeyRename>("key-rename"), KindOf<KeyCopy>("key-copy"),
+      KindOf<KeyRemove>("key-remove"),   KindOf<KeyExpire>("key-expire"),
+      KindOf<KeyRename>("key-rename"),   KindOf<KeyCopy>("key-copy"),
       KindOf<KeyRestore>("key-restore"), KindOf<struct Flush>("flush"),
       KindOf<struct Swap>("swap"),
   };

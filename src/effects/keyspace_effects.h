@@ -29,7 +29,8 @@ struct KeyExpire {
   void Apply(Keyspace& keyspace) const { keyspace.SetExpiry(key, expire_at_ms); }
 };
 
-// `from`, which exists, is now called `to`, with its expiry, in the place of what was there: RENAME and MOVE.
+// `from`, which exists, is now called `to`, with its expiry, in the place of what was there: RENAME
+// and MOVE.
 struct KeyRename {
   static constexpr EffectType kType = EffectType::kKeyRename;
   KeyRef from;
@@ -53,7 +54,8 @@ struct KeyCopy {
   void Apply(Keyspace& keyspace) const;
 };
 
-// The key is now what the payload (Object::Serialize's form of the type) says. The payload was checked to be loadable.
+// The key is now what the payload (Object::Serialize's form of the type) says. The payload was
+// checked to be loadable.
 struct KeyRestore {
   static constexpr EffectType kType = EffectType::kKeyRestore;
   KeyRef key;

@@ -6,7 +6,8 @@
 
 namespace runnel {
 
-// The key now holds this string and expires at this time (Unix milliseconds, or kNoExpiry), whatever it held before.
+// The key now holds this string and expires at this time (Unix milliseconds, or kNoExpiry),
+// whatever it held before.
 struct StringSet {
   static constexpr EffectType kType = EffectType::kStringSet;
   KeyRef key;
@@ -31,7 +32,8 @@ struct StringAppend {
   void Apply(Keyspace& keyspace) const;
 };
 
-// Bytes from `offset` on were overwritten; a new or shorter string was filled with zero bytes up to there.
+// Bytes from `offset` on were overwritten; a new or shorter string was filled with zero bytes up to
+// there.
 struct StringSetRange {
   static constexpr EffectType kType = EffectType::kStringSetRange;
   KeyRef key;

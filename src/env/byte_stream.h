@@ -12,18 +12,21 @@
 
 namespace runnel {
 
-// What a connected byte stream tells its owner. All calls come from the loop, never from inside a call to the
-// stream.
+// What a connected byte stream tells its owner. All calls come from the loop, never from inside a
+// call to the stream.
 class ByteStreamHandler {
  public:
   virtual ~ByteStreamHandler() = default;
-  // Where the next bytes shall be read to; asked for directly before each read, at least one byte long.
+  // Where the next bytes shall be read to; asked for directly before each read, at least one byte
+  // long.
   virtual std::span<char> ReadBuffer() = 0;
   // That many bytes were put at the beginning of the last ReadBuffer().
   virtual void OnRead(size_t bytes) = 0;
-  // Nothing more comes from the peer: it has closed its side (`error` is empty) or the connection broke.
+  // Nothing more comes from the peer: it has closed its side (`error` is empty) or the connection
+  // broke.
   virtual void OnEnd(std::string_view error) = 0;
-  // The last Write() is done with its bytes: all are sent, or (with an error) none will be any more.
+  // The last Write() is done with its bytes: all are sent, or (with an error) none will be any
+  // more.
   virtual void OnWritten(std::string_view error) = 0;
   // The stream is gone; the last call. The owner destroys the stream now or later.
   virtual void OnClosed() = 0;
@@ -36,20 +39,22 @@ class ByteStream {
  public:
   virtual ~ByteStream() = default;
 
-  // Begins to read for `handler`, which outlives the stream's OnClosed. Called once, before anything else.
+  // Begins to read for `handler`, which outlives the stream's OnClosed. Called once, before
+  // anything else.
   virtual void Start(ByteStreamHandler* handler) = 0;
   // Between these nothing is read, and the peer is held back by the kernel.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
 
-  // Sends what the kernel takes at once; returns how many bytes it took, or -1 if the connection is broken.
-  // REQUIRES: no Write() is under way.
+  // Sends what the kernel takes at once; returns how many bytes it took, or -1 if the connection is
+  // broken. REQUIRES: no Write() is under way.
   virtual ssize_t TryWrite(const iovec* vectors, int count) = 0;
-  // Sends all of it as the kernel takes it. The bytes stay valid until OnWritten, the vectors only during the call.
-  // REQUIRES: no Write() is under way.
+  // Sends all of it as the kernel takes it. The bytes stay valid until OnWritten, the vectors only
+  // during the call. REQUIRES: no Write() is under way.
   virtual void Write(const iovec* vectors, int count) = 0;
 
-  // Closes it at once; what is not sent is lost. OnClosed comes later in the loop. May be called twice.
+  // Closes it at once; what is not sent is lost. OnClosed comes later in the loop. May be called
+  // twice.
   virtual void Close() = 0;
 
   virtual int fd() const = 0;

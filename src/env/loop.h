@@ -23,8 +23,8 @@ struct TcpOptions {
   int64_t keepalive_s = 300;  // 0: off
 };
 
-// The event loop: sockets, timers, signals and helper threads, all of whose callbacks run on the one thread that calls
-// Run(). What it hands out must be destroyed before the loop.
+// The event loop: sockets, timers, signals and helper threads, all of whose callbacks run on the
+// one thread that calls Run(). What it hands out must be destroyed before the loop.
 class Loop {
  public:
   virtual ~Loop() = default;
@@ -33,14 +33,16 @@ class Loop {
   virtual void Run() = 0;
   virtual void Stop() = 0;
 
-  // `turn` runs once per round, after the round's events and timers were told and before the loop waits for more.
+  // `turn` runs once per round, after the round's events and timers were told and before the loop
+  // waits for more.
   virtual void OnTurn(std::function<void()> turn) = 0;
 
   virtual Result<std::unique_ptr<Listener>> ListenTcp(const std::string& address, int port,
-                                                      const TcpOptions& options, AcceptFunction accept) = 0;
+                                                      const TcpOptions& options,
+                                                      AcceptFunction accept) = 0;
   // Replaces a socket file of this path. `mode` are its permission bits, 0 for the default.
-  virtual Result<std::unique_ptr<Listener>> ListenUnix(const std::string& path, int backlog, unsigned mode,
-                                                       AcceptFunction accept) = 0;
+  virtual Result<std::unique_ptr<Listener>> ListenUnix(const std::string& path, int backlog,
+                                                       unsigned mode, AcceptFunction accept) = 0;
 
   virtual std::unique_ptr<Timer> NewTimer(std::function<void()> callback) = 0;
   virtual void OnSignal(int signal, std::function<void()> callback) = 0;

@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kHoldBackBytes = 1024 * 1024;
 constexpr size_t kGoOnBytes = kHoldBackBytes / 2;
 
-// Replies to one read that are more than this go out before all of its requests are executed, while they are in the
-// processor's cache.
+// Replies to one read that are more than this go out before all of its requests are executed, while
+// they are in the processor's cache.
 constexpr size_t kSendEarlyBytes = 32 * 1024;
 
 constexpr int kMaxVectors = 64;
@@ -22,16 +22,22 @@ constexpr int kMaxVectors = 64;
 }  // namespace
 
 Connection::Connection(Network& network, Broker& broker, std::unique_ptr<ByteStream> stream)
-    : network_(network), broker_(broker), stream_(std::move(stream)), session_(&broker.Connect(this)) {
+    : network_(network),
+      broker_(broker),
+      stream_(std::move(stream)),
+      session_(&broker.Connect(this)) {
   stream_->Start(this);
 }
 
-Connection::~Connection() { CHECK(session_ == nullptr); }
+Connection::~Connection() {
+  CHECK(session_ == nullptr);
+}
 
 // --- Input ---
 
-// A connection with nothing pending reads into the buffer that all share: requests mostly arrive whole, are executed at
-// once, and leave nothing behind; so it stays in the processor's cache and idle connections cost nothing.
+// A connection with nothing pending reads into the buffer that all share: requests mostly arrive
+// whole, are executed at once, and leave nothing behind; so it stays in the processor's cache and
+// idle connections cost nothing.
 std::span<char> Connection::ReadBuffer() {
   reading_shared_ = input_.empty();
   return reading_shared_ ? network_.shared_buffer() : input_.Space(parser_.needed());
@@ -54,8 +60,9 @@ void Connection::OnRead(size_t bytes) {
   if (session_->closing) return stream_->PauseReading();
   const uint64_t limit = broker_.settings().client_query_buffer_limit;
   if (input_.size() > limit) {
-    LogWarning("Client {} (id {}) closed: {} bytes of a request without its end, over the limit of {}", peer(),
-               session_->id, input_.size(), limit);
+    LogWarning(
+        "Client {} (id {}) closed: {} bytes of a request without its end, over the limit of {}",
+        peer(), session_->id, input_.size(), limit);
     broker_.stats().query_buffer_limit_closes++;
     CloseNow();
   }
@@ -88,7 +95,9 @@ size_t Connection::Process(std::string_view bytes) {
   return session_->closing ? bytes.size() : done;
 }
 
-bool Connection::TooMuchUnread() const { return session_->unsent_bytes() > kHoldBackBytes; }
+bool Connection::TooMuchUnread() const {
+  return session_->unsent_bytes() > kHoldBackBytes;
+}
 
 void Connection::Continue() {
   if (session_ == nullptr) return;
@@ -99,8 +108,8 @@ void Connection::Continue() {
   if (!input_.empty()) input_.Consume(Process(input_.bytes()));
 }
 
-// A peer that has closed its side gets the replies to what it sent, unless it is one that waits: what it waits for
-// must not be lost on it.
+// A peer that has closed its side gets the replies to what it sent, unless it is one that waits:
+// what it waits for must not be lost on it.
 void Connection::OnEnd(std::string_view error) {
   if (session_ == nullptr) return;
   if (!error.empty() || !session_->takes_requests() || session_->subscriptions() > 0 ||
@@ -167,6 +176,8 @@ void Connection::CloseNow() {
   stream_->Close();
 }
 
-void Connection::OnClosed() { network_.Remove(this); }
+void Connection::OnClosed() {
+  network_.Remove(this);
+}
 
 }  // namespace runnel

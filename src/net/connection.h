@@ -15,7 +15,8 @@ namespace runnel {
 
 class Network;
 
-// One client connection: turns what its stream reads into requests for the broker, and sends what the broker gives back.
+// One client connection: turns what its stream reads into requests for the broker, and sends what
+// the broker gives back.
 //
 // It reads no further while the client leaves too many replies unread, so a client that does not
 // read cannot make the server remember ever more for it.

@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 constexpr std::string_view kProtected =
     "-DENIED Runnel is running in protected mode: no password is set for the default user, so only "
-    "connections from this machine are accepted. To serve others, set a password (requirepass) and connect "
+    "connections from this machine are accepted. To serve others, set a password (requirepass) and "
+    "connect "
     "with it, or, where the network around the server protects it, set protected-mode to no.\r\n";
 
 // Tells a client why it is not served, and closes. Owns itself until the stream is closed.
@@ -46,20 +47,24 @@ Network::Network(Loop& loop, Broker& broker, const Settings& settings)
       settings_(settings),
       shared_buffer_(std::make_unique<char[]>(kSharedBytes)) {}
 
-Network::~Network() { CHECK(empty()); }
+Network::~Network() {
+  CHECK(empty());
+}
 
 Status Network::ListenTcp(const std::string& address, int port, int backlog) {
   TcpOptions options{backlog, settings_.tcp_keepalive_s};
-  auto listener = loop_.ListenTcp(address, port, options,
-                                  [this](std::unique_ptr<ByteStream> stream) { Accept(std::move(stream)); });
+  auto listener =
+      loop_.ListenTcp(address, port, options,
+                      [this](std::unique_ptr<ByteStream> stream) { Accept(std::move(stream)); });
   if (!listener.ok()) return listener.status();
   listeners_.push_back(std::move(*listener));
   return Status();
 }
 
 Status Network::ListenUnix(const std::string& path, int backlog, unsigned mode) {
-  auto listener = loop_.ListenUnix(path, backlog, mode,
-                                   [this](std::unique_ptr<ByteStream> stream) { Accept(std::move(stream)); });
+  auto listener = loop_.ListenUnix(path, backlog, mode, [this](std::unique_ptr<ByteStream> stream) {
+    Accept(std::move(stream));
+  });
   if (!listener.ok()) return listener.status();
   listeners_.push_back(std::move(*listener));
   return Status();
@@ -68,7 +73,8 @@ Status Network::ListenUnix(const std::string& path, int backlog, unsigned mode) 
 void Network::Accept(std::unique_ptr<ByteStream> stream) {
   if (connections_.size() >= settings_.maxclients) {
     broker_.stats().connections_rejected++;
-    LogVerbose("Connection from {} refused: maxclients ({}) reached", stream->peer(), settings_.maxclients);
+    LogVerbose("Connection from {} refused: maxclients ({}) reached", stream->peer(),
+               settings_.maxclients);
     return Refusal::Send(std::move(stream), kTooManyClients);
   }
   if (settings_.protected_mode && settings_.requirepass.empty() && !stream->is_local()) {

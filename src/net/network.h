@@ -15,8 +15,8 @@ namespace runnel {
 // All listeners and client connections of the server.
 class Network {
  public:
-  // Everything is borrowed and outlives the network, which must be closed (Close, then the loop run until
-  // empty()) before it is destroyed.
+  // Everything is borrowed and outlives the network, which must be closed (Close, then the loop run
+  // until empty()) before it is destroyed.
   Network(Loop& loop, Broker& broker, const Settings& settings);
   ~Network();
 
@@ -36,8 +36,8 @@ class Network {
   void Remove(Connection* connection);
 
  private:
-  // One read takes at most this much; enough for a deep pipeline of small requests, and little enough to stay in the
-  // second-level cache.
+  // One read takes at most this much; enough for a deep pipeline of small requests, and little
+  // enough to stay in the second-level cache.
   static constexpr size_t kSharedBytes = 32 * 1024;
 
   void Accept(std::unique_ptr<ByteStream> stream);

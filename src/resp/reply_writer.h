@@ -11,12 +11,12 @@
 
 namespace runnel {
 
-// Writes replies in RESP2 or RESP3 to the end of a rope. Aggregates are announced by their length and then
-// written element by element; the caller sees to it that as many follow.
+// Writes replies in RESP2 or RESP3 to the end of a rope. Aggregates are announced by their length
+// and then written element by element; the caller sees to it that as many follow.
 //
-// Where the two protocols differ, the method's name is the RESP3 shape and RESP2 gets the form that Redis
-// gives it: Map(n) is an array of 2n there, Set and Push are arrays, Null() is a null bulk, NullArray()
-// a null array, Double a bulk, Bool an integer, Verbatim a bulk.
+// Where the two protocols differ, the method's name is the RESP3 shape and RESP2 gets the form that
+// Redis gives it: Map(n) is an array of 2n there, Set and Push are arrays, Null() is a null bulk,
+// NullArray() a null array, Double a bulk, Bool an integer, Verbatim a bulk.
 class ReplyWriter {
  public:
   // Writes to `rope`, which outlives the writer.
@@ -79,8 +79,8 @@ class ReplyWriter {
 
   // The longest "$n\r\n" or the like.
   static constexpr size_t kMaxHeader = 1 + kMaxDecimal + 2;
-  // Writes "<type>n\r\n" at `out`, which has room for kMaxHeader bytes, all of which may be written to; returns the place
-  // behind the header.
+  // Writes "<type>n\r\n" at `out`, which has room for kMaxHeader bytes, all of which may be written
+  // to; returns the place behind the header.
   static char* WriteHeader(char* out, char type, size_t value) {
     if (value < kShortHeaders.size()) {
       const ShortHeader& header = kShortHeaders[value];

@@ -23,8 +23,9 @@ int HexValue(char c) {
   return -1;
 }
 
-// Reads the line at `at`, behind its first byte, in the form that nearly all of them have: one to five digits without leading
-// zeros, and \r\n. Returns the place behind the line; nullptr if it is something else, or too near to `end` to tell.
+// Reads the line at `at`, behind its first byte, in the form that nearly all of them have: one to
+// five digits without leading zeros, and \r\n. Returns the place behind the line; nullptr if it is
+// something else, or too near to `end` to tell.
 const char* ReadPlainLine(const char* at, const char* end, size_t* number) {
   constexpr ptrdiff_t kLongest = 5 + 2;
   if (end - at < kLongest) return nullptr;
@@ -74,7 +75,8 @@ RequestParser::Outcome RequestParser::Parse(std::string_view input, const Reques
   return More(1);
 }
 
-RequestParser::Outcome RequestParser::ParseArray(std::string_view input, const RequestLimits& limits) {
+RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
+                                                 const RequestLimits& limits) {
   const char* const begin = input.data();
   const char* const end = begin + input.size();
   if (!in_array_) {
@@ -86,7 +88,8 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input, const R
         if (line == nullptr && input.size() > kMaxLine) return Fail("too big mbulk count string");
         return More(input.size() + 1);
       }
-      const std::optional<int64_t> number = ParseInteger({begin + 1, static_cast<size_t>(line - begin - 1)});
+      const std::optional<int64_t> number =
+          ParseInteger({begin + 1, static_cast<size_t>(line - begin - 1)});
       if (!number || *number > std::numeric_limits<int>::max()) {
         return Fail("invalid multibulk length");
       }
@@ -129,7 +132,8 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input, const R
           at_ = static_cast<size_t>(at - begin);
           return More(input.size() + 1);
         }
-        const std::optional<int64_t> number = ParseInteger({at + 1, static_cast<size_t>(line - at - 1)});
+        const std::optional<int64_t> number =
+            ParseInteger({at + 1, static_cast<size_t>(line - at - 1)});
         if (!number || *number < 0) return Fail("invalid bulk length");
         size = static_cast<size_t>(*number);
         behind = line + 2;
@@ -194,7 +198,8 @@ bool SplitWords(std::string_view line, std::vector<std::string>* words) {
   words->clear();
   size_t i = 0;
   while (true) {
-    while (i < line.size() && (IsSpace(line[i]) || line[i] == '\0')) i++;
+    while (i < line.size() && (IsSpace(line[i]) || line[i] == '\0'))
+      i++;
     if (i == line.size()) return true;
     std::string& word = words->emplace_back();
     while (i < line.size() && !IsSpace(line[i]) && line[i] != '\0') {

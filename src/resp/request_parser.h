@@ -14,12 +14,12 @@ struct RequestLimits {
   bool authenticated = true;
 };
 
-// Cuts the bytes that a client sends into requests: arrays of bulk strings, or inline lines of words. It works on the
-// caller's buffer and copies nothing: the arguments of a request are views into that buffer (words of
-// an inline line that were quoted are views into the parser).
+// Cuts the bytes that a client sends into requests: arrays of bulk strings, or inline lines of
+// words. It works on the caller's buffer and copies nothing: the arguments of a request are views
+// into that buffer (words of an inline line that were quoted are views into the parser).
 //
-// A request may arrive cut at any byte. The parser then remembers how far it came, so a large request that arrives in many
-// pieces is looked at once, not once per piece.
+// A request may arrive cut at any byte. The parser then remembers how far it came, so a large
+// request that arrives in many pieces is looked at once, not once per piece.
 class RequestParser {
  public:
   enum class Outcome {
@@ -28,16 +28,18 @@ class RequestParser {
     kError,    // error() says why this is no request; the connection is of no further use
   };
 
-  // Looks at `input`: the bytes from the end of the last request on. The same bytes must be given again, with
-  // more behind them and possibly at another address, after kMore. Empty requests are skipped.
+  // Looks at `input`: the bytes from the end of the last request on. The same bytes must be given
+  // again, with more behind them and possibly at another address, after kMore. Empty requests are
+  // skipped.
   Outcome Parse(std::string_view input, const RequestLimits& limits);
 
   // After kRequest: the arguments, good until the next call or until the buffer changes.
   std::span<const std::string_view> args() const { return args_; }
-  // Bytes at the beginning of `input` that are done with; after kMore those of skipped empty requests. The caller takes
-  // exactly these from its buffer before the next call.
+  // Bytes at the beginning of `input` that are done with; after kMore those of skipped empty
+  // requests. The caller takes exactly these from its buffer before the next call.
   size_t consumed() const { return consumed_; }
-  // After kMore: bytes that the input needs in all, as far as is known now (at least one more than it had).
+  // After kMore: bytes that the input needs in all, as far as is known now (at least one more than
+  // it had).
   size_t needed() const { return needed_; }
   // After kError: the text behind "-ERR Protocol error: ".
   const std::string& error() const { return error_; }
@@ -64,9 +66,9 @@ class RequestParser {
   static constexpr size_t kNoBulk = static_cast<size_t>(-1);
 };
 
-// Splits a line into words as Redis does for inline requests and redis.conf: blanks separate, "..." takes
-// \n \r \t \b \a \\ \" and \xHH, '...' takes \' only, and behind a closing quote a blank must follow. Returns false if
-// the quotes do not match.
+// Splits a line into words as Redis does for inline requests and redis.conf: blanks separate, "..."
+// takes \n \r \t \b \a \\ \" and \xHH, '...' takes \' only, and behind a closing quote a blank must
+// follow. Returns false if the quotes do not match.
 bool SplitWords(std::string_view line, std::vector<std::string>* words);
 
 }  // namespace runnel

@@ -15,8 +15,9 @@ namespace {
 // Memory of a chunk. Replies of one turn to one connection mostly fit one.
 constexpr size_t kChunkBytes = 16 * 1024;
 
-// Chunks that were freed last, for the next ones: nearly every reply takes a chunk and soon gives it back, which would cost
-// the allocator as much as the rest of a small command. The one given back last is still in the processor's cache.
+// Chunks that were freed last, for the next ones: nearly every reply takes a chunk and soon gives
+// it back, which would cost the allocator as much as the rest of a small command. The one given
+// back last is still in the processor's cache.
 class SpareChunks {
  public:
   ~SpareChunks() {

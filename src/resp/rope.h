@@ -14,8 +14,9 @@ struct iovec;
 
 namespace runnel {
 
-// Bytes waiting to be sent: a chain of chunks that is written at the end and taken from the front. Most are the rope's own;
-// what many receive alike may be a slice of a block that they share. An empty rope owns no memory.
+// Bytes waiting to be sent: a chain of chunks that is written at the end and taken from the front.
+// Most are the rope's own; what many receive alike may be a slice of a block that they share. An
+// empty rope owns no memory.
 class Rope {
  public:
   Rope() = default;
@@ -34,8 +35,8 @@ class Rope {
   // Bytes of memory that the rope holds for itself.
   size_t MemoryBytes() const { return memory_; }
 
-  // Room for `bytes` bytes in one piece at the end; Commit says how many of them were written. Until then the
-  // place stays good as long as nothing else is appended.
+  // Room for `bytes` bytes in one piece at the end; Commit says how many of them were written.
+  // Until then the place stays good as long as nothing else is appended.
   char* Reserve(size_t bytes) {
     if (tail_ == nullptr || tail_->capacity - tail_->end < bytes) AddChunk(bytes);
     return tail_->bytes + tail_->end;
@@ -49,10 +50,11 @@ class Rope {
   void Append(std::string_view bytes);
   // Takes all bytes of `other`, which is empty afterwards.
   void Append(Rope&& other);
-  // Appends bytes that lie in `block` and never change. They are not copied where the rope is empty, or ends with what
-  // lies directly before them in the block.
+  // Appends bytes that lie in `block` and never change. They are not copied where the rope is
+  // empty, or ends with what lies directly before them in the block.
   void AppendSlice(const Ref<Block>& block, std::string_view slice);
-  // Copies what is shared. For ropes that are to wait: each would keep a whole block for its few bytes.
+  // Copies what is shared. For ropes that are to wait: each would keep a whole block for its few
+  // bytes.
   void Unshare();
 
   // Takes bytes back from the end until `size` are left (at most what is there).
@@ -61,8 +63,8 @@ class Rope {
   void Consume(size_t bytes);
   void Clear();
 
-  // Describes the first `bytes` bytes, or as many of them as `count` vectors can, and returns how many
-  // vectors were filled. They are good until the bytes are consumed.
+  // Describes the first `bytes` bytes, or as many of them as `count` vectors can, and returns how
+  // many vectors were filled. They are good until the bytes are consumed.
   int Gather(size_t bytes, iovec* vectors, int count) const;
   // A copy of all bytes.
   std::string ToString() const;

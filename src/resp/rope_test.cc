@@ -171,7 +171,8 @@ TEST(RopeTest, SlicesThatFollowOneAnotherAreOnePiece) {
   rope.AppendSlice(block, all.substr(500, 10));
   rope.Append("own");
   rope.AppendSlice(block, all.substr(510, 10));
-  EXPECT_EQ(rope.ToString(), bytes.substr(0, 400) + bytes.substr(500, 10) + "own" + bytes.substr(510, 10));
+  EXPECT_EQ(rope.ToString(),
+            bytes.substr(0, 400) + bytes.substr(500, 10) + "own" + bytes.substr(510, 10));
   rope.Consume(399);
   rope.Truncate(3);
   EXPECT_EQ(rope.ToString(), bytes.substr(399, 1) + bytes.substr(500, 2));

@@ -259,7 +259,8 @@ std::vector<std::pair<std::string, std::string>> Config::Get(
   for (const Directive& directive : Directives()) {
     for (const std::string_view name : {directive.name, directive.alias}) {
       if (name.empty()) continue;
-      if (const auto as = shown(name)) found.emplace_back(*as, directive.format(directive, values_));
+      if (const auto as = shown(name))
+        found.emplace_back(*as, directive.format(directive, values_));
     }
   }
   return found;

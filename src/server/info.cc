@@ -85,8 +85,7 @@ void AddClients(ServerHost& host, Fields fields) {
     largest_output = std::max(largest_output, session->unsent_bytes());
     subscribers += session->subscriptions() > 0 ? 1 : 0;
     watchers += session->watched.empty() ? 0 : 1;
-    const bool has_deadline =
-        session->blocked && session->blocking->deadline_ms != Wait::kForever;
+    const bool has_deadline = session->blocked && session->blocking->deadline_ms != Wait::kForever;
     with_timeout += has_deadline ? 1 : 0;
   }
   fields.Add("connected_clients", broker.sessions().size());
@@ -135,7 +134,8 @@ void AddMemory(ServerHost& host, Fields fields) {
   fields.Add("mem_allocator", AllocatorName());
 }
 
-// Clients wait for `loading` and the two of `in_progress` to be 0, which they always are: nothing is stored yet.
+// Clients wait for `loading` and the two of `in_progress` to be 0, which they always are: nothing
+// is stored yet.
 void AddPersistence(ServerHost& host, Fields fields) {
   fields.Add("loading", 0);
   fields.Add("async_loading", 0);
@@ -214,10 +214,11 @@ void AddCommandStats(ServerHost& host, Fields fields) {
     if (stats.calls == 0 && stats.rejected == 0 && stats.failed == 0) return;
     const double usec = static_cast<double>(stats.cycles) * NanosPerCycle() / 1000;
     const double per_call = stats.calls == 0 ? 0 : usec / static_cast<double>(stats.calls);
-    fields.Add(fmt::format("cmdstat_{}", command.full_name),
-               fmt::format("calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}",
-                           stats.calls, static_cast<int64_t>(usec), per_call, stats.rejected,
-                           stats.failed));
+    fields.Add(
+        fmt::format("cmdstat_{}", command.full_name),
+        fmt::format("calls={},usec={},usec_per_call={:.2f},rejected_calls={},failed_calls={}",
+                    stats.calls, static_cast<int64_t>(usec), per_call, stats.rejected,
+                    stats.failed));
   });
 }
 
@@ -227,8 +228,8 @@ void AddErrorStats(ServerHost& host, Fields fields) {
   }
 }
 
-// The time in microseconds that this share of the calls did not exceed. The histogram knows times only to the next power of
-// two of nanoseconds, so this is the upper end of that.
+// The time in microseconds that this share of the calls did not exceed. The histogram knows times
+// only to the next power of two of nanoseconds, so this is the upper end of that.
 double Percentile(const CommandStats& stats, double percent) {
   uint64_t calls = 0;
   for (size_t bits = 0; bits < stats.histogram.size(); bits++) {
@@ -249,18 +250,20 @@ void AddLatencyStats(ServerHost& host, Fields fields) {
   });
 }
 
-void AddCluster(ServerHost&, Fields fields) { fields.Add("cluster_enabled", 0); }
+void AddCluster(ServerHost&, Fields fields) {
+  fields.Add("cluster_enabled", 0);
+}
 
 void AddKeyspace(ServerHost& host, Fields fields) {
   const Keyspace& keyspace = host.broker().keyspace();
   for (uint32_t db = 0; db < keyspace.databases(); db++) {
     if (keyspace.size(db) == 0) continue;
-    const int64_t ttl = keyspace.expiring(db) == 0
-                            ? 0
-                            : std::max<int64_t>(keyspace.MeanExpiry(db) - host.broker().now_ms(), 0);
-    fields.Add(fmt::format("db{}", db),
-               fmt::format("keys={},expires={},avg_ttl={}", keyspace.size(db),
-                           keyspace.expiring(db), ttl));
+    const int64_t ttl =
+        keyspace.expiring(db) == 0
+            ? 0
+            : std::max<int64_t>(keyspace.MeanExpiry(db) - host.broker().now_ms(), 0);
+    fields.Add(fmt::format("db{}", db), fmt::format("keys={},expires={},avg_ttl={}",
+                                                    keyspace.size(db), keyspace.expiring(db), ttl));
   }
 }
 

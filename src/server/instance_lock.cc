@@ -27,8 +27,8 @@ Status InstanceLock::Acquire(const std::string& dir) {
     const ssize_t size = pread(fd_, holder, sizeof(holder) - 1, 0);
     std::string_view pid(holder, size > 0 ? static_cast<size_t>(size) : 0);
     pid = pid.substr(0, pid.find('\n'));
-    return Status::Error(fmt::format("the directory {} is in use by another server (process {})", dir,
-                                     pid.empty() ? "unknown" : pid));
+    return Status::Error(fmt::format("the directory {} is in use by another server (process {})",
+                                     dir, pid.empty() ? "unknown" : pid));
   }
   const std::string text = fmt::format("{}\n", getpid());
   if (ftruncate(fd_, 0) != 0 || pwrite(fd_, text.data(), text.size(), 0) < 0) {

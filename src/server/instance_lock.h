@@ -6,8 +6,8 @@
 
 namespace runnel {
 
-// Holds a data directory for one process: a lock on the file `runnel.lock` in it, which the kernel lets go of when the process
-// ends, however it ends.
+// Holds a data directory for one process: a lock on the file `runnel.lock` in it, which the kernel
+// lets go of when the process ends, however it ends.
 class InstanceLock {
  public:
   InstanceLock() = default;
@@ -15,7 +15,8 @@ class InstanceLock {
   InstanceLock(const InstanceLock&) = delete;
   InstanceLock& operator=(const InstanceLock&) = delete;
 
-  // Fails, naming the process that has it, if the directory is taken. Writes this process's ID into the file.
+  // Fails, naming the process that has it, if the directory is taken. Writes this process's ID into
+  // the file.
   Status Acquire(const std::string& dir);
 
  private:

@@ -36,7 +36,8 @@ Status Daemonize() {
   if (child > 0) _exit(0);
   setsid();
   const int null = open("/dev/null", O_RDWR);
-  if (null < 0) return Status::Error(fmt::format("cannot open /dev/null: {}", std::strerror(errno)));
+  if (null < 0)
+    return Status::Error(fmt::format("cannot open /dev/null: {}", std::strerror(errno)));
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     dup2(null, fd);
   }
@@ -44,7 +45,8 @@ Status Daemonize() {
   return Status();
 }
 
-// A file with this process's ID, removed at the end. That it cannot be written is worth a line, not the start.
+// A file with this process's ID, removed at the end. That it cannot be written is worth a line, not
+// the start.
 class PidFile {
  public:
   explicit PidFile(const std::string& path) : path_(path) {
@@ -81,7 +83,8 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
   Config config;
-  if (const Status loaded = config.LoadArguments(arguments); !loaded.ok()) return Fail(loaded.message());
+  if (const Status loaded = config.LoadArguments(arguments); !loaded.ok())
+    return Fail(loaded.message());
   const ServerOptions& options = config.options();
   SetLogLevel(options.loglevel);
   // A relative log path counts from `dir`, as everything else does.

@@ -12,7 +12,9 @@ double MemoryReport::dataset_percent() const {
   return used > startup ? 100 * RatioOf(dataset(), used - startup) : 0;
 }
 
-double MemoryReport::peak_percent() const { return 100 * RatioOf(used, peak); }
+double MemoryReport::peak_percent() const {
+  return 100 * RatioOf(used, peak);
+}
 
 MemoryReport ReportMemory(ServerHost& host) {
   Broker& broker = host.broker();

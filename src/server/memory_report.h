@@ -12,12 +12,12 @@ class ServerHost;
 
 // Where the memory is, in bytes: what INFO and MEMORY tell.
 struct MemoryReport {
-  size_t used = 0;     // allocated; what maxmemory bounds
-  size_t peak = 0;     // the most that `used` has been
-  size_t startup = 0;  // of `used`, what was there before the first client
-  size_t clients = 0;  // of `used`, sessions with their input and unsent replies
-  size_t tables = 0;   // of `used`, the databases' hash tables
-  size_t keys = 0;     // their number
+  size_t used = 0;      // allocated; what maxmemory bounds
+  size_t peak = 0;      // the most that `used` has been
+  size_t startup = 0;   // of `used`, what was there before the first client
+  size_t clients = 0;   // of `used`, sessions with their input and unsent replies
+  size_t tables = 0;    // of `used`, the databases' hash tables
+  size_t keys = 0;      // their number
   size_t resident = 0;  // what the process has from the system
   AllocatorStats allocator;
 

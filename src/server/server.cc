@@ -23,7 +23,8 @@ constexpr int64_t kCronMs = 1000 / kCronHz;
 // File descriptors that are not client connections.
 constexpr rlim_t kReservedFiles = 32;
 
-// Lets the process open as many files as maxclients asks for, as far as the system lets it. Returns how many clients there is room for.
+// Lets the process open as many files as maxclients asks for, as far as the system lets it. Returns
+// how many clients there is room for.
 uint32_t RaiseFileLimit(uint32_t maxclients) {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return maxclients;
@@ -32,7 +33,8 @@ uint32_t RaiseFileLimit(uint32_t maxclients) {
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   setrlimit(RLIMIT_NOFILE, &limit);
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return maxclients;
-  return limit.rlim_cur <= kReservedFiles ? 1 : static_cast<uint32_t>(limit.rlim_cur - kReservedFiles);
+  return limit.rlim_cur <= kReservedFiles ? 1
+                                          : static_cast<uint32_t>(limit.rlim_cur - kReservedFiles);
 }
 
 }  // namespace
@@ -41,9 +43,8 @@ Server::Server(Config& config)
     : config_(config), keyspace_(config.settings().databases), loop_(NewUvLoop()) {
   CountThisThread();
   broker_ = std::make_unique<Broker>(keyspace_, config.settings(), SystemClock(), *this);
-  for (const auto family :
-       {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands(),
-        IntrospectionCommands(), ServerCommands()}) {
+  for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
+                            TransactionCommands(), IntrospectionCommands(), ServerCommands()}) {
     broker_->commands().Add(family);
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());
@@ -63,13 +64,16 @@ Server::~Server() {
 Status Server::Start() {
   const ServerOptions& options = config_.options();
   if (chdir(options.dir.c_str()) != 0) {
-    return Status::Error(fmt::format("cannot work in the directory {}: {}", options.dir, std::strerror(errno)));
+    return Status::Error(
+        fmt::format("cannot work in the directory {}: {}", options.dir, std::strerror(errno)));
   }
   if (Status taken = lock_.Acquire(options.dir); !taken.ok()) return taken;
   const uint32_t wanted = config_.settings().maxclients;
   if (const uint32_t room = RaiseFileLimit(wanted); room < wanted) {
-    LogWarning("maxclients is {} instead of {}: the system lets this process open no more files; raise `ulimit -n`",
-               room, wanted);
+    LogWarning(
+        "maxclients is {} instead of {}: the system lets this process open no more files; raise "
+        "`ulimit -n`",
+        room, wanted);
     // So that whoever is too many is told, and the server keeps files for itself.
     const std::string text = fmt::to_string(room);
     const Config::Pair pair("maxclients", text);
@@ -104,7 +108,8 @@ void Server::ObeyChanges() {
     const uint32_t room = RaiseFileLimit(wanted);
     if (room >= wanted) return Status();
     return Status::Error(fmt::format(
-        "The operating system is not able to handle the specified number of clients, try with {}", room));
+        "The operating system is not able to handle the specified number of clients, try with {}",
+        room));
   });
 }
 
@@ -132,7 +137,8 @@ Status Server::Listen() {
     if (!bound.ok()) return bound;
     listening++;
   }
-  if (listening == 0) return Status::Error("nothing to listen on: port is 0 and no unixsocket is set");
+  if (listening == 0)
+    return Status::Error("nothing to listen on: port is 0 and no unixsocket is set");
   return Status();
 }
 
@@ -141,8 +147,8 @@ void Server::Run() {
   loop_->Run();
 }
 
-// One round of the loop. Reading has parsed and executed what arrived, each request at once; here the round's changes
-// are sealed, and the replies go out.
+// One round of the loop. Reading has parsed and executed what arrived, each request at once; here
+// the round's changes are sealed, and the replies go out.
 void Server::Turn() {
   broker_->EndTurn();
   if (stopping_) {

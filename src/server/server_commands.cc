@@ -181,12 +181,15 @@ constexpr CommandSpec kCommands[] = {
      .group = "server",
      .since = "1.0.0",
      .complexity = "O(1)",
-     .summary = "Tells when the data was last saved: when the server started, as there are no snapshots yet",
+     .summary = "Tells when the data was last saved: when the server started, as there are no "
+                "snapshots yet",
      .syntax = ""},
 };
 
 }  // namespace
 
-std::span<const CommandSpec> ServerCommands() { return kCommands; }
+std::span<const CommandSpec> ServerCommands() {
+  return kCommands;
+}
 
 }  // namespace runnel

@@ -46,15 +46,15 @@ void ConfigResetStat(Context& context) {
 
 namespace {
 
-// The reply to a session that waits for CONFIG REWRITE. It may have gone, or been unblocked by others, meanwhile.
+// The reply to a session that waits for CONFIG REWRITE. It may have gone, or been unblocked by
+// others, meanwhile.
 void ReplyToRewrite(Broker& broker, uint64_t session_id, const Command& command,
                     const Status& status) {
   Session* session = broker.FindSession(session_id);
   if (session == nullptr || !session->blocked || session->blocking->command != &command) return;
   broker.Unblock(*session);
   broker.ReplyOutcome(
-      *session,
-      status.ok() ? "" : fmt::format("ERR Rewriting config file: {}", status.message()));
+      *session, status.ok() ? "" : fmt::format("ERR Rewriting config file: {}", status.message()));
 }
 
 }  // namespace

@@ -110,7 +110,8 @@ void MemoryDoctor(Context& context) {
         "who sends large requests.\n",
         HumanSize(report.clients), HumanSize(report.used));
   }
-  if (text.empty()) text = fmt::format("Nothing unusual about the {} in use.\n", HumanSize(report.used));
+  if (text.empty())
+    text = fmt::format("Nothing unusual about the {} in use.\n", HumanSize(report.used));
   context.reply().Verbatim(text);
 }
 

@@ -21,13 +21,13 @@
 namespace runnel {
 namespace {
 
+using runnel::testing::BrokerHarness;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
-using runnel::testing::BrokerHarness;
 
 class ServerCommandsTest : public ::testing::Test, protected ServerHost {
  protected:
@@ -93,9 +93,9 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
 // --- INFO ---
 
 TEST_F(ServerCommandsTest, InfoGivesTheSectionsAskedForInItsOwnOrder) {
-  EXPECT_THAT(Titles(""), ElementsAre("Server", "Clients", "Memory", "Persistence", "Stats",
-                                      "Replication", "CPU", "Modules", "Errorstats", "Cluster",
-                                      "Keyspace"));
+  EXPECT_THAT(Titles(""),
+              ElementsAre("Server", "Clients", "Memory", "Persistence", "Stats", "Replication",
+                          "CPU", "Modules", "Errorstats", "Cluster", "Keyspace"));
   EXPECT_THAT(Titles("default latencystats"),
               ElementsAre("Server", "Clients", "Memory", "Persistence", "Stats", "Replication",
                           "CPU", "Modules", "Errorstats", "Latencystats", "Cluster", "Keyspace"));
@@ -155,8 +155,9 @@ TEST_F(ServerCommandsTest, InfoKeyspaceHasALineForEachDatabaseInUse) {
   Run("SET c 1 PX 3000");
   Run("SELECT 3");
   Run("SET d 1");
-  EXPECT_EQ(Info("keyspace"),
-            "# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=2000\r\ndb3:keys=1,expires=0,avg_ttl=0\r\n");
+  EXPECT_EQ(
+      Info("keyspace"),
+      "# Keyspace\r\ndb0:keys=3,expires=2,avg_ttl=2000\r\ndb3:keys=1,expires=0,avg_ttl=0\r\n");
 }
 
 TEST_F(ServerCommandsTest, InfoIsTextInResp3) {
@@ -269,9 +270,9 @@ TEST_F(ServerCommandsTest, MemoryStatsAddUp) {
   EXPECT_EQ(report.used, report.overhead() + report.dataset());
   EXPECT_GE(report.peak, report.used);
   Run("HELLO 3");
-  EXPECT_THAT(Run("MEMORY STATS"), AllOf(StartsWith("%22 $14 peak.allocated :"),
-                                         HasSubstr(" $10 keys.count :1 "),
-                                         HasSubstr(" $4 db.0 %1 $23 overhead.hashtable.main :")));
+  EXPECT_THAT(Run("MEMORY STATS"),
+              AllOf(StartsWith("%22 $14 peak.allocated :"), HasSubstr(" $10 keys.count :1 "),
+                    HasSubstr(" $4 db.0 %1 $23 overhead.hashtable.main :")));
   EXPECT_EQ(Run("MEMORY PURGE"), "+OK");
   EXPECT_THAT(Run("MEMORY DOCTOR"), HasSubstr("txt:Nothing unusual about the "));
 }

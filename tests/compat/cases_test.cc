@@ -9,6 +9,7 @@
 #include "tests/compat/runner.h"
 #include "tests/compat/script.h"
 #include "tests/compat/servers.h"
+#include "tests/support/program.h"
 
 namespace runnel::compat {
 namespace {
@@ -32,7 +33,7 @@ std::vector<Instance> LoadInstances(std::string* error) {
   std::vector<Instance> instances;
   for (const std::string& path : paths) {
     const std::string name = std::filesystem::path(path).stem().string();
-    for (const Case& content : ParseCases(name, ReadFile(path), error)) {
+    for (const Case& content : ParseCases(name, test::ReadFile(path), error)) {
       for (const int protocol : {2, 3}) {
         if (content.protocol == 0 || content.protocol == protocol) {
           instances.push_back({content, protocol});
@@ -55,9 +56,8 @@ const std::vector<Instance>& Instances() {
 
 // One name per case and protocol; the line makes it unique and easy to find.
 std::string NameOf(const testing::TestParamInfo<Instance>& info) {
-  std::string name =
-      fmt::format("{}_{}_Resp{}", info.param.content.file, info.param.content.line,
-                  info.param.protocol);
+  std::string name = fmt::format("{}_{}_Resp{}", info.param.content.file, info.param.content.line,
+                                 info.param.protocol);
   for (char& c : name) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
   }

@@ -19,8 +19,10 @@ using Kind = Reply::Kind;
 constexpr int64_t kFirstTime = 1000LL * 1000 * 1000 * 1000;
 
 std::string_view Trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  while (!text.empty() && text.front() == ' ')
+    text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ')
+    text.remove_suffix(1);
   return text;
 }
 
@@ -52,8 +54,9 @@ std::optional<Rule> ParseRule(std::string_view text) {
     return rule;
   }
   const bool known = rule.verb == "drop" || rule.verb == "mask" || rule.verb == "mask-item" ||
-                     rule.verb == "mask-in-random" || rule.verb == "mask-times" || rule.verb == "near" || rule.verb == "avoid" ||
-                     rule.verb == "messages-apart" || rule.verb == "patterns-unordered";
+                     rule.verb == "mask-in-random" || rule.verb == "mask-times" ||
+                     rule.verb == "near" || rule.verb == "avoid" || rule.verb == "messages-apart" ||
+                     rule.verb == "patterns-unordered";
   return known ? std::optional<Rule>(rule) : std::nullopt;
 }
 
@@ -77,7 +80,8 @@ bool Matches(std::string_view pattern, std::string_view text) {
 }
 
 void MaskTimes(Reply* reply) {
-  for (Reply& item : reply->items) MaskTimes(&item);
+  for (Reply& item : reply->items)
+    MaskTimes(&item);
   if (reply->kind == Kind::kInteger && reply->integer >= kFirstTime) *reply = Reply::Note("time");
 }
 
@@ -108,9 +112,8 @@ std::optional<Differences> Differences::Parse(std::string_view text, std::string
     if (line.front() != ' ') {
       const size_t colon = content.find(": ");
       if (colon != std::string_view::npos) {
-        differences.all_.push_back({std::string(content.substr(0, colon)),
-                                    std::string(content.substr(colon + 2)),
-                                    {}});
+        differences.all_.push_back(
+            {std::string(content.substr(0, colon)), std::string(content.substr(colon + 2)), {}});
         continue;
       }
     } else if (!differences.all_.empty() && content.substr(0, 2) == "- ") {

@@ -12,9 +12,9 @@ namespace runnel::compat {
 
 struct RandomOptions {
   int protocol = 2;
-  uint64_t seed = 1;          // of the first episode; each further one takes the next
+  uint64_t seed = 1;           // of the first episode; each further one takes the next
   uint64_t commands = 200000;  // at least so many; the last episode is always finished
-  size_t failures = 5;        // stop after so many
+  size_t failures = 5;         // stop after so many
   // Changes replies of our server; only for the test of the test.
   std::function<void(const Argv&, test::Reply*)> tamper;
 };

@@ -32,7 +32,8 @@ void PlayProtocol(int protocol) {
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   fmt::print("RESP{}: {} commands from seed {} in {:.1f} s\n", protocol, result.commands,
              options.seed, elapsed.count());
-  for (const std::string& failure : result.failures) ADD_FAILURE() << failure;
+  for (const std::string& failure : result.failures)
+    ADD_FAILURE() << failure;
 }
 
 TEST(CompatRandom, Resp2) {

@@ -89,7 +89,8 @@ bool Runner::Reset() {
 std::optional<Mismatch> Runner::Run(const Script& script, int protocol) {
   for (size_t first = 0; first < script.size();) {
     size_t end = first + 1;
-    while (end < script.size() && script[end - 1].more) ++end;
+    while (end < script.size() && script[end - 1].more)
+      ++end;
     const Script pipeline(script.begin() + static_cast<ptrdiff_t>(first),
                           script.begin() + static_cast<ptrdiff_t>(end));
     std::optional<Mismatch> mismatch = RunPipeline(pipeline, first, protocol);
@@ -117,8 +118,8 @@ std::optional<Mismatch> Runner::RunPipeline(const Script& pipeline, size_t first
                      frames.end());
         return frames;
       };
-      std::optional<Mismatch> mismatch = CheckExpectation(expectation, pipeline[i], of_step(ours),
-                                                          of_step(theirs), protocol);
+      std::optional<Mismatch> mismatch =
+          CheckExpectation(expectation, pipeline[i], of_step(ours), of_step(theirs), protocol);
       if (mismatch.has_value()) {
         mismatch->step = first + i;
         return mismatch;
@@ -128,8 +129,10 @@ std::optional<Mismatch> Runner::RunPipeline(const Script& pipeline, size_t first
   }
 
   std::set<char> names;
-  for (const Frame& frame : ours) names.insert(frame.connection);
-  for (const Frame& frame : theirs) names.insert(frame.connection);
+  for (const Frame& frame : ours)
+    names.insert(frame.connection);
+  for (const Frame& frame : theirs)
+    names.insert(frame.connection);
   for (const char name : names) {
     const auto compared = [&](const std::vector<Frame>& frames) {
       std::vector<Frame> kept;
@@ -177,8 +180,8 @@ std::optional<Mismatch> Runner::CheckExpectation(const Expectation& expectation,
   if (self_check_) {
     const bool needed = lowered || !matches(theirs);
     if (needed) return std::nullopt;
-    return Mismatch{0, CommandName(theirs), "the oracle answers what is expected of ours alone: " +
-                                                expectation.text};
+    return Mismatch{0, CommandName(theirs),
+                    "the oracle answers what is expected of ours alone: " + expectation.text};
   }
   if (matches(ours)) return std::nullopt;
   return Mismatch{0, CommandName(ours),
@@ -211,10 +214,10 @@ std::optional<Mismatch> Runner::CompareConnection(char name, const Script& pipel
   size_t ignored = 0;
   if (SameFrames(pipeline, our_view, their_view, &ignored)) return std::nullopt;
   const Frame& frame = differing < ours.size() ? ours[differing] : theirs[differing];
-  return Mismatch{first + frame.step, CommandName({frame}),
-                  fmt::format("  on {}, ours  : {}\n  on {}, theirs: {}", name,
-                              Shortened(Texts(ours, differing)), name,
-                              Shortened(Texts(theirs, differing)))};
+  return Mismatch{
+      first + frame.step, CommandName({frame}),
+      fmt::format("  on {}, ours  : {}\n  on {}, theirs: {}", name,
+                  Shortened(Texts(ours, differing)), name, Shortened(Texts(theirs, differing)))};
 }
 
 std::vector<Frame> Runner::Arranged(std::vector<Frame> frames) const {
@@ -225,10 +228,10 @@ std::vector<Frame> Runner::Arranged(std::vector<Frame> frames) const {
   if (differences_->NamesWith("patterns-unordered").empty()) return frames;
   for (size_t first = 0; first < frames.size();) {
     size_t end = first + 1;
-    while (end < frames.size() && SameMessage(frames[first].reply, frames[end].reply)) ++end;
+    while (end < frames.size() && SameMessage(frames[first].reply, frames[end].reply))
+      ++end;
     std::sort(frames.begin() + static_cast<ptrdiff_t>(first),
-              frames.begin() + static_cast<ptrdiff_t>(end),
-              [](const Frame& a, const Frame& b) {
+              frames.begin() + static_cast<ptrdiff_t>(end), [](const Frame& a, const Frame& b) {
                 return test::ToText(a.reply) < test::ToText(b.reply);
               });
     first = end;
@@ -250,10 +253,9 @@ bool Runner::SameReply(const Step& step, const Frame& ours, const Frame& theirs)
   if (ours.reply == theirs.reply) return true;
   const Reply our_view = Viewed(ours.reply, step);
   const Reply their_view = Viewed(theirs.reply, step);
-  const bool executed = !ours.queued.empty() && our_view.kind == Kind::kArray &&
-                        their_view.kind == Kind::kArray &&
-                        our_view.items.size() == ours.queued.size() &&
-                        their_view.items.size() == ours.queued.size();
+  const bool executed =
+      !ours.queued.empty() && our_view.kind == Kind::kArray && their_view.kind == Kind::kArray &&
+      our_view.items.size() == ours.queued.size() && their_view.items.size() == ours.queued.size();
   if (!executed) return differences_->Same(ours.command, our_view, their_view);
   for (size_t i = 0; i < ours.queued.size(); ++i) {
     if (!differences_->Same(ours.queued[i], our_view.items[i], their_view.items[i])) return false;
@@ -265,10 +267,10 @@ std::optional<Mismatch> Runner::CompareControl(const Argv& argv) {
   const Reply ours = ours_->Control(argv);
   const Reply theirs = theirs_->Control(argv);
   if (differences_->Same(argv, ours, theirs)) return std::nullopt;
-  return Mismatch{0, "keyspace",
-                  fmt::format("  the keyspaces differ at {}\n  ours  : {}\n  theirs: {}",
-                              fmt::join(argv, " "), Shortened(test::ToText(ours)),
-                              Shortened(test::ToText(theirs)))};
+  return Mismatch{
+      0, "keyspace",
+      fmt::format("  the keyspaces differ at {}\n  ours  : {}\n  theirs: {}", fmt::join(argv, " "),
+                  Shortened(test::ToText(ours)), Shortened(test::ToText(theirs)))};
 }
 
 std::optional<Mismatch> Runner::CompareKey(const std::string& key) {
@@ -297,7 +299,8 @@ std::optional<Mismatch> Runner::CompareKeyspaces() {
     if (mismatch.has_value()) break;
     const auto keys = [](Side* side) {
       std::set<std::string> names;
-      for (const Reply& name : side->Control({"KEYS", "*"}).items) names.insert(name.text);
+      for (const Reply& name : side->Control({"KEYS", "*"}).items)
+        names.insert(name.text);
       return names;
     };
     const std::set<std::string> ours = keys(ours_);

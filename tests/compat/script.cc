@@ -12,11 +12,12 @@ namespace runnel::compat {
 namespace {
 
 constexpr std::array<std::string_view, 18> kModifiers = {
-    "sort", "type", "digits", "fields", "have",    "drop",  "cut",  "mask", "error",
+    "sort", "type", "digits", "fields", "have",    "drop",  "cut",  "mask",  "error",
     "raw",  "wait", "blocks", "close",  "replies", "until", "save", "fence", "head"};
 
 std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) {
     text.remove_suffix(1);
   }
@@ -182,15 +183,18 @@ std::string ToText(const Step& step) {
   std::string text = fmt::format("{}{}", step.connection, step.more ? ">>" : ">");
   for (const Modifier& modifier : step.modifiers) {
     text += " @" + modifier.name;
-    if (!modifier.arguments.empty()) text += fmt::format("({})", fmt::join(modifier.arguments, ","));
+    if (!modifier.arguments.empty())
+      text += fmt::format("({})", fmt::join(modifier.arguments, ","));
   }
-  for (const std::string& word : step.words) text += " " + test::QuoteIfNeeded(word);
+  for (const std::string& word : step.words)
+    text += " " + test::QuoteIfNeeded(word);
   return text;
 }
 
 std::string ToText(const Script& script) {
   std::string text;
-  for (const Step& step : script) text += ToText(step) + "\n";
+  for (const Step& step : script)
+    text += ToText(step) + "\n";
   return text;
 }
 

@@ -55,7 +55,8 @@ struct Case {
   Script steps;
 };
 
-// Parses the text of a .case file. On a mistake *error names file and line, and the result is empty.
+// Parses the text of a .case file. On a mistake *error names file and line, and the result is
+// empty.
 std::vector<Case> ParseCases(const std::string& file, std::string_view text, std::string* error);
 
 // The step, or the script, as ParseCases reads it.

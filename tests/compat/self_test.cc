@@ -78,10 +78,9 @@ TEST_F(CompatSelf, FindsAndShortensAChangedReply) {
 TEST_F(CompatSelf, FindsAReplyThatIsMissingFromAWaiter) {
   const Script script = ParseOne("a> BLPOP q 0\nb> RPUSH q x\n");
   EXPECT_FALSE(RunOnce(script, nullptr).has_value());
-  const std::optional<Mismatch> mismatch =
-      RunOnce(script, [](const Argv& command, Reply* reply) {
-        if (command[0] == "BLPOP" && !reply->items.empty()) reply->items.pop_back();
-      });
+  const std::optional<Mismatch> mismatch = RunOnce(script, [](const Argv& command, Reply* reply) {
+    if (command[0] == "BLPOP" && !reply->items.empty()) reply->items.pop_back();
+  });
   ASSERT_TRUE(mismatch.has_value());
   EXPECT_EQ(mismatch->step, 1u);
   EXPECT_EQ(mismatch->command, "BLPOP");
@@ -128,8 +127,8 @@ TEST(CompatShrink, KeepsWhatIsNeeded) {
   const auto has = [](const Script& in, const char* word) {
     return std::any_of(in.begin(), in.end(), [&](const Step& s) { return s.words[0] == word; });
   };
-  const Script shrunk =
-      Shrink(script, [&](const Script& s) { return has(s, "17") && has(s, "84"); }, 1000);
+  const Script shrunk = Shrink(
+      script, [&](const Script& s) { return has(s, "17") && has(s, "84"); }, 1000);
   EXPECT_EQ(ToText(shrunk), "a> 17\na> 83\na> 84\n");
 }
 

@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
+
+#include "tests/support/program.h"
 
 namespace runnel::compat {
 namespace {
 
 bool StartOne(const std::string& binary, std::unique_ptr<test::ServerProcess>* server,
               std::string* error) {
-  *server = test::ServerProcess::Start({binary, {"--save", "", "--appendonly", "no"}, "", 0, {}},
-                                       error);
+  *server =
+      test::ServerProcess::Start({binary, {"--save", "", "--appendonly", "no"}, "", 0, {}}, error);
   return *server != nullptr;
 }
 
@@ -42,15 +42,8 @@ bool Servers::Revive(std::string* error) {
   return Start(error);
 }
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 Differences LoadDifferences(std::string* error) {
-  const std::string text = ReadFile(COMPAT_DIR "/differences.txt");
+  const std::string text = test::ReadFile(COMPAT_DIR "/differences.txt");
   if (text.empty()) *error = "differences.txt cannot be read";
   return Differences::Parse(text, error).value_or(Differences());
 }

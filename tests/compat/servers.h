@@ -28,7 +28,4 @@ bool Trace();
 // The list in differences.txt. On a mistake in it *error is set.
 Differences LoadDifferences(std::string* error);
 
-// The content of a file; empty if it cannot be read.
-std::string ReadFile(const std::string& path);
-
 }  // namespace runnel::compat

@@ -50,7 +50,8 @@ Script Shrink(const Script& script, const std::function<bool(const Script&)>& fa
   }
   Script shrunk = Join(parts, 0, 0);
   Script apart = shrunk;
-  for (Step& step : apart) step.more = false;
+  for (Step& step : apart)
+    step.more = false;
   return fails(apart) ? apart : shrunk;
 }
 

@@ -15,7 +15,8 @@ using test::Reply;
 using Kind = Reply::Kind;
 
 std::string Upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (char& c : text)
+    c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return text;
 }
 
@@ -159,13 +160,15 @@ void Side::AddFence(Connection* connection, size_t step, std::string* bytes) {
 void Side::Prepare(const Step& step, size_t index, Connection* connection, std::string* bytes) {
   Unit unit;
   unit.step = index;
-  if (const Modifier* replies = step.Find("replies")) unit.replies = atoi(replies->arguments[0].c_str());
+  if (const Modifier* replies = step.Find("replies"))
+    unit.replies = atoi(replies->arguments[0].c_str());
   unit.until_closed = step.Has("close");
   if (step.words.empty()) {
     connection->unanswered.push_back(std::move(unit));
     return;
   }
-  for (const std::string& word : step.words) unit.command.push_back(Expand(word));
+  for (const std::string& word : step.words)
+    unit.command.push_back(Expand(word));
   if (step.Has("raw")) {
     bytes->append(unit.command[0]);
     unit.command.clear();
@@ -301,7 +304,8 @@ void Side::Take(char name, const Unit& unit, Reply reply, std::vector<Frame>* fr
   }
   // Confirmations may stand alone or, from EXEC, inside an array.
   std::vector<const Reply*> confirmations = {&got};
-  for (const Reply& item : got.items) confirmations.push_back(&item);
+  for (const Reply& item : got.items)
+    confirmations.push_back(&item);
   for (const Reply* item : confirmations) {
     if (item->items.size() != 3 || item->items[2].kind != Kind::kInteger) continue;
     const std::string kind = Upper(item->items[0].text);
@@ -329,9 +333,9 @@ void Side::RepeatUntil(const Step& step, std::vector<Frame>* frames) {
   while (true) {
     std::vector<Frame> seen;
     ReadUnits(step.connection, &seen);
-    const bool done = !seen.empty() && (seen.back().reply.is_note() || Clock::now() > deadline ||
-                                        test::ToText(seen.back().reply) ==
-                                            step.Find("until")->arguments[0]);
+    const bool done =
+        !seen.empty() && (seen.back().reply.is_note() || Clock::now() > deadline ||
+                          test::ToText(seen.back().reply) == step.Find("until")->arguments[0]);
     if (done) {
       frames->insert(frames->end(), seen.begin(), seen.end());
       return;
@@ -364,7 +368,8 @@ void Side::Settle(std::vector<Frame>* frames) {
       if (!connection.blocked) continue;
       const auto found = flags.find(connection.id);
       if (found != flags.end() && found->second.find('b') != std::string::npos) continue;
-      for (Unit& unit : connection.unanswered) unit.step = pipeline_.size() - 1;
+      for (Unit& unit : connection.unanswered)
+        unit.step = pipeline_.size() - 1;
       ReadUnits(name, frames);
     }
   }

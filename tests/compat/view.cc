@@ -14,8 +14,7 @@ using test::Reply;
 using Kind = Reply::Kind;
 
 bool IsText(const Reply& reply) {
-  return reply.kind == Kind::kBulk || reply.kind == Kind::kSimple ||
-         reply.kind == Kind::kVerbatim;
+  return reply.kind == Kind::kBulk || reply.kind == Kind::kSimple || reply.kind == Kind::kVerbatim;
 }
 
 bool IsMapLike(const Reply& reply) {
@@ -32,7 +31,8 @@ bool Contains(const std::vector<std::string>& names, const std::string& name) {
 }
 
 void SortItems(Reply* reply) {
-  for (Reply& item : reply->items) SortItems(&item);
+  for (Reply& item : reply->items)
+    SortItems(&item);
   const auto before = [](const Reply& a, const Reply& b) {
     return test::ToText(a) < test::ToText(b);
   };
@@ -54,7 +54,8 @@ void SortItems(Reply* reply) {
 // Replaces every value by the name of its kind; errors stay.
 void KeepTypes(Reply* reply) {
   if (reply->is_aggregate()) {
-    for (Reply& item : reply->items) KeepTypes(&item);
+    for (Reply& item : reply->items)
+      KeepTypes(&item);
   } else if (reply->kind == Kind::kInteger) {
     *reply = Reply::Note("integer");
   } else if (IsText(*reply)) {
@@ -63,7 +64,8 @@ void KeepTypes(Reply* reply) {
 }
 
 void MaskDigits(Reply* reply) {
-  for (Reply& item : reply->items) MaskDigits(&item);
+  for (Reply& item : reply->items)
+    MaskDigits(&item);
   if (reply->kind == Kind::kInteger) *reply = Reply::Note("digits");
   std::string masked;
   for (const char c : reply->text) {
@@ -131,7 +133,8 @@ void Apply(const Modifier& modifier, Reply* reply) {
   if (modifier.name == "error") KeepErrorWord(reply);
   if (modifier.name == "head") CutItems(number, reply);
   if (modifier.name == "cut") {
-    for (Reply& item : reply->items) CutItems(number, &item);
+    for (Reply& item : reply->items)
+      CutItems(number, &item);
   }
   if (modifier.name == "mask" && number < reply->items.size()) {
     reply->items[number] = Reply::Note("masked");
@@ -142,12 +145,14 @@ void Apply(const Modifier& modifier, Reply* reply) {
 
 Reply Viewed(const Reply& reply, const Step& step) {
   Reply viewed = reply;
-  for (const Modifier& modifier : step.modifiers) Apply(modifier, &viewed);
+  for (const Modifier& modifier : step.modifiers)
+    Apply(modifier, &viewed);
   return viewed;
 }
 
 void DropFields(const std::vector<std::string>& names, Reply* reply) {
-  for (Reply& item : reply->items) DropFields(names, &item);
+  for (Reply& item : reply->items)
+    DropFields(names, &item);
   if (!IsMapLike(*reply)) return;
   std::vector<Reply> kept;
   for (size_t i = 0; i < reply->items.size(); i += 2) {
@@ -159,7 +164,8 @@ void DropFields(const std::vector<std::string>& names, Reply* reply) {
 }
 
 void MaskFields(const std::vector<std::string>& names, Reply* reply, bool nulls) {
-  for (Reply& item : reply->items) MaskFields(names, &item, nulls);
+  for (Reply& item : reply->items)
+    MaskFields(names, &item, nulls);
   if (!IsMapLike(*reply)) return;
   for (size_t i = 0; i < reply->items.size(); i += 2) {
     Reply& value = reply->items[i + 1];

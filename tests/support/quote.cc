@@ -68,7 +68,8 @@ std::string Quote(std::string_view text) {
 
 std::string QuoteIfNeeded(std::string_view word) {
   bool plain = !word.empty();
-  for (const char c : word) plain = plain && IsPlain(c);
+  for (const char c : word)
+    plain = plain && IsPlain(c);
   return plain ? std::string(word) : Quote(word);
 }
 
@@ -76,11 +77,13 @@ std::optional<std::vector<std::string>> SplitWords(std::string_view line) {
   std::vector<std::string> words;
   size_t at = 0;
   while (true) {
-    while (at < line.size() && (line[at] == ' ' || line[at] == '\t')) ++at;
+    while (at < line.size() && (line[at] == ' ' || line[at] == '\t'))
+      ++at;
     if (at == line.size()) return words;
     std::string& word = words.emplace_back();
     if (line[at] != '"') {
-      while (at < line.size() && line[at] != ' ' && line[at] != '\t') word += line[at++];
+      while (at < line.size() && line[at] != ' ' && line[at] != '\t')
+        word += line[at++];
       continue;
     }
     ++at;

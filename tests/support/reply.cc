@@ -169,7 +169,8 @@ std::string ToText(const Reply& reply) {
 
 Reply Lowered(const Reply& reply, MapShape shape) {
   Reply lowered = reply;
-  for (Reply& item : lowered.items) item = Lowered(item, shape);
+  for (Reply& item : lowered.items)
+    item = Lowered(item, shape);
   switch (reply.kind) {
     case Kind::kMap:
       lowered.kind = Kind::kArray;

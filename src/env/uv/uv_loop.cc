@@ -14,7 +14,8 @@
 namespace runnel {
 namespace {
 
-// A libuv handle in an allocation of its own: whoever used it lets go at any time, and libuv frees it when it has closed it.
+// A libuv handle in an allocation of its own: whoever used it lets go at any time, and libuv frees
+// it when it has closed it.
 template <class Handle>
 class Owned {
  public:
@@ -72,8 +73,7 @@ class UvListener final : public Listener {
       LogWarning("Accepting a client connection: {}", uv_strerror(status));
       return;
     }
-    auto connection =
-        std::make_unique<UvStream>(handle()->loop, std::is_same_v<Handle, uv_pipe_t>);
+    auto connection = std::make_unique<UvStream>(handle()->loop, std::is_same_v<Handle, uv_pipe_t>);
     if (const Status accepted = connection->Accept(stream(), keepalive_s_); !accepted.ok()) {
       LogWarning("Accepting a client connection: {}", accepted.message());
       connection.release()->Close();  // frees itself
@@ -114,7 +114,8 @@ class UvLoop final : public Loop {
                                               const TcpOptions& options,
                                               AcceptFunction accept) override {
     const auto failure = [&](int code) {
-      return Status::Error(fmt::format("cannot listen on {}:{}: {}", address, port, uv_strerror(code)));
+      return Status::Error(
+          fmt::format("cannot listen on {}:{}: {}", address, port, uv_strerror(code)));
     };
     sockaddr_storage storage{};
     int code = uv_ip4_addr(address.c_str(), port, reinterpret_cast<sockaddr_in*>(&storage));
@@ -141,7 +142,8 @@ class UvLoop final : public Loop {
     uv_fs_req_cleanup(&request);
     int code = uv_pipe_bind(listener->handle(), path.c_str());
     if (code == 0) code = listener->Listen(backlog);
-    if (code == 0 && mode != 0 && chmod(path.c_str(), mode) != 0) code = uv_translate_sys_error(errno);
+    if (code == 0 && mode != 0 && chmod(path.c_str(), mode) != 0)
+      code = uv_translate_sys_error(errno);
     if (code != 0) {
       return Status::Error(fmt::format("cannot listen on {}: {}", path, uv_strerror(code)));
     }
@@ -159,7 +161,8 @@ class UvLoop final : public Loop {
     handler.handle.get()->data = &handler;
     uv_signal_start(
         handler.handle.get(),
-        [](uv_signal_t* handle, int) { static_cast<SignalHandler*>(handle->data)->callback(); }, signal);
+        [](uv_signal_t* handle, int) { static_cast<SignalHandler*>(handle->data)->callback(); },
+        signal);
   }
 
   void Submit(std::function<void()> work, std::function<void()> done) override {
@@ -197,6 +200,8 @@ class UvLoop final : public Loop {
 
 }  // namespace
 
-std::unique_ptr<Loop> NewUvLoop() { return std::make_unique<UvLoop>(); }
+std::unique_ptr<Loop> NewUvLoop() {
+  return std::make_unique<UvLoop>();
+}
 
 }  // namespace runnel

@@ -41,7 +41,9 @@ UvStream::UvStream(uv_loop_t* loop, bool is_unix) : is_unix_(is_unix) {
   handle()->data = this;
 }
 
-UvStream::~UvStream() { CHECK(closed_); }
+UvStream::~UvStream() {
+  CHECK(closed_);
+}
 
 Status UvStream::Accept(uv_stream_t* server, int64_t keepalive_s) {
   if (const int code = uv_accept(server, stream()); code != 0) return UvError("accept", code);

@@ -8,8 +8,8 @@
 
 namespace runnel {
 
-// A libuv stream handle, TCP or pipe. libuv's rule decides the lifetime: the memory of a handle may go
-// only after its close callback, which is where OnClosed is called.
+// A libuv stream handle, TCP or pipe. libuv's rule decides the lifetime: the memory of a handle may
+// go only after its close callback, which is where OnClosed is called.
 class UvStream final : public ByteStream {
  public:
   UvStream(uv_loop_t* loop, bool is_unix);

@@ -31,7 +31,8 @@ std::string Draw::Pick(std::initializer_list<const char*> words) {
 
 std::string Draw::KeyOf(char type) {
   if (in_transaction()) return only_key_;
-  // One that waits for several keys would be told of the wrong type of one of them (order-of-ready-keys).
+  // One that waits for several keys would be told of the wrong type of one of them
+  // (order-of-ready-keys).
   if (!waits_for_several && OneIn(40)) return AnyKey();
   return fmt::format("{}{}", type, 1 + Below(3));
 }
@@ -121,8 +122,8 @@ std::string Draw::Timeout() {
 }
 
 std::string Draw::Garbage() {
-  return Pick({"", "x", "-1", "0", "1", "2", "9223372036854775807", "9223372036854775808", "1-1", "-",
-               "$", ">", "COUNT", "none", "-9223372036854775808"});
+  return Pick({"", "x", "-1", "0", "1", "2", "9223372036854775807", "9223372036854775808", "1-1",
+               "-", "$", ">", "COUNT", "none", "-9223372036854775808"});
 }
 
 Argv Spoil(const Argv& command, Draw* draw) {

@@ -20,9 +20,9 @@ class Draw {
   bool OneIn(uint64_t n) { return Below(n) == 0; }
   std::string Pick(std::initializer_list<const char*> words);
 
-  // A key, nearly always one that usually has that type: a list may be at a stream's key, but not so
-  // often that most commands only meet WRONGTYPE. In a transaction always the one key that it may
-  // use.
+  // A key, nearly always one that usually has that type: a list may be at a stream's key, but not
+  // so often that most commands only meet WRONGTYPE. In a transaction always the one key that it
+  // may use.
   std::string ListKey();
   std::string StreamKey();
   std::string StringKey();

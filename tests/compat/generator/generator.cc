@@ -99,7 +99,8 @@ ConsumerUse UsedConsumer(const Argv& command) {
     }
   }
   const size_t count = (command.size() - streams) / 2;
-  for (size_t i = streams; i < streams + count; ++i) use.streams.push_back(command[i]);
+  for (size_t i = streams; i < streams + count; ++i)
+    use.streams.push_back(command[i]);
   return use;
 }
 
@@ -111,10 +112,20 @@ bool HasUnorderedReply(const Argv& command) {
 }  // namespace
 
 const std::vector<std::string>& Generator::Avoided() {
-  static const std::vector<std::string> names = {
-      "timeout-out-of-range", "hello-is-atomic", "order-of-ready-keys", "woken-by-nothing",
-      "consumer-created-at-once", "last-entry-id", "setid-below-deleted", "references-8.2",
-      "claim-8.4", "read-bounds-8.10", "lmovem-8.10", "client-since-7.2", "signed-ids", "not-served"};
+  static const std::vector<std::string> names = {"timeout-out-of-range",
+                                                 "hello-is-atomic",
+                                                 "order-of-ready-keys",
+                                                 "woken-by-nothing",
+                                                 "consumer-created-at-once",
+                                                 "last-entry-id",
+                                                 "setid-below-deleted",
+                                                 "references-8.2",
+                                                 "claim-8.4",
+                                                 "read-bounds-8.10",
+                                                 "lmovem-8.10",
+                                                 "client-since-7.2",
+                                                 "signed-ids",
+                                                 "not-served"};
   return names;
 }
 
@@ -185,7 +196,8 @@ Argv Generator::DrawCommand() {
   if (roll < 80) return DrawStringCommand(&draw_);
   if (roll < 89) return DrawKeyCommand(&draw_);
   if (roll < 93) return DrawPubSubCommand(&draw_);
-  if (roll < 95) return draw_.in_transaction() ? DrawPubSubCommand(&draw_) : DrawSubscription(&draw_);
+  if (roll < 95)
+    return draw_.in_transaction() ? DrawPubSubCommand(&draw_) : DrawSubscription(&draw_);
   return DrawConnectionCommand(&draw_);
 }
 
@@ -270,7 +282,8 @@ Script Generator::Next(const Side& side) {
     }
   }
   if (pipeline.empty()) Append(connection, {"PING"}, &pipeline);
-  for (size_t i = 0; i + 1 < pipeline.size(); ++i) pipeline[i].more = true;
+  for (size_t i = 0; i + 1 < pipeline.size(); ++i)
+    pipeline[i].more = true;
   pipeline.back().more = false;
   return pipeline;
 }

@@ -7,7 +7,8 @@ namespace {
 Argv DrawPush(Draw* draw) {
   Argv command = {draw->Pick({"LPUSH", "RPUSH", "LPUSH", "RPUSH", "LPUSHX", "RPUSHX"}),
                   draw->ListKey()};
-  for (uint64_t left = 1 + draw->Below(4); left > 0; --left) command.push_back(draw->Element());
+  for (uint64_t left = 1 + draw->Below(4); left > 0; --left)
+    command.push_back(draw->Element());
   return command;
 }
 
@@ -26,7 +27,8 @@ Argv DrawPosition(Draw* draw) {
 }
 
 void AppendKeys(Draw* draw, uint64_t count, Argv* command) {
-  for (; count > 0; --count) command->push_back(draw->ListKey());
+  for (; count > 0; --count)
+    command->push_back(draw->ListKey());
 }
 
 Argv DrawMultiPop(Draw* draw) {

@@ -28,7 +28,8 @@ Argv DrawAdd(Draw* draw) {
 }
 
 Argv DrawTrim(Draw* draw) {
-  if (draw->OneIn(2)) return {"XTRIM", draw->StreamKey(), "MAXLEN", draw->Pick({"0", "2", "5", "10"})};
+  if (draw->OneIn(2))
+    return {"XTRIM", draw->StreamKey(), "MAXLEN", draw->Pick({"0", "2", "5", "10"})};
   return {"XTRIM", draw->StreamKey(), "MINID", draw->OldId()};
 }
 
@@ -51,7 +52,8 @@ void AppendStreams(Draw* draw, bool group, bool wait, Argv* command) {
   // One that wakes up looks at all its streams again (order-of-ready-keys).
   const uint64_t streams = !wait && draw->OneIn(3) ? 2 : 1;
   command->push_back("STREAMS");
-  for (uint64_t i = 0; i < streams; ++i) command->push_back(draw->StreamKey());
+  for (uint64_t i = 0; i < streams; ++i)
+    command->push_back(draw->StreamKey());
   for (uint64_t i = 0; i < streams; ++i) {
     const std::string open = group ? ">" : "$";
     command->push_back(draw->OneIn(3) ? draw->OldId() : draw->OneIn(4) ? "0" : open);
@@ -78,7 +80,8 @@ Argv DrawGroupRead(Draw* draw, bool wait) {
 Argv DrawClaim(Draw* draw) {
   Argv command = {"XCLAIM", draw->StreamKey(), draw->Group(), draw->Consumer(),
                   draw->Pick({"0", "0", "0", "-1", "100000000"})};
-  for (uint64_t left = 1 + draw->Below(4); left > 0; --left) command.push_back(draw->OldId());
+  for (uint64_t left = 1 + draw->Below(4); left > 0; --left)
+    command.push_back(draw->OldId());
   if (draw->OneIn(4)) command.insert(command.end(), {"IDLE", draw->Pick({"0", "200000000"})});
   if (draw->OneIn(6)) command.insert(command.end(), {"TIME", draw->Pick({"0", "1000"})});
   if (draw->OneIn(4)) command.insert(command.end(), {"RETRYCOUNT", draw->Pick({"0", "1", "5"})});
@@ -151,7 +154,8 @@ Argv DrawInfo(Draw* draw) {
 Argv DrawIds(const char* name, bool group, Draw* draw) {
   Argv command = {name, draw->StreamKey()};
   if (group) command.push_back(draw->Group());
-  for (uint64_t left = 1 + draw->Below(4); left > 0; --left) command.push_back(draw->OldId());
+  for (uint64_t left = 1 + draw->Below(4); left > 0; --left)
+    command.push_back(draw->OldId());
   return command;
 }
 
@@ -181,9 +185,11 @@ Argv DrawStreamCommand(Draw* draw) {
     case 13:
       return draw->in_transaction() ? DrawRead(draw, false) : DrawTrim(draw);
     case 14:
-      // Always above everything: setid-below-deleted. Not with an XGROUP CREATE in one transaction: woken-by-nothing.
-      return draw->OneIn(3) && !draw->in_transaction() ? Argv{"XSETID", draw->StreamKey(), draw->FreshId()}
-                            : Argv{"XLEN", draw->StreamKey()};
+      // Always above everything: setid-below-deleted. Not with an XGROUP CREATE in one transaction:
+      // woken-by-nothing.
+      return draw->OneIn(3) && !draw->in_transaction()
+                 ? Argv{"XSETID", draw->StreamKey(), draw->FreshId()}
+                 : Argv{"XLEN", draw->StreamKey()};
     default:
       return DrawRead(draw, false);
   }

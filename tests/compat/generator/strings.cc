@@ -5,7 +5,8 @@ namespace runnel::compat {
 namespace {
 
 std::string DrawNumber(Draw* draw) {
-  if (draw->OneIn(8)) return draw->Pick({"9223372036854775807", "-9223372036854775808", "x", "1.5"});
+  if (draw->OneIn(8))
+    return draw->Pick({"9223372036854775807", "-9223372036854775808", "x", "1.5"});
   return draw->Pick({"0", "1", "-1", "5", "100"});
 }
 
@@ -20,17 +21,18 @@ void AppendExpiry(bool past, Draw* draw, Argv* command) {
       command->insert(command->end(), {"PX", draw->FarMilliseconds()});
       return;
     case 2:
-      command->insert(command->end(), {"EXAT", past ? "1" : draw->Pick({"4102444800", "4102444801"})});
+      command->insert(command->end(),
+                      {"EXAT", past ? "1" : draw->Pick({"4102444800", "4102444801"})});
       return;
     default:
-      command->insert(command->end(), {"PXAT", past ? "1" : draw->Pick({"4102444800123", "4102444800000"})});
+      command->insert(command->end(),
+                      {"PXAT", past ? "1" : draw->Pick({"4102444800123", "4102444800000"})});
       return;
   }
 }
 
 Argv DrawSet(Draw* draw) {
-  Argv command = {"SET", draw->StringKey(),
-                  draw->OneIn(3) ? DrawNumber(draw) : draw->Element()};
+  Argv command = {"SET", draw->StringKey(), draw->OneIn(3) ? DrawNumber(draw) : draw->Element()};
   if (draw->OneIn(4)) command.push_back(draw->Pick({"NX", "XX"}));
   if (draw->OneIn(4)) command.push_back("GET");
   if (draw->OneIn(4)) {
@@ -95,7 +97,8 @@ Argv DrawStringCommand(Draw* draw) {
     case 16:
       return {draw->Pick({"INCRBY", "DECRBY"}), key, DrawNumber(draw)};
     case 17:
-      return {"INCRBYFLOAT", key, draw->Pick({"0.1", "-1.5", "1e3", "3", "1e-7", "x", "inf", "nan"})};
+      return {"INCRBYFLOAT", key,
+              draw->Pick({"0.1", "-1.5", "1e3", "3", "1e-7", "x", "inf", "nan"})};
     case 18:
       return {draw->Pick({"GETRANGE", "SUBSTR"}), key, draw->Index(), draw->Index()};
     default:
