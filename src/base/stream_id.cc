@@ -1,7 +1,5 @@
 #include "base/stream_id.h"
 
-#include <cstring>
-
 #include "base/numbers.h"
 
 namespace runnel {
@@ -29,23 +27,31 @@ char* WriteStreamId(char* out, StreamId id) {
   return WriteDecimal(out, id.seq);
 }
 
-char* StreamIdWriter::Write(char* out, StreamId id) {
-  constexpr uint64_t kLow = 10'000;
-  const uint64_t high = id.ms / kLow;
-  if (high == 0) return WriteStreamId(out, id);
-  if (high != high_) {
-    high_ = high;
-    size_ = static_cast<size_t>(WriteDecimal(digits_, high) - digits_);
+std::string_view StreamIdWriter::Text(StreamId id) {
+  const bool same_ms = size_ > 0 && id.ms == last_.ms;
+  if (same_ms && id.seq == last_.seq + 1 && text_[size_ - 1] < '9') {
+    text_[size_ - 1]++;
+  } else {
+    if (!same_ms) WriteMs(id.ms);
+    size_ = static_cast<size_t>(WriteDecimal(text_ + dash_ + 1, id.seq) - text_);
   }
-  std::memcpy(out, digits_, kKeptDigits);
-  out += size_;
-  const uint64_t low = id.ms % kLow;
-  *out++ = static_cast<char>('0' + low / 1000);
-  *out++ = static_cast<char>('0' + low / 100 % 10);
-  *out++ = static_cast<char>('0' + low / 10 % 10);
-  *out++ = static_cast<char>('0' + low % 10);
-  *out++ = '-';
-  return WriteDecimal(out, id.seq);
+  last_ = id;
+  return {text_, size_};
+}
+
+void StreamIdWriter::WriteMs(uint64_t ms) {
+  // Times that are near one another differ in the last four digits only.
+  constexpr uint64_t kLow = 10'000;
+  if (size_ == 0 || ms < kLow || ms / kLow != last_.ms / kLow) {
+    dash_ = static_cast<size_t>(WriteDecimal(text_, ms) - text_);
+  } else {
+    uint64_t low = ms % kLow;
+    for (size_t i = 1; i <= 4; i++) {
+      text_[dash_ - i] = static_cast<char>('0' + low % 10);
+      low /= 10;
+    }
+  }
+  text_[dash_] = '-';
 }
 
 std::optional<StreamId> ParseStreamId(std::string_view text, uint64_t missing_seq) {

@@ -36,18 +36,20 @@ inline constexpr size_t kMaxStreamIdText = 41;
 // Writes "ms-seq" at `out` (room for kMaxStreamIdText bytes); returns the place behind it.
 char* WriteStreamId(char* out, StreamId id);
 
-// Does the same for IDs that follow one another: most digits of a time are those of the time
-// before.
+// Makes the texts of IDs that follow one another, which have most of their digits in common.
 class StreamIdWriter {
  public:
-  char* Write(char* out, StreamId id);
+  // "ms-seq", good until the next call. It is the beginning of kMaxStreamIdText bytes that may be
+  // read.
+  std::string_view Text(StreamId id);
 
  private:
-  static constexpr size_t kKeptDigits = 16;  // all but the last four, at most
+  void WriteMs(uint64_t ms);
 
-  uint64_t high_ = 0;  // ms without its last four digits; 0 for none yet
-  size_t size_ = 0;
-  char digits_[kKeptDigits] = {};
+  char text_[kMaxStreamIdText] = {};  // of the last ID
+  size_t size_ = 0;                   // 0 for none yet
+  size_t dash_ = 0;
+  StreamId last_;
 };
 
 // Reads "ms-seq" or "ms" as Redis does: digits only, leading zeros allowed, each number within 64

@@ -37,13 +37,15 @@ TEST(StreamId, WritesBothParts) {
 TEST(StreamId, WritesIdsThatFollowOneAnother) {
   constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
   StreamIdWriter writer;
-  for (const StreamId id :
-       {StreamId{0, 0}, StreamId{9999, 1}, StreamId{10'000, 0}, StreamId{10'001, 0},
-        StreamId{19'999, 12}, StreamId{20'000, 0}, StreamId{1'732'171'234'567, 0},
-        StreamId{1'732'171'234'568, 99}, StreamId{1'732'171'240'000, 1}, StreamId{3, 0},
-        StreamId{kMost - 1, 7}, StreamId{kMost, kMost}}) {
-    char text[kMaxStreamIdText];
-    EXPECT_EQ(std::string_view(text, writer.Write(text, id)), id.ToString());
+  for (const StreamId id : {StreamId{0, 0}, StreamId{9999, 1}, StreamId{10'000, 0},
+                            StreamId{10'001, 0}, StreamId{19'999, 12}, StreamId{20'000, 0},
+                            StreamId{1'732'171'234'567, 0}, StreamId{1'732'171'234'567, 1},
+                            StreamId{1'732'171'234'567, 8}, StreamId{1'732'171'234'567, 9},
+                            StreamId{1'732'171'234'567, 10}, StreamId{1'732'171'234'567, 11},
+                            StreamId{1'732'171'234'567, 9}, StreamId{1'732'171'230'000, 10},
+                            StreamId{1'732'171'234'568, 99}, StreamId{1'732'171'240'000, 1},
+                            StreamId{3, 0}, StreamId{kMost - 1, 7}, StreamId{kMost, kMost}}) {
+    EXPECT_EQ(writer.Text(id), id.ToString());
   }
 }
 

@@ -43,16 +43,16 @@ class EntryWriter {
 
   void WriteId(StreamId id, char elements) {
     constexpr size_t kRoom = 4 + kMaxStreamIdText + 2 + ReplyWriter::kMaxHeader;
-    char text[kMaxStreamIdText];
-    const size_t size = static_cast<size_t>(ids_.Write(text, id) - text);
+    const std::string_view text = ids_.Text(id);
     char* out = reply_.rope().Reserve(kRoom);
     *out++ = '*';
     *out++ = elements;
     *out++ = '\r';
     *out++ = '\n';
-    out = ReplyWriter::WriteHeader(out, '$', size);
-    std::memcpy(out, text, sizeof(text));  // a fixed size is copied faster than the right one
-    out += size;
+    out = ReplyWriter::WriteHeader(out, '$', text.size());
+    // A fixed size is copied faster than the right one.
+    std::memcpy(out, text.data(), kMaxStreamIdText);
+    out += text.size();
     *out++ = '\r';
     *out++ = '\n';
     reply_.rope().Commit(out);
