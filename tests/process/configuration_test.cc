@@ -185,6 +185,20 @@ TEST_F(ConfigurationTest, APasswordIsNotShownInAMistake) {
   EXPECT_THAT(refusal, Not(HasSubstr("secret")));
 }
 
+TEST_F(ConfigurationTest, ALogLevelThatIsSetCountsAtOnce) {
+  const std::unique_ptr<RespClient> client = Start({});
+  const auto make_a_mistake = [&] {
+    const std::unique_ptr<RespClient> other = RespClient::ConnectUnix(Path("socket"));
+    other->SendRaw("*x\r\n");
+    EXPECT_EQ(ToText(other->Read()), "-\"ERR Protocol error: invalid multibulk length\"");
+  };
+  make_a_mistake();
+  EXPECT_EQ(Ask(*client, "CONFIG SET loglevel verbose"), "+OK");
+  EXPECT_THAT(server_->Output(), Not(HasSubstr("protocol error")));
+  make_a_mistake();
+  EXPECT_TRUE(server_->WaitForOutput("protocol error"));
+}
+
 TEST_F(ConfigurationTest, ARewrittenFileKeepsTheSettings) {
   Write("runnel.conf", "# mine\ntimeout 10 \n# kept\ntcp-keepalive 5\n");
   const Argv start = {"runnel.conf"};
