@@ -16,8 +16,8 @@ uint64_t HashKey(std::string_view name) {
   return XXH3_64bits_withSeed(name.data(), name.size(), kSeed);
 }
 
-uint64_t Checksum(std::string_view bytes) {
-  return XXH3_64bits(bytes.data(), bytes.size());
+uint64_t Checksum(std::string_view bytes, uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
 }  // namespace runnel

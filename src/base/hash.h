@@ -9,7 +9,8 @@ namespace runnel {
 // choose keys that collide. Differs from run to run: never stored.
 uint64_t HashKey(std::string_view name);
 
-// XXH3-64 without a seed: for checksums of what is stored.
-uint64_t Checksum(std::string_view bytes);
+// XXH3-64 for checksums of what is stored. With another checksum as its seed it covers both pieces,
+// which need not lie side by side.
+uint64_t Checksum(std::string_view bytes, uint64_t seed = 0);
 
 }  // namespace runnel

@@ -18,16 +18,25 @@ class [[nodiscard]] Status {
   Status() = default;
 
   // A failure; `message` is a full text for a person (what is wrong, and with which value).
-  static Status Error(std::string message) { return Status(std::move(message)); }
+  static Status Error(std::string message) { return Status(std::move(message), 0); }
+  // A failure that the operating system reported: the message is "`what`: " and the system's text
+  // for `error_number` (not 0).
+  static Status SystemError(const std::string& what, int error_number);
 
   bool ok() const { return message_.empty(); }
   // Empty on success.
   const std::string& message() const { return message_; }
+  // The errno behind the failure, 0 if it has none: tells a full disk from a broken one.
+  int error_number() const { return error_number_; }
 
  private:
-  explicit Status(std::string message) : message_(std::move(message)) { CHECK(!message_.empty()); }
+  Status(std::string message, int error_number)
+      : message_(std::move(message)), error_number_(error_number) {
+    CHECK(!message_.empty());
+  }
 
   std::string message_;
+  int error_number_ = 0;
 };
 
 template <class T>

@@ -3,12 +3,10 @@
 #include <cstdint>
 #include <deque>
 
+#include "base/position.h"
 #include "resp/rope.h"
 
 namespace runnel {
-
-// A place in the journal: the offset of a byte in the endless log.
-using Position = uint64_t;
 
 // Replies of one session that wait for the journal, oldest first.
 class HeldReplies {

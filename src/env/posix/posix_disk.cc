@@ -1,0 +1,194 @@
+#include "env/posix/posix_disk.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace runnel {
+namespace {
+
+// Repeats a system call that a signal has interrupted.
+template <class Call>
+auto Retry(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) {
+    result = call();
+  }
+  return result;
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class PosixFile final : public File {
+ public:
+  PosixFile(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  Result<size_t> ReadAt(uint64_t offset, char* out, size_t bytes) const override {
+    size_t done = 0;
+    while (done < bytes) {
+      const ssize_t read = Retry([&] {
+        return pread(fd_.get(), out + done, bytes - done, static_cast<off_t>(offset + done));
+      });
+      if (read < 0) return Failure("read", offset + done);
+      if (read == 0) break;
+      done += static_cast<size_t>(read);
+    }
+    return done;
+  }
+
+  Status WriteAt(uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = Retry([&] {
+        return pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      });
+      if (written < 0) return Failure("write", offset);
+      bytes.remove_prefix(static_cast<size_t>(written));
+      offset += static_cast<uint64_t>(written);
+    }
+    return {};
+  }
+
+  Status Sync() override {
+    if (Retry([&] { return fdatasync(fd_.get()); }) < 0) return Failure("sync");
+    return {};
+  }
+
+  Status Allocate(uint64_t bytes) override {
+    int error;
+    do {
+      error = posix_fallocate(fd_.get(), 0, static_cast<off_t>(bytes));
+    } while (error == EINTR);
+    if (error == 0) return {};
+    return Status::SystemError(fmt::format("cannot allocate {} bytes for {}", bytes, path_), error);
+  }
+
+  Status Truncate(uint64_t bytes) override {
+    if (Retry([&] { return ftruncate(fd_.get(), static_cast<off_t>(bytes)); }) < 0) {
+      return Failure("cut", bytes);
+    }
+    return {};
+  }
+
+  Result<uint64_t> Size() const override {
+    struct stat info;
+    if (fstat(fd_.get(), &info) < 0) return Failure("look at");
+    return static_cast<uint64_t>(info.st_size);
+  }
+
+ private:
+  Status Failure(const char* what) const {
+    const int error = errno;
+    return Status::SystemError(fmt::format("cannot {} {}", what, path_), error);
+  }
+  Status Failure(const char* what, uint64_t offset) const {
+    const int error = errno;
+    return Status::SystemError(fmt::format("cannot {} {} at offset {}", what, path_, offset),
+                               error);
+  }
+
+  const Descriptor fd_;
+  const std::string path_;
+};
+
+class PosixDirectoryLock final : public DirectoryLock {
+ public:
+  explicit PosixDirectoryLock(Descriptor fd) : fd_(std::move(fd)) {}
+
+ private:
+  const Descriptor fd_;  // the kernel drops the lock when it is closed
+};
+
+class PosixDisk final : public Disk {
+ public:
+  Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    const int flags = mode == OpenMode::kRead        ? O_RDONLY
+                      : mode == OpenMode::kReadWrite ? O_RDWR
+                                                     : O_RDWR | O_CREAT | O_TRUNC;
+    Descriptor fd(Retry([&] { return open(path.c_str(), flags | O_CLOEXEC, 0640); }));
+    if (fd.get() < 0) return Failure(mode == OpenMode::kCreate ? "create" : "open", path);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), path));
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    if (rename(from.c_str(), to.c_str()) < 0) return Failure("rename", from + " to " + to);
+    return {};
+  }
+
+  Status Remove(const std::string& path) override {
+    if (unlink(path.c_str()) < 0) return Failure("remove", path);
+    return {};
+  }
+
+  Status CreateDirectory(const std::string& path) override {
+    if (mkdir(path.c_str(), 0750) < 0 && errno != EEXIST) return Failure("create", path);
+    return {};
+  }
+
+  Result<std::vector<std::string>> List(const std::string& directory) override {
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(directory.c_str()), &closedir);
+    if (stream == nullptr) return Failure("list", directory);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = readdir(stream.get())) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+      errno = 0;
+    }
+    if (errno != 0) return Failure("list", directory);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Status SyncDirectory(const std::string& directory) override {
+    const Descriptor fd = OpenDirectory(directory);
+    if (fd.get() < 0 || Retry([&] { return fsync(fd.get()); }) < 0)
+      return Failure("sync", directory);
+    return {};
+  }
+
+  Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) override {
+    Descriptor fd = OpenDirectory(directory);
+    if (fd.get() < 0 || Retry([&] { return flock(fd.get(), LOCK_EX | LOCK_NB); }) < 0) {
+      return Failure("lock", directory);
+    }
+    return std::unique_ptr<DirectoryLock>(std::make_unique<PosixDirectoryLock>(std::move(fd)));
+  }
+
+ private:
+  static Descriptor OpenDirectory(const std::string& path) {
+    return Descriptor(
+        Retry([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  }
+  static Status Failure(const char* what, const std::string& path) {
+    const int error = errno;
+    return Status::SystemError(fmt::format("cannot {} {}", what, path), error);
+  }
+};
+
+}  // namespace
+
+Disk& SystemDisk() {
+  static PosixDisk disk;
+  return disk;
+}
+
+}  // namespace runnel

@@ -1,0 +1,64 @@
+#include "journal/failed_sync.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+
+namespace runnel::journal {
+namespace {
+
+constexpr uint64_t kCopyBytes = uint64_t{1} << 20;
+
+std::string NotePath(const std::string& directory) {
+  return directory + "/sync-failed";
+}
+
+Status Copy(const File& from, uint64_t bytes, File* to) {
+  std::string buffer;
+  for (uint64_t at = 0; at < bytes; at += buffer.size()) {
+    buffer.resize(std::min(kCopyBytes, bytes - at));
+    const auto read = from.ReadAt(at, buffer.data(), buffer.size());
+    if (!read.ok()) return read.status();
+    if (*read < buffer.size()) return Status::Error("a segment became shorter while it was copied");
+    const Status written = to->WriteAt(at, buffer);
+    if (!written.ok()) return written;
+  }
+  return to->Sync();
+}
+
+Status WriteAnew(Disk& disk, const std::string& directory, const Segment& segment) {
+  const std::string path = SegmentPath(directory, segment.base);
+  const std::string temporary = TemporarySegmentPath(directory);
+  const auto old = disk.Open(path, OpenMode::kRead);
+  if (!old.ok()) return old.status();
+  const auto copy = disk.Open(temporary, OpenMode::kCreate);
+  if (!copy.ok()) return copy.status();
+  const Status copied = Copy(**old, segment.file_bytes, &**copy);
+  if (!copied.ok()) return copied;
+  return disk.Rename(temporary, path);
+}
+
+}  // namespace
+
+void NoteFailedSync(Disk& disk, const std::string& directory) {
+  const auto note = disk.Open(NotePath(directory), OpenMode::kCreate);
+  if (!note.ok()) LogWarning("journal: {}", note.status().message());
+}
+
+Status MendFailedSync(Disk& disk, const std::string& directory,
+                      const std::vector<Segment>& segments, Position synced) {
+  const auto note = disk.Open(NotePath(directory), OpenMode::kRead);
+  if (!note.ok()) return note.status().error_number() == ENOENT ? Status() : note.status();
+  LogWarning("{}: a sync had failed: what may not be on the disk is written anew", directory);
+  for (const Segment& segment : segments) {
+    if (segment.base + segment.file_bytes <= synced) continue;
+    const Status written = WriteAnew(disk, directory, segment);
+    if (!written.ok()) return written;
+  }
+  const Status named = disk.SyncDirectory(directory);
+  if (!named.ok()) return named;
+  return disk.Remove(NotePath(directory));
+}
+
+}  // namespace runnel::journal

@@ -1,0 +1,369 @@
+#include "journal/journal.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "journal/failed_sync.h"
+
+namespace runnel::journal {
+namespace {
+
+// Under kEverySecond a sync begins when the oldest unsynced byte is so old: the other half of the
+// second is for the sync.
+constexpr int64_t kSyncAfterMicros = 500'000;
+// A buffer that one large frame has blown up is given back.
+constexpr size_t kBufferKeptBytes = size_t{4} << 20;
+
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+// What one sync covers. The log thread sets the status.
+struct Journal::SyncJob {
+  std::vector<Sealed> sealed;
+  std::shared_ptr<File> active;
+  bool names_changed;
+  Position up_to;
+  Status status;
+
+  Status Do(Disk& disk, const std::string& directory) const {
+    for (const Sealed& each : sealed) {
+      const Status synced = each.file->Sync();
+      if (!synced.ok()) return synced;
+    }
+    if (names_changed) {
+      const Status synced = disk.SyncDirectory(directory);
+      if (!synced.ok()) return synced;
+    }
+    return active->Sync();
+  }
+};
+
+Result<std::unique_ptr<Journal>> Journal::Open(Disk* disk, Worker* log_thread, Worker* helper,
+                                               JournalOptions options, const VisitFrame& visit) {
+  Status status = disk->CreateDirectory(options.directory);
+  if (status.ok()) status = disk->SyncDirectory(ParentOf(options.directory));
+  if (!status.ok()) return status;
+  auto lock = disk->Lock(options.directory);
+  if (!lock.ok()) return lock.status();
+  std::unique_ptr<Journal> journal(
+      new Journal(disk, log_thread, helper, std::move(options), std::move(*lock)));
+  status = journal->Recover(visit);
+  if (status.ok()) status = journal->OpenActive();
+  if (!status.ok()) {
+    if (status.error_number() != 0) NoteFailedSync(*disk, journal->options_.directory);
+    return status;
+  }
+  return journal;
+}
+
+Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions options,
+                 std::unique_ptr<DirectoryLock> lock)
+    : disk_(disk),
+      log_thread_(log_thread),
+      helper_(helper),
+      options_(std::move(options)),
+      lock_(std::move(lock)),
+      sync_policy_(options_.sync_policy),
+      supply_(disk, helper, options_.directory, options_.segment_bytes) {}
+
+Journal::~Journal() = default;
+
+Status Journal::Recover(const VisitFrame& visit) {
+  auto found = Inspect(*disk_, options_.directory, options_.from, visit);
+  if (!found.ok()) return found.status();
+  if (found->row->decision == Decision::kStop) {
+    return Status::Error(found->text +
+                         " Nothing was changed; runnel-check shows and cuts journals.");
+  }
+  if (found->row->decision == Decision::kCut) LogWarning("{} They are cut off.", found->text);
+  if (found->end < options_.from) {
+    LogWarning("{}: the journal ends at {}, before the snapshot does at {}: it begins anew there",
+               options_.directory, found->end, options_.from);
+  }
+  Status status = Repair(*disk_, options_.directory, &*found);
+  if (status.ok()) {
+    status = MendFailedSync(*disk_, options_.directory, found->segments, found->synced);
+  }
+  if (!status.ok()) return status;
+  for (const Segment& segment : found->segments) {
+    segments_.push_back(segment.base);
+  }
+  epoch_ = found->epoch;
+  appended_ = written_ = durable_ = safe_ = found->end;
+  return {};
+}
+
+Status Journal::OpenActive() {
+  if (segments_.empty()) {
+    auto created =
+        SegmentSupply::Create(*disk_, options_.directory, written_, options_.segment_bytes);
+    if (!created.ok()) return created.status();
+    segments_.push_back(written_);
+    active_ = {std::move(*created), written_};
+    return {};
+  }
+  auto file = disk_->Open(SegmentPath(options_.directory, segments_.back()), OpenMode::kReadWrite);
+  if (!file.ok()) return file.status();
+  const Status allocated = (*file)->Allocate(options_.segment_bytes);
+  if (!allocated.ok() && !IsDiskFull(allocated)) return allocated;
+  const Status synced = (*file)->Sync();  // of the size, so that later syncs need not write it
+  if (!synced.ok()) return synced;
+  active_ = {std::move(*file), segments_.back()};
+  return {};
+}
+
+void Journal::set_epoch(uint64_t epoch) {
+  CHECK(epoch >= epoch_);
+  epoch_ = epoch;
+}
+
+Status Journal::Append(std::string_view payload, uint32_t records) {
+  if (failed_) return status_;
+  if (payload.size() > kMaxPayloadBytes) {
+    return Status::Error("a frame of the journal holds at most 4 GiB");
+  }
+  const size_t before = buffer_.size();
+  EncodeFrame({epoch_, appended_, durable_, records, payload}, &buffer_);
+  frame_sizes_.push_back(buffer_.size() - before);
+  appended_ += frame_sizes_.back();
+  return {};
+}
+
+void Journal::Flush(int64_t now_us) {
+  if (failed_) return;
+  WriteAppended(now_us);
+  if (failed_) return;
+  if (written_ - active_.base > options_.segment_bytes / 2) supply_.Prepare(now_us);
+  UpdateStatus();
+  UpdateSafe();
+  if (IsSyncDue(now_us)) BeginSync();
+}
+
+void Journal::WriteAppended(int64_t now_us) {
+  full_ = {};
+  while (written_ < appended_) {
+    const uint64_t bytes = BytesThatFit();
+    if (bytes == 0) {
+      if (!Roll(now_us)) return;
+      continue;
+    }
+    // After a write that failed for want of room, the same bytes go to the same place: nothing of
+    // it needs to be undone.
+    const Status status =
+        active_.file->WriteAt(written_ - active_.base, std::string_view(buffer_).substr(0, bytes));
+    if (!status.ok()) return OnWriteFailed(status);
+    if (unsynced_since_us_ < 0) unsynced_since_us_ = now_us;
+    TakeWritten(bytes);
+  }
+}
+
+uint64_t Journal::BytesThatFit() const {
+  const uint64_t used = written_ - active_.base;
+  if (used + buffer_.size() <= options_.segment_bytes) return buffer_.size();
+  uint64_t bytes = 0;
+  for (const uint64_t frame : frame_sizes_) {
+    // A frame larger than a segment has one to itself.
+    const bool fits = used + bytes + frame <= options_.segment_bytes || used + bytes == 0;
+    if (!fits) break;
+    bytes += frame;
+  }
+  return bytes;
+}
+
+void Journal::TakeWritten(uint64_t bytes) {
+  written_ += bytes;
+  if (bytes < buffer_.size()) {
+    buffer_.erase(0, bytes);
+    while (bytes > 0) {
+      bytes -= frame_sizes_.front();
+      frame_sizes_.pop_front();
+    }
+    return;
+  }
+  frame_sizes_.clear();
+  buffer_.clear();
+  if (buffer_.capacity() > kBufferKeptBytes) buffer_.shrink_to_fit();
+}
+
+// Begins the next segment where the active one ends, if its file is ready; what waits, waits for
+// it.
+bool Journal::Roll(int64_t now_us) {
+  if (!supply_.ready()) {
+    supply_.Prepare(now_us);
+    return false;
+  }
+  auto next = supply_.Take(written_);
+  if (!next.ok()) {
+    OnWriteFailed(next.status());
+    return false;
+  }
+  sealed_.push_back({std::move(active_.file), written_ - active_.base});
+  active_ = {std::move(*next), written_};
+  segments_.push_back(written_);
+  names_changed_ = true;
+  return true;
+}
+
+bool Journal::IsSyncDue(int64_t now_us) const {
+  if (syncing_ || unsynced_since_us_ < 0) return false;
+  if (!sealed_.empty()) return true;  // under every policy: what is sealed can be relied on soon
+  switch (sync_policy_) {
+    case SyncPolicy::kAlways:
+      return true;
+    case SyncPolicy::kEverySecond:
+      return now_us - unsynced_since_us_ >= kSyncAfterMicros;
+    case SyncPolicy::kNo:
+      return false;
+  }
+  return false;
+}
+
+void Journal::BeginSync() {
+  syncing_ = true;
+  unsynced_since_us_ = -1;
+  auto job = std::make_shared<SyncJob>();
+  job->sealed = std::exchange(sealed_, {});
+  job->active = active_.file;
+  job->names_changed = std::exchange(names_changed_, false);
+  job->up_to = written_;
+  log_thread_->Run(
+      [job, disk = disk_, directory = options_.directory] {
+        job->status = job->Do(*disk, directory);
+        if (!job->status.ok()) NoteFailedSync(*disk, directory);
+      },
+      [this, job, alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired()) OnSynced(*job);
+      });
+}
+
+void Journal::OnSynced(const SyncJob& job) {
+  syncing_ = false;
+  if (failed_) return;
+  if (!job.status.ok()) return Fail(job.status);
+  durable_ = job.up_to;
+  UpdateSafe();
+  if (sync_policy_ == SyncPolicy::kAlways && written_ > durable_) BeginSync();
+  if (job.sealed.empty()) return;
+  // Gives the reserve of what was sealed back. If that fails, recovery does it.
+  helper_->Run(
+      [sealed = job.sealed] {
+        for (const Sealed& each : sealed) {
+          const Status cut = each.file->Truncate(each.bytes);
+          if (!cut.ok()) LogWarning("journal: {}", cut.message());
+        }
+      },
+      [] {});
+}
+
+void Journal::OnWriteFailed(const Status& why) {
+  if (IsDiskFull(why)) {
+    full_ = why;
+  } else {
+    Fail(why);
+  }
+}
+
+void Journal::Fail(const Status& why) {
+  LogWarning(
+      "the journal has failed in {}, position {} (durable to {}), and takes no more writes until "
+      "the server is started again: {}",
+      SegmentPath(options_.directory, active_.base), written_, durable_, why.message());
+  failed_ = true;
+  status_ = why;
+  buffer_.clear();
+  frame_sizes_.clear();
+}
+
+void Journal::UpdateStatus() {
+  // The room that is left in the active segment takes what is being executed when the next one
+  // cannot be made.
+  const uint64_t used = written_ - active_.base;
+  const bool low = used > options_.segment_bytes - options_.segment_bytes / 8;
+  const Status next = !full_.ok()                                         ? full_
+                      : low && !supply_.ready() && !supply_.status().ok() ? supply_.status()
+                                                                          : Status();
+  if (status_.ok() && !next.ok())
+    LogWarning("the journal takes no new changes: {}", next.message());
+  if (!status_.ok() && next.ok()) LogNotice("the journal takes changes again");
+  status_ = next;
+}
+
+void Journal::UpdateSafe() {
+  safe_ = std::max(safe_, sync_policy_ == SyncPolicy::kAlways ? durable_ : written_);
+}
+
+void Journal::RemoveBefore(Position position) {
+  const Position limit = std::min(position, durable_);
+  auto kept = segments_.begin();
+  while (kept + 1 != segments_.end() && *(kept + 1) <= limit) {
+    ++kept;
+  }
+  if (removing_ || kept == segments_.begin()) return;
+  removing_ = true;
+  // Those that are left when the helper comes back.
+  auto doomed = std::make_shared<std::deque<Position>>(segments_.begin(), kept);
+  segments_.erase(segments_.begin(), kept);
+  helper_->Run(
+      [doomed, disk = disk_, directory = options_.directory] {
+        // Oldest first, each for good before the next: the journal never has a gap.
+        while (!doomed->empty()) {
+          Status removed = disk->Remove(SegmentPath(directory, doomed->front()));
+          if (removed.ok()) removed = disk->SyncDirectory(directory);
+          if (!removed.ok()) {
+            LogWarning("journal: {}", removed.message());
+            return;
+          }
+          doomed->pop_front();
+        }
+      },
+      [this, doomed, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        removing_ = false;
+        segments_.insert(segments_.begin(), doomed->begin(), doomed->end());
+      });
+}
+
+Result<JournalReader> Journal::ReadFrom(Position position) const {
+  return JournalReader::Open(disk_, options_.directory, position);
+}
+
+Status Journal::Close(int64_t now_us) {
+  // First all that was appended, then the frame that says that it is there.
+  for (const bool last : {false, true}) {
+    const Status appended = last ? Append({}, 0) : Status();
+    if (!appended.ok()) return appended;
+    WriteAll(now_us);
+    log_thread_->Drain();
+    if (!failed_ && written_ > durable_) BeginSync();
+    log_thread_->Drain();
+    helper_->Drain();
+    if (!status_.ok()) return status_;
+    if (durable_ < appended_) return Status::Error("no room for the next segment of the journal");
+  }
+  return {};
+}
+
+// Waits for segments that are on their way; gives up when there is none.
+void Journal::WriteAll(int64_t now_us) {
+  for (bool waited = false; !failed_ && written_ < appended_;) {
+    const Position before = written_;
+    Flush(now_us);
+    if (written_ > before) {
+      waited = false;
+    } else if (waited) {
+      return;
+    } else {
+      helper_->Drain();
+      waited = true;
+    }
+  }
+}
+
+}  // namespace runnel::journal

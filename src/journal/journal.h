@@ -1,0 +1,169 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/position.h"
+#include "env/disk.h"
+#include "env/worker.h"
+#include "journal/journal_reader.h"
+#include "journal/recovery.h"
+#include "journal/segment_supply.h"
+
+namespace runnel::journal {
+
+enum class SyncPolicy {
+  kAlways,  // a change is safe when it is synced; a sync begins as soon as the one before has ended
+  kEverySecond,  // safe when it is written; half a second later it is being synced
+  kNo,           // safe when it is written; the system syncs when it likes
+};
+
+struct JournalOptions {
+  std::string directory;  // its parent exists
+  uint64_t segment_bytes = uint64_t{128} << 20;
+  SyncPolicy sync_policy = SyncPolicy::kEverySecond;
+  // The state up to here is known already (from a snapshot; 0: nothing is): recovery begins here.
+  Position from = 0;
+};
+
+// The log of all changes: an endless row of frames, cut into segments. What frames carry is opaque
+// to it.
+//
+// All calls come from one thread, which never waits for a sync: `log_thread` syncs, `helper`
+// prepares and removes segments. Watermarks, each never beyond the one before and none going back:
+//
+//   appended   frames that were given
+//   written    the system has them: they outlive the process
+//   durable    the disk has them: they outlive a power cut
+//
+// What fails: when the disk is full, frames wait in memory until there is room, status() says so
+// meanwhile, and nothing is lost. Any other failed write, and any failed sync, is final: what the
+// file holds is not known any more, so the watermarks stay where they are for good.
+class Journal {
+ public:
+  // Recovers the journal in the directory, which is made if it is not there, and calls `visit` for
+  // each frame from options.from on. What was cut is logged. All that was visited is durable when
+  // this returns. Blocks. Fails if the directory is in use, or as Inspect and Repair do; then the
+  // files are as they were or half repaired, and a later Open goes on with that. `disk`,
+  // `log_thread` and `helper` outlive the journal.
+  static Result<std::unique_ptr<Journal>> Open(Disk* disk, Worker* log_thread, Worker* helper,
+                                               JournalOptions options, const VisitFrame& visit);
+  // Without Close(): as if the process had been killed.
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  // The oldest byte that is kept.
+  Position first() const { return segments_.front(); }
+  Position appended() const { return appended_; }
+  Position written() const { return written_; }
+  Position durable() const { return durable_; }
+  // What the policy takes for safe: an answer that depends on a position up to here may leave.
+  // Never goes back, also when the policy becomes stricter.
+  Position safe() const { return safe_; }
+
+  // Whether new changes may be made. If not, why: the disk is full (IsDiskFull, it passes), or the
+  // journal has failed. Ask before a command is executed, not after. Changes in Flush and when a
+  // worker delivers.
+  const Status& status() const { return status_; }
+  // Failed for good.
+  bool failed() const { return failed_; }
+
+  // The leader's epoch, written into each frame. REQUIRES: not less than before.
+  uint64_t epoch() const { return epoch_; }
+  void set_epoch(uint64_t epoch);
+
+  // Gives one frame: it will be recovered whole or not at all. The payload (at most
+  // kMaxPayloadBytes) is copied. Refused only if the journal has failed: on a full disk it waits in
+  // memory, since what it tells has already been done.
+  Status Append(std::string_view payload, uint32_t records);
+
+  // Writes what was appended, with one write unless a segment ends, and begins a sync if one is
+  // due. Call it once in every turn of the loop and at least ten times a second; `now_us` is of a
+  // clock that only goes forward.
+  void Flush(int64_t now_us);
+
+  SyncPolicy sync_policy() const { return sync_policy_; }
+  // Counts from the next Flush on.
+  void set_sync_policy(SyncPolicy policy) { sync_policy_ = policy; }
+
+  // Has the segments removed that lie wholly before `position` and are durable. Which the caller no
+  // longer needs: a durable snapshot covers them.
+  void RemoveBefore(Position position);
+
+  // Reads frames from `position` on, up to written().
+  Result<JournalReader> ReadFrom(Position position) const;
+
+  // Writes and syncs all that was appended, and adds an empty frame that says so: whatever is found
+  // damaged later is known to have been whole. Blocks. Afterwards the journal can only be
+  // destroyed. A follower does not call it, because its journal holds nothing but its leader's
+  // frames.
+  Status Close(int64_t now_us);
+
+ private:
+  struct Active {
+    std::shared_ptr<File> file;
+    Position base;
+  };
+  struct Sealed {
+    std::shared_ptr<File> file;
+    uint64_t bytes;  // without the reserve
+  };
+  struct SyncJob;
+
+  Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions options,
+          std::unique_ptr<DirectoryLock> lock);
+
+  Status Recover(const VisitFrame& visit);
+  Status OpenActive();
+  void WriteAppended(int64_t now_us);
+  // How many of the bytes that wait go into the active segment: whole frames.
+  uint64_t BytesThatFit() const;
+  bool Roll(int64_t now_us);
+  void TakeWritten(uint64_t bytes);
+  void WriteAll(int64_t now_us);
+  bool IsSyncDue(int64_t now_us) const;
+  void BeginSync();
+  void OnSynced(const SyncJob& job);
+  void OnWriteFailed(const Status& why);
+  void Fail(const Status& why);
+  void UpdateStatus();
+  void UpdateSafe();
+
+  Disk* const disk_;
+  Worker* const log_thread_;
+  Worker* const helper_;
+  const JournalOptions options_;
+  const std::unique_ptr<DirectoryLock> lock_;
+  SyncPolicy sync_policy_;
+  SegmentSupply supply_;
+
+  std::vector<Position> segments_;  // bases, the last is that of active_
+  Active active_;
+  uint64_t epoch_ = 0;
+  Position appended_ = 0;
+  Position written_ = 0;
+  Position durable_ = 0;
+  Position safe_ = 0;
+
+  std::string buffer_;                // from written_ to appended_
+  std::deque<uint64_t> frame_sizes_;  // of the frames in buffer_
+
+  bool syncing_ = false;
+  bool names_changed_ = false;  // the directory is not synced
+  std::vector<Sealed> sealed_;  // not synced to their end
+  int64_t unsynced_since_us_ =
+      -1;  // when the oldest byte was written that no sync covers; -1: none
+  bool removing_ = false;
+
+  bool failed_ = false;
+  Status full_;  // of the last write, if there was no room
+  Status status_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace runnel::journal

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "env/disk.h"
+#include "journal/segment_reader.h"
+
+namespace runnel::journal {
+
+// Reads the frames of a journal that is being written, from one place on: for followers and checks.
+// On any thread; it needs nothing of the Journal but to be told how far to read. Segments that are
+// removed meanwhile end it with an error, except the one it is in.
+class JournalReader {
+ public:
+  // `disk` outlives the reader. Fails if no segment holds `position`; whether a frame begins there
+  // shows with the first one.
+  static Result<JournalReader> Open(Disk* disk, std::string directory, Position position);
+
+  // Where the next frame begins.
+  Position position() const { return position_; }
+
+  // The next frame, valid until the next call; nothing if it would begin at `limit` or behind.
+  // REQUIRES: a frame ends at `limit`, and the journal has written it (Journal::written() or less).
+  Result<std::optional<Frame>> Next(Position limit);
+
+ private:
+  JournalReader(Disk* disk, std::string directory, SegmentReader segment, Position position)
+      : disk_(disk),
+        directory_(std::move(directory)),
+        segment_(std::move(segment)),
+        position_(position) {}
+
+  Disk* disk_;
+  std::string directory_;
+  SegmentReader segment_;
+  Position position_;
+};
+
+}  // namespace runnel::journal

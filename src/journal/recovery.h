@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/disk.h"
+#include "journal/frame.h"
+#include "journal/recovery_table.h"
+#include "journal/segment.h"
+
+// What is left of the journal after the process ended, and how it becomes a journal again. First
+// Inspect, which only reads; then, if its decision is not to stop, Repair.
+
+namespace runnel::journal {
+
+// Takes a frame during recovery; a failure ends it. The frame's payload is valid during the call.
+using VisitFrame = std::function<Status(const Frame& frame)>;
+
+struct Inspection {
+  std::vector<Segment> segments;
+  size_t first = 0;  // the segment in which reading began
+  size_t last = 0;   // and the one in which it ended
+  Position from = 0;
+  // Behind the last good frame.
+  Position end = 0;
+  // Of the last good frame; 0 without one.
+  uint64_t epoch = 0;
+  // Up to here the good frames say that all was synced.
+  Position synced = 0;
+  uint64_t frames = 0;
+  uint64_t records = 0;
+  // What was found at `end`: an end, a cut or a stop.
+  const RecoveryRow* row = nullptr;
+  // Of what is behind `end`: bytes up to the last that is not zero, in all segments.
+  uint64_t bytes_behind = 0;
+
+  // Where and what, for a person: "journal/00000000000000000000.log, offset 80 (position 80): torn
+  // tail, ...".
+  std::string text;
+};
+
+// Reads the journal from position `from` on, calling `visit` for each frame that begins there or
+// behind; from its oldest segment on if there is no `from`. Fails if the disk does, if the journal
+// begins behind `from` or has a frame across it, or if `visit` does. A journal that ends before
+// `from` is no failure: whoever knows the state at `from` has all that it held.
+Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::optional<Position> from,
+                           const VisitFrame& visit);
+
+// Makes the files what Inspect found: cuts what is behind inspection.end, then syncs what is left,
+// so that nothing that was visited can be lost any more. A journal that ended before
+// inspection.from is removed as a whole. The inspection is updated. A crash inside leaves a journal
+// of which Inspect finds the same. REQUIRES: the decision was kEnd or kCut; the directory is
+// locked.
+Status Repair(Disk& disk, const std::string& directory, Inspection* inspection);
+
+// Cuts the journal at the end of a frame, however good what is behind may be: for a person who has
+// decided so. REQUIRES: the directory is locked. Fails if no frame ends at `end` and no segment
+// begins there.
+Status CutAt(Disk& disk, const std::string& directory, Position end);
+
+}  // namespace runnel::journal

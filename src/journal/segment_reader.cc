@@ -1,0 +1,124 @@
+#include "journal/segment_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.h"
+#include "journal/segment.h"
+
+namespace runnel::journal {
+namespace {
+
+constexpr uint64_t kWindowBytes = uint64_t{1} << 20;
+
+// REQUIRES: not empty. The reserve of a segment is large: compared by words, not by bytes.
+bool AreZeros(std::string_view bytes) {
+  return bytes[0] == '\0' && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+}  // namespace
+
+Result<SegmentReader> SegmentReader::Open(Disk& disk, const std::string& directory, Position base) {
+  auto file = disk.Open(SegmentPath(directory, base), OpenMode::kRead);
+  if (!file.ok()) return file.status();
+  SegmentReader reader(std::move(*file), base, 0);
+  const Status sized = reader.Refresh();
+  if (!sized.ok()) return sized;
+  return reader;
+}
+
+Result<Found> SegmentReader::At(Position position, Frame* frame) {
+  CHECK(base_ <= position && position <= end());
+  const uint64_t offset = position - base_;
+  const uint64_t rest = file_bytes_ - offset;
+  if (rest == 0) return Found::kEnd;
+  const auto head = Read(offset, std::min<uint64_t>(rest, kFrameHeaderBytes));
+  if (!head.ok()) return head.status();
+  FrameHeader header;
+  switch (DecodeHeader(*head, &header)) {
+    case HeaderKind::kForeign:
+      return Found::kForeign;
+    case HeaderKind::kNewer:
+      // A version alone may be noise behind the first bytes of a torn header.
+      return header.base == position ? Found::kNewer : Found::kForeign;
+    case HeaderKind::kFrame:
+      break;
+  }
+  if (header.frame_bytes() > rest) return Found::kTooLong;
+  const auto whole = Read(offset, header.frame_bytes());
+  if (!whole.ok()) return whole.status();
+  return DecodeFrame(header, *whole, frame) ? Found::kFrame : Found::kBadChecksum;
+}
+
+Result<std::optional<Frame>> SegmentReader::FindFrom(Position position) {
+  uint64_t offset = position - base_;
+  while (offset + kFrameHeaderBytes <= file_bytes_) {
+    const auto view = Read(offset, kFrameHeaderBytes);
+    if (!view.ok()) return view.status();
+    const size_t hit = view->find(kFrameMagic);
+    if (hit == std::string_view::npos) {
+      offset += view->size() - kFrameMagic.size() + 1;
+      continue;
+    }
+    offset += hit;
+    const auto found = OwnFrameAt(base_ + offset);
+    if (!found.ok() || *found) return found;
+    offset++;
+  }
+  return std::optional<Frame>();
+}
+
+// Looks at the base first: it tells a frame from bytes of a payload that look like one, and costs
+// no checksum.
+Result<std::optional<Frame>> SegmentReader::OwnFrameAt(Position position) {
+  const uint64_t offset = position - base_;
+  if (offset + kFrameHeaderBytes > file_bytes_) return std::optional<Frame>();
+  const auto head = Read(offset, kFrameHeaderBytes);
+  if (!head.ok()) return head.status();
+  FrameHeader header;
+  if (DecodeHeader(*head, &header) != HeaderKind::kFrame || header.base != position) {
+    return std::optional<Frame>();
+  }
+  Frame frame;
+  const auto found = At(position, &frame);
+  if (!found.ok()) return found.status();
+  return *found == Found::kFrame ? std::optional<Frame>(frame) : std::nullopt;
+}
+
+Result<Position> SegmentReader::DataEnd(Position position) {
+  Position end = position;
+  for (uint64_t offset = position - base_; offset < file_bytes_;) {
+    const auto view = Read(offset, 1);
+    if (!view.ok()) return view.status();
+    if (!AreZeros(*view)) end = base_ + offset + view->find_last_not_of('\0') + 1;
+    offset += view->size();
+  }
+  return end;
+}
+
+Status SegmentReader::Refresh() {
+  window_.clear();
+  const auto size = file_->Size();
+  if (!size.ok()) return size.status();
+  file_bytes_ = *size;
+  return {};
+}
+
+Result<std::string_view> SegmentReader::Read(uint64_t offset, uint64_t bytes) {
+  const uint64_t window_end = window_offset_ + window_.size();
+  if (offset < window_offset_ || offset + bytes > window_end) {
+    window_.resize(std::min(std::max(bytes, kWindowBytes), file_bytes_ - offset));
+    window_offset_ = offset;
+    const auto read = file_->ReadAt(offset, window_.data(), window_.size());
+    if (!read.ok() || *read < window_.size()) {
+      window_.clear();
+      if (!read.ok()) return read.status();
+      return Status::Error(fmt::format("{} became shorter while it was read", SegmentName(base_)));
+    }
+  }
+  return std::string_view(window_).substr(offset - window_offset_);
+}
+
+}  // namespace runnel::journal

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "env/disk.h"
+#include "journal/frame.h"
+
+namespace runnel::journal {
+
+// What lies at a place of a segment.
+enum class Found {
+  kEnd,          // the end of the file
+  kForeign,      // bytes that are not the header of a frame
+  kNewer,        // the header of a newer format version
+  kTooLong,      // a header whose frame does not fit into the file
+  kBadChecksum,  // a header whose checksum does not hold
+  kFrame,        // a whole frame; whether it belongs here, its base tells
+};
+
+// Reads the frames of one segment through a window of the file that slides along. Memory: 1 MiB, or
+// the largest frame. Every failure of the disk is a failure of the call.
+class SegmentReader {
+ public:
+  static Result<SegmentReader> Open(Disk& disk, const std::string& directory, Position base);
+
+  Position base() const { return base_; }
+  // Of the file, as it was when it was opened or last refreshed.
+  Position end() const { return base_ + file_bytes_; }
+  File& file() { return *file_; }
+
+  // `frame` is set for kFrame, its payload valid until the next call. REQUIRES: base() <= position
+  // <= end().
+  Result<Found> At(Position position, Frame* frame);
+  // The first whole frame at `position` or behind it that lies where its base says.
+  Result<std::optional<Frame>> FindFrom(Position position);
+  // The place behind the last byte that is not zero; `position` if only zeros follow it.
+  Result<Position> DataEnd(Position position);
+  // Forgets what was read: the file has changed.
+  Status Refresh();
+
+ private:
+  SegmentReader(std::unique_ptr<File> file, Position base, uint64_t file_bytes)
+      : file_(std::move(file)), base_(base), file_bytes_(file_bytes) {}
+
+  Result<std::optional<Frame>> OwnFrameAt(Position position);
+  // At least `bytes` bytes of the file at `offset`, more if they are at hand. REQUIRES: the file
+  // has so many.
+  Result<std::string_view> Read(uint64_t offset, uint64_t bytes);
+
+  std::unique_ptr<File> file_;
+  Position base_;
+  uint64_t file_bytes_;
+  std::string window_;
+  uint64_t window_offset_ = 0;
+};
+
+}  // namespace runnel::journal

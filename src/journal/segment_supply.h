@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/position.h"
+#include "env/disk.h"
+#include "env/worker.h"
+
+namespace runnel::journal {
+
+// The file of the next segment, prepared by a helper before it is needed: created, its room
+// reserved, synced. It gets its name when it is taken, because only then is its position known;
+// until then it is "next.tmp".
+class SegmentSupply {
+ public:
+  // A "next.tmp" of an earlier process is replaced. `disk` and `helper` outlive the supply.
+  SegmentSupply(Disk* disk, Worker* helper, std::string directory, uint64_t segment_bytes);
+
+  // Has a file prepared if there is none and none is on its way. After a failure it waits a second
+  // before it tries again.
+  void Prepare(int64_t now_us);
+  bool ready() const { return file_ != nullptr; }
+  // Why there is none, if the last try failed.
+  const Status& status() const { return status_; }
+
+  // Names the file; the directory is not synced yet. If this fails the file stays ready. REQUIRES:
+  // ready().
+  Result<std::shared_ptr<File>> Take(Position base);
+
+  // The same at once, for the first segment of a new journal: named and durable when it returns.
+  static Result<std::shared_ptr<File>> Create(Disk& disk, const std::string& directory,
+                                              Position base, uint64_t segment_bytes);
+
+ private:
+  Disk* const disk_;
+  Worker* const helper_;
+  const std::string directory_;
+  const uint64_t segment_bytes_;
+  std::shared_ptr<File> file_;
+  Status status_;
+  bool preparing_ = false;
+  int64_t retry_us_ = 0;
+  // Tells a helper that comes back whether the supply is still there.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace runnel::journal

@@ -1,0 +1,547 @@
+// The journal's own rules, on a disk that fails when it is told to and with workers that go on when
+// they are told to.
+
+#include "journal/journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/sim/files.h"
+#include "tests/sim/model_disk.h"
+#include "tests/sim/stepped_worker.h"
+
+namespace runnel::journal {
+namespace {
+
+using sim::Crash;
+using sim::ModelDisk;
+using sim::SteppedWorker;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int64_t kSecond = 1'000'000;
+
+class JournalTest : public ::testing::Test {
+ protected:
+  void Open(SyncPolicy policy = SyncPolicy::kAlways, Position from = 0) {
+    const Status opened = TryOpen(policy, from);
+    ASSERT_TRUE(opened.ok()) << opened.message();
+  }
+  Status TryOpen(SyncPolicy policy = SyncPolicy::kAlways, Position from = 0) {
+    journal_.reset();
+    recovered_.clear();
+    auto journal = Journal::Open(&disk_, &log_thread_, &helper_, {"j", 1000, policy, from},
+                                 [this](const Frame& frame) {
+                                   if (frame.records > 0) recovered_.emplace_back(frame.payload);
+                                   return Status();
+                                 });
+    if (!journal.ok()) return journal.status();
+    journal_ = std::move(*journal);
+    return {};
+  }
+  // The process ends and begins again.
+  void Restart(Crash crash) {
+    journal_.reset();
+    log_thread_ = {};
+    helper_ = {};
+    disk_.Restart(crash);
+  }
+
+  void Append(std::string_view payload) { EXPECT_TRUE(journal_->Append(payload, 1).ok()); }
+  void Flush(int64_t after_us = 0) {
+    now_us_ += after_us;
+    journal_->Flush(now_us_);
+  }
+  void Work() {
+    helper_.Drain();
+    log_thread_.Drain();
+    helper_.Drain();
+  }
+  // Appends payloads of 200 bytes until a segment ends.
+  void FillASegment() {
+    for (int i = 0; i < 5; i++) {
+      Append(std::string(200 - kFrameHeaderBytes, 'x'));
+      Flush();
+      Work();
+    }
+  }
+  std::vector<std::string> Names() { return *disk_.List("j"); }
+
+  ModelDisk disk_{1};
+  SteppedWorker log_thread_;
+  SteppedWorker helper_;
+  std::unique_ptr<Journal> journal_;
+  std::vector<std::string> recovered_;
+  int64_t now_us_ = 0;
+};
+
+TEST_F(JournalTest, ANewOneIsEmpty) {
+  Open();
+  EXPECT_EQ(journal_->appended(), 0u);
+  EXPECT_EQ(journal_->first(), 0u);
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log"));
+  EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 0)), std::string(1000, '\0'));
+}
+
+TEST_F(JournalTest, ANewOneMayBeginAnywhere) {
+  Open(SyncPolicy::kAlways, 5000);
+  EXPECT_EQ(journal_->first(), 5000u);
+  Append("a");
+  Flush();
+  Restart(Crash::kProcess);
+  Open(SyncPolicy::kAlways, 5000);
+  EXPECT_THAT(recovered_, ElementsAre("a"));
+}
+
+TEST_F(JournalTest, WhatIsWrittenOutlivesTheProcess) {
+  Open(SyncPolicy::kNo);
+  Append("one");
+  Append("two");
+  EXPECT_EQ(journal_->written(), 0u);
+  Flush();
+  EXPECT_EQ(journal_->written(), 2 * (kFrameHeaderBytes + 3));
+  EXPECT_EQ(journal_->safe(), journal_->written());
+  Append("lost: not written");
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("one", "two"));
+  EXPECT_EQ(journal_->durable(), journal_->written()) << "recovery has synced it";
+}
+
+TEST_F(JournalTest, WhatIsDurableOutlivesThePower) {
+  Open();
+  Append("one");
+  Flush();
+  EXPECT_EQ(journal_->safe(), 0u);
+  Work();
+  EXPECT_EQ(journal_->safe(), kFrameHeaderBytes + 3);
+  Append("two");
+  Flush();
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("one"));
+}
+
+TEST_F(JournalTest, OneTurnIsOneWrite) {
+  Open(SyncPolicy::kNo);
+  for (int i = 0; i < 10; i++) {
+    Append("x");
+  }
+  const uint64_t before = disk_.calls();
+  Flush();
+  EXPECT_EQ(disk_.calls(), before + 1);
+  Flush();
+  EXPECT_EQ(disk_.calls(), before + 1) << "nothing to write";
+}
+
+TEST_F(JournalTest, OneSyncCoversAllThatGatheredMeanwhile) {
+  Open();
+  Append("a");
+  Flush();
+  log_thread_.Step();  // the sync ends, the loop does not know yet
+  const Position covered = journal_->written();
+  for (int i = 0; i < 5; i++) {
+    Append("b");
+    Flush();
+  }
+  EXPECT_EQ(journal_->durable(), 0u);
+  log_thread_.Step();
+  EXPECT_EQ(journal_->durable(), covered) << "what was written later is not covered";
+  const uint64_t before = disk_.calls();
+  Work();
+  EXPECT_EQ(disk_.calls(), before + 1) << "one sync for five turns";
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+}
+
+TEST_F(JournalTest, EverySecondSyncsHalfASecondAfterTheOldestWrite) {
+  Open(SyncPolicy::kEverySecond);
+  Append("a");
+  Flush();
+  EXPECT_EQ(journal_->safe(), journal_->written());
+  Flush(kSecond / 2 - 1);
+  EXPECT_TRUE(log_thread_.idle());
+  Append("b");
+  Flush(1);
+  EXPECT_FALSE(log_thread_.idle());
+  Work();
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+  Flush(10 * kSecond);
+  EXPECT_TRUE(log_thread_.idle()) << "nothing to sync";
+}
+
+TEST_F(JournalTest, WithoutPolicyNothingIsSyncedButWhatIsSealed) {
+  Open(SyncPolicy::kNo);
+  Append("a");
+  Flush();
+  Flush(100 * kSecond);
+  EXPECT_TRUE(log_thread_.idle());
+  FillASegment();
+  EXPECT_GT(journal_->durable(), 0u);
+}
+
+TEST_F(JournalTest, ThePolicyChangesAtOnceAndSafeNeverGoesBack) {
+  Open(SyncPolicy::kEverySecond);
+  Append("a");
+  Flush();
+  const Position safe = journal_->safe();
+  journal_->set_sync_policy(SyncPolicy::kAlways);
+  Append("b");
+  Flush();
+  EXPECT_EQ(journal_->safe(), safe);
+  Work();
+  EXPECT_EQ(journal_->safe(), journal_->appended());
+}
+
+TEST_F(JournalTest, SegmentsFollowWithoutGapAndTheNextIsReadyBefore) {
+  Open();
+  const std::string text(200 - kFrameHeaderBytes, 'x');
+  for (int i = 0; i < 3; i++) {
+    Append(text);
+    Flush();
+  }
+  Work();
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log", "next.tmp"))
+      << "more than half is used";
+  for (int i = 0; i < 3; i++) {
+    Append(text);
+  }
+  Flush();
+  EXPECT_EQ(journal_->written(), 1200u) << "the roll waits for nothing";
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log", "00000000000000001000.log"));
+  Work();
+  EXPECT_EQ(journal_->durable(), 1200u);
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_EQ(recovered_.size(), 6u);
+  EXPECT_EQ(journal_->appended(), 1200u);
+}
+
+TEST_F(JournalTest, TheReserveOfASealedSegmentIsGivenBack) {
+  Open();
+  Append(std::string(700, 'x'));
+  Flush();
+  Work();
+  Append(std::string(700, 'y'));
+  Flush();
+  Work();
+  EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 0)).size(), 700 + kFrameHeaderBytes);
+}
+
+TEST_F(JournalTest, FramesWaitForASegmentThatIsNotReady) {
+  Open(SyncPolicy::kNo);
+  Append(std::string(900, 'x'));
+  Append(std::string(900, 'y'));
+  Flush();
+  EXPECT_EQ(journal_->written(), 900 + kFrameHeaderBytes);
+  EXPECT_TRUE(journal_->status().ok());
+  Flush();
+  EXPECT_EQ(journal_->written(), 900 + kFrameHeaderBytes);
+  helper_.Drain();
+  Flush();
+  EXPECT_EQ(journal_->written(), journal_->appended());
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_EQ(recovered_.size(), 2u);
+}
+
+TEST_F(JournalTest, AFrameLargerThanASegmentHasOneToItself) {
+  Open();
+  const std::vector<std::string> payloads = {"a", std::string(5000, 'b'), std::string(3000, 'c'),
+                                             "d"};
+  for (const auto& payload : payloads) {
+    Append(payload);
+  }
+  for (int i = 0; i < 4; i++) {
+    Flush();
+    Work();
+  }
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+  EXPECT_EQ(Names().size(), 4u);
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_EQ(recovered_, payloads);
+}
+
+TEST_F(JournalTest, OldSegmentsGoWholeAndOldestFirst) {
+  Open();
+  for (int i = 0; i < 3; i++) {
+    FillASegment();
+  }
+  Append("now");
+  Flush();
+  Work();
+  journal_->RemoveBefore(1999);
+  EXPECT_EQ(journal_->first(), 1000u);
+  Work();
+  EXPECT_FALSE(sim::Exists(disk_, SegmentPath("j", 0)));
+  journal_->RemoveBefore(999'999);
+  Work();
+  EXPECT_EQ(journal_->first(), 3000u) << "the active one stays";
+  Restart(Crash::kPowerWorst);
+  Open(SyncPolicy::kAlways, 3000);
+  EXPECT_THAT(recovered_, ElementsAre("now"));
+  EXPECT_FALSE(TryOpen(SyncPolicy::kAlways, 2000).ok());
+}
+
+TEST_F(JournalTest, ASegmentThatCannotBeRemovedIsTriedAgain) {
+  Open();
+  FillASegment();
+  FillASegment();
+  Append("now");
+  Flush();
+  Work();
+  disk_.FailCalls(disk_.calls() + 1, 1, EACCES);
+  journal_->RemoveBefore(2000);
+  Work();
+  EXPECT_EQ(journal_->first(), 0u);
+  journal_->RemoveBefore(2000);
+  Work();
+  EXPECT_EQ(journal_->first(), 2000u);
+  EXPECT_TRUE(journal_->status().ok());
+}
+
+TEST_F(JournalTest, AFailedWriteIsFinal) {
+  Open();
+  Append("a");
+  Flush();
+  Work();
+  const Position safe = journal_->safe();
+  Append("b");
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  Flush();
+  EXPECT_TRUE(journal_->failed());
+  EXPECT_EQ(journal_->status().error_number(), EIO);
+  EXPECT_FALSE(journal_->Append("c", 1).ok());
+  Flush(10 * kSecond);
+  Work();
+  EXPECT_EQ(journal_->safe(), safe);
+  EXPECT_FALSE(journal_->Close(now_us_).ok());
+  Restart(Crash::kProcess);
+  Open();
+  ASSERT_GE(recovered_.size(), 1u);
+  EXPECT_EQ(recovered_[0], "a");
+}
+
+TEST_F(JournalTest, AFailedSyncIsFinal) {
+  Open();
+  Append("a");
+  Flush();
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  Work();
+  EXPECT_TRUE(journal_->failed());
+  EXPECT_EQ(journal_->safe(), 0u);
+  EXPECT_FALSE(journal_->Append("b", 1).ok());
+  Flush();
+  Work();
+  EXPECT_EQ(journal_->safe(), 0u);
+}
+
+TEST_F(JournalTest, AfterAFailedSyncTheNextProcessWritesAnewWhatTheSystemOnlyShows) {
+  Open();
+  Append("a");
+  Flush();
+  Work();
+  Append(std::string(900, 'b'));
+  Flush();
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  log_thread_.Drain();
+  EXPECT_TRUE(journal_->failed());
+  EXPECT_THAT(Names(), ::testing::Contains("sync-failed"));
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("a", std::string(900, 'b'))) << "the system still shows it";
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+  EXPECT_THAT(Names(), ::testing::Not(::testing::Contains("sync-failed")));
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("a", std::string(900, 'b')));
+}
+
+TEST_F(JournalTest, ASyncThatFindsNoRoomIsFinalToo) {
+  Open();
+  Append("a");
+  Flush();
+  disk_.FailCalls(disk_.calls() + 1, 1, ENOSPC);
+  Work();
+  EXPECT_TRUE(journal_->failed());
+}
+
+TEST_F(JournalTest, AFullDiskLosesNothingAndHeals) {
+  Open(SyncPolicy::kNo);
+  Append("before");
+  Flush();
+  const Position safe = journal_->safe();
+  Append(std::string(100, 'x'));
+  disk_.FailCalls(disk_.calls() + 1, 3, ENOSPC);
+  Flush();
+  EXPECT_TRUE(IsDiskFull(journal_->status()));
+  EXPECT_FALSE(journal_->failed());
+  Append("in memory");
+  Flush();
+  Flush();
+  EXPECT_FALSE(journal_->status().ok());
+  EXPECT_EQ(journal_->safe(), safe);
+  Flush();
+  EXPECT_TRUE(journal_->status().ok());
+  EXPECT_EQ(journal_->safe(), journal_->appended());
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("before", std::string(100, 'x'), "in memory"));
+}
+
+TEST_F(JournalTest, ADiskThatIsFullWhenTheProcessEndsHoldsWhatWasSafe) {
+  Open(SyncPolicy::kNo);
+  Append("before");
+  Flush();
+  Append(std::string(2000, 'x'));  // does not fit into what is reserved
+  Flush();
+  helper_.Drain();
+  disk_.set_capacity(disk_.used() + 500);
+  Flush();
+  EXPECT_TRUE(IsDiskFull(journal_->status()));
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("before"));
+  Append("after");
+  Flush();
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("before", "after"));
+}
+
+TEST_F(JournalTest, WithoutRoomForTheNextSegmentChangesEndBeforeThisOneIsFull) {
+  Open(SyncPolicy::kNo);
+  disk_.set_capacity(1500);
+  const std::string text(100 - kFrameHeaderBytes, 'x');
+  while (journal_->status().ok()) {
+    ASSERT_LT(journal_->appended(), 1000u);
+    Append(text);
+    Flush(kSecond);
+    Work();
+  }
+  EXPECT_EQ(journal_->written(), journal_->appended()) << "nothing waits in memory yet";
+  EXPECT_LE(journal_->appended(), 900u);
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log"))
+      << "nothing half prepared takes room";
+  disk_.set_capacity(5000);
+  Flush(kSecond);
+  Work();
+  Flush();
+  EXPECT_TRUE(journal_->status().ok());
+  FillASegment();
+  EXPECT_EQ(journal_->written(), journal_->appended());
+}
+
+TEST_F(JournalTest, IsReadWhileItIsWritten) {
+  Open(SyncPolicy::kNo);
+  auto reader = journal_->ReadFrom(0);
+  ASSERT_TRUE(reader.ok());
+  std::vector<std::string> expected, read;
+  for (int i = 0; i < 100; i++) {
+    expected.push_back(std::string(i * 7 % 300, static_cast<char>('a' + i % 26)));
+    Append(expected.back());
+    Flush();
+    Work();
+    Flush();
+    if (i % 3 != 0) continue;
+    for (;;) {
+      const auto frame = reader->Next(journal_->written());
+      ASSERT_TRUE(frame.ok()) << frame.status().message();
+      if (!*frame) break;
+      read.emplace_back((*frame)->payload);
+    }
+  }
+  EXPECT_EQ(read, expected);
+  EXPECT_EQ(reader->position(), journal_->written());
+  EXPECT_GT(Names().size(), 10u);
+}
+
+TEST_F(JournalTest, IsReadFromTheMiddle) {
+  Open(SyncPolicy::kNo);
+  std::vector<Position> begins;
+  for (int i = 0; i < 30; i++) {
+    begins.push_back(journal_->appended());
+    Append(std::string(100, 'x'));
+    Flush();
+    Work();
+    Flush();
+  }
+  for (const Position begin : begins) {
+    auto reader = journal_->ReadFrom(begin);
+    ASSERT_TRUE(reader.ok());
+    const auto frame = reader->Next(journal_->written());
+    ASSERT_TRUE(frame.ok()) << frame.status().message();
+    EXPECT_EQ((*frame)->base, begin);
+  }
+  auto inside = journal_->ReadFrom(begins[1] + 1);
+  ASSERT_TRUE(inside.ok());
+  EXPECT_THAT(inside->Next(journal_->written()).status().message(),
+              HasSubstr("no frame begins at position 141"));
+}
+
+TEST_F(JournalTest, TheEpochGoesIntoEveryFrame) {
+  Open();
+  journal_->set_epoch(3);
+  Append("a");
+  journal_->set_epoch(5);
+  Append("b");
+  Flush();
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_EQ(journal_->epoch(), 5u);
+}
+
+TEST_F(JournalTest, ACleanEndMakesEveryDamageCertain) {
+  Open(SyncPolicy::kNo);
+  Append("a");
+  Append("b");
+  ASSERT_TRUE(journal_->Close(now_us_).ok());
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("a", "b"));
+  journal_.reset();
+  for (const uint64_t offset : {5, 40, 45, 80}) {
+    std::string bytes = sim::ReadFile(disk_, SegmentPath("j", 0));
+    bytes[offset] ^= 1;
+    sim::WriteFile(disk_, SegmentPath("j", 0), bytes);
+    const Status opened = TryOpen();
+    ASSERT_FALSE(opened.ok());
+    EXPECT_THAT(opened.message(),
+                HasSubstr(offset < kFrameHeaderBytes + 1 ? "offset 0 " : "offset 41 "));
+    bytes[offset] ^= 1;
+    sim::WriteFile(disk_, SegmentPath("j", 0), bytes);
+  }
+}
+
+TEST_F(JournalTest, ACloseWaitsForSegments) {
+  Open(SyncPolicy::kNo);
+  for (int i = 0; i < 10; i++) {
+    Append(std::string(800, 'x'));
+  }
+  ASSERT_TRUE(journal_->Close(now_us_).ok());
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_EQ(recovered_.size(), 10u);
+}
+
+TEST_F(JournalTest, OneProcessAtATime) {
+  Open();
+  const auto second = Journal::Open(&disk_, &log_thread_, &helper_, {"j", 1000, SyncPolicy::kNo, 0},
+                                    [](const Frame&) { return Status(); });
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().error_number(), EWOULDBLOCK);
+}
+
+TEST_F(JournalTest, WorkersThatComeBackTooLateFindNobody) {
+  Open();
+  Append(std::string(600, 'x'));
+  Flush();
+  EXPECT_FALSE(log_thread_.idle());
+  EXPECT_FALSE(helper_.idle());
+  journal_.reset();
+  Work();
+}
+
+}  // namespace
+}  // namespace runnel::journal

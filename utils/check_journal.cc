@@ -1,0 +1,147 @@
+#include "utils/check_journal.h"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <algorithm>
+#include <cctype>
+#include <vector>
+
+#include "journal/recovery.h"
+#include "journal/segment.h"
+
+namespace runnel::check {
+namespace {
+
+using journal::Frame;
+using journal::Segment;
+
+// What is told of a segment.
+struct Tally {
+  uint64_t frames = 0;
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  uint64_t first_epoch = 0;
+  uint64_t last_epoch = 0;
+
+  void Add(const Frame& frame) {
+    if (frames == 0) first_epoch = frame.epoch;
+    last_epoch = frame.epoch;
+    frames++;
+    records += frame.records;
+    bytes += frame.end() - frame.base;
+  }
+};
+
+class Listing {
+ public:
+  explicit Listing(std::vector<Segment> segments)
+      : segments_(std::move(segments)), tallies_(segments_.size()) {
+    for (const Segment& segment : segments_) {
+      file_bytes_ += segment.file_bytes;
+    }
+  }
+
+  // Frames come in the order of positions.
+  void Add(const Frame& frame) {
+    while (at_ + 1 < segments_.size() && segments_[at_ + 1].base <= frame.base) {
+      at_++;
+    }
+    if (!tallies_.empty()) tallies_[at_].Add(frame);
+  }
+
+  double Share(Position position) const {
+    if (segments_.empty() || file_bytes_ == 0) return 1;
+    return static_cast<double>(position - segments_.front().base) /
+           static_cast<double>(file_bytes_);
+  }
+
+  void Print(std::ostream& out) const {
+    fmt::print(out, "{:<26}{:>14}{:>14}{:>12}{:>12}  {}\n", "segment", "file bytes", "in frames",
+               "frames", "records", "epochs");
+    for (size_t i = 0; i < segments_.size(); i++) {
+      const Tally& tally = tallies_[i];
+      fmt::print(out, "{:<26}{:>14}{:>14}{:>12}{:>12}  {}-{}\n",
+                 journal::SegmentName(segments_[i].base), segments_[i].file_bytes, tally.bytes,
+                 tally.frames, tally.records, tally.first_epoch, tally.last_epoch);
+    }
+  }
+
+ private:
+  std::vector<Segment> segments_;
+  std::vector<Tally> tallies_;
+  uint64_t file_bytes_ = 0;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+PrintPayload HexPrinter(size_t most_bytes) {
+  return [most_bytes](std::string_view payload, std::ostream& out) {
+    constexpr size_t kLine = 16;
+    const std::string_view shown = payload.substr(0, most_bytes);
+    for (size_t at = 0; at < shown.size(); at += kLine) {
+      std::string hex, text;
+      for (const char byte : shown.substr(at, kLine)) {
+        const auto value = static_cast<unsigned char>(byte);
+        hex += fmt::format("{:02x} ", value);
+        text += value < 0x80 && std::isprint(value) != 0 ? byte : '.';
+      }
+      fmt::print(out, "  {:08x}  {:<{}} {}\n", at, hex, 3 * kLine, text);
+    }
+    if (shown.size() < payload.size())
+      fmt::print(out, "  and {} bytes more\n", payload.size() - shown.size());
+  };
+}
+
+Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const PrintPayload& print,
+                          const std::function<void(double)>& progress, std::ostream& out) {
+  auto segments = journal::ListSegments(disk, options.directory);
+  if (!segments.ok()) return segments.status();
+  Listing listing(std::move(*segments));
+  const auto found =
+      journal::Inspect(disk, options.directory, options.from, [&](const Frame& frame) {
+        listing.Add(frame);
+        progress(listing.Share(frame.end()));
+        if (options.dump) {
+          fmt::print(out, "position {}  epoch {}  records {}  bytes {}  synced to {}\n", frame.base,
+                     frame.epoch, frame.records, frame.payload.size(), frame.synced);
+          print(frame.payload, out);
+        }
+        return Status();
+      });
+  if (!found.ok()) return found.status();
+  if (!options.dump) listing.Print(out);
+  const bool good = found->row->decision == journal::Decision::kEnd;
+  fmt::print(out, "{}good up to position {}: {} frames, {} records\n",
+             good ? "" : "NOT WHOLE: ", found->end, found->frames, found->records);
+  if (good) return true;
+  fmt::print(out, "{}\n", found->text);
+  if (found->row->decision == journal::Decision::kCut) {
+    fmt::print(out, "A server that starts cuts there by itself.\n");
+  } else {
+    fmt::print(out, "A server does not start on this. To go on without what is behind: --cut {}\n",
+               found->end);
+  }
+  return false;
+}
+
+Status CutJournal(Disk& disk, const std::string& directory, Position position, bool yes,
+                  std::ostream& out) {
+  const auto lock = disk.Lock(directory);
+  if (!lock.ok()) return lock.status();
+  const auto segments = journal::ListSegments(disk, directory);
+  if (!segments.ok()) return segments.status();
+  for (const Segment& segment : *segments) {
+    if (segment.base + segment.file_bytes <= position) continue;
+    const uint64_t from = std::max(position, segment.base) - segment.base;
+    fmt::print(out, "{}: bytes {} to {}{}\n", journal::SegmentName(segment.base), from,
+               segment.file_bytes, segment.base > position ? ", the whole file" : "");
+  }
+  if (!yes) return Status::Error("nothing was cut; with --yes this would go");
+  const Status cut = journal::CutAt(disk, directory, position);
+  if (cut.ok()) fmt::print(out, "cut at position {}\n", position);
+  return cut;
+}
+
+}  // namespace runnel::check

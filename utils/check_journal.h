@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include "base/position.h"
+#include "env/disk.h"
+
+// What runnel-check does with a journal.
+
+namespace runnel::check {
+
+// Writes what a frame carries, each line indented by two blanks.
+using PrintPayload = std::function<void(std::string_view payload, std::ostream& out)>;
+// As bytes, sixteen a line. `most_bytes`: what is longer is cut short, and that is said.
+PrintPayload HexPrinter(size_t most_bytes);
+
+struct JournalOptions {
+  std::string directory;
+  // Where to begin; without it, with the oldest segment.
+  std::optional<Position> from;
+  // One paragraph for each frame, instead of one line for each segment.
+  bool dump = false;
+};
+
+// Reads the journal as a server that starts would, changes nothing, and tells what it finds.
+// Returns whether a server would start and lose nothing. The journal of a running server may be
+// read: its end moves. `progress` is called now and then with the share that is done, from 0 to 1.
+Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const PrintPayload& print,
+                          const std::function<void(double)>& progress, std::ostream& out);
+
+// Cuts the journal at the end of a frame. Without `yes` it only tells what would go, and fails.
+// Fails if a server uses it.
+Status CutJournal(Disk& disk, const std::string& directory, Position position, bool yes,
+                  std::ostream& out);
+
+}  // namespace runnel::check

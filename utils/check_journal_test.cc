@@ -1,0 +1,106 @@
+#include "utils/check_journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "journal/frame.h"
+#include "journal/segment.h"
+#include "tests/sim/files.h"
+#include "tests/sim/model_disk.h"
+
+namespace runnel::check {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class CheckJournalTest : public ::testing::Test {
+ protected:
+  // Two segments with a frame of 50 bytes each; both frames know all before them to be synced.
+  void SetUp() override {
+    journal::EncodeFrame({1, 0, 0, 2, "0123456789"}, &first_);
+    journal::EncodeFrame({3, 50, 50, 1, "abcdefghij"}, &second_);
+    Write(first_, second_);
+  }
+  void Write(const std::string& first, const std::string& second) {
+    sim::WriteFile(disk_, journal::SegmentPath("j", 0), first);
+    sim::WriteFile(disk_, journal::SegmentPath("j", 50), second);
+  }
+  std::string Check(bool expected, const JournalOptions& options) {
+    std::ostringstream out;
+    const auto whole = CheckJournal(
+        disk_, options, HexPrinter(4), [&](double share) { share_ = share; }, out);
+    EXPECT_TRUE(whole.ok()) << whole.status().message();
+    EXPECT_EQ(whole.ok() && *whole, expected);
+    return out.str();
+  }
+  Status Cut(Position position, bool yes) {
+    std::ostringstream out;
+    const Status status = CutJournal(disk_, "j", position, yes, out);
+    out_ = out.str();
+    return status;
+  }
+
+  sim::ModelDisk disk_{1};
+  std::string first_, second_, out_;
+  double share_ = 0;
+};
+
+TEST_F(CheckJournalTest, ListsSegments) {
+  const std::string text = Check(true, {"j", {}, false});
+  EXPECT_THAT(text, ::testing::ContainsRegex("00000000000000000000.log +50 +50 +1 +2  1-1\n"));
+  EXPECT_THAT(text, ::testing::ContainsRegex("00000000000000000050.log +50 +50 +1 +1  3-3\n"));
+  EXPECT_THAT(text, HasSubstr("\ngood up to position 100: 2 frames, 3 records\n"));
+  EXPECT_EQ(share_, 1);
+}
+
+TEST_F(CheckJournalTest, DumpsFrames) {
+  const std::string text = Check(true, {"j", {}, true});
+  EXPECT_THAT(text, HasSubstr("position 0  epoch 1  records 2  bytes 10  synced to 0\n"
+                              "  00000000  30 31 32 33                                      0123\n"
+                              "  and 6 bytes more\n"
+                              "position 50  epoch 3  records 1  bytes 10  synced to 50\n"));
+}
+
+TEST_F(CheckJournalTest, BeginsWhereItIsTold) {
+  const std::string text = Check(true, {"j", 50, true});
+  EXPECT_THAT(text, Not(HasSubstr("position 0 ")));
+  EXPECT_THAT(text, HasSubstr("position 50 "));
+}
+
+TEST_F(CheckJournalTest, TellsDamageFromATornTail) {
+  second_[45] ^= 1;
+  Write(first_, second_);
+  const std::string torn = Check(false, {"j", {}, false});
+  EXPECT_THAT(torn, HasSubstr("NOT WHOLE: good up to position 50"));
+  EXPECT_THAT(torn, HasSubstr("cuts there by itself"));
+  second_[45] ^= 1;
+  first_[45] ^= 1;
+  Write(first_, second_);
+  const std::string damaged = Check(false, {"j", {}, false});
+  EXPECT_THAT(damaged, HasSubstr("j/00000000000000000000.log, offset 0 (position 0): damage"));
+  EXPECT_THAT(damaged,
+              HasSubstr("does not start on this. To go on without what is behind: --cut 0\n"));
+  EXPECT_EQ(sim::ReadFile(disk_, journal::SegmentPath("j", 0)), first_) << "nothing is changed";
+}
+
+TEST_F(CheckJournalTest, CutsOnlyWhenItIsTold) {
+  EXPECT_THAT(Cut(50, false).message(), HasSubstr("nothing was cut"));
+  EXPECT_EQ(out_, "00000000000000000050.log: bytes 0 to 50\n");
+  EXPECT_EQ(sim::ReadFile(disk_, journal::SegmentPath("j", 50)), second_);
+  EXPECT_FALSE(Cut(49, true).ok());
+  EXPECT_EQ(sim::ReadFile(disk_, journal::SegmentPath("j", 50)), second_);
+  EXPECT_TRUE(Cut(50, true).ok());
+  EXPECT_THAT(Check(true, {"j", {}, false}), HasSubstr("good up to position 50"));
+}
+
+TEST_F(CheckJournalTest, DoesNotCutUnderAServer) {
+  const auto server = disk_.Lock("j");
+  EXPECT_FALSE(Cut(50, true).ok());
+  EXPECT_EQ(sim::ReadFile(disk_, journal::SegmentPath("j", 50)), second_);
+}
+
+}  // namespace
+}  // namespace runnel::check
