@@ -133,12 +133,6 @@ std::optional<uint64_t> ParseDigits(std::string_view text) {
       value = value * 100'000'000 + *eight;
       text.remove_prefix(8);
     }
-    for (const char c : text) {
-      const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
-      if (digit > 9) return std::nullopt;
-      value = value * 10 + digit;
-    }
-    return value;
   }
   for (const char c : text) {
     const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};

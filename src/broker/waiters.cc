@@ -54,7 +54,7 @@ void Waiters::Unblock(Session& session) {
 }
 
 void Waiters::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
-  if (keys_.empty() || change == KeyChange::kModified || change == KeyChange::kBeside) return;
+  if (keys_.empty() || !IsAwaited(change)) return;
   const auto it = keys_.find(Key(db, name));
   if (it != keys_.end()) MarkReady(it->first, it->second);
 }

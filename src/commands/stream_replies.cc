@@ -8,15 +8,6 @@ namespace {
 // Up to this size a name and a value are written in one piece.
 constexpr size_t kInlineField = 8 * 1024;
 
-char* WriteBulk(char* out, std::string_view bytes) {
-  out = ReplyWriter::WriteHeader(out, '$', bytes.size());
-  std::memcpy(out, bytes.data(), bytes.size());
-  out += bytes.size();
-  *out++ = '\r';
-  *out++ = '\n';
-  return out;
-}
-
 // Writes entries that follow one another. What such entries have in common is made once: the first
 // digits of the time, and the names where they lie in the same place, as they do for all entries of
 // a block that have the same.
@@ -68,8 +59,8 @@ class EntryWriter {
         continue;
       }
       char* out = reply_.rope().Reserve(bytes + 2 * (ReplyWriter::kMaxHeader + 2));
-      out = WriteBulk(out, field.name);
-      out = WriteBulk(out, field.value);
+      out = ReplyWriter::WriteBulk(out, field.name);
+      out = ReplyWriter::WriteBulk(out, field.value);
       reply_.rope().Commit(out);
     }
   }
@@ -85,7 +76,7 @@ class EntryWriter {
       char* const begin = text_[piece];
       char* out = begin;
       if (piece == 0) out = ReplyWriter::WriteHeader(out, '*', 2 * entry.size());
-      sizes_[piece] = static_cast<uint8_t>(WriteBulk(out, field.name) - begin);
+      sizes_[piece] = static_cast<uint8_t>(ReplyWriter::WriteBulk(out, field.name) - begin);
       piece++;
     }
     pieces_ = piece;
@@ -99,7 +90,7 @@ class EntryWriter {
     }
     char* out = reply_.rope().Reserve(kMostBytes + ReplyWriter::kMaxHeader + value.size() + 2);
     std::memcpy(out, text_[piece], kMostBytes);
-    out = WriteBulk(out + sizes_[piece], value);
+    out = ReplyWriter::WriteBulk(out + sizes_[piece], value);
     reply_.rope().Commit(out);
   }
 

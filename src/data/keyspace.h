@@ -38,6 +38,15 @@ enum class KeyChange {
                    // group is gone
 };
 
+// Whether WATCH counts the change.
+constexpr bool IsChangeOfValue(KeyChange change) {
+  return change != KeyChange::kBeside && change != KeyChange::kBesideAwaited;
+}
+// Whether somebody who waits for the key may have something to do now.
+constexpr bool IsAwaited(KeyChange change) {
+  return change != KeyChange::kModified && change != KeyChange::kBeside;
+}
+
 // Is told of every change of the keyspace, at once and within the effect that makes it: it may only
 // take note.
 class KeyspaceObserver {

@@ -82,4 +82,7 @@ class Disk {
 // when there is.
 bool IsDiskFull(const Status& status);
 
+// The directory that the path's last name is in: "." and "/" where it does not say.
+std::string ParentOf(const std::string& path);
+
 }  // namespace runnel

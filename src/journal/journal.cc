@@ -16,12 +16,6 @@ constexpr int64_t kSyncAfterMicros = 500'000;
 // A buffer that one large frame has blown up is given back.
 constexpr size_t kBufferKeptBytes = size_t{4} << 20;
 
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 }  // namespace
 
 // What one sync covers. The log thread sets the status.

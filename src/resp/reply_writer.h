@@ -38,12 +38,7 @@ class ReplyWriter {
   void Bulk(std::string_view bytes) {
     if (bytes.size() > kInlineBulk) return LargeBulk(bytes);
     char* out = rope_->Reserve(bytes.size() + kMaxHeader + 2);
-    out = WriteHeader(out, '$', bytes.size());
-    std::memcpy(out, bytes.data(), bytes.size());
-    out += bytes.size();
-    *out++ = '\r';
-    *out++ = '\n';
-    rope_->Commit(out);
+    rope_->Commit(WriteBulk(out, bytes));
   }
   // The text of a number as a bulk.
   void BulkInteger(int64_t value);
@@ -90,6 +85,17 @@ class ReplyWriter {
     }
     *out++ = type;
     out = WriteDecimal(out, static_cast<uint64_t>(value));
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+  }
+
+  // Writes a bulk at `out`, which has room for kMaxHeader + bytes.size() + 2 bytes; returns the
+  // place behind it.
+  static char* WriteBulk(char* out, std::string_view bytes) {
+    out = WriteHeader(out, '$', bytes.size());
+    std::memcpy(out, bytes.data(), bytes.size());
+    out += bytes.size();
     *out++ = '\r';
     *out++ = '\n';
     return out;

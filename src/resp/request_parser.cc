@@ -1,6 +1,5 @@
 #include "resp/request_parser.h"
 
-#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -46,6 +45,25 @@ const char* FindReturn(const char* from, const char* end) {
   return static_cast<const char*>(std::memchr(from, '\r', static_cast<size_t>(end - from)));
 }
 
+// Reads the line at `at`, behind its first byte: *number is nothing if it holds none. Returns the
+// place behind the line; nullptr if it is not whole yet.
+const char* ReadLine(const char* at, const char* end, std::optional<int64_t>* number) {
+  size_t plain;
+  if (const char* behind = ReadPlainLine(at, end, &plain)) {
+    *number = static_cast<int64_t>(plain);
+    return behind;
+  }
+  const char* const line = FindReturn(at, end);
+  if (line == nullptr || line + 2 > end) return nullptr;
+  *number = ParseInteger({at, static_cast<size_t>(line - at)});
+  return line + 2;
+}
+
+// Whether a line that is not whole yet need not be waited for.
+bool IsTooLong(const char* at, const char* end) {
+  return static_cast<size_t>(end - at) > kMaxLine && FindReturn(at, end) == nullptr;
+}
+
 // Appends the byte that the escape behind a backslash at line[*at] stands for.
 void Unescape(std::string_view line, size_t* at, std::string* word) {
   const char c = line[*at];
@@ -80,32 +98,25 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
   const char* const begin = input.data();
   const char* const end = begin + input.size();
   if (!in_array_) {
-    size_t count = 0;
-    const char* behind = ReadPlainLine(begin + 1, end, &count);
+    std::optional<int64_t> count;
+    const char* const behind = ReadLine(begin + 1, end, &count);
     if (behind == nullptr) {
-      const char* line = FindReturn(begin, end);
-      if (line == nullptr || line + 2 > end) {
-        if (line == nullptr && input.size() > kMaxLine) return Fail("too big mbulk count string");
-        return More(input.size() + 1);
-      }
-      const std::optional<int64_t> number =
-          ParseInteger({begin + 1, static_cast<size_t>(line - begin - 1)});
-      if (!number || *number > std::numeric_limits<int>::max()) {
-        return Fail("invalid multibulk length");
-      }
-      count = static_cast<size_t>(std::max<int64_t>(*number, 0));
-      behind = line + 2;
+      if (IsTooLong(begin, end)) return Fail("too big mbulk count string");
+      return More(input.size() + 1);
     }
-    if (!limits.authenticated && count > kMaxUnauthenticatedArguments) {
+    if (!count || *count > std::numeric_limits<int>::max()) {
+      return Fail("invalid multibulk length");
+    }
+    if (!limits.authenticated && *count > static_cast<int64_t>(kMaxUnauthenticatedArguments)) {
       return Fail("unauthenticated multibulk length");
     }
     args_.clear();
-    if (count == 0) {
+    if (*count <= 0) {
       consumed_ += static_cast<size_t>(behind - begin);
       return Outcome::kRequest;
     }
     in_array_ = true;
-    arguments_left_ = count;
+    arguments_left_ = static_cast<size_t>(*count);
     bulk_bytes_ = kNoBulk;
     at_ = static_cast<size_t>(behind - begin);
   } else if (begin != base_) {
@@ -121,28 +132,20 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
       if (at < end && *at != '$') {
         return Fail(std::string("expected '$', got '") + *at + "'");
       }
-      size_t size = 0;
-      const char* behind = at == end ? nullptr : ReadPlainLine(at + 1, end, &size);
+      std::optional<int64_t> size;
+      const char* const behind = at == end ? nullptr : ReadLine(at + 1, end, &size);
       if (behind == nullptr) {
-        const char* line = at == end ? nullptr : FindReturn(at, end);
-        if (line == nullptr || line + 2 > end) {
-          if (line == nullptr && static_cast<size_t>(end - at) > kMaxLine) {
-            return Fail("too big bulk count string");
-          }
-          at_ = static_cast<size_t>(at - begin);
-          return More(input.size() + 1);
-        }
-        const std::optional<int64_t> number =
-            ParseInteger({at + 1, static_cast<size_t>(line - at - 1)});
-        if (!number || *number < 0) return Fail("invalid bulk length");
-        size = static_cast<size_t>(*number);
-        behind = line + 2;
+        if (IsTooLong(at, end)) return Fail("too big bulk count string");
+        at_ = static_cast<size_t>(at - begin);
+        return More(input.size() + 1);
       }
-      if (size > limits.max_bulk_bytes) return Fail("invalid bulk length");
-      if (!limits.authenticated && size > kMaxUnauthenticatedBulk) {
+      if (!size || *size < 0 || static_cast<size_t>(*size) > limits.max_bulk_bytes) {
+        return Fail("invalid bulk length");
+      }
+      if (!limits.authenticated && *size > static_cast<int64_t>(kMaxUnauthenticatedBulk)) {
         return Fail("unauthenticated bulk length");
       }
-      bulk_bytes_ = size;
+      bulk_bytes_ = static_cast<size_t>(*size);
       at = behind;
     }
     // Redis does not look at the two bytes behind a bulk, and some clients rely on it.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
@@ -161,7 +160,7 @@ Result<std::string> ReadConfigFile(const std::string& path) {
   if (file != nullptr) text = ReadAll(file);
   const int error = errno;
   if (file != nullptr) std::fclose(file);
-  if (!text) return Status::Error(fmt::format("cannot read {}: {}", path, std::strerror(error)));
+  if (!text) return Status::SystemError(fmt::format("cannot read {}", path), error);
   return *text;
 }
 
@@ -197,7 +196,7 @@ Status Config::LoadArguments(std::span<const std::string> arguments) {
   }
   if (from_stdin) {
     const std::optional<std::string> text = ReadAll(stdin);
-    if (!text) return Status::Error(fmt::format("standard input: {}", std::strerror(errno)));
+    if (!text) return Status::SystemError("standard input", errno);
     const Status status = LoadText(*text, "standard input");
     if (!status.ok()) return status;
   }

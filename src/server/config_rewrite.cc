@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -88,7 +87,7 @@ std::string AddLines(std::string text, const DirectiveSet& directives, const Con
 }
 
 Status Failed(std::string_view what) {
-  return Status::Error(fmt::format("{}: {}", what, std::strerror(errno)));
+  return Status::SystemError(std::string(what), errno);
 }
 
 bool WriteAll(int fd, std::string_view text) {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "fmt/format.h"
 
@@ -18,10 +17,10 @@ InstanceLock::~InstanceLock() {
 Status InstanceLock::Acquire(const std::string& dir) {
   const std::string path = dir + "/runnel.lock";
   fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (fd_ < 0) return Status::Error(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  if (fd_ < 0) return Status::SystemError(fmt::format("cannot open {}", path), errno);
   if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
-      return Status::Error(fmt::format("cannot lock {}: {}", path, std::strerror(errno)));
+      return Status::SystemError(fmt::format("cannot lock {}", path), errno);
     }
     char holder[32] = {};
     const ssize_t size = pread(fd_, holder, sizeof(holder) - 1, 0);
@@ -32,7 +31,7 @@ Status InstanceLock::Acquire(const std::string& dir) {
   }
   const std::string text = fmt::format("{}\n", getpid());
   if (ftruncate(fd_, 0) != 0 || pwrite(fd_, text.data(), text.size(), 0) < 0) {
-    return Status::Error(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+    return Status::SystemError(fmt::format("cannot write {}", path), errno);
   }
   return Status();
 }

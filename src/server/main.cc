@@ -32,12 +32,11 @@ constexpr const char* kUsage =
 // Goes on in a child that has no terminal; the parent ends well.
 Status Daemonize() {
   const pid_t child = fork();
-  if (child < 0) return Status::Error(fmt::format("cannot fork: {}", std::strerror(errno)));
+  if (child < 0) return Status::SystemError("cannot fork", errno);
   if (child > 0) _exit(0);
   setsid();
   const int null = open("/dev/null", O_RDWR);
-  if (null < 0)
-    return Status::Error(fmt::format("cannot open /dev/null: {}", std::strerror(errno)));
+  if (null < 0) return Status::SystemError("cannot open /dev/null", errno);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     dup2(null, fd);
   }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -64,8 +63,7 @@ Server::~Server() {
 Status Server::Start() {
   const ServerOptions& options = config_.options();
   if (chdir(options.dir.c_str()) != 0) {
-    return Status::Error(
-        fmt::format("cannot work in the directory {}: {}", options.dir, std::strerror(errno)));
+    return Status::SystemError(fmt::format("cannot work in the directory {}", options.dir), errno);
   }
   if (Status taken = lock_.Acquire(options.dir); !taken.ok()) return taken;
   const uint32_t wanted = config_.settings().maxclients;

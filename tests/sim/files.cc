@@ -3,14 +3,6 @@
 #include "base/assert.h"
 
 namespace runnel::sim {
-namespace {
-
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
-}  // namespace
 
 std::string ReadFile(Disk& disk, const std::string& path) {
   const auto file = disk.Open(path, OpenMode::kRead);

@@ -11,11 +11,6 @@ namespace {
 
 constexpr uint64_t kSectorBytes = 512;
 
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
 Status Failure(const std::string& path, int error_number) {
   return Status::SystemError("model disk: " + path, error_number);
 }
