@@ -16,6 +16,11 @@
 namespace runnel {
 namespace {
 
+// A frame of the journal holds 4 GiB at most. A transaction is never cut, so what it may queue is
+// bounded; other commands are cut into frames when they have gathered so much.
+constexpr size_t kMostQueuedBytes = size_t{1} << 30;
+constexpr size_t kMostBatchBytes = size_t{64} << 20;
+
 // A web page can make a browser send these words to any port; no Redis client ever does.
 bool LooksLikeHttp(std::string_view name) {
   return EqualsIgnoreCase(name, "post") || EqualsIgnoreCase(name, "host:");
@@ -69,7 +74,7 @@ Session& Broker::Connect(Transport* transport) {
 
 void Broker::Disconnect(Session& session) {
   Detach(session);
-  for (std::vector<Session*>* list : {&dirty_, &continued_, &killed_, &postponed_}) {
+  for (std::vector<Session*>* list : {&dirty_, &holding_, &continued_, &killed_, &postponed_}) {
     Forget(*list, &session);
   }
   CHECK(running_ != &session);
@@ -168,6 +173,7 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
   }
   Finish(session, reply_begin, session.muted() && !confirms);
   if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
+  if (batch_.bytes().size() > kMostBatchBytes) Seal();
 }
 
 // The end of a command of `running_`, whose reply begins at `reply_begin` of the session's output.
@@ -247,6 +253,9 @@ Broker::Verdict Broker::Check(Session& session, const Command& command) {
       used_memory() > settings_.maxmemory) {
     return reject("OOM command not allowed when used memory > 'maxmemory'.");
   }
+  if (journal_ != nullptr && !journal_->status().ok()) [[unlikely]] {
+    if (const Status why = WhyNoData(effective); !why.ok()) return reject(why.message());
+  }
   if (session.reply.protocol() == 2 && session.subscriptions() > 0 && (flags & kInSubscribe) == 0) {
     return reject(
         fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
@@ -287,6 +296,11 @@ void Broker::Reject(Session& session, const Command* command, std::string_view e
 void Broker::Queue(Session& session, const Command& command,
                    std::span<const std::string_view> args) {
   Transaction& transaction = session.transaction;
+  if (transaction.queue_bytes > kMostQueuedBytes) {
+    return Reject(
+        session, &command,
+        fmt::format("ERR the transaction has more than {} bytes of arguments", kMostQueuedBytes));
+  }
   // What follows a refused command can only be discarded.
   if (!transaction.broken) {
     QueuedCommand& queued =
@@ -298,8 +312,8 @@ void Broker::Queue(Session& session, const Command& command,
 }
 
 void Broker::Run(Session& session, const Command& command, std::span<const std::string_view> args,
-                 bool resumed) {
-  Execution execution(*this, session, command, args, resumed);
+                 bool resumed, bool may_block) {
+  Execution execution(*this, session, command, args, resumed, may_block);
   const uint64_t errors = session.reply.errors();
   const uint64_t failed_before = failed_commands_;
   depth_++;
@@ -308,6 +322,8 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
   cycles_ = ReadCycles();
   const uint64_t cycles = cycles_ - begin;
   depth_--;
+  // What it changed will be in a frame that begins where the journal ends now.
+  if (execution.changes() > 0) session.last_change = gate_.appended() + 1;
   stats_.keyspace_hits += execution.hits();
   stats_.keyspace_misses += execution.misses();
   // The errors among EXEC's replies are those of the commands that it ran.
@@ -386,11 +402,12 @@ void Broker::Block(Execution& execution, Wait wait) {
     blocking.timeout_is_array = wait.timeout_is_array;
   }
   session.blocking->retry_at_ms = wait.retry_at_ms;
+  session.blocking->durable_at = wait.durable_at;
   waiters_.Block(session, wait);
 }
 
 // Runs the command of a session that has just been taken out of its queues again.
-void Broker::Resume(Session& session) {
+void Broker::Resume(Session& session, bool may_block) {
   CHECK(!session.blocked);
   if (session.killed) return;
   resuming_ = std::move(session.blocking);
@@ -398,7 +415,7 @@ void Broker::Resume(Session& session) {
   const Blocking& waited = *resuming_;
   const size_t reply_begin = session.out.size();
   running_ = &session;
-  Run(session, *waited.command, waited.args.views(), true);
+  Run(session, *waited.command, waited.args.views(), true, may_block);
   Finish(session, reply_begin, session.muted());
   if (session.blocked) return;
   resuming_.reset();

@@ -23,6 +23,7 @@
 #include "data/keyspace.h"
 #include "effects/batch.h"
 #include "env/clock.h"
+#include "journal/journal.h"
 
 namespace runnel {
 
@@ -50,6 +51,14 @@ class Broker final : private KeyspaceObserver {
   ~Broker();
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
+
+  // From now on every change goes into the journal, and replies wait until it is as safe as the
+  // journal's policy demands. Called once, when the keyspace is what the journal made it and before
+  // anybody connects; without it nothing is kept. The journal outlives the broker, or is taken away
+  // with nullptr when nothing is executed any more.
+  void KeepIn(journal::Journal* journal);
+  // nullptr if nothing is kept.
+  journal::Journal* journal() { return journal_; }
 
   // --- For the network ---
 
@@ -111,9 +120,9 @@ class Broker final : private KeyspaceObserver {
   int64_t steady_ms() const { return steady_ms_; }
 
   // Runs a command that is allowed now, as part of the current execution or (resumed) after a wait:
-  // EXEC's way to its queue.
+  // EXEC's way to its queue. What may not block answers at once, as if its time were over.
   void Run(Session& session, const Command& command, std::span<const std::string_view> args,
-           bool resumed);
+           bool resumed, bool may_block = true);
   // The session's command waits.
   void Block(Execution& execution, Wait wait);
   // Ends the wait of a blocked session; its reply is written by the caller through session.reply.
@@ -166,13 +175,20 @@ class Broker final : private KeyspaceObserver {
   void Account(Session& session, const Command& command, std::span<const std::string_view> args,
                uint64_t cycles, bool failed);
   void FeedMonitors(const Session& session, std::span<const std::string_view> args);
-  void Resume(Session& session);
+  void Resume(Session& session, bool may_block = true);
   void Finish(Session& session, size_t reply_begin, bool muted);
   void Detach(Session& session);
   void DetachKilled();
   void NoteOutput(Session& session);
   bool OverOutputLimit(Session& session);
   void ReleaseReplies(Session& session);
+  void SendReleased(Session& session);
+  void Seal();
+  void FlushJournal();
+  void ReleaseHeld();
+  void ServeDurable(Position durable);
+  void OnJournalFailed();
+  Status WhyNoData(uint32_t flags) const;
   void ContinueSessions();
   void CloseKilled();
   void ExpireKeys();
@@ -189,6 +205,9 @@ class Broker final : private KeyspaceObserver {
   Waiters waiters_;
   SlowLog slowlog_;
   LatencyMonitor latency_;
+  journal::Journal* journal_ = nullptr;
+  bool journal_failed_ = false;  // and what follows from it is done
+  bool unkept_ = false;          // memory holds changes that the failed journal did not keep
   Batch batch_;
   ReplyGate gate_;
   Stats stats_;
@@ -199,6 +218,7 @@ class Broker final : private KeyspaceObserver {
   absl::btree_map<uint64_t, std::unique_ptr<Session>> sessions_;
   uint64_t last_session_id_ = 0;
   std::vector<Session*> dirty_;      // have written replies in this turn
+  std::vector<Session*> holding_;    // have replies that wait for the journal
   std::vector<Session*> continued_;  // take requests again
   std::vector<Session*> killed_;     // end at the end of the turn
   std::vector<Session*> monitors_;

@@ -20,9 +20,7 @@ constexpr size_t kSmallOutput = 64 * 1024;
 
 void Broker::EndTurn() {
   ContinueSessions();
-  gate_.Append(batch_.bytes().size());
-  batch_.Clear();
-  gate_.Advance(gate_.appended());
+  if (journal_ != nullptr) FlushJournal();
   for (size_t i = 0; i < dirty_.size(); i++) {
     if (dirty_[i] != nullptr) ReleaseReplies(*dirty_[i]);
   }
@@ -59,12 +57,21 @@ void Broker::ReleaseReplies(Session& session) {
   const bool behind = session.unsent_bytes() > session.out.size();
   if (behind && OverOutputLimit(session)) return Kill(session);
   if (!session.out.empty()) session.held.Add(std::move(session.out), gate_.appended());
+  SendReleased(session);
+}
+
+// Sends what the gate lets through. The session may have ended after this.
+void Broker::SendReleased(Session& session) {
   const bool ends = session.closing;
   Transport& transport = *session.transport;
   Rope released = session.held.Release(gate_.watermark());
   const bool all = session.held.empty();
   stats_.bytes_out += released.size();
-  if (!all) session.held.Unshare();
+  if (!all) {
+    session.held.Unshare();
+    if (!session.holding) holding_.push_back(&session);
+    session.holding = true;
+  }
   // Either call may end the session.
   if (!released.empty()) transport.Send(std::move(released));
   if (ends && all) transport.CloseAfterSending();
@@ -130,6 +137,11 @@ int64_t Broker::NextTimerMs() {
 void Broker::RunTimers() {
   UpdateTime();
   while (Session* session = waiters_.TimedOut(steady_ms_)) {
+    if (session->blocking->kind == WaitKind::kDurable) {
+      waiters_.Unblock(*session);
+      Resume(*session, false);
+      continue;
+    }
     Unblock(*session);
     ReplyTimeout(*session);
   }
@@ -156,6 +168,8 @@ void Broker::RunCron() {
 // The keys of a database are kept in the order of their expiry, so this never looks at a key in
 // vain. It stops after a while all the same: a million keys may expire at once.
 void Broker::ExpireKeys() {
+  // They are as good as gone; that they are is told when the journal can take it.
+  if (journal_ != nullptr && !journal_->status().ok()) return;
   constexpr int64_t kBudgetUs = 20 * 1000;
   constexpr int kKeysPerLook = 64;
   const int64_t stop_us = clock_.SteadyMicros() + kBudgetUs;

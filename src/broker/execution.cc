@@ -5,7 +5,7 @@
 namespace runnel {
 
 Execution::Execution(Broker& broker, Session& session, const Command& command,
-                     std::span<const std::string_view> args, bool resumed)
+                     std::span<const std::string_view> args, bool resumed, bool may_block)
     : Context(args, session.reply, broker.keyspace_, broker.batch_, broker.settings_.data),
       broker_(broker),
       session_(session),
@@ -14,7 +14,7 @@ Execution::Execution(Broker& broker, Session& session, const Command& command,
   notify_classes_ = broker.settings_.notify_classes;
   now_ms_ = broker.now_ms();
   steady_ms_ = broker.steady_ms();
-  may_block_ = broker.depth_ == 0;
+  may_block_ = may_block && broker.depth_ == 0;
   resumed_ = resumed;
   no_touch_ = session.no_touch;
 }

@@ -17,7 +17,7 @@ struct Command;
 class Execution final : public Context {
  public:
   Execution(Broker& broker, Session& session, const Command& command,
-            std::span<const std::string_view> args, bool resumed);
+            std::span<const std::string_view> args, bool resumed, bool may_block);
 
   static Execution& Of(Context& context) { return static_cast<Execution&>(context); }
 

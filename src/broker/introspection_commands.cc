@@ -323,7 +323,9 @@ constexpr CommandSpec kCommands[] = {
      .group = "generic",
      .since = "7.2.0",
      .complexity = "O(1)",
-     .summary = "Tells where the connection's writes are on disk: nowhere, as there is no journal",
+     .summary = "Waits until the connection's writes are on disk, here and on replicas, of which "
+                "there are "
+                "none",
      .syntax = "numlocal:integer numreplicas:integer timeout:integer"},
     {.name = "readonly",
      .run = RefuseCluster,

@@ -45,13 +45,27 @@ void WaitAof(Context& context) {
   }
   if (!ReadInteger(context, context.arg(2), &replicas, kNotPositive, 0)) return;
   if (!ReadTimeoutMs(context, context.arg(3), &deadline_ms)) return;
-  if (local > 0) {
+  Execution& execution = Execution::Of(context);
+  journal::Journal* const journal = execution.broker().journal();
+  if (journal == nullptr && local > 0) {
     return context.reply().Error(
         "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
   }
-  context.reply().Array(2);
-  context.reply().Integer(0);
-  context.reply().Integer(0);
+  const Position last_change = execution.session().last_change;
+  const bool kept = journal != nullptr && journal->durable() >= last_change;
+  // Replicas are not waited for either: there are none that could come to have the writes.
+  if (kept || local == 0 || !context.may_block() || journal->failed()) {
+    context.reply().Array(2);
+    context.reply().Integer(kept ? 1 : 0);
+    return context.reply().Integer(0);
+  }
+  // Who asks need not wait until the next sync is due.
+  journal->RequestSync();
+  Wait wait;
+  wait.kind = WaitKind::kDurable;
+  wait.deadline_ms = deadline_ms;
+  wait.durable_at = last_change;
+  context.Block(std::move(wait));
 }
 
 void AclWhoAmI(Context& context) {

@@ -18,6 +18,8 @@ class HeldReplies {
   void Add(Rope&& replies, Position position);
   // What was added last waits longer than a turn: see Rope::Unshare.
   void Unshare() { runs_.back().replies.Unshare(); }
+  // The position that the oldest of them waits for. REQUIRES: !empty().
+  Position first_position() const { return runs_.front().position; }
   // Takes out what may leave at this watermark, in order.
   Rope Release(Position watermark);
 

@@ -63,7 +63,11 @@ class Session {
   Rope out;
   ReplyWriter reply;
   HeldReplies held;
-  bool dirty = false;  // in the broker's list of sessions with something in `out`
+  bool dirty = false;    // in the broker's list of sessions with something in `out`
+  bool holding = false;  // in the broker's list of sessions with something in `held`
+  // The session's last change is kept for good when the journal is durable up to here; 0: it has
+  // made none.
+  Position last_change = 0;
 
   uint32_t db = 0;
   bool authenticated = false;

@@ -25,6 +25,9 @@ void Waiters::Block(Session& session, const Wait& wait) {
   if (blocking.retry_at_ms != Wait::kForever) {
     retries_.emplace(std::pair(blocking.retry_at_ms, session.id), &session);
   }
+  if (blocking.durable_at != Wait::kNowhere) {
+    durables_.emplace(std::pair(blocking.durable_at, session.id), &session);
+  }
   session.blocked = true;
   blocked_++;
 }
@@ -49,6 +52,7 @@ void Waiters::Unblock(Session& session) {
   blocking.places_.clear();
   deadlines_.erase({blocking.deadline_ms, session.id});
   retries_.erase({blocking.retry_at_ms, session.id});
+  durables_.erase({blocking.durable_at, session.id});
   session.blocked = false;
   blocked_--;
 }
@@ -122,6 +126,11 @@ Session* Waiters::TimedOut(int64_t steady_ms) const {
 Session* Waiters::DueForRetry(int64_t now_ms) const {
   if (retries_.empty() || retries_.begin()->first.first > now_ms) return nullptr;
   return retries_.begin()->second;
+}
+
+Session* Waiters::DueAt(Position position) const {
+  if (durables_.empty() || durables_.begin()->first.first > position) return nullptr;
+  return durables_.begin()->second;
 }
 
 }  // namespace runnel

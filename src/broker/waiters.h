@@ -34,6 +34,7 @@ class Blocking {
   WaitKind kind = WaitKind::kList;
   int64_t deadline_ms = Wait::kForever;  // steady clock
   int64_t retry_at_ms = Wait::kForever;  // Unix clock
+  Position durable_at = Wait::kNowhere;
   bool timeout_is_array = true;
 
  private:
@@ -75,6 +76,8 @@ class Waiters {
   Session* TimedOut(int64_t steady_ms) const;
   // The first session that asked to be run again by this time (Unix clock).
   Session* DueForRetry(int64_t now_ms) const;
+  // The first session that waits for the journal to be durable up to `position` or less.
+  Session* DueAt(Position position) const;
   // The next deadline and the next retry; Wait::kForever if there is none.
   int64_t next_deadline_ms() const { return FirstTime(deadlines_); }
   int64_t next_retry_ms() const { return FirstTime(retries_); }
@@ -111,6 +114,7 @@ class Waiters {
   std::vector<Key> ready_;
   Times deadlines_;
   Times retries_;
+  absl::btree_map<std::pair<Position, uint64_t>, Session*> durables_;  // likewise
   size_t blocked_ = 0;
 };
 

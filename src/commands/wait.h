@@ -6,15 +6,17 @@
 #include <utility>
 #include <vector>
 
+#include "base/position.h"
 #include "data/keyspace.h"
 
 namespace runnel {
 
 // What a blocked command waits for on its keys.
 enum class WaitKind : uint8_t {
-  kList,    // a list with elements
-  kStream,  // entries added to a stream
-  kGroup,   // entries that a consumer group has not yet been given; or the group's end
+  kList,     // a list with elements
+  kStream,   // entries added to a stream
+  kGroup,    // entries that a consumer group has not yet been given; or the group's end
+  kDurable,  // no key: the journal's way to the disk
 };
 
 // How a blocked command stays blocked. The broker keeps it, and a copy of the command's arguments;
@@ -32,6 +34,9 @@ struct Wait {
   // At the latest at this time (Unix milliseconds) the command is run again though no key has
   // changed: an entry becomes claimable then. kForever if there is no such time.
   int64_t retry_at_ms = kForever;
+  // For kDurable: the command is run again when the journal is durable up to here. After the
+  // deadline it is run again too, and may not block then.
+  Position durable_at = kNowhere;
   // The answer after the deadline: a null array, or (false) a null.
   bool timeout_is_array = true;
   // Arguments that the command must see otherwise when it is run again, such as `$` that stands for
@@ -39,6 +44,7 @@ struct Wait {
   std::vector<std::pair<size_t, std::string>> replaced;
 
   static constexpr int64_t kForever = INT64_MAX;
+  static constexpr Position kNowhere = UINT64_MAX;
 };
 
 // Whether somebody who waits like this on the key can be served now, as far as the key alone tells.

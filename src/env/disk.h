@@ -74,7 +74,8 @@ class Disk {
   // Returns when the names that were made, changed or removed in the directory before the call are
   // so on the disk.
   virtual Status SyncDirectory(const std::string& directory) = 0;
-  // Fails with EWOULDBLOCK if another process (or this one) holds the lock.
+  // Fails with EWOULDBLOCK, naming the holder, if another process (or this one) holds the lock. The
+  // lock is a file `runnel.lock` in the directory, which stays there.
   virtual Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) = 0;
 };
 

@@ -18,6 +18,15 @@ class Timer {
   virtual void Stop() = 0;
 };
 
+// Calls the loop from other threads.
+class Wakeup {
+ public:
+  virtual ~Wakeup() = default;
+  // Makes the loop's thread call back soon: once for all signals that gather until then. From any
+  // thread, as long as the object lives.
+  virtual void Signal() = 0;
+};
+
 struct TcpOptions {
   int backlog = 511;
   int64_t keepalive_s = 300;  // 0: off
@@ -45,6 +54,7 @@ class Loop {
                                                        unsigned mode, AcceptFunction accept) = 0;
 
   virtual std::unique_ptr<Timer> NewTimer(std::function<void()> callback) = 0;
+  virtual std::unique_ptr<Wakeup> NewWakeup(std::function<void()> callback) = 0;
   virtual void OnSignal(int signal, std::function<void()> callback) = 0;
 
   // Runs `work` on a helper thread, then `done` (may be empty) on the loop's thread.

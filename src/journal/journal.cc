@@ -207,6 +207,7 @@ bool Journal::Roll(int64_t now_us) {
 
 bool Journal::IsSyncDue(int64_t now_us) const {
   if (syncing_ || unsynced_since_us_ < 0) return false;
+  if (sync_requested_) return true;
   if (!sealed_.empty()) return true;  // under every policy: what is sealed can be relied on soon
   switch (sync_policy_) {
     case SyncPolicy::kAlways:
@@ -221,6 +222,7 @@ bool Journal::IsSyncDue(int64_t now_us) const {
 
 void Journal::BeginSync() {
   syncing_ = true;
+  sync_requested_ = false;
   unsynced_since_us_ = -1;
   auto job = std::make_shared<SyncJob>();
   job->sealed = std::exchange(sealed_, {});

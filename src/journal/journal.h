@@ -91,6 +91,10 @@ class Journal {
   // Counts from the next Flush on.
   void set_sync_policy(SyncPolicy policy) { sync_policy_ = policy; }
 
+  // Has all that was written until the next Flush synced soon, whatever the policy: somebody waits
+  // for durable() to pass it.
+  void RequestSync() { sync_requested_ = true; }
+
   // Has the segments removed that lie wholly before `position` and are durable. Which the caller no
   // longer needs: a durable snapshot covers them.
   void RemoveBefore(Position position);
@@ -154,6 +158,7 @@ class Journal {
   std::deque<uint64_t> frame_sizes_;  // of the frames in buffer_
 
   bool syncing_ = false;
+  bool sync_requested_ = false;
   bool names_changed_ = false;  // the directory is not synced
   std::vector<Sealed> sealed_;  // not synced to their end
   int64_t unsynced_since_us_ =

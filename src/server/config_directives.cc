@@ -17,7 +17,7 @@ constexpr int64_t kMax64 = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMegabyte = 1024 * 1024;
 
 constexpr std::string_view kLogLevels[] = {"debug", "verbose", "notice", "warning"};
-constexpr std::string_view kFsyncPolicies[] = {"everysec", "always", "no"};
+constexpr std::string_view kFsyncPolicies[] = {"always", "everysec", "no"};  // as in SyncPolicy
 
 constexpr auto kAnyTime = Directive::kAnyTime;
 constexpr auto kAtStart = Directive::kAtStart;
@@ -136,14 +136,18 @@ constexpr Directive kDirectives[] = {
      .effect = false,
      .why =
          "Snapshots, as seconds and changes. Kept and reported only: there are no snapshots yet."},
-    Only("appendonly", "no", "Only 'no' is possible: there is no journal yet."),
-    {.name = "appendfsync",
-     .parse = KeepChoice,
-     .format = FormatKept,
-     .choices = kFsyncPolicies,
-     .effect = false,
-     .value = "everysec",
-     .why = "When the journal is synced. Kept and reported only: there is no journal yet."},
+    WithAlias(Flag<&ServerOptions::journal>(
+                  "journal", kAtStart,
+                  "Keep every change in the directory 'journal', so that it outlives the process."),
+              "appendonly"),
+    Choice<&ServerOptions::appendfsync>(
+        "appendfsync", kAnyTime, kFsyncPolicies,
+        "When the disk must have a change before it is acknowledged: always; everysec: within a "
+        "second afterwards; no: when the system likes."),
+    Size<&ServerOptions::journal_segment_bytes>(
+        "journal-segment-bytes", kAtStart, 64 * 1024, int64_t{1} << 40,
+        "Size of the journal's files, which are reserved in full; what is not needed any more goes "
+        "by whole files."),
 
     // What would promise something that is not there has one value only.
     Only("cluster-enabled", "no", "Only 'no' is possible: there is no cluster mode."),

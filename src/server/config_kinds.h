@@ -61,6 +61,12 @@ constexpr Directive Flag(std::string_view name, Directive::Change change, std::s
           .why = why};
 }
 
+// The directive under a second name.
+constexpr Directive WithAlias(Directive directive, std::string_view alias) {
+  directive.alias = alias;
+  return directive;
+}
+
 template <auto kMember, Result<int64_t> (*kRead)(const Directive&, const std::string&)>
 constexpr Directive Number(std::string_view name, Directive::Change change, int64_t least,
                            int64_t most, std::string_view why) {

@@ -22,8 +22,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 
-const std::filesystem::path kShippedFile =
-    std::filesystem::path(__FILE__).parent_path() / "../../conf/runnel.conf";
+const std::filesystem::path kShippedFile = RUNNEL_SHIPPED_CONFIGURATION;
 
 std::string ReadWhole(const std::filesystem::path& path) {
   std::ifstream in(path);
@@ -196,7 +195,7 @@ TEST(ConfigTextTest, ErrorsNameFileLineAndReason) {
        "x.conf:1: 'unixsocketperm': argument must be between 0 and 777 inclusive"},
       {"dir /no/such/place", "x.conf:1: 'dir': No such file or directory"},
       {"dir /dev/null", "x.conf:1: 'dir': Not a directory"},
-      {"appendonly yes", "x.conf:1: 'appendonly': Only 'no' is possible: there is no journal yet."},
+      {"appendonly maybe", "x.conf:1: 'appendonly': argument must be 'yes' or 'no'"},
       {"replicaof 10.0.0.1 6379", "x.conf:1: 'replicaof': there is no such directive"},
       {"stream-node-max-bytes 1mb",
        "x.conf:1: 'stream-node-max-bytes': argument must be between 0 and 16384 inclusive"},
@@ -377,12 +376,12 @@ TEST(ConfigSetTest, ErrorsAreThoseOfRedis) {
       {{{"client-query-buffer-limit", "1"}},
        "CONFIG SET failed (possibly related to argument 'client-query-buffer-limit') - argument "
        "must be between 1048576 and 9223372036854775807 inclusive"},
-      {{{"appendonly", "maybe"}},
-       "CONFIG SET failed (possibly related to argument 'appendonly') - Only 'no' is possible: "
-       "there is no journal yet."},
+      {{{"appendonly", "no"}},
+       "CONFIG SET failed (possibly related to argument 'appendonly') - can't set immutable "
+       "config"},
       {{{"appendfsync", "often"}},
        "CONFIG SET failed (possibly related to argument 'appendfsync') - argument(s) must be one "
-       "of the following: everysec, always, no"},
+       "of the following: always, everysec, no"},
       {{{"notify-keyspace-events", "Q"}},
        "CONFIG SET failed (possibly related to argument 'notify-keyspace-events') - Invalid event "
        "class character. Use 'Ag$lshzxeKEtmdn'."},
@@ -477,7 +476,8 @@ TEST(ConfigGetTest, MatchesAnyOfThePatternsOnce) {
 TEST(ConfigGetTest, AnswersWhatClientsAskFor) {
   const std::pair<const char*, const char*> values[] = {
       {"save", ""},
-      {"appendonly", "no"},
+      {"appendonly", "yes"},
+      {"journal", "yes"},
       {"appendfsync", "everysec"},
       {"databases", "16"},
       {"timeout", "0"},

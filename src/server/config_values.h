@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "broker/settings.h"
+#include "journal/journal.h"
 
 namespace runnel {
 
@@ -33,6 +34,9 @@ struct ServerOptions {
   std::string logfile;  // empty: standard output
   std::string dir;  // absolute; the server works there, and the relative paths above count from it
   std::vector<SavePoint> save;
+  bool journal = true;
+  journal::SyncPolicy appendfsync = journal::SyncPolicy::kEverySecond;
+  uint64_t journal_segment_bytes = uint64_t{128} << 20;
 };
 
 // The values of all directives.

@@ -134,8 +134,22 @@ void AddMemory(ServerHost& host, Fields fields) {
   fields.Add("mem_allocator", AllocatorName());
 }
 
-// Clients wait for `loading` and the two of `in_progress` to be 0, which they always are: nothing
-// is stored yet.
+// Redis's append only file is a journal to those who ask for it by its fields.
+void AddJournal(const journal::Journal* journal, Fields fields) {
+  fields.Add("aof_enabled", journal != nullptr ? 1 : 0);
+  fields.Add("aof_rewrite_in_progress", 0);
+  fields.Add("aof_last_write_status", journal == nullptr || journal->status().ok() ? "ok" : "err");
+  if (journal == nullptr) return;
+  fields.Add("aof_current_size", journal->appended() - journal->first());
+  fields.Add("journal_status", journal->status().ok() ? "ok" : journal->failed() ? "failed" : "full");
+  fields.Add("journal_error", journal->status().message());
+  fields.Add("journal_first_position", journal->first());
+  fields.Add("journal_end_position", journal->appended());
+  fields.Add("journal_written_position", journal->written());
+  fields.Add("journal_durable_position", journal->durable());
+}
+
+// Clients wait for `loading` and the two of `in_progress` to be 0.
 void AddPersistence(ServerHost& host, Fields fields) {
   fields.Add("loading", 0);
   fields.Add("async_loading", 0);
@@ -144,8 +158,7 @@ void AddPersistence(ServerHost& host, Fields fields) {
   fields.Add("rdb_last_bgsave_status", "ok");
   fields.Add("rdb_last_save_time", host.identity().start_us / 1'000'000);
   fields.Add("rdb_saves", 0);
-  fields.Add("aof_enabled", 0);
-  fields.Add("aof_rewrite_in_progress", 0);
+  AddJournal(host.broker().journal(), fields);
 }
 
 void AddStats(ServerHost& host, Fields fields) {

@@ -48,6 +48,7 @@ Server::Server(Config& config)
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());
   keyspace_.DisposeWith(this);
+  storage_ = std::make_unique<Storage>(*loop_);
   identity_.run_id = RandomHex(40);
   identity_.start_us = SystemClock().UnixMicros();
 }
@@ -58,6 +59,7 @@ Server::~Server() {
   cron_.reset();
   network_.reset();
   broker_.reset();
+  storage_.reset();
 }
 
 Status Server::Start() {
@@ -65,7 +67,8 @@ Status Server::Start() {
   if (chdir(options.dir.c_str()) != 0) {
     return Status::SystemError(fmt::format("cannot work in the directory {}", options.dir), errno);
   }
-  if (Status taken = lock_.Acquire(options.dir); !taken.ok()) return taken;
+  if (Status opened = storage_->Open(options, keyspace_); !opened.ok()) return opened;
+  broker_->KeepIn(storage_->journal());
   const uint32_t wanted = config_.settings().maxclients;
   if (const uint32_t room = RaiseFileLimit(wanted); room < wanted) {
     LogWarning(
@@ -99,6 +102,12 @@ Status Server::Start() {
 void Server::ObeyChanges() {
   config_.OnChange("loglevel", [this] {
     SetLogLevel(config_.options().loglevel);
+    return Status();
+  });
+  config_.OnChange("appendfsync", [this] {
+    if (storage_->journal() != nullptr) {
+      storage_->journal()->set_sync_policy(config_.options().appendfsync);
+    }
     return Status();
   });
   config_.OnChange("maxclients", [this] {
@@ -143,6 +152,8 @@ Status Server::Listen() {
 void Server::Run() {
   LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
   loop_->Run();
+  broker_->KeepIn(nullptr);
+  storage_->Close();
 }
 
 // One round of the loop. Reading has parsed and executed what arrived, each request at once; here
@@ -150,11 +161,21 @@ void Server::Run() {
 void Server::Turn() {
   broker_->EndTurn();
   if (stopping_) {
-    // What was answered in this round has left, as far as the kernel took it.
-    network_->Close();
+    End();
     if (network_->empty()) return loop_->Stop();
   }
   ArmTimer();
+}
+
+// Replies that wait for the disk get what they wait for; then what was answered leaves, as far as
+// the kernel takes it.
+void Server::End() {
+  if (!ended_) {
+    ended_ = true;
+    storage_->Sync();
+    broker_->EndTurn();
+  }
+  network_->Close();
 }
 
 void Server::ArmTimer() {

@@ -11,8 +11,8 @@
 #include "env/loop.h"
 #include "net/network.h"
 #include "server/config.h"
-#include "server/instance_lock.h"
 #include "server/server_host.h"
+#include "server/storage.h"
 
 namespace runnel {
 
@@ -22,7 +22,8 @@ class Server final : public ServerHost, private Disposer {
   explicit Server(Config& config);
   ~Server() override;
 
-  // Takes the data directory, opens the sockets. The process works in the directory from then on.
+  // Takes the data directory and reads what is kept there, opens the sockets. The process works in
+  // the directory from then on.
   Status Start();
   // Serves until a signal or SHUTDOWN ends it.
   void Run();
@@ -40,19 +41,21 @@ class Server final : public ServerHost, private Disposer {
   void ObeyChanges();
   void Turn();
   void ArmTimer();
+  void End();
   void Cron();
 
   Config& config_;
   ServerIdentity identity_;
-  InstanceLock lock_;
   Keyspace keyspace_;
   std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Storage> storage_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;
   int64_t timer_at_ms_ = -1;  // steady milliseconds at which timer_ fires; -1: it is not set
   bool stopping_ = false;
+  bool ended_ = false;  // nothing that was answered waits for the disk
 };
 
 }  // namespace runnel

@@ -165,7 +165,7 @@ TEST_F(ConfigurationTest, MistakesAreSaidWithTheirPlace) {
       {{"--timeout"}, "command line: 'timeout': wrong number of arguments"},
       {{"--timeout", "1", "2"}, "command line: 'timeout': wrong number of arguments"},
       {{"value.conf", "stray"}, "command line: 'stray' belongs to no --directive"},
-      {{"--appendonly", "yes"}, "command line: 'appendonly': Only 'no' is possible"},
+      {{"--appendonly", "maybe"}, "command line: 'appendonly': argument must be 'yes' or 'no'"},
       {{"--unixsocketperm", "888"}, "argument couldn't be parsed as an octal number"},
   };
   for (const auto& [args, message] : cases) {

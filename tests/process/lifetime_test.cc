@@ -149,7 +149,7 @@ TEST_F(LifetimeTest, ASecondServerOnTheSameDirectoryIsRefused) {
   EXPECT_EQ(ToText(second.WaitExit()), "exit 1");
   EXPECT_THAT(second.Output(),
               HasSubstr(fmt::format(
-                  "Cannot start: the directory {} is in use by another server (process {})",
+                  "Cannot start: the directory {} is in use by another process ({})",
                   server_->dir(), server_->pid())));
   EXPECT_FALSE(fs::exists(Path("socket")));
   EXPECT_EQ(Ask(*Client(), "PING"), "+PONG");
@@ -295,8 +295,8 @@ TEST_F(LifetimeTest, AStartThatFailsIsSaidInTheLogFileAndOnTheTerminal) {
   Program second(ServerCommand({"--port", "0", "--unixsocket", Path("socket"), "--dir",
                                 server_->dir(), "--logfile", Path("log")}));
   EXPECT_EQ(ToText(second.WaitExit()), "exit 1");
-  EXPECT_THAT(second.Errors(), HasSubstr("is in use by another server"));
-  EXPECT_THAT(ReadFile(Path("log")), HasSubstr("is in use by another server"));
+  EXPECT_THAT(second.Errors(), HasSubstr("is in use by another process"));
+  EXPECT_THAT(ReadFile(Path("log")), HasSubstr("is in use by another process"));
 }
 
 }  // namespace

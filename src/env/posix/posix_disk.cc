@@ -166,14 +166,32 @@ class PosixDisk final : public Disk {
   }
 
   Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) override {
-    Descriptor fd = OpenDirectory(directory);
-    if (fd.get() < 0 || Retry([&] { return flock(fd.get(), LOCK_EX | LOCK_NB); }) < 0) {
-      return Failure("lock", directory);
+    const std::string path = directory + "/" + kLockName;
+    Descriptor fd(Retry([&] { return open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640); }));
+    if (fd.get() < 0) return Failure("open", path);
+    if (Retry([&] { return flock(fd.get(), LOCK_EX | LOCK_NB); }) < 0) {
+      return errno == EWOULDBLOCK ? InUse(directory, fd.get()) : Failure("lock", path);
+    }
+    const std::string holder = fmt::format("{}\n", getpid());
+    if (ftruncate(fd.get(), 0) < 0 || pwrite(fd.get(), holder.data(), holder.size(), 0) < 0) {
+      return Failure("write", path);
     }
     return std::unique_ptr<DirectoryLock>(std::make_unique<PosixDirectoryLock>(std::move(fd)));
   }
 
  private:
+  // The file that is locked in a directory. It holds the process's ID, for who finds it locked.
+  static constexpr const char* kLockName = "runnel.lock";
+
+  static Status InUse(const std::string& directory, int fd) {
+    char holder[32] = {};
+    const ssize_t size = pread(fd, holder, sizeof(holder) - 1, 0);
+    std::string_view pid(holder, size > 0 ? static_cast<size_t>(size) : 0);
+    pid = pid.substr(0, pid.find('\n'));
+    return Status::SystemError(fmt::format("the directory {} is in use by another process ({})",
+                                           directory, pid.empty() ? "unknown" : pid),
+                               EWOULDBLOCK);
+  }
   static Descriptor OpenDirectory(const std::string& path) {
     return Descriptor(
         Retry([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));

@@ -50,6 +50,22 @@ class UvTimer final : public Timer {
   Owned<uv_timer_t> timer_;
 };
 
+class UvWakeup final : public Wakeup {
+ public:
+  UvWakeup(uv_loop_t* loop, std::function<void()> callback) : callback_(std::move(callback)) {
+    const int code = uv_async_init(loop, async_.get(), [](uv_async_t* async) {
+      static_cast<UvWakeup*>(async->data)->callback_();
+    });
+    CHECK(code == 0);
+    async_.get()->data = this;
+  }
+  void Signal() override { uv_async_send(async_.get()); }
+
+ private:
+  std::function<void()> callback_;
+  Owned<uv_async_t> async_;
+};
+
 template <class Handle>
 class UvListener final : public Listener {
  public:
@@ -152,6 +168,10 @@ class UvLoop final : public Loop {
 
   std::unique_ptr<Timer> NewTimer(std::function<void()> callback) override {
     return std::make_unique<UvTimer>(&loop_, std::move(callback));
+  }
+
+  std::unique_ptr<Wakeup> NewWakeup(std::function<void()> callback) override {
+    return std::make_unique<UvWakeup>(&loop_, std::move(callback));
   }
 
   void OnSignal(int signal, std::function<void()> callback) override {

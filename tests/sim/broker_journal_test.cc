@@ -1,0 +1,297 @@
+// The broker and its journal: when replies leave, what commands hear when the disk fails. On the
+// model disk, with a thread that syncs when it is told to.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "broker/families.h"
+#include "broker/testing.h"
+#include "effects/batch.h"
+#include "tests/sim/model_disk.h"
+#include "tests/sim/stepped_worker.h"
+
+namespace runnel {
+namespace {
+
+using journal::Journal;
+using journal::SyncPolicy;
+using sim::Crash;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class BrokerJournalTest : public ::testing::Test {
+ protected:
+  using Client = testing::BrokerHarness::Client;
+
+  BrokerJournalTest() { spdlog::set_level(spdlog::level::off); }
+  ~BrokerJournalTest() override {
+    clients_.clear();
+    harness_.reset();
+    spdlog::set_level(spdlog::level::info);
+  }
+
+  void Start(SyncPolicy policy, uint64_t segment_bytes = 100'000) {
+    clients_.clear();
+    harness_.reset();
+    journal_.reset();
+    harness_ = std::make_unique<testing::BrokerHarness>();
+    for (const auto family :
+         {ConnectionCommands(), PubSubCommands(), TransactionCommands(), IntrospectionCommands()}) {
+      harness_->broker.commands().Add(family);
+    }
+    auto journal = Journal::Open(&disk_, &log_thread_, &helper_, {"j", segment_bytes, policy, 0},
+                                 [this](const journal::Frame& frame) {
+                                   Status status;
+                                   EXPECT_TRUE(Batch::ForEach(frame.payload, [&](auto record) {
+                                     if (status.ok()) status = Replay(record, harness_->keyspace);
+                                   }));
+                                   return status;
+                                 });
+    ASSERT_TRUE(journal.ok()) << journal.message();
+    journal_ = std::move(*journal);
+    harness_->broker.KeepIn(journal_.get());
+  }
+  void Restart(SyncPolicy policy, Crash crash) {
+    clients_.clear();
+    harness_.reset();
+    journal_.reset();
+    log_thread_ = {};
+    helper_ = {};
+    disk_.Restart(crash);
+    Start(policy);
+  }
+  Client& Connect() { return *clients_.emplace_back(harness_->Connect()); }
+  // The disk has done what it was given.
+  void Sync() {
+    log_thread_.Drain();
+    helper_.Drain();
+  }
+
+  sim::ModelDisk disk_{7};
+  sim::SteppedWorker log_thread_;
+  sim::SteppedWorker helper_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<testing::BrokerHarness> harness_;
+  std::vector<std::unique_ptr<Client>> clients_;
+};
+
+TEST_F(BrokerJournalTest, UnderAlwaysAReplyWaitsForTheDisk) {
+  Start(SyncPolicy::kAlways);
+  Client& client = Connect();
+  EXPECT_EQ(client.Run("LPUSH q a"), "");
+  // What comes later waits behind it, also what changes nothing.
+  EXPECT_EQ(client.Run("PING"), "");
+  Sync();
+  EXPECT_EQ(client.Lines(), ":1 +PONG");
+  EXPECT_EQ(client.Run("PING"), "+PONG");
+}
+
+TEST_F(BrokerJournalTest, OneSyncReleasesAllThatGathered) {
+  Start(SyncPolicy::kAlways);
+  Client& first = Connect();
+  Client& second = Connect();
+  EXPECT_EQ(first.Run("LPUSH q a"), "");
+  log_thread_.Step();  // the disk works: what comes now is for the next time
+  EXPECT_EQ(first.Run("LPUSH q b"), "");
+  EXPECT_EQ(second.Run("LPUSH q c"), "");
+  log_thread_.Step();
+  EXPECT_EQ(first.Lines(), ":1");
+  EXPECT_EQ(second.Lines(), "");
+  Sync();
+  EXPECT_EQ(first.Lines(), ":2");
+  EXPECT_EQ(second.Lines(), ":3");
+}
+
+TEST_F(BrokerJournalTest, AReadOfAnothersChangeWaitsAsLong) {
+  Start(SyncPolicy::kAlways);
+  Client& writer = Connect();
+  Client& reader = Connect();
+  Client& subscriber = Connect();
+  EXPECT_EQ(subscriber.Run("SUBSCRIBE c"), "*3 $9 subscribe $1 c :1");
+  EXPECT_EQ(writer.Run("SET k v"), "");
+  EXPECT_EQ(reader.Run("GET k"), "");
+  EXPECT_EQ(reader.Run("PUBLISH c it-is-set"), "");
+  EXPECT_EQ(subscriber.Lines(), "");
+  Sync();
+  EXPECT_EQ(reader.Lines(), "$1 v :1");
+  EXPECT_EQ(subscriber.Lines(), "*3 $7 message $1 c $9 it-is-set");
+}
+
+TEST_F(BrokerJournalTest, UnderEverySecondAReplyWaitsForTheSystemOnly) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  EXPECT_EQ(client.Run("LPUSH q a"), ":1");
+  EXPECT_LT(journal_->durable(), journal_->written());
+  Restart(SyncPolicy::kEverySecond, Crash::kProcess);
+  EXPECT_EQ(Connect().Run("LRANGE q 0 -1"), "*1 $1 a");
+}
+
+TEST_F(BrokerJournalTest, ATransactionIsKeptWholeOrNotAtAll) {
+  Start(SyncPolicy::kAlways);
+  Client& client = Connect();
+  client.Run("SET a 1");
+  client.Run("MULTI");
+  client.Run("SET a 2");
+  client.Run("LPUSH q x");
+  client.Run("EXEC");
+  Sync();
+  EXPECT_THAT(client.Lines(), HasSubstr("*2 +OK :1"));
+  Restart(SyncPolicy::kAlways, Crash::kPowerWorst);
+  EXPECT_EQ(Connect().Run("GET a"), "$1 2");
+  EXPECT_EQ(Connect().Run("LLEN q"), ":1");
+}
+
+TEST_F(BrokerJournalTest, ASessionThatEndsMeanwhileIsForgotten) {
+  Start(SyncPolicy::kAlways);
+  Client& gone = Connect();
+  Client& stays = Connect();
+  gone.Run("SET a 1");
+  stays.Run("SET b 1");
+  gone.CloseNow();
+  Sync();
+  EXPECT_EQ(stays.Lines(), "+OK");
+}
+
+TEST_F(BrokerJournalTest, WaitAofTellsWhenTheChangeIsOnTheDisk) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  Client& other = Connect();
+  EXPECT_EQ(other.Run("SET a 1"), "+OK");
+  // Somebody else's change is not waited for, and without any there is nothing to wait for.
+  EXPECT_EQ(client.Run("WAITAOF 1 0 0"), "*2 :1 :0");
+  EXPECT_EQ(client.Run("SET b 1"), "+OK");
+  EXPECT_EQ(client.Run("WAITAOF 0 0 0"), "*2 :0 :0");
+  EXPECT_EQ(client.Run("WAITAOF 1 0 0"), "");
+  Sync();  // it did not wait for the half second
+  client.Lines();
+  EXPECT_EQ(client.Run("WAITAOF 0 0 0"), "*2 :1 :0");
+  Restart(SyncPolicy::kEverySecond, Crash::kPowerWorst);
+  EXPECT_EQ(Connect().Run("GET b"), "$1 1");
+}
+
+TEST_F(BrokerJournalTest, WaitAofInTheTurnOfTheChangeCountsIt) {
+  Start(SyncPolicy::kNo);
+  Client& client = Connect();
+  client.Request({"SET", "b", "1"});
+  client.Request({"WAITAOF", "1", "0", "0"});
+  EXPECT_EQ(client.Lines(), "+OK");
+  Sync();
+  EXPECT_EQ(client.Lines(), "*2 :1 :0");
+}
+
+TEST_F(BrokerJournalTest, WaitAofGivesUpInTime) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  client.Run("SET b 1");
+  EXPECT_EQ(client.Run("WAITAOF 1 0 50"), "");
+  harness_->Advance(49);
+  EXPECT_EQ(client.Lines(), "");
+  harness_->Advance(1);
+  EXPECT_EQ(client.Lines(), "*2 :0 :0");
+  // Nor does a transaction wait.
+  client.Run("MULTI");
+  client.Run("WAITAOF 1 0 0");
+  EXPECT_EQ(client.Run("EXEC"), "*1 *2 :0 :0");
+}
+
+TEST_F(BrokerJournalTest, WhenASyncFailsWhoeverWaitsForItIsCutOff) {
+  Start(SyncPolicy::kAlways);
+  Client& writer = Connect();
+  Client& reader = Connect();
+  Client& idle = Connect();
+  Client& waiting = Connect();
+  EXPECT_EQ(waiting.Run("BLPOP nothing 0"), "");
+  disk_.FailCalls(disk_.calls() + 2, 1, EIO);
+  EXPECT_EQ(writer.Run("SET a 1"), "");
+  EXPECT_EQ(reader.Run("GET a"), "");
+  Sync();
+  EXPECT_EQ(idle.Lines(), "");
+  EXPECT_EQ(idle.Run("PING"), "+PONG");
+  EXPECT_FALSE(writer.open());
+  EXPECT_FALSE(reader.open());
+  EXPECT_TRUE(waiting.open());
+  EXPECT_TRUE(journal_->failed());
+  EXPECT_THAT(idle.Run("SET a 2"), StartsWith("-MISCONF Errors writing to the journal: "));
+  EXPECT_THAT(idle.Run("LPUSH nothing x"), StartsWith("-MISCONF "));
+  EXPECT_THAT(idle.Run("GET a"), StartsWith("-MISCONF The journal has failed"));
+  EXPECT_THAT(idle.Run("WAITAOF 1 0 0"), "*2 :1 :0");  // it changed nothing
+  idle.Run("MULTI");
+  EXPECT_THAT(idle.Run("SET a 2"), StartsWith("-MISCONF "));
+  EXPECT_THAT(idle.Run("EXEC"), StartsWith("-EXECABORT "));
+  EXPECT_EQ(idle.Run("PUBLISH c m"), ":0");
+}
+
+TEST_F(BrokerJournalTest, WhatWasPromisedIsStillShownWhenTheJournalHasFailed) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  EXPECT_EQ(client.Run("SET a 1"), "+OK");
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  harness_->Advance(1000);
+  Sync();
+  EXPECT_THAT(client.Run("SET a 2"), StartsWith("-MISCONF "));
+  EXPECT_EQ(client.Run("GET a"), "$1 1");
+}
+
+TEST_F(BrokerJournalTest, ThoseWhoWaitForTheDiskHearThatItWasInVain) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  EXPECT_EQ(client.Run("SET a 1"), "+OK");
+  EXPECT_EQ(client.Run("WAITAOF 1 0 0"), "");
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  Sync();
+  EXPECT_EQ(client.Lines(), "*2 :0 :0");
+}
+
+TEST_F(BrokerJournalTest, AFullDiskRefusesChangesAndHeals) {
+  Start(SyncPolicy::kAlways, 2000);
+  Client& client = Connect();
+  disk_.set_capacity(disk_.used());
+  const std::string value(100, 'x');
+  int taken = 0;
+  std::string reply;
+  for (; taken < 20; taken++) {
+    client.Request({"RPUSH", "q", value});
+    reply = client.Lines();
+    Sync();
+    reply += client.Lines();
+    if (reply.starts_with("-")) break;
+    EXPECT_EQ(reply, ":" + std::to_string(taken + 1));
+  }
+  EXPECT_THAT(reply, StartsWith("-MISCONF Errors writing to the journal: "));
+  EXPECT_THAT(reply, HasSubstr("No space left on device"));
+  EXPECT_EQ(client.Run("LLEN q"), ":" + std::to_string(taken));
+  disk_.set_capacity(1'000'000);
+  harness_->Advance(1000);
+  Sync();
+  harness_->Advance(1000);
+  client.Request({"RPUSH", "q", value});
+  client.Lines();
+  Sync();
+  EXPECT_EQ(client.Lines(), ":" + std::to_string(taken + 1));
+  Restart(SyncPolicy::kAlways, Crash::kPowerWorst);
+  EXPECT_EQ(Connect().Run("LLEN q"), ":" + std::to_string(taken + 1));
+}
+
+TEST_F(BrokerJournalTest, KeysDoNotExpireIntoAFullDisk) {
+  Start(SyncPolicy::kAlways, 1500);
+  Client& client = Connect();
+  client.Run("SET k v PX 5000");
+  Sync();
+  EXPECT_EQ(client.Lines(), "+OK");
+  disk_.set_capacity(disk_.used());
+  for (int i = 0; i < 20 && journal_->status().ok(); i++) {
+    client.Request({"RPUSH", "q", std::string(100, 'x')});
+    client.Lines();
+    Sync();
+    client.Lines();
+  }
+  ASSERT_FALSE(journal_->status().ok());
+  const Position end = journal_->appended();
+  harness_->Advance(6000);
+  EXPECT_EQ(journal_->appended(), end);
+  EXPECT_EQ(harness_->keyspace.size(0), 2u);
+}
+
+}  // namespace
+}  // namespace runnel
