@@ -38,6 +38,11 @@ class File {
   // writes there need neither room nor a new size. New bytes read as zeros, bytes that were there
   // stay. Never shortens.
   virtual Status Allocate(uint64_t bytes) = 0;
+  // Makes writes to the bytes [offset, offset + bytes) of an allocated file quick, if the system
+  // can: has memory for them ready and the disk's own bookkeeping done, so that a sync afterwards
+  // writes nothing but what was written. Changes nothing, whatever is written there meanwhile; a
+  // hint, so it cannot fail. From any thread.
+  virtual void Warm(uint64_t offset, uint64_t bytes) = 0;
   // Sets the size: cuts what is behind, or adds zeros (without reserving room).
   virtual Status Truncate(uint64_t bytes) = 0;
   virtual Result<uint64_t> Size() const = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -112,6 +113,9 @@ class Journal {
   struct Active {
     std::shared_ptr<File> file;
     Position base;
+    // How far it is written, for the log thread: never ahead of what the system has.
+    std::shared_ptr<std::atomic<Position>> written;
+    uint64_t warmed = 0;  // bytes of it that writes find prepared
   };
   struct Sealed {
     std::shared_ptr<File> file;
@@ -124,6 +128,7 @@ class Journal {
 
   Status Recover(const VisitFrame& visit);
   Status OpenActive();
+  void Activate(std::shared_ptr<File> file);
   void WriteAppended(int64_t now_us);
   // How many of the bytes that wait go into the active segment: whole frames.
   uint64_t BytesThatFit() const;
@@ -131,7 +136,8 @@ class Journal {
   void TakeWritten(uint64_t bytes);
   void WriteAll(int64_t now_us);
   bool IsSyncDue(int64_t now_us) const;
-  void BeginSync();
+  void BeginSync(bool gather);
+  void WarmAhead();
   void OnSynced(const SyncJob& job);
   void OnWriteFailed(const Status& why);
   void Fail(const Status& why);
@@ -161,9 +167,11 @@ class Journal {
   bool sync_requested_ = false;
   bool names_changed_ = false;  // the directory is not synced
   std::vector<Sealed> sealed_;  // not synced to their end
+  int64_t last_sync_us_ = 0;    // what it took
   int64_t unsynced_since_us_ =
       -1;  // when the oldest byte was written that no sync covers; -1: none
   bool removing_ = false;
+  bool warming_ = false;
 
   bool failed_ = false;
   Status full_;  // of the last write, if there was no room

@@ -64,6 +64,7 @@ class ModelFile final : public File {
   }
 
   Status Allocate(uint64_t bytes) override { return Resize(ModelDisk::Change::kGrow, bytes); }
+  void Warm(uint64_t, uint64_t) override {}
   Status Truncate(uint64_t bytes) override { return Resize(ModelDisk::Change::kResize, bytes); }
 
   Result<uint64_t> Size() const override {

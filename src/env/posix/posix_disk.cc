@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,6 +80,28 @@ class PosixFile final : public File {
     } while (error == EINTR);
     if (error == 0) return {};
     return Status::SystemError(fmt::format("cannot allocate {} bytes for {}", bytes, path_), error);
+  }
+
+  void Warm(uint64_t offset, uint64_t bytes) override {
+#ifdef MADV_POPULATE_WRITE
+    // Touches each page as if it were written, without writing it: what a write to fresh pages
+    // spends most of its time on. Pages reach the disk once here, so that room which was only
+    // reserved need not be made part of the file by the sync that a client waits for.
+    const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    const uint64_t begin = offset / page * page;
+    const size_t length = offset + bytes - begin;
+    void* const memory = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(),
+                              static_cast<off_t>(begin));
+    if (memory == MAP_FAILED) return;
+    const bool touched = madvise(memory, length, MADV_POPULATE_WRITE) == 0;
+    munmap(memory, length);
+    if (touched) {
+      sync_file_range(fd_.get(), static_cast<off_t>(begin), static_cast<off_t>(length),
+                      SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    }
+#else
+    static_cast<void>(offset), static_cast<void>(bytes);
+#endif
   }
 
   Status Truncate(uint64_t bytes) override {

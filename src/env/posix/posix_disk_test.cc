@@ -52,6 +52,21 @@ TEST_F(PosixDiskTest, WritesAndReadsAtOffsets) {
   EXPECT_TRUE(file->Sync().ok());
 }
 
+TEST_F(PosixDiskTest, WarmingChangesNothing) {
+  auto file = std::move(*disk_.Open(Path("f"), OpenMode::kCreate));
+  EXPECT_TRUE(file->Allocate(100'000).ok());
+  EXPECT_TRUE(file->WriteAt(5000, "here").ok());
+  file->Warm(3000, 50'000);
+  file->Warm(4000, 96'000);
+  file->Warm(90'000, 50'000);  // beyond the end
+  EXPECT_EQ(*file->Size(), 100'000u);
+  std::string all(100'000, 'x');
+  EXPECT_EQ(*file->ReadAt(0, all.data(), all.size()), all.size());
+  std::string expected(100'000, '\0');
+  expected.replace(5000, 4, "here");
+  EXPECT_EQ(all, expected);
+}
+
 TEST_F(PosixDiskTest, AllocatedBytesAreZerosAndWhatWasThereStays) {
   const auto file = Create("a");
   EXPECT_TRUE(file->WriteAt(0, "abc").ok());
