@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace runnel {
@@ -149,6 +152,99 @@ TEST(Coding, ACountIsBoundedByTheInput) {
   Decoder decoder(huge);
   EXPECT_EQ(decoder.Count(1), 0u);
   EXPECT_FALSE(decoder.ok());
+}
+
+// Cuts an encoding where the encoder does, and gives it piece by piece.
+class Pieces : public EncoderSink, public DecoderSource {
+ public:
+  void Take(std::string_view bytes) override { pieces_.emplace_back(bytes); }
+
+  std::string_view More(std::string_view rest, size_t needed) override {
+    auto window = std::make_unique<std::string>(rest);
+    while (window->size() < needed && next_ < pieces_.size()) {
+      *window += pieces_[next_++];
+    }
+    // What was given before must not be looked at again: sanitizers see who does.
+    window_ = std::move(window);
+    return *window_;
+  }
+
+  const std::vector<std::string>& pieces() const { return pieces_; }
+  std::string Joined() const {
+    std::string all;
+    for (const std::string& piece : pieces_)
+      all += piece;
+    return all;
+  }
+
+ private:
+  std::vector<std::string> pieces_;
+  size_t next_ = 0;
+  std::unique_ptr<std::string> window_;
+};
+
+TEST(Coding, ALongEncodingLeavesPieceByPiece) {
+  const std::string large(3 * Encoder::kPieceBytes, 'l');
+  const auto encode = [&](Encoder* out) {
+    for (uint64_t i = 0; i < 50'000; i++) {
+      out->Varint(i * i);
+      out->Bytes("value");
+      out->Checkpoint();
+    }
+    out->Bytes(large);
+    out->Fixed<uint64_t>(7);
+    out->Raw("the rest");
+  };
+  std::string whole;
+  Encoder plain(&whole);
+  encode(&plain);
+
+  Pieces pieces;
+  std::string gathered;
+  Encoder encoder(&gathered, &pieces);
+  encode(&encoder);
+  EXPECT_LT(gathered.size(), Encoder::kPieceBytes);
+  for (const std::string& piece : pieces.pieces()) {
+    EXPECT_LE(piece.size(), piece == large ? large.size() : Encoder::kPieceBytes + 100);
+  }
+  EXPECT_EQ(pieces.Joined() + gathered, whole);
+
+  pieces.Take(gathered);
+  Decoder decoder("", &pieces);
+  for (uint64_t i = 0; i < 50'000; i++) {
+    ASSERT_EQ(decoder.Varint(), i * i);
+    ASSERT_EQ(decoder.Bytes(), "value");
+  }
+  EXPECT_EQ(decoder.Bytes(), large);
+  EXPECT_EQ(decoder.Fixed<uint64_t>(), 7u);
+  EXPECT_FALSE(decoder.done());
+  EXPECT_EQ(decoder.Rest(), "the rest");
+  EXPECT_TRUE(decoder.ok());
+  EXPECT_TRUE(decoder.done());
+  EXPECT_EQ(decoder.position(), whole.size());
+}
+
+// Wherever the pieces are cut: the same fields, and a missing end is noticed.
+TEST(Coding, ReadsFieldsAcrossPieces) {
+  const std::string record = Record().substr(4);
+  for (size_t cut = 0; cut <= record.size(); cut++) {
+    for (size_t size = 0; size <= record.size(); size++) {
+      SCOPED_TRACE(std::to_string(cut) + ", " + std::to_string(size));
+      Pieces pieces;
+      for (size_t at = 0; at < size; at += cut + 1) {
+        pieces.Take(std::string_view(record).substr(at, std::min(cut + 1, size - at)));
+      }
+      Decoder decoder("", &pieces);
+      EXPECT_EQ(decoder.Byte(), size >= 1 ? 0xfe : 0);
+      EXPECT_EQ(decoder.Varint(), size >= 3 ? 300u : 0u);
+      EXPECT_EQ(decoder.Signed(), size >= 4 ? -3 : 0);
+      EXPECT_EQ(decoder.Fixed<uint32_t>(), size >= 8 ? 0x01020304u : 0u);
+      EXPECT_EQ(decoder.Bytes(), size >= 12 ? "abc" : "");
+      EXPECT_EQ(decoder.Bytes(), "");
+      EXPECT_EQ(decoder.ok(), size == record.size());
+      EXPECT_TRUE(decoder.done());
+    }
+  }
 }
 
 }  // namespace

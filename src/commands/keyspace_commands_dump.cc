@@ -115,7 +115,7 @@ void Restore(Context& context) {
     return context.reply().Error("ERR DUMP payload version or checksum are wrong");
   }
   const ObjectKind* kind = FindObjectKind(type);
-  if (kind == nullptr || kind->load(payload) == nullptr) {
+  if (kind == nullptr || kind->Load(payload) == nullptr) {
     return context.reply().Error("ERR Bad data format");
   }
 

@@ -1,5 +1,5 @@
 // The journal's promise: replaying the effects of any commands gives the keyspace that the commands
-// made.
+// made. And that of snapshots: a capture holds what was there when it began.
 
 #include <random>
 #include <string>
@@ -120,6 +120,7 @@ class CommandReplay : public testing::TestWithParam<int> {};
 TEST_P(CommandReplay, GivesTheKeyspaceThatTheCommandsMade) {
   CommandRunner runner({ListCommands(), StringCommands(), KeyspaceCommands()});
   RandomCommands commands(GetParam());
+  CaptureCheck captures;
   for (int i = 0; i < 3000; i++) {
     // The clock goes on, so that keys expire; effects know the time only from what they carry.
     runner.now_ms += commands.Random() % 3;
@@ -135,10 +136,13 @@ TEST_P(CommandReplay, GivesTheKeyspaceThatTheCommandsMade) {
                         [](const std::string& event) { return event.starts_with("expired "); }));
       ASSERT_EQ(runner.effects().size(), expired) << args[0] << " " << reply;
     }
+    captures.Step(runner.keyspace(), [&] { return commands.Random(); });
     if (i % 500 != 0) continue;
     ASSERT_EQ(runner.Replayed(), ContentOf(runner.keyspace())) << "after " << i;
   }
   ASSERT_EQ(runner.Replayed(), ContentOf(runner.keyspace()));
+  ASSERT_GT(captures.finished(), 20);
+  ASSERT_EQ(captures.wrong(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, CommandReplay, testing::Range(0, 20));

@@ -93,8 +93,9 @@ class CommandMaker {
   std::mt19937 random_;
 };
 
-// What the effects of commands did to one keyspace, their records do to another; and what a
-// keyspace holds can be stored and loaded.
+// What the effects of commands did to one keyspace, their records do to another; captures that run
+// meanwhile hold what was there when they began; and what a keyspace holds can be stored and
+// loaded.
 TEST(StreamReplayTest, RecordsMakeTheSameStreams) {
   for (uint32_t seed = 1; seed <= 30; seed++) {
     CommandRunner runner({StreamCommands(), GroupCommands()});
@@ -102,15 +103,19 @@ TEST(StreamReplayTest, RecordsMakeTheSameStreams) {
     runner.may_block = false;
     runner.options.stream_node_max_entries = 5;
     CommandMaker maker(seed);
+    CaptureCheck captures;
     for (int i = 0; i < 600; i++) {
       const std::vector<std::string> words = maker.Make();
       runner.Run(std::vector<std::string_view>(words.begin(), words.end()));
       if (maker.Below(2) == 0) runner.now_ms++;
+      captures.Step(runner.keyspace(), [&] { return maker.Below(1000); });
     }
+    ASSERT_GT(captures.finished(), 5);
+    ASSERT_EQ(captures.wrong(), 0) << "seed " << seed;
     const KeyspaceContent content = ContentOf(runner.keyspace());
     ASSERT_EQ(runner.Replayed(), content) << "seed " << seed;
     for (const auto& [key, held] : content) {
-      const std::unique_ptr<Object> loaded = FindObjectKind(held.type)->load(held.payload);
+      const std::unique_ptr<Object> loaded = FindObjectKind(held.type)->Load(held.payload);
       ASSERT_NE(loaded, nullptr);
       std::string payload;
       loaded->Serialize(&payload);

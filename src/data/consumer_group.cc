@@ -176,12 +176,13 @@ void ConsumerGroup::Serialize(Encoder* out) const {
     out->Bytes(consumer->name);
     out->Signed(consumer->seen_time);
     out->Signed(consumer->active_time);
+    out->Checkpoint();
   }
   pending_.Serialize(out);
 }
 
 std::unique_ptr<ConsumerGroup> ConsumerGroup::Load(Decoder* in) {
-  const std::string_view name = in->Bytes();
+  const std::string name(in->Bytes());
   StreamId last_delivered;
   last_delivered.ms = in->Varint();
   last_delivered.seq = in->Varint();
@@ -190,8 +191,9 @@ std::unique_ptr<ConsumerGroup> ConsumerGroup::Load(Decoder* in) {
   auto group = std::make_unique<ConsumerGroup>(name, last_delivered,
                                                known ? std::optional(entries_read) : std::nullopt);
   const uint64_t indexes = in->Count(1);
-  group->by_index_.resize(indexes);
-  for (ConsumerIndex index = 0; index < indexes; index++) {
+  if (indexes >= kNobody) return nullptr;
+  for (ConsumerIndex index = 0; index < indexes && in->ok(); index++) {
+    group->by_index_.push_back(nullptr);
     if (in->Byte() == 0) continue;
     const std::string_view consumer_name = in->Bytes();
     if (group->FindConsumer(consumer_name) != nullptr) return nullptr;

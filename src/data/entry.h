@@ -54,6 +54,8 @@ class Entry {
   mutable uint32_t accessed_s_ = 0;
   uint32_t hash_low_;
   uint32_t name_size_;
+  uint32_t capture_ = 0;  // the last capture that has the key, or began before it was made
 };
+static_assert(sizeof(Entry) == 32);
 
 }  // namespace runnel

@@ -292,6 +292,7 @@ void EntryLog::Serialize(Encoder* out) const {
       previous = entry;
     }
     out->Bytes(StreamBlockPayload(*segment.block, segment.bytes));
+    out->Checkpoint();
   }
 }
 

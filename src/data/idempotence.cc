@@ -153,6 +153,7 @@ void Idempotence::Serialize(Encoder* out) const {
       out->Bytes(iid);
       out->Varint(id.ms);
       out->Varint(id.seq);
+      out->Checkpoint();
     }
   }
 }
@@ -167,12 +168,12 @@ std::unique_ptr<Idempotence> Idempotence::Load(Decoder* in) {
   loaded->iids_duplicates_ = in->Varint();
   const uint64_t producers = in->Count(2);
   for (uint64_t p = 0; p < producers && in->ok(); p++) {
-    const std::string_view pid = in->Bytes();
+    const std::string pid(in->Bytes());
     if (loaded->by_pid_.contains(pid)) return nullptr;
     Producer& producer = loaded->AddProducer(pid);
     const uint64_t iids = in->Count(3);
     for (uint64_t i = 0; i < iids && in->ok(); i++) {
-      const std::string_view iid = in->Bytes();
+      const std::string iid(in->Bytes());
       StreamId id;
       id.ms = in->Varint();
       id.seq = in->Varint();

@@ -1,5 +1,7 @@
 #include "data/keyspace.h"
 
+#include <utility>
+
 #include "base/assert.h"
 
 namespace runnel {
@@ -8,6 +10,7 @@ Keyspace::Keyspace(uint32_t databases) : databases_(databases) {}
 
 Keyspace::~Keyspace() {
   observer_ = nullptr;
+  capture_ = nullptr;
   for (uint32_t db = 0; db < databases(); db++) {
     Flush(db);
   }
@@ -37,29 +40,44 @@ void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
   Entry* entry = database.table.Find(key.hash, key.name);
   if (entry == nullptr) {
     entry = Entry::Create(key.name, key.hash, std::move(value));
+    entry->capture_ = captures_;
     database.table.Insert(key.hash, entry);
   } else {
+    const int64_t expire_at_ms = entry->expire_at_ms_;
     ForgetExpiry(database, entry);
     std::swap(entry->value_, value);
-    Discard(std::move(value));
+    Retire(database, entry, expire_at_ms, std::move(value));
   }
   Changed(key, KeyChange::kAdded);
 }
 
 void Keyspace::Remove(const KeyRef& key) {
-  if (std::unique_ptr<Object> value = Detach(key)) Discard(std::move(value));
+  Entry* entry = Detach(key);
+  if (entry == nullptr) return;
+  Retire(databases_[key.db], entry, entry->expire_at_ms_, std::move(entry->value_));
+  Entry::Destroy(entry);
 }
 
-std::unique_ptr<Object> Keyspace::Detach(const KeyRef& key) {
+Entry* Keyspace::Detach(const KeyRef& key) {
   Database& database = databases_[key.db];
   Entry* entry = database.table.Remove(key.hash, key.name);
   if (entry == nullptr) return nullptr;
+  const int64_t expire_at_ms = entry->expire_at_ms_;
   ForgetExpiry(database, entry);
+  entry->expire_at_ms_ = expire_at_ms;
   // The name in `key` may be the entry's own: report before it goes.
   Changed(key, KeyChange::kRemoved);
-  std::unique_ptr<Object> value = std::move(entry->value_);
-  Entry::Destroy(entry);
-  return value;
+  return entry;
+}
+
+void Keyspace::Retire(const Database& database, Entry* entry, int64_t expire_at_ms,
+                      std::unique_ptr<Object> value) {
+  if (capture_ != nullptr && entry->capture_ != captures_) {
+    entry->capture_ = captures_;
+    capture_->Take(database.captured_as, entry->name(), expire_at_ms, std::move(value));
+  } else {
+    Discard(std::move(value));
+  }
 }
 
 void Keyspace::Discard(std::unique_ptr<Object> value) {
@@ -73,6 +91,7 @@ void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {
   Database& database = databases_[key.db];
   Entry* entry = database.table.Find(key.hash, key.name);
   CHECK(entry != nullptr);
+  if (capture_ != nullptr) Capture(database, entry);
   ForgetExpiry(database, entry);
   if (expire_at_ms != kNoExpiry) {
     entry->expire_at_ms_ = expire_at_ms;
@@ -83,11 +102,14 @@ void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {
 }
 
 void Keyspace::Rename(const KeyRef& from, const KeyRef& to) {
-  const Entry* entry = Find(from);
-  CHECK(entry != nullptr && !(from.db == to.db && from.name == to.name));
-  const int64_t expire_at_ms = entry->expire_at_ms();
+  CHECK(!(from.db == to.db && from.name == to.name));
   Remove(to);
-  Put(to, Detach(from));
+  Entry* entry = Detach(from);
+  CHECK(entry != nullptr);
+  if (capture_ != nullptr) Capture(databases_[from.db], entry);
+  const int64_t expire_at_ms = entry->expire_at_ms_;
+  Put(to, std::move(entry->value_));
+  Entry::Destroy(entry);
   if (expire_at_ms != kNoExpiry) SetExpiry(to, expire_at_ms);
 }
 
@@ -97,9 +119,10 @@ void Keyspace::Flush(uint32_t db) {
   database.table = KeyTable();
   database.expiries.clear();
   database.expiry_sum = 0;
+  database.walked = true;  // what comes now is not part of a capture
   table.ForEach([&](Entry* entry) {
     if (observer_ != nullptr) observer_->OnKeyChange(db, entry->name(), KeyChange::kRemoved);
-    Discard(std::move(entry->value_));
+    Retire(database, entry, entry->expire_at_ms_, std::move(entry->value_));
     Entry::Destroy(entry);
   });
 }
@@ -108,6 +131,41 @@ void Keyspace::Swap(uint32_t a, uint32_t b) {
   if (a == b) return;
   std::swap(databases_[a], databases_[b]);
   if (observer_ != nullptr) observer_->OnSwap(a, b);
+}
+
+void Keyspace::BeginCapture(KeyspaceCapture* capture) {
+  ASSERT(capture_ == nullptr);
+  capture_ = capture;
+  captures_++;
+  for (uint32_t db = 0; db < databases(); db++) {
+    databases_[db].captured_as = db;
+    databases_[db].cursor = 0;
+    databases_[db].walked = false;
+  }
+}
+
+void Keyspace::Capture(const Database& database, Entry* entry) {
+  if (entry->capture_ == captures_) return;
+  entry->capture_ = captures_;
+  capture_->Take(database.captured_as, entry->name(), entry->expire_at_ms_, entry->value_->Clone());
+}
+
+bool Keyspace::CaptureSome(size_t effort) {
+  size_t spent = 0;
+  for (Database& database : databases_) {
+    while (!database.walked) {
+      if (spent >= effort) return false;
+      spent++;
+      database.cursor = database.table.Scan(database.cursor, [&](Entry* entry) {
+        if (entry->capture_ == captures_) return;
+        spent += 1 + entry->value_->FreeEffort();
+        Capture(database, entry);
+      });
+      database.walked = database.cursor == 0;
+    }
+  }
+  EndCapture();
+  return true;
 }
 
 }  // namespace runnel

@@ -65,6 +65,18 @@ class Disposer {
   virtual void Dispose(std::unique_ptr<Object> value) = 0;
 };
 
+// Receives the state of a keyspace as it was when the capture began (Keyspace::BeginCapture), key
+// by key in no order.
+class KeyspaceCapture {
+ public:
+  virtual ~KeyspaceCapture() = default;
+  // One key as it was then, of the database that had this number then. The name is valid during the
+  // call; the value is the capture's own and may go to another thread. Called from inside effects:
+  // it must not touch the keyspace.
+  virtual void Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
+                    std::unique_ptr<Object> value) = 0;
+};
+
 // All databases with their keys. Everything const is open to everybody; what is not const is called
 // only by effects. Expiry is a time written on an entry: the keyspace has no clock and finds
 // expired keys like any others.
@@ -93,6 +105,19 @@ class Keyspace {
   // Outlives the keyspace or is taken away.
   void DisposeWith(Disposer* disposer) { disposer_ = disposer; }
 
+  // A capture takes the state of this moment while the keyspace goes on changing: each key that
+  // exists now is given to `capture` exactly once, by CaptureSome or before its first change. A
+  // value that no key needs any more (removed, replaced, flushed) is handed over itself, others as
+  // a clone. One capture at a time; `capture` outlives it.
+  void BeginCapture(KeyspaceCapture* capture);
+  // Walks on over the keys, for about `effort` allocations (see Object::FreeEffort; one large value
+  // is captured in one piece). Returns whether the capture has ended, with all keys taken.
+  // REQUIRES: capturing().
+  bool CaptureSome(size_t effort);
+  // Ends the capture, complete or not; does nothing if there is none.
+  void EndCapture() { capture_ = nullptr; }
+  bool capturing() const { return capture_ != nullptr; }
+
   // --- For effects only ---
 
   // The value of a key that is known to be a T, to be changed; the caller then says so with
@@ -101,14 +126,16 @@ class Keyspace {
   T& Mutable(const KeyRef& key) {
     Entry* entry = databases_[key.db].table.Find(key.hash, key.name);
     CHECK(entry != nullptr && entry->type() == T::kType);
+    if (capture_ != nullptr) Capture(databases_[key.db], entry);
     return static_cast<T&>(*entry->value_);
   }
   // The value as a T, or nullptr if there is no such key or it holds another type.
   template <class T>
   T* MutableIf(const KeyRef& key) {
     Entry* entry = databases_[key.db].table.Find(key.hash, key.name);
-    return entry != nullptr && entry->type() == T::kType ? static_cast<T*>(entry->value_.get())
-                                                         : nullptr;
+    if (entry == nullptr || entry->type() != T::kType) return nullptr;
+    if (capture_ != nullptr) Capture(databases_[key.db], entry);
+    return static_cast<T*>(entry->value_.get());
   }
   void Changed(const KeyRef& key, KeyChange change) {
     if (observer_ != nullptr) observer_->OnKeyChange(key.db, key.name, change);
@@ -132,16 +159,29 @@ class Keyspace {
     KeyTable table;
     absl::btree_set<std::pair<int64_t, Entry*>> expiries;
     __int128 expiry_sum = 0;
+    // Of the capture that runs: the number that the database had when it began, and how far the
+    // walk over the table came.
+    uint32_t captured_as = 0;
+    uint64_t cursor = 0;
+    bool walked = false;
   };
 
   static void ForgetExpiry(Database& database, Entry* entry);
-  // Takes the key out of its database; nullptr if there is none.
-  std::unique_ptr<Object> Detach(const KeyRef& key);
+  // Gives the key to the capture unless it has it. REQUIRES: capturing().
+  void Capture(const Database& database, Entry* entry);
+  // Takes the key out of its database, with its expiry still written on it; nullptr if there is
+  // none. The caller destroys the entry.
+  Entry* Detach(const KeyRef& key);
+  // What becomes of a value that `entry`, which had this expiry, holds no longer.
+  void Retire(const Database& database, Entry* entry, int64_t expire_at_ms,
+              std::unique_ptr<Object> value);
   void Discard(std::unique_ptr<Object> value);
 
   std::vector<Database> databases_;
   KeyspaceObserver* observer_ = nullptr;
   Disposer* disposer_ = nullptr;
+  KeyspaceCapture* capture_ = nullptr;
+  uint32_t captures_ = 0;  // begun so far: the number of the last one
 };
 
 }  // namespace runnel

@@ -223,7 +223,73 @@ TEST(Keyspace, HandsLargeValuesToTheDisposer) {
   keyspace.DisposeWith(nullptr);
 }
 
-// Random changes against a plain map of (database, name) to (value, expiry).
+TEST(KeyspaceCapture, TakesEachKeyOnceAsItWas) {
+  Keyspace keyspace(2);
+  keyspace.Put(KeyRef(0, "changed"), String("1"));
+  keyspace.Put(KeyRef(0, "replaced"), String("2"));
+  keyspace.Put(KeyRef(0, "removed"), String("3"));
+  keyspace.Put(KeyRef(0, "moved"), String("4"));
+  keyspace.Put(KeyRef(1, "expiring"), String("5"));
+  keyspace.SetExpiry(KeyRef(0, "removed"), 300);
+  keyspace.SetExpiry(KeyRef(0, "moved"), 400);
+  const KeyspaceContent before = ContentOf(keyspace);
+
+  HeldCapture capture;
+  keyspace.BeginCapture(&capture);
+  keyspace.Mutable<StringObject>(KeyRef(0, "changed")).Append("+");
+  keyspace.Mutable<StringObject>(KeyRef(0, "changed")).Append("+");
+  keyspace.Put(KeyRef(0, "replaced"), String("+"));
+  keyspace.Remove(KeyRef(0, "removed"));
+  keyspace.Put(KeyRef(0, "removed"), String("new"));
+  keyspace.Rename(KeyRef(0, "moved"), KeyRef(1, "elsewhere"));
+  keyspace.Rename(KeyRef(1, "elsewhere"), KeyRef(1, "further"));
+  keyspace.SetExpiry(KeyRef(1, "expiring"), 500);
+  keyspace.Put(KeyRef(0, "new"), String("new"));
+  keyspace.Remove(KeyRef(0, "new"));
+  EXPECT_EQ(capture.Content(), before);
+  EXPECT_TRUE(keyspace.CaptureSome(1000));
+  EXPECT_FALSE(keyspace.capturing());
+  EXPECT_EQ(capture.Content(), before);
+}
+
+TEST(KeyspaceCapture, DatabasesKeepTheirNumbersAndAFlushHandsItsValuesOver) {
+  Keyspace keyspace(3);
+  for (int i = 0; i < 100; i++) {
+    keyspace.Put(KeyRef(0, std::to_string(i)), String("zero"));
+    keyspace.Put(KeyRef(1, std::to_string(i)), String("one"));
+  }
+  keyspace.SetExpiry(KeyRef(0, "7"), 7);
+  const KeyspaceContent before = ContentOf(keyspace);
+  HeldCapture capture;
+  keyspace.BeginCapture(&capture);
+  EXPECT_FALSE(keyspace.CaptureSome(30));
+  keyspace.Swap(0, 2);
+  EXPECT_FALSE(keyspace.CaptureSome(30));
+  keyspace.Flush(2);
+  keyspace.Put(KeyRef(2, "later"), String("two"));
+  keyspace.Swap(1, 2);
+  EXPECT_TRUE(keyspace.CaptureSome(10'000));
+  EXPECT_EQ(capture.Content(), before);
+}
+
+TEST(KeyspaceCapture, CanBeGivenUpAndBegunAgain) {
+  Keyspace keyspace(1);
+  for (int i = 0; i < 100; i++) {
+    keyspace.Put(KeyRef(0, std::to_string(i)), String("a"));
+  }
+  HeldCapture first;
+  keyspace.BeginCapture(&first);
+  EXPECT_FALSE(keyspace.CaptureSome(30));
+  keyspace.EndCapture();
+  keyspace.Put(KeyRef(0, "5"), String("b"));
+  const KeyspaceContent before = ContentOf(keyspace);
+  HeldCapture second;
+  keyspace.BeginCapture(&second);
+  EXPECT_TRUE(keyspace.CaptureSome(10'000));
+  EXPECT_EQ(second.Content(), before);
+}
+
+// Random changes against a plain map of (database, name) to (value, expiry), while captures run.
 class KeyspaceModel : public testing::TestWithParam<int> {};
 
 TEST_P(KeyspaceModel, BehavesLikeAMap) {
@@ -264,7 +330,9 @@ TEST_P(KeyspaceModel, BehavesLikeAMap) {
     }
   };
 
+  CaptureCheck captures;
   for (int step = 0; step < 5000; step++) {
+    captures.Step(keyspace, [&] { return random(); });
     const uint32_t db = random() % 3;
     const std::string name = "k" + std::to_string(random() % 50);
     const KeyRef key(db, name);
@@ -319,6 +387,8 @@ TEST_P(KeyspaceModel, BehavesLikeAMap) {
     if (step % 100 == 0) check();
   }
   check();
+  EXPECT_GT(captures.finished(), 10);
+  EXPECT_EQ(captures.wrong(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, KeyspaceModel, testing::Range(0, 10));

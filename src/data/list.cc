@@ -290,36 +290,29 @@ std::unique_ptr<Object> List::Clone() const {
   return clone;
 }
 
-void List::Serialize(std::string* out) const {
-  size_t bytes = 1 + kMaxVarint;
-  for (size_t b = 0; b < blocks_.size(); b++) {
-    bytes += blocks_[b].bytes() + blocks_[b].size() * VarintSize(blocks_[b].bytes());
-  }
-  out->reserve(out->size() + bytes);
-  Encoder encoder(out);
-  encoder.Byte(kPayloadVersion);
-  encoder.Varint(size());
+void List::Encode(Encoder* out) const {
+  out->Byte(kPayloadVersion);
+  out->Varint(size());
   for (Iterator it = Seek(0); it.Valid(); it.Next()) {
-    encoder.Bytes(it.value());
+    out->Bytes(it.value());
+    out->Checkpoint();
   }
 }
 
-std::unique_ptr<Object> List::Load(std::string_view payload) {
-  Decoder decoder(payload);
+std::unique_ptr<Object> List::Load(Decoder* in) {
   auto list = std::make_unique<List>();
-  if (decoder.Byte() != kPayloadVersion) return nullptr;
-  size_t before = decoder.remaining();
-  const uint64_t count = decoder.Count(1);
-  if (count == 0 || before - decoder.remaining() != VarintSize(count)) return nullptr;
+  if (in->Byte() != kPayloadVersion) return nullptr;
+  uint64_t begin = in->position();
+  const uint64_t count = in->Count(1);
+  if (count == 0 || in->position() - begin != VarintSize(count)) return nullptr;
   for (uint64_t i = 0; i < count; i++) {
-    before = decoder.remaining();
-    const std::string_view value = decoder.Bytes();
-    // A varint has longer forms too, which Serialize does not write.
+    begin = in->position();
+    const std::string_view value = in->Bytes();
+    // A varint has longer forms too, which Encode does not write.
     const size_t size = VarintSize(value.size()) + value.size();
-    if (!decoder.ok() || before - decoder.remaining() != size) return nullptr;
+    if (!in->ok() || in->position() - begin != size) return nullptr;
     list->PushBack(value);
   }
-  if (!decoder.done()) return nullptr;
   return list;
 }
 

@@ -79,8 +79,8 @@ class List final : public Object {
   // The payload: the version byte 1, the number of elements as a varint, and each element as its
   // size, a varint, and its bytes. There is exactly one payload for a list, and Load takes no
   // other; nor an empty list, because no key may hold one.
-  void Serialize(std::string* out) const override;
-  static std::unique_ptr<Object> Load(std::string_view payload);
+  void Encode(Encoder* out) const override;
+  static std::unique_ptr<Object> Load(Decoder* in);
 
  private:
   template <bool kFront>

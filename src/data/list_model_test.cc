@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/list.h"
+#include "data/testing.h"
 
 namespace runnel {
 namespace {
@@ -115,7 +116,7 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
     } else if (!model.empty()) {
       std::string payload;
       list.Serialize(&payload);
-      const std::unique_ptr<Object> loaded = List::Load(payload);
+      const std::unique_ptr<Object> loaded = LoadAs<List>(payload);
       ASSERT_NE(loaded, nullptr);
       pair->list = Copy(static_cast<const List&>(*loaded));
     }

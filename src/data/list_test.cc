@@ -1,4 +1,5 @@
 #include "data/list.h"
+#include "data/testing.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -441,7 +442,7 @@ TEST(List, HasThisPayload) {
 
 void ExpectRoundTrip(const List& list) {
   const std::string payload = Payload(list);
-  const std::unique_ptr<Object> loaded = List::Load(payload);
+  const std::unique_ptr<Object> loaded = LoadAs<List>(payload);
   ASSERT_NE(loaded, nullptr);
   EXPECT_EQ(loaded->type(), ObjectType::kList);
   EXPECT_EQ(Payload(static_cast<const List&>(*loaded)), payload);
@@ -459,18 +460,18 @@ TEST(List, LoadsWhatItSerialized) {
 
 TEST(List, LoadRefusesDamagedPayloads) {
   using std::string_literals::operator""s;
-  EXPECT_EQ(List::Load(""), nullptr);
-  EXPECT_EQ(List::Load("\x01"s), nullptr);
-  EXPECT_EQ(List::Load("\x01\x00"s), nullptr) << "an empty list";
-  EXPECT_EQ(List::Load("\x02\x01\x00"s), nullptr) << "another version";
-  EXPECT_NE(List::Load("\x01\x01\x00"s), nullptr);
-  EXPECT_EQ(List::Load("\x01\x01\x00z"s), nullptr) << "more bytes than elements";
-  EXPECT_EQ(List::Load("\x01\x02\x00"s), nullptr) << "more elements than bytes";
-  EXPECT_EQ(List::Load("\x01\x81\x00\x00"s), nullptr) << "a count in a longer form";
-  EXPECT_EQ(List::Load("\x01\x01\x81\x00z"s), nullptr) << "a size in a longer form";
-  EXPECT_EQ(List::Load("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"s), nullptr)
+  EXPECT_EQ(LoadAs<List>(""), nullptr);
+  EXPECT_EQ(LoadAs<List>("\x01"s), nullptr);
+  EXPECT_EQ(LoadAs<List>("\x01\x00"s), nullptr) << "an empty list";
+  EXPECT_EQ(LoadAs<List>("\x02\x01\x00"s), nullptr) << "another version";
+  EXPECT_NE(LoadAs<List>("\x01\x01\x00"s), nullptr);
+  EXPECT_EQ(LoadAs<List>("\x01\x01\x00z"s), nullptr) << "more bytes than elements";
+  EXPECT_EQ(LoadAs<List>("\x01\x02\x00"s), nullptr) << "more elements than bytes";
+  EXPECT_EQ(LoadAs<List>("\x01\x81\x00\x00"s), nullptr) << "a count in a longer form";
+  EXPECT_EQ(LoadAs<List>("\x01\x01\x81\x00z"s), nullptr) << "a size in a longer form";
+  EXPECT_EQ(LoadAs<List>("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"s), nullptr)
       << "a huge count";
-  EXPECT_EQ(List::Load("\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s), nullptr)
+  EXPECT_EQ(LoadAs<List>("\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s), nullptr)
       << "a huge size";
 }
 
@@ -481,13 +482,13 @@ TEST(List, LoadTakesNoPayloadThatWasCutOrFlipped) {
   }
   const std::string payload = Payload(list);
   for (size_t size = 0; size < payload.size(); size++) {
-    ASSERT_EQ(List::Load(payload.substr(0, size)), nullptr) << size;
+    ASSERT_EQ(LoadAs<List>(payload.substr(0, size)), nullptr) << size;
   }
   // A flip within an element is another list, and must come out as that; all others are refused.
   for (size_t bit = 0; bit < 8 * payload.size(); bit++) {
     std::string flipped = payload;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-    const std::unique_ptr<Object> loaded = List::Load(flipped);
+    const std::unique_ptr<Object> loaded = LoadAs<List>(flipped);
     if (loaded != nullptr) {
       ASSERT_EQ(Payload(static_cast<const List&>(*loaded)), flipped) << bit;
     }

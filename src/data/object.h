@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/coding.h"
 
@@ -34,13 +35,20 @@ class Object {
   // Bytes of memory that the object holds, allocator rounding included. Looks at no more than
   // `samples` parts and scales up; 0 looks at all.
   virtual size_t MemoryBytes(size_t samples) const = 0;
-  // Allocations that freeing the object takes, roughly: large ones are freed by a helper thread.
+  // Allocations that freeing the object takes, roughly: large ones are freed by a helper thread. A
+  // clone takes about as many.
   virtual size_t FreeEffort() const = 0;
-  // An independent copy. Sealed blocks are shared, not copied.
+  // An independent copy, which may go to another thread. Sealed blocks are shared, not copied.
   virtual std::unique_ptr<Object> Clone() const = 0;
-  // Appends the object's payload for DUMP and snapshots: a format of its own per type, which begins
-  // with a version byte. The kind's load reads it.
-  virtual void Serialize(std::string* out) const = 0;
+  // Writes the object's payload for DUMP and snapshots: a format of its own per type, which begins
+  // with a version byte. The kind's load reads it. Has a checkpoint at least every few KiB, but for
+  // single values that are larger.
+  virtual void Encode(Encoder* out) const = 0;
+  // Appends the payload to a string.
+  void Serialize(std::string* out) const {
+    Encoder encoder(out);
+    Encode(&encoder);
+  }
 
  private:
   const ObjectType type_;
@@ -50,9 +58,19 @@ class Object {
 struct ObjectKind {
   ObjectType type;
   std::string_view name;  // the answer of TYPE
-  // Reads what Serialize wrote. Returns nullptr if the bytes are no such payload; never crashes,
-  // and allocates no more than a small multiple of the input.
-  std::unique_ptr<Object> (*load)(std::string_view payload);
+  // Reads what Encode wrote, up to the input's end or not that far. Returns nullptr if the bytes
+  // are no such payload; never crashes, and allocates no more than a small multiple of the input.
+  std::unique_ptr<Object> (*load)(Decoder* in);
+
+  // The same for a payload that is to be read whole.
+  std::unique_ptr<Object> Load(Decoder* in) const {
+    std::unique_ptr<Object> object = load(in);
+    return object != nullptr && in->ok() && in->done() ? std::move(object) : nullptr;
+  }
+  std::unique_ptr<Object> Load(std::string_view payload) const {
+    Decoder in(payload);
+    return Load(&in);
+  }
 };
 
 std::span<const ObjectKind> ObjectKinds();

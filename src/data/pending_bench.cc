@@ -109,5 +109,18 @@ void BM_DeliverAndAckOldestByAge(benchmark::State& state) {
 }
 BENCHMARK(BM_DeliverAndAckOldestByAge)->ArgName("pending")->Arg(100)->Arg(1'000'000);
 
+// What a snapshot does on the loop, and what the first change of each chunk costs afterwards.
+void BM_Clone(benchmark::State& state) {
+  PendingList list;
+  Fill(&list, static_cast<uint64_t>(state.range(0)));
+  for (auto _ : state) {
+    PendingList clone = list.Clone();
+    state.PauseTiming();
+    clone = PendingList();
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(BM_Clone)->ArgName("pending")->Arg(10'000)->Arg(10'000'000);
+
 }  // namespace
 }  // namespace runnel

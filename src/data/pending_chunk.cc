@@ -8,11 +8,37 @@
 namespace runnel {
 
 PendingChunk PendingChunk::Clone() const {
-  PendingChunk copy(begin_, capacity_);
-  std::copy_n(slots_.get() + first_, size_, copy.slots_.get());
+  PendingChunk copy;
+  copy.begin_ = begin_;
+  if (slots_ == nullptr) return copy;
+  if (holders_ == nullptr) {
+    holders_ = new std::atomic<uint32_t>(2);
+  } else {
+    holders_->fetch_add(1, std::memory_order_relaxed);
+  }
+  copy.slots_ = slots_;
+  copy.holders_ = holders_;
   copy.consumers_ = consumers_;
+  copy.capacity_ = capacity_;
+  copy.first_ = first_;
   copy.size_ = size_;
   return copy;
+}
+
+void PendingChunk::Unshare() {
+  if (holders_->load(std::memory_order_acquire) == 1) {
+    delete std::exchange(holders_, nullptr);
+  } else {
+    Resize(capacity_);
+  }
+}
+
+void PendingChunk::Release() {
+  if (holders_ != nullptr) {
+    if (holders_->fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    delete holders_;
+  }
+  delete[] slots_;
 }
 
 // The least key that an ID not below `id` could have, for an `id` that has none itself.
@@ -25,6 +51,7 @@ uint64_t PendingChunk::LeastKeyFrom(StreamId id) const {
 }
 
 bool PendingChunk::MoveBegin(StreamId begin) {
+  Own();
   const uint64_t shift = begin_.ms - begin.ms;
   const uint64_t last = size_ == 0 ? 0 : slots_[first_ + size_ - 1u].key;
   if (begin.seq >> 32 != begin_.seq >> 32 || shift + (last >> 32) >= UINT32_MAX) return false;
@@ -47,7 +74,8 @@ bool PendingChunk::MakeRoomBehind() {
   // The window of a queue has come to the end of its room. It moves back to the start if that wins
   // a good part of the room, so that each record is moved a few times at most.
   if (first_ >= capacity_ / 4) {
-    std::copy_n(slots_.get() + first_, size_, slots_.get());
+    Own();  // which moves it back already if the records were shared
+    if (first_ > 0) std::copy_n(slots_ + first_, size_, slots_);
     first_ = 0;
     return true;
   }
@@ -59,6 +87,7 @@ bool PendingChunk::MakeRoomBehind() {
 void PendingChunk::Insert(size_t index, StreamId id, const PendingRecord& record) {
   ASSERT(size_ < kMostRecords && Fits(id));
   if (size_ == capacity_) Resize(std::min(size_t{2} * capacity_, kMostRecords));
+  Own();
   // The shorter side moves, if both have room.
   Slot* const first = &slots_[first_];
   const bool room_behind = first_ + size_ < capacity_;
@@ -74,6 +103,7 @@ void PendingChunk::Insert(size_t index, StreamId id, const PendingRecord& record
 }
 
 void PendingChunk::Erase(size_t index) {
+  Own();
   Slot* const first = &slots_[first_];
   if (index < size_ / 2u) {
     std::move_backward(first, first + index, first + index + 1);
@@ -104,6 +134,7 @@ bool PendingChunk::Absorb(const PendingChunk& next) {
     return false;
   }
   if (first_ + size > capacity_) Resize(std::bit_ceil(size));
+  Own();
   const uint64_t shift = (next.begin_.ms - begin_.ms) << 32;
   for (size_t i = 0; i < next.size_; i++) {
     Slot& slot = slots_[first_ + size_ + i];
@@ -121,9 +152,11 @@ void PendingChunk::Shrink(size_t capacity) {
 }
 
 void PendingChunk::Resize(size_t capacity) {
-  auto slots = std::make_unique_for_overwrite<Slot[]>(capacity);
-  if (size_ > 0) std::copy_n(slots_.get() + first_, size_, slots.get());
-  slots_ = std::move(slots);
+  Slot* const slots = new Slot[capacity];
+  if (size_ > 0) std::copy_n(slots_ + first_, size_, slots);
+  Release();
+  slots_ = slots;
+  holders_ = nullptr;
   capacity_ = static_cast<uint16_t>(capacity);
   first_ = 0;
 }

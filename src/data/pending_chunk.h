@@ -1,10 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
+#include <utility>
 
 #include "base/stream_id.h"
 
@@ -29,6 +30,9 @@ struct PendingRecord {
 // The records lie somewhere in the room that the chunk has. A record taken out of the middle closes
 // the gap at once, on the shorter side: a kilobyte on average, cheaper than keeping dead records
 // and clearing them away later.
+//
+// A clone shares the records until one of the two is changed, which takes a copy first. The two may
+// belong to different threads from then on.
 class PendingChunk {
  public:
   static constexpr size_t kMostRecords = 128;
@@ -37,6 +41,20 @@ class PendingChunk {
   PendingChunk() = default;  // for containers; holds nothing and takes nothing
   // An empty chunk with room for `capacity` <= kMostRecords records.
   PendingChunk(StreamId begin, size_t capacity) : begin_(begin) { Resize(capacity); }
+  PendingChunk(PendingChunk&& other) noexcept { *this = std::move(other); }
+  PendingChunk& operator=(PendingChunk&& other) noexcept {
+    if (this == &other) return *this;
+    Release();
+    slots_ = std::exchange(other.slots_, nullptr);
+    holders_ = std::exchange(other.holders_, nullptr);
+    begin_ = other.begin_;
+    consumers_ = other.consumers_;
+    capacity_ = std::exchange(other.capacity_, uint16_t{0});
+    first_ = std::exchange(other.first_, uint16_t{0});
+    size_ = std::exchange(other.size_, uint16_t{0});
+    return *this;
+  }
+  ~PendingChunk() { Release(); }
   PendingChunk Clone() const;
 
   StreamId begin() const { return begin_; }
@@ -55,6 +73,7 @@ class PendingChunk {
   }
   const PendingRecord& operator[](size_t index) const { return slots_[first_ + index].record; }
   void Replace(size_t index, const PendingRecord& record) {
+    Own();
     slots_[first_ + index].record = record;
     consumers_ |= BitOf(record.consumer);
   }
@@ -62,7 +81,7 @@ class PendingChunk {
   // The index of the first record whose ID is not below `id`; size() if there is none.
   size_t LowerBound(StreamId id) const {
     const uint64_t key = Fits(id) && begin_ <= id ? KeyOf(id) : LeastKeyFrom(id);
-    const Slot* const first = slots_.get() + first_;
+    const Slot* const first = slots_ + first_;
     const Slot* const found =
         std::lower_bound(first, first + size_, key,
                          [](const Slot& slot, uint64_t sought) { return slot.key < sought; });
@@ -85,6 +104,7 @@ class PendingChunk {
   bool MakeRoomBehind();
   // Adds a record behind all others. REQUIRES: Fits(id), and MakeRoomBehind() just said true.
   void Append(StreamId id, const PendingRecord& record) {
+    Own();
     slots_[first_ + size_] = {KeyOf(id), record};
     size_++;
     consumers_ |= BitOf(record.consumer);
@@ -116,8 +136,17 @@ class PendingChunk {
   uint64_t KeyOf(StreamId id) const { return (id.ms - begin_.ms) << 32 | (id.seq & UINT32_MAX); }
   uint64_t LeastKeyFrom(StreamId id) const;
   void Resize(size_t capacity);
+  // Before the records are changed.
+  void Own() {
+    if (holders_ != nullptr) Unshare();
+  }
+  void Unshare();
+  void Release();
 
-  std::unique_ptr<Slot[]> slots_;
+  Slot* slots_ = nullptr;
+  // How many chunks share slots_, counted beside them so that an unshared chunk, which has none,
+  // pays one test and no room. It is made by the first clone, from a const chunk.
+  mutable std::atomic<uint32_t>* holders_ = nullptr;
   StreamId begin_;
   uint64_t consumers_ = 0;  // bit c % 64 is set if consumer c may have a record here
   uint16_t capacity_ = 0;
@@ -127,6 +156,7 @@ class PendingChunk {
 
 template <class Erased>
 void PendingChunk::EraseAllOf(ConsumerIndex consumer, Erased erased) {
+  Own();
   size_t kept = 0;
   consumers_ = 0;
   for (size_t i = 0; i < size_; i++) {

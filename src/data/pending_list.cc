@@ -339,6 +339,7 @@ void PendingList::Serialize(Encoder* out) const {
       }
       out->Varint(record.deliveries);
     }
+    out->Checkpoint();
   }
 }
 

@@ -7,7 +7,9 @@
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace runnel {
@@ -69,10 +71,15 @@ void ExpectSameOfConsumer(const PendingList& list, const NaiveList& naive, Consu
   ASSERT_FALSE(at.valid());
 }
 
-PendingList Reloaded(const PendingList& list) {
+std::string Payload(const PendingList& list) {
   std::string payload;
   Encoder out(&payload);
   list.Serialize(&out);
+  return payload;
+}
+
+PendingList Reloaded(const PendingList& list) {
+  const std::string payload = Payload(list);
   Decoder in(payload);
   PendingList loaded;
   EXPECT_TRUE(loaded.Load(&in, 1000));
@@ -274,6 +281,60 @@ TEST(PendingListTest, DistantIdsDoNotTakeAChunkEach) {
     list.Put({i << 40, 0}, 0, 1, 1);
   }
   EXPECT_LT(list.MemoryBytes(), kCount * 300);
+}
+
+// Clones share records until one of the two changes; here both do, and older clones outlive younger
+// ones.
+TEST(PendingListTest, ClonesKeepWhatTheyHeld) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Machine machine(seed, seed == 3);
+    std::vector<std::pair<PendingList, std::string>> clones;
+    std::mt19937_64 random(seed);
+    for (int i = 0; i < 10'000; i++) {
+      machine.Step();
+      if (random() % 200 == 0) {
+        PendingList clone = machine.list().Clone();
+        std::string held = Payload(clone);
+        EXPECT_EQ(held, Payload(machine.list()));
+        if (random() % 2 == 0 && !clone.empty()) {
+          clone.Remove(clone.first_id());
+          clone.Put(clone.empty() ? StreamId{1, 1} : clone.last_id(), 7, 7, 7);
+          held = Payload(clone);
+        }
+        clones.emplace_back(std::move(clone), std::move(held));
+      }
+      if (clones.size() > 5) {
+        const size_t gone = random() % clones.size();
+        EXPECT_EQ(Payload(clones[gone].first), clones[gone].second);
+        clones.erase(clones.begin() + static_cast<long>(gone));
+      }
+    }
+    for (const auto& [clone, held] : clones) {
+      EXPECT_EQ(Payload(clone), held);
+    }
+  }
+}
+
+// A clone is let go by another thread at any time.
+TEST(PendingListTest, ClonesMayGoInAnotherThread) {
+  PendingList list;
+  for (uint64_t i = 0; i < 50'000; i++) {
+    list.Put({i, 0}, 1, 1, 1);
+  }
+  for (int round = 0; round < 5; round++) {
+    PendingList clone = list.Clone();
+    const std::string before = Payload(list);
+    std::string meanwhile;
+    std::thread other([&] {
+      meanwhile = Payload(clone);
+      clone = PendingList();
+    });
+    for (uint64_t i = 0; i < 50'000; i += 3) {
+      list.Put({i, 0}, 2, round, 1);
+    }
+    other.join();
+    EXPECT_EQ(meanwhile, before);
+  }
 }
 
 TEST(PendingListTest, DamagedPayloadsAreRefusedOrSound) {

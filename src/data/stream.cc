@@ -258,43 +258,41 @@ StreamId ReadId(Decoder* in) {
 
 }  // namespace
 
-void Stream::Serialize(std::string* out) const {
-  Encoder encoder(out);
-  encoder.Byte(kVersion);
-  WriteId(&encoder, last_id_);
-  WriteId(&encoder, max_deleted_id_);
-  encoder.Varint(entries_added_);
-  log_.Serialize(&encoder);
-  encoder.Varint(groups_.size());
+void Stream::Encode(Encoder* out) const {
+  out->Byte(kVersion);
+  WriteId(out, last_id_);
+  WriteId(out, max_deleted_id_);
+  out->Varint(entries_added_);
+  log_.Serialize(out);
+  out->Varint(groups_.size());
   for (const auto& [name, group] : groups_) {
-    group->Serialize(&encoder);
+    group->Serialize(out);
   }
-  encoder.Byte(idempotence_ ? 1 : 0);
-  if (idempotence_) idempotence_->Serialize(&encoder);
+  out->Byte(idempotence_ ? 1 : 0);
+  if (idempotence_) idempotence_->Serialize(out);
 }
 
-std::unique_ptr<Object> Stream::Load(std::string_view payload) {
-  Decoder in(payload);
-  if (in.Byte() != kVersion) return nullptr;
+std::unique_ptr<Object> Stream::Load(Decoder* in) {
+  if (in->Byte() != kVersion) return nullptr;
   auto stream = std::make_unique<Stream>();
-  stream->last_id_ = ReadId(&in);
-  stream->max_deleted_id_ = ReadId(&in);
-  stream->entries_added_ = in.Varint();
-  if (!stream->log_.Load(&in) || stream->log_.newest_id() > stream->last_id_ ||
+  stream->last_id_ = ReadId(in);
+  stream->max_deleted_id_ = ReadId(in);
+  stream->entries_added_ = in->Varint();
+  if (!stream->log_.Load(in) || stream->log_.newest_id() > stream->last_id_ ||
       stream->entries_added_ < stream->length()) {
     return nullptr;
   }
-  const uint64_t groups = in.Count(1);
+  const uint64_t groups = in->Count(1);
   for (uint64_t i = 0; i < groups; i++) {
-    std::unique_ptr<ConsumerGroup> group = ConsumerGroup::Load(&in);
+    std::unique_ptr<ConsumerGroup> group = ConsumerGroup::Load(in);
     if (!group || stream->FindGroup(group->name()) != nullptr) return nullptr;
     stream->groups_.emplace(group->name(), std::move(group));
   }
-  if (in.Byte() != 0) {
-    stream->idempotence_ = Idempotence::Load(&in);
+  if (in->Byte() != 0) {
+    stream->idempotence_ = Idempotence::Load(in);
     if (!stream->idempotence_) return nullptr;
   }
-  if (!in.ok() || !in.done()) return nullptr;
+  if (!in->ok()) return nullptr;
   return stream;
 }
 

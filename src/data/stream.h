@@ -43,8 +43,8 @@ class Stream final : public Object {
   using Groups = absl::btree_map<std::string, std::unique_ptr<ConsumerGroup>, std::less<>>;
 
   Stream() : Object(kType) {}
-  // Reads what Serialize wrote; nullptr if the bytes are no such payload.
-  static std::unique_ptr<Object> Load(std::string_view payload);
+  // Reads what Encode wrote; nullptr if the bytes are no such payload.
+  static std::unique_ptr<Object> Load(Decoder* in);
 
   // --- Entries ---
 
@@ -157,7 +157,7 @@ class Stream final : public Object {
   size_t MemoryBytes(size_t samples) const override;
   size_t FreeEffort() const override;
   std::unique_ptr<Object> Clone() const override;
-  void Serialize(std::string* out) const override;
+  void Encode(Encoder* out) const override;
 
  private:
   bool IsPending(StreamId id) const;

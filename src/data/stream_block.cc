@@ -323,7 +323,7 @@ std::optional<LoadedStreamBlock> LoadStreamBlock(std::string_view payload, size_
   const uint64_t base_seq = in.Fixed<uint64_t>();
   std::vector<uint32_t> fields(entries);
   for (size_t k = 0; k < entries; k++) {
-    const size_t offset = payload.size() - in.remaining();
+    const size_t offset = static_cast<size_t>(in.position());
     const uint64_t ms = in.Varint();
     const int64_t seq = in.Signed();
     const StreamId id = {base_ms + ms, base_seq + static_cast<uint64_t>(seq)};

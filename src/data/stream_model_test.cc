@@ -11,6 +11,7 @@
 
 #include "data/stream.h"
 #include "data/stream_model.h"
+#include "data/testing.h"
 
 // Drives streams through random changes, beside a model of maps that says what each of them means,
 // and compares everything that can be asked.
@@ -425,7 +426,7 @@ void RunMachine(uint64_t seed, int steps) {
     if (step % 5000 == 0) {
       left_behind = machine.Replace(AsStream(machine.stream().Clone()));
     } else {
-      left_behind = machine.Replace(AsStream(Stream::Load(payload)));
+      left_behind = machine.Replace(AsStream(LoadAs<Stream>(payload)));
     }
     ASSERT_EQ(Serialized(machine.stream()), payload);
   }
@@ -451,7 +452,7 @@ TEST(StreamModelTest, StoredFormDoesNotDependOnRestarts) {
       if (step % 777 != 0) continue;
       const std::string payload = Serialized(restarted.stream());
       ASSERT_EQ(payload, Serialized(straight.stream()));
-      restarted.Replace(AsStream(Stream::Load(payload)));
+      restarted.Replace(AsStream(LoadAs<Stream>(payload)));
     }
   }
 }
@@ -470,7 +471,7 @@ TEST(StreamModelTest, DamagedPayloadsAreRefusedOrSound) {
       damaged[random() % damaged.size()] = static_cast<char>(random());
     }
     if (round % 4 == 0) damaged.resize(random() % damaged.size());
-    const std::unique_ptr<Object> loaded = Stream::Load(damaged);
+    const std::unique_ptr<Object> loaded = LoadAs<Stream>(damaged);
     if (!loaded) continue;
     sound++;
     // Whatever it is, it can be walked, stored and loaded again.
@@ -482,7 +483,7 @@ TEST(StreamModelTest, DamagedPayloadsAreRefusedOrSound) {
     }
     ASSERT_EQ(count, stream.length());
     const std::string again = Serialized(stream);
-    const std::unique_ptr<Object> twice = Stream::Load(again);
+    const std::unique_ptr<Object> twice = LoadAs<Stream>(again);
     ASSERT_NE(twice, nullptr);
     ASSERT_EQ(Serialized(static_cast<const Stream&>(*twice)), again);
   }
@@ -495,10 +496,10 @@ TEST(StreamModelTest, TruncatedPayloadsAreRefused) {
     machine.Step();
   }
   const std::string payload = Serialized(machine.stream());
-  ASSERT_NE(Stream::Load(payload), nullptr);
-  EXPECT_EQ(Stream::Load(payload + '\0'), nullptr);
+  ASSERT_NE(LoadAs<Stream>(payload), nullptr);
+  EXPECT_EQ(LoadAs<Stream>(payload + '\0'), nullptr);
   for (size_t size = 0; size < payload.size(); size++) {
-    ASSERT_EQ(Stream::Load(payload.substr(0, size)), nullptr) << size;
+    ASSERT_EQ(LoadAs<Stream>(payload.substr(0, size)), nullptr) << size;
   }
 }
 

@@ -53,18 +53,18 @@ std::unique_ptr<Object> StringObject::Clone() const {
   return copy;
 }
 
-void StringObject::Serialize(std::string* out) const {
-  Encoder encoder(out);
-  encoder.Byte(kVersion);
-  encoder.Byte(edited_ ? 1 : 0);
-  out->append(value_);
+void StringObject::Encode(Encoder* out) const {
+  out->Byte(kVersion);
+  out->Byte(edited_ ? 1 : 0);
+  out->Raw(value_);
 }
 
-std::unique_ptr<Object> StringObject::Load(std::string_view payload) {
-  if (payload.size() < 2 || payload[0] != kVersion || payload[1] < 0 || payload[1] > 1)
-    return nullptr;
-  auto object = std::make_unique<StringObject>(payload.substr(2));
-  object->edited_ = payload[1] == 1;
+std::unique_ptr<Object> StringObject::Load(Decoder* in) {
+  const uint8_t version = in->Byte();
+  const uint8_t edited = in->Byte();
+  if (!in->ok() || version != kVersion || edited > 1) return nullptr;
+  auto object = std::make_unique<StringObject>(in->Rest());
+  object->edited_ = edited == 1;
   return object;
 }
 

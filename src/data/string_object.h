@@ -27,10 +27,11 @@ class StringObject final : public Object {
 
   std::string_view encoding() const override;
   size_t MemoryBytes(size_t samples) const override;
-  size_t FreeEffort() const override { return 1; }
+  // Giving back the pages of a large buffer takes time, too.
+  size_t FreeEffort() const override { return 1 + value_.capacity() / 4096; }
   std::unique_ptr<Object> Clone() const override;
-  void Serialize(std::string* out) const override;
-  static std::unique_ptr<Object> Load(std::string_view payload);
+  void Encode(Encoder* out) const override;
+  static std::unique_ptr<Object> Load(Decoder* in);
 
  private:
   std::string value_;

@@ -108,14 +108,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const runnel::ObjectKind* kind = runnel::FindObjectKind(static_cast<runnel::ObjectType>(data[0]));
   if (kind == nullptr) return 0;
   const std::unique_ptr<Object> object =
-      kind->load({reinterpret_cast<const char*>(data + 1), size - 1});
+      kind->Load(std::string_view(reinterpret_cast<const char*>(data + 1), size - 1));
   if (object == nullptr) return 0;
 
   CHECK(object->type() == kind->type);
   CHECK(object->MemoryBytes(0) > 0);
   CHECK(!object->encoding().empty());
   const std::string payload = Serialized(*object);
-  const std::unique_ptr<Object> again = kind->load(payload);
+  const std::unique_ptr<Object> again = kind->Load(payload);
   CHECK(again != nullptr);
   CHECK(Serialized(*again) == payload);
 
