@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/compression.h"
+#include "base/position.h"
+
+// The bytes of a snapshot, format version 1. README.md draws them.
+
+namespace runnel::snapshot {
+
+inline constexpr uint8_t kFormatVersion = 1;
+inline constexpr size_t kHeaderBytes = 48;
+inline constexpr size_t kSectionHeaderBytes = 32;
+inline constexpr size_t kFooterBytes = 48;
+// No section holds more before compression.
+inline constexpr size_t kMaxSectionBytes = size_t{1} << 20;
+// The largest piece of a key that leaves room for its length.
+inline constexpr size_t kMaxPieceBytes = kMaxSectionBytes - 10;
+
+// What the file says of itself at its beginning.
+struct SnapshotInfo {
+  // The state is that after all of the journal before this position...
+  Position position = 0;
+  // ...whose last frame had this epoch.
+  uint64_t epoch = 0;
+  int64_t created_ms = 0;  // Unix time
+  uint32_t databases = 0;
+
+  bool operator==(const SnapshotInfo&) const = default;
+};
+
+// What it says at its end.
+struct SnapshotTotals {
+  uint64_t sections = 0;
+  uint64_t keys = 0;
+  uint64_t raw_bytes = 0;   // of the sections, uncompressed
+  uint64_t file_bytes = 0;  // of the whole file
+
+  bool operator==(const SnapshotTotals&) const = default;
+};
+
+struct SectionHeader {
+  Codec codec = Codec::kNone;
+  uint32_t stored_bytes = 0;
+  uint32_t raw_bytes = 0;
+  uint64_t number = 0;  // counted from 0
+  uint64_t checksum = 0;
+};
+
+// Each appends its bytes. `seed` is what EncodeHeader returned: it makes the checksums of sections
+// and footer this file's own, so that a block of another snapshot in their place is found.
+uint64_t EncodeHeader(const SnapshotInfo& info, std::string* out);
+void EncodeSectionHeader(const SectionHeader& header, std::string_view stored, uint64_t seed,
+                         std::string* out);
+void EncodeFooter(const SnapshotTotals& totals, uint64_t seed, std::string* out);
+
+enum class HeaderKind {
+  kGood,
+  kNewer,    // of a later format version
+  kDamaged,  // anything else
+};
+// `input` are the first kHeaderBytes of a file, or fewer if it is shorter. `*version` is set unless
+// the file is no snapshot at all.
+HeaderKind DecodeHeader(std::string_view input, SnapshotInfo* info, uint64_t* seed,
+                        uint8_t* version);
+// False if these are no kSectionHeaderBytes of a section header. What it says is not verified
+// before CheckSection has been asked.
+bool DecodeSectionHeader(std::string_view input, SectionHeader* header);
+bool CheckSection(std::string_view input, const SectionHeader& header, std::string_view stored,
+                  uint64_t seed);
+// False unless these are the kFooterBytes of a footer, with a good checksum.
+bool DecodeFooter(std::string_view input, uint64_t seed, SnapshotTotals* totals);
+
+}  // namespace runnel::snapshot

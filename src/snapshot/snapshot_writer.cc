@@ -1,0 +1,141 @@
+#include "snapshot/snapshot_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "data/entry.h"
+#include "snapshot/files.h"
+
+namespace runnel::snapshot {
+namespace {
+
+// So much is synced at a time, so that the disk has work from the beginning and the last sync does
+// not hold up everybody else's.
+constexpr uint64_t kBytesPerSync = uint64_t{32} << 20;
+
+}  // namespace
+
+SnapshotWriter::SnapshotWriter(Disk* disk, std::string directory, const SnapshotInfo& info)
+    : disk_(disk), directory_(std::move(directory)), info_(info) {}
+
+SnapshotWriter::~SnapshotWriter() {
+  if (!is_temporary_) return;
+  file_.reset();
+  const Status removed = disk_->Remove(TemporaryPath(directory_, info_.position));
+  if (!removed.ok() && removed.error_number() != ENOENT) {
+    LogWarning("snapshot: what was begun is left behind: {}", removed.message());
+  }
+}
+
+void SnapshotWriter::Check(Status status) {
+  if (status_.ok()) status_ = std::move(status);
+}
+
+void SnapshotWriter::Open() {
+  Check(disk_->CreateDirectory(directory_));
+  if (status_.ok()) Check(disk_->SyncDirectory(ParentOf(directory_)));
+  if (!status_.ok()) return;
+  is_temporary_ = true;  // perhaps even if this fails
+  auto file = disk_->Open(TemporaryPath(directory_, info_.position), OpenMode::kCreate);
+  if (!file.ok()) return Check(file.status());
+  file_ = std::move(*file);
+  std::string header;
+  seed_ = EncodeHeader(info_, &header);
+  Write(header);
+}
+
+void SnapshotWriter::Write(std::string_view bytes) {
+  if (!status_.ok()) return;
+  Check(file_->WriteAt(totals_.file_bytes, bytes));
+  totals_.file_bytes += bytes.size();
+  if (status_.ok() && totals_.file_bytes - synced_ >= kBytesPerSync) {
+    Check(file_->Sync());
+    synced_ = totals_.file_bytes;
+  }
+}
+
+void SnapshotWriter::Add(uint32_t db, std::string_view name, int64_t expire_at_ms,
+                         const Object& value) {
+  if (!status_.ok()) return;
+  gathered_.clear();
+  Encoder encoder(&gathered_, this);
+  encoder.Varint(db);
+  encoder.Byte(static_cast<uint8_t>(value.type()));
+  encoder.Byte(expire_at_ms != kNoExpiry ? 1 : 0);
+  if (expire_at_ms != kNoExpiry) encoder.Signed(expire_at_ms);
+  encoder.Bytes(name);
+  value.Encode(&encoder);
+  if (gathered_.size() > kMaxPieceBytes) {
+    Take(gathered_);
+    gathered_.clear();
+  }
+  AddPiece(gathered_, false);
+  totals_.keys++;
+}
+
+void SnapshotWriter::Take(std::string_view bytes) {
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kMaxPieceBytes))) {
+    AddPiece(bytes.substr(0, kMaxPieceBytes), true);
+  }
+}
+
+// A piece lies in one section.
+void SnapshotWriter::AddPiece(std::string_view bytes, bool more) {
+  const uint64_t length = bytes.size() << 1 | (more ? 1 : 0);
+  if (section_.size() + VarintSize(length) + bytes.size() > kMaxSectionBytes) WriteSection();
+  Encoder encoder(&section_);
+  encoder.Varint(length);
+  encoder.Raw(bytes);
+}
+
+void SnapshotWriter::WriteSection() {
+  ASSERT(section_.size() <= kMaxSectionBytes);
+  if (status_.ok()) {
+    SectionHeader header;
+    std::string_view stored;
+    header.codec = Compress(Codec::kLz4, section_, &compressed_, &stored);
+    header.stored_bytes = static_cast<uint32_t>(stored.size());
+    header.raw_bytes = static_cast<uint32_t>(section_.size());
+    header.number = totals_.sections++;
+    totals_.raw_bytes += section_.size();
+    head_.clear();
+    EncodeSectionHeader(header, stored, seed_, &head_);
+    Write(head_);
+    Write(stored);
+  }
+  section_.clear();
+}
+
+void SnapshotWriter::Finish() {
+  if (!section_.empty()) WriteSection();
+  SnapshotTotals totals = totals_;
+  totals.file_bytes += kFooterBytes;
+  std::string footer;
+  EncodeFooter(totals, seed_, &footer);
+  Write(footer);
+  if (status_.ok()) Check(file_->Sync());
+  if (!status_.ok()) return;
+  file_.reset();
+  Check(disk_->Rename(TemporaryPath(directory_, info_.position),
+                      SnapshotPath(directory_, info_.position)));
+  if (!status_.ok()) return;
+  is_temporary_ = false;
+  Check(disk_->SyncDirectory(directory_));
+  if (status_.ok()) RemoveOlder();
+}
+
+// What cannot be removed now is tried again after the next snapshot.
+void SnapshotWriter::RemoveOlder() {
+  const auto positions = ListSnapshots(*disk_, directory_);
+  if (!positions.ok()) return LogWarning("snapshot: {}", positions.message());
+  for (const Position position : *positions) {
+    if (position == info_.position) continue;
+    const Status removed = disk_->Remove(SnapshotPath(directory_, position));
+    if (!removed.ok()) LogWarning("snapshot: {}", removed.message());
+  }
+}
+
+}  // namespace runnel::snapshot

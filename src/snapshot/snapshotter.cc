@@ -1,0 +1,155 @@
+#include "snapshot/snapshotter.h"
+
+#include <atomic>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "base/assert.h"
+#include "snapshot/snapshot_writer.h"
+
+namespace runnel::snapshot {
+namespace {
+
+// A batch goes to the worker when it has so much, even in the middle of a turn, so that a flush of
+// millions of keys does not pile up here.
+constexpr size_t kBatchKeys = 1000;
+constexpr size_t kBatchBytes = size_t{1} << 20;
+// Of a value that is made of many parts, as many are measured.
+constexpr size_t kSamples = 5;
+
+}  // namespace
+
+// What the worker knows of a snapshot. It outlives the snapshotter if that goes first.
+struct Snapshotter::Run {
+  // The worker's. Destroyed by its last job.
+  std::optional<SnapshotWriter> writer;
+  // Set by the loop: what is still to come is not written any more, only freed.
+  std::atomic<bool> aborted{false};
+  std::string why;  // it was aborted; set before
+  // Told by the worker.
+  std::atomic<uint64_t> written_bytes{0};
+};
+
+Snapshotter::Snapshotter(Disk* disk, Worker* worker, Keyspace* keyspace, std::string directory)
+    : disk_(disk), worker_(worker), keyspace_(keyspace), directory_(std::move(directory)) {}
+
+Snapshotter::~Snapshotter() {
+  *alive_ = false;
+  if (busy()) Abort("the server ends");
+}
+
+void Snapshotter::Begin(SnapshotInfo info, Done done) {
+  CHECK(!busy());
+  info.databases = keyspace_->databases();
+  run_ = std::make_shared<Run>();
+  run_->writer.emplace(disk_, directory_, info);
+  done_ = std::move(done);
+  keys_ = 0;
+  captured_ = 0;
+  for (uint32_t db = 0; db < info.databases; db++) {
+    keys_ += keyspace_->size(db);
+  }
+  keyspace_->BeginCapture(this);
+  worker_->Run([run = run_] { run->writer->Open(); }, [] {});
+}
+
+void Snapshotter::Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
+                       std::unique_ptr<Object> value) {
+  captured_++;
+  batch_.bytes += sizeof(Key) + name.size() + value->MemoryBytes(kSamples);
+  batch_.keys.push_back({db, expire_at_ms, std::string(name), std::move(value)});
+  if (batch_.keys.size() >= kBatchKeys || batch_.bytes >= kBatchBytes) HandOver();
+}
+
+bool Snapshotter::Step(size_t effort) {
+  if (!keyspace_->capturing() || run_ == nullptr) return false;
+  const bool ended = waiting_bytes_ < kMaxWaitingBytes && keyspace_->CaptureSome(effort);
+  HandOver();
+  if (ended) HandOverLast();
+  return !ended && waiting_bytes_ < kMaxWaitingBytes;
+}
+
+void Snapshotter::HandOver() {
+  if (batch_.keys.empty()) return;
+  waiting_bytes_ += batch_.bytes;
+  struct Job {
+    Batch batch;
+    Status status;
+  };
+  auto job = std::make_shared<Job>();
+  job->batch = std::exchange(batch_, Batch());
+  worker_->Run(
+      [run = run_, job] {
+        for (const Key& key : job->batch.keys) {
+          if (run->aborted.load(std::memory_order_relaxed)) break;
+          run->writer->Add(key.db, key.name, key.expire_at_ms, *key.value);
+        }
+        job->batch.keys.clear();
+        run->written_bytes = run->writer->totals().file_bytes;
+        job->status = run->writer->status();
+      },
+      [this, job, alive = alive_] {
+        if (*alive) OnWritten(job->batch.bytes, job->status);
+      });
+}
+
+// The worker's last job: the end of the snapshot, good or bad.
+void Snapshotter::HandOverLast() {
+  ending_ = true;
+  struct Job {
+    Status status;
+    SnapshotTotals totals;
+  };
+  auto job = std::make_shared<Job>();
+  worker_->Run(
+      [run = run_, job] {
+        if (run->aborted) {
+          job->status = run->writer->status();
+          if (job->status.ok()) job->status = Status::Error(run->why);
+        } else {
+          run->writer->Finish();
+          job->status = run->writer->status();
+          job->totals = run->writer->totals();
+        }
+        run->writer.reset();
+      },
+      [this, job, alive = alive_] {
+        if (*alive) OnFinished(job->status, job->totals);
+      });
+}
+
+void Snapshotter::OnWritten(size_t bytes, const Status& status) {
+  waiting_bytes_ -= bytes;
+  if (!status.ok()) Abort(status.message());
+}
+
+void Snapshotter::OnFinished(const Status& status, const SnapshotTotals& totals) {
+  run_.reset();
+  ending_ = false;
+  ASSERT(waiting_bytes_ == 0);
+  // `done` may begin the next one.
+  std::exchange(done_, nullptr)(status, totals);
+}
+
+void Snapshotter::Abort(const std::string& why) {
+  if (run_ == nullptr || run_->aborted) return;
+  keyspace_->EndCapture();
+  run_->why = why;
+  run_->aborted = true;
+  HandOver();
+  if (!ending_) HandOverLast();
+}
+
+void Snapshotter::RunToEnd() {
+  while (busy()) {
+    if (!Step(std::numeric_limits<size_t>::max())) worker_->Drain();
+  }
+}
+
+Snapshotter::Progress Snapshotter::progress() const {
+  if (run_ == nullptr) return {};
+  return {keys_, captured_, run_->written_bytes.load(std::memory_order_relaxed)};
+}
+
+}  // namespace runnel::snapshot

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/keyspace.h"
+#include "env/disk.h"
+#include "env/worker.h"
+#include "snapshot/format.h"
+
+namespace runnel::snapshot {
+
+// Takes snapshots of a keyspace that goes on changing, without a pause and without a second
+// process. The loop walks over the keys in small steps and captures their values as clones, which
+// share what is sealed; a value that is about to change before the walk reached it is captured
+// first, by the keyspace. A worker writes what was captured and frees it.
+//
+// All calls come from the loop's thread.
+class Snapshotter : private KeyspaceCapture {
+ public:
+  // What became of a snapshot. When the status is good, the snapshot outlives a power cut.
+  using Done = std::function<void(const Status& status, const SnapshotTotals& totals)>;
+
+  // The walk stops while values of more than so many bytes wait to be written. (What is captured
+  // because it changes does not wait, but shares its blocks.)
+  static constexpr size_t kMaxWaitingBytes = size_t{8} << 20;
+
+  // All outlive the snapshotter. The worker should have nothing else to do that is urgent: a
+  // snapshot takes it for as long as the disk takes.
+  Snapshotter(Disk* disk, Worker* worker, Keyspace* keyspace, std::string directory);
+  // Gives up a snapshot that is being taken; its Done is not called. What the worker still has to
+  // do for it does not need the snapshotter.
+  ~Snapshotter() override;
+  Snapshotter(const Snapshotter&) = delete;
+  Snapshotter& operator=(const Snapshotter&) = delete;
+
+  // Begins a snapshot of the state that the keyspace has now; `info` says which that is (databases
+  // is filled in). `done` is called once, later. REQUIRES: !busy().
+  void Begin(SnapshotInfo info, Done done);
+
+  // Goes on with the walk for about `effort` allocations (Keyspace::CaptureSome), and hands what
+  // was captured to the worker. Call it once in every turn while busy(). Returns whether it could
+  // go on at once; if not, it waits for the worker, or there is nothing to do.
+  bool Step(size_t effort);
+
+  // From Begin until `done` is called.
+  bool busy() const { return run_ != nullptr; }
+
+  // Gives the snapshot up, if there is one: `done` is called later with a failure that says `why`.
+  void Abort(const std::string& why);
+
+  // Goes on until nothing is to do any more, `done` called. Blocks: for the end of the process.
+  void RunToEnd();
+
+  // Of the snapshot that is being taken; of nothing otherwise. Keys that there were at the
+  // beginning, that were captured, and bytes that were written.
+  struct Progress {
+    uint64_t keys = 0;
+    uint64_t captured = 0;
+    uint64_t written_bytes = 0;
+  };
+  Progress progress() const;
+
+ private:
+  // Values of one key that was captured, on its way to the worker.
+  struct Key {
+    uint32_t db;
+    int64_t expire_at_ms;
+    std::string name;
+    std::unique_ptr<Object> value;
+  };
+  struct Batch {
+    std::vector<Key> keys;
+    size_t bytes = 0;
+  };
+  struct Run;
+
+  void Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
+            std::unique_ptr<Object> value) override;
+  void HandOver();
+  void HandOverLast();
+  void OnWritten(size_t bytes, const Status& status);
+  void OnFinished(const Status& status, const SnapshotTotals& totals);
+
+  Disk* const disk_;
+  Worker* const worker_;
+  Keyspace* const keyspace_;
+  const std::string directory_;
+
+  std::shared_ptr<Run> run_;  // null when not busy
+  Done done_;
+  Batch batch_;
+  size_t waiting_bytes_ = 0;  // that the worker has not written yet
+  bool ending_ = false;       // the worker has been told that no more comes
+  uint64_t keys_ = 0;
+  uint64_t captured_ = 0;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace runnel::snapshot

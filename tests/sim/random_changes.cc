@@ -1,0 +1,120 @@
+#include "tests/sim/random_changes.h"
+
+#include <limits>
+
+#include "data/list.h"
+#include "data/stream.h"
+#include "data/string_object.h"
+
+namespace runnel::sim {
+namespace {
+
+// The key as a T, made if there is none; nullptr if it holds something else.
+template <class T>
+T* Have(Keyspace& keyspace, const KeyRef& key) {
+  if (keyspace.Find(key) == nullptr) keyspace.Put(key, std::make_unique<T>());
+  return keyspace.MutableIf<T>(key);
+}
+
+}  // namespace
+
+void RandomChanges::Make(Keyspace& keyspace) {
+  const std::string name = std::string(1, "slxk"[Below(4)]) + std::to_string(Below(8));
+  const KeyRef key(static_cast<uint32_t>(Below(keyspace.databases())), name);
+  if (Below(8) == 0) return ChangeKeys(keyspace, key);
+  switch (name[0]) {
+    case 's':
+      return ChangeStrings(keyspace, key);
+    case 'l':
+      return ChangeLists(keyspace, key);
+    case 'x':
+      return ChangeStreams(keyspace, key);
+    default:
+      keyspace.Put(key, std::make_unique<StringObject>(Text(20)));
+  }
+}
+
+std::string RandomChanges::Text(uint64_t most) {
+  std::string text(Below(most + 1), '\0');
+  for (char& c : text) {
+    c = static_cast<char>('a' + Below(26));
+  }
+  return text;
+}
+
+void RandomChanges::ChangeStrings(Keyspace& keyspace, const KeyRef& key) {
+  if (keyspace.Find(key) == nullptr) {
+    keyspace.Put(key, std::make_unique<StringObject>(Text(Below(10) == 0 ? 5000 : 30)));
+  } else if (StringObject* string = keyspace.MutableIf<StringObject>(key)) {
+    Below(2) == 0 ? string->Append(Text(9)) : string->SetRange(3, "over");
+  }
+}
+
+void RandomChanges::ChangeLists(Keyspace& keyspace, const KeyRef& key) {
+  List* list = Have<List>(keyspace, key);
+  if (list == nullptr) return;
+  for (uint64_t left = 1 + Below(30); left > 0; left--) {
+    Below(2) == 0 ? list->PushBack(Text(200)) : list->PushFront(Text(40));
+    if (Below(3) == 0) Below(2) == 0 ? list->PopFront() : list->PopBack();
+    if (list->empty()) list->PushBack("x");
+    if (Below(6) == 0) list->Set(Below(list->size()), Text(30));
+  }
+}
+
+void RandomChanges::ChangeStreams(Keyspace& keyspace, const KeyRef& key) {
+  Stream* stream = Have<Stream>(keyspace, key);
+  if (stream == nullptr) return;
+  for (uint64_t left = 1 + Below(20); left > 0; left--) {
+    const std::string value = Text(60);
+    const std::string_view fields[] = {"field", value};
+    now_ms_ += Below(3);
+    const StreamId id =
+        stream->last_id() < StreamId{now_ms_, 0} ? StreamId{now_ms_, 0} : *stream->last_id().Next();
+    stream->Append(id, fields, {});
+  }
+  if (Below(4) == 0) stream->Delete({now_ms_ - Below(10), 0});
+  if (Below(10) == 0) stream->DropOldest(Below(stream->length() + 1), true);
+  ConsumerGroup* group = stream->FindGroup("g");
+  if (group == nullptr) group = &stream->CreateGroup("g", {}, 0);
+  const ConsumerIndex consumer =
+      group->CreateConsumer(Below(2) == 0 ? "anna" : "bert", static_cast<int64_t>(now_ms_)).index;
+  stream->Deliver(group, consumer, stream->last_id(), static_cast<int64_t>(now_ms_), false);
+  for (uint64_t left = Below(30); left > 0 && !group->pending().empty(); left--) {
+    group->Ack(Below(2) == 0 ? group->pending().first_id() : group->pending().last_id());
+  }
+  if (!group->pending().empty() && Below(3) == 0) group->Release(group->pending().first_id(), 2);
+  if (Below(5) == 0) {
+    stream->CreateIdempotence(100, 10).Record("p", Text(3), stream->last_id());
+  }
+}
+
+void RandomChanges::ChangeKeys(Keyspace& keyspace, const KeyRef& key) {
+  const bool exists = keyspace.Find(key) != nullptr;
+  const std::string other_name = "k" + std::to_string(Below(8));
+  const KeyRef other(static_cast<uint32_t>(Below(keyspace.databases())), other_name);
+  switch (Below(20)) {
+    case 0:
+      return keyspace.Flush(key.db);
+    case 1:
+    case 2:
+      return keyspace.Swap(key.db, other.db);
+    case 3:
+    case 4:
+    case 5:
+      return keyspace.Remove(key);
+    case 6:
+    case 7:
+    case 8:
+      if (exists && !(key.db == other.db && key.name == other.name)) keyspace.Rename(key, other);
+      return;
+    case 9:
+    case 10:
+      if (exists) keyspace.Put(other, keyspace.Find(key)->value().Clone());
+      return;
+    default:
+      if (!exists) return;
+      keyspace.SetExpiry(key, Below(3) == 0 ? kNoExpiry : static_cast<int64_t>(Below(1'000'000)));
+  }
+}
+
+}  // namespace runnel::sim

@@ -1,0 +1,374 @@
+// Snapshots on the model disk, with a worker that goes on only when it is told to: what is loaded
+// is the state of the moment in which the snapshot began, whatever happened meanwhile, and what
+// goes wrong is said and leaves nothing behind.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <limits>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "data/list.h"
+#include "data/stream.h"
+#include "data/string_object.h"
+#include "data/testing.h"
+#include "snapshot/files.h"
+#include "snapshot/load.h"
+#include "snapshot/snapshotter.h"
+#include "tests/sim/files.h"
+#include "tests/sim/model_disk.h"
+#include "tests/sim/random_changes.h"
+#include "tests/sim/stepped_worker.h"
+
+namespace runnel::snapshot {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr uint32_t kDatabases = 3;
+
+class SnapshotTest : public testing::Test {
+ protected:
+  SnapshotTest() : keyspace_(kDatabases), snapshotter_(&disk_, &worker_, &keyspace_, "snapshots") {
+    spdlog::set_level(spdlog::level::off);
+  }
+  ~SnapshotTest() override { spdlog::set_level(spdlog::level::info); }
+
+  void Begin(Position position) {
+    snapshotter_.Begin({position, 7, 1'700'000'000'000, 0},
+                       [this](const Status& status, const SnapshotTotals& totals) {
+                         ended_++;
+                         status_ = status;
+                         totals_ = totals;
+                       });
+  }
+  // The whole snapshot, with nothing in between.
+  Status Take(Position position) {
+    Begin(position);
+    snapshotter_.RunToEnd();
+    return status_;
+  }
+  std::vector<std::string> Names() {
+    const auto names = disk_.List("snapshots");
+    return names.ok() ? *names : std::vector<std::string>();
+  }
+  static std::string PathOf(Position position) { return SnapshotPath("snapshots", position); }
+
+  struct Outcome {
+    Status status;
+    Loaded loaded;
+    KeyspaceContent content;
+  };
+  Outcome Load(Position position) {
+    Keyspace keyspace(kDatabases);
+    const auto loaded = LoadSnapshot(disk_, PathOf(position), &keyspace, nullptr);
+    return {loaded.status(), loaded.ok() ? *loaded : Loaded(), ContentOf(keyspace)};
+  }
+  // The failure when the file is replaced by these bytes.
+  std::string FailureWith(std::string_view bytes) {
+    sim::WriteFile(disk_, PathOf(9), bytes);
+    const Outcome outcome = Load(9);
+    EXPECT_FALSE(outcome.status.ok());
+    EXPECT_TRUE(outcome.content.empty());
+    return outcome.status.message();
+  }
+
+  sim::ModelDisk disk_{1};
+  sim::SteppedWorker worker_;
+  Keyspace keyspace_;
+  Snapshotter snapshotter_;
+  int ended_ = 0;
+  Status status_;
+  SnapshotTotals totals_;
+};
+
+TEST_F(SnapshotTest, AnEmptyKeyspace) {
+  ASSERT_TRUE(Take(0).ok()) << status_.message();
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000000.snap"));
+  EXPECT_EQ(totals_.keys, 0u);
+  EXPECT_EQ(totals_.file_bytes, kHeaderBytes + kFooterBytes);
+  const Outcome outcome = Load(0);
+  EXPECT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_THAT(outcome.content, IsEmpty());
+}
+
+TEST_F(SnapshotTest, SaysWhatItIs) {
+  keyspace_.Put(KeyRef(2, "k"), std::make_unique<StringObject>("v"));
+  keyspace_.SetExpiry(KeyRef(2, "k"), -5);
+  ASSERT_TRUE(Take(123).ok());
+  uint64_t last = 0;
+  uint64_t total = 0;
+  Keyspace keyspace(kDatabases);
+  const auto loaded = LoadSnapshot(disk_, PathOf(123), &keyspace, [&](uint64_t bytes, uint64_t of) {
+    EXPECT_LE(last, bytes);
+    last = bytes;
+    total = of;
+  });
+  ASSERT_TRUE(loaded.ok()) << loaded.message();
+  EXPECT_EQ(loaded->info, (SnapshotInfo{123, 7, 1'700'000'000'000, kDatabases}));
+  EXPECT_EQ(loaded->totals, totals_);
+  EXPECT_EQ(totals_.keys, 1u);
+  EXPECT_EQ(last, totals_.file_bytes);
+  EXPECT_EQ(total, totals_.file_bytes);
+  EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
+}
+
+// Values larger than a piece, a section, and what is gathered.
+TEST_F(SnapshotTest, LargeValues) {
+  std::string noise(5'000'000, '\0');
+  Random random(1);
+  for (char& c : noise) {
+    c = static_cast<char>(random.Below(256));
+  }
+  keyspace_.Put(KeyRef(0, "string"), std::make_unique<StringObject>(noise));
+  keyspace_.Put(KeyRef(0, noise.substr(0, 3'000'000)), std::make_unique<StringObject>("named"));
+  for (size_t size = kMaxSectionBytes - 40; size < kMaxSectionBytes + 40; size += 7) {
+    keyspace_.Put(KeyRef(0, std::to_string(size)),
+                  std::make_unique<StringObject>(noise.substr(0, size)));
+  }
+  auto list = std::make_unique<List>();
+  auto stream = std::make_unique<Stream>();
+  for (uint64_t i = 1; i <= 20'000; i++) {
+    list->PushBack(noise.substr(i * 100, i % 200));
+    if (i % 5000 == 0) list->PushBack(noise.substr(0, 1'500'000));
+    const std::string_view fields[] = {"f", std::string_view(noise).substr(i * 100, 100), "g", ""};
+    stream->Append({i, i}, fields, {});
+  }
+  const std::string_view fields[] = {"f", std::string_view(noise).substr(0, 2'000'000)};
+  stream->Append({30'000, 1}, fields, {});
+  ConsumerGroup& group = stream->CreateGroup("g", {}, 0);
+  for (int i = 0; i < 20'000; i++) {
+    group.CreateConsumer("consumer " + std::to_string(i), i);
+  }
+  stream->Deliver(&group, 3, StreamId::Max(), 5, false);
+  Idempotence& idempotence = stream->CreateIdempotence(1000, 100'000);
+  for (uint64_t i = 1; i <= 30'000; i++) {
+    idempotence.Record("p" + std::to_string(i % 3), "iid " + std::to_string(i), {i, 0});
+  }
+  keyspace_.Put(KeyRef(1, "list"), std::move(list));
+  keyspace_.Put(KeyRef(1, "stream"), std::move(stream));
+  ASSERT_TRUE(Take(5).ok()) << status_.message();
+  const Outcome outcome = Load(5);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_TRUE(outcome.content == ContentOf(keyspace_));
+}
+
+TEST_F(SnapshotTest, HoldsTheStateOfItsBeginningWhateverHappensMeanwhile) {
+  for (uint64_t seed = 1; seed <= 60; seed++) {
+    sim::RandomChanges changes(seed);
+    Random random(seed);
+    for (uint64_t left = random.Below(600); left > 0; left--) {
+      changes.Make(keyspace_);
+    }
+    const KeyspaceContent expected = ContentOf(keyspace_);
+    const int ended = ended_;
+    Begin(seed);
+    while (ended_ == ended) {
+      switch (random.Below(4)) {
+        case 0:
+          snapshotter_.Step(random.Below(20));
+          break;
+        case 1:
+          worker_.Step();
+          break;
+        default:
+          changes.Make(keyspace_);
+      }
+    }
+    ASSERT_TRUE(status_.ok()) << status_.message();
+    const Outcome outcome = Load(seed);
+    ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+    ASSERT_TRUE(outcome.content == expected) << "seed " << seed;
+    EXPECT_EQ(totals_.keys, expected.size());
+    EXPECT_THAT(Names(), ElementsAre(SnapshotName(seed))) << "the one before is gone";
+  }
+}
+
+TEST_F(SnapshotTest, TheWalkWaitsForTheWorker) {
+  for (int i = 0; i < 40; i++) {
+    keyspace_.Put(KeyRef(0, std::to_string(i)),
+                  std::make_unique<StringObject>(std::string(1'000'000, 'x')));
+  }
+  Begin(1);
+  while (snapshotter_.Step(1000)) {
+  }
+  const Snapshotter::Progress before = snapshotter_.progress();
+  EXPECT_EQ(before.keys, 40u);
+  EXPECT_GT(before.captured, 5u);
+  EXPECT_LT(before.captured, 15u);
+  EXPECT_FALSE(snapshotter_.Step(1000));
+  EXPECT_EQ(snapshotter_.progress().captured, before.captured);
+  worker_.Drain();
+  EXPECT_GT(snapshotter_.progress().written_bytes, 0u);
+  EXPECT_TRUE(snapshotter_.Step(1000));
+  snapshotter_.RunToEnd();
+  EXPECT_TRUE(status_.ok());
+  EXPECT_EQ(Load(1).content, ContentOf(keyspace_));
+}
+
+TEST_F(SnapshotTest, AFullDiskIsSaidAndTheNextOneSucceeds) {
+  keyspace_.Put(KeyRef(0, "a"), std::make_unique<StringObject>("old"));
+  ASSERT_TRUE(Take(1).ok());
+  const KeyspaceContent old = ContentOf(keyspace_);
+  sim::RandomChanges changes(3);
+  for (int i = 0; i < 1000; i++) {
+    changes.Make(keyspace_);
+  }
+  disk_.set_capacity(disk_.used() + 1000);
+  const Status status = Take(2);
+  EXPECT_EQ(status.error_number(), ENOSPC) << status.message();
+  EXPECT_THAT(Names(), ElementsAre(SnapshotName(1)));
+  EXPECT_FALSE(keyspace_.capturing());
+  EXPECT_EQ(Load(1).content, old);
+  disk_.set_capacity(std::numeric_limits<uint64_t>::max());
+  ASSERT_TRUE(Take(3).ok());
+  EXPECT_THAT(Names(), ElementsAre(SnapshotName(3)));
+  EXPECT_TRUE(Load(3).content == ContentOf(keyspace_));
+}
+
+// A fault of the disk in any call: a failure, or a snapshot that is good.
+TEST_F(SnapshotTest, EveryCallMayFail) {
+  sim::RandomChanges changes(5);
+  for (int i = 0; i < 300; i++) {
+    changes.Make(keyspace_);
+  }
+  ASSERT_TRUE(Take(1).ok());
+  int failures = 0;
+  Position position = 2;
+  for (uint64_t call = 1;; call++, position++) {
+    disk_.FailCalls(disk_.calls() + call, 1, EIO);
+    const Status status = Take(position);
+    disk_.FailCalls(0, 0, 0);
+    ASSERT_FALSE(snapshotter_.busy());
+    // Which fault it was that only the removal of the old snapshot, or of the new one, met.
+    const auto positions = ListSnapshots(disk_, "snapshots");
+    ASSERT_FALSE(positions->empty());
+    const Outcome outcome = Load(positions->front());
+    ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+    ASSERT_TRUE(outcome.content == ContentOf(keyspace_));
+    if (status.ok()) {
+      EXPECT_EQ(positions->front(), position);
+      if (positions->size() == 1) break;
+    } else {
+      failures++;
+      EXPECT_EQ(status.error_number(), EIO);
+    }
+  }
+  EXPECT_GE(failures, 8);
+  EXPECT_THAT(Names(), ElementsAre(SnapshotName(position)));
+}
+
+TEST_F(SnapshotTest, CanBeGivenUpAtAnyTime) {
+  sim::RandomChanges changes(5);
+  for (int i = 0; i < 300; i++) {
+    changes.Make(keyspace_);
+  }
+  for (int steps = 0; steps < 20; steps++) {
+    const int ended = ended_;
+    Begin(1);
+    for (int i = 0; i < steps; i++) {
+      snapshotter_.Step(20);
+      if (i % 2 == 0) worker_.Step();
+    }
+    snapshotter_.Abort("no longer wanted");
+    changes.Make(keyspace_);
+    snapshotter_.RunToEnd();
+    EXPECT_EQ(ended_, ended + 1);
+    EXPECT_EQ(status_.message(), "no longer wanted");
+    EXPECT_THAT(Names(), IsEmpty());
+  }
+  ASSERT_TRUE(Take(2).ok());
+  EXPECT_TRUE(Load(2).content == ContentOf(keyspace_));
+}
+
+TEST_F(SnapshotTest, TheSnapshotterMayGoFirst) {
+  keyspace_.Put(KeyRef(0, "a"), std::make_unique<StringObject>("b"));
+  {
+    Snapshotter other(&disk_, &worker_, &keyspace_, "snapshots");
+    other.Begin({1, 0, 0, 0}, [](const Status&, const SnapshotTotals&) { FAIL(); });
+    other.Step(1);
+  }
+  EXPECT_FALSE(keyspace_.capturing());
+  worker_.Drain();
+  EXPECT_THAT(Names(), IsEmpty());
+}
+
+TEST_F(SnapshotTest, LeftoversAreRemoved) {
+  EXPECT_TRUE(RemoveLeftovers(disk_, "snapshots").ok()) << "no directory";
+  ASSERT_TRUE(Take(4).ok());
+  sim::WriteFile(disk_, TemporaryPath("snapshots", 5), "half a snapshot");
+  sim::WriteFile(disk_, "snapshots/mine.tmp", "somebody's");
+  EXPECT_TRUE(RemoveLeftovers(disk_, "snapshots").ok());
+  EXPECT_THAT(Names(), ElementsAre(SnapshotName(4), "mine.tmp"));
+}
+
+TEST_F(SnapshotTest, DamageAnywhereIsFoundAndNamed) {
+  sim::RandomChanges changes(7);
+  for (int i = 0; i < 200; i++) {
+    changes.Make(keyspace_);
+  }
+  ASSERT_TRUE(Take(1).ok());
+  const std::string good = sim::ReadFile(disk_, PathOf(1));
+  EXPECT_THAT(FailureWith(""), HasSubstr(PathOf(9) + ", offset 0: "));
+  for (size_t size = 0; size < good.size(); size += 1 + size / 50) {
+    EXPECT_THAT(FailureWith(good.substr(0, size)), HasSubstr(PathOf(9) + ", offset ")) << size;
+  }
+  for (size_t at = 0; at < good.size(); at += 1 + at / 30) {
+    std::string damaged = good;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x20);
+    const std::string failure = FailureWith(damaged);
+    EXPECT_THAT(failure, HasSubstr(PathOf(9) + ", offset " + (at < kHeaderBytes ? "0: " : "")));
+  }
+  EXPECT_THAT(FailureWith(good + "x"),
+              HasSubstr("offset " + std::to_string(good.size() - kFooterBytes) + ": "));
+  EXPECT_THAT(FailureWith(good + good), HasSubstr("offset "));
+}
+
+TEST_F(SnapshotTest, ANewerVersionIsRefusedByName) {
+  ASSERT_TRUE(Take(1).ok());
+  std::string bytes = sim::ReadFile(disk_, PathOf(1));
+  bytes[3] = 2;
+  EXPECT_THAT(FailureWith(bytes), HasSubstr("format version 2; this server reads version 1"));
+}
+
+TEST_F(SnapshotTest, MoreDatabasesThanThereAreIsRefused) {
+  ASSERT_TRUE(Take(1).ok());
+  Keyspace smaller(kDatabases - 1);
+  const auto loaded = LoadSnapshot(disk_, PathOf(1), &smaller, nullptr);
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_THAT(loaded.message(), HasSubstr("a snapshot of 3 databases"));
+}
+
+// The newest is loaded; a damaged one is passed over only if the journal knows the rest.
+TEST_F(SnapshotTest, WhichOneIsLoaded) {
+  const auto newest = [this](std::optional<Position> journal_first) {
+    Keyspace keyspace(kDatabases);
+    return LoadNewest(disk_, "snapshots", journal_first, &keyspace, nullptr);
+  };
+  EXPECT_FALSE((*newest(std::nullopt)).has_value()) << "no directory";
+  ASSERT_TRUE(Take(100).ok());
+  const std::string older = sim::ReadFile(disk_, PathOf(100));
+  ASSERT_TRUE(Take(200).ok());
+  sim::WriteFile(disk_, PathOf(100), older);
+  ASSERT_TRUE(newest(std::nullopt).ok());
+  EXPECT_EQ((*newest(0))->info.position, 200u);
+
+  std::string damaged = sim::ReadFile(disk_, PathOf(200));
+  damaged.resize(damaged.size() - 1);
+  sim::WriteFile(disk_, PathOf(200), damaged);
+  EXPECT_EQ((*newest(100))->info.position, 100u);
+  EXPECT_FALSE(newest(101).ok());
+  ASSERT_FALSE(newest(std::nullopt).ok());
+  EXPECT_THAT(newest(std::nullopt).message(), HasSubstr(PathOf(200) + ", offset "));
+
+  sim::WriteFile(disk_, PathOf(200), older);
+  EXPECT_EQ((*newest(100))->info.position, 100u) << "a file that is not what its name says";
+  EXPECT_THAT(newest(150).message(), HasSubstr("position 100"));
+}
+
+}  // namespace
+}  // namespace runnel::snapshot
