@@ -59,6 +59,7 @@ class Broker final : private KeyspaceObserver {
   void KeepIn(journal::Journal* journal);
   // nullptr if nothing is kept.
   journal::Journal* journal() { return journal_; }
+  const journal::Journal* journal() const { return journal_; }
 
   // --- For the network ---
 
@@ -156,6 +157,13 @@ class Broker final : private KeyspaceObserver {
 
   // How many times a key has changed since the start.
   uint64_t changes() const { return changes_; }
+  // A snapshot is durable that was begun when changes() was this.
+  void NoteSaved(uint64_t changes_before) { changes_ -= changes_before; }
+  // The snapshot has ended: whoever waits for that is told. From the loop, outside of commands.
+  void ServeSnapshotWaiters();
+  // The keyspace is what the journal holds, as far as that was appended: so it is at the end of a
+  // turn.
+  bool sealed() const { return batch_.empty(); }
   // Bytes that count against maxmemory.
   size_t used_memory() const;
 

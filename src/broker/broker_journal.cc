@@ -70,6 +70,19 @@ void Broker::ServeDurable(Position durable) {
   }
 }
 
+void Broker::ServeSnapshotWaiters() {
+  std::vector<Session*> waiting;
+  for (const auto& [id, session] : sessions_) {
+    if (session->blocked && session->blocking->kind == WaitKind::kSnapshot) {
+      waiting.push_back(session.get());
+    }
+  }
+  for (Session* session : waiting) {
+    waiters_.Unblock(*session);
+    Resume(*session);
+  }
+}
+
 // Nothing more becomes safe. Whoever waits for that can only be told by the end of its connection:
 // whether its changes will be there after a restart is not known.
 void Broker::OnJournalFailed() {

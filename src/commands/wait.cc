@@ -28,6 +28,7 @@ bool CanServe(WaitKind kind, std::string_view group, const Entry* entry) {
     case WaitKind::kGroup:
       return CanServeGroup(group, entry);
     case WaitKind::kDurable:
+    case WaitKind::kSnapshot:
       return false;
   }
   return false;

@@ -13,10 +13,11 @@ namespace runnel {
 
 // What a blocked command waits for on its keys.
 enum class WaitKind : uint8_t {
-  kList,     // a list with elements
-  kStream,   // entries added to a stream
-  kGroup,    // entries that a consumer group has not yet been given; or the group's end
-  kDurable,  // no key: the journal's way to the disk
+  kList,      // a list with elements
+  kStream,    // entries added to a stream
+  kGroup,     // entries that a consumer group has not yet been given; or the group's end
+  kDurable,   // no key: the journal's way to the disk
+  kSnapshot,  // no key: the end of the snapshot that is being taken
 };
 
 // How a blocked command stays blocked. The broker keeps it, and a copy of the command's arguments;

@@ -133,9 +133,9 @@ constexpr Directive kDirectives[] = {
      .format = FormatSave,
      .several = true,
      .adds = true,
-     .effect = false,
      .why =
-         "Snapshots, as seconds and changes. Kept and reported only: there are no snapshots yet."},
+         "Take a snapshot after so many seconds if there were so many changes; several pairs, or "
+         "empty for none. With them a snapshot is also taken at the end."},
     WithAlias(Flag<&ServerOptions::journal>(
                   "journal", kAtStart,
                   "Keep every change in the directory 'journal', so that it outlives the process."),
@@ -148,6 +148,10 @@ constexpr Directive kDirectives[] = {
         "journal-segment-bytes", kAtStart, 64 * 1024, int64_t{1} << 40,
         "Size of the journal's files, which are reserved in full; what is not needed any more goes "
         "by whole files."),
+    Size<&ServerOptions::snapshot_journal_bytes>(
+        "snapshot-journal-bytes", kAnyTime, 0, kMax64,
+        "Take a snapshot when the journal has grown by so much since the last one, and remove what "
+        "is in front of it; 0 for never."),
 
     // What would promise something that is not there has one value only.
     Only("cluster-enabled", "no", "Only 'no' is possible: there is no cluster mode."),

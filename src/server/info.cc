@@ -137,11 +137,12 @@ void AddMemory(ServerHost& host, Fields fields) {
 // Redis's append only file is a journal to those who ask for it by its fields.
 void AddJournal(const journal::Journal* journal, Fields fields) {
   fields.Add("aof_enabled", journal != nullptr ? 1 : 0);
-  fields.Add("aof_rewrite_in_progress", 0);
   fields.Add("aof_last_write_status", journal == nullptr || journal->status().ok() ? "ok" : "err");
   if (journal == nullptr) return;
   fields.Add("aof_current_size", journal->appended() - journal->first());
-  fields.Add("journal_status", journal->status().ok() ? "ok" : journal->failed() ? "failed" : "full");
+  fields.Add("journal_status", journal->status().ok() ? "ok"
+                               : journal->failed()    ? "failed"
+                                                      : "full");
   fields.Add("journal_error", journal->status().message());
   fields.Add("journal_first_position", journal->first());
   fields.Add("journal_end_position", journal->appended());
@@ -149,15 +150,34 @@ void AddJournal(const journal::Journal* journal, Fields fields) {
   fields.Add("journal_durable_position", journal->durable());
 }
 
+void AddSnapshots(const Saver& saver, Fields fields) {
+  using Kind = Saver::Kind;
+  const auto status = [](const Saver::Report& report) { return report.status.ok() ? "ok" : "err"; };
+  const snapshot::Snapshotter::Progress progress = saver.progress();
+  fields.Add("rdb_bgsave_in_progress", saver.InProgress(Kind::kSave) ? 1 : 0);
+  fields.Add("rdb_last_save_time", saver.last_save_s());
+  fields.Add("rdb_last_bgsave_status", status(saver.last(Kind::kSave)));
+  fields.Add("rdb_last_bgsave_time_sec", saver.last(Kind::kSave).seconds);
+  fields.Add("rdb_current_bgsave_time_sec", saver.current_seconds(Kind::kSave));
+  fields.Add("rdb_saves", saver.saves());
+  fields.Add("current_save_keys_processed", progress.captured);
+  fields.Add("current_save_keys_total", progress.keys);
+  fields.Add("aof_rewrite_in_progress", saver.InProgress(Kind::kRewrite) ? 1 : 0);
+  fields.Add("aof_rewrite_scheduled", saver.scheduled(Kind::kRewrite) ? 1 : 0);
+  fields.Add("aof_last_rewrite_time_sec", saver.last(Kind::kRewrite).seconds);
+  fields.Add("aof_current_rewrite_time_sec", saver.current_seconds(Kind::kRewrite));
+  fields.Add("aof_last_bgrewrite_status", status(saver.last(Kind::kRewrite)));
+  fields.Add("snapshot_last_position", saver.last_position());
+  fields.Add("snapshot_last_bytes", saver.last_bytes());
+  fields.Add("snapshot_current_bytes", progress.written_bytes);
+}
+
 // Clients wait for `loading` and the two of `in_progress` to be 0.
 void AddPersistence(ServerHost& host, Fields fields) {
   fields.Add("loading", 0);
   fields.Add("async_loading", 0);
   fields.Add("rdb_changes_since_last_save", host.broker().changes());
-  fields.Add("rdb_bgsave_in_progress", 0);
-  fields.Add("rdb_last_bgsave_status", "ok");
-  fields.Add("rdb_last_save_time", host.identity().start_us / 1'000'000);
-  fields.Add("rdb_saves", 0);
+  AddSnapshots(host.saver(), fields);
   AddJournal(host.broker().journal(), fields);
 }
 

@@ -58,6 +58,7 @@ Server::~Server() {
   timer_.reset();
   cron_.reset();
   network_.reset();
+  saver_.reset();
   broker_.reset();
   storage_.reset();
 }
@@ -69,6 +70,8 @@ Status Server::Start() {
   }
   if (Status opened = storage_->Open(options, keyspace_); !opened.ok()) return opened;
   broker_->KeepIn(storage_->journal());
+  saver_ = std::make_unique<Saver>(storage_->snapshotter(), *broker_, config_.options(),
+                                   SystemClock(), storage_->found());
   const uint32_t wanted = config_.settings().maxclients;
   if (const uint32_t room = RaiseFileLimit(wanted); room < wanted) {
     LogWarning(
@@ -84,8 +87,8 @@ Status Server::Start() {
 
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
-  loop_->OnSignal(SIGTERM, [this] { RequestShutdown("signal SIGTERM"); });
-  loop_->OnSignal(SIGINT, [this] { RequestShutdown("signal SIGINT"); });
+  loop_->OnSignal(SIGTERM, [this] { RequestShutdown("signal SIGTERM", DefaultEndSave()); });
+  loop_->OnSignal(SIGINT, [this] { RequestShutdown("signal SIGINT", DefaultEndSave()); });
   loop_->OnTurn([this] { Turn(); });
   timer_ = loop_->NewTimer([this] {
     timer_at_ms_ = -1;
@@ -160,11 +163,30 @@ void Server::Run() {
 // the round's changes are sealed, and the replies go out.
 void Server::Turn() {
   broker_->EndTurn();
+  if (stopping_ && !ended_ && !SaveAtEnd()) {
+    LogWarning("Not shutting down: what would be lost could not be saved");
+    stopping_ = false;
+    broker_->ServeSnapshotWaiters();
+    broker_->EndTurn();
+  }
+  if (saver_->Turn()) storage_->Wake();
   if (stopping_) {
     End();
     if (network_->empty()) return loop_->Stop();
   }
   ArmTimer();
+}
+
+// What the end saves if nobody says anything: with a journal nothing is lost without a snapshot.
+Server::EndSave Server::DefaultEndSave() const {
+  if (!saver_->SavesAtEnd()) return EndSave::kNothing;
+  return broker_->journal() != nullptr ? EndSave::kIfPossible : EndSave::kSnapshot;
+}
+
+// Whether the server may end.
+bool Server::SaveAtEnd() {
+  if (end_save_ == EndSave::kNothing) return true;
+  return saver_->SaveNow().ok() || end_save_ == EndSave::kIfPossible;
 }
 
 // Replies that wait for the disk get what they wait for; then what was answered leaves, as far as
@@ -195,6 +217,7 @@ void Server::ArmTimer() {
 
 void Server::Cron() {
   broker_->RunCron();
+  if (!stopping_) saver_->Cron();
   cron_->StartAfter(kCronMs);
 }
 
@@ -207,10 +230,11 @@ void Server::Dispose(std::unique_ptr<Object> value) {
   loop_->Submit([object] { delete object; }, nullptr);
 }
 
-void Server::RequestShutdown(std::string_view reason) {
+void Server::RequestShutdown(std::string_view reason, EndSave save) {
   if (stopping_) return;
   LogNotice("Shutting down: {}", reason);
   stopping_ = true;
+  end_save_ = save;
 }
 
 }  // namespace runnel

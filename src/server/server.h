@@ -11,6 +11,7 @@
 #include "env/loop.h"
 #include "net/network.h"
 #include "server/config.h"
+#include "server/saver.h"
 #include "server/server_host.h"
 #include "server/storage.h"
 
@@ -32,7 +33,9 @@ class Server final : public ServerHost, private Disposer {
   Config& config() override { return config_; }
   Broker& broker() override { return *broker_; }
   const ServerIdentity& identity() const override { return identity_; }
-  void RequestShutdown(std::string_view reason) override;
+  Saver& saver() override { return *saver_; }
+  void RequestShutdown(std::string_view reason, EndSave save) override;
+  bool stopping() const override { return stopping_; }
   void Submit(std::function<void()> work, std::function<void()> done) override;
 
  private:
@@ -41,6 +44,8 @@ class Server final : public ServerHost, private Disposer {
   void ObeyChanges();
   void Turn();
   void ArmTimer();
+  EndSave DefaultEndSave() const;
+  bool SaveAtEnd();
   void End();
   void Cron();
 
@@ -50,11 +55,13 @@ class Server final : public ServerHost, private Disposer {
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Broker> broker_;
+  std::unique_ptr<Saver> saver_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;
   int64_t timer_at_ms_ = -1;  // steady milliseconds at which timer_ fires; -1: it is not set
   bool stopping_ = false;
+  EndSave end_save_ = EndSave::kNothing;
   bool ended_ = false;  // nothing that was answered waits for the disk
 };
 

@@ -21,9 +21,12 @@ void MemoryUsage(Context& context);
 
 // server_commands_state.cc: how it stands, and its end
 void Info(Context& context);
-void LastSave(Context& context);
-void RefuseSnapshot(Context& context);
-void RefuseAof(Context& context);
 void Shutdown(Context& context);
+
+// server_commands_save.cc: its snapshots
+void BgRewriteAof(Context& context);
+void BgSave(Context& context);
+void LastSave(Context& context);
+void Save(Context& context);
 
 }  // namespace runnel::commands

@@ -1,4 +1,5 @@
 #include <string>
+#include <utility>
 
 #include "commands/arguments.h"
 #include "fmt/format.h"
@@ -12,28 +13,25 @@ void Info(Context& context) {
   context.reply().Verbatim(FormatInfo(ServerHost::Of(context), context.args().subspan(1)));
 }
 
-// As Redis answers when nothing was saved since its start.
-void LastSave(Context& context) {
-  context.reply().Integer(ServerHost::Of(context).identity().start_us / 1'000'000);
-}
-
-void RefuseSnapshot(Context& context) {
-  context.reply().Error("ERR snapshots are not available in this version");
-}
-
-void RefuseAof(Context& context) {
-  context.reply().Error("ERR an append only file is not available in this version");
-}
-
 void Shutdown(Context& context) {
+  ServerHost& host = ServerHost::Of(context);
+  Wait for_snapshot;
+  for_snapshot.kind = WaitKind::kSnapshot;
+  if (context.resumed()) {
+    // Only a snapshot that failed leaves somebody to be told.
+    if (host.stopping()) return context.Block(std::move(for_snapshot));
+    return context.reply().Error("ERR Errors trying to SHUTDOWN. Check logs.");
+  }
   bool save = false;
   bool nosave = false;
   bool abort = false;
+  bool force = false;
   for (const std::string_view word : context.args().subspan(1)) {
     save = save || Is(word, "save");
     nosave = nosave || Is(word, "nosave");
     abort = abort || Is(word, "abort");
-    // There is nobody to wait for, so there is nothing to hurry or to force.
+    force = force || Is(word, "force");
+    // There is nobody to wait for, so there is nothing to hurry.
     const bool known = Is(word, "save") || Is(word, "nosave") || Is(word, "abort") ||
                        Is(word, "now") || Is(word, "force");
     if (!known) return context.reply().Error(kSyntaxError);
@@ -41,12 +39,21 @@ void Shutdown(Context& context) {
   if ((save && nosave) || (abort && context.argc() > 2)) {
     return context.reply().Error(kSyntaxError);
   }
-  // It is over as soon as it was asked for.
+  // It is over in the turn in which it was asked for.
   if (abort) return context.reply().Error("ERR No shutdown in progress.");
-  if (save) return RefuseSnapshot(context);
+  // A journal has everything, so a snapshot that `save` points ask for may fail.
+  if (host.saver().SavesAtEnd() && !nosave) {
+    save = true;
+    force = force || host.broker().journal() != nullptr;
+  }
+  using EndSave = ServerHost::EndSave;
+  const EndSave end_save = !save   ? EndSave::kNothing
+                           : force ? EndSave::kIfPossible
+                                   : EndSave::kSnapshot;
   Execution& execution = Execution::Of(context);
-  ServerHost::Of(context).RequestShutdown(
-      fmt::format("SHUTDOWN from client {}", execution.session().transport->peer()));
+  host.RequestShutdown(
+      fmt::format("SHUTDOWN from client {}", execution.session().transport->peer()), end_save);
+  if (end_save == EndSave::kSnapshot) return context.Block(std::move(for_snapshot));
   execution.broker().CloseAfterReply(execution.session());
 }
 

@@ -1,4 +1,5 @@
-// INFO, CONFIG, MEMORY, SHUTDOWN and their kin, in a broker whose host does nothing but remember.
+// INFO, CONFIG, MEMORY, SHUTDOWN, BGSAVE and their kin, in a broker whose host does nothing but
+// remember, and takes snapshots when it is told to.
 
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 
 #include "broker/families.h"
 #include "broker/testing.h"
+#include "env/posix/posix_disk.h"
+#include "env/thread_worker.h"
 #include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -40,12 +43,20 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
     identity_.start_us = harness_.clock.unix_us;
     client_ = harness_.Connect();
   }
-  ~ServerCommandsTest() override { client_.reset(); }
+  ~ServerCommandsTest() override {
+    client_.reset();
+    if (!directory_.empty()) std::filesystem::remove_all(directory_);
+  }
 
   Config& config() override { return config_; }
   Broker& broker() override { return harness_.broker; }
   const ServerIdentity& identity() const override { return identity_; }
-  void RequestShutdown(std::string_view reason) override { shutdown_reason_ = reason; }
+  Saver& saver() override { return saver_; }
+  void RequestShutdown(std::string_view reason, EndSave save) override {
+    shutdown_reason_ = reason;
+    end_save_ = save;
+  }
+  bool stopping() const override { return stopping_; }
   void Submit(std::function<void()> work, std::function<void()> done) override {
     submitted_.push_back(std::move(work));
     finished_.push_back(std::move(done));
@@ -81,11 +92,30 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
     return titles;
   }
 
+  static std::string NewDirectory() {
+    std::string path = std::filesystem::temp_directory_path() / "server_commands_test.XXXXXX";
+    CHECK(mkdtemp(path.data()) != nullptr);
+    return path;
+  }
+  // The turn ends, and the snapshot that was asked for in it is taken.
+  void FinishSnapshot() {
+    harness_.broker.EndTurn();
+    saver_.Turn();
+    snapshotter_.RunToEnd();
+  }
+
+  const std::string directory_ = NewDirectory();
   Config config_;
   ServerIdentity identity_;
   BrokerHarness harness_;
+  ThreadWorker worker_{[] {}};
+  snapshot::Snapshotter snapshotter_{&SystemDisk(), &worker_, &harness_.keyspace,
+                                     directory_ + "/snapshots"};
+  Saver saver_{snapshotter_, harness_.broker, config_.options(), harness_.clock, {}};
   std::unique_ptr<BrokerHarness::Client> client_;
   std::string shutdown_reason_;
+  EndSave end_save_ = EndSave::kNothing;
+  bool stopping_ = false;
   std::vector<std::function<void()>> submitted_;
   std::vector<std::function<void()>> finished_;
 };
@@ -118,7 +148,7 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
             "master_failover_state:no-failover\r\nmaster_repl_offset:0\r\n");
   EXPECT_THAT(Info("persistence"),
               AllOf(HasSubstr("\r\nloading:0\r\n"), HasSubstr("rdb_bgsave_in_progress:0\r\n"),
-                    HasSubstr("aof_enabled:0\r\naof_rewrite_in_progress:0\r\n")));
+                    HasSubstr("aof_enabled:0\r\n"), HasSubstr("aof_rewrite_in_progress:0\r\n")));
   EXPECT_THAT(Info("memory"), AllOf(HasSubstr("\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n"),
                                     HasSubstr("maxmemory_policy:noeviction\r\n")));
 }
@@ -298,17 +328,143 @@ TEST_F(ServerCommandsTest, ShutdownThatIsNotPossibleEndsNothing) {
   EXPECT_EQ(Run("SHUTDOWN SAVE NOSAVE"), "-ERR syntax error");
   EXPECT_EQ(Run("SHUTDOWN ABORT NOW"), "-ERR syntax error");
   EXPECT_EQ(Run("SHUTDOWN ABORT"), "-ERR No shutdown in progress.");
-  EXPECT_EQ(Run("SHUTDOWN SAVE"), "-ERR snapshots are not available in this version");
   Run("MULTI");
   EXPECT_EQ(Run("SHUTDOWN"), "-ERR Command not allowed inside a transaction");
   EXPECT_EQ(shutdown_reason_, "");
 }
 
-TEST_F(ServerCommandsTest, NothingIsSavedAndThatIsSaid) {
-  EXPECT_EQ(Run("SAVE"), "-ERR snapshots are not available in this version");
-  EXPECT_EQ(Run("BGSAVE SCHEDULE"), "-ERR snapshots are not available in this version");
-  EXPECT_EQ(Run("BGREWRITEAOF"), "-ERR an append only file is not available in this version");
+// The client waits: the server ends, or goes on and says why.
+TEST_F(ServerCommandsTest, ShutdownWaitsForItsSnapshot) {
+  EXPECT_EQ(Run("SHUTDOWN SAVE"), "");
+  EXPECT_EQ(end_save_, EndSave::kSnapshot);
+  EXPECT_TRUE(client_->open());
+  stopping_ = true;
+  harness_.broker.ServeSnapshotWaiters();
+  EXPECT_EQ(client_->Lines(), "");
+  stopping_ = false;
+  harness_.broker.ServeSnapshotWaiters();
+  EXPECT_EQ(client_->Lines(), "-ERR Errors trying to SHUTDOWN. Check logs.");
+  EXPECT_EQ(Run("SHUTDOWN SAVE FORCE"), "");
+  EXPECT_EQ(end_save_, EndSave::kIfPossible);
+  EXPECT_FALSE(client_->open());
+}
+
+TEST_F(ServerCommandsTest, ShutdownSavesByItselfIfSavePointsAreSetAndSomethingChanged) {
+  const auto end_save = [this](const char* command) {
+    const auto client = harness_.Connect();
+    client->Run(command);
+    return end_save_;
+  };
+  EXPECT_EQ(end_save("SHUTDOWN"), EndSave::kNothing);
+  Run("SET k v");
+  EXPECT_EQ(end_save("SHUTDOWN"), EndSave::kNothing);
+  ASSERT_EQ(client_->Ask({"CONFIG", "SET", "save", "3600 1"}), "+OK\r\n");
+  EXPECT_EQ(end_save("SHUTDOWN NOSAVE"), EndSave::kNothing);
+  EXPECT_EQ(end_save("SHUTDOWN"), EndSave::kSnapshot);
+}
+
+TEST_F(ServerCommandsTest, SaveAnswersWhenTheSnapshotIsThere) {
+  Run("SET k v");
+  harness_.clock.Advance(5000);
+  const auto other = harness_.Connect();
+  EXPECT_EQ(Run("SAVE"), "");
+  EXPECT_EQ(other->Run("SAVE"), "-ERR Background save already in progress");
+  EXPECT_EQ(other->Run("BGSAVE"), "-ERR Background save already in progress");
+  EXPECT_EQ(other->Run("GET k"), "$1 v");
+  EXPECT_EQ(harness_.broker.changes(), 1u);
+  FinishSnapshot();
+  EXPECT_EQ(client_->Lines(), "+OK");
+  EXPECT_EQ(Run("LASTSAVE"), ":1700000005");
+  EXPECT_THAT(Info("persistence"),
+              AllOf(HasSubstr("rdb_changes_since_last_save:0\r\n"),
+                    HasSubstr("rdb_last_bgsave_status:ok\r\n"), HasSubstr("rdb_saves:1\r\n")));
+  EXPECT_TRUE(std::filesystem::exists(directory_ + "/snapshots/00000000000000000000.snap"));
+}
+
+TEST_F(ServerCommandsTest, AFailureIsSaid) {
+  std::ofstream(directory_ + "/snapshots") << "in the way";
+  Run("SET k v");
+  EXPECT_EQ(Run("SAVE"), "");
+  FinishSnapshot();
+  EXPECT_THAT(client_->Lines(), StartsWith("-ERR "));
   EXPECT_EQ(Run("LASTSAVE"), ":1700000000");
+  EXPECT_THAT(Info("persistence"), AllOf(HasSubstr("rdb_changes_since_last_save:1\r\n"),
+                                         HasSubstr("rdb_last_bgsave_status:err\r\n")));
+  std::filesystem::remove(directory_ + "/snapshots");
+  EXPECT_EQ(Run("BGSAVE"), "+Background saving started");
+  FinishSnapshot();
+  EXPECT_THAT(Info("persistence"), HasSubstr("rdb_last_bgsave_status:ok\r\n"));
+}
+
+TEST_F(ServerCommandsTest, BackgroundSavesAnswerAsInRedis) {
+  EXPECT_EQ(Run("LASTSAVE"), ":1700000000");
+  EXPECT_EQ(Run("BGSAVE NOW"), "-ERR syntax error");
+  EXPECT_EQ(Run("BGSAVE SCHEDULE NOW"), "-ERR syntax error");
+  EXPECT_EQ(Run("BGSAVE SCHEDULE"), "+Background saving started");
+  EXPECT_EQ(Run("BGSAVE SCHEDULE"), "-ERR Background save already in progress");
+  EXPECT_THAT(Info("persistence"), HasSubstr("rdb_bgsave_in_progress:1\r\n"));
+  EXPECT_EQ(Run("BGREWRITEAOF"), "+Background append only file rewriting scheduled");
+  EXPECT_THAT(Info("persistence"), HasSubstr("aof_rewrite_scheduled:1\r\n"));
+  FinishSnapshot();
+  EXPECT_THAT(Info("persistence"), AllOf(HasSubstr("rdb_bgsave_in_progress:0\r\n"),
+                                         HasSubstr("aof_rewrite_in_progress:1\r\n"),
+                                         HasSubstr("aof_rewrite_scheduled:0\r\n")));
+  EXPECT_EQ(Run("BGREWRITEAOF"), "-ERR Background append only file rewriting already in progress");
+  EXPECT_EQ(Run("BGSAVE"),
+            "-ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE "
+            "SCHEDULE in order to schedule a BGSAVE whenever possible.");
+  EXPECT_EQ(Run("BGSAVE SCHEDULE"), "+Background saving scheduled");
+  FinishSnapshot();
+  EXPECT_TRUE(saver_.InProgress(Saver::Kind::kSave));
+  FinishSnapshot();
+  EXPECT_FALSE(saver_.busy());
+  EXPECT_EQ(saver_.saves(), 3u);
+  EXPECT_EQ(Run("BGREWRITEAOF"), "+Background append only file rewriting started");
+  EXPECT_EQ(Run("SAVE"), "");
+  FinishSnapshot();
+  EXPECT_EQ(client_->Lines(), "");
+  FinishSnapshot();
+  EXPECT_EQ(client_->Lines(), "+OK");
+}
+
+TEST_F(ServerCommandsTest, InATransactionItBeginsAtItsEnd) {
+  Run("MULTI");
+  EXPECT_EQ(Run("SAVE"), "-ERR Command not allowed inside a transaction");
+  Run("DISCARD");
+  Run("MULTI");
+  Run("BGSAVE");
+  Run("BGREWRITEAOF");
+  EXPECT_EQ(Run("EXEC"),
+            "*2 +Background saving scheduled +Background append only file rewriting scheduled");
+  FinishSnapshot();
+  FinishSnapshot();
+  EXPECT_EQ(saver_.saves(), 2u);
+}
+
+TEST_F(ServerCommandsTest, SavePointsTakeSnapshots) {
+  const auto pass = [this](int64_t ms) {
+    harness_.Advance(ms);
+    saver_.Cron();
+    FinishSnapshot();
+    return saver_.saves();
+  };
+  ASSERT_EQ(client_->Ask({"CONFIG", "SET", "save", "100 1 10 3"}), "+OK\r\n");
+  EXPECT_EQ(pass(1'000'000), 0u);
+  Run("SET a 1");
+  EXPECT_EQ(pass(0), 1u);
+  Run("SET a 1");
+  EXPECT_EQ(pass(50'000), 1u);
+  Run("SET a 1");
+  Run("SET a 1");
+  EXPECT_EQ(pass(0), 2u);
+  // A failure is not tried again at once.
+  Run("SET a 1");
+  std::filesystem::remove_all(directory_ + "/snapshots");
+  std::ofstream(directory_ + "/snapshots") << "in the way";
+  EXPECT_EQ(pass(101'000), 2u);
+  std::filesystem::remove(directory_ + "/snapshots");
+  EXPECT_EQ(pass(1000), 2u);
+  EXPECT_EQ(pass(5000), 3u);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "broker/broker.h"
 #include "server/config.h"
+#include "server/saver.h"
 
 namespace runnel {
 
@@ -30,8 +31,18 @@ class ServerHost : public BrokerHost {
   virtual Broker& broker() = 0;
   virtual const ServerIdentity& identity() const = 0;
 
+  virtual Saver& saver() = 0;
+
+  // What is to be saved before the server ends.
+  enum class EndSave {
+    kNothing,
+    kIfPossible,  // a snapshot; a failure is logged
+    kSnapshot,    // a snapshot; if it fails, the server goes on
+  };
   // Ends the server soon, but not before the running command has returned. `reason` is for the log.
-  virtual void RequestShutdown(std::string_view reason) = 0;
+  virtual void RequestShutdown(std::string_view reason, EndSave save) = 0;
+  // Whether that was asked for, and has not failed.
+  virtual bool stopping() const = 0;
 
   // Runs `work` on a helper thread, then `done` on the loop's.
   virtual void Submit(std::function<void()> work, std::function<void()> done) = 0;

@@ -1,5 +1,8 @@
 #include "server/storage.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -7,11 +10,15 @@
 #include "env/clock.h"
 #include "env/posix/posix_disk.h"
 #include "fmt/format.h"
+#include "journal/segment.h"
+#include "snapshot/files.h"
+#include "snapshot/load.h"
 
 namespace runnel {
 namespace {
 
 constexpr const char* kJournalDirectory = "journal";
+constexpr const char* kSnapshotDirectory = "snapshots";
 constexpr int64_t kTellEveryMicros = 2'000'000;
 
 }  // namespace
@@ -20,15 +27,19 @@ Storage::Storage(Loop& loop) {
   wakeup_ = loop.NewWakeup([this] {
     log_thread_->Deliver();
     helper_->Deliver();
+    snapshot_thread_->Deliver();
   });
   const auto wake = [wakeup = wakeup_.get()] { wakeup->Signal(); };
   log_thread_ = std::make_unique<ThreadWorker>(wake);
   helper_ = std::make_unique<ThreadWorker>(wake);
+  snapshot_thread_ = std::make_unique<ThreadWorker>(wake);
 }
 
 // The threads end before what they signal, and what they have not delivered finds nobody.
 Storage::~Storage() {
+  snapshotter_.reset();
   journal_.reset();
+  snapshot_thread_.reset();
   log_thread_.reset();
   helper_.reset();
 }
@@ -37,25 +48,72 @@ Status Storage::Open(const ServerOptions& options, Keyspace& keyspace) {
   auto lock = SystemDisk().Lock(options.dir);
   if (!lock.ok()) return lock.status();
   lock_ = std::move(*lock);
-  if (!options.journal) return {};
+  if (Status loaded = LoadSnapshot(keyspace); !loaded.ok()) return loaded;
+  const Status read = options.journal ? OpenJournal(options, keyspace) : ReadJournal(keyspace);
+  if (!read.ok()) return read;
+  const uint32_t now_s = static_cast<uint32_t>(SystemClock().UnixMicros() / 1'000'000);
+  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+    keyspace.table(db).ForEach([now_s](const Entry* entry) { entry->NoteAccess(now_s); });
+  }
+  snapshotter_ = std::make_unique<snapshot::Snapshotter>(&SystemDisk(), snapshot_thread_.get(),
+                                                         &keyspace, kSnapshotDirectory);
+  return {};
+}
 
+Status Storage::LoadSnapshot(Keyspace& keyspace) {
+  Disk& disk = SystemDisk();
+  if (Status removed = snapshot::RemoveLeftovers(disk, kSnapshotDirectory); !removed.ok()) {
+    return removed;
+  }
+  const auto segments = journal::ListSegments(disk, kJournalDirectory);
+  if (!segments.ok() && segments.status().error_number() != ENOENT) return segments.status();
+  std::optional<Position> journal_first;
+  if (segments.ok() && !segments->empty()) journal_first = segments->front().base;
+
+  const int64_t begin_us = told_us_ = SystemClock().SteadyMicros();
+  const auto loaded = snapshot::LoadNewest(
+      disk, kSnapshotDirectory, journal_first, &keyspace, [&](uint64_t bytes, uint64_t total) {
+        if (IsTimeToTell()) LogNotice("Loading the snapshot: {} of {} bytes", bytes, total);
+      });
+  if (!loaded.ok()) return loaded.status();
+  found_.snapshot_position = journal_first.value_or(0);
+  if (!loaded->has_value()) return {};
+  const snapshot::Loaded& snapshot = **loaded;
+  found_.position = found_.snapshot_position = snapshot.info.position;
+  found_.epoch = snapshot.info.epoch;
+  LogNotice("The snapshot at position {} was loaded: {} keys, {} bytes in {:.1f} s",
+            found_.position, snapshot.totals.keys, snapshot.totals.file_bytes,
+            static_cast<double>(SystemClock().SteadyMicros() - begin_us) / 1e6);
+  return {};
+}
+
+// Without one of its own the server only reads what an earlier one has left.
+Status Storage::ReadJournal(Keyspace& keyspace) {
+  const auto found =
+      journal::Inspect(SystemDisk(), kJournalDirectory, found_.position,
+                       [&](const journal::Frame& frame) { return Replay(frame, keyspace); });
+  if (!found.ok()) return found.status().error_number() == ENOENT ? Status() : found.status();
+  if (found->row->decision == journal::Decision::kStop) return Status::Error(found->text);
+  found_.position = std::max(found_.position, found->end);
+  found_.epoch = std::max(found_.epoch, found->epoch);
+  return {};
+}
+
+Status Storage::OpenJournal(const ServerOptions& options, Keyspace& keyspace) {
   const int64_t begin_us = told_us_ = SystemClock().SteadyMicros();
   uint64_t records = 0;
   auto journal = journal::Journal::Open(
       &SystemDisk(), log_thread_.get(), helper_.get(),
-      {kJournalDirectory, options.journal_segment_bytes, options.appendfsync, 0},
+      {kJournalDirectory, options.journal_segment_bytes, options.appendfsync, found_.position},
       [&](const journal::Frame& frame) {
         records += frame.records;
         return Replay(frame, keyspace);
       });
   if (!journal.ok()) return journal.status();
   journal_ = std::move(*journal);
-  const uint32_t now_s = static_cast<uint32_t>(SystemClock().UnixMicros() / 1'000'000);
-  for (uint32_t db = 0; db < keyspace.databases(); db++) {
-    keyspace.table(db).ForEach([now_s](const Entry* entry) { entry->NoteAccess(now_s); });
-  }
+  if (journal_->epoch() < found_.epoch) journal_->set_epoch(found_.epoch);
   LogNotice("The journal ends at {}; {} changes from {} on were read in {:.1f} s",
-            journal_->appended(), records, journal_->first(),
+            journal_->appended(), records, std::max(journal_->first(), found_.position),
             static_cast<double>(SystemClock().SteadyMicros() - begin_us) / 1e6);
   return {};
 }
@@ -70,12 +128,15 @@ Status Storage::Replay(const journal::Frame& frame, Keyspace& keyspace) {
     return Status::Error(
         fmt::format("the frame at position {} of the journal: {}", frame.base, status.message()));
   }
-  const int64_t now_us = SystemClock().SteadyMicros();
-  if (now_us - told_us_ > kTellEveryMicros) {
-    told_us_ = now_us;
-    LogNotice("Reading the journal: at position {}", frame.base);
-  }
+  if (IsTimeToTell()) LogNotice("Reading the journal: at position {}", frame.base);
   return {};
+}
+
+bool Storage::IsTimeToTell() {
+  const int64_t now_us = SystemClock().SteadyMicros();
+  if (now_us - told_us_ <= kTellEveryMicros) return false;
+  told_us_ = now_us;
+  return true;
 }
 
 void Storage::Sync() {

@@ -38,10 +38,14 @@ void SnapshotWriter::Open() {
   Check(disk_->CreateDirectory(directory_));
   if (status_.ok()) Check(disk_->SyncDirectory(ParentOf(directory_)));
   if (!status_.ok()) return;
-  is_temporary_ = true;  // perhaps even if this fails
-  auto file = disk_->Open(TemporaryPath(directory_, info_.position), OpenMode::kCreate);
-  if (!file.ok()) return Check(file.status());
+  const std::string path = TemporaryPath(directory_, info_.position);
+  auto file = disk_->Open(path, OpenMode::kCreate);
+  if (!file.ok()) {
+    (void)disk_->Remove(path);  // the name may have been made all the same
+    return Check(file.status());
+  }
   file_ = std::move(*file);
+  is_temporary_ = true;
   std::string header;
   seed_ = EncodeHeader(info_, &header);
   Write(header);

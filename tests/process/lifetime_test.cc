@@ -121,7 +121,6 @@ TEST_F(LifetimeTest, ARefusedShutdownChangesNothing) {
   EXPECT_EQ(Ask(*client, "SHUTDOWN SOON"), "-\"ERR syntax error\"");
   EXPECT_EQ(Ask(*client, "SHUTDOWN SAVE NOSAVE"), "-\"ERR syntax error\"");
   EXPECT_EQ(Ask(*client, "SHUTDOWN ABORT NOW"), "-\"ERR syntax error\"");
-  EXPECT_EQ(Ask(*client, "SHUTDOWN SAVE"), "-\"ERR snapshots are not available in this version\"");
   EXPECT_EQ(Ask(*client, "MULTI"), "+OK");
   EXPECT_EQ(Ask(*client, "SHUTDOWN"), "-\"ERR Command not allowed inside a transaction\"");
   EXPECT_EQ(Ask(*client, "DISCARD"), "+OK");

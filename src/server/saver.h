@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/position.h"
+#include "base/status.h"
+#include "broker/broker.h"
+#include "env/clock.h"
+#include "server/config_values.h"
+#include "snapshot/snapshotter.h"
+
+namespace runnel {
+
+// What the server found in its directory when it started.
+struct FoundState {
+  Position position = 0;  // of the state that was loaded
+  uint64_t epoch = 0;
+  // Of the snapshot that this began with; where the journal began if there was none.
+  Position snapshot_position = 0;
+};
+
+// Decides when the server takes snapshots and tells how they stand: on request, by the directives
+// `save` and `snapshot-journal-bytes`, and at the end. Each begins at the end of a turn, when the
+// keyspace is what the journal holds; when it is durable, the journal in front of it goes. Without
+// a journal the position is always the one that was found, so each snapshot replaces the one
+// before.
+class Saver {
+ public:
+  // Everything outlives the saver.
+  Saver(snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
+        Clock& clock, const FoundState& found);
+  Saver(const Saver&) = delete;
+  Saver& operator=(const Saver&) = delete;
+
+  // Under which name a snapshot is asked for, and accounted. They differ in nothing else.
+  enum class Kind { kSave, kRewrite };
+
+  // One is taken, or will be at the end of this turn.
+  bool InProgress(Kind kind) const { return running_ == kind || next_ == kind; }
+  bool busy() const { return running_ || next_; }
+  // One will be taken when the one that is taken now has ended.
+  bool scheduled(Kind kind) const { return scheduled_[Index(kind)]; }
+
+  // Why no snapshot may be taken, if so: the journal has failed, so what memory holds is not what
+  // was acknowledged.
+  Status Refusal() const;
+  // Takes one of the state at the end of this turn. REQUIRES: !busy().
+  void Begin(Kind kind);
+  // Takes one as soon as none is taken.
+  void Schedule(Kind kind);
+
+  // Whether the end of the server should wait for a snapshot though nobody said so: as in Redis, if
+  // `save` has points and something changed. A journal alone needs none: it holds everything, its
+  // length is bounded by snapshot-journal-bytes, and who ends a server may kill it if that takes
+  // long.
+  bool SavesAtEnd() const { return !options_.save.empty() && broker_.changes() > 0; }
+  // Takes a snapshot of the present state, instead of one that is being taken. Blocks: for the end.
+  // REQUIRES: the turn's changes are sealed.
+  Status SaveNow();
+
+  // What became of the last one.
+  struct Report {
+    Status status;         // success before the first
+    int64_t seconds = -1;  // that it took; -1 before the first
+  };
+  const Report& last(Kind kind) const { return last_[Index(kind)]; }
+  // Seconds since the one that is being taken began; -1 if there is none.
+  int64_t current_seconds(Kind kind) const;
+  int64_t last_save_s() const { return last_save_s_; }  // Unix time; the start's before the first
+  Position last_position() const { return saved_position_; }
+  uint64_t saves() const { return saves_; }            // that succeeded
+  uint64_t last_bytes() const { return last_bytes_; }  // of the last one's file; 0 before it
+  snapshot::Snapshotter::Progress progress() const { return snapshotter_.progress(); }
+
+  // --- For the loop ---
+
+  // After Broker::EndTurn. Returns whether the next turn should come at once.
+  bool Turn();
+  // Some times a second: whether one is due.
+  void Cron();
+
+ private:
+  static size_t Index(Kind kind) { return static_cast<size_t>(kind); }
+
+  void Take();
+  void OnDone(const Status& status, const snapshot::SnapshotTotals& totals);
+  bool IsDue() const;
+
+  snapshot::Snapshotter& snapshotter_;
+  Broker& broker_;
+  const ServerOptions& options_;
+  Clock& clock_;
+  const FoundState found_;
+
+  std::optional<Kind> running_;
+  std::optional<Kind> next_;  // begins when the turn ends
+  bool scheduled_[2] = {};
+  int64_t began_us_ = 0;              // steady clock
+  std::optional<int64_t> failed_us_;  // when the last one ended, if that was a failure
+  uint64_t changes_at_begin_ = 0;
+  Position position_ = 0;    // of the one that is taken
+  Position saved_position_;  // of the last that is durable
+  Report last_[2];
+  int64_t last_save_s_;
+  uint64_t saves_ = 0;
+  uint64_t last_bytes_ = 0;
+};
+
+}  // namespace runnel
