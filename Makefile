@@ -4,14 +4,16 @@
 #   make run        the same, then start the server on 127.0.0.1:6379   (ARGS="--port 7000" ...)
 #   make test       all tests that gate a change, built with assertions
 #   make sanitize   the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make sim        the crash simulations with SEEDS seeds (100000); a failing seed tells how to run it again
 #   make bench      side by side with redis-server: requests/s, latency, CPU per request, memory
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60)
 #   make format     clang-format over the tree;  make tidy: clang-tidy
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SEEDS ?= 100000
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
-.PHONY: all build run test sanitize bench fuzz format tidy clean deps deps-test
+.PHONY: all build run test sanitize sim bench fuzz format tidy clean deps deps-test
 .DEFAULT_GOAL := all
 
 deps:
@@ -40,6 +42,11 @@ sanitize: deps-test
 	$(call configure,sanitize)
 	@cmake --build build/sanitize -j $(JOBS) --target unit
 	@cd build/sanitize && ctest --output-on-failure -L unit
+
+sim: deps-test
+	$(call configure,test)
+	@cmake --build build/test -j $(JOBS) --target sim_test
+	@RUNNEL_SIM_SEEDS=$(SEEDS) build/test/tests/sim/sim_test --gtest_brief=1 --gtest_filter='*CrashTest.*'
 
 bench: all deps-test
 	@utils/bench $(ARGS)

@@ -11,12 +11,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <optional>
 
 #include "base/log.h"
 #include "journal/journal.h"
 #include "tests/sim/model_disk.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/stepped_worker.h"
 
 namespace runnel::journal {
@@ -220,24 +220,9 @@ class Simulation {
   bool broken_ = false;  // a sync may have failed
 };
 
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(JournalCrashTest, EverySeedRecovers) {
   spdlog::set_level(spdlog::level::off);
-  const uint64_t none = ~uint64_t{0};
-  const uint64_t only = FromEnvironment("RUNNEL_SIM_SEED", none);
-  const uint64_t first = only == none ? 1 : only;
-  const uint64_t last = only == none ? FromEnvironment("RUNNEL_SIM_SEEDS", kDefaultSeeds) : only;
-  for (uint64_t seed = first; seed <= last; seed++) {
-    Simulation(seed).Run();
-    if (!HasFailure()) continue;
-    ADD_FAILURE() << "again: RUNNEL_SIM_SEED=" << seed
-                  << " sim_test --gtest_filter=JournalCrashTest.*";
-    break;
-  }
+  sim::ForEachSeed(kDefaultSeeds, [](uint64_t seed) { Simulation(seed).Run(); });
   spdlog::set_level(spdlog::level::info);
 }
 

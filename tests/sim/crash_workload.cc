@@ -1,0 +1,231 @@
+#include "tests/sim/crash_workload.h"
+
+#include <utility>
+
+namespace runnel::sim {
+namespace {
+
+constexpr size_t kKnownIds = 12;
+constexpr size_t kLargeBytes = 3000;
+
+}  // namespace
+
+CrashWorkload::CrashWorkload(uint64_t seed) : draw_(seed) {
+  draw_.waits_for_several = draw_.OneIn(2);
+}
+
+Argv CrashWorkload::Next(bool may_wait) {
+  const uint64_t roll = draw_.Below(100);
+  Argv command;
+  if (may_wait && roll < 8) {
+    command = draw_.OneIn(2) ? DrawListWait(&draw_) : DrawStreamWait(&draw_);
+  } else if (roll < 24) {
+    command = DrawListCommand(&draw_);
+  } else if (roll < 36) {
+    command = DrawStreamCommand(&draw_);
+  } else if (roll < 46) {
+    command = DrawGroupCommand(&draw_);
+  } else if (roll < 56) {
+    command = DrawStringCommand(&draw_);
+  } else if (roll < 64) {
+    command = DrawKeyCommand(&draw_);
+  } else if (roll < 66) {
+    return DrawTransfer(may_wait);
+  } else if (roll < 70) {
+    return DrawExpiring();
+  } else if (roll < 72) {
+    return DrawGroupRead(may_wait);
+  } else {
+    return DrawClocked();
+  }
+  // Spoilt, it would exchange databases that others rely on.
+  if (draw_.OneIn(16) && command[0] != "SWAPDB") command = Spoil(command, &draw_);
+  return command;
+}
+
+void CrashWorkload::Learn(const Argv& command, const test::Reply& reply) {
+  if (reply.kind != test::Reply::Kind::kBulk) return;
+  if (command[0] == "DUMP") dump_ = reply.text;
+  if (command[0] == "XADD") {
+    std::deque<std::string>& ids = known_ids_[command[1]];
+    ids.push_back(reply.text);
+    if (ids.size() > kKnownIds) ids.pop_front();
+  }
+}
+
+Argv CrashWorkload::DrawClocked() {
+  switch (draw_.Below(12)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return DrawAdd();
+    case 4:
+      return DrawTrim();
+    case 5:
+    case 6:
+      return DrawAcknowledgement();
+    case 7:
+    case 8:
+      return DrawGroupRead(false);
+    case 9:
+      return DrawGroupChange();
+    case 10:
+      return DrawClaim();
+    default:
+      break;
+  }
+  if (draw_.OneIn(2)) return {"COPY", "t1", "t2", "REPLACE"};
+  if (draw_.OneIn(2)) return {"XCFGSET", ClockedKey(), "IDMP-MAXSIZE", draw_.Pick({"1", "2", "3"})};
+  return {"XCFGSET", ClockedKey(), "IDMP-DURATION", draw_.Pick({"1", "2", "100"})};
+}
+
+std::string CrashWorkload::KnownId(const std::string& key) {
+  const std::deque<std::string>& ids = known_ids_[key];
+  return ids.empty() || draw_.OneIn(20) ? draw_.OldId() : ids[draw_.Below(ids.size())];
+}
+
+void CrashWorkload::AppendReferences(Argv* command) {
+  if (draw_.OneIn(2)) command->push_back(draw_.Pick({"KEEPREF", "DELREF", "ACKED"}));
+}
+
+void CrashWorkload::AppendIds(const std::string& key, Argv* command) {
+  const uint64_t count = 1 + draw_.Below(3);
+  command->insert(command->end(), {"IDS", std::to_string(count)});
+  for (uint64_t i = 0; i < count; ++i)
+    command->push_back(KnownId(key));
+}
+
+Argv CrashWorkload::DrawAdd() {
+  Argv command = {"XADD", ClockedKey()};
+  if (draw_.OneIn(10)) command.push_back("NOMKSTREAM");
+  if (draw_.OneIn(3)) {
+    if (draw_.OneIn(2)) {
+      command.insert(command.end(), {"IDMP", draw_.Pick({"p", "q"}), draw_.Pick({"1", "2", "3"})});
+    } else {
+      command.insert(command.end(), {"IDMPAUTO", draw_.Pick({"p", "q"})});
+    }
+  }
+  if (draw_.OneIn(4)) {
+    AppendReferences(&command);
+    command.insert(command.end(), {"MAXLEN", draw_.Pick({"=", "~"}), draw_.Pick({"1", "5", "9"})});
+  }
+  command.push_back("*");
+  for (uint64_t left = 1 + draw_.Below(3); left > 0; --left) {
+    command.insert(command.end(), {draw_.Pick({"f", "g"}), draw_.Element()});
+  }
+  if (draw_.OneIn(30)) command.back() = std::string(kLargeBytes, 'x');
+  return command;
+}
+
+Argv CrashWorkload::DrawTrim() {
+  const std::string key = ClockedKey();
+  if (draw_.OneIn(3)) {
+    Argv command = {"XDELEX", key};
+    AppendReferences(&command);
+    AppendIds(key, &command);
+    return command;
+  }
+  if (draw_.OneIn(2)) return {"XDEL", key, KnownId(key), KnownId(key)};
+  Argv command = {"XTRIM", key};
+  AppendReferences(&command);
+  if (draw_.OneIn(2)) {
+    command.insert(command.end(), {"MAXLEN", draw_.Pick({"=", "~"}), draw_.Pick({"0", "3", "6"})});
+  } else {
+    command.insert(command.end(), {"MINID", draw_.Pick({"=", "~"}), KnownId(key)});
+  }
+  return command;
+}
+
+Argv CrashWorkload::DrawAcknowledgement() {
+  const std::string key = ClockedKey();
+  const std::string group = draw_.Group();
+  switch (draw_.Below(4)) {
+    case 0: {
+      Argv command = {"XACKDEL", key, group};
+      AppendReferences(&command);
+      AppendIds(key, &command);
+      return command;
+    }
+    case 1: {
+      Argv command = {"XNACK", key, group, draw_.Pick({"SILENT", "FAIL", "FATAL"})};
+      AppendIds(key, &command);
+      if (draw_.OneIn(3)) command.push_back("FORCE");
+      if (draw_.OneIn(4)) command.insert(command.end(), {"RETRYCOUNT", draw_.Pick({"0", "7"})});
+      return command;
+    }
+    default:
+      return {"XACK", key, group, KnownId(key), KnownId(key)};
+  }
+}
+
+Argv CrashWorkload::DrawGroupRead(bool may_wait) {
+  Argv command = {"XREADGROUP", "GROUP", draw_.Group(), draw_.Consumer()};
+  if (draw_.OneIn(2)) command.insert(command.end(), {"COUNT", draw_.Pick({"1", "2", "5"})});
+  if (may_wait) command.insert(command.end(), {"BLOCK", draw_.Pick({"0", "50", "200"})});
+  if (draw_.OneIn(3)) command.insert(command.end(), {"CLAIM", draw_.Pick({"0", "20", "100"})});
+  if (draw_.OneIn(8)) command.push_back("NOACK");
+  command.insert(command.end(), {"STREAMS", ClockedKey(), draw_.OneIn(6) ? "0" : ">"});
+  return command;
+}
+
+Argv CrashWorkload::DrawGroupChange() {
+  const std::string key = ClockedKey();
+  const std::string group = draw_.Group();
+  switch (draw_.Below(10)) {
+    case 0:
+      return {"XGROUP", "DESTROY", key, group};
+    case 1:
+      return {"XGROUP", "DELCONSUMER", key, group, draw_.Consumer()};
+    case 2:
+      return {"XGROUP", "CREATECONSUMER", key, group, draw_.Consumer()};
+    case 3:
+      return {"XGROUP", "SETID", key, group, KnownId(key), "ENTRIESREAD", draw_.Pick({"0", "4"})};
+    case 4:
+      return {"XSETID", key, KnownId(key), "ENTRIESADDED", draw_.Pick({"3", "100"})};
+    default:
+      return {"XGROUP", "CREATE", key, group, draw_.Pick({"0", "$"}), "MKSTREAM"};
+  }
+}
+
+Argv CrashWorkload::DrawClaim() {
+  const std::string key = ClockedKey();
+  const std::string idle = draw_.Pick({"0", "20", "100"});
+  if (draw_.OneIn(2)) {
+    Argv command = {"XAUTOCLAIM", key, draw_.Group(), draw_.Consumer(), idle, "-"};
+    if (draw_.OneIn(2)) command.insert(command.end(), {"COUNT", draw_.Pick({"1", "3"})});
+    if (draw_.OneIn(3)) command.push_back("JUSTID");
+    return command;
+  }
+  Argv command = {"XCLAIM", key, draw_.Group(), draw_.Consumer(), idle, KnownId(key), KnownId(key)};
+  if (draw_.OneIn(4)) command.push_back("FORCE");
+  if (draw_.OneIn(4)) command.insert(command.end(), {"IDLE", "30"});
+  return command;
+}
+
+Argv CrashWorkload::DrawTransfer(bool may_wait) {
+  if (draw_.OneIn(3)) return {"DUMP", draw_.OneIn(2) ? ClockedKey() : AnyKey()};
+  if (draw_.OneIn(3) && !dump_.empty()) {
+    return {"RESTORE", AnyKey(), draw_.Pick({"0", "0", "150"}), dump_, "REPLACE"};
+  }
+  Argv command = {may_wait ? "BLMOVEM" : "LMOVEM", draw_.ListKey(), draw_.ListKey(),
+                  draw_.Pick({"LEFT", "RIGHT"}), draw_.Pick({"LEFT", "RIGHT"})};
+  if (may_wait) command.push_back(draw_.Pick({"0", "0.1"}));
+  command.insert(command.end(), {draw_.Pick({"COUNT", "EXACTLY"}), draw_.Pick({"1", "2", "3"}),
+                                 draw_.Pick({"BULK", "OBO"})});
+  return command;
+}
+
+Argv CrashWorkload::DrawExpiring() {
+  const std::string ms = draw_.Pick({"1", "30", "100", "400"});
+  switch (draw_.Below(4)) {
+    case 0:
+      return {"SET", draw_.StringKey(), draw_.Element(), "PX", ms};
+    case 1:
+      return {"GETEX", draw_.StringKey(), "PX", ms};
+    default:
+      return {"PEXPIRE", draw_.OneIn(3) ? ClockedKey() : AnyKey(), ms};
+  }
+}
+
+}  // namespace runnel::sim

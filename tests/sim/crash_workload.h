@@ -1,0 +1,49 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+
+#include "tests/compat/generator/draw.h"
+#include "tests/support/reply.h"
+
+namespace runnel::sim {
+
+using test::Argv;
+
+// Draws what the clients of a crash simulation ask: commands that change values of every type, with
+// few keys so that they meet. It learns from replies which IDs streams have given.
+class CrashWorkload {
+ public:
+  explicit CrashWorkload(uint64_t seed);
+
+  // A command on data; one that may wait for a key if `may_wait`.
+  Argv Next(bool may_wait);
+  std::string AnyKey() { return draw_.AnyKey(); }
+  // A reply to a command of this workload.
+  void Learn(const Argv& command, const test::Reply& reply);
+
+ private:
+  // What the families of the comparison with Redis do not draw: IDs and expiries that hang on the
+  // clock, and commands that only some versions know.
+  Argv DrawClocked();
+  Argv DrawAdd();
+  Argv DrawTrim();
+  Argv DrawAcknowledgement();
+  Argv DrawGroupRead(bool may_wait);
+  Argv DrawGroupChange();
+  Argv DrawClaim();
+  Argv DrawTransfer(bool may_wait);
+  Argv DrawExpiring();
+
+  std::string ClockedKey() { return draw_.Pick({"t1", "t2"}); }
+  std::string KnownId(const std::string& key);
+  void AppendReferences(Argv* command);
+  void AppendIds(const std::string& key, Argv* command);
+
+  compat::Draw draw_;
+  std::map<std::string, std::deque<std::string>> known_ids_;  // by key
+  std::string dump_;                                          // the last payload that DUMP gave
+};
+
+}  // namespace runnel::sim

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+namespace runnel::sim {
+
+inline uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// One seed alone is run to be looked at: whoever can tells what happens.
+inline bool OneSeedOnly() {
+  return std::getenv("RUNNEL_SIM_SEED") != nullptr;
+}
+
+// Calls run(seed) for the seeds from 1 to `seeds` (RUNNEL_SIM_SEEDS=n: to n; RUNNEL_SIM_SEED=n: for
+// that one alone), up to the first that fails the running test, and tells how to run that one
+// again.
+template <class Run>
+void ForEachSeed(uint64_t seeds, Run run) {
+  const uint64_t none = ~uint64_t{0};
+  const uint64_t only = FromEnvironment("RUNNEL_SIM_SEED", none);
+  const uint64_t first = only == none ? 1 : only;
+  const uint64_t last = only == none ? FromEnvironment("RUNNEL_SIM_SEEDS", seeds) : only;
+  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  for (uint64_t seed = first; seed <= last; seed++) {
+    run(seed);
+    if (!::testing::Test::HasFailure()) continue;
+    ADD_FAILURE() << "again: RUNNEL_SIM_SEED=" << seed
+                  << " sim_test --gtest_filter=" << test->test_suite_name() << "." << test->name();
+    return;
+  }
+}
+
+}  // namespace runnel::sim
