@@ -14,7 +14,7 @@ bool CanServeGroup(std::string_view name, const Entry* entry) {
   const ConsumerGroup* group = stream->FindGroup(name);
   if (group == nullptr) return true;
   // Released entries are for those who wait with CLAIM.
-  return group->nacked() > 0 || stream->SeekNew(*group).valid();
+  return group->nacked() > 0 || stream->HasNew(*group);
 }
 
 }  // namespace

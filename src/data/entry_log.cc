@@ -49,38 +49,54 @@ void EntryLog::Segment::Advance(size_t count) {
   gone = static_cast<uint16_t>(entry);
 }
 
+EntryLog::Segment EntryLog::Twin(const Segment& segment) {
+  Segment twin;
+  twin.block = segment.block;
+  twin.first = segment.first;
+  twin.last = segment.last;
+  twin.bytes = segment.bytes;
+  twin.entries = segment.entries;
+  twin.live = segment.live;
+  twin.gone = segment.gone;
+  twin.mark_words = segment.mark_words;
+  if (segment.mark_words > 0) {
+    twin.marks = std::make_unique<uint64_t[]>(segment.mark_words);
+    std::copy_n(segment.marks.get(), segment.mark_words, twin.marks.get());
+  }
+  return twin;
+}
+
+// Appends a segment, which is not open.
+void EntryLog::AddSegment(Segment segment) {
+  length_ += segment.live;
+  block_bytes_ += segment.block->MemoryBytes();
+  mark_words_ += segment.mark_words;
+  segments_.PushBack(std::move(segment));
+}
+
 EntryLog EntryLog::Clone() const {
   EntryLog copy;
+  if (cold_) CloneCold(&copy);
   for (auto at = segments_.begin(); segments_.Contains(at); at = segments_.Next(at)) {
-    const Segment& segment = segments_[at];
-    Segment& twin = copy.segments_.PushBack(Segment());
-    twin.block = segment.block;
-    twin.first = segment.first;
-    twin.last = segment.last;
-    twin.bytes = segment.bytes;
-    twin.entries = segment.entries;
-    twin.live = segment.live;
-    twin.gone = segment.gone;
-    twin.mark_words = segment.mark_words;
-    if (segment.mark_words > 0) {
-      twin.marks = std::make_unique<uint64_t[]>(segment.mark_words);
-      std::copy_n(segment.marks.get(), segment.mark_words, twin.marks.get());
-    }
+    copy.AddSegment(Twin(segments_[at]));
   }
   copy.length_ = length_;
   copy.first_id_ = first_id_;
-  copy.block_bytes_ = block_bytes_;
-  copy.mark_words_ = mark_words_;
   copy.writer_ = writer_;
   return copy;
 }
 
 size_t EntryLog::MemoryBytes() const {
-  return block_bytes_ + mark_words_ * sizeof(uint64_t) + segments_.MemoryBytes();
+  const size_t runs = cold_ ? sizeof(Cold) + cold_->runs.MemoryBytes() +
+                                  cold_->runs.size() * sizeof(ColdExtent) +
+                                  cold_->deleted * sizeof(StreamId)
+                            : 0;
+  return block_bytes_ + mark_words_ * sizeof(uint64_t) + segments_.MemoryBytes() + runs;
 }
 
 StreamId EntryLog::newest_id() const {
-  return segments_.empty() ? StreamId() : segments_.back().last;
+  if (!segments_.empty()) return segments_.back().last;
+  return cold_ ? cold_->runs.back().last : StreamId();
 }
 
 // The first segment whose last ID is not below `id`. Most searches are for the newest or the oldest
@@ -94,6 +110,7 @@ EntryLog::Segments::Position EntryLog::FindSegment(StreamId id) const {
 }
 
 EntryCursor EntryLog::Seek(StreamId id) const {
+  if (IsCold(id)) return EntryCursor::InRun(this, FindRun(id), id);
   const Segments::Position at = FindSegment(id);
   if (!segments_.Contains(at)) return EntryCursor();
   const Segment& segment = segments_[at];
@@ -106,7 +123,11 @@ EntryCursor EntryLog::Seek(StreamId id) const {
 EntryCursor EntryLog::SeekBack(StreamId id) const {
   Segments::Position at = FindSegment(id);
   if (!segments_.Contains(at) || id < segments_[at].first) {
-    if (at == segments_.begin()) return EntryCursor();
+    if (at == segments_.begin()) {
+      if (!cold_) return EntryCursor();
+      const Runs& runs = cold_->runs;
+      return EntryCursor::InRunBack(this, IsCold(id) ? FindRun(id) : runs.Previous(runs.end()), id);
+    }
     at = segments_.Previous(at);
   }
   EntryCursor cursor(this, at);
@@ -135,7 +156,20 @@ EntryCursor EntryLog::SeekAfter(StreamId id, Place hint) const {
   return next ? Seek(*next) : EntryCursor();
 }
 
+bool EntryLog::HasAfter(StreamId id) const {
+  if (cold_ && (!segments_.empty() || id >= cold_->runs.back().last)) {
+    // Every segment has a live entry, and all of them are above the runs.
+    if (IsCold(id)) return true;
+    if (segments_.empty()) return false;
+  } else if (cold_) {
+    return true;
+  }
+  const std::optional<StreamId> next = id.Next();
+  return next && Seek(*next).valid();
+}
+
 bool EntryLog::Contains(StreamId id) const {
+  if (IsCold(id)) return ContainsCold(id);
   const Segments::Position at = FindSegment(id);
   if (!segments_.Contains(at) || id < segments_[at].first) return false;
   const Segment& segment = segments_[at];
@@ -150,16 +184,16 @@ void EntryLog::Append(StreamId id, std::span<const std::string_view> fields,
   if (writer_.Append(id, fields, limits)) {
     Segment& open = segments_.back();
     if (open.block.get() != writer_.block().get()) {
-      block_bytes_ += writer_.block()->MemoryBytes() - open.block->MemoryBytes();
+      Grow(writer_.block()->MemoryBytes(), open.block->MemoryBytes());
       open.block = writer_.block();
     }
   } else {
     if (!writer_.empty()) SealOpenBlock();
     writer_.Start(id, fields, limits);
-    block_bytes_ += writer_.block()->MemoryBytes();
     Segment& open = segments_.PushBack(Segment());
     open.block = writer_.block();
     open.first = id;
+    Grow(open.block->MemoryBytes(), 0);
   }
   Segment& open = segments_.back();
   open.last = id;
@@ -172,12 +206,13 @@ void EntryLog::Append(StreamId id, std::span<const std::string_view> fields,
 
 void EntryLog::SealOpenBlock() {
   Segment& open = segments_.back();
-  block_bytes_ -= open.block->MemoryBytes();
+  const size_t before = open.block->MemoryBytes();
   open.block = writer_.Seal();
-  block_bytes_ += open.block->MemoryBytes();
+  Grow(open.block->MemoryBytes(), before);
 }
 
 bool EntryLog::Remove(StreamId id) {
+  if (IsCold(id)) return RemoveCold(id);
   const Segments::Position at = FindSegment(id);
   if (!segments_.Contains(at) || id < segments_[at].first) return false;
   Segment& segment = segments_[at];
@@ -202,6 +237,7 @@ bool EntryLog::Remove(StreamId id) {
 void EntryLog::DropOldest(uint64_t count) {
   if (count == 0) return;
   count = std::min(count, length_);
+  if (cold_) count = DropOldestCold(count);
   length_ -= count;
   while (count > 0) {
     Segment& segment = segments_.front();
@@ -217,21 +253,23 @@ void EntryLog::DropOldest(uint64_t count) {
 
 void EntryLog::RemoveSegment(Segments::Position at) {
   const Block* block = segments_[at].block.get();
-  block_bytes_ -= block->MemoryBytes();
+  const size_t bytes = block->MemoryBytes();
   mark_words_ -= segments_[at].mark_words;
   if (block == writer_.block().get()) writer_.Drop();
   segments_.Erase(at);
+  Grow(0, bytes);
 }
 
 void EntryLog::UpdateFirstId() {
-  first_id_ = StreamId();
-  if (segments_.empty()) return;
+  first_id_ = cold_ ? cold_->runs.front().first : StreamId();
+  if (cold_ || segments_.empty()) return;
   const Segment& segment = segments_.front();
   first_id_ = segment.gone == 0 ? segment.first : Open(segment).IdAt(segment.gone);
 }
 
 uint64_t EntryLog::CountBelow(StreamId id) const {
-  uint64_t count = 0;
+  if (IsCold(id)) return CountColdBelow(id);
+  uint64_t count = cold_entries();
   for (auto at = segments_.begin(); segments_.Contains(at); at = segments_.Next(at)) {
     const Segment& segment = segments_[at];
     if (id <= segment.first) break;
@@ -241,45 +279,79 @@ uint64_t EntryLog::CountBelow(StreamId id) const {
   return count;
 }
 
-// Calls visit(live entries, last ID) for one block after the other, as they would be with `added`,
-// until it returns false.
-template <class Visit>
-void EntryLog::VisitBlocks(const Addition* added, Visit visit) const {
+// Counts the entries of whole blocks from the old end on, as they would be with `added`, for as
+// long as fits(count so far, live entries of the block, its last ID) holds.
+template <class Fits>
+uint64_t EntryLog::CountBlocks(const Addition* added, Fits fits) const {
+  uint64_t count = 0;
+  const auto take = [&](uint64_t live, StreamId last) {
+    if (!fits(count, live, last)) return false;
+    count += live;
+    return true;
+  };
+  if (cold_ && !TakeColdBlocks(take, [&](StreamId id) { return fits(count, 1, id); })) return count;
   const bool added_to_last =
       added != nullptr && writer_.Accepts(added->id, added->fields, added->limits);
   for (auto at = segments_.begin(); segments_.Contains(at);) {
     const Segment& segment = segments_[at];
     at = segments_.Next(at);
     const bool grown = added_to_last && at == segments_.end();
-    if (!visit(segment.live + (grown ? 1u : 0u), grown ? added->id : segment.last)) return;
+    if (!take(segment.live + (grown ? 1u : 0u), grown ? added->id : segment.last)) return count;
   }
-  if (added != nullptr && !added_to_last) visit(1, added->id);
+  if (added != nullptr && !added_to_last) take(1, added->id);
+  return count;
+}
+
+// The same for the runs: true if all of them fit. One that does not fit as a whole is looked into
+// for blocks that do, if at least its first entry could go.
+template <class Take, class MayBegin>
+bool EntryLog::TakeColdBlocks(Take take, MayBegin may_begin) const {
+  const Runs& runs = cold_->runs;
+  for (auto run_at = runs.begin(); runs.Contains(run_at); run_at = runs.Next(run_at)) {
+    const ColdRun& run = runs[run_at];
+    if (take(run.live, run.last)) continue;
+    if (!may_begin(run.first)) return false;
+    const EntryLog& extent = Enter(run_at);
+    for (auto at = extent.FindSegment(run.first); extent.segments_.Contains(at);
+         at = extent.segments_.Next(at)) {
+      const Segment& segment = extent.segments_[at];
+      const uint64_t live = CountInRun(run, segment.first, segment.last);
+      if (live > 0 && !take(live, segment.last)) break;
+    }
+    return false;
+  }
+  return true;
 }
 
 uint64_t EntryLog::CountBlocksBeyond(uint64_t max_length, uint64_t limit,
                                      const Addition* added) const {
   const uint64_t length = length_ + (added != nullptr ? 1 : 0);
-  uint64_t count = 0;
-  VisitBlocks(added, [&](uint64_t live, StreamId) {
-    if (length - count - live < max_length || (limit != 0 && count + live > limit)) return false;
-    count += live;
-    return true;
+  return CountBlocks(added, [=](uint64_t count, uint64_t live, StreamId) {
+    return length - count - live >= max_length && (limit == 0 || count + live <= limit);
   });
-  return count;
 }
 
 uint64_t EntryLog::CountBlocksBelow(StreamId id, uint64_t limit, const Addition* added) const {
-  uint64_t count = 0;
-  VisitBlocks(added, [&](uint64_t live, StreamId last) {
-    if (last >= id || (limit != 0 && count + live > limit)) return false;
-    count += live;
-    return true;
+  return CountBlocks(added, [=](uint64_t count, uint64_t live, StreamId last) {
+    return last < id && (limit == 0 || count + live <= limit);
   });
-  return count;
 }
 
 void EntryLog::Serialize(Encoder* out) const {
-  out->Varint(segments_.size());
+  std::vector<EntryLog> runs;
+  size_t segments = segments_.size();
+  ForEachRun([&](const ColdRun& run) {
+    runs.push_back(Living(run, *run.extent->source().Read(*run.extent)));
+    segments += runs.back().segments_.size();
+  });
+  out->Varint(segments);
+  for (const EntryLog& run : runs) {
+    run.SerializeSegments(out);
+  }
+  SerializeSegments(out);
+}
+
+void EntryLog::SerializeSegments(Encoder* out) const {
   for (auto at = segments_.begin(); segments_.Contains(at); at = segments_.Next(at)) {
     const Segment& segment = segments_[at];
     out->Varint(segment.entries);
@@ -319,10 +391,7 @@ bool EntryLog::LoadSegment(Decoder* in) {
   segment.first = loaded->first;
   segment.last = loaded->last;
   segment.block = std::move(loaded->block);
-  length_ += segment.live;
-  block_bytes_ += segment.block->MemoryBytes();
-  mark_words_ += segment.mark_words;
-  segments_.PushBack(std::move(segment));
+  AddSegment(std::move(segment));
   return true;
 }
 
@@ -346,6 +415,7 @@ void EntryCursor::OpenSegment() {
 void EntryCursor::Next() {
   entry_++;
   FindForward();
+  if (whole_ != nullptr) SettleForward();
 }
 
 void EntryCursor::Previous() {
@@ -355,6 +425,7 @@ void EntryCursor::Previous() {
   } else {
     LeaveBackward();
   }
+  if (whole_ != nullptr) SettleBackward();
 }
 
 // Goes on from entry_, which may lie behind the segment's last, to the next live entry.
@@ -389,7 +460,11 @@ void EntryCursor::FindBackward() {
 // Every segment holds a live entry, so the one before has what is sought.
 void EntryCursor::LeaveBackward() {
   if (at_ == log_->segments_.begin()) {
-    log_ = nullptr;
+    if (log_->cold_) {
+      *this = InRunBack(log_, log_->cold_->runs.Previous(log_->cold_->runs.end()), StreamId::Max());
+    } else {
+      log_ = nullptr;
+    }
     return;
   }
   at_ = log_->segments_.Previous(at_);
@@ -400,6 +475,7 @@ void EntryCursor::LeaveBackward() {
 
 uint64_t EntryCursor::CountTo(StreamId last, uint64_t most) const {
   if (last < view_.id()) return 0;
+  if (whole_ != nullptr) return CountColdTo(last, most);
   uint64_t count = 0;
   size_t begin = entry_;
   const auto& segments = log_->segments_;
@@ -420,6 +496,7 @@ uint64_t EntryCursor::CountTo(StreamId last, uint64_t most) const {
 
 uint64_t EntryCursor::CountBackTo(StreamId first, uint64_t most) const {
   if (view_.id() < first) return 0;
+  if (whole_ != nullptr) return CountColdBackTo(first, most, run_);
   uint64_t count = segment_->CountLiveBefore(entry_ + 1);
   const auto& segments = log_->segments_;
   for (auto at = at_;; count += segments[at].live) {
@@ -428,7 +505,11 @@ uint64_t EntryCursor::CountBackTo(StreamId first, uint64_t most) const {
       count -= segment.CountLiveBefore(EntryLog::Open(segment).LowerBound(first));
       break;
     }
-    if (count >= most || at == segments.begin()) break;
+    if (count >= most) break;
+    if (at == segments.begin()) {
+      if (!log_->IsCold(first)) break;
+      return count + CountColdBackTo(first, most - count, log_->cold_->runs.end());
+    }
     at = segments.Previous(at);
     if (segments[at].last < first) break;
   }
@@ -437,6 +518,11 @@ uint64_t EntryCursor::CountBackTo(StreamId first, uint64_t most) const {
 
 void EntryCursor::Skip(uint64_t count) {
   if (count == 0) return;
+  whole_ == nullptr ? SkipHere(count) : SkipCold(count);
+}
+
+// Within the blocks of one log.
+void EntryCursor::SkipHere(uint64_t count) {
   for (;;) {
     const size_t here = segment_->live - segment_->CountLiveBefore(entry_);
     if (count < here) break;

@@ -7,9 +7,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/coding.h"
 #include "base/stream_id.h"
+#include "data/cold.h"
+#include "data/hot_streams.h"
 #include "data/paged_ring.h"
 #include "data/stream_block.h"
 
@@ -20,9 +23,19 @@ class EntryCursor;
 // The entries of a stream: blocks in the order of IDs, of which the last one may be open. Deleting
 // an entry marks it beside its block, trimming moves a mark from the old end on; payloads never
 // change, and a block goes as a whole when none of its entries lives any more.
+//
+// The oldest blocks may have been given to the disk, in runs of consecutive ones: the log is then a
+// row of runs, of which it knows little more than the first and the last ID, and the blocks in
+// memory behind them. What looks into a run fetches it, and may throw ColdMiss or ColdFailure
+// (data/cold.h) if it is not in memory: everything that gives a cursor or moves one, Contains,
+// Remove, DropOldest and the counts, all of them before they change anything. What lies in a run
+// that was fetched stays at hand until the end of the turn, so that a change which was planned with
+// a look at the same entries does not throw.
 class EntryLog {
   struct Segment;
   using Segments = PagedRing<Segment>;
+  struct ColdRun;
+  using Runs = PagedRing<ColdRun>;
 
  public:
   // Where an entry lies. A hint for SeekAfter, which tests it: it may be out of date.
@@ -35,8 +48,13 @@ class EntryLog {
   EntryLog() = default;
   EntryLog(EntryLog&&) = default;
   EntryLog& operator=(EntryLog&&) = default;
-  // Shares all blocks.
+  ~EntryLog() { Attach(nullptr); }
+  // Shares all blocks and extents. The copy is not attached.
   EntryLog Clone() const;
+
+  // From now on the log counts in `hot`, which outlives it or is taken away with nullptr. While it
+  // does, it may not be moved.
+  void Attach(HotStreams* hot);
 
   // Live entries.
   uint64_t length() const { return length_; }
@@ -45,8 +63,16 @@ class EntryLog {
   // The last ID in the blocks, removed entries included; 0-0 if there are no blocks. Appending goes
   // on above it.
   StreamId newest_id() const;
-  size_t blocks() const { return segments_.size(); }
+  size_t blocks() const { return segments_.size() + (cold_ ? cold_->blocks : 0); }
+  // What the log takes in memory; runs that were fetched are not its own.
   size_t MemoryBytes() const;
+
+  // Live entries that are not in memory, and bytes of the blocks that hold them; and the bytes of
+  // the blocks that are.
+  uint64_t cold_entries() const { return cold_ ? cold_->live : 0; }
+  uint64_t cold_bytes() const { return cold_ ? cold_->bytes : 0; }
+  uint64_t hot_bytes() const { return block_bytes_; }
+  bool has_cold() const { return cold_ != nullptr; }
 
   // All cursors give live entries only. A cursor is good until entries are added or removed.
   //
@@ -59,6 +85,14 @@ class EntryLog {
   EntryCursor SeekAfter(StreamId id, Place hint) const;
 
   bool Contains(StreamId id) const;
+  // Whether Seek would find an entry above `id`; never looks into a run.
+  bool HasAfter(StreamId id) const;
+
+  // Fetches the runs that these entries would be in, all at once.
+  void Require(std::span<const StreamId> ids) const;
+  // The same for what DropOldest looks at: the run in which the `count`-th entry is, or, with
+  // `entries`, all from the first one to that.
+  void RequireOldest(uint64_t count, bool entries) const;
 
   // Appends an entry. `fields` alternates names and values. REQUIRES: `id` is above newest_id() and
   // 0-0; an even number of at least two fields.
@@ -87,12 +121,37 @@ class EntryLog {
   uint64_t CountBlocksBelow(StreamId id, uint64_t limit, const Addition* added) const;
 
   // Appends all blocks to a payload, and reads them back. Load returns false, and leaves the log in
-  // some destructible state, if the bytes are damaged.
+  // some destructible state, if the bytes are damaged. Serialize reads what is on the disk (see
+  // ColdSource::Read), and may run on every thread that has the log to itself.
   void Serialize(Encoder* out) const;
   bool Load(Decoder* in);
 
+  // The same with the runs as descriptions of where they are on the disk. Load also fails if
+  // `source` does not have one of them.
+  void SerializeWithRuns(Encoder* out) const;
+  bool LoadWithRuns(Decoder* in, ColdSource& source);
+  // Visits the extents of all runs, oldest first.
+  template <class Visit>
+  void ForEachExtent(Visit visit) const;
+
+  // --- Giving blocks to the disk ---
+
+  // What could be given: bytes of all blocks but the last one, which may be open.
+  size_t sealed_bytes() const;
+  // The oldest blocks in memory without the last one, as logs that share them: at most `most` runs
+  // of about `run_bytes` each, the last of which may be smaller.
+  std::vector<EntryLog> OldestRuns(size_t run_bytes, size_t most) const;
+  // `run`, the oldest of what OldestRuns gave that is still in memory, is now on the disk: its
+  // blocks are let go of, as far as they are still here. False if none of its entries lives any
+  // more, and the extent is of no use.
+  bool GiveAway(const EntryLog& run, Ref<ColdExtent> extent);
+  // While the log's blocks are being written, it must not be chosen again; *log is nulled if the
+  // log is detached or goes meanwhile. nullptr ends that.
+  void NoteWriting(EntryLog** log);
+
  private:
   friend class EntryCursor;
+  friend class HotStreams;
 
   // What is known of a block without its payload.
   struct Segment {
@@ -116,26 +175,101 @@ class EntryLog {
     size_t CountLiveBefore(size_t entry) const;
   };
 
+  // What is known of blocks on the disk. The entries that live are those of the extent from `first`
+  // to `last` without the deleted ones.
+  struct ColdRun {
+    Ref<ColdExtent> extent;
+    StreamId first;  // both live
+    StreamId last;
+    uint64_t live = 0;
+    // Sorted, all between `first` and `last`; null for none.
+    std::unique_ptr<std::vector<StreamId>> deleted;
+
+    bool IsDeleted(StreamId id) const;
+    void Delete(StreamId id);
+    // Forgets what is outside of `first` and `last`.
+    void Prune();
+  };
+  struct Cold {
+    Runs runs;  // oldest first; at least one
+    uint64_t live = 0;
+    uint64_t bytes = 0;
+    size_t blocks = 0;
+    size_t deleted = 0;
+  };
+
   // The only way to the entries of a block.
   static StreamBlockReader Open(const Segment& segment) {
     return StreamBlockReader(*segment.block, segment.entries);
   }
 
   Segments::Position FindSegment(StreamId id) const;
-  template <class Visit>
-  void VisitBlocks(const Addition* added, Visit visit) const;
+  static Segment Twin(const Segment& segment);
+  void AddSegment(Segment segment);
+  template <class Fits>
+  uint64_t CountBlocks(const Addition* added, Fits fits) const;
+  template <class Take, class MayBegin>
+  bool TakeColdBlocks(Take take, MayBegin may_begin) const;
   void SealOpenBlock();
   void RemoveSegment(Segments::Position at);
   void UpdateFirstId();
   bool LoadSegment(Decoder* in);
+  void SerializeSegments(Encoder* out) const;
+  // The memory of the blocks has changed by so much.
+  void Grow(size_t added, size_t removed) {
+    block_bytes_ += added - removed;
+    if (hot_ != nullptr) Report(added - removed);
+  }
+  void Report(uint64_t change);
+
+  // entry_log_cold.cc. All but the first REQUIRE: has_cold().
+  bool IsCold(StreamId id) const { return cold_ != nullptr && id <= cold_->runs.back().last; }
+  static const EntryLog& Fetched(const ColdRun& run);
+  static void FetchAll(const ColdExtents& extents);
+  Runs::Position FindRun(StreamId id) const;
+  const EntryLog& Enter(Runs::Position at) const;
+  void ExpectBehind(Runs::Position at) const;
+  static uint64_t CountInRun(const ColdRun& run, StreamId first, StreamId last);
+  static EntryLog Living(const ColdRun& run, const EntryLog& extent);
+  bool ContainsCold(StreamId id) const;
+  bool RemoveCold(StreamId id);
+  void RemoveRun(Runs::Position at);
+  uint64_t DropOldestCold(uint64_t count);
+  uint64_t CountColdBelow(StreamId id) const;
+  void AddRun(ColdRun run);
+  void CloneCold(EntryLog* copy) const;
+  template <class Visit>
+  void ForEachRun(Visit visit) const;
+  void CountCold(uint64_t live, uint64_t bytes);
 
   Segments segments_;  // each holds at least one live entry
   uint64_t length_ = 0;
   StreamId first_id_;
-  size_t block_bytes_ = 0;    // memory of all blocks
-  size_t mark_words_ = 0;     // of all segments
-  StreamBlockWriter writer_;  // of the last segment's block, if that is open
+  size_t block_bytes_ = 0;      // memory of all blocks
+  size_t mark_words_ = 0;       // of all segments
+  StreamBlockWriter writer_;    // of the last segment's block, if that is open
+  std::unique_ptr<Cold> cold_;  // what lies before the segments; null for nothing
+
+  // Among the logs that count (HotStreams).
+  HotStreams* hot_ = nullptr;
+  EntryLog* next_ = nullptr;
+  EntryLog* previous_ = nullptr;
+  EntryLog** writing_ = nullptr;
+  uint8_t size_class_ = 0;
 };
+
+template <class Visit>
+void EntryLog::ForEachRun(Visit visit) const {
+  if (!cold_) return;
+  for (auto at = cold_->runs.begin(); cold_->runs.Contains(at); at = cold_->runs.Next(at)) {
+    visit(cold_->runs[at]);
+  }
+}
+
+template <class Visit>
+void EntryLog::ForEachExtent(Visit visit) const {
+  ForEachRun([&](const ColdRun& run) { visit(run.extent); });
+}
 
 // Walks over live entries in both directions.
 class EntryCursor {
@@ -158,6 +292,14 @@ class EntryCursor {
   // Goes on by `count` live entries, at the same cost. REQUIRES: so many follow.
   void Skip(uint64_t count);
 
+  // Fetches the runs of the `count` live entries from this one on, or back from this one, all at
+  // once: before a long walk, so that it does not miss one after the other. REQUIRES: there are so
+  // many.
+  void Require(uint64_t count) const {
+    if (whole_ != nullptr && count > 1) RequireForward(count);
+  }
+  void RequireBack(uint64_t count) const;
+
   EntryLog::Place place() const { return {at_.page, at_.slot, static_cast<uint32_t>(entry_)}; }
 
  private:
@@ -170,8 +312,24 @@ class EntryCursor {
   void FindForward();
   void FindBackward();
   void LeaveBackward();
+  void SkipHere(uint64_t count);
 
+  // In the runs of a log: entry_log_cold.cc.
+  static EntryCursor InRun(const EntryLog* whole, EntryLog::Runs::Position run, StreamId id);
+  static EntryCursor InRunBack(const EntryLog* whole, EntryLog::Runs::Position run, StreamId id);
+  void SettleForward();
+  void SettleBackward();
+  void NextRun();
+  void SkipCold(uint64_t count);
+  uint64_t CountColdTo(StreamId last, uint64_t most) const;
+  uint64_t CountColdBackTo(StreamId first, uint64_t most, EntryLog::Runs::Position end) const;
+  void RequireForward(uint64_t count) const;
+
+  // The log that `at_` counts in: that of the stream, or, if `whole_` is that, the blocks of its
+  // run `run_`.
   const EntryLog* log_ = nullptr;
+  const EntryLog* whole_ = nullptr;
+  EntryLog::Runs::Position run_;
   EntryLog::Segments::Position at_;
   const EntryLog::Segment* segment_ = nullptr;
   size_t entry_ = 0;

@@ -37,6 +37,7 @@ void Keyspace::ForgetExpiry(Database& database, Entry* entry) {
 
 void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
   Database& database = databases_[key.db];
+  if (value->type() == ObjectType::kStream) value->Attach(&hot_streams_);
   Entry* entry = database.table.Find(key.hash, key.name);
   if (entry == nullptr) {
     entry = Entry::Create(key.name, key.hash, std::move(value));
@@ -83,6 +84,7 @@ void Keyspace::Retire(const Database& database, Entry* entry, int64_t expire_at_
 void Keyspace::Discard(std::unique_ptr<Object> value) {
   // Freeing an allocation takes some ten nanoseconds; a thousand of them are not yet felt.
   constexpr size_t kFreeInPlace = 1000;
+  if (value->type() == ObjectType::kStream) value->Attach(nullptr);
   if (disposer_ != nullptr && value->FreeEffort() > kFreeInPlace)
     disposer_->Dispose(std::move(value));
 }

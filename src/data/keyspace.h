@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "data/entry.h"
+#include "data/hot_streams.h"
 #include "data/key_table.h"
 
 namespace runnel {
@@ -99,6 +100,10 @@ class Keyspace {
   // The mean of the expiry times (Unix milliseconds) in the database; 0 if no key has one.
   int64_t MeanExpiry(uint32_t db) const;
 
+  // What the streams of all databases hold in memory.
+  HotStreams& hot_streams() { return hot_streams_; }
+  const HotStreams& hot_streams() const { return hot_streams_; }
+
   // At most one observer, which outlives the keyspace or is taken away with nullptr.
   void Observe(KeyspaceObserver* observer) { observer_ = observer; }
   // Where large values go that are replaced or removed; nullptr (the default) frees them in place.
@@ -177,6 +182,7 @@ class Keyspace {
               std::unique_ptr<Object> value);
   void Discard(std::unique_ptr<Object> value);
 
+  HotStreams hot_streams_;
   std::vector<Database> databases_;
   KeyspaceObserver* observer_ = nullptr;
   Disposer* disposer_ = nullptr;

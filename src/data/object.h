@@ -12,6 +12,8 @@
 
 namespace runnel {
 
+class HotStreams;
+
 // What a key can hold. The numbers are stored in dumps and snapshots: never reuse one.
 enum class ObjectType : uint8_t {
   kString = 0,
@@ -49,6 +51,9 @@ class Object {
     Encoder encoder(out);
     Encode(&encoder);
   }
+  // The value belongs to a key of the keyspace that counts its streams in `hot`, or, with nullptr,
+  // to none any more.
+  virtual void Attach(HotStreams*) {}
 
  private:
   const ObjectType type_;

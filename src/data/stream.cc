@@ -28,7 +28,9 @@ uint64_t Stream::PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition*
     if (added != nullptr && added->id < trim.min_id) count++;
   }
   const bool limited = trim.approximate && trim.limit != 0;
-  return limited ? std::min(count, trim.limit) : count;
+  if (limited) count = std::min(count, trim.limit);
+  log_.RequireOldest(count, false);
+  return count;
 }
 
 std::vector<StreamId> Stream::PlanAckedTrim(const StreamTrim& trim,
@@ -135,6 +137,7 @@ uint64_t Stream::Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId 
     group->last_place_ = at.place();
     if (!no_ack) group->Deliver(id, consumer, time);
     count++;
+    if (id == last) break;  // what lies behind may not be in memory
   }
   group->MarkSeen(consumer, time);
   if (!no_ack) group->MarkActive(consumer, time);
@@ -160,10 +163,12 @@ bool Stream::Delete(StreamId id) {
 
 void Stream::DropOldest(uint64_t count, bool references) {
   if (references && !groups_.empty()) {
-    uint64_t left = count;
-    for (EntryCursor at = log_.Seek(StreamId::Min()); at.valid() && left > 0; at.Next()) {
+    uint64_t left = std::min(count, length());
+    EntryCursor at = left > 0 ? log_.Seek(StreamId::Min()) : EntryCursor();
+    for (; left > 0; left--) {
       DropReferences(at->id());
-      left--;
+      // What lies behind the last one may not be in memory.
+      if (left > 1) at.Next();
     }
   }
   log_.DropOldest(count);
@@ -239,6 +244,8 @@ std::unique_ptr<Object> Stream::Clone() const {
 //
 //   stream := byte version | last ID | max deleted ID | varint entries added | entry log
 //             | varint groups | group... | byte 1 and the idempotence, or byte 0
+//
+// With runs, the entry log is as EntryLog::SerializeWithRuns writes it.
 
 namespace {
 
@@ -258,12 +265,14 @@ StreamId ReadId(Decoder* in) {
 
 }  // namespace
 
-void Stream::Encode(Encoder* out) const {
+void Stream::WriteHead(Encoder* out) const {
   out->Byte(kVersion);
   WriteId(out, last_id_);
   WriteId(out, max_deleted_id_);
   out->Varint(entries_added_);
-  log_.Serialize(out);
+}
+
+void Stream::WriteTail(Encoder* out) const {
   out->Varint(groups_.size());
   for (const auto& [name, group] : groups_) {
     group->Serialize(out);
@@ -272,13 +281,26 @@ void Stream::Encode(Encoder* out) const {
   if (idempotence_) idempotence_->Serialize(out);
 }
 
-std::unique_ptr<Object> Stream::Load(Decoder* in) {
+void Stream::Encode(Encoder* out) const {
+  WriteHead(out);
+  log_.Serialize(out);
+  WriteTail(out);
+}
+
+void Stream::EncodeWithRuns(Encoder* out) const {
+  WriteHead(out);
+  log_.SerializeWithRuns(out);
+  WriteTail(out);
+}
+
+template <class LoadLog>
+std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
   if (in->Byte() != kVersion) return nullptr;
   auto stream = std::make_unique<Stream>();
   stream->last_id_ = ReadId(in);
   stream->max_deleted_id_ = ReadId(in);
   stream->entries_added_ = in->Varint();
-  if (!stream->log_.Load(in) || stream->log_.newest_id() > stream->last_id_ ||
+  if (!load_log(in, &stream->log_) || stream->log_.newest_id() > stream->last_id_ ||
       stream->entries_added_ < stream->length()) {
     return nullptr;
   }
@@ -294,6 +316,14 @@ std::unique_ptr<Object> Stream::Load(Decoder* in) {
   }
   if (!in->ok()) return nullptr;
   return stream;
+}
+
+std::unique_ptr<Object> Stream::Load(Decoder* in) {
+  return LoadAs(in, [](Decoder* from, EntryLog* log) { return log->Load(from); });
+}
+
+std::unique_ptr<Object> Stream::LoadWithRuns(Decoder* in, ColdSource& source) {
+  return LoadAs(in, [&](Decoder* from, EntryLog* log) { return log->LoadWithRuns(from, source); });
 }
 
 }  // namespace runnel

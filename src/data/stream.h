@@ -65,6 +65,8 @@ class Stream final : public Object {
   size_t blocks() const { return log_.blocks(); }
 
   bool Contains(StreamId id) const { return log_.Contains(id); }
+  // Whether there is an entry that the group was not given yet. Never misses.
+  bool HasNew(const ConsumerGroup& group) const { return log_.HasAfter(group.last_delivered_); }
   // The first live entry with an ID not below `id`, the last one with an ID not above it, the first
   // one with an ID above it. A cursor and the views it gives are good until entries are added or
   // removed; what happens to groups does not concern them.
@@ -75,6 +77,18 @@ class Stream final : public Object {
   EntryCursor SeekNew(const ConsumerGroup& group) const {
     return log_.SeekAfter(group.last_delivered_, group.last_place_);
   }
+
+  // Entries that are on the disk (see EntryLog). A command that changes something after it has
+  // looked at entries, or looks at many, first asks for those that it is going to look at: with the
+  // planning of a trim, or with these.
+  bool has_cold() const { return log_.has_cold(); }
+  void Require(std::span<const StreamId> ids) const { log_.Require(ids); }
+  void RequireOldest(uint64_t count) const { log_.RequireOldest(count, true); }
+  // For XINFO: live entries in memory and not, and bytes of the blocks that hold them.
+  uint64_t hot_entries() const { return log_.length() - log_.cold_entries(); }
+  uint64_t hot_bytes() const { return log_.hot_bytes(); }
+  uint64_t cold_entries() const { return log_.cold_entries(); }
+  uint64_t cold_bytes() const { return log_.cold_bytes(); }
 
   // How many of the oldest entries a trim removes: the argument of DropOldest. With `added` the
   // answer is for the stream after that entry was appended, as XADD trims.
@@ -158,11 +172,24 @@ class Stream final : public Object {
   size_t FreeEffort() const override;
   std::unique_ptr<Object> Clone() const override;
   void Encode(Encoder* out) const override;
+  void Attach(HotStreams* hot) override { log_.Attach(hot); }
+  // The same as Encode and Load, but of what is on the disk only where it is there (see
+  // EntryLog::SerializeWithRuns).
+  void EncodeWithRuns(Encoder* out) const;
+  static std::unique_ptr<Object> LoadWithRuns(Decoder* in, ColdSource& source);
+  template <class Visit>
+  void ForEachExtent(Visit visit) const {
+    log_.ForEachExtent(visit);
+  }
 
  private:
   bool IsPending(StreamId id) const;
   bool HasTombstonesFrom(StreamId id) const;
   void AdvanceEntriesRead(ConsumerGroup* group, StreamId id) const;
+  void WriteHead(Encoder* out) const;
+  void WriteTail(Encoder* out) const;
+  template <class LoadLog>
+  static std::unique_ptr<Object> LoadAs(Decoder* in, LoadLog load_log);
 
   EntryLog log_;
   StreamId last_id_;

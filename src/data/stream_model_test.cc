@@ -9,21 +9,26 @@
 #include <string_view>
 #include <vector>
 
+#include "data/cold_testing.h"
 #include "data/stream.h"
 #include "data/stream_model.h"
 #include "data/testing.h"
 
 // Drives streams through random changes, beside a model of maps that says what each of them means,
-// and compares everything that can be asked.
+// and compares everything that can be asked. Blocks may go to a fake disk in between, which changes
+// nothing of it: a question that misses is asked again, and so is a change, because it misses
+// before it has changed anything.
 
 namespace runnel {
 namespace {
 
 class Machine {
  public:
-  explicit Machine(uint64_t seed) : random_(seed), stream_(std::make_unique<Stream>()) {
+  explicit Machine(uint64_t seed, FakeColdSource* cold = nullptr)
+      : random_(seed), cold_(cold), stream_(std::make_unique<Stream>()) {
     limits_.max_entries = Below(2) == 0 ? 100 : 1 + Below(20);
     limits_.max_bytes = Below(2) == 0 ? 4096 : 256;
+    stream_->Attach(&hot_);
   }
 
   const Stream& stream() const { return *stream_; }
@@ -59,13 +64,23 @@ class Machine {
     } else if (choice >= 185) {
       AckedTrim();
     } else {
-      Compare();
+      if (cold_) {
+        ASSERT_EQ(hot_.bytes(), stream_->hot_bytes());
+        ASSERT_EQ(hot_.cold_entries(), stream_->cold_entries());
+        ASSERT_EQ(hot_.cold_bytes(), stream_->cold_bytes());
+      }
+      Missing([this] { Compare(); });
     }
+    if (cold_ && Below(20) == 0) Spill();
+    if (cold_ && Below(10) == 0) cold_->EvictAll();
   }
 
   // Swaps the stream for one that should be the same; returns the old one.
   std::unique_ptr<Stream> Replace(std::unique_ptr<Stream> stream) {
+    StopWriting();
+    stream_->Attach(nullptr);
     stream_.swap(stream);
+    stream_->Attach(&hot_);
     return stream;
   }
 
@@ -104,6 +119,42 @@ class Machine {
 
   uint64_t Below(uint64_t bound) { return random_() % bound; }
 
+  // The same draws in each try.
+  template <class What>
+  void Missing(What what) {
+    if (!cold_) return what();
+    const std::mt19937_64 random = random_;
+    cold_->WithMisses([&] {
+      random_ = random;
+      what();
+    });
+  }
+
+  void StopWriting() {
+    if (writing_ != nullptr) writing_->NoteWriting(nullptr);
+    writing_ = nullptr;
+    runs_.clear();
+  }
+  // Begins to write runs, or ends it some steps later.
+  void Spill() {
+    if (writing_ == nullptr) {
+      writing_ = hot_.Largest();
+      if (writing_ == nullptr) return;
+      runs_ = writing_->OldestRuns(1 + Below(8000), 1 + Below(3));
+      writing_->NoteWriting(&writing_);
+      ASSERT_EQ(hot_.Largest(), nullptr);
+      return;
+    }
+    for (const EntryLog& run : runs_) {
+      const Ref<ColdExtent> extent = cold_->Write(run);
+      const uint64_t before = stream_->cold_entries();
+      if (!writing_->GiveAway(run, extent)) {
+        ASSERT_EQ(stream_->cold_entries(), before);
+      }
+    }
+    StopWriting();
+  }
+
   void CompareForwardCounts(EntryCursor at, Entries::const_iterator from) {
     const StreamId last = SomeId();
     const Entries::const_iterator end = model_.entries.upper_bound(last);
@@ -112,7 +163,15 @@ class Machine {
     ASSERT_EQ(at.CountTo(last, most), std::min(count, most));
     if (count == 0) return;
     const uint64_t steps = Below(count);
+    at.Require(steps + 1);
+    const uint64_t fetches = cold_ ? cold_->fetches : 0;
+    EntryCursor walk = at;
+    for (uint64_t i = 0; i < steps; i++) {
+      walk.Next();
+    }
     at.Skip(steps);
+    ASSERT_EQ(walk->id(), at->id());
+    ASSERT_EQ(cold_ ? cold_->fetches : 0, fetches);
     ASSERT_EQ(at->id(), std::next(from, static_cast<ptrdiff_t>(steps))->first);
     ASSERT_EQ(FieldsOf(*at), std::next(from, static_cast<ptrdiff_t>(steps))->second);
   }
@@ -123,11 +182,22 @@ class Machine {
     const uint64_t count =
         at->id() < first ? 0 : static_cast<uint64_t>(std::distance(begin, behind));
     ASSERT_EQ(at.CountBackTo(first, most), std::min(count, most));
+    if (count == 0) return;
+    const uint64_t steps = Below(std::min<uint64_t>(count, 200));
+    at.RequireBack(steps + 1);
+    const uint64_t fetches = cold_ ? cold_->fetches : 0;
+    EntryCursor walk = at;
+    for (uint64_t i = 0; i < steps; i++) {
+      walk.Previous();
+    }
+    ASSERT_EQ(walk->id(), std::prev(behind, static_cast<ptrdiff_t>(steps) + 1)->first);
+    ASSERT_EQ(cold_ ? cold_->fetches : 0, fetches);
   }
   void CompareNew(const ConsumerGroup& group) {
     const EntryCursor at = stream_->SeekNew(group);
     const auto expected = model_.entries.upper_bound(group.last_delivered());
     ASSERT_EQ(at.valid(), expected != model_.entries.end());
+    ASSERT_EQ(stream_->HasNew(group), at.valid());
     if (at.valid()) {
       ASSERT_EQ(at->id(), expected->first);
     }
@@ -163,7 +233,8 @@ class Machine {
     const std::vector<std::string_view> views = Views(fields);
     const EntryLog::Addition added = {id, views, limits_};
     const StreamTrim trim = SomeTrim();
-    const uint64_t planned = stream_->PlanTrim(trim, &added);
+    uint64_t planned = 0;
+    Missing([&] { planned = stream_->PlanTrim(trim, &added); });
     stream_->Append(id, views, limits_);
     model_.entries[id] = std::move(fields);
     model_.last_id = id;
@@ -174,7 +245,7 @@ class Machine {
 
   void Delete(StreamId id) {
     const bool exists = model_.entries.erase(id) > 0;
-    ASSERT_EQ(stream_->Delete(id), exists);
+    Missing([&] { ASSERT_EQ(stream_->Delete(id), exists); });
     if (exists) model_.max_deleted_id = std::max(model_.max_deleted_id, id);
   }
 
@@ -201,7 +272,13 @@ class Machine {
     const StreamTrim trim = SomeTrim();
     const bool references = Below(2) == 0;
     const uint64_t exact = ExactCount(trim);
-    const uint64_t count = references ? stream_->PlanExactTrim(trim) : stream_->PlanTrim(trim);
+    uint64_t count = 0;
+    Missing([&] {
+      count = references ? stream_->PlanExactTrim(trim) : stream_->PlanTrim(trim);
+      if (references) stream_->RequireOldest(count);
+    });
+    // What was planned does not miss.
+    if (cold_) cold_->misses = true;
     if (!trim.approximate) {
       ASSERT_EQ(count, exact);
     } else {
@@ -214,6 +291,7 @@ class Machine {
       }
     }
     stream_->DropOldest(count, references);
+    if (cold_) cold_->misses = false;
     for (uint64_t i = 0; i < count; i++) {
       const StreamId id = model_.entries.begin()->first;
       model_.entries.erase(model_.entries.begin());
@@ -233,7 +311,8 @@ class Machine {
       if (trim.by == StreamTrim::By::kMinId && id >= trim.min_id) break;
       if (!model_.IsReferenced(id)) expected.push_back(id);
     }
-    const std::vector<StreamId> planned = stream_->PlanAckedTrim(trim);
+    std::vector<StreamId> planned;
+    Missing([&] { planned = stream_->PlanAckedTrim(trim); });
     ASSERT_EQ(planned, expected);
     for (const StreamId id : planned) {
       ASSERT_TRUE(stream_->Remove(id));
@@ -389,6 +468,10 @@ class Machine {
   }
 
   std::mt19937_64 random_;
+  FakeColdSource* const cold_;
+  HotStreams hot_;
+  EntryLog* writing_ = nullptr;
+  std::vector<EntryLog> runs_;  // that are being written
   StreamLimits limits_;
   std::unique_ptr<Stream> stream_;
   StreamModel model_;
@@ -409,9 +492,9 @@ std::string Serialized(const Stream& stream) {
 
 // Every so often, the machine goes on with a copy or with what was stored and loaded; the one left
 // behind must stay what it was.
-void RunMachine(uint64_t seed, int steps) {
+void RunMachine(uint64_t seed, int steps, FakeColdSource* cold = nullptr) {
   SCOPED_TRACE(testing::Message() << "seed " << seed);
-  Machine machine(seed);
+  Machine machine(seed, cold);
   std::unique_ptr<Stream> left_behind;
   StreamModel then;
   for (int step = 1; step <= steps; step++) {
@@ -425,6 +508,13 @@ void RunMachine(uint64_t seed, int steps) {
     const std::string payload = Serialized(machine.stream());
     if (step % 5000 == 0) {
       left_behind = machine.Replace(AsStream(machine.stream().Clone()));
+    } else if (cold && step % 7500 == 0) {
+      std::string with_runs;
+      Encoder encoder(&with_runs);
+      machine.stream().EncodeWithRuns(&encoder);
+      Decoder in(with_runs);
+      left_behind = machine.Replace(AsStream(Stream::LoadWithRuns(&in, *cold)));
+      ASSERT_TRUE(in.done());
     } else {
       left_behind = machine.Replace(AsStream(LoadAs<Stream>(payload)));
     }
@@ -435,6 +525,16 @@ void RunMachine(uint64_t seed, int steps) {
 TEST(StreamModelTest, BehavesAsMaps) {
   for (uint64_t seed = 1; seed <= 8; seed++) {
     RunMachine(seed, 100'000);
+  }
+}
+
+TEST(StreamModelTest, BehavesAsMapsWhileBlocksComeAndGo) {
+  for (uint64_t seed = 1; seed <= 8; seed++) {
+    FakeColdSource cold;
+    RunMachine(seed, 50'000, &cold);
+    if (testing::Test::HasFatalFailure()) return;
+    EXPECT_GT(cold.fetches, 100u);
+    EXPECT_GT(cold.expected, 100u);
   }
 }
 

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/coding.h"
+#include "base/ref.h"
+
+// Entries of streams that lie on the disk instead of in memory, as far as a stream has to know: a
+// handle for each piece, and what happens when a piece is needed that is not in memory. Who writes
+// and reads the pieces is above this layer (cold/cold_store.h).
+
+namespace runnel {
+
+class ColdSource;
+class EntryLog;
+
+// A run of consecutive blocks of a stream that was written to the disk: what is on the disk,
+// whoever refers to it. Logs that were cloned from one another share extents; which entries of an
+// extent still live, each of them knows itself.
+//
+// Unless said otherwise a member is for the loop's thread. References may be given up on every
+// thread.
+class ColdExtent {
+ public:
+  ColdExtent(ColdSource* source, uint32_t raw_bytes, uint32_t blocks)
+      : source_(source), raw_bytes_(raw_bytes), blocks_(blocks) {}
+  virtual ~ColdExtent() = default;
+  ColdExtent(const ColdExtent&) = delete;
+  ColdExtent& operator=(const ColdExtent&) = delete;
+
+  // The blocks, as they were when they were written, if they are in memory; nullptr otherwise. Good
+  // until the end of the turn, and for as long as somebody has them pinned.
+  const EntryLog* loaded() const { return loaded_; }
+  // The same, and remembers that they were of use.
+  const EntryLog* Use() const {
+    used_ = true;
+    return loaded_;
+  }
+
+  ColdSource& source() const { return *source_; }
+  // Bytes of the blocks' payloads in memory, and how many blocks that are. Any thread.
+  uint32_t raw_bytes() const { return raw_bytes_; }
+  uint32_t blocks() const { return blocks_; }
+
+  // Appends what ColdSource::Resolve finds the extent by. Any thread.
+  virtual void Describe(Encoder* out) const = 0;
+
+  void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
+  void Unref() const {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  // True if nobody but the caller holds a reference.
+  bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
+
+ protected:
+  const EntryLog* loaded_ = nullptr;
+  mutable bool used_ = false;
+
+ private:
+  mutable std::atomic<uint32_t> references_{1};
+  ColdSource* const source_;
+  const uint32_t raw_bytes_;
+  const uint32_t blocks_;
+};
+
+using ColdExtents = std::vector<Ref<ColdExtent>>;
+
+// Brings extents into memory. Outlives all of them.
+class ColdSource {
+ public:
+  virtual ~ColdSource() = default;
+
+  // When it returns, all of these are in memory, until the end of the turn at least. Instead of
+  // waiting for the disk it may throw ColdMiss; it throws ColdFailure if one cannot be read.
+  virtual void Fetch(const ColdExtents& extents) = 0;
+  // They will be asked for soon.
+  virtual void Expect(const ColdExtents& extents) = 0;
+  // The blocks of an extent, from memory or from the disk, for as long as the caller keeps them.
+  // Waits for the disk; throws ColdFailure. Any thread.
+  virtual std::shared_ptr<const EntryLog> Read(const ColdExtent& extent) = 0;
+  // The extent that Describe() described; null if the bytes are no such description or there is no
+  // such file.
+  virtual Ref<ColdExtent> Resolve(Decoder* in) = 0;
+};
+
+// Thrown out of a command that looked at entries which are not in memory, and has changed nothing
+// yet: it is run again when these have been read. (The one exception in the program's own
+// vocabulary, with ColdFailure: every command that looks at entries may meet it, deep in a walk, a
+// few times a second beside a disk read each, and none of them has anything to do about it.)
+struct ColdMiss {
+  ColdExtents missing;
+};
+
+// Thrown where entries cannot be read: the disk failed or what it holds is damaged.
+struct ColdFailure {
+  std::string message;  // names the file and the offset
+};
+
+}  // namespace runnel

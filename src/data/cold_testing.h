@@ -1,0 +1,114 @@
+#pragma once
+
+// For tests: a source of cold entries that keeps them as bytes in memory, and loses what was loaded
+// when it is told to.
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/assert.h"
+#include "data/entry_log.h"
+
+namespace runnel {
+
+class FakeColdSource final : public ColdSource {
+ public:
+  class Extent final : public ColdExtent {
+   public:
+    Extent(FakeColdSource* source, const EntryLog& run)
+        : ColdExtent(source, static_cast<uint32_t>(run.hot_bytes()),
+                     static_cast<uint32_t>(run.blocks())),
+          source_(source) {
+      Encoder out(&payload_);
+      run.Serialize(&out);
+      source_->extents_.insert(this);
+    }
+    ~Extent() override { source_->extents_.erase(this); }
+    void Describe(Encoder* out) const override { out->Fixed(reinterpret_cast<uintptr_t>(this)); }
+
+    std::shared_ptr<const EntryLog> Parse() const {
+      auto log = std::make_shared<EntryLog>();
+      Decoder in(payload_);
+      CHECK(log->Load(&in) && in.done());
+      return log;
+    }
+    void Load() {
+      if (held_) return;
+      held_ = Parse();
+      loaded_ = held_.get();
+    }
+    void Evict() {
+      loaded_ = nullptr;
+      held_.reset();
+    }
+
+   private:
+    FakeColdSource* const source_;
+    std::string payload_;
+    std::shared_ptr<const EntryLog> held_;
+  };
+
+  ~FakeColdSource() override { CHECK(extents_.empty()); }
+
+  Ref<ColdExtent> Write(const EntryLog& run) {
+    return Ref<ColdExtent>::Adopt(new Extent(this, run));
+  }
+  // Nothing is in memory any more.
+  void EvictAll() {
+    for (Extent* extent : extents_) {
+      extent->Evict();
+    }
+  }
+  size_t extents() const { return extents_.size(); }
+
+  // What is not in memory is missed instead of loaded.
+  bool misses = false;
+  uint64_t fetches = 0;
+  uint64_t expected = 0;
+
+  // Runs `what`, from the start again after each miss.
+  template <class What>
+  void WithMisses(What what) {
+    misses = true;
+    for (;;) {
+      try {
+        what();
+        break;
+      } catch (const ColdMiss& miss) {
+        CHECK(!miss.missing.empty());
+        Load(miss.missing);
+      }
+    }
+    misses = false;
+  }
+
+  void Fetch(const ColdExtents& extents) override {
+    fetches++;
+    if (misses) throw ColdMiss{extents};
+    Load(extents);
+  }
+  void Expect(const ColdExtents& extents) override { expected += extents.size(); }
+  std::shared_ptr<const EntryLog> Read(const ColdExtent& extent) override {
+    return static_cast<const Extent&>(extent).Parse();
+  }
+  Ref<ColdExtent> Resolve(Decoder* in) override {
+    auto* extent = reinterpret_cast<Extent*>(in->Fixed<uintptr_t>());
+    if (!extents_.contains(extent)) return {};
+    extent->AddRef();
+    return Ref<ColdExtent>::Adopt(extent);
+  }
+
+ private:
+  static void Load(const ColdExtents& extents) {
+    for (const Ref<ColdExtent>& extent : extents) {
+      static_cast<Extent&>(*extent).Load();
+    }
+  }
+
+  std::set<Extent*> extents_;
+};
+
+}  // namespace runnel
