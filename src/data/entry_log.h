@@ -138,9 +138,10 @@ class EntryLog {
 
   // What could be given: bytes of all blocks but the last one, which may be open.
   size_t sealed_bytes() const;
-  // The oldest blocks in memory without the last one, as logs that share them: at most `most` runs
-  // of about `run_bytes` each, the last of which may be smaller.
-  std::vector<EntryLog> OldestRuns(size_t run_bytes, size_t most) const;
+  // The oldest blocks in memory without the last one, as logs that share them: about `bytes` bytes
+  // in runs of about `run_bytes` each; the last may be smaller. What is more than about is at most
+  // a block.
+  std::vector<EntryLog> OldestRuns(size_t run_bytes, size_t bytes) const;
   // `run`, the oldest of what OldestRuns gave that is still in memory, is now on the disk: its
   // blocks are let go of, as far as they are still here. False if none of its entries lives any
   // more, and the extent is of no use.
@@ -148,6 +149,14 @@ class EntryLog {
   // While the log's blocks are being written, it must not be chosen again; *log is nulled if the
   // log is detached or goes meanwhile. nullptr ends that.
   void NoteWriting(EntryLog** log);
+  // Of the newest run on the disk; null if there is none.
+  Ref<ColdExtent> newest_extent() const {
+    return cold_ ? cold_->runs.back().extent : Ref<ColdExtent>();
+  }
+  // By this number the log's files are told from those of others. 0 until it is set; clones and
+  // loaded logs begin with 0.
+  uint64_t object() const { return object_; }
+  void set_object(uint64_t object) { object_ = object; }
 
  private:
   friend class EntryCursor;
@@ -255,6 +264,7 @@ class EntryLog {
   EntryLog* next_ = nullptr;
   EntryLog* previous_ = nullptr;
   EntryLog** writing_ = nullptr;
+  uint64_t object_ = 0;
   uint8_t size_class_ = 0;
 };
 

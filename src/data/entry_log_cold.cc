@@ -406,19 +406,20 @@ uint64_t EntryCursor::CountColdBackTo(StreamId first, uint64_t most,
 
 // --- Giving blocks to the disk ---
 
-std::vector<EntryLog> EntryLog::OldestRuns(size_t run_bytes, size_t most) const {
+std::vector<EntryLog> EntryLog::OldestRuns(size_t run_bytes, size_t bytes) const {
   std::vector<EntryLog> runs;
-  size_t bytes = run_bytes;  // of the last run: begin with a new one
-  for (auto at = segments_.begin(); segments_.Contains(at);) {
+  size_t taken = 0;
+  size_t room = 0;  // in the last run
+  for (auto at = segments_.begin(); segments_.Contains(at) && taken < bytes;) {
     const Segment& segment = segments_[at];
     at = segments_.Next(at);
     if (at == segments_.end()) break;
-    if (bytes >= run_bytes) {
-      if (runs.size() == most) break;
+    if (room == 0) {
       runs.emplace_back();
-      bytes = 0;
+      room = run_bytes;
     }
-    bytes += segment.bytes;
+    room -= std::min<size_t>(room, segment.bytes);
+    taken += segment.bytes;
     runs.back().AddSegment(Twin(segment));
   }
   for (EntryLog& run : runs) {

@@ -140,7 +140,7 @@ class Machine {
     if (writing_ == nullptr) {
       writing_ = hot_.Largest();
       if (writing_ == nullptr) return;
-      runs_ = writing_->OldestRuns(1 + Below(8000), 1 + Below(3));
+      runs_ = writing_->OldestRuns(1 + Below(8000), 1 + Below(20'000));
       writing_->NoteWriting(&writing_);
       ASSERT_EQ(hot_.Largest(), nullptr);
       return;

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ref.h"
+#include "base/stream_id.h"
+#include "data/cold.h"
+
+namespace runnel {
+class ColdStore;
+}
+
+namespace runnel::cold {
+
+// What names a file: the number of the stream, and the first ID in it.
+struct FileName {
+  uint64_t object = 0;
+  StreamId first;
+
+  auto operator<=>(const FileName&) const = default;
+  // "<object>-<ms>-<seq>.seg", the first two with leading zeros so that names sort as the files do.
+  std::string ToString() const;
+  static std::optional<FileName> Parse(std::string_view text);
+};
+
+// Files that nobody refers to any more, from whatever thread the last reference went.
+class UnusedFiles {
+ public:
+  void Add(FileName name);
+  // Takes all.
+  std::vector<FileName> Take();
+
+ private:
+  std::mutex mutex_;
+  std::vector<FileName> names_;
+};
+
+// A file of extents. Counted: when the last extent in it is of no use any more, and nobody else has
+// it, it becomes one of the unused.
+class ColdFile {
+ public:
+  ColdFile(const FileName& name, UnusedFiles* unused) : name(name), unused_(unused) {}
+  ColdFile(const ColdFile&) = delete;
+  ColdFile& operator=(const ColdFile&) = delete;
+
+  const FileName name;
+  // The loop's thread.
+  uint64_t size = 0;   // what is written of it
+  bool open = false;   // the next run may be appended
+  bool dirty = false;  // written to since its last sync
+
+  void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
+  void Unref() const {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  ~ColdFile() { unused_->Add(name); }
+
+  mutable std::atomic<uint32_t> references_{1};
+  UnusedFiles* const unused_;
+};
+
+// The store's extents.
+class StoredExtent final : public ColdExtent {
+ public:
+  struct Place {
+    uint32_t offset = 0;
+    uint32_t bytes = 0;  // header and all
+  };
+
+  StoredExtent(ColdSource* source, Ref<ColdFile> file, Place place, uint32_t raw_bytes,
+               uint32_t blocks)
+      : ColdExtent(source, raw_bytes, blocks), place(place), file(std::move(file)) {}
+
+  void Describe(Encoder* out) const override;
+
+  const Place place;
+  const Ref<ColdFile> file;
+
+ private:
+  friend class ColdCache;
+  friend class runnel::ColdStore;
+
+  // Commands that wait, or have waited and not run yet, and snapshots.
+  uint32_t pins_ = 0;
+  bool reading_ = false;  // the helper has been told to
+  bool ahead_ = false;    // read because it was expected, and not used yet
+  bool fresh_ = false;    // the hand of the cache's clock has not come by yet
+  std::shared_ptr<const EntryLog> blocks_;
+};
+
+using StoredExtents = std::vector<Ref<StoredExtent>>;
+
+}  // namespace runnel::cold

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "base/status.h"
+#include "cold/cache.h"
+#include "cold/cold_file.h"
+#include "cold/settings.h"
+#include "data/hot_streams.h"
+#include "env/disk.h"
+#include "env/worker.h"
+
+namespace runnel {
+
+// Sizes that tests make small.
+struct ColdSizes {
+  size_t run_bytes = 256 * 1024;           // of an extent, before it is packed
+  size_t write_bytes = 4 * 1024 * 1024;    // at most so much is written at once
+  uint64_t file_bytes = 64 * 1024 * 1024;  // a file that has reached this is not appended to
+  size_t least_cache = 16 * 1024 * 1024;
+};
+
+// What INFO shows.
+struct ColdStats {
+  uint64_t files_bytes = 0;  // that the files take
+  uint64_t files = 0;
+  uint64_t cache_bytes = 0;
+  uint64_t reads = 0;            // extents that commands waited for, or were expected to ask for
+  uint64_t ahead_hits = 0;       // those of them that were there when a command first asked
+  uint64_t blocking_reads = 0;   // extents for which the loop itself waited
+  uint64_t writes = 0;           // extents
+  uint64_t bytes_in_flight = 0;  // of blocks that are being written
+};
+
+// Keeps streams within the bound of memory: gives their oldest blocks to files, and brings them
+// back when somebody looks at them. Belongs to the loop's thread; what waits for the disk is done
+// by two helpers, one that writes and one that reads.
+//
+// A file is removed when no stream, no clone of one, and no pin (see Pin) refers to it.
+class ColdStore final : public ColdSource {
+ public:
+  // Everything is borrowed and outlives the store, which outlives all streams. `directory` is where
+  // the files are.
+  ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader, HotStreams& hot,
+            const ColdSettings& settings, const ColdSizes& sizes = {});
+  // Waits for the helpers. No stream may refer to an extent any more.
+  ~ColdStore() override;
+
+  // Makes the directory and looks at what is in it: extents of these files can be resolved until
+  // RemoveUnused, which removes the files that nobody has referred to by then. Both wait for the
+  // disk: for the start.
+  Status Open();
+  Status RemoveUnused();
+
+  // --- For the broker ---
+
+  // Whether the command that runs can be run again from its start. Where it cannot (and by
+  // default), Fetch waits for the disk.
+  void MissIf(std::function<bool()> can_miss) { can_miss_ = std::move(can_miss); }
+
+  // A hold on extents: they stay in memory, or, for a file, on the disk.
+  class Pins {
+   public:
+    Pins() = default;
+    Pins(Pins&& other) noexcept : extents_(std::exchange(other.extents_, {})) {}
+    Pins& operator=(Pins&& other) noexcept {
+      std::swap(extents_, other.extents_);
+      return *this;
+    }
+    ~Pins();
+    bool empty() const { return extents_.empty(); }
+
+   private:
+    friend class ColdStore;
+    cold::StoredExtents extents_;
+  };
+  // Reads what is not in memory of `missing` beside the loop, pins it to `pins`, and calls `done`
+  // later, from Deliver. `pins` outlives that, or Cancel was called. An extent that could not be
+  // read then makes Fetch throw.
+  void Load(const ColdExtents& missing, Pins* pins, std::function<void()> done);
+  void Cancel(const Pins* pins);
+  // At the end of each turn: lets go of what is over the bound of the cache, and begins what there
+  // is to write and to read. `steady_ms` is the time.
+  void EndTurn(int64_t steady_ms);
+
+  // --- For snapshots ---
+
+  // All files with extents of `extents`, each once.
+  using Files = std::vector<Ref<cold::ColdFile>>;
+  static void AddFiles(const ColdExtents& extents, Files* files);
+  // Calls `done` when what is in these files, and their names, would survive a power cut; or why
+  // not.
+  void Sync(const Files& files, std::function<void(Status)> done);
+  // The newest durable snapshot refers to these files: they stay, those of the snapshot before do
+  // not for its sake.
+  void PinForSnapshot(Files files) { snapshot_files_ = std::move(files); }
+
+  // --- ColdSource ---
+
+  void Fetch(const ColdExtents& extents) override;
+  void Expect(const ColdExtents& extents) override;
+  std::shared_ptr<const EntryLog> Read(const ColdExtent& extent) override;
+  Ref<ColdExtent> Resolve(Decoder* in) override;
+
+  ColdStats stats() const;
+
+ private:
+  struct WriteJob;
+  struct ReadJob;
+  struct Waiting {
+    const Pins* pins;
+    cold::StoredExtents extents;
+    std::function<void()> done;
+  };
+
+  std::string PathOf(const cold::FileName& name) const;
+  Result<std::shared_ptr<const EntryLog>> ReadExtent(const cold::StoredExtent& extent) const;
+  size_t CacheBound() const;
+
+  void StartWrites(int64_t steady_ms);
+  bool StartWrite(uint64_t excess);
+  Ref<cold::ColdFile> FileFor(EntryLog& log, StreamId first);
+  void Write(WriteJob& job) const;
+  void FinishWrite(WriteJob& job);
+
+  void StartReads();
+  void TakeReads(cold::StoredExtents* queue, bool ahead, ReadJob* job);
+  void FinishReads(ReadJob& job);
+  bool IsSettled(const cold::StoredExtent& extent) const;
+  void WakeWaiting();
+  void NoteSize(const cold::FileName& name, uint64_t size);
+  void RemoveFiles(int64_t steady_ms);
+  void FinishRemove(const cold::FileName& name, const Status& removed, int64_t steady_ms);
+
+  Disk& disk_;
+  const std::string directory_;
+  Worker& writer_;
+  Worker& reader_;
+  HotStreams& hot_;
+  const ColdSettings& settings_;
+  const ColdSizes sizes_;
+  std::function<bool()> can_miss_;
+
+  cold::UnusedFiles unused_;
+  // Files of this name are there, with so many bytes: what Open found, and what was written since.
+  absl::btree_map<cold::FileName, uint64_t> files_;
+  // Those that Resolve has made a reference to, until RemoveUnused.
+  absl::btree_map<cold::FileName, Ref<cold::ColdFile>> resolved_;
+  std::vector<cold::FileName> unremoved_;
+  int64_t no_removes_before_ms_ = 0;
+  Files snapshot_files_;
+  uint64_t last_object_ = 0;
+
+  cold::ColdCache cache_;
+  cold::StoredExtents wanted_;    // to be read, for somebody who waits
+  cold::StoredExtents expected_;  // to be read when nothing else is
+  absl::flat_hash_map<const cold::StoredExtent*, std::string> failures_;
+  std::vector<Waiting> waiting_;
+  bool reading_ = false;
+
+  int writes_in_flight_ = 0;
+  uint64_t bytes_in_flight_ = 0;
+  bool write_failed_ = false;  // and nothing was written since
+  bool retry_later_ = false;   // set the time at the end of the turn
+  int64_t no_writes_before_ms_ = 0;
+  ColdStats stats_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,210 @@
+#include "cold/extent.h"
+
+#include <lz4.h>
+#include <zstd.h>
+
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/coding.h"
+#include "base/hash.h"
+#include "fmt/format.h"
+
+namespace runnel::cold {
+namespace {
+
+constexpr std::string_view kFileMagic = "RNLCOLD\n";
+constexpr uint32_t kVersion = 1;
+constexpr uint32_t kExtentMagic = 0x54584552;  // "REXT"
+constexpr int kZstdLevel = 1;
+// LZ4 makes at most 255 bytes of one. What would need more is not packed by Zstandard either, so
+// that no few bytes can ask for much memory.
+constexpr uint64_t kMostRatio = 255;
+// A block of one entry may be as large as an entry.
+constexpr uint64_t kMostRawBytes = LZ4_MAX_INPUT_SIZE;
+
+// An extent's header, but for its checksum.
+struct Header {
+  uint32_t magic = kExtentMagic;
+  uint32_t codec = 0;
+  uint32_t raw_bytes = 0;
+  uint32_t stored_bytes = 0;
+  uint32_t entries = 0;
+  uint32_t blocks = 0;
+  StreamId first;
+  StreamId last;
+  uint64_t offset = 0;
+};
+
+std::string Encode(const Header& header) {
+  std::string bytes;
+  Encoder out(&bytes);
+  out.Fixed(header.magic);
+  out.Fixed(header.codec);
+  out.Fixed(header.raw_bytes);
+  out.Fixed(header.stored_bytes);
+  out.Fixed(header.entries);
+  out.Fixed(header.blocks);
+  for (const StreamId id : {header.first, header.last}) {
+    out.Fixed(id.ms);
+    out.Fixed(id.seq);
+  }
+  out.Fixed(header.offset);
+  return bytes;
+}
+
+Header Decode(std::string_view bytes) {
+  Decoder in(bytes);
+  Header header;
+  header.magic = in.Fixed<uint32_t>();
+  header.codec = in.Fixed<uint32_t>();
+  header.raw_bytes = in.Fixed<uint32_t>();
+  header.stored_bytes = in.Fixed<uint32_t>();
+  header.entries = in.Fixed<uint32_t>();
+  header.blocks = in.Fixed<uint32_t>();
+  for (StreamId* id : {&header.first, &header.last}) {
+    id->ms = in.Fixed<uint64_t>();
+    id->seq = in.Fixed<uint64_t>();
+  }
+  header.offset = in.Fixed<uint64_t>();
+  return header;
+}
+
+// Of all bytes before the checksum, and those behind it. The object is part of it, so that an
+// extent of another file is not taken for one of this.
+uint64_t ExtentChecksum(std::string_view header, std::string_view stored, uint64_t object) {
+  return Checksum(stored, Checksum(header, object));
+}
+
+std::string Pack(std::string_view raw, Codec* codec) {
+  std::string packed;
+  size_t size = 0;
+  if (*codec == Codec::kLz4) {
+    packed.resize(static_cast<size_t>(LZ4_compressBound(static_cast<int>(raw.size()))));
+    size = static_cast<size_t>(LZ4_compress_default(
+        raw.data(), packed.data(), static_cast<int>(raw.size()), static_cast<int>(packed.size())));
+  } else if (*codec == Codec::kZstd) {
+    packed.resize(ZSTD_compressBound(raw.size()));
+    size = ZSTD_compress(packed.data(), packed.size(), raw.data(), raw.size(), kZstdLevel);
+    if (ZSTD_isError(size) != 0) size = 0;
+    if (raw.size() > kMostRatio * size) {
+      *codec = Codec::kLz4;
+      return Pack(raw, codec);
+    }
+  }
+  // What does not shrink is stored as it is.
+  if (size == 0 || size >= raw.size()) {
+    *codec = Codec::kNone;
+    return std::string(raw);
+  }
+  packed.resize(size);
+  return packed;
+}
+
+bool Unpack(Codec codec, std::string_view stored, size_t raw_bytes, std::string* raw) {
+  if (raw_bytes > kMostRatio * stored.size()) return false;
+  switch (codec) {
+    case Codec::kNone:
+      if (stored.size() != raw_bytes) return false;
+      raw->assign(stored);
+      return true;
+    case Codec::kLz4: {
+      raw->resize(raw_bytes);
+      const int size = LZ4_decompress_safe(
+          stored.data(), raw->data(), static_cast<int>(stored.size()), static_cast<int>(raw_bytes));
+      return size >= 0 && static_cast<size_t>(size) == raw_bytes;
+    }
+    case Codec::kZstd: {
+      if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != raw_bytes) return false;
+      raw->resize(raw_bytes);
+      return ZSTD_decompress(raw->data(), raw->size(), stored.data(), stored.size()) == raw_bytes;
+    }
+  }
+  return false;
+}
+
+StreamId LastLiveId(const EntryLog& log) {
+  return log.SeekBack(StreamId::Max())->id();
+}
+
+}  // namespace
+
+std::string EncodeFileHeader(uint64_t object) {
+  std::string bytes;
+  Encoder out(&bytes);
+  bytes += kFileMagic;
+  out.Fixed(kVersion);
+  out.Fixed(uint32_t{0});
+  out.Fixed(object);
+  out.Fixed(Checksum(bytes));
+  CHECK(bytes.size() == kFileHeaderBytes);
+  return bytes;
+}
+
+Status CheckFileHeader(std::string_view bytes, uint64_t object) {
+  if (bytes.size() < kFileHeaderBytes || !bytes.starts_with(kFileMagic)) {
+    return Status::Error("it does not begin like a file of cold entries");
+  }
+  const auto version = ReadFixed<uint32_t>(bytes.data() + kFileMagic.size());
+  if (version != kVersion) return Status::Error(fmt::format("its format version is {}", version));
+  if (bytes.substr(0, kFileHeaderBytes) != EncodeFileHeader(object)) {
+    return Status::Error(fmt::format("its header is damaged, or not that of stream {}", object));
+  }
+  return {};
+}
+
+void AppendExtent(const EntryLog& run, Codec codec, uint64_t object, uint64_t offset,
+                  std::string* out) {
+  std::string raw;
+  Encoder encoder(&raw);
+  run.Serialize(&encoder);
+  CHECK(raw.size() <= kMostRawBytes);
+  const std::string stored = Pack(raw, &codec);
+  Header header;
+  header.codec = static_cast<uint32_t>(codec);
+  header.raw_bytes = static_cast<uint32_t>(raw.size());
+  header.stored_bytes = static_cast<uint32_t>(stored.size());
+  header.entries = static_cast<uint32_t>(run.length());
+  header.blocks = static_cast<uint32_t>(run.blocks());
+  header.first = run.first_id();
+  header.last = LastLiveId(run);
+  header.offset = offset;
+  const std::string bytes = Encode(header);
+  const uint64_t checksum = ExtentChecksum(bytes, stored, object);
+  CHECK(bytes.size() + sizeof(checksum) == kExtentHeaderBytes);
+  *out += bytes;
+  Encoder(out).Fixed(checksum);
+  *out += stored;
+}
+
+Result<std::shared_ptr<const EntryLog>> DecodeExtent(std::string_view bytes, uint64_t object,
+                                                     uint64_t offset) {
+  const auto damaged = [](std::string_view what) { return Status::Error(std::string(what)); };
+  if (bytes.size() < kExtentHeaderBytes) return damaged("the file ends before it");
+  const Header header = Decode(bytes);
+  if (header.magic != kExtentMagic) return damaged("no extent begins there");
+  const std::string_view stored = bytes.substr(kExtentHeaderBytes);
+  if (header.stored_bytes != stored.size() || header.offset != offset) {
+    return damaged("its header does not fit its place");
+  }
+  const std::string_view sealed = bytes.substr(0, kExtentHeaderBytes - sizeof(uint64_t));
+  if (ReadFixed<uint64_t>(bytes.data() + sealed.size()) != ExtentChecksum(sealed, stored, object)) {
+    return damaged("its checksum is wrong");
+  }
+  // From here on it is what a server wrote, or meant to deceive: then it must not do harm either.
+  std::string raw;
+  if (header.codec > static_cast<uint32_t>(Codec::kZstd) || header.raw_bytes > kMostRawBytes ||
+      !Unpack(static_cast<Codec>(header.codec), stored, header.raw_bytes, &raw)) {
+    return damaged("it cannot be unpacked");
+  }
+  auto run = std::make_shared<EntryLog>();
+  Decoder in(raw);
+  if (!run->Load(&in) || !in.done()) return damaged("its blocks are damaged");
+  const bool as_said = run->length() > 0 && run->length() == header.entries &&
+                       run->blocks() == header.blocks && run->first_id() == header.first &&
+                       LastLiveId(*run) == header.last;
+  if (!as_said) return damaged("its blocks are not those that its header names");
+  return std::shared_ptr<const EntryLog>(std::move(run));
+}
+
+}  // namespace runnel::cold

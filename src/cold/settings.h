@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+
+#include "cold/extent.h"
+
+namespace runnel {
+
+// Settings of the cold store. Kept by the server's configuration, and may change at any time.
+struct ColdSettings {
+  // Bytes of blocks of streams in memory above which the oldest go to the disk; 0 for no limit.
+  uint64_t stream_memory = 256 * 1024 * 1024;
+  cold::Codec compression = cold::Codec::kLz4;
+};
+
+}  // namespace runnel
