@@ -228,7 +228,7 @@ struct ColdStore::WriteJob {
   Ref<ColdFile> file;
   uint64_t offset = 0;  // where to write; 0: the file is new
   uint64_t bytes = 0;   // of memory
-  cold::Codec codec;
+  Codec codec;
   std::vector<StoredExtent::Place> places;
   uint64_t end = 0;
   Status status;

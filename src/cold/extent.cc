@@ -1,8 +1,5 @@
 #include "cold/extent.h"
 
-#include <lz4.h>
-#include <zstd.h>
-
 #include <cstring>
 
 #include "base/assert.h"
@@ -16,12 +13,11 @@ namespace {
 constexpr std::string_view kFileMagic = "RNLCOLD\n";
 constexpr uint32_t kVersion = 1;
 constexpr uint32_t kExtentMagic = 0x54584552;  // "REXT"
-constexpr int kZstdLevel = 1;
 // LZ4 makes at most 255 bytes of one. What would need more is not packed by Zstandard either, so
 // that no few bytes can ask for much memory.
 constexpr uint64_t kMostRatio = 255;
 // A block of one entry may be as large as an entry.
-constexpr uint64_t kMostRawBytes = LZ4_MAX_INPUT_SIZE;
+constexpr uint64_t kMostRawBytes = 0x7e000000;  // what LZ4 takes
 
 // An extent's header, but for its checksum.
 struct Header {
@@ -76,51 +72,22 @@ uint64_t ExtentChecksum(std::string_view header, std::string_view stored, uint64
   return Checksum(stored, Checksum(header, object));
 }
 
+// As it is to be stored. Zstandard could make more than kMostRatio bytes of one, which LZ4 cannot.
 std::string Pack(std::string_view raw, Codec* codec) {
-  std::string packed;
-  size_t size = 0;
-  if (*codec == Codec::kLz4) {
-    packed.resize(static_cast<size_t>(LZ4_compressBound(static_cast<int>(raw.size()))));
-    size = static_cast<size_t>(LZ4_compress_default(
-        raw.data(), packed.data(), static_cast<int>(raw.size()), static_cast<int>(packed.size())));
-  } else if (*codec == Codec::kZstd) {
-    packed.resize(ZSTD_compressBound(raw.size()));
-    size = ZSTD_compress(packed.data(), packed.size(), raw.data(), raw.size(), kZstdLevel);
-    if (ZSTD_isError(size) != 0) size = 0;
-    if (raw.size() > kMostRatio * size) {
-      *codec = Codec::kLz4;
-      return Pack(raw, codec);
-    }
+  std::string buffer;
+  std::string_view stored;
+  Codec packed = Compress(*codec, raw, &buffer, &stored);
+  if (raw.size() > kMostRatio * stored.size()) {
+    packed = Compress(Codec::kLz4, raw, &buffer, &stored);
   }
-  // What does not shrink is stored as it is.
-  if (size == 0 || size >= raw.size()) {
-    *codec = Codec::kNone;
-    return std::string(raw);
-  }
-  packed.resize(size);
-  return packed;
+  *codec = packed;
+  return std::string(stored);
 }
 
 bool Unpack(Codec codec, std::string_view stored, size_t raw_bytes, std::string* raw) {
   if (raw_bytes > kMostRatio * stored.size()) return false;
-  switch (codec) {
-    case Codec::kNone:
-      if (stored.size() != raw_bytes) return false;
-      raw->assign(stored);
-      return true;
-    case Codec::kLz4: {
-      raw->resize(raw_bytes);
-      const int size = LZ4_decompress_safe(
-          stored.data(), raw->data(), static_cast<int>(stored.size()), static_cast<int>(raw_bytes));
-      return size >= 0 && static_cast<size_t>(size) == raw_bytes;
-    }
-    case Codec::kZstd: {
-      if (ZSTD_getFrameContentSize(stored.data(), stored.size()) != raw_bytes) return false;
-      raw->resize(raw_bytes);
-      return ZSTD_decompress(raw->data(), raw->size(), stored.data(), stored.size()) == raw_bytes;
-    }
-  }
-  return false;
+  raw->resize(raw_bytes);
+  return Decompress(codec, stored, raw->data(), raw_bytes);
 }
 
 StreamId LastLiveId(const EntryLog& log) {

@@ -6,19 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/compression.h"
 #include "base/status.h"
 #include "data/entry_log.h"
 
 // The bytes of cold files: see README.md.
 
 namespace runnel::cold {
-
-// How the blocks of an extent are packed. The numbers are stored in files: never reuse one.
-enum class Codec : uint8_t {
-  kNone = 0,
-  kLz4 = 1,
-  kZstd = 2,
-};
 
 inline constexpr size_t kFileHeaderBytes = 32;
 inline constexpr size_t kExtentHeaderBytes = 72;

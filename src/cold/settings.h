@@ -10,7 +10,7 @@ namespace runnel {
 struct ColdSettings {
   // Bytes of blocks of streams in memory above which the oldest go to the disk; 0 for no limit.
   uint64_t stream_memory = 256 * 1024 * 1024;
-  cold::Codec compression = cold::Codec::kLz4;
+  Codec compression = Codec::kLz4;
 };
 
 }  // namespace runnel

@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   CHECK(forward == log.length() && backward == forward);
   std::string again;
-  cold::AppendExtent(log, cold::Codec::kLz4, kObject, kOffset, &again);
+  cold::AppendExtent(log, Codec::kLz4, kObject, kOffset, &again);
   CHECK(cold::DecodeExtent(again, kObject, kOffset).ok());
   return 0;
 }

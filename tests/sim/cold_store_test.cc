@@ -75,7 +75,7 @@ class ColdStoreTest : public testing::Test {
 };
 
 TEST_F(ColdStoreTest, HoldsTheBoundAndReadsEverythingBack) {
-  for (const cold::Codec codec : {cold::Codec::kNone, cold::Codec::kLz4, cold::Codec::kZstd}) {
+  for (const Codec codec : {Codec::kNone, Codec::kLz4, Codec::kZstd}) {
     world_.settings.compression = codec;
     for (int i = 0; i < 20; i++) {
       Append(50);
@@ -275,7 +275,8 @@ TEST_F(ColdStoreTest, WhatASnapshotNamesIsThereAfterAPowerCut) {
   stream_->Delete({100, 0});
   stream_->DropOldest(57);
   std::string payload;
-  stream_->SerializeWithRuns(&payload);
+  Encoder encoder(&payload);
+  stream_->EncodeWithRuns(&encoder);
   EXPECT_LT(payload.size(), 60'000u);
   ColdStore::Files files;
   ColdStore::AddFiles(Extents(), &files);
@@ -295,7 +296,8 @@ TEST_F(ColdStoreTest, WhatASnapshotNamesIsThereAfterAPowerCut) {
   world_.store.reset();
   world_.disk.Restart(Crash::kPowerWorst);
   world_.Start();
-  std::unique_ptr<Object> loaded = Stream::LoadWithRuns(payload, *world_.store);
+  Decoder in(payload);
+  std::unique_ptr<Object> loaded = Stream::LoadWithRuns(&in, *world_.store);
   ASSERT_NE(loaded, nullptr);
   EXPECT_TRUE(world_.store->RemoveUnused().ok());
   auto& stream = static_cast<Stream&>(*loaded);
