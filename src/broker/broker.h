@@ -200,6 +200,7 @@ class Broker final : private KeyspaceObserver {
   void ContinueSessions();
   void CloseKilled();
   void ExpireKeys();
+  void KeepRetention();
   void CheckSessions();
 
   Keyspace& keyspace_;
@@ -253,6 +254,9 @@ class Broker final : private KeyspaceObserver {
   int64_t pause_until_ms_ = 0;  // steady clock
 
   uint32_t expire_db_ = 0;  // where the next cycle of ExpireKeys begins
+  // And that of KeepRetention: behind this key, which may be gone, of this database.
+  uint32_t upkeep_db_ = 0;
+  const Entry* upkeep_after_ = nullptr;
 };
 
 }  // namespace runnel

@@ -217,5 +217,44 @@ TEST_F(BrokerTest, KeysExpireThoughNobodyAsksForThem) {
   EXPECT_EQ(harness_.broker.stats().expired_keys, 1000u);
 }
 
+TEST_F(BrokerTest, EntriesGoInTimeThoughNobodyAdds) {
+  auto client = harness_.Connect();
+  for (const char* key : {"s", "t", "u"}) {
+    client->Ask({"XADD", key, "*", "f", "v"});
+    client->Ask({"XCFGSET", key, "RETENTION-MS", "1000"});
+  }
+  client->Ask({"XCFGSET", "u", "RETENTION-MS", "0"});
+  client->Run("RENAME s renamed");
+  client->Run("COPY renamed copied");
+  harness_.Advance(600);
+  client->Ask({"XADD", "t", "*", "f", "w"});
+  harness_.Advance(401);
+  EXPECT_EQ(client->Run("XLEN renamed"), ":0");
+  EXPECT_EQ(client->Run("XLEN copied"), ":0");
+  EXPECT_EQ(client->Run("XLEN t"), ":1");
+  EXPECT_EQ(client->Run("XLEN u"), ":1");
+  // Of a stream that is gone nothing is left to look at.
+  client->Run("DEL renamed");
+  client->Run("SET t x");
+  client->Run("FLUSHALL");
+  harness_.Advance(2000);
+  EXPECT_EQ(harness_.keyspace.NextForUpkeep(0, nullptr), nullptr);
+}
+
+TEST_F(BrokerTest, EveryStreamHasItsTurn) {
+  auto client = harness_.Connect();
+  for (int i = 0; i < 2500; i++) {
+    const std::string key = "s" + std::to_string(i);
+    client->Ask({"XADD", key, "*", "f", "v"});
+    client->Ask({"XCFGSET", key, "RETENTION-MS", "1"});
+  }
+  for (int i = 0; i < 6; i++) {
+    harness_.Advance(100);
+  }
+  for (int i = 0; i < 2500; i++) {
+    ASSERT_EQ(client->Run("XLEN s" + std::to_string(i)), ":0");
+  }
+}
+
 }  // namespace
 }  // namespace runnel

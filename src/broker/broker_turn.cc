@@ -7,6 +7,8 @@
 #include "base/cycle_clock.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "data/stream.h"
+#include "effects/stream_effects.h"
 
 namespace runnel {
 namespace {
@@ -161,6 +163,7 @@ void Broker::RunCron() {
   output_rate_.Sample(stats_.bytes_out, steady_ms_);
   stats_.peak_memory = std::max(stats_.peak_memory, used_memory());
   ExpireKeys();
+  KeepRetention();
   if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
   CheckSessions();
 }
@@ -186,6 +189,31 @@ void Broker::ExpireKeys() {
         return;
       }
     }
+  }
+}
+
+// Entries that are too old go though nobody adds others. A few streams at a time: what a look finds
+// is mostly nothing.
+void Broker::KeepRetention() {
+  constexpr int kLooks = 1000;
+  if (journal_ != nullptr && !journal_->status().ok()) return;
+  uint32_t databases_done = 0;
+  for (int looks = 0; looks < kLooks && databases_done < keyspace_.databases();) {
+    const Entry* entry = keyspace_.NextForUpkeep(upkeep_db_, upkeep_after_);
+    upkeep_after_ = entry;
+    if (entry == nullptr) {
+      upkeep_db_ = (upkeep_db_ + 1) % keyspace_.databases();
+      databases_done++;
+      continue;
+    }
+    looks++;
+    const uint64_t count = entry->As<Stream>()->PlanRetention(now_ms());
+    if (count == 0) continue;
+    const std::string name(entry->name());
+    const StreamDropOldest effect{KeyRef(upkeep_db_, name), count, false};
+    batch_.Add(effect);
+    effect.Apply(keyspace_);
+    PublishEvent(kNotifyStream, "xtrim", effect.key);
   }
 }
 

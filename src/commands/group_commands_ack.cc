@@ -2,6 +2,7 @@
 
 #include "commands/group_commands.h"
 #include "commands/stream_arguments.h"
+#include "commands/stream_retention.h"
 #include "effects/group_effects.h"
 #include "effects/stream_effects.h"
 
@@ -31,6 +32,7 @@ void XAck(Context& context) {
   const uint64_t pending = group->pending().size();
   context.Apply(GroupAck{key, context.arg(2), ids});
   context.reply().Integer(static_cast<int64_t>(pending - group->pending().size()));
+  DropAcknowledged(context, key, *stream, ids);
 }
 
 namespace {

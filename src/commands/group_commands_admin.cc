@@ -2,6 +2,7 @@
 #include "commands/group_consumers.h"
 #include "commands/key_events.h"
 #include "commands/stream_arguments.h"
+#include "commands/stream_retention.h"
 #include "effects/stream_effects.h"
 
 namespace runnel::commands {
@@ -106,6 +107,7 @@ void XGroupSetId(Context& context) {
   context.Apply(GroupSetId{key, context.arg(3), position,
                            Clamp(options.entries_read, stream->entries_added())});
   context.Notify(kNotifyStream, "xgroup-setid", key);
+  DropAllAcknowledged(context, key, *stream);
   context.reply().Ok();
 }
 
@@ -116,6 +118,7 @@ void XGroupDestroy(Context& context) {
   if (stream->FindGroup(context.arg(3)) == nullptr) return context.reply().Integer(0);
   context.Apply(GroupDestroy{key, context.arg(3)});
   context.Notify(kNotifyStream, "xgroup-destroy", key);
+  DropAllAcknowledged(context, key, *stream);
   context.reply().Integer(1);
 }
 
@@ -138,6 +141,7 @@ void XGroupDelConsumer(Context& context) {
   const uint64_t pending = consumer->pending;
   context.Apply(ConsumerDelete{key, context.arg(3), context.arg(4)});
   context.Notify(kNotifyStream, "xgroup-delconsumer", key);
+  DropAllAcknowledged(context, key, *stream);
   context.reply().Integer(static_cast<int64_t>(pending));
 }
 

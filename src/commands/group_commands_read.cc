@@ -6,6 +6,7 @@
 #include "commands/group_consumers.h"
 #include "commands/stream_arguments.h"
 #include "commands/stream_reading.h"
+#include "commands/stream_retention.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
@@ -245,6 +246,10 @@ void XReadGroup(Context& context) {
   }
   if (!read.empty()) {
     read.WriteReply();
+    // What is not to be acknowledged is so by being read.
+    for (const Source& source : sources) {
+      if (arguments.no_ack) DropAllAcknowledged(context, source.key, *source.stream);
+    }
   } else if (arguments.block && context.may_block()) {
     Block(context, arguments, sources, read.retry_at_ms());
   } else {

@@ -175,7 +175,9 @@ constexpr CommandSpec kCommands[] = {
      .since = "8.6.0",
      .complexity = "O(1), and O(N) for N message numbers forgotten",
      .summary = "Says how long a stream remembers numbered messages, and how many",
-     .syntax = "key [IDMP-DURATION duration:integer] [IDMP-MAXSIZE maxsize:integer]"},
+     .syntax = "key [IDMP-DURATION duration:integer] [IDMP-MAXSIZE maxsize:integer] "
+               "[RETENTION-MS milliseconds:integer] [RETENTION-BYTES bytes:integer] "
+               "[RETENTION-ENTRIES entries:integer] [ON-ACK <KEEP|DELETE>]"},
     {.name = "xidmprecord",
      .run = XIdmpRecord,
      .arity = 5,

@@ -7,6 +7,7 @@
 #include "commands/key_events.h"
 #include "commands/stream_arguments.h"
 #include "commands/stream_commands.h"
+#include "commands/stream_retention.h"
 #include "commands/stream_trim.h"
 #include "effects/stream_effects.h"
 
@@ -198,6 +199,7 @@ void Add(Context& context, const KeyRef& key, const Stream* stream, const AddArg
     if (stream == nullptr) stream = context.keyspace().Find(key)->As<Stream>();
     Trim(context, key, *stream, arguments.trim);
   }
+  if (stream != nullptr) KeepRetention(context, key, *stream);
   context.reply().BulkId(*id);
 }
 

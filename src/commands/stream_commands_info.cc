@@ -31,6 +31,8 @@ void WriteEntryOrNull(ReplyWriter& reply, std::string_view name, const EntryCurs
 
 // What both forms of XINFO STREAM begin with: 13 pairs.
 constexpr size_t kCommonPairs = 13;
+// And what both end with: what only this server has.
+constexpr size_t kOwnPairs = 4;
 void WriteCommon(ReplyWriter& reply, const Stream& stream, const DataOptions& options) {
   WriteNumber(reply, "length", stream.length());
   // Redis keeps its blocks in a tree with a leaf for each. Here they are a list: the smallest such
@@ -51,12 +53,22 @@ void WriteCommon(ReplyWriter& reply, const Stream& stream, const DataOptions& op
   WriteNumber(reply, "iids-duplicates", memory.iids_duplicates());
 }
 
+void WriteOwn(ReplyWriter& reply, const Stream& stream) {
+  const Retention& keep = stream.retention();
+  WriteNumber(reply, "retention-ms", keep.ms);
+  WriteNumber(reply, "retention-bytes", keep.bytes);
+  WriteNumber(reply, "retention-entries", keep.entries);
+  reply.Bulk("on-ack");
+  reply.Bulk(keep.delete_on_ack ? "delete" : "keep");
+}
+
 void WriteShort(ReplyWriter& reply, const Stream& stream, const DataOptions& options) {
-  reply.Map(kCommonPairs + 3);
+  reply.Map(kCommonPairs + 3 + kOwnPairs);
   WriteCommon(reply, stream, options);
   WriteNumber(reply, "groups", stream.groups().size());
   WriteEntryOrNull(reply, "first-entry", stream.Seek(StreamId::Min()));
   WriteEntryOrNull(reply, "last-entry", stream.SeekBack(StreamId::Max()));
+  WriteOwn(reply, stream);
 }
 
 // At most `count` pending entries from the cursor on, of which there are `size`. Those of a
@@ -94,7 +106,7 @@ void WriteConsumers(ReplyWriter& reply, const ConsumerGroup& group, uint64_t cou
 
 void WriteFull(ReplyWriter& reply, const Stream& stream, const DataOptions& options,
                uint64_t count) {
-  reply.Map(kCommonPairs + 2);
+  reply.Map(kCommonPairs + 2 + kOwnPairs);
   WriteCommon(reply, stream, options);
   reply.Bulk("entries");
   WriteEntries(reply, stream.Seek(StreamId::Min()), std::min(count, stream.length()));
@@ -113,6 +125,7 @@ void WriteFull(ReplyWriter& reply, const Stream& stream, const DataOptions& opti
                  count, true);
     WriteConsumers(reply, *group, count);
   }
+  WriteOwn(reply, stream);
 }
 
 // FULL [COUNT count], where 0 stands for no limit and less for the default.

@@ -1,6 +1,10 @@
+#include <limits>
+
 #include "commands/stream_arguments.h"
 #include "commands/stream_commands.h"
+#include "commands/stream_retention.h"
 #include "effects/stream_effects.h"
+#include "fmt/format.h"
 
 namespace runnel::commands {
 namespace {
@@ -81,43 +85,107 @@ void XSetId(Context& context) {
 namespace {
 
 // XCFGSET's values; nothing where not given.
-struct IdempotenceSettings {
+struct StreamSettings {
   std::optional<int64_t> duration_s;
   std::optional<int64_t> max_size;
+  std::optional<int64_t> retention_ms;
+  std::optional<int64_t> retention_bytes;
+  std::optional<int64_t> retention_entries;
+  std::optional<bool> delete_on_ack;
 };
 
-// Reads one of them from argument i, which is its name, and the one behind.
-bool ReadSetting(Context& context, size_t i, int64_t most, std::string_view repeated,
-                 std::string_view out_of_range, std::optional<int64_t>* setting) {
-  if (*setting) return Fail(context, repeated);
-  int64_t number;
-  if (!ReadInteger(context, context.arg(i + 1), &number)) return false;
-  if (number < 1 || number > most) return Fail(context, out_of_range);
-  *setting = number;
+// An option of XCFGSET with a number.
+struct NumberSetting {
+  std::string_view name;
+  int64_t least;
+  int64_t most;
+  std::string_view out_of_range;
+  std::optional<int64_t> StreamSettings::*value;
+};
+
+// The first two are Redis's; of the others 0 takes the bound away.
+constexpr int64_t kAny = std::numeric_limits<int64_t>::max();
+constexpr NumberSetting kNumberSettings[] = {
+    {"IDMP-DURATION", 1, 86'400, "ERR IDMP-DURATION must be between 1 and 86400 seconds",
+     &StreamSettings::duration_s},
+    {"IDMP-MAXSIZE", 1, 10'000, "ERR IDMP-MAXSIZE must be between 1 and 10000 entries",
+     &StreamSettings::max_size},
+    {"RETENTION-MS", 0, kAny, "ERR RETENTION-MS must not be negative",
+     &StreamSettings::retention_ms},
+    {"RETENTION-BYTES", 0, kAny, "ERR RETENTION-BYTES must not be negative",
+     &StreamSettings::retention_bytes},
+    {"RETENTION-ENTRIES", 0, kAny, "ERR RETENTION-ENTRIES must not be negative",
+     &StreamSettings::retention_entries},
+};
+
+bool FailRepeated(Context& context, std::string_view name) {
+  return Fail(context, fmt::format("ERR {} specified multiple times", name));
+}
+
+bool ReadOnAck(Context& context, std::string_view word, StreamSettings* settings) {
+  if (settings->delete_on_ack) return FailRepeated(context, "ON-ACK");
+  if (!Is(word, "KEEP") && !Is(word, "DELETE")) {
+    return Fail(context, "ERR ON-ACK must be KEEP or DELETE");
+  }
+  settings->delete_on_ack = Is(word, "DELETE");
   return true;
 }
 
-bool ReadSettings(Context& context, IdempotenceSettings* settings) {
-  constexpr int64_t kMaxDuration = 86'400;
-  constexpr int64_t kMaxSize = 10'000;
-  for (size_t i = 2; i < context.argc(); i += 2) {
-    const bool has_value = i + 1 < context.argc();
-    bool read = false;
-    if (has_value && Is(context.arg(i), "IDMP-DURATION")) {
-      read = ReadSetting(context, i, kMaxDuration, "ERR IDMP-DURATION specified multiple times",
-                         "ERR IDMP-DURATION must be between 1 and 86400 seconds",
-                         &settings->duration_s);
-    } else if (has_value && Is(context.arg(i), "IDMP-MAXSIZE")) {
-      read =
-          ReadSetting(context, i, kMaxSize, "ERR IDMP-MAXSIZE specified multiple times",
-                      "ERR IDMP-MAXSIZE must be between 1 and 10000 entries", &settings->max_size);
-    } else {
-      context.reply().Error(kSyntaxError);
-    }
-    if (!read) return false;
+// Reads the option that argument i names from there and the next one.
+bool ReadSetting(Context& context, size_t i, StreamSettings* settings) {
+  const std::string_view name = context.arg(i);
+  if (i + 1 == context.argc()) return Fail(context, kSyntaxError);
+  if (Is(name, "ON-ACK")) return ReadOnAck(context, context.arg(i + 1), settings);
+  for (const NumberSetting& setting : kNumberSettings) {
+    if (!Is(name, setting.name)) continue;
+    std::optional<int64_t>& value = settings->*setting.value;
+    if (value) return FailRepeated(context, setting.name);
+    int64_t number;
+    if (!ReadInteger(context, context.arg(i + 1), &number)) return false;
+    if (number < setting.least || number > setting.most) return Fail(context, setting.out_of_range);
+    value = number;
+    return true;
   }
-  if (settings->duration_s || settings->max_size) return true;
+  return Fail(context, kSyntaxError);
+}
+
+bool ReadSettings(Context& context, StreamSettings* settings) {
+  for (size_t i = 2; i < context.argc(); i += 2) {
+    if (!ReadSetting(context, i, settings)) return false;
+  }
+  if (context.argc() > 2) return true;
   return Fail(context, "ERR At least one parameter must be specified");
+}
+
+void ConfigureIdempotence(Context& context, const KeyRef& key, const Stream& stream,
+                          const StreamSettings& settings) {
+  const Idempotence defaults(context.options().stream_idmp_duration_s,
+                             context.options().stream_idmp_max_size);
+  const Idempotence& now = stream.idempotence() == nullptr ? defaults : *stream.idempotence();
+  const int64_t duration_s = settings.duration_s.value_or(now.duration());
+  const uint64_t max_size =
+      settings.max_size ? static_cast<uint64_t>(*settings.max_size) : now.max_size();
+  // A stream that has the server's defaults is given them for good by this, whatever those become.
+  if (stream.idempotence() == nullptr || duration_s != now.duration() ||
+      max_size != now.max_size()) {
+    context.Apply(StreamConfigure{key, duration_s, max_size});
+  }
+}
+
+void ConfigureRetention(Context& context, const KeyRef& key, const Stream& stream,
+                        const StreamSettings& settings) {
+  Retention keep = stream.retention();
+  const auto set = [](const std::optional<int64_t>& value, uint64_t* bound) {
+    if (value) *bound = static_cast<uint64_t>(*value);
+  };
+  set(settings.retention_ms, &keep.ms);
+  set(settings.retention_bytes, &keep.bytes);
+  set(settings.retention_entries, &keep.entries);
+  keep.delete_on_ack = settings.delete_on_ack.value_or(keep.delete_on_ack);
+  if (keep == stream.retention()) return;
+  context.Apply(StreamRetain{key, keep.ms, keep.bytes, keep.entries, keep.delete_on_ack});
+  KeepRetention(context, key, stream);
+  DropAllAcknowledged(context, key, stream);
 }
 
 }  // namespace
@@ -127,19 +195,12 @@ void XCfgSet(Context& context) {
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
   if (stream == nullptr) return context.reply().Error(kNoSuchKey);
-  IdempotenceSettings settings;
+  StreamSettings settings;
   if (!ReadSettings(context, &settings)) return;
-  const Idempotence defaults(context.options().stream_idmp_duration_s,
-                             context.options().stream_idmp_max_size);
-  const Idempotence& now = stream->idempotence() == nullptr ? defaults : *stream->idempotence();
-  const int64_t duration_s = settings.duration_s.value_or(now.duration());
-  const uint64_t max_size =
-      settings.max_size ? static_cast<uint64_t>(*settings.max_size) : now.max_size();
-  // A stream that has the server's defaults is given them for good by this, whatever those become.
-  if (stream->idempotence() == nullptr || duration_s != now.duration() ||
-      max_size != now.max_size()) {
-    context.Apply(StreamConfigure{key, duration_s, max_size});
+  if (settings.duration_s || settings.max_size) {
+    ConfigureIdempotence(context, key, *stream, settings);
   }
+  ConfigureRetention(context, key, *stream, settings);
   context.reply().Ok();
 }
 

@@ -337,6 +337,38 @@ uint64_t EntryLog::CountBlocksBelow(StreamId id, uint64_t limit, const Addition*
   });
 }
 
+uint64_t EntryLog::CountBeyond(const Bounds& bounds) const {
+  uint64_t count = 0;
+  uint64_t bytes = cold_bytes() + hot_bytes();
+  if (cold_) {
+    for (auto at = cold_->runs.begin(); cold_->runs.Contains(at); at = cold_->runs.Next(at)) {
+      const ColdRun& run = cold_->runs[at];
+      const bool beyond = run.last < bounds.from || length_ - count - run.live >= bounds.entries ||
+                          bytes > bounds.bytes;
+      if (!beyond) return count;
+      count += run.live;
+      bytes -= run.extent->raw_bytes();
+    }
+  }
+  for (auto at = segments_.begin(); segments_.Contains(at); at = segments_.Next(at)) {
+    const Segment& segment = segments_[at];
+    const bool too_many_bytes = bytes > bounds.bytes && segments_.Next(at) != segments_.end();
+    const uint64_t surplus =
+        length_ - count > bounds.entries ? length_ - count - bounds.entries : 0;
+    if (too_many_bytes || segment.last < bounds.from || surplus >= segment.live) {
+      count += segment.live;
+      bytes -= segment.block->MemoryBytes();
+      continue;
+    }
+    uint64_t below = 0;
+    if (segment.first < bounds.from) {
+      below = segment.CountLiveBefore(Open(segment).LowerBound(bounds.from));
+    }
+    return count + std::max(below, surplus);
+  }
+  return count;
+}
+
 void EntryLog::Serialize(Encoder* out) const {
   std::vector<EntryLog> runs;
   size_t segments = segments_.size();

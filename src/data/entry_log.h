@@ -120,6 +120,15 @@ class EntryLog {
   // ...if whole blocks go from the old end as long as all their IDs are below `id`, as above.
   uint64_t CountBlocksBelow(StreamId id, uint64_t limit, const Addition* added) const;
 
+  // How many of the oldest entries have to go for the others to be within the bounds. Of entries on
+  // the disk whole runs only, as far as all of a run are beyond a bound: none is looked into.
+  struct Bounds {
+    StreamId from;  // no ID below this
+    uint64_t entries = UINT64_MAX;
+    uint64_t bytes = UINT64_MAX;  // of cold_bytes() and hot_bytes(); whole blocks, never the last
+  };
+  uint64_t CountBeyond(const Bounds& bounds) const;
+
   // Appends all blocks to a payload, and reads them back. Load returns false, and leaves the log in
   // some destructible state, if the bytes are damaged. Serialize reads what is on the disk (see
   // ColdSource::Read), and may run on every thread that has the log to itself.

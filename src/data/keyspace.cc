@@ -28,6 +28,28 @@ int64_t Keyspace::MeanExpiry(uint32_t db) const {
                               static_cast<__int128>(database.expiries.size()));
 }
 
+const Entry* Keyspace::NextForUpkeep(uint32_t db, const Entry* after) const {
+  const auto& upkeep = databases_[db].upkeep;
+  const auto next =
+      after == nullptr ? upkeep.begin() : upkeep.upper_bound(const_cast<Entry*>(after));
+  return next == upkeep.end() ? nullptr : *next;
+}
+
+void Keyspace::NoteUpkeep(const KeyRef& key) {
+  Database& database = databases_[key.db];
+  Entry* entry = database.table.Find(key.hash, key.name);
+  CHECK(entry != nullptr);
+  NoteUpkeep(database, entry);
+}
+
+void Keyspace::NoteUpkeep(Database& database, Entry* entry) {
+  if (entry->value_->needs_upkeep()) {
+    database.upkeep.insert(entry);
+  } else if (!database.upkeep.empty()) {
+    database.upkeep.erase(entry);
+  }
+}
+
 void Keyspace::ForgetExpiry(Database& database, Entry* entry) {
   if (!entry->has_expiry()) return;
   database.expiries.erase({entry->expire_at_ms_, entry});
@@ -49,6 +71,7 @@ void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
     std::swap(entry->value_, value);
     Retire(database, entry, expire_at_ms, std::move(value));
   }
+  NoteUpkeep(database, entry);
   Changed(key, KeyChange::kAdded);
 }
 
@@ -66,6 +89,7 @@ Entry* Keyspace::Detach(const KeyRef& key) {
   const int64_t expire_at_ms = entry->expire_at_ms_;
   ForgetExpiry(database, entry);
   entry->expire_at_ms_ = expire_at_ms;
+  if (!database.upkeep.empty()) database.upkeep.erase(entry);
   // The name in `key` may be the entry's own: report before it goes.
   Changed(key, KeyChange::kRemoved);
   return entry;
@@ -121,6 +145,7 @@ void Keyspace::Flush(uint32_t db) {
   database.table = KeyTable();
   database.expiries.clear();
   database.expiry_sum = 0;
+  database.upkeep.clear();
   database.walked = true;  // what comes now is not part of a capture
   table.ForEach([&](Entry* entry) {
     if (observer_ != nullptr) observer_->OnKeyChange(db, entry->name(), KeyChange::kRemoved);

@@ -100,6 +100,11 @@ class Keyspace {
   // The mean of the expiry times (Unix milliseconds) in the database; 0 if no key has one.
   int64_t MeanExpiry(uint32_t db) const;
 
+  // The keys of this database whose value needs upkeep (Object::needs_upkeep), one after the other
+  // in an order of their own: the one behind `after` (nullptr: the first), which need not exist any
+  // more; nullptr behind the last.
+  const Entry* NextForUpkeep(uint32_t db, const Entry* after) const;
+
   // What the streams of all databases hold in memory.
   HotStreams& hot_streams() { return hot_streams_; }
   const HotStreams& hot_streams() const { return hot_streams_; }
@@ -142,6 +147,8 @@ class Keyspace {
     if (capture_ != nullptr) Capture(databases_[key.db], entry);
     return static_cast<T*>(entry->value_.get());
   }
+  // Whether the value of the key needs upkeep may have changed.
+  void NoteUpkeep(const KeyRef& key);
   void Changed(const KeyRef& key, KeyChange change) {
     if (observer_ != nullptr) observer_->OnKeyChange(key.db, key.name, change);
   }
@@ -164,6 +171,7 @@ class Keyspace {
     KeyTable table;
     absl::btree_set<std::pair<int64_t, Entry*>> expiries;
     __int128 expiry_sum = 0;
+    absl::btree_set<Entry*> upkeep;
     // Of the capture that runs: the number that the database had when it began, and how far the
     // walk over the table came.
     uint32_t captured_as = 0;
@@ -172,6 +180,7 @@ class Keyspace {
   };
 
   static void ForgetExpiry(Database& database, Entry* entry);
+  static void NoteUpkeep(Database& database, Entry* entry);
   // Gives the key to the capture unless it has it. REQUIRES: capturing().
   void Capture(const Database& database, Entry* entry);
   // Takes the key out of its database, with its expiry still written on it; nullptr if there is

@@ -54,6 +54,8 @@ class Object {
   // The value belongs to a key of the keyspace that counts its streams in `hot`, or, with nullptr,
   // to none any more.
   virtual void Attach(HotStreams*) {}
+  // Whether something has to be done about the value as time passes, though nobody uses it.
+  virtual bool needs_upkeep() const { return false; }
 
  private:
   const ObjectType type_;

@@ -59,6 +59,30 @@ std::vector<StreamId> Stream::PlanAckedTrim(const StreamTrim& trim,
   return ids;
 }
 
+// --- Retention ---
+
+uint64_t Stream::PlanRetention(int64_t now) const {
+  const Retention& keep = retention();
+  if (!keep.bounded()) return 0;
+  EntryLog::Bounds bounds;
+  if (keep.entries != 0) bounds.entries = keep.entries;
+  if (keep.bytes != 0) bounds.bytes = keep.bytes;
+  const auto time = static_cast<uint64_t>(std::max<int64_t>(now, 0));
+  if (keep.ms != 0 && time > keep.ms) bounds.from = {time - keep.ms, 0};
+  return log_.CountBeyond(bounds);
+}
+
+std::vector<StreamId> Stream::PlanAcknowledged() const {
+  if (groups_.empty()) return {};
+  StreamTrim all;
+  all.max_length = 0;
+  return PlanAckedTrim(all);
+}
+
+void Stream::Retain(const Retention& retention) {
+  retention_ = retention == kKeepAll ? nullptr : std::make_unique<Retention>(retention);
+}
+
 // --- Groups ---
 
 const ConsumerGroup* Stream::FindGroup(std::string_view name) const {
@@ -215,6 +239,7 @@ size_t Stream::MemoryBytes(size_t samples) const {
   }
   if (seen > 0) bytes += group_bytes * groups_.size() / seen;
   if (idempotence_) bytes += idempotence_->MemoryBytes();
+  if (retention_) bytes += sizeof(*retention_);
   return bytes;
 }
 
@@ -237,19 +262,23 @@ std::unique_ptr<Object> Stream::Clone() const {
     copy->groups_.emplace(name, group->Clone());
   }
   if (idempotence_) copy->idempotence_ = idempotence_->Clone();
+  copy->Retain(retention());
   return copy;
 }
 
 // --- Stored form ---
 //
 //   stream := byte version | last ID | max deleted ID | varint entries added | entry log
-//             | varint groups | group... | byte 1 and the idempotence, or byte 0
+//             | varint groups | group... | byte parts | idempotence, if 1 is among the parts
+//             | varint ms | varint bytes | varint entries | byte delete on ack, if 2 is
 //
 // With runs, the entry log is as EntryLog::SerializeWithRuns writes it.
 
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kHasIdempotence = 1;
+constexpr uint8_t kHasRetention = 2;
 
 void WriteId(Encoder* out, StreamId id) {
   out->Varint(id.ms);
@@ -277,8 +306,13 @@ void Stream::WriteTail(Encoder* out) const {
   for (const auto& [name, group] : groups_) {
     group->Serialize(out);
   }
-  out->Byte(idempotence_ ? 1 : 0);
+  out->Byte((idempotence_ ? kHasIdempotence : 0) | (retention_ ? kHasRetention : 0));
   if (idempotence_) idempotence_->Serialize(out);
+  if (!retention_) return;
+  out->Varint(retention_->ms);
+  out->Varint(retention_->bytes);
+  out->Varint(retention_->entries);
+  out->Byte(retention_->delete_on_ack ? 1 : 0);
 }
 
 void Stream::Encode(Encoder* out) const {
@@ -310,9 +344,22 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
     if (!group || stream->FindGroup(group->name()) != nullptr) return nullptr;
     stream->groups_.emplace(group->name(), std::move(group));
   }
-  if (in->Byte() != 0) {
+  const uint8_t parts = in->Byte();
+  if ((parts & ~(kHasIdempotence | kHasRetention)) != 0) return nullptr;
+  if ((parts & kHasIdempotence) != 0) {
     stream->idempotence_ = Idempotence::Load(in);
     if (!stream->idempotence_) return nullptr;
+  }
+  if ((parts & kHasRetention) != 0) {
+    Retention retention;
+    retention.ms = in->Varint();
+    retention.bytes = in->Varint();
+    retention.entries = in->Varint();
+    const uint8_t delete_on_ack = in->Byte();
+    retention.delete_on_ack = delete_on_ack != 0;
+    // There is exactly one payload for a stream.
+    if (delete_on_ack > 1 || retention == kKeepAll) return nullptr;
+    stream->Retain(retention);
   }
   if (!in->ok()) return nullptr;
   return stream;

@@ -17,6 +17,7 @@
 #include "data/entry_log.h"
 #include "data/idempotence.h"
 #include "data/object.h"
+#include "data/retention.h"
 
 namespace runnel {
 
@@ -118,6 +119,17 @@ class Stream final : public Object {
   // Entries that the group has yet to be given, if that can be told.
   std::optional<int64_t> Lag(const ConsumerGroup& group) const;
 
+  // --- Retention ---
+
+  const Retention& retention() const { return retention_ ? *retention_ : kKeepAll; }
+  // How many of the oldest entries are beyond the bounds at this time: the argument of DropOldest.
+  // Looks at nothing that is on the disk.
+  uint64_t PlanRetention(int64_t now) const;
+  // The entries that ON-ACK DELETE lets go, oldest first: every group was given them and has
+  // acknowledged them. Looks at all entries up to the position of the group that is farthest
+  // behind.
+  std::vector<StreamId> PlanAcknowledged() const;
+
   // --- Idempotent producers ---
 
   // nullptr as long as none was heard of and nothing was configured.
@@ -159,6 +171,9 @@ class Stream final : public Object {
   uint64_t Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId last, int64_t time,
                    bool no_ack);
 
+  // Bounds hold from the next PlanRetention on.
+  void Retain(const Retention& retention);
+
   // Starts to remember idempotent producers, if it has not begun; the values are those of the
   // server's configuration or of XCFGSET, and count only if this is the first call.
   Idempotence& CreateIdempotence(int64_t duration_s, uint64_t max_size);
@@ -173,6 +188,7 @@ class Stream final : public Object {
   std::unique_ptr<Object> Clone() const override;
   void Encode(Encoder* out) const override;
   void Attach(HotStreams* hot) override { log_.Attach(hot); }
+  bool needs_upkeep() const override { return retention().bounded(); }
   // The same as Encode and Load, but of what is on the disk only where it is there (see
   // EntryLog::SerializeWithRuns).
   void EncodeWithRuns(Encoder* out) const;
@@ -199,6 +215,7 @@ class Stream final : public Object {
   // The group that was asked for last: a command looks for its group, and its effect looks again.
   mutable const ConsumerGroup* last_found_ = nullptr;
   std::unique_ptr<Idempotence> idempotence_;
+  std::unique_ptr<Retention> retention_;  // null: kKeepAll
 };
 
 }  // namespace runnel

@@ -62,6 +62,7 @@ enum class EffectType : uint8_t {
   kStreamConfigure = 55,
   kStreamRecordMessage = 56,
   kStreamCountDuplicate = 57,
+  kStreamRetain = 58,
 
   // Consumer groups: 70-89, group_effects.h
   kGroupCreate = 70,

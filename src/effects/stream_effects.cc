@@ -54,6 +54,12 @@ void StreamConfigure::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kBeside);
 }
 
+void StreamRetain::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Stream>(key).Retain({ms, bytes, entries, delete_on_ack});
+  keyspace.NoteUpkeep(key);
+  keyspace.Changed(key, KeyChange::kBeside);
+}
+
 void StreamRecordMessage::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).CreateIdempotence(duration_s, max_size).Record(pid, iid, id);
   keyspace.Changed(key, KeyChange::kBeside);
@@ -74,6 +80,7 @@ std::span<const EffectKind> StreamEffects() {
       KindOf<StreamRemove>("stream-remove"),
       KindOf<StreamSetId>("stream-set-id"),
       KindOf<StreamConfigure>("stream-configure"),
+      KindOf<StreamRetain>("stream-retain"),
       KindOf<StreamRecordMessage>("stream-record-message"),
       KindOf<StreamCountDuplicate>("stream-count-duplicate"),
   };

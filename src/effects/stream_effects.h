@@ -100,6 +100,21 @@ struct StreamConfigure {
   void Apply(Keyspace& keyspace) const;
 };
 
+// The stream keeps its entries as long as this says from now on: XCFGSET.
+struct StreamRetain {
+  static constexpr EffectType kType = EffectType::kStreamRetain;
+  KeyRef key;
+  uint64_t ms = 0;  // as in Retention
+  uint64_t bytes = 0;
+  uint64_t entries = 0;
+  bool delete_on_ack = false;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.ms, self.bytes, self.entries, self.delete_on_ack);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
 // Message `iid` of producer `pid` became entry `id`. The last two fields are the server's
 // configuration, which holds for a stream that has none of its own and has not begun to remember
 // messages.
