@@ -1,13 +1,26 @@
 #include "env/thread_worker.h"
 
+#include <sys/resource.h>
+
 #include <utility>
 
 #include "base/memory.h"
 
 namespace runnel {
+namespace {
 
-ThreadWorker::ThreadWorker(std::function<void()> wake)
-    : wake_(std::move(wake)), thread_([this] { Loop(); }) {}
+// A tenth of the processor where others want it, too; all of it where nobody does.
+constexpr int kBackgroundNice = 10;
+
+}  // namespace
+
+ThreadWorker::ThreadWorker(std::function<void()> wake, Haste haste)
+    : wake_(std::move(wake)), thread_([this, haste] {
+        // On Linux this is the thread's own. Should it fail, the thread only gets more than its
+        // share.
+        if (haste == Haste::kBackground) (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);
+        Loop();
+      }) {}
 
 ThreadWorker::~ThreadWorker() {
   {

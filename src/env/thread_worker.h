@@ -14,7 +14,11 @@ namespace runnel {
 // `wake` (called on the worker's thread, once for all that gathers until then) tells it to.
 class ThreadWorker final : public Worker {
  public:
-  explicit ThreadWorker(std::function<void()> wake);
+  enum class Haste {
+    kNormal,
+    kBackground,  // the loop, and everybody else, goes first
+  };
+  explicit ThreadWorker(std::function<void()> wake, Haste haste = Haste::kNormal);
   // Finishes the jobs that were given; what was not delivered is dropped.
   ~ThreadWorker() override;
   ThreadWorker(const ThreadWorker&) = delete;

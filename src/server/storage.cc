@@ -32,7 +32,7 @@ Storage::Storage(Loop& loop) {
   const auto wake = [wakeup = wakeup_.get()] { wakeup->Signal(); };
   log_thread_ = std::make_unique<ThreadWorker>(wake);
   helper_ = std::make_unique<ThreadWorker>(wake);
-  snapshot_thread_ = std::make_unique<ThreadWorker>(wake);
+  snapshot_thread_ = std::make_unique<ThreadWorker>(wake, ThreadWorker::Haste::kBackground);
 }
 
 // The threads end before what they signal, and what they have not delivered finds nobody.
