@@ -410,6 +410,15 @@ void Broker::Block(Execution& execution, Wait wait) {
 void Broker::Resume(Session& session, bool may_block) {
   CHECK(!session.blocked);
   if (session.killed) return;
+  // It was let in before the journal failed, and what it would change now would not be kept.
+  if (journal_failed_) [[unlikely]] {
+    const Status why = WhyNoData(session.blocking->command->spec->flags);
+    if (!why.ok()) {
+      ReplyOutcome(session, why.message());
+      continued_.push_back(&session);
+      return;
+    }
+  }
   resuming_ = std::move(session.blocking);
   // The arguments stay where they are for the whole run, whoever owns them by then.
   const Blocking& waited = *resuming_;

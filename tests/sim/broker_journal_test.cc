@@ -243,6 +243,22 @@ TEST_F(BrokerJournalTest, ThoseWhoWaitForTheDiskHearThatItWasInVain) {
   EXPECT_EQ(client.Lines(), "*2 :0 :0");
 }
 
+TEST_F(BrokerJournalTest, WhoWaitsForAClaimGetsNothingFromAJournalThatHasFailed) {
+  Start(SyncPolicy::kNo);
+  Client& client = Connect();
+  client.Run("XGROUP CREATE s g 0 MKSTREAM");
+  client.Run("XADD s 1-1 f v");
+  client.Run("XREADGROUP GROUP g a STREAMS s >");
+  Client& waiting = Connect();
+  EXPECT_EQ(waiting.Run("XREADGROUP GROUP g b BLOCK 0 CLAIM 500 STREAMS s >"), "");
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  EXPECT_EQ(client.Run("SET a 1"), "");
+  EXPECT_TRUE(journal_->failed());
+  harness_->Advance(500);
+  EXPECT_THAT(waiting.Lines(), StartsWith("-MISCONF Errors writing to the journal: "));
+  EXPECT_THAT(waiting.Run("XLEN s"), StartsWith("-MISCONF "));
+}
+
 TEST_F(BrokerJournalTest, AFullDiskRefusesChangesAndHeals) {
   Start(SyncPolicy::kAlways, 2000);
   Client& client = Connect();
