@@ -1,0 +1,394 @@
+// The journal as users meet it: what a restart keeps, what the server says about files that are not
+// whole, and what runnel-check does about them.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "tests/process/server_test.h"
+#include "tests/sim/crash_workload.h"
+#include "tests/support/quote.h"
+
+namespace runnel::test {
+namespace {
+
+using testing::AnyOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kSegmentBytes = 64 * 1024;
+
+class JournalTest : public ServerTest {
+ protected:
+  // A server on dir_, after the one before has ended well.
+  void Start(Argv args = {}) {
+    ServerProcess::Options options;
+    options.dir = dir_.string();
+    options.args = {"--journal-segment-bytes", std::to_string(kSegmentBytes)};
+    options.args.insert(options.args.end(), args.begin(), args.end());
+    StartServer(options);
+  }
+  void Kill() {
+    EXPECT_EQ(ToText(server_->Kill()), "signal 9");
+    server_ = nullptr;
+  }
+  void Stop() {
+    EXPECT_EQ(ToText(server_->Stop()), "exit 0");
+    server_ = nullptr;
+  }
+  // Tries to start a server that refuses to; what it says.
+  std::string RefusedStart() {
+    Program server(ServerCommand(
+        {"--port", "0", "--unixsocket", "socket", "--dir", dir_.string(), "--journal", "yes"}));
+    EXPECT_EQ(ToText(server.WaitExit()), "exit 1");
+    return server.Output();
+  }
+
+  // runnel-check with the journal's directory and these arguments; its output and its exit.
+  std::pair<std::string, std::string> RunCheck(const Argv& args) {
+    Program::Options options;
+    options.command = {RUNNEL_CHECK_PATH, Journal()};
+    options.command.insert(options.command.end(), args.begin(), args.end());
+    Program check(options);
+    const std::string exit = ToText(check.WaitExit());
+    return {check.Output() + check.Errors(), exit};
+  }
+  // Where the frames end.
+  uint64_t End() {
+    const std::string text = RunCheck({}).first;
+    const std::string before = "good up to position ";
+    return std::stoull(text.substr(text.find(before) + before.size()));
+  }
+
+  std::string Journal() const { return dir_.string() + "/journal"; }
+  // All files of the directory and what is in them, but for the locks.
+  std::map<std::string, std::string> Files() const {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(dir_.path())) {
+      if (entry.is_regular_file() && entry.path().filename() != "runnel.lock") {
+        files[entry.path().string()] = ReadFile(entry.path().string());
+      }
+    }
+    return files;
+  }
+  // The segments in order, by the position of their first byte.
+  std::map<uint64_t, std::string> Segments() const {
+    std::map<uint64_t, std::string> segments;
+    for (const auto& [path, content] : Files()) {
+      if (path.ends_with(".log")) segments[std::stoull(fs::path(path).stem())] = path;
+    }
+    return segments;
+  }
+  // Writes over the journal's bytes at this position.
+  void Overwrite(uint64_t position, const std::string& bytes) {
+    const auto segments = Segments();
+    const auto segment = std::prev(segments.upper_bound(position));
+    std::fstream file(segment->second, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(position - segment->first));
+    file << bytes;
+  }
+
+  // All that the keys of the first databases hold, in words.
+  static std::map<std::string, std::string> Content(RespClient& client) {
+    std::map<std::string, std::string> content;
+    for (const char* db : {"0", "1", "2"}) {
+      client.Call({"SELECT", db});
+      for (const Reply& key : client.Call({"KEYS", "*"}).items) {
+        std::string& text = content[std::string(db) + " " + key.text];
+        for (const Argv& question :
+             {Argv{"TYPE", key.text}, Argv{"PEXPIRETIME", key.text}, Argv{"DUMP", key.text}}) {
+          text += ToText(client.Call(question)) + "\n";
+        }
+        const Reply info = client.Call({"XINFO", "STREAM", key.text, "FULL", "COUNT", "0"});
+        if (!info.is_error()) text += ToText(info);
+      }
+    }
+    client.Call({"SELECT", "0"});
+    return content;
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(JournalTest, ARestartKeepsEverything) {
+  Start();
+  std::unique_ptr<RespClient> client = Client();
+  for (const char* line : {"SET text value",
+                           "SET expiring value EX 100000",
+                           "APPEND text -more",
+                           "SETRANGE text 9 x",
+                           "RPUSH list a b c d",
+                           "LMOVE list other LEFT RIGHT",
+                           "LSET list 0 B",
+                           "LREM list 1 c",
+                           "PEXPIRE list 100000000",
+                           "XADD stream 1-1 f v g w",
+                           "XADD stream 2-0 f v",
+                           "XADD stream 3-0 f v",
+                           "XADD stream 4-0 f v",
+                           "XDEL stream 2-0",
+                           "XGROUP CREATE stream group 0",
+                           "XGROUP CREATE stream other 3-0 ENTRIESREAD 2",
+                           "XREADGROUP GROUP group ann COUNT 2 STREAMS stream >",
+                           "XACK stream group 1-1",
+                           "XREADGROUP GROUP group bob STREAMS stream >",
+                           "XCLAIM stream group ann 0 4-0 RETRYCOUNT 7",
+                           "XNACK stream group FAIL IDS 1 3-0",
+                           "XGROUP CREATECONSUMER stream group idle",
+                           "XADD messages IDMP producer one * f v",
+                           "XCFGSET messages IDMP-DURATION 1000",
+                           "XADD messages IDMP producer one * f v",
+                           "XADD messages IDMP producer two * f v",
+                           "XGROUP CREATE empty group $ MKSTREAM",
+                           "SELECT 1",
+                           "SET elsewhere 1",
+                           "COPY elsewhere copied DB 2"}) {
+    EXPECT_FALSE(client->Call(SplitWords(line).value()).is_error()) << line;
+  }
+  client->Call({"SELECT", "0"});
+  const std::string id = Ask(*client, "XADD messages IDMP producer two * f v");
+  const auto content = Content(*client);
+  EXPECT_EQ(content.size(), 9u);
+  Kill();
+  Start();
+  EXPECT_EQ(Content(*Client()), content);
+  Stop();
+  Start();
+  client = Client();
+  EXPECT_EQ(Content(*client), content);
+  EXPECT_EQ(Ask(*client, "XADD messages IDMP producer two * f v"), id);
+  EXPECT_EQ(Ask(*client, "XLEN messages"), "3");
+}
+
+// Commands of all types, as the crash simulation draws them.
+TEST_F(JournalTest, ARestartKeepsWhatRandomCommandsMade) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  sim::CrashWorkload workload(seed);
+  Start();
+  for (int round = 0; round < 4; ++round) {
+    std::unique_ptr<RespClient> client = Client();
+    for (const char* stream : {"s1", "s2", "s3", "t1", "t2"}) {
+      client->Call({"XGROUP", "CREATE", stream, "g1", "0", "MKSTREAM"});
+    }
+    for (int i = 0; i < 1500; ++i) {
+      const Argv command = workload.Next(false);
+      const Reply reply = client->Call(command);
+      ASSERT_FALSE(reply.is_note()) << ToText(reply);
+      workload.Learn(command, reply);
+    }
+    // What expires soon has gone.
+    const auto expires_soon = [&](const Reply& key) {
+      const int64_t ms = client->Call({"PTTL", key.text}).integer;
+      return ms >= 0 && ms < 10'000'000;
+    };
+    EXPECT_TRUE(Eventually([&] {
+      const std::vector<Reply> keys = client->Call({"KEYS", "*"}).items;
+      return std::none_of(keys.begin(), keys.end(), expires_soon);
+    }));
+    const auto content = Content(*client);
+    if (round % 2 == 0) {
+      Kill();
+    } else {
+      Stop();
+    }
+    Start();
+    ASSERT_EQ(Content(*Client()), content);
+  }
+}
+
+TEST_F(JournalTest, ATornTailIsCutAndSaid) {
+  Start({"--appendfsync", "always"});
+  EXPECT_EQ(Ask(*Client(), "SET first 1"), "+OK");
+  Kill();
+  const uint64_t first_end = End();
+  Start({"--appendfsync", "always"});
+  EXPECT_EQ(Ask(*Client(), "SET second 1"), "+OK");
+  Kill();
+  const uint64_t second_end = End();
+  ASSERT_GT(second_end, first_end);
+  // Noise behind the end.
+  Overwrite(second_end, "noise");
+  EXPECT_THAT(RunCheck({}).first, HasSubstr("torn tail"));
+  Start();
+  EXPECT_THAT(server_->Log(),
+              ContainsRegex("torn tail: .*5 bytes lie behind it. They are cut off"));
+  EXPECT_EQ(Ask(*Client(), "EXISTS first second"), "2");
+  Kill();
+  EXPECT_EQ(End(), second_end);
+  // The last frame lacks its end.
+  fs::resize_file(Segments().begin()->second, second_end - 3);
+  Start();
+  EXPECT_THAT(server_->Log(), HasSubstr(fmt::format("{} bytes lie behind it. They are cut off",
+                                                    second_end - 3 - first_end)));
+  EXPECT_EQ(Ask(*Client(), "EXISTS first second"), "1");
+  EXPECT_EQ(Ask(*Client(), "SET third 1"), "+OK");
+  Kill();
+  Start();
+  EXPECT_EQ(Ask(*Client(), "EXISTS first second third"), "2");
+}
+
+TEST_F(JournalTest, DamageInTheMiddleStopsTheStart) {
+  Start({"--appendfsync", "always"});
+  std::unique_ptr<RespClient> client = Client();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(Ask(*client, fmt::format("SET key:{} value", i)), "+OK");
+  }
+  Kill();
+  const std::string segment = Segments().begin()->second;
+  const std::string whole = ReadFile(segment);
+  constexpr uint64_t kHeaderBytes = 40;
+  Overwrite(kHeaderBytes + 1, "X");
+  const auto files = Files();
+  EXPECT_THAT(RefusedStart(),
+              AllOf(HasSubstr("Cannot start: journal/00000000000000000000.log, offset 0 (position "
+                              "0): damage"),
+                    HasSubstr("Nothing was changed; runnel-check shows and cuts journals.")));
+  EXPECT_EQ(Files(), files);
+  EXPECT_EQ(RunCheck({}).second, "exit 1");
+  EXPECT_EQ(Files(), files);
+  Overwrite(0, whole.substr(0, 100));
+  Start();
+  EXPECT_EQ(Ask(*Client(), "DBSIZE"), "10");
+}
+
+TEST_F(JournalTest, ALaterVersionIsNotTouched) {
+  Start();
+  EXPECT_EQ(Ask(*Client(), "SET key value"), "+OK");
+  Kill();
+  Overwrite(3, "\x02");
+  const auto files = Files();
+  EXPECT_THAT(RefusedStart(), HasSubstr("newer version"));
+  EXPECT_EQ(Files(), files);
+}
+
+TEST_F(JournalTest, RunnelCheckLooksAndCutsWhenTold) {
+  Start({"--appendfsync", "always"});
+  std::unique_ptr<RespClient> client = Client();
+  EXPECT_EQ(Ask(*client, "SET key value"), "+OK");
+  EXPECT_EQ(Ask(*client, "RPUSH list a b"), "2");
+  Kill();
+  const auto files = Files();
+  const uint64_t end = End();
+  EXPECT_EQ(RunCheck({}).second, "exit 0");
+  EXPECT_THAT(RunCheck({}).first, ContainsRegex("00000000000000000000.log +65536"));
+  const std::string dump = RunCheck({"--dump"}).first;
+  EXPECT_THAT(dump, HasSubstr("position 0  epoch 0  records 1"));
+  // The frame of the second command.
+  const size_t found = dump.find("position ", dump.find("position ") + 1);
+  const std::string second = std::to_string(std::stoull(dump.substr(found + 9)));
+  EXPECT_THAT(RunCheck({"--dump", "--from", second}).first, Not(HasSubstr("position 0 ")));
+  EXPECT_EQ(RunCheck({"--cut", second}).second, "exit 2");
+  EXPECT_EQ(Files(), files) << "it looks only";
+  EXPECT_EQ(End(), end);
+  EXPECT_EQ(RunCheck({"--cut", second, "--yes"}).second, "exit 0");
+  EXPECT_EQ(std::to_string(End()), second);
+  Start();
+  EXPECT_EQ(Ask(*Client(), "EXISTS key list"), "1");
+  EXPECT_THAT(RunCheck({"--cut", second, "--yes"}).first, HasSubstr("in use"));
+}
+
+TEST_F(JournalTest, OthersMayNotReadTheFiles) {
+  const mode_t before = umask(0);
+  Start();
+  umask(before);
+  // More than a segment holds.
+  const std::string value(kSegmentBytes / 4, 'v');
+  std::unique_ptr<RespClient> client = Client();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(ToText(client->Call({"SET", "key", value})), "+OK");
+  }
+  EXPECT_TRUE(Eventually([&] { return Segments().size() > 2; }));
+  EXPECT_EQ(fs::status(Journal()).permissions() & fs::perms(0027), fs::perms::none);
+  for (const auto& entry : fs::recursive_directory_iterator(Journal())) {
+    EXPECT_EQ(entry.status().permissions() & fs::perms(0137), fs::perms::none) << entry.path();
+  }
+}
+
+TEST_F(JournalTest, WithoutItNothingIsKept) {
+  Start({"--journal", "no"});
+  std::unique_ptr<RespClient> client = Client();
+  EXPECT_EQ(Ask(*client, "SET key value"), "+OK");
+  EXPECT_EQ(InfoField(*client, "aof_enabled"), "0");
+  EXPECT_EQ(Ask(*client, "WAITAOF 1 0 0"),
+            "-\"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\"");
+  EXPECT_THAT(Files(), IsEmpty());
+  Stop();
+  EXPECT_THAT(Files(), IsEmpty());
+  Start({"--journal", "no"});
+  EXPECT_EQ(Ask(*Client(), "DBSIZE"), "0");
+}
+
+TEST_F(JournalTest, ThePolicyCanBeChangedWhileItRuns) {
+  Start({"--appendfsync", "no"});
+  std::unique_ptr<RespClient> client = Client();
+  const auto durable = [&] { return InfoNumber(*client, "journal_durable_position"); };
+  const auto written = [&] { return InfoNumber(*client, "journal_written_position"); };
+  EXPECT_EQ(Ask(*client, "SET a 1"), "+OK");
+  EXPECT_LT(durable(), written());
+  EXPECT_EQ(Ask(*client, "CONFIG SET appendfsync always"), "+OK");
+  EXPECT_EQ(Ask(*client, "CONFIG GET appendfsync"), "[\"appendfsync\", \"always\"]");
+  EXPECT_EQ(Ask(*client, "SET a 2"), "+OK");
+  EXPECT_EQ(durable(), written());
+  EXPECT_EQ(Ask(*client, "WAITAOF 1 0 0"), "[1, 0]");
+  EXPECT_EQ(Ask(*client, "CONFIG SET appendfsync everysec"), "+OK");
+  EXPECT_EQ(Ask(*client, "SET a 3"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return durable() == written(); }));
+  EXPECT_EQ(Ask(*client, "CONFIG SET appendfsync no"), "+OK");
+  EXPECT_EQ(Ask(*client, "SET a 4"), "+OK");
+  EXPECT_LT(durable(), written());
+  // Who asks for it gets it synced all the same.
+  EXPECT_EQ(Ask(*client, "WAITAOF 1 0 0"), "[1, 0]");
+  EXPECT_EQ(durable(), written());
+  EXPECT_THAT(Ask(*client, "CONFIG SET appendfsync sometimes"), HasSubstr("ERR"));
+  EXPECT_EQ(Ask(*client, "CONFIG GET appendfsync"), "[\"appendfsync\", \"no\"]");
+}
+
+TEST_F(JournalTest, InfoTellsOfIt) {
+  Start({"--appendfsync", "always"});
+  std::unique_ptr<RespClient> client = Client();
+  EXPECT_EQ(InfoField(*client, "aof_enabled"), "1");
+  EXPECT_EQ(InfoField(*client, "aof_last_write_status"), "ok");
+  EXPECT_EQ(InfoField(*client, "journal_status"), "ok");
+  EXPECT_EQ(InfoField(*client, "loading"), "0");
+  EXPECT_EQ(InfoNumber(*client, "journal_end_position"), 0);
+  EXPECT_EQ(Ask(*client, "SET key value"), "+OK");
+  const int64_t end = InfoNumber(*client, "journal_end_position");
+  EXPECT_GT(end, 0);
+  EXPECT_EQ(InfoNumber(*client, "journal_durable_position"), end);
+  EXPECT_EQ(InfoNumber(*client, "aof_current_size"), end);
+  Kill();
+  EXPECT_EQ(static_cast<int64_t>(End()), end);
+  Start();
+  EXPECT_EQ(InfoNumber(*Client(), "journal_end_position"), end);
+  EXPECT_THAT(server_->Log(), HasSubstr(fmt::format("The journal ends at {}; 1 changes from 0 on "
+                                                    "were read",
+                                                    end)));
+}
+
+TEST_F(JournalTest, ACleanEndKnowsThatAllIsThere) {
+  Start({"--appendfsync", "no"});
+  EXPECT_EQ(Ask(*Client(), "SET key value"), "+OK");
+  Stop();
+  // What is damaged now had been synced, and must not be taken for a torn tail.
+  Overwrite(End() - 41, "X");
+  EXPECT_THAT(RefusedStart(), HasSubstr("damage"));
+}
+
+TEST_F(JournalTest, OnlyOneServerHasIt) {
+  Start();
+  EXPECT_THAT(RefusedStart(),
+              HasSubstr(fmt::format("is in use by another process ({})", server_->pid())));
+  EXPECT_EQ(Ask(*Client(), "SET key value"), "+OK");
+}
+
+}  // namespace
+}  // namespace runnel::test
