@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <sstream>
 #include <vector>
 
+#include "effects/batch.h"
 #include "journal/recovery.h"
 #include "journal/segment.h"
 
@@ -76,6 +78,26 @@ class Listing {
 
 }  // namespace
 
+PrintPayload EffectPrinter(const DescribeLimits& limits, std::optional<std::string> key) {
+  return [limits, key](std::string_view payload, std::ostream& out) {
+    bool shown = !key.has_value();
+    const auto print = [&](std::string_view record) {
+      const auto effect = Describe(record, limits);
+      if (effect.ok() && key.has_value() && !effect->keys.empty()) {
+        const auto is_key = [&](const KeyRef& named) { return named.name == *key; };
+        if (std::none_of(effect->keys.begin(), effect->keys.end(), is_key)) return;
+      }
+      shown = true;
+      fmt::print(out, "  {}\n", effect.ok() ? effect->text : effect.message());
+    };
+    if (!Batch::ForEach(payload, print)) {
+      shown = true;
+      fmt::print(out, "  what follows are no records\n");
+    }
+    return shown;
+  };
+}
+
 PrintPayload HexPrinter(size_t most_bytes) {
   return [most_bytes](std::string_view payload, std::ostream& out) {
     constexpr size_t kLine = 16;
@@ -91,6 +113,7 @@ PrintPayload HexPrinter(size_t most_bytes) {
     }
     if (shown.size() < payload.size())
       fmt::print(out, "  and {} bytes more\n", payload.size() - shown.size());
+    return true;
   };
 }
 
@@ -103,11 +126,11 @@ Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const Print
       journal::Inspect(disk, options.directory, options.from, [&](const Frame& frame) {
         listing.Add(frame);
         progress(listing.Share(frame.end()));
-        if (options.dump) {
-          fmt::print(out, "position {}  epoch {}  records {}  bytes {}  synced to {}\n", frame.base,
-                     frame.epoch, frame.records, frame.payload.size(), frame.synced);
-          print(frame.payload, out);
-        }
+        if (!options.dump) return Status();
+        std::ostringstream text;
+        if (!print(frame.payload, text)) return Status();
+        fmt::print(out, "position {}  epoch {}  records {}  bytes {}  synced to {}\n{}", frame.base,
+                   frame.epoch, frame.records, frame.payload.size(), frame.synced, text.str());
         return Status();
       });
   if (!found.ok()) return found.status();

@@ -8,14 +8,19 @@
 #include <string_view>
 
 #include "base/position.h"
+#include "effects/describe.h"
 #include "env/disk.h"
 
 // What runnel-check does with a journal.
 
 namespace runnel::check {
 
-// Writes what a frame carries, each line indented by two blanks.
-using PrintPayload = std::function<void(std::string_view payload, std::ostream& out)>;
+// Writes what a frame carries, each line indented by two blanks. False: the frame is not to be
+// shown.
+using PrintPayload = std::function<bool(std::string_view payload, std::ostream& out)>;
+// As effects, one a line. With a key only those that concern it: that name it, in whatever
+// database, or name no key at all.
+PrintPayload EffectPrinter(const DescribeLimits& limits, std::optional<std::string> key);
 // As bytes, sixteen a line. `most_bytes`: what is longer is cut short, and that is said.
 PrintPayload HexPrinter(size_t most_bytes);
 
@@ -23,7 +28,7 @@ struct JournalOptions {
   std::string directory;
   // Where to begin; without it, with the oldest segment.
   std::optional<Position> from;
-  // One paragraph for each frame, instead of one line for each segment.
+  // One paragraph for each frame that is to be shown, instead of one line for each segment.
   bool dump = false;
 };
 

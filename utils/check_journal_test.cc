@@ -5,6 +5,9 @@
 
 #include <sstream>
 
+#include "effects/batch.h"
+#include "effects/keyspace_effects.h"
+#include "effects/string_effects.h"
 #include "journal/frame.h"
 #include "journal/segment.h"
 #include "tests/sim/files.h"
@@ -62,6 +65,48 @@ TEST_F(CheckJournalTest, DumpsFrames) {
                               "  00000000  30 31 32 33                                      0123\n"
                               "  and 6 bytes more\n"
                               "position 50  epoch 3  records 1  bytes 10  synced to 50\n"));
+}
+
+TEST(EffectPrinter, PrintsEffectsAndFindsKeys) {
+  Batch batch;
+  batch.set_on(true);
+  batch.Add(StringSet{KeyRef(0, "a"), "value", kNoExpiry});
+  batch.Add(KeyRename{KeyRef(0, "a"), KeyRef(1, "b")});
+  batch.Add(Swap{0, 1});
+  const auto print = [&](std::optional<std::string> key, bool shown) {
+    std::ostringstream out;
+    EXPECT_EQ(EffectPrinter({3, 3}, key)(batch.bytes(), out), shown);
+    return out.str();
+  };
+  const std::string set = "  string-set 0:\"a\" \"val\"(+2) never\n";
+  const std::string rest = "  key-rename 0:\"a\" 1:\"b\"\n  swap 0 1\n";
+  EXPECT_EQ(print({}, true), set + rest);
+  EXPECT_EQ(print("a", true), set + rest);
+  EXPECT_EQ(print("b", true), rest);
+  batch.Clear();
+  batch.Add(KeyRemove{KeyRef(0, "a")});
+  EXPECT_EQ(print("b", false), "");
+  batch.Clear();
+  EXPECT_EQ(print({}, true), "");
+  EXPECT_EQ(print("b", false), "");
+}
+
+TEST(EffectPrinter, WhatItCannotReadIsShownWithEveryKey) {
+  std::ostringstream out;
+  EXPECT_TRUE(EffectPrinter({}, "a")(std::string("\x02\xff\x00\x09x", 5), out));
+  EXPECT_EQ(out.str(), "  no effect has the type 255\n  what follows are no records\n");
+}
+
+TEST_F(CheckJournalTest, LeavesOutFramesThatAreNotToBeShown) {
+  std::ostringstream out;
+  const auto only_second = [](std::string_view payload, std::ostream&) {
+    return payload.starts_with("a");
+  };
+  ASSERT_TRUE(CheckJournal(
+                  disk_, {"j", {}, true}, only_second, [](double) {}, out)
+                  .ok());
+  EXPECT_THAT(out.str(), Not(HasSubstr("position 0 ")));
+  EXPECT_THAT(out.str(), HasSubstr("position 50  epoch 3"));
 }
 
 TEST_F(CheckJournalTest, BeginsWhereItIsTold) {

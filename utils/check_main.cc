@@ -16,29 +16,41 @@ namespace {
 
 struct Options {
   JournalOptions journal;
+  std::optional<std::string> key;
   std::optional<Position> cut;
   bool yes = false;
   bool full = false;
+  bool hex = false;
 };
 
 // A line that is written over, on a terminal only.
-class ProgressLine {
+class ProgressBar {
  public:
-  explicit ProgressLine(bool on) : on_(on) {}
-  ~ProgressLine() {
+  explicit ProgressBar(bool on) : on_(on) {}
+  ~ProgressBar() {
     if (percent_ >= 0) std::fputs("\r\x1b[K", stderr);
   }
   void Show(double share) {
     const int percent = static_cast<int>(share * 100);
     if (!on_ || percent == percent_) return;
     percent_ = percent;
-    fmt::print(stderr, "\rchecked {} %", percent);
+    fmt::print(stderr, "\rchecked [{:<50}] {:>3} %", std::string(percent / 2, '#'), percent);
+    std::fflush(stderr);
   }
 
  private:
   const bool on_;
   int percent_ = -1;
 };
+
+PrintPayload PrinterFor(const Options& options) {
+  constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+  constexpr size_t kShortBytes = 256;
+  if (options.hex) return HexPrinter(options.full ? kNoLimit : kShortBytes);
+  const DescribeLimits limits =
+      options.full ? DescribeLimits{kNoLimit, kNoLimit} : DescribeLimits{};
+  return EffectPrinter(limits, options.key);
+}
 
 // Exit codes: 0 whole, 1 not whole, 2 it could not be looked at or done.
 int Run(const Options& options) {
@@ -51,12 +63,12 @@ int Run(const Options& options) {
     fmt::print(stderr, "runnel-check: {}\n", cut.message());
     return 2;
   }
-  constexpr size_t kShortBytes = 256;
-  ProgressLine progress(!options.journal.dump && isatty(STDERR_FILENO) == 1);
+  // Not among the frames that are shown on the same terminal.
+  const bool mixed = options.journal.dump && isatty(STDOUT_FILENO) == 1;
+  ProgressBar progress(!mixed && isatty(STDERR_FILENO) == 1);
   const auto whole = CheckJournal(
-      disk, options.journal,
-      HexPrinter(options.full ? std::numeric_limits<size_t>::max() : kShortBytes),
-      [&](double share) { progress.Show(share); }, std::cout);
+      disk, options.journal, PrinterFor(options), [&](double share) { progress.Show(share); },
+      std::cout);
   std::cout.flush();
   if (whole.ok()) return *whole ? 0 : 1;
   fmt::print(stderr, "runnel-check: {}\n", whole.message());
@@ -72,12 +84,18 @@ int Main(int argc, char** argv) {
                  "the directory of the segments: <dir>/journal")
       ->required();
   app.add_option("--from", options.journal.from, "begin at this position, where a frame begins");
-  app.add_flag("--dump", options.journal.dump, "show each frame");
-  app.add_flag("--full", options.full, "with --dump: all bytes of each frame, not only the first");
+  CLI::Option* dump =
+      app.add_flag("--dump", options.journal.dump, "show each frame and the effects in it");
+  app.add_option("--key", options.key,
+                 "show only what concerns this key: the effects that name it, or whole databases");
+  CLI::Option* hex = app.add_flag("--hex", options.hex, "with --dump: bytes instead of effects");
+  hex->needs(dump)->excludes("--key");
+  app.add_flag("--full", options.full, "show long strings, lists and frames to their end");
   CLI::Option* cut = app.add_option("--cut", options.cut,
                                     "drop everything from this position on, where a frame begins");
   app.add_flag("--yes", options.yes, "do it")->needs(cut);
   CLI11_PARSE(app, argc, argv);
+  options.journal.dump |= options.key.has_value();
   return Run(options);
 }
 

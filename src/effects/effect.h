@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "data/keyspace.h"
 #include "effects/codec.h"
+#include "effects/describe.h"
 
 namespace runnel {
 
@@ -85,16 +86,27 @@ struct EffectKind {
   // Reads the fields and applies them. Returns false, with nothing changed, if the bytes are no
   // such effect.
   bool (*replay)(Decoder& in, Keyspace& keyspace);
+  // Reads the fields and describes them. Returns false if the bytes are no such effect.
+  bool (*describe)(Decoder& in, Describer& out);
 };
 
 template <class E>
 constexpr EffectKind KindOf(std::string_view name) {
-  return {E::kType, name, [](Decoder& in, Keyspace& keyspace) {
+  return {E::kType, name,
+          [](Decoder& in, Keyspace& keyspace) {
             E effect;
             DecodeArena arena;
             DecodeEffect(in, arena, effect);
             if (!in.ok() || !in.done()) return false;
             effect.Apply(keyspace);
+            return true;
+          },
+          [](Decoder& in, Describer& out) {
+            E effect;
+            DecodeArena arena;
+            DecodeEffect(in, arena, effect);
+            if (!in.ok() || !in.done()) return false;
+            out.Effect(effect);
             return true;
           }};
 }
@@ -103,6 +115,9 @@ constexpr EffectKind KindOf(std::string_view name) {
 // and changes nothing. The fields are trusted to fit the state of the keyspace: records are checked
 // by checksum before they come here.
 Status Replay(std::string_view record, Keyspace& keyspace);
+
+// One record in words. Fails with the same text where Replay would.
+Result<Description> Describe(std::string_view record, const DescribeLimits& limits);
 
 // nullptr for a number that no effect has.
 const EffectKind* FindEffectKind(EffectType type);

@@ -10,6 +10,7 @@
 #include "effects/families.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "gtest/gtest.h"
 
@@ -207,6 +208,44 @@ TEST(Effects, ReplayRefusesWhatIsNoEffectAndChangesNothing) {
   EXPECT_TRUE(ContentOf(keyspace).empty());
   EXPECT_TRUE(Replay(push, keyspace).ok());
   EXPECT_EQ(ContentOf(keyspace).size(), 1u);
+}
+
+TEST(Effects, AreDescribedInOneLine) {
+  const auto text = [](const auto& effect) {
+    const std::string record = RecordOf(effect);
+    return Describe(record, {8, 2})->text;
+  };
+  const KeyRef key(3, "k");
+  const std::string_view values[] = {"x", "", "more"};
+  const StreamId ids[] = {{1, 2}, {3, 0}};
+  EXPECT_EQ(text(StringSet{key, "a \r\n\xff", kNoExpiry}),
+            "string-set 3:\"k\" \"a \\r\\n\\xff\" never");
+  EXPECT_EQ(text(StringSet{key, "0123456789", 5}), "string-set 3:\"k\" \"01234567\"(+2) 5");
+  EXPECT_EQ(text(ListPush{key, ListEnd::kBack, values}), "list-push 3:\"k\" 1 [\"x\", \"\"](+1)");
+  EXPECT_EQ(text(ListMove{key, KeyRef(0, "to"), ListEnd::kFront, ListEnd::kBack, 2, true}),
+            "list-move 3:\"k\" 0:\"to\" 0 1 2 yes");
+  EXPECT_EQ(text(ListRemove{key, -1, "v"}), "list-remove 3:\"k\" -1 \"v\"");
+  EXPECT_EQ(text(StreamRemove{key, Removal::kTrimmed, ids}), "stream-remove 3:\"k\" 2 [1-2, 3-0]");
+  EXPECT_EQ(text(Swap{1, 2}), "swap 1 2");
+}
+
+TEST(Effects, ADescriptionTellsWhichKeysAreNamed) {
+  const std::string rename = RecordOf(KeyRename{KeyRef(0, "from"), KeyRef(1, "to")});
+  const auto description = Describe(rename, {});
+  ASSERT_TRUE(description.ok());
+  ASSERT_EQ(description->keys.size(), 2u);
+  EXPECT_EQ(description->keys[0].name, "from");
+  EXPECT_EQ(description->keys[1].name, "to");
+  EXPECT_EQ(description->keys[1].db, 1u);
+  EXPECT_TRUE(Describe(RecordOf(Flush{true, 0}), {})->keys.empty());
+}
+
+TEST(Effects, WhatIsNoEffectIsNotDescribed) {
+  EXPECT_EQ(Describe("\xff", {}).status().message(), "no effect has the type 255");
+  const std::string record = RecordOf(KeyRemove{KeyRef(0, "key")});
+  EXPECT_EQ(Describe(record.substr(0, 4), {}).status().message(),
+            "the 4 bytes are no key-remove effect");
+  EXPECT_FALSE(Describe("", {}).ok());
 }
 
 TEST(Batch, KeepsRecordsOfAnySizeInOrder) {

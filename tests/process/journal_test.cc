@@ -282,6 +282,11 @@ TEST_F(JournalTest, RunnelCheckLooksAndCutsWhenTold) {
   EXPECT_THAT(RunCheck({}).first, ContainsRegex("00000000000000000000.log +65536"));
   const std::string dump = RunCheck({"--dump"}).first;
   EXPECT_THAT(dump, HasSubstr("position 0  epoch 0  records 1"));
+  EXPECT_THAT(dump, HasSubstr("\n  string-set 0:\"key\" \"value\" never\n"));
+  const std::string about_list = RunCheck({"--key", "list"}).first;
+  EXPECT_THAT(about_list, HasSubstr("\n  list-push 0:\"list\" 1 [\"a\", \"b\"]\n"));
+  EXPECT_THAT(about_list, Not(HasSubstr("string-set")));
+  EXPECT_THAT(RunCheck({"--dump", "--hex"}).first, HasSubstr("  00000000  "));
   // The frame of the second command.
   const size_t found = dump.find("position ", dump.find("position ") + 1);
   const std::string second = std::to_string(std::stoull(dump.substr(found + 9)));
