@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "broker/parked.h"
 #include "commands/families.h"
 #include "effects/keyspace_effects.h"
 #include "fmt/format.h"
@@ -74,7 +75,8 @@ Session& Broker::Connect(Transport* transport) {
 
 void Broker::Disconnect(Session& session) {
   Detach(session);
-  for (std::vector<Session*>* list : {&dirty_, &holding_, &continued_, &killed_, &postponed_}) {
+  for (std::vector<Session*>* list :
+       {&dirty_, &holding_, &continued_, &killed_, &postponed_, &loaded_}) {
     Forget(*list, &session);
   }
   CHECK(running_ != &session);
@@ -84,6 +86,7 @@ void Broker::Disconnect(Session& session) {
 // Takes the session out of everything that could serve it or send to it.
 void Broker::Detach(Session& session) {
   if (session.blocked) waiters_.Unblock(session);
+  Unpark(session);
   pubsub_.Drop(session);
   watches_.Unwatch(session);
   std::erase(monitors_, &session);
@@ -162,10 +165,7 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
         Queue(session, *command, args);
         break;
       case Verdict::kPostpone:
-        session.postponed = true;
-        session.postponed_args = OwnedArgs(args);
-        session.skip_next_reply = session.skip_reply;
-        postponed_.push_back(&session);
+        Postpone(session, OwnedArgs(args));
         break;
       case Verdict::kRejected:
         break;
@@ -174,6 +174,14 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
   Finish(session, reply_begin, session.muted() && !confirms);
   if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
   if (batch_.bytes().size() > kMostBatchBytes) Seal();
+}
+
+// The command is to be executed from the beginning when the pause ends.
+void Broker::Postpone(Session& session, OwnedArgs args) {
+  session.postponed = true;
+  session.postponed_args = std::move(args);
+  session.skip_next_reply = session.skip_reply;
+  postponed_.push_back(&session);
 }
 
 // The end of a command of `running_`, whose reply begins at `reply_begin` of the session's output.
@@ -316,12 +324,28 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
   Execution execution(*this, session, command, args, resumed, may_block);
   const uint64_t errors = session.reply.errors();
   const uint64_t failed_before = failed_commands_;
+  const size_t reply_begin = session.out.size();
+  Execution* const outer = std::exchange(current_, &execution);
   depth_++;
   const uint64_t begin = cycles_;
-  command.spec->run(execution);
+  bool missed = false;
+  try {
+    command.spec->run(execution);
+  } catch (const ColdMiss& miss) {
+    session.out.Truncate(reply_begin);
+    Park(session, command, args, may_block, miss);
+    missed = true;
+  } catch (const ColdFailure& failure) {
+    session.out.Truncate(reply_begin);
+    session.reply.Error(fmt::format("ERR {}", failure.message));
+  }
   cycles_ = ReadCycles();
   const uint64_t cycles = cycles_ - begin;
   depth_--;
+  current_ = outer;
+  // It has only looked; what it took counts when it has run.
+  command.stats.cycles += cycles;
+  if (missed) return;
   // What it changed will be in a frame that begins where the journal ends now.
   if (execution.changes() > 0) session.last_change = gate_.appended() + 1;
   stats_.keyspace_hits += execution.hits();
@@ -332,7 +356,6 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
     failed_commands_++;
     CountError(session.reply.last_error_code());
   }
-  command.stats.cycles += cycles;
   // One that waits is counted when it is done.
   if (!session.blocked) Account(session, command, execution.shown_args(), cycles, failed);
 }
@@ -426,7 +449,7 @@ void Broker::Resume(Session& session, bool may_block) {
   running_ = &session;
   Run(session, *waited.command, waited.args.views(), true, may_block);
   Finish(session, reply_begin, session.muted());
-  if (session.blocked) return;
+  if (session.blocked || session.parked) return;
   resuming_.reset();
   continued_.push_back(&session);
 }

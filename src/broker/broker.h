@@ -20,6 +20,7 @@
 #include "broker/stats.h"
 #include "broker/waiters.h"
 #include "broker/watches.h"
+#include "cold/cold_store.h"
 #include "data/keyspace.h"
 #include "effects/batch.h"
 #include "env/clock.h"
@@ -60,6 +61,12 @@ class Broker final : private KeyspaceObserver {
   // nullptr if nothing is kept.
   journal::Journal* journal() { return journal_; }
   const journal::Journal* journal() const { return journal_; }
+
+  // Commands that look at entries which `cold` has on the disk wait for them beside the others. It
+  // outlives the broker.
+  void UseCold(ColdStore* cold);
+  // nullptr if all entries are in memory.
+  ColdStore* cold() { return cold_; }
 
   // --- For the network ---
 
@@ -124,6 +131,9 @@ class Broker final : private KeyspaceObserver {
   // EXEC's way to its queue. What may not block answers at once, as if its time were over.
   void Run(Session& session, const Command& command, std::span<const std::string_view> args,
            bool resumed, bool may_block = true);
+  // EXEC, before it changes anything: throws ColdMiss if its queue will look at entries that are
+  // not in memory.
+  void FetchForTransaction(Session& session);
   // The session's command waits.
   void Block(Execution& execution, Wait wait);
   // Ends the wait of a blocked session; its reply is written by the caller through session.reply.
@@ -154,6 +164,8 @@ class Broker final : private KeyspaceObserver {
   Pause pause() const { return pause_; }
   // Clients whose command the pause has put off.
   size_t paused_clients() const;
+  // Clients whose command waits for entries on the disk.
+  size_t parked_clients() const { return parked_sessions_; }
 
   // How many times a key has changed since the start.
   uint64_t changes() const { return changes_; }
@@ -184,6 +196,13 @@ class Broker final : private KeyspaceObserver {
                uint64_t cycles, bool failed);
   void FeedMonitors(const Session& session, std::span<const std::string_view> args);
   void Resume(Session& session, bool may_block = true);
+  void Postpone(Session& session, OwnedArgs args);
+  bool MayRunAgain() const;
+  void Park(Session& session, const Command& command, std::span<const std::string_view> args,
+            bool may_block, const ColdMiss& miss);
+  void Unpark(Session& session);
+  void RunLoaded();
+  void RunParked(Session& session);
   void Finish(Session& session, size_t reply_begin, bool muted);
   void Detach(Session& session);
   void DetachKilled();
@@ -230,6 +249,7 @@ class Broker final : private KeyspaceObserver {
   std::vector<Session*> holding_;    // have replies that wait for the journal
   std::vector<Session*> continued_;  // take requests again
   std::vector<Session*> killed_;     // end at the end of the turn
+  std::vector<Session*> loaded_;     // parked ones that can be run again
   std::vector<Session*> monitors_;
   std::vector<Session*> postponed_;
 
@@ -238,8 +258,14 @@ class Broker final : private KeyspaceObserver {
   Session* running_ = nullptr;  // whose command runs
   Rope after_reply_;            // messages to `running_` that come behind its reply
   std::unique_ptr<Blocking>
-      resuming_;   // how `running_` waited until now, while its command is run again
-  int depth_ = 0;  // commands inside commands: EXEC's queue, reruns
+      resuming_;                  // how `running_` waited until now, while its command is run again
+  int depth_ = 0;                 // commands inside commands: EXEC's queue, reruns
+  Execution* current_ = nullptr;  // the innermost of them
+  ColdStore* cold_ = nullptr;
+  size_t parked_sessions_ = 0;
+  std::unique_ptr<Parked> unparked_;  // how `running_` was parked, while its command is run again
+  bool running_again_ = false;        // that is so
+  bool probing_ = false;              // commands only look: FetchForTransaction
   uint64_t failed_commands_ = 0;
   // When the last command ended, or the time of the turn was read: the next command begins there.
   uint64_t cycles_ = 0;

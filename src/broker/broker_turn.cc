@@ -7,6 +7,7 @@
 #include "base/cycle_clock.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/parked.h"
 #include "data/stream.h"
 #include "effects/stream_effects.h"
 
@@ -21,6 +22,7 @@ constexpr size_t kSmallOutput = 64 * 1024;
 // --- The turn ---
 
 void Broker::EndTurn() {
+  RunLoaded();
   ContinueSessions();
   if (journal_ != nullptr) FlushJournal();
   for (size_t i = 0; i < dirty_.size(); i++) {
@@ -28,6 +30,7 @@ void Broker::EndTurn() {
   }
   dirty_.clear();
   CloseKilled();
+  if (cold_ != nullptr) cold_->EndTurn(steady_ms_);
 }
 
 // Requests that arrived behind one that waited or was put off.
@@ -36,7 +39,7 @@ void Broker::ContinueSessions() {
   UpdateTime();
   for (size_t i = 0; i < continued_.size(); i++) {
     Session* session = std::exchange(continued_[i], nullptr);
-    if (session == nullptr || session->closing || session->blocked) continue;
+    if (session == nullptr || session->closing || session->blocked || session->parked) continue;
     if (session->postponed) {
       session->postponed = false;
       const OwnedArgs args = std::move(session->postponed_args);
@@ -225,7 +228,8 @@ void Broker::CheckSessions() {
       Kill(*session);
       continue;
     }
-    const bool waits = session->blocked || session->monitor || session->subscriptions() > 0;
+    const bool waits =
+        session->blocked || session->parked || session->monitor || session->subscriptions() > 0;
     if (idle_ms > 0 && !waits && now_ms() - session->last_active_ms > idle_ms) {
       LogVerbose("Closing idle client {}", session->transport->peer());
       Kill(*session);

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "broker/command_table.h"
+#include "broker/parked.h"
 #include "broker/waiters.h"
 #include "fmt/format.h"
 
@@ -15,7 +16,7 @@ std::string Flags(const Session& session) {
   if (session.monitor) flags += 'O';
   if (session.subscriptions() > 0) flags += 'P';
   if (session.transaction.open) flags += 'x';
-  if (session.blocked || session.postponed) flags += 'b';
+  if (session.blocked || session.parked || session.postponed) flags += 'b';
   if (session.watch_broken) flags += 'd';
   if (session.closing) flags += 'c';
   if (session.transport->is_unix()) flags += 'U';
@@ -26,7 +27,8 @@ std::string Flags(const Session& session) {
 
 size_t ArgumentMemory(const Session& session) {
   return session.postponed_args.MemoryBytes() +
-         (session.blocking == nullptr ? 0 : session.blocking->args.MemoryBytes());
+         (session.blocking == nullptr ? 0 : session.blocking->args.MemoryBytes()) +
+         (session.parked == nullptr ? 0 : session.parked->args.MemoryBytes());
 }
 
 size_t OutputMemory(const Session& session) {

@@ -17,6 +17,22 @@ Execution::Execution(Broker& broker, Session& session, const Command& command,
   may_block_ = may_block && broker.depth_ == 0;
   resumed_ = resumed;
   no_touch_ = session.no_touch;
+  // The first time has told it.
+  if (broker.running_again_) notify_classes_ &= ~kNotifyKeyMiss;
+}
+
+Execution::Execution(Broker& broker, Session& session, const Command& command,
+                     std::span<const std::string_view> args, ReplyWriter& reply)
+    : Context(args, reply, broker.keyspace_, broker.batch_, broker.settings_.data),
+      broker_(broker),
+      session_(session),
+      command_(command) {
+  db_ = session.db;
+  now_ms_ = broker.now_ms();
+  steady_ms_ = broker.steady_ms();
+  may_block_ = false;
+  no_touch_ = true;
+  only_looks_ = true;
 }
 
 void Execution::Block(Wait wait) {
@@ -33,7 +49,7 @@ void Execution::Publish(NotifyClass event_class, std::string_view event, const K
 }
 
 void Execution::Expire(const KeyRef& key) {
-  broker_.ExpireKey(key);
+  if (!only_looks_) broker_.ExpireKey(key);
 }
 
 }  // namespace runnel

@@ -1,5 +1,6 @@
 #include "broker/session.h"
 
+#include "broker/parked.h"
 #include "broker/waiters.h"
 
 namespace runnel {

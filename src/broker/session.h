@@ -16,6 +16,7 @@ namespace runnel {
 
 struct Command;
 class Blocking;
+struct Parked;
 
 // A command that MULTI has queued.
 struct QueuedCommand {
@@ -52,7 +53,7 @@ class Session {
   size_t unsent_bytes() const { return out.size() + held.bytes() + transport->unsent_bytes(); }
   // False while a command of this session waits, or the session ends: the next request must stay
   // where it is.
-  bool takes_requests() const { return !blocked && !postponed && !closing; }
+  bool takes_requests() const { return !blocked && !parked && !postponed && !closing; }
   // True if the reply of the command that runs or waits is not sent.
   bool muted() const { return reply_off || skip_reply; }
 
@@ -103,6 +104,8 @@ class Session {
   // A command that waits (see Waiters). Kept over re-runs, which set `blocked` again or not.
   bool blocked = false;
   std::unique_ptr<Blocking> blocking;
+  // A command that waits for entries on the disk (see Broker::Park).
+  std::unique_ptr<Parked> parked;
   // A command that CLIENT PAUSE has put off.
   bool postponed = false;
   OwnedArgs postponed_args;

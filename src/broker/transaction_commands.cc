@@ -45,6 +45,7 @@ void Exec(Context& context) {
     broker.DiscardTransaction(session);
     return context.reply().NullArray();
   }
+  broker.FetchForTransaction(session);
   // The transaction's own changes are no reason to note that it is broken.
   broker.watches().Unwatch(session);
   context.reply().Array(session.transaction.queue.size());

@@ -23,10 +23,18 @@ struct DataOptions {
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
 };
 
+// Thrown out of a command that is only run to see what it looks at, in the place of its first
+// effect (see Broker::FetchForTransaction).
+struct WouldChange {};
+
 // One run of one command: its arguments, the state that it may look at, and the ways in which it
 // may act. A command reads its arguments, looks at const data, and then either writes an error and
 // returns, or applies effects and writes a reply. It writes exactly one reply, except where the
 // protocol says otherwise, or blocks.
+//
+// Looking at the entries of a stream may throw ColdMiss (data/cold.h); the command is then run
+// again from its start, if it has applied no effect. One that has makes the server wait for the
+// disk: so commands look at the entries that they need first, and apply effects then.
 //
 // Lives on the stack of the broker's execution; nothing in it outlives the command.
 class Context {
@@ -102,9 +110,12 @@ class Context {
   // returns.
   template <class E>
   void Apply(const E& effect) {
+    if (only_looks_) [[unlikely]]
+      throw WouldChange();
+    // Counted first: an effect that looks at cold entries must know that there is no way back.
+    changes_++;
     batch_.Add(effect);
     effect.Apply(keyspace_);
-    changes_++;
   }
 
   // Tells subscribers of keyspace notifications what happened to the key.
@@ -145,6 +156,7 @@ class Context {
   bool may_block_ = true;
   bool resumed_ = false;
   bool no_touch_ = false;
+  bool only_looks_ = false;
   uint64_t hits_ = 0;
   uint64_t misses_ = 0;
   uint64_t changes_ = 0;

@@ -48,6 +48,7 @@ absl::InlinedVector<int64_t, 16> AckAndDelete(Context& context, const KeyRef& ke
                                               const Stream& stream, const ConsumerGroup& group,
                                               const IdList& ids, References references) {
   absl::InlinedVector<int64_t, 16> answers;
+  stream.Require(ids);
   IdList acked;
   RepeatFinder repeats(ids);
   for (const StreamId id : ids) {
@@ -178,6 +179,7 @@ void XNack(Context& context) {
   if (!ReadNackArguments(context, &arguments)) return;
   IdList ids;
   if (!ReadIds(context, arguments.ids, &ids)) return;
+  if (arguments.force) stream->Require(ids);
   ids.erase(std::remove_if(ids.begin(), ids.end(),
                            [&](StreamId id) {
                              return !group->pending().Contains(id) &&

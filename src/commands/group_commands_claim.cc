@@ -108,6 +108,7 @@ bool ReadClaimArguments(Context& context, ClaimArguments* arguments) {
 ClaimPlan PlanClaim(const Stream& stream, const ConsumerGroup& group,
                     const ClaimArguments& arguments, int64_t now_ms) {
   ClaimPlan plan;
+  stream.Require(arguments.ids);
   RepeatFinder repeats(arguments.ids);
   for (const StreamId id : arguments.ids) {
     const std::optional<PendingEntry> entry = group.pending().Find(id);
@@ -157,13 +158,13 @@ void XClaim(Context& context) {
   if (group == nullptr) return ReplyNoKeyOrGroup(context, key.name, context.arg(2));
   ClaimArguments arguments;
   if (!ReadClaimArguments(context, &arguments)) return;
+  const ClaimPlan plan = PlanClaim(*stream, *group, arguments, context.now_ms());
   if (arguments.last_id > group->last_delivered()) {
     const std::optional<uint64_t> read = group->entries_read();
     context.Apply(GroupSetId{key, group->name(), arguments.last_id,
                              read ? static_cast<int64_t>(*read) : kEntriesReadUnknown});
   }
   const Speaker speaker = FindOrCreateConsumer(context, key, *group, context.arg(3));
-  const ClaimPlan plan = PlanClaim(*stream, *group, arguments, context.now_ms());
   ApplyClaim(context, key, *group, speaker, plan, arguments);
   WriteClaimed(context, *stream, plan.claimed, arguments.just_ids);
 }
@@ -232,9 +233,9 @@ void XAutoClaim(Context& context) {
   const ConsumerGroup* group;
   if (!FindGroup(context, key, context.arg(2), &stream, &group)) return;
   if (group == nullptr) return ReplyNoKeyOrGroup(context, key.name, context.arg(2));
-  const Speaker speaker = FindOrCreateConsumer(context, key, *group, context.arg(3));
   StreamId next;
   const ClaimPlan plan = PlanAutoClaim(*stream, *group, arguments, context.now_ms(), &next);
+  const Speaker speaker = FindOrCreateConsumer(context, key, *group, context.arg(3));
   ClaimArguments how;
   how.delivery_time = context.now_ms();
   if (arguments.just_ids) how.change = CountChange::kKeep;

@@ -82,11 +82,13 @@ bool HasEntry(const Stream& stream, StreamId id, EntryCursor* at) {
 class GroupRead {
  public:
   GroupRead(Context& context, const ReadArguments& arguments)
-      : context_(context), arguments_(arguments), budget_(arguments) {}
+      : context_(context), arguments_(arguments), budget_(arguments), fetch_budget_(arguments) {}
 
   // Gives what there is of one stream, which is noted for WriteReply(): `source` must live until
   // then.
   void Give(const Source& source);
+  // Looks at what Give will look at: call it for all streams before the first is given.
+  void Fetch(const Source& source);
   bool empty() const { return given_.empty(); }
   void WriteReply();
 
@@ -108,9 +110,40 @@ class GroupRead {
   Context& context_;
   const ReadArguments& arguments_;
   ReadBudget budget_;
+  ReadBudget fetch_budget_;
   int64_t oldest_delivery_ = Wait::kForever;  // of what could not be claimed
   absl::InlinedVector<Given, 1> given_;
 };
+
+// Takes what Give would take, but that a stream named twice gives the same twice.
+void GroupRead::Fetch(const Source& source) {
+  const Stream& stream = *source.stream;
+  if (!stream.has_cold() || fetch_budget_.spent()) return;
+  fetch_budget_.NextStream(source.key.name);
+  const size_t most = static_cast<size_t>(std::min(arguments_.count, arguments_.max_count));
+  IdList ids;
+  const Consumer* consumer = source.group->FindConsumer(arguments_.consumer);
+  if (source.history) {
+    const std::optional<StreamId> from = source.after.Next();
+    if (consumer == nullptr || !from) return;
+    for (auto at = source.group->History(*consumer, *from); at.valid() && ids.size() < most;
+         at.Next()) {
+      ids.push_back(at->id);
+    }
+    return stream.Require(ids);
+  }
+  if (arguments_.min_idle >= 0) {
+    // What is not claimable ends the walk, and is looked at too.
+    for (auto at = source.group->pending().Oldest(); at.valid() && ids.size() < most; at.Next()) {
+      ids.push_back(at->id);
+      if (!at->Claimable(context_.now_ms(), arguments_.min_idle)) break;
+    }
+    stream.Require(ids);
+  }
+  const EntryCursor at = stream.SeekNew(*source.group);
+  if (!at.valid()) return;
+  at.Require(fetch_budget_.TakeEntries(at, arguments_.min_idle < 0 ? 0 : kClaimBytes));
+}
 
 void GroupRead::Give(const Source& source) {
   if (budget_.spent()) return;
@@ -241,6 +274,9 @@ void XReadGroup(Context& context) {
     if (!ReadSource(context, arguments, i, &sources[i])) return;
   }
   GroupRead read(context, arguments);
+  for (const Source& source : sources) {
+    read.Fetch(source);
+  }
   for (const Source& source : sources) {
     read.Give(source);
   }

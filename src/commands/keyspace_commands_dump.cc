@@ -90,6 +90,7 @@ bool ReadRestoreTtl(Context& context, bool absolute, int64_t* expire_at_ms) {
 void Dump(Context& context) {
   const Entry* entry = context.Find(context.Key(1));
   if (entry == nullptr) return context.reply().Null();
+  entry->value().FetchAll();
   std::string dump;
   Encoder encoder(&dump);
   encoder.Byte(static_cast<uint8_t>(entry->type()));

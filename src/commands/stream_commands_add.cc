@@ -186,6 +186,10 @@ void Add(Context& context, const KeyRef& key, const Stream* stream, const AddArg
     return context.reply().Error("ERR Elements are too large to be stored");
   }
   const DataOptions& options = context.options();
+  if (stream != nullptr && arguments.trim.given) {
+    const StreamLimits limits{options.stream_node_max_entries, options.stream_node_max_bytes};
+    FetchForTrim(*stream, arguments.trim, {*id, arguments.fields, limits});
+  }
   context.Apply(StreamAdd{key, *id, options.stream_node_max_entries, options.stream_node_max_bytes,
                           arguments.fields});
   if (!arguments.pid.empty()) {

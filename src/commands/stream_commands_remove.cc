@@ -7,6 +7,30 @@
 
 namespace runnel::commands {
 
+namespace {
+
+// How many of the oldest entries a trim removes that is not ACKED. What removing them looks at is
+// in memory afterwards.
+uint64_t PlanDrop(const Stream& stream, const TrimOptions& options,
+                  const EntryLog::Addition* added) {
+  if (options.references != References::kDelete) return stream.PlanTrim(options.trim, added);
+  const uint64_t count = stream.PlanExactTrim(options.trim, added);
+  stream.RequireOldest(count);
+  return count;
+}
+
+}  // namespace
+
+void FetchForTrim(const Stream& stream, const TrimOptions& options,
+                  const EntryLog::Addition& added) {
+  if (!stream.has_cold()) return;
+  if (options.references == References::kAcked) {
+    stream.PlanAckedTrim(options.trim, &added);
+  } else {
+    PlanDrop(stream, options, &added);
+  }
+}
+
 uint64_t Trim(Context& context, const KeyRef& key, const Stream& stream,
               const TrimOptions& options) {
   const uint64_t length = stream.length();
@@ -15,8 +39,7 @@ uint64_t Trim(Context& context, const KeyRef& key, const Stream& stream,
     if (!ids.empty()) context.Apply(StreamRemove{key, Removal::kTrimmed, ids});
   } else {
     const bool references = options.references == References::kDelete;
-    const uint64_t count =
-        references ? stream.PlanExactTrim(options.trim) : stream.PlanTrim(options.trim);
+    const uint64_t count = PlanDrop(stream, options, nullptr);
     if (count > 0) context.Apply(StreamDropOldest{key, count, references});
   }
   const uint64_t removed = length - stream.length();
@@ -46,6 +69,7 @@ void XDel(Context& context) {
   if (stream == nullptr) return context.reply().Integer(0);
   IdList ids;
   if (!ReadIds(context, context.args().subspan(2), &ids)) return;
+  stream->Require(ids);
   ids.erase(std::remove_if(ids.begin(), ids.end(),
                            [stream](StreamId id) { return !stream->Contains(id); }),
             ids.end());
@@ -80,6 +104,7 @@ bool IsPendingAnywhere(const Stream& stream, StreamId id) {
 
 Deletion PlanDeletion(const Stream& stream, const IdList& ids, References references) {
   Deletion plan;
+  stream.Require(ids);
   RepeatFinder repeats(ids);
   for (const StreamId id : ids) {
     if (references == References::kAcked && stream.IsReferenced(id)) {

@@ -123,6 +123,7 @@ void WriteClaimedEntry(ReplyWriter& reply, const EntryView& entry, int64_t idle,
 }
 
 void WriteEntries(ReplyWriter& reply, EntryCursor at, uint64_t count) {
+  at.Require(count);
   reply.Array(count);
   EntryWriter writer(reply);
   for (; count > 0; count--) {
@@ -132,6 +133,7 @@ void WriteEntries(ReplyWriter& reply, EntryCursor at, uint64_t count) {
 }
 
 void WriteEntriesBack(ReplyWriter& reply, EntryCursor at, uint64_t count) {
+  at.RequireBack(count);
   reply.Array(count);
   EntryWriter writer(reply);
   for (; count > 0; count--) {

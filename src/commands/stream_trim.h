@@ -9,4 +9,8 @@ namespace runnel::commands {
 uint64_t Trim(Context& context, const KeyRef& key, const Stream& stream,
               const TrimOptions& options);
 
+// Before XADD appends `added`: sees to it that the trim behind it finds in memory what it looks at.
+void FetchForTrim(const Stream& stream, const TrimOptions& options,
+                  const EntryLog::Addition& added);
+
 }  // namespace runnel::commands

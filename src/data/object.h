@@ -51,6 +51,8 @@ class Object {
     Encoder encoder(out);
     Encode(&encoder);
   }
+  // Fetches what lies on the disk and Encode would read there. May throw as looking at it may.
+  virtual void FetchAll() const {}
   // The value belongs to a key of the keyspace that counts its streams in `hot`, or, with nullptr,
   // to none any more.
   virtual void Attach(HotStreams*) {}

@@ -187,6 +187,7 @@ class Stream final : public Object {
   size_t FreeEffort() const override;
   std::unique_ptr<Object> Clone() const override;
   void Encode(Encoder* out) const override;
+  void FetchAll() const override { RequireOldest(length()); }
   void Attach(HotStreams* hot) override { log_.Attach(hot); }
   bool needs_upkeep() const override { return retention().bounded(); }
   // The same as Encode and Load, but of what is on the disk only where it is there (see

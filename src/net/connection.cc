@@ -106,12 +106,16 @@ void Connection::Continue() {
     stream_->ResumeReading();
   }
   if (!input_.empty()) input_.Consume(Process(input_.bytes()));
+  if (peer_ended_ && session_ != nullptr) OnEnd("");
 }
 
 // A peer that has closed its side gets the replies to what it sent, unless it is one that waits:
 // what it waits for must not be lost on it.
 void Connection::OnEnd(std::string_view error) {
   if (session_ == nullptr) return;
+  // A command that waits for the disk is not one that waits for something to happen.
+  peer_ended_ = error.empty() && session_->parked != nullptr;
+  if (peer_ended_) return stream_->PauseReading();
   if (!error.empty() || !session_->takes_requests() || session_->subscriptions() > 0 ||
       session_->monitor) {
     return CloseNow();

@@ -67,6 +67,7 @@ class Connection final : public ByteStreamHandler, public Transport {
   Rope output_;
   size_t in_flight_ = 0;         // bytes at the head of output_ that the stream is sending
   bool reading_shared_ = false;  // the last ReadBuffer was the network's
+  bool peer_ended_ = false;      // with requests that have not been executed yet
   bool held_back_ = false;       // reading is paused until the client has read
   bool close_when_sent_ = false;
 };

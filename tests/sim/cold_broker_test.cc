@@ -1,0 +1,407 @@
+// Commands that look at cold entries: parked, run again, and never the wiser.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "broker/families.h"
+#include "broker/testing.h"
+#include "tests/sim/cold_fixture.h"
+
+namespace runnel::sim {
+namespace {
+
+using runnel::testing::BrokerHarness;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// A broker whose streams go to a model disk.
+class ColdBroker {
+ public:
+  explicit ColdBroker(uint64_t seed, uint64_t stream_memory = 20'000) : disk(seed) {
+    settings.stream_memory = stream_memory;
+    store =
+        std::make_unique<ColdStore>(disk, "streams", writer, reader, harness.keyspace.hot_streams(),
+                                    settings, ColdWorld::kSizes);
+    CHECK(store->Open().ok());
+    harness.broker.UseCold(store.get());
+    harness.broker.commands().Add(TransactionCommands());
+    harness.broker.commands().Add(ClientCommands());
+  }
+  ~ColdBroker() {
+    harness.broker.UseCold(nullptr);
+    for (uint32_t db = 0; db < harness.keyspace.databases(); db++) {
+      harness.keyspace.Flush(db);
+    }
+    store.reset();
+  }
+
+  std::unique_ptr<BrokerHarness::Client> Connect() { return harness.Connect(); }
+  // Lets the helpers finish what they have begun and what follows from it.
+  void Settle() {
+    do {
+      harness.broker.EndTurn();
+      writer.Drain();
+      reader.Drain();
+      harness.broker.EndTurn();
+    } while (!writer.idle() || !reader.idle());
+  }
+  // The reply, whenever it comes.
+  std::string Ask(BrokerHarness::Client& client, const std::string& line) {
+    std::string reply = client.Run(line);
+    while (client.session().parked != nullptr) {
+      CHECK(reply.empty());
+      reader.Step();
+      reply = client.Lines();
+    }
+    return reply;
+  }
+  void Fill(BrokerHarness::Client& client, const std::string& key, int entries) {
+    for (int i = 1; i <= entries; i++) {
+      client.Run("XADD " + key + " " + std::to_string(i) + " n " + std::to_string(i) +
+                 " padding the-quick-brown-fox-jumps-over-the-lazy-dog-again-and-again-and-again");
+    }
+    Settle();
+  }
+
+  ModelDisk disk;
+  SteppedWorker writer;
+  SteppedWorker reader;
+  ColdSettings settings;
+  BrokerHarness harness;
+  std::unique_ptr<ColdStore> store;
+};
+
+constexpr const char* kEntry1 =
+    "*2 $3 1-0 *4 $1 n $1 1 $7 padding $69 "
+    "the-quick-brown-fox-jumps-over-the-lazy-dog-again-and-again-and-again";
+
+class ColdBrokerTest : public ::testing::Test {
+ protected:
+  ColdBrokerTest() { world_.Fill(*client_, "s", 2000); }
+
+  ColdBroker world_{1};
+  std::unique_ptr<BrokerHarness::Client> client_ = world_.Connect();
+  std::unique_ptr<BrokerHarness::Client> other_ = world_.Connect();
+};
+
+TEST_F(ColdBrokerTest, OthersGoOnWhileARangeIsParked) {
+  EXPECT_EQ(client_->Run("XRANGE s - + COUNT 1"), "");
+  EXPECT_EQ(world_.harness.broker.parked_clients(), 1u);
+  EXPECT_EQ(other_->Run("XLEN s"), ":2000");
+  // What comes behind it waits.
+  EXPECT_EQ(client_->Run("XLEN s"), "");
+  EXPECT_THAT(other_->Run("CLIENT LIST ID " + std::to_string(client_->session().id)),
+              HasSubstr("flags=b"));
+  world_.reader.Step();
+  EXPECT_EQ(client_->Lines(), "");
+  world_.reader.Step();
+  EXPECT_EQ(client_->Lines(), std::string("*1 ") + kEntry1 + " :2000");
+  EXPECT_EQ(world_.harness.broker.parked_clients(), 0u);
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+  // And the second time it is there.
+  EXPECT_EQ(client_->Run("XRANGE s - + COUNT 1"), std::string("*1 ") + kEntry1);
+}
+
+TEST_F(ColdBrokerTest, ALongRangeMissesOnce) {
+  EXPECT_EQ(client_->Run("XRANGE s - +"), "");
+  world_.reader.Step();
+  world_.reader.Step();
+  EXPECT_EQ(client_->Lines(), "");
+  EXPECT_EQ(world_.harness.broker.parked_clients(), 1u);
+  world_.reader.Drain();
+  EXPECT_THAT(client_->Lines(), StartsWith("*2000 "));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+  world_.Settle();
+  EXPECT_LE(world_.store->stats().cache_bytes, ColdWorld::kSizes.least_cache);
+}
+
+TEST_F(ColdBrokerTest, AGroupReadsTheBacklogWithoutTheLoopWaiting) {
+  other_->Run("XGROUP CREATE s g 0");
+  int read = 0;
+  for (;;) {
+    const std::string reply = world_.Ask(*client_, "XREADGROUP GROUP g c COUNT 7 STREAMS s >");
+    if (reply == "*-1") break;
+    const int first = read + 1;
+    EXPECT_THAT(reply, HasSubstr(" " + std::to_string(first) + "-0 "));
+    read += static_cast<int>(std::min(7, 2000 - read));
+    EXPECT_THAT(reply, HasSubstr(" " + std::to_string(read) + "-0 "));
+  }
+  EXPECT_EQ(read, 2000);
+  EXPECT_THAT(other_->Run("XPENDING s g"), StartsWith("*4 :2000 $3 1-0 $6 2000-0 "));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+  EXPECT_GT(world_.store->stats().ahead_hits, 10u);
+}
+
+TEST_F(ColdBrokerTest, SeveralStreamsAreFetchedBeforeTheFirstIsDelivered) {
+  world_.Fill(*client_, "t", 2000);
+  other_->Run("XGROUP CREATE s g 0");
+  other_->Run("XGROUP CREATE t g 500");
+  EXPECT_THAT(world_.Ask(*client_, "XREADGROUP GROUP g c COUNT 1 STREAMS s t > >"),
+              ::testing::AllOf(StartsWith("*2 "), HasSubstr("$3 1-0 "), HasSubstr("$5 501-0 ")));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+}
+
+TEST_F(ColdBrokerTest, WhoLeavesWhileParkedIsForgotten) {
+  client_->Run("XRANGE s - + COUNT 1");
+  client_->CloseNow();
+  EXPECT_EQ(world_.harness.broker.parked_clients(), 0u);
+  world_.Settle();
+  auto third = world_.Connect();
+  third->Run("XRANGE s 1000 + COUNT 1");
+  EXPECT_EQ(other_->Run("CLIENT KILL ID " + std::to_string(third->session().id)), ":1");
+  EXPECT_FALSE(third->open());
+  world_.Settle();
+  // One who leaves between the reading and the turn's end.
+  auto fourth = world_.Connect();
+  fourth->Run("XRANGE s 1500 + COUNT 1");
+  world_.reader.Drain();
+  fourth->CloseNow();
+  EXPECT_EQ(other_->Run("PING"), "-ERR unknown command 'PING', with args beginning with: ");
+}
+
+TEST_F(ColdBrokerTest, TransactionsFetchFirstAndStayWhole) {
+  client_->Run("MULTI");
+  client_->Run("XADD s * n new");
+  client_->Run("XRANGE s 3 3");
+  client_->Run("XDEL s 700");
+  client_->Run("XREVRANGE s 900 900");
+  EXPECT_EQ(client_->Run("EXEC"), "");
+  EXPECT_EQ(other_->Run("XLEN s"), ":2000");
+  world_.reader.Drain();
+  EXPECT_THAT(client_->Lines(), ::testing::AllOf(StartsWith("*4 $"), HasSubstr("$3 3-0 "),
+                                                 HasSubstr(" :1 "), HasSubstr("$5 900-0 ")));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+  EXPECT_EQ(other_->Run("XLEN s"), ":2000");
+}
+
+TEST_F(ColdBrokerTest, AWatchHoldsWhileATransactionIsParked) {
+  client_->Run("WATCH w");
+  client_->Run("MULTI");
+  client_->Run("XRANGE s 3 3");
+  EXPECT_EQ(client_->Run("EXEC"), "");
+  other_->Run("SET w 1");
+  world_.reader.Drain();
+  EXPECT_EQ(client_->Lines(), "*-1");
+  EXPECT_EQ(client_->Run("XLEN s"), ":2000");
+}
+
+TEST_F(ColdBrokerTest, WhatATransactionComesToNeedIsWaitedFor) {
+  client_->Run("MULTI");
+  client_->Run("RENAME s t");
+  client_->Run("XRANGE t 3 3");
+  // There is no t before the transaction runs, so nothing is missed then.
+  EXPECT_THAT(client_->Run("EXEC"), ::testing::AllOf(StartsWith("*2 +OK *1 "), HasSubstr("3-0 ")));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 1u);
+}
+
+TEST_F(ColdBrokerTest, TrimsFetchBeforeTheyAdd) {
+  for (int i = 0; i < 300; i++) {
+    ASSERT_THAT(world_.Ask(*client_, "XADD s MAXLEN = 1700 * n x"), StartsWith("$"));
+    ASSERT_THAT(world_.Ask(*client_, "XADD s MAXLEN ~ 1650 * n x"), StartsWith("$"));
+    ASSERT_THAT(world_.Ask(*client_, "XADD s MINID = " + std::to_string(300 + i) + " * n x"),
+                StartsWith("$"));
+  }
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+}
+
+TEST_F(ColdBrokerTest, AFailedReadIsTheCommandsError) {
+  world_.disk.FailCalls(world_.disk.calls() + 2, 1, EIO);
+  EXPECT_EQ(client_->Run("XDEL s 1"), "");
+  world_.reader.Drain();
+  EXPECT_THAT(client_->Lines(),
+              ::testing::AllOf(StartsWith("-ERR cold entries in streams/0"),
+                               HasSubstr("at offset 32"), HasSubstr("Input/output error")));
+  EXPECT_EQ(client_->Run("XLEN s"), ":2000");
+  EXPECT_EQ(world_.Ask(*client_, "XDEL s 1"), ":1");
+}
+
+TEST_F(ColdBrokerTest, APauseHoldsForWhatIsParked) {
+  EXPECT_EQ(client_->Run("XDEL s 1"), "");
+  other_->Run("CLIENT PAUSE 1000 WRITE");
+  world_.reader.Drain();
+  EXPECT_EQ(client_->Lines(), "");
+  EXPECT_EQ(other_->Run("XLEN s"), ":2000");
+  world_.harness.Advance(1001);
+  EXPECT_EQ(client_->Lines(), ":1");
+}
+
+TEST_F(ColdBrokerTest, ABlockedReaderThatMissesKeepsItsPlaceInTime) {
+  other_->Run("XGROUP CREATE s g $");
+  EXPECT_EQ(client_->Run("XREADGROUP GROUP g c BLOCK 5000 STREAMS s >"), "");
+  EXPECT_TRUE(client_->session().blocked);
+  // The group goes back to where entries are cold; a new entry wakes the reader.
+  other_->Run("XGROUP SETID s g 3");
+  other_->Run("XADD s * n new");
+  EXPECT_FALSE(client_->session().blocked);
+  ASSERT_NE(client_->session().parked, nullptr);
+  other_->Run("XGROUP SETID s g $");
+  world_.reader.Drain();
+  EXPECT_EQ(client_->Lines(), "");
+  EXPECT_TRUE(client_->session().blocked);
+  world_.harness.Advance(5001);
+  EXPECT_EQ(client_->Lines(), "*-1");
+}
+
+// The same commands with and without a disk: the replies are the same.
+class Twins {
+ public:
+  explicit Twins(uint64_t seed)
+      : random_(seed),
+        cold_(seed, 4000 + random_() % 20'000),
+        hot_(seed, 0),
+        cold_client_(cold_.Connect()),
+        hot_client_(hot_.Connect()) {}
+
+  void Step() {
+    if (Below(4) == 0) {
+      const int64_t ms = static_cast<int64_t>(Below(20));
+      cold_.harness.clock.Advance(ms);
+      hot_.harness.clock.Advance(ms);
+      cold_.harness.broker.UpdateTime();
+      hot_.harness.broker.UpdateTime();
+    }
+    if (Below(12) != 0) return Both(Command());
+    Both("MULTI");
+    for (uint64_t commands = Below(5); commands > 0; commands--) {
+      Both(Command());
+    }
+    Both("EXEC");
+  }
+  ColdStats stats() const { return cold_.store->stats(); }
+
+ private:
+  uint64_t Below(uint64_t bound) { return random_() % bound; }
+  std::string Number(uint64_t bound) { return std::to_string(Below(bound)); }
+  std::string Key() { return "s" + Number(2); }
+  std::string Group() { return "g" + Number(2); }
+  std::string Consumer() { return "c" + Number(3); }
+  std::string Id() {
+    return std::to_string(1'700'000'000'000 + Below(elapsed_ + 2)) + "-" + Number(3);
+  }
+  std::string Trim() {
+    const std::string how = Below(2) == 0 ? "= " : "~ ";
+    const std::string by = Below(10) == 0 ? "MINID " + how + Id() : "MAXLEN " + how + std::to_string(300 + Below(1500));
+    const char* kReferences[] = {"", " KEEPREF", " DELREF", " ACKED"};
+    return by + (how == "~ " && Below(2) == 0 ? " LIMIT " + Number(300) : "") +
+           kReferences[Below(4)];
+  }
+  std::string Count() { return Below(4) == 0 ? "" : " COUNT " + std::to_string(1 + Below(60)); }
+
+  std::string Command() {
+    switch (Below(60)) {
+      case 0:
+        return "XGROUP CREATE " + Key() + " " + Group() + " " + (Below(2) == 0 ? "0" : "$") +
+               " MKSTREAM";
+      case 1:
+        return "XGROUP SETID " + Key() + " " + Group() + " " + Id();
+      case 2:
+        return "XTRIM " + Key() + " " + Trim();
+      case 3:
+      case 4:
+        return "XREADGROUP GROUP " + Group() + " " + Consumer() + Count() + " CLAIM 3 STREAMS " +
+               Key() + " >";
+      case 5:
+        return "XREADGROUP GROUP " + Group() + " " + Consumer() + Count() + " STREAMS s0 s1 > >";
+      case 6:
+        return "XREADGROUP GROUP " + Group() + " " + Consumer() + Count() + " STREAMS " + Key() +
+               " " + Id();
+      case 7:
+        return "XREADGROUP GROUP " + Group() + " " + Consumer() + Count() +
+               " MAXSIZE 900 STREAMS " + Key() + " >";
+      case 8:
+        return "XDEL " + Key() + " " + Id() + " " + Id() + " " + Id();
+      case 9:
+        return "XDELEX " + Key() + (Below(2) == 0 ? " DELREF" : " ACKED") + " IDS 2 " + Id() + " " +
+               Id();
+      case 10:
+        return "XACKDEL " + Key() + " " + Group() + (Below(2) == 0 ? " DELREF" : " KEEPREF") +
+               " IDS 2 " + Id() + " " + Id();
+      case 11:
+        return "XCLAIM " + Key() + " " + Group() + " " + Consumer() + " 0 " + Id() + " " + Id() +
+               " FORCE";
+      case 12:
+        return "XAUTOCLAIM " + Key() + " " + Group() + " " + Consumer() + " 2 " + Id() + Count();
+      case 13:
+        return "XPENDING " + Key() + " " + Group() + " - + 20";
+      case 14:
+        return "XRANGE " + Key() + " - +";
+      case 15:
+      case 16:
+        return "XRANGE " + Key() + " " + Id() + " +" + Count();
+      case 17:
+      case 18:
+        return "XREVRANGE " + Key() + " " + Id() + " -" + Count();
+      case 19:
+        return "XREAD" + Count() + " STREAMS s0 s1 " + Id() + " " + Id();
+      case 20:
+        return "XREAD STREAMS s0 s1 + +";
+      case 21:
+        return "COPY " + Key() + " copy REPLACE";
+      case 22:
+        return Below(20) == 0 ? "RENAME copy " + Key() : "DUMP " + Key();
+      case 23:
+        return "XACK " + Key() + " " + Group() + " " + Id() + " " + Id();
+      case 24:
+        return Below(20) == 0 ? "DEL " + Key() : "XLEN " + Key();
+      case 25:
+        return "XNACK " + Key() + " " + Group() + " FAIL IDS 2 " + Id() + " " + Id() + " FORCE";
+      case 26:
+      case 27:
+        return "XADD " + Key() + " " + Trim() + " * n trimmed";
+      default:
+        elapsed_ = static_cast<uint64_t>(hot_.harness.clock.unix_us / 1000 - 1'700'000'000'000);
+        return "XADD " + Key() + " * n " + Number(1000) + " padding " +
+               std::string(Below(200), static_cast<char>('a' + Below(26)));
+    }
+  }
+  void Both(const std::string& line) {
+    if (::testing::Test::HasFatalFailure()) return;
+    const std::string expected = hot_client_->Run(line);
+    std::string reply = cold_client_->Run(line);
+    while (cold_client_->session().parked != nullptr) {
+      ASSERT_EQ(reply, "");
+      Below(2) == 0 ? cold_.reader.Step() : cold_.writer.Step();
+      reply = cold_client_->Lines();
+    }
+    ASSERT_EQ(reply, expected) << line;
+    for (uint64_t steps = Below(3); steps > 0; steps--) {
+      Below(2) == 0 ? cold_.reader.Step() : cold_.writer.Step();
+    }
+  }
+
+  std::mt19937_64 random_;
+  ColdBroker cold_;
+  ColdBroker hot_;
+  uint64_t elapsed_ = 0;
+  std::unique_ptr<BrokerHarness::Client> cold_client_;
+  std::unique_ptr<BrokerHarness::Client> hot_client_;
+};
+
+TEST(ColdTwinsTest, RepliesAreTheSameWithAndWithoutADisk) {
+  ColdStats sum;
+  for (uint64_t seed = 1; seed <= 4; seed++) {
+    SCOPED_TRACE(seed);
+    Twins twins(seed);
+    for (int step = 0; step < 4000; step++) {
+      twins.Step();
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+    const ColdStats stats = twins.stats();
+    sum.reads += stats.reads;
+    sum.writes += stats.writes;
+    sum.blocking_reads += stats.blocking_reads;
+  }
+  EXPECT_GT(sum.writes, 200u);
+  EXPECT_GT(sum.reads, 1000u);
+  // Only what transactions and exotic options come to need in the middle.
+  EXPECT_LT(sum.blocking_reads * 50, sum.reads);
+}
+
+}  // namespace
+}  // namespace runnel::sim
