@@ -11,6 +11,7 @@
 namespace runnel {
 
 void Broker::UseCold(ColdStore* cold) {
+  if (cold_ != nullptr) cold_->MissIf(nullptr);
   cold_ = cold;
   if (cold_ != nullptr) cold_->MissIf([this] { return MayRunAgain(); });
 }
@@ -70,8 +71,11 @@ void Broker::RunParked(Session& session) {
   resuming_ = std::move(unparked_->resumed);
   const bool resumed = resuming_ != nullptr;
   const auto args = resumed ? resuming_->args.views() : unparked_->args.views();
-  // Much may have changed for a command that has not run yet: a pause, the memory, the journal.
-  switch (resumed ? Verdict::kRun : Check(session, command)) {
+  // Much may have changed meanwhile: a pause, the memory, the journal. A pause does not hold those
+  // who were waiting when it began.
+  Verdict verdict = Check(session, command);
+  if (resumed && verdict == Verdict::kPostpone) verdict = Verdict::kRun;
+  switch (verdict) {
     case Verdict::kRun:
       running_again_ = true;
       Run(session, command, args, resumed, may_block);

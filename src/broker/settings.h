@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cold/settings.h"
 #include "commands/context.h"
 
 namespace runnel {
@@ -40,6 +41,7 @@ struct Settings {
   uint32_t notify_classes = 0;  // NotifyClass bits
 
   DataOptions data;
+  ColdSettings cold;
 };
 
 }  // namespace runnel

@@ -57,10 +57,8 @@ ColdStore::~ColdStore() {
 }
 
 Status ColdStore::Open() {
-  if (Status made = disk_.CreateDirectory(directory_); !made.ok()) return made;
-  if (Status kept = disk_.SyncDirectory(ParentOf(directory_)); !kept.ok()) return kept;
   const auto names = disk_.List(directory_);
-  if (!names.ok()) return names.status();
+  if (!names.ok()) return names.status().error_number() == ENOENT ? Status() : names.status();
   for (const std::string& text : *names) {
     const std::optional<FileName> name = FileName::Parse(text);
     if (!name) continue;
@@ -112,6 +110,17 @@ void ColdStore::EndTurn(int64_t steady_ms) {
 
 size_t ColdStore::CacheBound() const {
   return std::max<size_t>(settings_.stream_memory / 8, sizes_.least_cache);
+}
+
+void ColdStore::KeepUp(int64_t steady_ms) {
+  // So much the helper may be behind.
+  constexpr uint64_t kMostBehind = 32 * 1024 * 1024;
+  if (settings_.stream_memory == 0 || hot_.bytes() <= settings_.stream_memory) return;
+  EndTurn(steady_ms);
+  while (writes_in_flight_ > 0 && hot_.bytes() > settings_.stream_memory + kMostBehind) {
+    writer_.Drain();
+    EndTurn(steady_ms);
+  }
 }
 
 // --- Files ---
@@ -189,7 +198,9 @@ void ColdStore::Sync(const Files& files, std::function<void(Status)> done) {
           job->status = file.ok() ? (*file)->Sync() : file.status();
           if (!job->status.ok()) return;
         }
-        if (!job->paths.empty()) job->status = disk_.SyncDirectory(directory_);
+        if (job->paths.empty()) return;
+        job->status = disk_.SyncDirectory(directory_);
+        if (job->status.ok()) job->status = disk_.SyncDirectory(ParentOf(directory_));
       },
       // A failed sync is final: the files stay dirty in the eyes of nobody, because the snapshot
       // that would refer to them is not made.
@@ -295,6 +306,10 @@ void ColdStore::Write(WriteJob& job) const {
         {static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes.size() - begin)});
   }
   job.end = job.offset + bytes.size();
+  if (is_new) {
+    job.status = disk_.CreateDirectory(directory_);
+    if (!job.status.ok()) return;
+  }
   auto file = disk_.Open(PathOf(job.file->name), is_new ? OpenMode::kCreate : OpenMode::kReadWrite);
   job.status = file.ok() ? (*file)->WriteAt(job.offset, bytes) : file.status();
 }

@@ -55,11 +55,14 @@ class ColdStore final : public ColdSource {
   // Waits for the helpers. No stream may refer to an extent any more.
   ~ColdStore() override;
 
-  // Makes the directory and looks at what is in it: extents of these files can be resolved until
-  // RemoveUnused, which removes the files that nobody has referred to by then. Both wait for the
-  // disk: for the start.
+  // Looks at what is in the directory (which is made when it is needed): extents of these files can
+  // be resolved until RemoveUnused, which removes the files that nobody has referred to by then.
+  // Both wait for the disk: for the start.
   Status Open();
   Status RemoveUnused();
+  // While the start reads a journal, after each of its frames: the same as EndTurn, but waits for
+  // the writer if it is far behind.
+  void KeepUp(int64_t steady_ms);
 
   // --- For the broker ---
 

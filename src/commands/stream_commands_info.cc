@@ -31,8 +31,6 @@ void WriteEntryOrNull(ReplyWriter& reply, std::string_view name, const EntryCurs
 
 // What both forms of XINFO STREAM begin with: 13 pairs.
 constexpr size_t kCommonPairs = 13;
-// And what both end with: what only this server has.
-constexpr size_t kOwnPairs = 4;
 void WriteCommon(ReplyWriter& reply, const Stream& stream, const DataOptions& options) {
   WriteNumber(reply, "length", stream.length());
   // Redis keeps its blocks in a tree with a leaf for each. Here they are a list: the smallest such
@@ -53,6 +51,8 @@ void WriteCommon(ReplyWriter& reply, const Stream& stream, const DataOptions& op
   WriteNumber(reply, "iids-duplicates", memory.iids_duplicates());
 }
 
+// What both end with: what only this server has.
+constexpr size_t kOwnPairs = 8;
 void WriteOwn(ReplyWriter& reply, const Stream& stream) {
   const Retention& keep = stream.retention();
   WriteNumber(reply, "retention-ms", keep.ms);
@@ -60,6 +60,11 @@ void WriteOwn(ReplyWriter& reply, const Stream& stream) {
   WriteNumber(reply, "retention-entries", keep.entries);
   reply.Bulk("on-ack");
   reply.Bulk(keep.delete_on_ack ? "delete" : "keep");
+  // Entries in memory and on the disk, and bytes of the blocks that hold them.
+  WriteNumber(reply, "hot-entries", stream.hot_entries());
+  WriteNumber(reply, "hot-bytes", stream.hot_bytes());
+  WriteNumber(reply, "cold-entries", stream.cold_entries());
+  WriteNumber(reply, "cold-bytes", stream.cold_bytes());
 }
 
 void WriteShort(ReplyWriter& reply, const Stream& stream, const DataOptions& options) {

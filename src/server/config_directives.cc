@@ -19,6 +19,9 @@ constexpr int64_t kMegabyte = 1024 * 1024;
 constexpr std::string_view kLogLevels[] = {"debug", "verbose", "notice", "warning"};
 constexpr std::string_view kFsyncPolicies[] = {"always", "everysec", "no"};  // as in SyncPolicy
 
+// In the order of cold::Codec.
+constexpr std::string_view kColdCodecs[] = {"none", "lz4", "zstd"};
+
 constexpr auto kAnyTime = Directive::kAnyTime;
 constexpr auto kAtStart = Directive::kAtStart;
 
@@ -105,6 +108,12 @@ constexpr Directive kDirectives[] = {
      .least = 0,
      .most = kMaxStreamBlock,
      .why = "Bytes of a block of a stream; 0 for the most there can be, 16384."},
+    Size<&ColdSettings::stream_memory>(
+        "stream-memory", kAnyTime, 0, kMax64,
+        "Memory of streams above which their oldest entries go to files in streams/; 0 for no "
+        "bound."),
+    Choice<&ColdSettings::compression>("cold-compression", kAnyTime, kColdCodecs,
+                                       "How these files are packed: lz4, zstd, none."),
     Integer<&DataOptions::stream_idmp_duration_s>(
         "stream-idmp-duration", kAnyTime, 1, 86400,
         "Seconds for which XADD IDMP knows a repeated message; XCFGSET changes it for one stream."),

@@ -28,7 +28,7 @@ Result<int64_t> ReadSize(const Directive& directive, const std::string& word);
 // The place of the word among the directive's choices.
 Result<size_t> ReadChoice(const Directive& directive, const std::string& word);
 
-// --- Values that are one member of Settings, DataOptions or ServerOptions ---
+// --- Values that are one member of Settings and what is in them, or of ServerOptions ---
 
 template <class Owner, class T>
 Owner OwnerOf(T Owner::*);
@@ -40,6 +40,8 @@ auto& Field(Values& values) {
     return values.settings.*kMember;
   } else if constexpr (std::is_same_v<Owner, DataOptions>) {
     return values.settings.data.*kMember;
+  } else if constexpr (std::is_same_v<Owner, ColdSettings>) {
+    return values.settings.cold.*kMember;
   } else {
     return values.options.*kMember;
   }

@@ -102,6 +102,22 @@ void AddClients(ServerHost& host, Fields fields) {
   fields.Add("total_blocking_keys", broker.waiters().keys());
 }
 
+// Streams in memory and on the disk.
+void AddCold(Broker& broker, Fields fields) {
+  const HotStreams& streams = broker.keyspace().hot_streams();
+  const ColdStats stats = broker.cold() == nullptr ? ColdStats() : broker.cold()->stats();
+  fields.Add("stream_hot_bytes", streams.bytes());
+  fields.Add("cold_entries", streams.cold_entries());
+  fields.Add("cold_bytes", streams.cold_bytes());
+  fields.Add("cold_files", stats.files);
+  fields.Add("cold_files_bytes", stats.files_bytes);
+  fields.Add("cold_cache_bytes", stats.cache_bytes);
+  fields.Add("cold_reads", stats.reads);
+  fields.Add("cold_read_ahead_hits", stats.ahead_hits);
+  fields.Add("cold_blocking_reads", stats.blocking_reads);
+  fields.Add("cold_waiting_clients", broker.parked_clients());
+}
+
 void AddMemory(ServerHost& host, Fields fields) {
   const MemoryReport report = ReportMemory(host);
   const AllocatorStats& allocator = report.allocator;
@@ -132,6 +148,7 @@ void AddMemory(ServerHost& host, Fields fields) {
   fields.Add("mem_fragmentation_bytes", DifferenceOf(report.resident, report.used));
   fields.Add("mem_clients_normal", report.clients);
   fields.Add("mem_allocator", AllocatorName());
+  AddCold(host.broker(), fields);
 }
 
 // Redis's append only file is a journal to those who ask for it by its fields.

@@ -60,6 +60,10 @@ Server::~Server() {
   network_.reset();
   saver_.reset();
   broker_.reset();
+  // Streams may have entries in the storage.
+  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
+    keyspace_.Flush(db);
+  }
   storage_.reset();
 }
 
@@ -68,10 +72,12 @@ Status Server::Start() {
   if (chdir(options.dir.c_str()) != 0) {
     return Status::SystemError(fmt::format("cannot work in the directory {}", options.dir), errno);
   }
-  if (Status opened = storage_->Open(options, keyspace_); !opened.ok()) return opened;
+  if (Status opened = storage_->Open(options, config_.settings().cold, keyspace_); !opened.ok())
+    return opened;
   broker_->KeepIn(storage_->journal());
   saver_ = std::make_unique<Saver>(storage_->snapshotter(), *broker_, config_.options(),
                                    SystemClock(), storage_->found());
+  broker_->UseCold(storage_->cold());
   const uint32_t wanted = config_.settings().maxclients;
   if (const uint32_t room = RaiseFileLimit(wanted); room < wanted) {
     LogWarning(
@@ -172,7 +178,7 @@ void Server::Turn() {
   if (saver_->Turn()) storage_->Wake();
   if (stopping_) {
     End();
-    if (network_->empty()) return loop_->Stop();
+    if (network_->empty() && disposing_ == 0) return loop_->Stop();
   }
   ArmTimer();
 }
@@ -227,7 +233,8 @@ void Server::Submit(std::function<void()> work, std::function<void()> done) {
 
 void Server::Dispose(std::unique_ptr<Object> value) {
   Object* object = value.release();
-  loop_->Submit([object] { delete object; }, nullptr);
+  disposing_++;
+  loop_->Submit([object] { delete object; }, [this] { disposing_--; });
 }
 
 void Server::RequestShutdown(std::string_view reason, EndSave save) {

@@ -60,6 +60,7 @@ class Server final : public ServerHost, private Disposer {
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;
   int64_t timer_at_ms_ = -1;  // steady milliseconds at which timer_ fires; -1: it is not set
+  int disposing_ = 0;         // values that are being freed
   bool stopping_ = false;
   EndSave end_save_ = EndSave::kNothing;
   bool ended_ = false;  // nothing that was answered waits for the disk

@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char* kJournalDirectory = "journal";
 constexpr const char* kSnapshotDirectory = "snapshots";
+constexpr const char* kColdDirectory = "streams";
 constexpr int64_t kTellEveryMicros = 2'000'000;
 
 }  // namespace
@@ -28,11 +29,15 @@ Storage::Storage(Loop& loop) {
     log_thread_->Deliver();
     helper_->Deliver();
     snapshot_thread_->Deliver();
+    cold_writer_->Deliver();
+    cold_reader_->Deliver();
   });
   const auto wake = [wakeup = wakeup_.get()] { wakeup->Signal(); };
   log_thread_ = std::make_unique<ThreadWorker>(wake);
   helper_ = std::make_unique<ThreadWorker>(wake);
   snapshot_thread_ = std::make_unique<ThreadWorker>(wake, ThreadWorker::Haste::kBackground);
+  cold_writer_ = std::make_unique<ThreadWorker>(wake);
+  cold_reader_ = std::make_unique<ThreadWorker>(wake);
 }
 
 // The threads end before what they signal, and what they have not delivered finds nobody.
@@ -40,17 +45,25 @@ Storage::~Storage() {
   snapshotter_.reset();
   journal_.reset();
   snapshot_thread_.reset();
+  cold_.reset();
+  cold_reader_.reset();
+  cold_writer_.reset();
   log_thread_.reset();
   helper_.reset();
 }
 
-Status Storage::Open(const ServerOptions& options, Keyspace& keyspace) {
+Status Storage::Open(const ServerOptions& options, const ColdSettings& cold, Keyspace& keyspace) {
   auto lock = SystemDisk().Lock(options.dir);
   if (!lock.ok()) return lock.status();
   lock_ = std::move(*lock);
+  cold_ = std::make_unique<ColdStore>(SystemDisk(), kColdDirectory, *cold_writer_, *cold_reader_,
+                                      keyspace.hot_streams(), cold);
+  if (Status opened = cold_->Open(); !opened.ok()) return opened;
   if (Status loaded = LoadSnapshot(keyspace); !loaded.ok()) return loaded;
   const Status read = options.journal ? OpenJournal(options, keyspace) : ReadJournal(keyspace);
   if (!read.ok()) return read;
+  // What the snapshot does not name was read from the journal again.
+  if (Status removed = cold_->RemoveUnused(); !removed.ok()) return removed;
   const uint32_t now_s = static_cast<uint32_t>(SystemClock().UnixMicros() / 1'000'000);
   for (uint32_t db = 0; db < keyspace.databases(); db++) {
     keyspace.table(db).ForEach([now_s](const Entry* entry) { entry->NoteAccess(now_s); });
@@ -120,14 +133,20 @@ Status Storage::OpenJournal(const ServerOptions& options, Keyspace& keyspace) {
 
 Status Storage::Replay(const journal::Frame& frame, Keyspace& keyspace) {
   Status status;
-  const bool whole = Batch::ForEach(frame.payload, [&](std::string_view record) {
-    if (status.ok()) status = runnel::Replay(record, keyspace);
-  });
+  bool whole = false;
+  try {
+    whole = Batch::ForEach(frame.payload, [&](std::string_view record) {
+      if (status.ok()) status = runnel::Replay(record, keyspace);
+    });
+  } catch (const ColdFailure& failure) {
+    return Status::Error(failure.message);
+  }
   if (!whole) status = Status::Error("its records do not fill it");
   if (!status.ok()) {
     return Status::Error(
         fmt::format("the frame at position {} of the journal: {}", frame.base, status.message()));
   }
+  cold_->KeepUp(SystemClock().SteadyMicros() / 1000);
   if (IsTimeToTell()) LogNotice("Reading the journal: at position {}", frame.base);
   return {};
 }

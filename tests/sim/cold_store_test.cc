@@ -53,7 +53,10 @@ class ColdStoreTest : public testing::Test {
     }
     return numbers;
   }
-  std::vector<std::string> Files() { return *world_.disk.List("streams"); }
+  std::vector<std::string> Files() {
+    const auto names = world_.disk.List("streams");
+    return names.ok() ? *names : std::vector<std::string>();
+  }
   ColdExtents Extents() const {
     ColdExtents extents;
     stream_->ForEachExtent([&](const Ref<ColdExtent>& extent) { extents.push_back(extent); });
