@@ -57,7 +57,7 @@ class ColdStore final : public ColdSource {
 
   // Looks at what is in the directory (which is made when it is needed): extents of these files can
   // be resolved until RemoveUnused, which removes the files that nobody has referred to by then.
-  // Both wait for the disk: for the start.
+  // Nothing is written before that. Both wait for the disk: for the start.
   Status Open();
   Status RemoveUnused();
   // While the start reads a journal, after each of its frames: the same as EndTurn, but waits for

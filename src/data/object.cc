@@ -11,7 +11,7 @@ namespace {
 constexpr ObjectKind kKinds[] = {
     {ObjectType::kString, "string", StringObject::Load},
     {ObjectType::kList, "list", List::Load},
-    {ObjectType::kStream, "stream", Stream::Load},
+    {ObjectType::kStream, "stream", Stream::Load, Stream::LoadWithRuns},
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/coding.h"
+#include "data/cold.h"
 
 namespace runnel {
 
@@ -51,6 +52,11 @@ class Object {
     Encoder encoder(out);
     Encode(&encoder);
   }
+  // The same, but where entries lie on the disk it only says where: their files are part of what is
+  // written so. ObjectKind::load_stored reads it.
+  virtual void EncodeStored(Encoder* out) const { Encode(out); }
+  // Adds the extents that EncodeStored names. If it adds none, Encode and EncodeStored are one.
+  virtual void AddExtents(ColdExtents*) const {}
   // Fetches what lies on the disk and Encode would read there. May throw as looking at it may.
   virtual void FetchAll() const {}
   // The value belongs to a key of the keyspace that counts its streams in `hot`, or, with nullptr,
@@ -70,6 +76,9 @@ struct ObjectKind {
   // Reads what Encode wrote, up to the input's end or not that far. Returns nullptr if the bytes
   // are no such payload; never crashes, and allocates no more than a small multiple of the input.
   std::unique_ptr<Object> (*load)(Decoder* in);
+  // The same for what EncodeStored wrote; nullptr also if `source` does not have what it names.
+  // Null for a type that is never on the disk.
+  std::unique_ptr<Object> (*load_stored)(Decoder* in, ColdSource& source) = nullptr;
 
   // The same for a payload that is to be read whole.
   std::unique_ptr<Object> Load(Decoder* in) const {

@@ -321,7 +321,11 @@ void Stream::Encode(Encoder* out) const {
   WriteTail(out);
 }
 
-void Stream::EncodeWithRuns(Encoder* out) const {
+void Stream::AddExtents(ColdExtents* extents) const {
+  log_.ForEachExtent([&](const Ref<ColdExtent>& extent) { extents->push_back(extent); });
+}
+
+void Stream::EncodeStored(Encoder* out) const {
   WriteHead(out);
   log_.SerializeWithRuns(out);
   WriteTail(out);

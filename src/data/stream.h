@@ -190,14 +190,10 @@ class Stream final : public Object {
   void FetchAll() const override { RequireOldest(length()); }
   void Attach(HotStreams* hot) override { log_.Attach(hot); }
   bool needs_upkeep() const override { return retention().bounded(); }
-  // The same as Encode and Load, but of what is on the disk only where it is there (see
-  // EntryLog::SerializeWithRuns).
-  void EncodeWithRuns(Encoder* out) const;
+  // See EntryLog::SerializeWithRuns.
+  void EncodeStored(Encoder* out) const override;
+  void AddExtents(ColdExtents* extents) const override;
   static std::unique_ptr<Object> LoadWithRuns(Decoder* in, ColdSource& source);
-  template <class Visit>
-  void ForEachExtent(Visit visit) const {
-    log_.ForEachExtent(visit);
-  }
 
  private:
   bool IsPending(StreamId id) const;

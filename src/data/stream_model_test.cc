@@ -511,7 +511,7 @@ void RunMachine(uint64_t seed, int steps, FakeColdSource* cold = nullptr) {
     } else if (cold && step % 7500 == 0) {
       std::string with_runs;
       Encoder encoder(&with_runs);
-      machine.stream().EncodeWithRuns(&encoder);
+      machine.stream().EncodeStored(&encoder);
       Decoder in(with_runs);
       left_behind = machine.Replace(AsStream(Stream::LoadWithRuns(&in, *cold)));
       ASSERT_TRUE(in.done());

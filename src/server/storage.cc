@@ -22,6 +22,27 @@ constexpr const char* kSnapshotDirectory = "snapshots";
 constexpr const char* kColdDirectory = "streams";
 constexpr int64_t kTellEveryMicros = 2'000'000;
 
+// The cold store as snapshots see it.
+class ColdEntries final : public snapshot::StoredEntries {
+ public:
+  ColdEntries(ColdStore* store, ThreadWorker* writer) : store_(store), writer_(writer) {}
+
+  void Note(const ColdExtents& extents) override { ColdStore::AddFiles(extents, &files_); }
+  void Sync(std::function<void(const Status&)> done) override {
+    store_->Sync(files_, std::move(done));
+  }
+  void Drain() override { writer_->Drain(); }
+  void End(bool durable) override {
+    ColdStore::Files files = std::exchange(files_, {});
+    if (durable) store_->PinForSnapshot(std::move(files));
+  }
+
+ private:
+  ColdStore* const store_;
+  ThreadWorker* const writer_;
+  ColdStore::Files files_;
+};
+
 }  // namespace
 
 Storage::Storage(Loop& loop) {
@@ -45,6 +66,7 @@ Storage::~Storage() {
   snapshotter_.reset();
   journal_.reset();
   snapshot_thread_.reset();
+  stored_.reset();
   cold_.reset();
   cold_reader_.reset();
   cold_writer_.reset();
@@ -59,17 +81,18 @@ Status Storage::Open(const ServerOptions& options, const ColdSettings& cold, Key
   cold_ = std::make_unique<ColdStore>(SystemDisk(), kColdDirectory, *cold_writer_, *cold_reader_,
                                       keyspace.hot_streams(), cold);
   if (Status opened = cold_->Open(); !opened.ok()) return opened;
+  stored_ = std::make_unique<ColdEntries>(cold_.get(), cold_writer_.get());
   if (Status loaded = LoadSnapshot(keyspace); !loaded.ok()) return loaded;
+  // What the snapshot does not name is read from the journal again.
+  if (Status removed = cold_->RemoveUnused(); !removed.ok()) return removed;
   const Status read = options.journal ? OpenJournal(options, keyspace) : ReadJournal(keyspace);
   if (!read.ok()) return read;
-  // What the snapshot does not name was read from the journal again.
-  if (Status removed = cold_->RemoveUnused(); !removed.ok()) return removed;
   const uint32_t now_s = static_cast<uint32_t>(SystemClock().UnixMicros() / 1'000'000);
   for (uint32_t db = 0; db < keyspace.databases(); db++) {
     keyspace.table(db).ForEach([now_s](const Entry* entry) { entry->NoteAccess(now_s); });
   }
-  snapshotter_ = std::make_unique<snapshot::Snapshotter>(&SystemDisk(), snapshot_thread_.get(),
-                                                         &keyspace, kSnapshotDirectory);
+  snapshotter_ = std::make_unique<snapshot::Snapshotter>(
+      &SystemDisk(), snapshot_thread_.get(), &keyspace, kSnapshotDirectory, stored_.get());
   return {};
 }
 
@@ -85,12 +108,23 @@ Status Storage::LoadSnapshot(Keyspace& keyspace) {
 
   const int64_t begin_us = told_us_ = SystemClock().SteadyMicros();
   const auto loaded = snapshot::LoadNewest(
-      disk, kSnapshotDirectory, journal_first, &keyspace, [&](uint64_t bytes, uint64_t total) {
+      disk, kSnapshotDirectory, journal_first, &keyspace,
+      [&](uint64_t bytes, uint64_t total) {
         if (IsTimeToTell()) LogNotice("Loading the snapshot: {} of {} bytes", bytes, total);
-      });
+      },
+      cold_.get());
   if (!loaded.ok()) return loaded.status();
   found_.snapshot_position = journal_first.value_or(0);
   if (!loaded->has_value()) return {};
+  // What it names stays, whatever the journal says of it.
+  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+    keyspace.table(db).ForEach([this](const Entry* entry) {
+      ColdExtents extents;
+      entry->value().AddExtents(&extents);
+      if (!extents.empty()) stored_->Note(extents);
+    });
+  }
+  stored_->End(true);
   const snapshot::Loaded& snapshot = **loaded;
   found_.position = found_.snapshot_position = snapshot.info.position;
   found_.epoch = snapshot.info.epoch;

@@ -69,6 +69,7 @@ class Storage {
   std::unique_ptr<ThreadWorker> cold_writer_;
   std::unique_ptr<ThreadWorker> cold_reader_;
   std::unique_ptr<ColdStore> cold_;
+  std::unique_ptr<snapshot::StoredEntries> stored_;  // of cold_, for the snapshotter
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<snapshot::Snapshotter> snapshotter_;
   FoundState found_;

@@ -51,6 +51,10 @@ struct SectionHeader {
   uint64_t checksum = 0;
 };
 
+// What is said of a key beside its name and value, as bits.
+inline constexpr uint8_t kExpires = 1;     // its expiry follows
+inline constexpr uint8_t kNamesFiles = 2;  // its value is Object::EncodeStored's
+
 // Each appends its bytes. `seed` is what EncodeHeader returned: it makes the checksums of sections
 // and footer this file's own, so that a block of another snapshot in their place is found.
 uint64_t EncodeHeader(const SnapshotInfo& info, std::string* out);

@@ -93,8 +93,13 @@ class Pieces : public DecoderSource {
 
 class Loader {
  public:
-  Loader(SectionReader* reader, Keyspace* keyspace, const LoadProgress& progress)
-      : reader_(reader), keyspace_(keyspace), progress_(progress), pieces_(reader) {}
+  Loader(SectionReader* reader, Keyspace* keyspace, const LoadProgress& progress,
+         ColdSource* stored)
+      : reader_(reader),
+        keyspace_(keyspace),
+        progress_(progress),
+        stored_(stored),
+        pieces_(reader) {}
 
   Status Run() {
     if (reader_->info().databases > keyspace_->databases()) {
@@ -113,7 +118,8 @@ class Loader {
       }
       if (!LoadKey()) {
         if (!pieces_.status().ok()) return pieces_.status();
-        return reader_->DamagedAt(offset, "a key in this section is damaged");
+        return reader_->DamagedAt(
+            offset, "a key in this section is damaged, or a file is missing that it names");
       }
       keys_++;
     }
@@ -131,23 +137,32 @@ class Loader {
     Decoder in = pieces_.whole() ? Decoder(pieces_.first()) : Decoder(pieces_.first(), &pieces_);
     const uint64_t db = in.Varint();
     const auto type = static_cast<ObjectType>(in.Byte());
-    const uint8_t expires = in.Byte();
-    const int64_t expire_at_ms = expires != 0 ? in.Signed() : kNoExpiry;
+    const uint8_t flags = in.Byte();
+    const int64_t expire_at_ms = (flags & kExpires) != 0 ? in.Signed() : kNoExpiry;
     name_.assign(in.Bytes());
     const ObjectKind* kind = FindObjectKind(type);
-    if (!in.ok() || db >= reader_->info().databases || expires > 1 || kind == nullptr) return false;
+    if (!in.ok() || db >= reader_->info().databases || kind == nullptr) return false;
+    if ((flags & ~(kExpires | kNamesFiles)) != 0) return false;
     const KeyRef key(static_cast<uint32_t>(db), name_);
     if (keyspace_->Find(key) != nullptr) return false;
-    std::unique_ptr<Object> value = kind->Load(&in);
+    std::unique_ptr<Object> value =
+        (flags & kNamesFiles) != 0 ? LoadStored(*kind, &in) : kind->Load(&in);
     if (value == nullptr) return false;
     keyspace_->Put(key, std::move(value));
     if (expire_at_ms != kNoExpiry) keyspace_->SetExpiry(key, expire_at_ms);
     return true;
   }
 
+  std::unique_ptr<Object> LoadStored(const ObjectKind& kind, Decoder* in) {
+    if (stored_ == nullptr || kind.load_stored == nullptr) return nullptr;
+    std::unique_ptr<Object> value = kind.load_stored(in, *stored_);
+    return value != nullptr && in->ok() && in->done() ? std::move(value) : nullptr;
+  }
+
   SectionReader* const reader_;
   Keyspace* const keyspace_;
   const LoadProgress& progress_;
+  ColdSource* const stored_;
   Pieces pieces_;
   std::string name_;
   uint64_t keys_ = 0;
@@ -163,10 +178,10 @@ void Clear(Keyspace* keyspace) {
 }  // namespace
 
 Result<Loaded> LoadSnapshot(Disk& disk, const std::string& path, Keyspace* keyspace,
-                            const LoadProgress& progress) {
+                            const LoadProgress& progress, ColdSource* stored) {
   auto reader = SectionReader::Open(disk, path);
   if (!reader.ok()) return reader.status();
-  if (Status status = Loader(reader->get(), keyspace, progress).Run(); !status.ok()) {
+  if (Status status = Loader(reader->get(), keyspace, progress, stored).Run(); !status.ok()) {
     Clear(keyspace);
     return status;
   }
@@ -175,7 +190,7 @@ Result<Loaded> LoadSnapshot(Disk& disk, const std::string& path, Keyspace* keysp
 
 Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& directory,
                                          std::optional<Position> journal_first, Keyspace* keyspace,
-                                         const LoadProgress& progress) {
+                                         const LoadProgress& progress, ColdSource* stored) {
   const auto positions = ListSnapshots(disk, directory);
   if (!positions.ok()) return positions.status();
   Status failure;
@@ -185,7 +200,8 @@ Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& director
       LogWarning("{}; trying the snapshot before it, {}", failure.message(),
                  SnapshotName(position));
     }
-    const auto loaded = LoadSnapshot(disk, SnapshotPath(directory, position), keyspace, progress);
+    const auto loaded =
+        LoadSnapshot(disk, SnapshotPath(directory, position), keyspace, progress, stored);
     if (loaded.ok() && loaded->info.position == position) return std::optional<Loaded>(*loaded);
     Status why = loaded.status();
     if (loaded.ok()) {

@@ -22,9 +22,10 @@ using LoadProgress = std::function<void(uint64_t loaded_bytes, uint64_t total_by
 // Reads the snapshot into the keyspace, which is empty. Blocks; takes a few MiB beside what the
 // keyspace takes. Fails if the disk does, or naming the file and the offset if the snapshot is
 // damaged, newer than this server or made with more databases than the keyspace has; then the
-// keyspace is empty again.
+// keyspace is empty again. `stored` has the entries that it only names; without it, there may be
+// none.
 Result<Loaded> LoadSnapshot(Disk& disk, const std::string& path, Keyspace* keyspace,
-                            const LoadProgress& progress);
+                            const LoadProgress& progress, ColdSource* stored = nullptr);
 
 // Loads the newest snapshot of the directory; nothing if there is none. If it cannot be loaded, an
 // older one will do as long as `journal_first` (the first position that the journal has; nothing
@@ -33,6 +34,7 @@ Result<Loaded> LoadSnapshot(Disk& disk, const std::string& path, Keyspace* keysp
 // acknowledged.
 Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& directory,
                                          std::optional<Position> journal_first, Keyspace* keyspace,
-                                         const LoadProgress& progress);
+                                         const LoadProgress& progress,
+                                         ColdSource* stored = nullptr);
 
 }  // namespace runnel::snapshot

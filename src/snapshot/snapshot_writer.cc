@@ -68,10 +68,13 @@ void SnapshotWriter::Add(uint32_t db, std::string_view name, int64_t expire_at_m
   Encoder encoder(&gathered_, this);
   encoder.Varint(db);
   encoder.Byte(static_cast<uint8_t>(value.type()));
-  encoder.Byte(expire_at_ms != kNoExpiry ? 1 : 0);
+  ColdExtents extents;
+  value.AddExtents(&extents);
+  encoder.Byte(static_cast<uint8_t>((expire_at_ms != kNoExpiry ? kExpires : 0) |
+                                    (extents.empty() ? 0 : kNamesFiles)));
   if (expire_at_ms != kNoExpiry) encoder.Signed(expire_at_ms);
   encoder.Bytes(name);
-  value.Encode(&encoder);
+  extents.empty() ? value.Encode(&encoder) : value.EncodeStored(&encoder);
   if (gathered_.size() > kMaxPieceBytes) {
     Take(gathered_);
     gathered_.clear();

@@ -31,8 +31,13 @@ struct Snapshotter::Run {
   std::atomic<uint64_t> written_bytes{0};
 };
 
-Snapshotter::Snapshotter(Disk* disk, Worker* worker, Keyspace* keyspace, std::string directory)
-    : disk_(disk), worker_(worker), keyspace_(keyspace), directory_(std::move(directory)) {}
+Snapshotter::Snapshotter(Disk* disk, Worker* worker, Keyspace* keyspace, std::string directory,
+                         StoredEntries* stored)
+    : disk_(disk),
+      worker_(worker),
+      keyspace_(keyspace),
+      directory_(std::move(directory)),
+      stored_(stored) {}
 
 Snapshotter::~Snapshotter() {
   *alive_ = false;
@@ -57,6 +62,11 @@ void Snapshotter::Begin(SnapshotInfo info, Done done) {
 void Snapshotter::Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
                        std::unique_ptr<Object> value) {
   captured_++;
+  if (stored_ != nullptr) {
+    ColdExtents extents;
+    value->AddExtents(&extents);
+    if (!extents.empty()) stored_->Note(extents);
+  }
   batch_.bytes += sizeof(Key) + name.size() + value->MemoryBytes(kSamples);
   batch_.keys.push_back({db, expire_at_ms, std::string(name), std::move(value)});
   if (batch_.keys.size() >= kBatchKeys || batch_.bytes >= kBatchBytes) HandOver();
@@ -66,7 +76,7 @@ bool Snapshotter::Step(size_t effort) {
   if (!keyspace_->capturing() || run_ == nullptr) return false;
   const bool ended = waiting_bytes_ < kMaxWaitingBytes && keyspace_->CaptureSome(effort);
   HandOver();
-  if (ended) HandOverLast();
+  if (ended) End();
   return !ended && waiting_bytes_ < kMaxWaitingBytes;
 }
 
@@ -92,6 +102,18 @@ void Snapshotter::HandOver() {
       [this, job, alive = alive_] {
         if (*alive) OnWritten(job->batch.bytes, job->status);
       });
+}
+
+// All is captured. What the snapshot names must be on the disk before the snapshot is.
+void Snapshotter::End() {
+  if (stored_ == nullptr) return HandOverLast();
+  syncing_ = true;
+  stored_->Sync([this, alive = alive_](const Status& status) {
+    if (!*alive) return;
+    syncing_ = false;
+    if (!status.ok()) Abort(status.message());
+    if (!ending_) HandOverLast();
+  });
 }
 
 // The worker's last job: the end of the snapshot, good or bad.
@@ -128,6 +150,7 @@ void Snapshotter::OnFinished(const Status& status, const SnapshotTotals& totals)
   run_.reset();
   ending_ = false;
   ASSERT(waiting_bytes_ == 0);
+  if (stored_ != nullptr) stored_->End(status.ok());
   // `done` may begin the next one.
   std::exchange(done_, nullptr)(status, totals);
 }
@@ -138,12 +161,14 @@ void Snapshotter::Abort(const std::string& why) {
   run_->why = why;
   run_->aborted = true;
   HandOver();
-  if (!ending_) HandOverLast();
+  if (!ending_ && !syncing_) HandOverLast();
 }
 
 void Snapshotter::RunToEnd() {
   while (busy()) {
-    if (!Step(std::numeric_limits<size_t>::max())) worker_->Drain();
+    if (Step(std::numeric_limits<size_t>::max())) continue;
+    if (syncing_) stored_->Drain();
+    worker_->Drain();
   }
 }
 

@@ -15,6 +15,22 @@
 
 namespace runnel::snapshot {
 
+// The files of entries that a snapshot names instead of holding the entries (Object::EncodeStored).
+// For the loop's thread.
+class StoredEntries {
+ public:
+  virtual ~StoredEntries() = default;
+  // The snapshot that is being taken names these extents: their files stay until it ends.
+  virtual void Note(const ColdExtents& extents) = 0;
+  // Calls `done` later, when what was noted would survive a power cut, or why it would not.
+  virtual void Sync(std::function<void(const Status&)> done) = 0;
+  // Has Sync come to its end. Blocks.
+  virtual void Drain() = 0;
+  // The snapshot has ended. If it is durable, what it names stays for its sake from now on, and no
+  // more for that of the one before.
+  virtual void End(bool durable) = 0;
+};
+
 // Takes snapshots of a keyspace that goes on changing, without a pause and without a second
 // process. The loop walks over the keys in small steps and captures their values as clones, which
 // share what is sealed; a value that is about to change before the walk reached it is captured
@@ -30,9 +46,11 @@ class Snapshotter : private KeyspaceCapture {
   // because it changes does not wait, but shares its blocks.)
   static constexpr size_t kMaxWaitingBytes = size_t{8} << 20;
 
-  // All outlive the snapshotter. The worker should have nothing else to do that is urgent: a
-  // snapshot takes it for as long as the disk takes.
-  Snapshotter(Disk* disk, Worker* worker, Keyspace* keyspace, std::string directory);
+  // All outlive the snapshotter; `stored` may be null if no value is ever on the disk. The worker
+  // should have nothing else to do that is urgent: a snapshot takes it for as long as the disk
+  // takes.
+  Snapshotter(Disk* disk, Worker* worker, Keyspace* keyspace, std::string directory,
+              StoredEntries* stored = nullptr);
   // Gives up a snapshot that is being taken; its Done is not called. What the worker still has to
   // do for it does not need the snapshotter.
   ~Snapshotter() override;
@@ -83,6 +101,7 @@ class Snapshotter : private KeyspaceCapture {
   void Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
             std::unique_ptr<Object> value) override;
   void HandOver();
+  void End();
   void HandOverLast();
   void OnWritten(size_t bytes, const Status& status);
   void OnFinished(const Status& status, const SnapshotTotals& totals);
@@ -91,11 +110,13 @@ class Snapshotter : private KeyspaceCapture {
   Worker* const worker_;
   Keyspace* const keyspace_;
   const std::string directory_;
+  StoredEntries* const stored_;
 
   std::shared_ptr<Run> run_;  // null when not busy
   Done done_;
   Batch batch_;
   size_t waiting_bytes_ = 0;  // that the worker has not written yet
+  bool syncing_ = false;      // all is captured; what it names is being synced
   bool ending_ = false;       // the worker has been told that no more comes
   uint64_t keys_ = 0;
   uint64_t captured_ = 0;

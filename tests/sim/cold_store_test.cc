@@ -59,7 +59,7 @@ class ColdStoreTest : public testing::Test {
   }
   ColdExtents Extents() const {
     ColdExtents extents;
-    stream_->ForEachExtent([&](const Ref<ColdExtent>& extent) { extents.push_back(extent); });
+    stream_->AddExtents(&extents);
     return extents;
   }
   std::string FailureOf(const Stream& stream) {
@@ -279,7 +279,7 @@ TEST_F(ColdStoreTest, WhatASnapshotNamesIsThereAfterAPowerCut) {
   stream_->DropOldest(57);
   std::string payload;
   Encoder encoder(&payload);
-  stream_->EncodeWithRuns(&encoder);
+  stream_->EncodeStored(&encoder);
   EXPECT_LT(payload.size(), 60'000u);
   ColdStore::Files files;
   ColdStore::AddFiles(Extents(), &files);
