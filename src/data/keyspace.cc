@@ -97,6 +97,8 @@ Entry* Keyspace::Detach(const KeyRef& key) {
 
 void Keyspace::Retire(const Database& database, Entry* entry, int64_t expire_at_ms,
                       std::unique_ptr<Object> value) {
+  // Whoever gets it may look at it and free it on another thread.
+  if (value->type() == ObjectType::kStream) value->Attach(nullptr);
   if (capture_ != nullptr && entry->capture_ != captures_) {
     entry->capture_ = captures_;
     capture_->Take(database.captured_as, entry->name(), expire_at_ms, std::move(value));
@@ -108,7 +110,6 @@ void Keyspace::Retire(const Database& database, Entry* entry, int64_t expire_at_
 void Keyspace::Discard(std::unique_ptr<Object> value) {
   // Freeing an allocation takes some ten nanoseconds; a thousand of them are not yet felt.
   constexpr size_t kFreeInPlace = 1000;
-  if (value->type() == ObjectType::kStream) value->Attach(nullptr);
   if (disposer_ != nullptr && value->FreeEffort() > kFreeInPlace)
     disposer_->Dispose(std::move(value));
 }

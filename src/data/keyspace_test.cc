@@ -1,6 +1,7 @@
 #include "data/keyspace.h"
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <random>
 #include <set>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "data/list.h"
+#include "data/stream.h"
 #include "data/string_object.h"
 #include "data/testing.h"
 #include "gmock/gmock.h"
@@ -269,6 +271,30 @@ TEST(KeyspaceCapture, DatabasesKeepTheirNumbersAndAFlushHandsItsValuesOver) {
   keyspace.Put(KeyRef(2, "later"), String("two"));
   keyspace.Swap(1, 2);
   EXPECT_TRUE(keyspace.CaptureSome(10'000));
+  EXPECT_EQ(capture.Content(), before);
+}
+
+// What is captured in the moment of its removal is not counted any more, and outlives the keyspace.
+TEST(KeyspaceCapture, AStreamThatIsHandedOverBelongsToTheKeyspaceNoMore) {
+  HeldCapture capture;
+  auto keyspace = std::make_unique<Keyspace>(1);
+  for (const char* name : {"removed", "replaced", "flushed"}) {
+    keyspace->Put(KeyRef(0, name), std::make_unique<Stream>());
+    Stream& stream = keyspace->Mutable<Stream>(KeyRef(0, name));
+    const std::string value(1000, 'v');
+    const std::string_view fields[] = {"f", value};
+    for (uint64_t i = 1; i <= 100; i++) {
+      stream.Append({i, 0}, fields, {});
+    }
+  }
+  EXPECT_GT(keyspace->hot_streams().bytes(), 300'000u);
+  const KeyspaceContent before = ContentOf(*keyspace);
+  keyspace->BeginCapture(&capture);
+  keyspace->Remove(KeyRef(0, "removed"));
+  keyspace->Put(KeyRef(0, "replaced"), String("1"));
+  keyspace->Flush(0);
+  EXPECT_EQ(keyspace->hot_streams().bytes(), 0u);
+  keyspace = nullptr;
   EXPECT_EQ(capture.Content(), before);
 }
 
