@@ -1,7 +1,7 @@
 // What the broker acknowledged is kept, tried with commands of all types: a seeded workload of
-// several clients on a broker whose journal lies on the model disk. The process ends inside any
-// call of the disk, by kill -9 or with the power; then it begins again, several times over. After
-// each start:
+// several clients on a broker whose journal and snapshots lie on the model disk. The process ends
+// inside any call of the disk, by kill -9 or with the power; then it begins again, several times
+// over, with the newest snapshot and the journal behind it. After each start:
 // - the keyspace is what it was at the end of some turn: all of its frames from the first to that
 //   one, nothing twice, nothing by half, no transaction cut in two;
 // - that turn is not before any that a client was told of, as far as the policy of that moment
@@ -16,9 +16,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -28,11 +30,15 @@
 #include "base/text.h"
 #include "broker/families.h"
 #include "broker/testing.h"
-#include "data/testing.h"
 #include "effects/batch.h"
 #include "fmt/format.h"
+#include "journal/segment.h"
+#include "snapshot/files.h"
+#include "snapshot/load.h"
+#include "snapshot/snapshotter.h"
 #include "tests/sim/crash_client.h"
 #include "tests/sim/crash_workload.h"
+#include "tests/sim/logical_content.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/stepped_worker.h"
@@ -139,14 +145,11 @@ class Simulation {
     }
     SetOptions();
     SetClock();
-    auto opened = Journal::Open(&disk_, &log_thread_, &helper_,
-                                {"j", 1500 + random_.Below(3000), Policy(), 0},
-                                [this](const journal::Frame& frame) { return Redo(frame); });
-    if (!opened.ok()) {
-      EXPECT_TRUE(disk_.stopped()) << "recovery stopped: " << opened.status().message();
+    const Status recovered = Recover();
+    if (!recovered.ok()) {
+      EXPECT_TRUE(disk_.stopped()) << "recovery stopped: " << recovered.message();
       return false;
     }
-    journal_ = std::move(*opened);
     Compare();
     if (failed()) return false;
     harness_->broker.KeepIn(journal_.get());
@@ -178,6 +181,30 @@ class Simulation {
     harness_->broker.UpdateTime();
   }
 
+  // The way in which the server starts.
+  Status Recover() {
+    if (Status removed = snapshot::RemoveLeftovers(disk_, "snapshots"); !removed.ok()) {
+      return removed;
+    }
+    const auto segments = journal::ListSegments(disk_, "j");
+    if (!segments.ok() && segments.status().error_number() != ENOENT) return segments.status();
+    std::optional<Position> journal_first;
+    if (segments.ok() && !segments->empty()) journal_first = segments->front().base;
+    const auto loaded = snapshot::LoadNewest(disk_, "snapshots", journal_first, &harness_->keyspace,
+                                             [](uint64_t, uint64_t) {});
+    if (!loaded.ok()) return loaded.status();
+    const Position from = loaded->has_value() ? (*loaded)->info.position : 0;
+    auto opened = Journal::Open(&disk_, &log_thread_, &helper_,
+                                {"j", 1500 + random_.Below(3000), Policy(), from},
+                                [this](const journal::Frame& frame) { return Redo(frame); });
+    if (!opened.ok()) return opened.status();
+    journal_ = std::move(*opened);
+    snapshotter_ = std::make_unique<snapshot::Snapshotter>(&disk_, &snapshot_thread_,
+                                                           &harness_->keyspace, "snapshots");
+    Tell("the snapshot at {} was loaded", from);
+    return {};
+  }
+
   Status Redo(const journal::Frame& frame) {
     Status status;
     EXPECT_TRUE(Batch::ForEach(frame.payload, [&](std::string_view record) {
@@ -192,7 +219,7 @@ class Simulation {
     EXPECT_GE(end, owed_) << "something that was promised is missing";
     const auto expected = states_.find(end);
     ASSERT_TRUE(expected != states_.end()) << "no turn ended at " << end;
-    const KeyspaceContent found = ContentOf(harness_->keyspace);
+    const KeyspaceContent found = sim::LogicalContentOf(harness_->keyspace);
     EXPECT_TRUE(found == expected->second)
         << "the state at " << end << Difference(expected->second, found);
     states_ = {{end, found}};
@@ -221,8 +248,10 @@ class Simulation {
       Turn();
     } else if (dice < 73) {
       log_thread_.Step();
-    } else if (dice < 84) {
+    } else if (dice < 80) {
       helper_.Step();
+    } else if (dice < 84) {
+      snapshot_thread_.Step();
     } else if (dice < 91) {
       LetTimePass(static_cast<int64_t>(random_.Below(150)));
     } else if (dice < 93) {
@@ -234,6 +263,8 @@ class Simulation {
       disk_.FailCalls(disk_.calls() + 1 + random_.Below(10), 1, error);
       Tell("a call will fail: {}", std::strerror(error));
       broken_ = true;
+    } else if (dice < 98) {
+      TakeSnapshot();
     } else {
       Connect(1 + random_.Below(kClients - 1));
     }
@@ -315,6 +346,21 @@ class Simulation {
     Tell("policy {}", static_cast<int>(journal_->sync_policy()));
   }
 
+  // As the server does: at the end of a turn, when the keyspace is what the journal holds.
+  void TakeSnapshot() {
+    if (snapshotter_->busy() || journal_->failed() || !harness_->broker.sealed()) return;
+    const Position position = journal_->appended();
+    Tell("a snapshot begins");
+    snapshotter_->Begin({position, journal_->epoch(), harness_->clock.UnixMicros() / 1000, 0},
+                        [this, position](const Status& status, const snapshot::SnapshotTotals&) {
+                          Tell("the snapshot at {} has ended: {}", position, status.message());
+                          if (!status.ok()) return;
+                          owed_ = std::max(owed_, position);
+                          owed_to_power_ = std::max(owed_to_power_, position);
+                          journal_->RemoveBefore(position);
+                        });
+  }
+
   // Everything has room and the disk does what it was given: nobody waits for it any more.
   void Settle() {
     disk_.set_capacity(disk_.used() + 1'000'000);
@@ -324,6 +370,7 @@ class Simulation {
       LetTimePass(1000);
       helper_.Drain();
       log_thread_.Drain();
+      snapshot_thread_.Drain();
       LetTimePass(0);
     }
     if (disk_.stopped()) return;
@@ -339,16 +386,18 @@ class Simulation {
 
   void Close() {
     clients_.clear();
+    snapshotter_.reset();
     const Status closed = journal_->Close(harness_->clock.SteadyMicros());
-    states_.emplace(journal_->appended(), ContentOf(harness_->keyspace));
+    states_.emplace(journal_->appended(), sim::LogicalContentOf(harness_->keyspace));
     if (closed.ok()) owed_to_power_ = owed_ = journal_->appended();
   }
 
   // --- What must be there after the next start ---
 
   void EndTurn() {
+    if (snapshotter_->busy()) snapshotter_->Step(1 + random_.Below(30));
     const Position end = journal_->appended();
-    KeyspaceContent content = ContentOf(harness_->keyspace);
+    KeyspaceContent content = sim::LogicalContentOf(harness_->keyspace);
     const auto last = std::prev(states_.end());
     if (end != last->first) {
       states_.emplace(end, std::move(content));
@@ -422,10 +471,12 @@ class Simulation {
 
   void Drop() {
     clients_.clear();
+    snapshotter_.reset();
     harness_.reset();
     journal_.reset();
     log_thread_ = {};
     helper_ = {};
+    snapshot_thread_ = {};
   }
 
   Random random_;
@@ -433,8 +484,10 @@ class Simulation {
   sim::CrashWorkload workload_;
   sim::SteppedWorker log_thread_;
   sim::SteppedWorker helper_;
+  sim::SteppedWorker snapshot_thread_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<testing::BrokerHarness> harness_;
+  std::unique_ptr<snapshot::Snapshotter> snapshotter_;
   std::vector<std::unique_ptr<CrashClient>> clients_;
   std::vector<bool> in_transaction_;
   int64_t unix_us_ = testing::ManualClock().unix_us;

@@ -76,8 +76,20 @@ Argv CrashWorkload::DrawClocked() {
       break;
   }
   if (draw_.OneIn(2)) return {"COPY", "t1", "t2", "REPLACE"};
-  if (draw_.OneIn(2)) return {"XCFGSET", ClockedKey(), "IDMP-MAXSIZE", draw_.Pick({"1", "2", "3"})};
-  return {"XCFGSET", ClockedKey(), "IDMP-DURATION", draw_.Pick({"1", "2", "100"})};
+  switch (draw_.Below(6)) {
+    case 0:
+      return {"XCFGSET", ClockedKey(), "IDMP-MAXSIZE", draw_.Pick({"1", "2", "3"})};
+    case 1:
+      return {"XCFGSET", ClockedKey(), "IDMP-DURATION", draw_.Pick({"1", "2", "100"})};
+    case 2:
+      return {"XCFGSET", ClockedKey(), "RETENTION-MS", draw_.Pick({"0", "0", "30", "200"})};
+    case 3:
+      return {"XCFGSET", ClockedKey(), "RETENTION-BYTES", draw_.Pick({"0", "0", "100", "400"})};
+    case 4:
+      return {"XCFGSET", ClockedKey(), "RETENTION-ENTRIES", draw_.Pick({"0", "0", "5", "12"})};
+    default:
+      return {"XCFGSET", ClockedKey(), "ON-ACK", draw_.Pick({"KEEP", "KEEP", "DELETE"})};
+  }
 }
 
 std::string CrashWorkload::KnownId(const std::string& key) {

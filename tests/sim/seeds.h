@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -11,6 +13,12 @@ namespace runnel::sim {
 inline uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// What tells how to run the present seed again, for a check that ends the program.
+inline std::string& HowAgain() {
+  static std::string text;
+  return text;
 }
 
 // One seed alone is run to be looked at: whoever can tells what happens.
@@ -28,13 +36,14 @@ void ForEachSeed(uint64_t seeds, Run run) {
   const uint64_t first = only == none ? 1 : only;
   const uint64_t last = only == none ? FromEnvironment("RUNNEL_SIM_SEEDS", seeds) : only;
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  for (uint64_t seed = first; seed <= last; seed++) {
+  const auto before = std::signal(SIGABRT, [](int) { std::fputs(HowAgain().c_str(), stderr); });
+  for (uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); seed++) {
+    HowAgain() = "again: RUNNEL_SIM_SEED=" + std::to_string(seed) +
+                 " sim_test --gtest_filter=" + test->test_suite_name() + "." + test->name() + "\n";
     run(seed);
-    if (!::testing::Test::HasFailure()) continue;
-    ADD_FAILURE() << "again: RUNNEL_SIM_SEED=" << seed
-                  << " sim_test --gtest_filter=" << test->test_suite_name() << "." << test->name();
-    return;
   }
+  std::signal(SIGABRT, before);
+  if (::testing::Test::HasFailure()) ADD_FAILURE() << HowAgain();
 }
 
 }  // namespace runnel::sim
