@@ -325,8 +325,13 @@ class Kill9Test : public ServerTest {
     constexpr const char* kSegmentBytes[] = {"64kb", "256kb", "1mb"};
     ServerProcess::Options options;
     options.dir = dir_.string();
-    options.args = {"--appendfsync", policy, "--journal-segment-bytes",
-                    kSegmentBytes[random() % 3]};
+    constexpr const char* kSnapshotAfter[] = {"0", "64kb", "512kb"};
+    options.args = {"--appendfsync",
+                    policy,
+                    "--journal-segment-bytes",
+                    kSegmentBytes[random() % 3],
+                    "--snapshot-journal-bytes",
+                    kSnapshotAfter[random() % 3]};
     StartServer(options);
   }
 
