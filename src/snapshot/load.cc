@@ -202,7 +202,14 @@ Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& director
     }
     const auto loaded =
         LoadSnapshot(disk, SnapshotPath(directory, position), keyspace, progress, stored);
-    if (loaded.ok() && loaded->info.position == position) return std::optional<Loaded>(*loaded);
+    if (loaded.ok() && loaded->info.position == position) {
+      // Whoever wrote it may have been killed before its name was durable. From now on the journal
+      // relies on it, and may begin anew behind it.
+      const Status synced = disk.SyncDirectory(directory);
+      if (synced.ok()) return std::optional<Loaded>(*loaded);
+      Clear(keyspace);
+      return synced;
+    }
     Status why = loaded.status();
     if (loaded.ok()) {
       Clear(keyspace);

@@ -27,11 +27,11 @@ using LoadProgress = std::function<void(uint64_t loaded_bytes, uint64_t total_by
 Result<Loaded> LoadSnapshot(Disk& disk, const std::string& path, Keyspace* keyspace,
                             const LoadProgress& progress, ColdSource* stored = nullptr);
 
-// Loads the newest snapshot of the directory; nothing if there is none. If it cannot be loaded, an
-// older one will do as long as `journal_first` (the first position that the journal has; nothing
-// if there is no journal) lies not behind it, since the journal then knows the rest: that is
-// logged. Otherwise it fails as LoadSnapshot does, because going on would lose what was
-// acknowledged.
+// Loads the newest snapshot of the directory; nothing if there is none. What was loaded outlives a
+// power cut when this returns. If it cannot be loaded, an older one will do as long as
+// `journal_first` (the first position that the journal has; nothing if there is no journal) lies
+// not behind it, since the journal then knows the rest: that is logged. Otherwise it fails as
+// LoadSnapshot does, because going on would lose what was acknowledged.
 Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& directory,
                                          std::optional<Position> journal_first, Keyspace* keyspace,
                                          const LoadProgress& progress,

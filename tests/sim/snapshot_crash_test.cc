@@ -89,6 +89,11 @@ class Scenario {
       EXPECT_EQ(position, 20u);
     }
     ASSERT_TRUE(expected_.contains(position));
+    // Others rely on what was loaded: no power cut takes it any more.
+    disk_.Restart(Crash::kPowerWorst);
+    const auto kept = ListSnapshots(disk_, "snapshots");
+    ASSERT_TRUE(kept.ok() && !kept->empty());
+    EXPECT_EQ(kept->front(), position);
     EXPECT_TRUE(ContentOf(keyspace) == expected_[position]) << "not the state at " << position;
     // What is there now is as good as any: the next snapshot works on top of it.
     EXPECT_TRUE(Take(keyspace, 30));
