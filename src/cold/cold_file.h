@@ -52,9 +52,10 @@ class ColdFile {
 
   const FileName name;
   // The loop's thread.
-  uint64_t size = 0;   // what is written of it
-  bool open = false;   // the next run may be appended
-  bool dirty = false;  // written to since its last sync
+  uint64_t size = 0;      // what is written of it
+  bool open = false;      // the next run may be appended
+  bool dirty = false;     // written to since its last sync
+  bool doubtful = false;  // a sync has failed: what is on the disk is not known
 
   void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() const {

@@ -175,36 +175,47 @@ void ColdStore::FinishRemove(const FileName& name, const Status& removed, int64_
 void ColdStore::AddFiles(const ColdExtents& extents, Files* files) {
   for (const Ref<ColdExtent>& extent : extents) {
     const Ref<ColdFile>& file = Stored(extent).file;
-    const auto same = [&](const Ref<ColdFile>& other) { return other.get() == file.get(); };
     // Extents of a file follow one another.
-    if (std::none_of(files->rbegin(), files->rend(), same)) files->push_back(file);
+    if (files->empty() || files->back().get() != file.get()) files->push_back(file);
   }
 }
 
+// After a failed sync the system may have dropped the bytes, still show them, and call the next
+// sync a success. So a file is not safe any more when one of its syncs has failed, whatever comes.
 void ColdStore::Sync(const Files& files, std::function<void(Status)> done) {
   struct Job {
-    std::vector<std::string> paths;
+    Files files;
     Status status;
   };
   auto job = std::make_shared<Job>();
   for (const Ref<ColdFile>& file : files) {
-    if (file->dirty) job->paths.push_back(PathOf(file->name));
+    if (file->doubtful && job->status.ok()) {
+      job->status =
+          Status::Error(fmt::format("an earlier sync of {} has failed", PathOf(file->name)));
+    }
+    if (!file->dirty) continue;
+    job->files.push_back(file);
     file->dirty = false;
   }
   writer_.Run(
       [this, job] {
-        for (const std::string& path : job->paths) {
-          auto file = disk_.Open(path, OpenMode::kReadWrite);
-          job->status = file.ok() ? (*file)->Sync() : file.status();
+        for (const Ref<ColdFile>& file : job->files) {
           if (!job->status.ok()) return;
+          auto opened = disk_.Open(PathOf(file->name), OpenMode::kReadWrite);
+          job->status = opened.ok() ? (*opened)->Sync() : opened.status();
         }
-        if (job->paths.empty()) return;
+        if (!job->status.ok() || job->files.empty()) return;
         job->status = disk_.SyncDirectory(directory_);
         if (job->status.ok()) job->status = disk_.SyncDirectory(ParentOf(directory_));
       },
-      // A failed sync is final: the files stay dirty in the eyes of nobody, because the snapshot
-      // that would refer to them is not made.
-      [job, files, done = std::move(done)] { done(std::move(job->status)); });
+      [job, done = std::move(done)] {
+        for (const Ref<ColdFile>& file : job->files) {
+          if (job->status.ok()) continue;
+          file->doubtful = true;
+          file->open = false;
+        }
+        done(std::move(job->status));
+      });
 }
 
 Ref<ColdExtent> ColdStore::Resolve(Decoder* in) {

@@ -97,7 +97,7 @@ class ColdStore final : public ColdSource {
 
   // --- For snapshots ---
 
-  // All files with extents of `extents`, each once.
+  // Adds the files that have these extents. One may come more than once.
   using Files = std::vector<Ref<cold::ColdFile>>;
   static void AddFiles(const ColdExtents& extents, Files* files);
   // Calls `done` when what is in these files, and their names, would survive a power cut; or why

@@ -298,6 +298,41 @@ TEST(KeyspaceCapture, AStreamThatIsHandedOverBelongsToTheKeyspaceNoMore) {
   EXPECT_EQ(capture.Content(), before);
 }
 
+TEST(Keyspace, CountsTheStreamsThatItHolds) {
+  Keyspace keyspace(2);
+  const std::string value(1000, 'x');
+  const auto stream = [&value] {
+    auto entries = std::make_unique<Stream>();
+    const std::vector<std::string_view> fields = {"f", value};
+    for (uint64_t i = 1; i <= 100; i++) {
+      entries->Append({i, 0}, fields, {});
+    }
+    return entries;
+  };
+  const uint64_t bytes = stream()->hot_bytes();
+  const HotStreams& hot = keyspace.hot_streams();
+  keyspace.Put(KeyRef(0, "a"), stream());
+  keyspace.Put(KeyRef(1, "b"), stream());
+  EXPECT_EQ(hot.bytes(), 2 * bytes);
+  keyspace.Put(KeyRef(0, "a"), stream());
+  keyspace.Rename(KeyRef(0, "a"), KeyRef(0, "c"));
+  keyspace.Put(KeyRef(0, "copy"), keyspace.Find(KeyRef(0, "c"))->value().Clone());
+  EXPECT_EQ(hot.bytes(), 3 * bytes);
+  keyspace.Mutable<Stream>(KeyRef(0, "c")).DropOldest(100);
+  EXPECT_EQ(hot.bytes(), 2 * bytes);
+  EXPECT_NE(keyspace.hot_streams().Largest(), nullptr);
+
+  // What is handed to a capture may live on another thread, and longer.
+  HeldCapture capture;
+  keyspace.BeginCapture(&capture);
+  keyspace.Put(KeyRef(0, "copy"), String("instead"));
+  EXPECT_EQ(hot.bytes(), bytes);
+  keyspace.Flush(1);
+  EXPECT_EQ(hot.bytes(), 0u);
+  EXPECT_EQ(keyspace.hot_streams().Largest(), nullptr);
+  keyspace.EndCapture();
+}
+
 TEST(KeyspaceCapture, CanBeGivenUpAndBegunAgain) {
   Keyspace keyspace(1);
   for (int i = 0; i < 100; i++) {

@@ -318,6 +318,29 @@ TEST_F(ColdStoreTest, WhatASnapshotNamesIsThereAfterAPowerCut) {
   EXPECT_THAT(Files(), IsEmpty());
 }
 
+// What the system says of a file after a failed sync is not to be trusted.
+TEST_F(ColdStoreTest, AFileWhoseSyncFailedIsNeverCalledSafe) {
+  Append(1000);
+  world_.Settle();
+  ColdStore::Files files;
+  ColdStore::AddFiles(Extents(), &files);
+  const auto sync = [&] {
+    Status synced;
+    world_.store->Sync(files, [&](Status status) { synced = std::move(status); });
+    world_.Settle();
+    return synced.message();
+  };
+  world_.disk.FailCalls(world_.disk.calls() + 2, 1, EIO);
+  EXPECT_THAT(sync(), HasSubstr("Input/output error"));
+  EXPECT_THAT(sync(), HasSubstr("an earlier sync of streams/0"));
+  // What is written from now on goes to another file, which is as good as any.
+  const size_t before = Files().size();
+  Append(100);
+  world_.Settle();
+  EXPECT_GT(Files().size(), before);
+  EXPECT_EQ(Numbers(*stream_), Range(0, 1100));
+}
+
 TEST_F(ColdStoreTest, FilesThatNobodyNamesGoAtTheStart) {
   Append(3000);
   world_.Settle();
