@@ -101,6 +101,22 @@ Workload PrepareXadd5(const Settings& settings, uint64_t, Control*) {
   return {.requests = {request}, .expected = Expected{.bulks_per_reply = 1}};
 }
 
+// So many different values that a server which packs what it writes does not find one of them twice
+// in the window that it looks at.
+Workload PrepareXaddStreams(const Settings& settings, uint64_t, Control*) {
+  constexpr size_t kDifferentBytes = 256 * 1024;
+  const size_t values = std::max<size_t>(kDifferentBytes / settings.value_size, 1);
+  Workload workload{.requests = {},
+                    .numbers = {.modulo = static_cast<uint64_t>(settings.keys)},
+                    .expected = Expected{.bulks_per_reply = 1}};
+  for (size_t i = 0; i < values; ++i) {
+    workload.requests.push_back(
+        {"XADD", kStreams, "*", "f",
+         MakeValue(settings.value_size, static_cast<uint32_t>(i) * 2654435761 + 1)});
+  }
+  return workload;
+}
+
 // The stream has its greatest length from the start, so that every request has to look at it.
 Workload PrepareXaddMaxlen(const Settings& settings, uint64_t, Control*) {
   constexpr uint64_t kLength = 10'000;
@@ -203,6 +219,8 @@ const std::vector<Case>& Cases() {
       {"rpop", "RPOP from one list, never empty", 1'000'000, PrepareRpop},
       {"list-mix", "LPUSH and RPOP in turn on one list", 1'000'000, PrepareListMix},
       {"xadd1", "XADD * of one field", 700'000, PrepareXadd1},
+      {"xadd-streams", "XADD * of one field to --keys streams in turn", 700'000,
+       PrepareXaddStreams},
       {"xadd5", "XADD * of five fields with a fifth of the value each", 500'000, PrepareXadd5},
       {"xadd-maxlen", "XADD MAXLEN ~ 10000 * of one field", 700'000, PrepareXaddMaxlen},
       {"xreadgroup1", "XREADGROUP > COUNT 1, 50 consumers", 200'000, PrepareReadGroup1},
@@ -220,11 +238,11 @@ const std::vector<Case>& Cases() {
 
 LoadResult RunCase(const Case& a_case, const Settings& settings) {
   Control control(settings.endpoint);
-  control.DeleteKeys();
+  if (!settings.keep) control.DeleteKeys();
   const uint64_t requests = Requests(settings, a_case.usual_requests);
   const Workload workload = a_case.prepare(settings, requests, &control);
   const LoadResult result = RunLoad(settings.Plan(a_case.name, requests), workload);
-  control.DeleteKeys();
+  if (!settings.keep) control.DeleteKeys();
   return result;
 }
 

@@ -14,7 +14,15 @@ namespace {
 constexpr int kTries = 500;
 constexpr int kTryUs = 10'000;
 
+std::string Numbered(const std::string& name, uint64_t index) {
+  return name.substr(0, name.find('#')) + std::to_string(Numbers{}.At(index));
+}
+
 }  // namespace
+
+std::string StreamName(uint64_t index) {
+  return Numbered(kStreams, index);
+}
 
 Control::Control(const Endpoint& endpoint) {
   context_.reset(endpoint.unix_path.empty() ? redisConnect(endpoint.host.c_str(), endpoint.port)
@@ -61,11 +69,20 @@ int64_t Control::Info(const std::string& section, const std::string& field, int6
   return at == std::string::npos ? missing : std::atoll(text.c_str() + at + field.size() + 2);
 }
 
+int64_t Control::Pending(const std::string& stream, const std::string& group) {
+  const Reply reply = Ask({"XPENDING", stream, group});
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 ||
+      reply->element[0]->type != REDIS_REPLY_INTEGER) {
+    Fail("XPENDING did not answer with a summary");
+  }
+  return reply->element[0]->integer;
+}
+
 void Control::DeleteKeys() {
   Words words{"DEL", kStream, kList};
-  const std::string prefix = kKey.substr(0, kKey.find('#'));
   for (uint64_t i = 0; i < kKeys; ++i) {
-    words.push_back(prefix + std::to_string(Numbers{}.At(i)));
+    words.push_back(Numbered(kKey, i));
+    words.push_back(StreamName(i));
   }
   Run(words);
 }

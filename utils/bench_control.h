@@ -17,7 +17,10 @@ inline const std::string kList = "bench:list";
 inline const std::string kGroup = "bench:group";
 inline const std::string kChannel = "bench:channel";
 inline const std::string kKey = "bench:key:##########";
-inline constexpr uint64_t kKeys = 10'000;  // how many different keys SET and GET use
+inline const std::string kStreams = "bench:stream:##########";
+inline constexpr uint64_t kKeys = 10'000;  // the most different keys of each of these two
+// The stream that the first number plus `index` stands for in kStreams.
+std::string StreamName(uint64_t index);
 
 // A connection for set-up and questions, outside of what is measured. Any error ends the process.
 class Control {
@@ -29,6 +32,9 @@ class Control {
   std::string Text(const Words& words);
   // A number from the text that INFO answers, or `missing` if the server does not give it.
   int64_t Info(const std::string& section, const std::string& field, int64_t missing);
+
+  // How many entries of a stream are pending in a group.
+  int64_t Pending(const std::string& stream, const std::string& group);
 
   // Deletes all keys of the tool.
   void DeleteKeys();

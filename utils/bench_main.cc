@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "utils/bench_cases.h"
+#include "utils/bench_consume.h"
+#include "utils/bench_control.h"
 #include "utils/bench_curves.h"
 #include "utils/bench_fail.h"
 #include "utils/bench_groups.h"
@@ -70,6 +72,16 @@ void AddOptions(CLI::App* app, Options* options) {
   app->add_option("--consumers", settings.consumers, "consumers in each group (case groups)")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
+  app->add_option("--keys", settings.keys, "streams (cases xadd-streams, catchup)")
+      ->check(CLI::Range(uint64_t{1}, kKeys))
+      ->capture_default_str();
+  app->add_option("--count", settings.count, "entries of a read (cases consume, catchup)")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app->add_flag(
+      "--keep", settings.keep,
+      "delete no keys before and after a case of requests: fills a server, or meets it as "
+      "it is");
   app->add_option("--most-entries", settings.most_entries, "end of curve-entries")
       ->capture_default_str();
   app->add_option("--most-blocked", settings.most_blocked, "end of curve-blocked")
@@ -84,6 +96,8 @@ void List() {
   for (const Case& each : Cases())
     fmt::print("{:<16}{}\n", each.name, each.summary);
   fmt::print("{:<16}{}\n", "groups", "producers, groups of consumers, acknowledgement; end to end");
+  fmt::print("{:<16}{}\n", "consume", "XREADGROUP > COUNT --count, XACK; a stream to its end");
+  fmt::print("{:<16}{}\n", "catchup", "XREAD COUNT --count of what xadd-streams has left");
   for (const MemoryCase& each : MemoryCases()) {
     fmt::print("{:<16}bytes of {}\n", each.name, each.summary);
   }
@@ -113,6 +127,14 @@ bool RunNamed(const std::string& name, const Settings& settings, Report* report)
   if (name == "groups") {
     found = true;
     report->Groups(settings, RunGroups(settings));
+  }
+  if (name == "consume") {
+    found = true;
+    report->Consume(name, settings, RunConsume(settings));
+  }
+  if (name == "catchup") {
+    found = true;
+    report->Consume(name, settings, RunCatchUp(settings));
   }
   if (name == "floor") {
     found = true;

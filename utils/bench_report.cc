@@ -93,6 +93,35 @@ void Report::Groups(const Settings& settings, const GroupsResult& result) {
   std::fflush(stdout);
 }
 
+// Per entry, not per request: a read brings many.
+void Report::Consume(const std::string& name, const Settings& settings,
+                     const ConsumeResult& result) {
+  const double entry_rate = Rate(result.entries, result.seconds);
+  const double payload_rate = Rate(result.payload_bytes, result.seconds);
+  const double server_cpu = Per(result.server_cpu_ns, result.entries);
+  const double own_cpu = Per(result.own_cpu_ns, result.entries);
+  const double busy = Busy(result.server_cpu_ns, result.seconds);
+  if (json_) {
+    fmt::print(R"({{"case":"{}","connections":{},"pipeline":{},"count":{},"requests":{},)"
+               R"("entries":{},"seconds":{:.6f},"requests_per_second":{:.1f},)"
+               R"("entries_per_second":{:.1f},"payload_bytes_per_second":{:.0f},)"
+               R"("server_cpu_ns":{:.1f},"server_busy":{:.3f},"tool_cpu_ns":{:.1f},)"
+               R"("latency_us":{}}})"
+               "\n",
+               name, settings.connections, settings.pipeline, settings.count, result.requests,
+               result.entries, result.seconds, Rate(result.requests, result.seconds), entry_rate,
+               payload_rate, server_cpu, busy, own_cpu, LatencyJson(result.latency));
+  } else {
+    Head(fmt::format("{:<14}{:>5}{:>6}{:>11}{:>12}{:>9}{:>11}{:>7}{:>9}  {:>9} {:>9} {:>9}", "case",
+                     "pipe", "count", "entries", "entries/s", "MB/s", "server ns", "busy",
+                     "tool ns", "p50 us", "p99 us", "p99.9 us"));
+    fmt::print("{:<14}{:>5}{:>6}{:>11}{:>12.0f}{:>9.1f}{:>11.0f}{:>6.0f}%{:>9.0f}  {}\n", name,
+               settings.pipeline, settings.count, result.entries, entry_rate, payload_rate / 1e6,
+               server_cpu, busy * 100, own_cpu, LatencyColumns(result.latency));
+  }
+  std::fflush(stdout);
+}
+
 void Report::Memory(const MemoryCase& memory_case, const MemoryResult& result) {
   if (json_) {
     fmt::print(R"({{"case":"{}","items":{},"used_bytes":{:.2f},"resident_bytes":{:.2f}}})"

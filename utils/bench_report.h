@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "utils/bench_consume.h"
 #include "utils/bench_curves.h"
 #include "utils/bench_groups.h"
 #include "utils/bench_load.h"
@@ -16,6 +17,7 @@ class Report {
 
   void Load(const std::string& name, const LoadPlan& plan, const LoadResult& result);
   void Groups(const Settings& settings, const GroupsResult& result);
+  void Consume(const std::string& name, const Settings& settings, const ConsumeResult& result);
   void Memory(const MemoryCase& memory_case, const MemoryResult& result);
   void Point(const Curve& curve, const CurvePoint& point);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 namespace runnel::bench {
 
@@ -17,19 +16,34 @@ void WriteDigits(char* digits, size_t width, uint64_t number) {
   }
 }
 
+void AppendLine(std::string* out, char type, size_t number) {
+  const fmt::format_int digits(number);
+  out->push_back(type);
+  out->append(digits.data(), digits.size()).append("\r\n");
+}
+
 }  // namespace
 
 std::string EncodeRequest(const Words& words) {
-  std::string out = fmt::format("*{}\r\n", words.size());
-  for (const std::string& word : words) {
-    fmt::format_to(std::back_inserter(out), "${}\r\n{}\r\n", word.size(), word);
-  }
+  std::string out;
+  AppendHead(&out, words.size());
+  for (const std::string& word : words)
+    AppendWord(&out, word);
   return out;
 }
 
-std::string MakeValue(size_t size) {
+void AppendHead(std::string* out, size_t words) {
+  AppendLine(out, '*', words);
+}
+
+void AppendWord(std::string* out, std::string_view word) {
+  AppendLine(out, '$', word.size());
+  out->append(word).append("\r\n");
+}
+
+std::string MakeValue(size_t size, uint32_t seed) {
   std::string value(size, '\0');
-  uint32_t state = 1;
+  uint32_t state = seed;
   for (char& c : value) {
     state = state * 1664525 + 1013904223;
     c = static_cast<char>('a' + (state >> 24) % 26);

@@ -14,9 +14,13 @@ using Words = std::vector<std::string>;
 // A RESP array of bulk strings, which is what a request is.
 std::string EncodeRequest(const Words& words);
 
+// The same in pieces, without a copy of the words: the head of a request, then each word.
+void AppendHead(std::string* out, size_t words);
+void AppendWord(std::string* out, std::string_view word);
+
 // A value of `size` bytes without '#' or line ends that does not repeat itself quickly, always the
-// same for one size.
-std::string MakeValue(size_t size);
+// same for one size and seed.
+std::string MakeValue(size_t size, uint32_t seed = 1);
 
 // Which number request i carries: first + (i / repeat * stride) % modulo. The default first number
 // has ten digits, so that ten places hold it without leading zeros, which an ID should not have.

@@ -13,6 +13,8 @@ TEST(RequestTest, ValueHasTheSizeAndNoPlaceForANumber) {
   EXPECT_EQ(MakeValue(0), "");
   EXPECT_EQ(MakeValue(1000).size(), 1000u);
   EXPECT_EQ(MakeValue(1000).find('#'), std::string::npos);
+  EXPECT_EQ(MakeValue(100, 7), MakeValue(100, 7));
+  EXPECT_NE(MakeValue(100, 7), MakeValue(100, 8));
 }
 
 TEST(NumbersTest, DividesStridesAndWraps) {

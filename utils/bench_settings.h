@@ -23,10 +23,13 @@ struct Settings {
   pid_t server_pid = 0;
   bool progress = false;
   size_t value_size = 100;
+  bool keep = false;     // leave the tool's keys as they are, before and after a case of requests
   int subscribers = 10;  // of the case `publish`
   int producers = 4;     // of the case `groups`
   int groups = 2;
   int consumers = 2;                   // in each group
+  int keys = 1000;                     // streams of the cases `xadd-streams` and `catchup`
+  int count = 100;                     // entries of a read (cases `consume` and `catchup`)
   uint64_t most_entries = 10'000'000;  // where `curve-entries` ends
   int most_blocked = 10'000;           // where `curve-blocked` ends
 
