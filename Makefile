@@ -5,7 +5,8 @@
 #   make test       all tests that gate a change, built with assertions
 #   make sanitize   the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make sim        the crash simulations with SEEDS seeds (100000); a failing seed tells how to run it again
-#   make bench      side by side with redis-server: requests/s, latency, CPU per request, memory
+#   make bench      side by side with redis-server: requests/s, latency, CPU per request, memory;
+#                   then durability, which make bench-durability measures alone
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60)
 #   make format     clang-format over the tree;  make tidy: clang-tidy
 JOBS ?= $(shell nproc)
@@ -13,7 +14,7 @@ FUZZ_SECONDS ?= 60
 SEEDS ?= 100000
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
-.PHONY: all build run test sanitize sim bench fuzz format tidy clean deps deps-test
+.PHONY: all build run test sanitize sim bench bench-durability fuzz format tidy clean deps deps-test
 .DEFAULT_GOAL := all
 
 deps:
@@ -49,7 +50,9 @@ sim: deps-test
 	@RUNNEL_SIM_SEEDS=$(SEEDS) build/test/tests/sim/sim_test --gtest_brief=1 --gtest_filter='*CrashTest.*'
 
 bench: all deps-test
-	@utils/bench $(ARGS)
+	@utils/bench $(ARGS); first=$$?; utils/bench-durability $(ARGS) && exit $$first
+bench-durability: all deps-test
+	@utils/bench-durability $(ARGS)
 
 fuzz: deps-test
 	$(call configure,fuzz,-DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14)
