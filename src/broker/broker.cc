@@ -62,6 +62,11 @@ Broker::~Broker() {
   keyspace_.Observe(nullptr);
 }
 
+void Broker::set_loading(bool loading) {
+  loading_ = loading;
+  keyspace_.Observe(loading ? nullptr : this);
+}
+
 // --- Sessions ---
 
 Session& Broker::Connect(Transport* transport) {
@@ -269,6 +274,9 @@ Broker::Verdict Broker::Check(Session& session, const Command& command) {
         fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
                     "QUIT / RESET are allowed in this context",
                     command.full_name));
+  }
+  if (loading_ && (flags & kLoading) == 0) {
+    return reject("LOADING Redis is loading the dataset in memory");
   }
   // Redis takes a monitor for a replica here, and tells it so.
   if (session.monitor && (effective & (kWrite | kReadOnly | kMayReplicate)) != 0) {

@@ -53,10 +53,14 @@ class Broker final : private KeyspaceObserver {
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
+  // While others fill the keyspace with what was kept: commands that are not marked with kLoading
+  // are refused, nothing expires, and nobody hears of the keys that come.
+  void set_loading(bool loading);
+  bool loading() const { return loading_; }
   // From now on every change goes into the journal, and replies wait until it is as safe as the
   // journal's policy demands. Called once, when the keyspace is what the journal made it and before
-  // anybody connects; without it nothing is kept. The journal outlives the broker, or is taken away
-  // with nullptr when nothing is executed any more.
+  // it is changed otherwise; without it nothing is kept. The journal outlives the broker, or is
+  // taken away with nullptr when nothing is executed any more.
   void KeepIn(journal::Journal* journal);
   // nullptr if nothing is kept.
   journal::Journal* journal() { return journal_; }
@@ -233,6 +237,7 @@ class Broker final : private KeyspaceObserver {
   Waiters waiters_;
   SlowLog slowlog_;
   LatencyMonitor latency_;
+  bool loading_ = false;
   journal::Journal* journal_ = nullptr;
   bool journal_failed_ = false;  // and what follows from it is done
   bool unkept_ = false;          // memory holds changes that the failed journal did not keep

@@ -7,6 +7,7 @@
 
 #include "broker/families.h"
 #include "broker/testing.h"
+#include "data/string_object.h"
 
 namespace runnel {
 namespace {
@@ -254,6 +255,76 @@ TEST_F(BrokerTest, EveryStreamHasItsTurn) {
   for (int i = 0; i < 2500; i++) {
     ASSERT_EQ(client->Run("XLEN s" + std::to_string(i)), ":0");
   }
+}
+
+// --- While what was kept is loaded ---
+
+constexpr const char* kIsLoading = "-LOADING Redis is loading the dataset in memory\r\n";
+
+TEST_F(BrokerTest, WhileItLoadsOnlyCommandsThatMayAreRun) {
+  harness_.broker.set_loading(true);
+  auto client = harness_.Connect(), subscriber = harness_.Connect();
+  for (const char* line : {"PING", "GET k", "SET k v", "BLPOP q 0", "DBSIZE", "FLUSHALL", "KEYS *",
+                           "XADD s * f v", "EXISTS k"}) {
+    EXPECT_EQ(client->Run(line) + "\r\n", kIsLoading) << line;
+  }
+  EXPECT_EQ(client->Run("ECHO hi"), "$2 hi");
+  EXPECT_EQ(client->Run("SELECT 1"), "+OK");
+  EXPECT_EQ(client->Run("WATCH k"), "+OK");
+  EXPECT_EQ(subscriber->Run("SUBSCRIBE c"), "*3 $9 subscribe $1 c :1");
+  EXPECT_EQ(client->Run("PUBLISH c m"), ":1");
+  EXPECT_EQ(subscriber->Lines(), "*3 $7 message $1 c $1 m");
+  // What is no command is still said to be none.
+  EXPECT_EQ(client->Run("GET"), "-ERR wrong number of arguments for 'get' command");
+  EXPECT_EQ(harness_.broker.stats().errors.at("LOADING"), 9u);
+
+  harness_.broker.set_loading(false);
+  EXPECT_EQ(client->Run("SET k v"), "+OK");
+}
+
+TEST_F(BrokerTest, ATransactionIsBrokenByACommandThatLoadingRefuses) {
+  harness_.broker.set_loading(true);
+  auto client = harness_.Connect();
+  EXPECT_EQ(client->Run("MULTI"), "+OK");
+  EXPECT_EQ(client->Run("ECHO x"), "+QUEUED");
+  EXPECT_EQ(client->Run("EXEC"), "*1 $1 x");
+  EXPECT_EQ(client->Run("MULTI"), "+OK");
+  EXPECT_EQ(client->Run("GET k") + "\r\n", kIsLoading);
+  EXPECT_EQ(client->Run("ECHO x"), "+QUEUED");
+  harness_.broker.set_loading(false);
+  EXPECT_EQ(client->Run("EXEC"), "-EXECABORT Transaction discarded because of previous errors.");
+}
+
+TEST_F(BrokerTest, APasswordIsAskedForBeforeAnythingIsSaidOfLoading) {
+  harness_.settings.requirepass = "secret";
+  harness_.broker.set_loading(true);
+  auto client = harness_.Connect();
+  EXPECT_EQ(client->Run("GET k"), "-NOAUTH Authentication required.");
+  EXPECT_EQ(client->Run("AUTH secret"), "+OK");
+  EXPECT_EQ(client->Run("GET k") + "\r\n", kIsLoading);
+}
+
+// Keys that come while it loads are no news, and those whose time is over stay until the end.
+TEST_F(BrokerTest, LoadingIsNoChange) {
+  harness_.settings.notify_classes = kNotifyKeyevent | kNotifyExpired;
+  harness_.broker.set_loading(true);
+  auto watcher = harness_.Connect(), listener = harness_.Connect();
+  watcher->Run("WATCH k");
+  listener->Run("PSUBSCRIBE *");
+  const KeyRef key(0, "k");
+  harness_.keyspace.Put(key, std::make_unique<StringObject>("v"));
+  harness_.keyspace.SetExpiry(key, harness_.broker.now_ms() + 10);
+  harness_.Advance(1000);
+  EXPECT_NE(harness_.keyspace.Find(key), nullptr);
+  EXPECT_EQ(listener->Lines(), "");
+  EXPECT_EQ(harness_.broker.changes(), 0u);
+  watcher->Run("MULTI");
+  EXPECT_EQ(watcher->Run("EXEC"), "*0");
+
+  harness_.broker.set_loading(false);
+  harness_.Advance(1000);
+  EXPECT_EQ(harness_.keyspace.Find(key), nullptr);
+  EXPECT_EQ(listener->Lines(), "*4 $8 pmessage $1 * $22 __keyevent@0__:expired $1 k");
 }
 
 }  // namespace

@@ -165,8 +165,10 @@ void Broker::RunCron() {
   input_rate_.Sample(stats_.bytes_in, steady_ms_);
   output_rate_.Sample(stats_.bytes_out, steady_ms_);
   stats_.peak_memory = std::max(stats_.peak_memory, used_memory());
-  ExpireKeys();
-  KeepRetention();
+  if (!loading_) {
+    ExpireKeys();
+    KeepRetention();
+  }
   if (waiters_.anything_ready()) waiters_.ServeReady(keyspace_);
   CheckSessions();
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace runnel::journal {
@@ -9,6 +10,7 @@ namespace {
 
 constexpr size_t kDigits = 20;
 constexpr std::string_view kSuffix = ".log";
+constexpr uint64_t kPageBytes = 4096;
 
 }  // namespace
 
@@ -47,6 +49,23 @@ Result<std::vector<Segment>> ListSegments(Disk& disk, const std::string& directo
     segments.push_back({*base, *size});
   }
   return segments;  // names of equal length: sorted by name is sorted by number
+}
+
+Result<Position> EstimateEnd(Disk& disk, const std::string& directory, const Segment& segment) {
+  const auto file = disk.Open(SegmentPath(directory, segment.base), OpenMode::kRead);
+  if (!file.ok()) return file.status();
+  // The first page of which nothing was written.
+  uint64_t low = 0;
+  uint64_t high = (segment.file_bytes + kPageBytes - 1) / kPageBytes;
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    char page[kPageBytes];
+    const auto bytes = (*file)->ReadAt(middle * kPageBytes, page, kPageBytes);
+    if (!bytes.ok()) return bytes.status();
+    const bool written = std::any_of(page, page + *bytes, [](char byte) { return byte != 0; });
+    (written ? low : high) = written ? middle + 1 : middle;
+  }
+  return segment.base + std::min(low * kPageBytes, segment.file_bytes);
 }
 
 }  // namespace runnel::journal

@@ -152,8 +152,10 @@ void AddMemory(ServerHost& host, Fields fields) {
 }
 
 // Redis's append only file is a journal to those who ask for it by its fields.
-void AddJournal(const journal::Journal* journal, Fields fields) {
-  fields.Add("aof_enabled", journal != nullptr ? 1 : 0);
+void AddJournal(ServerHost& host, Fields fields) {
+  const journal::Journal* journal = host.broker().journal();
+  const bool comes = host.loading() != nullptr && host.config().options().journal;
+  fields.Add("aof_enabled", journal != nullptr || comes ? 1 : 0);
   fields.Add("aof_last_write_status", journal == nullptr || journal->status().ok() ? "ok" : "err");
   if (journal == nullptr) return;
   fields.Add("aof_current_size", journal->appended() - journal->first());
@@ -189,13 +191,22 @@ void AddSnapshots(const Saver& saver, Fields fields) {
   fields.Add("snapshot_current_bytes", progress.written_bytes);
 }
 
+void AddLoading(const Loading& loading, Fields fields) {
+  fields.Add("loading_start_time", loading.start_s());
+  fields.Add("loading_total_bytes", loading.total_bytes());
+  fields.Add("loading_loaded_bytes", loading.loaded_bytes());
+  fields.AddRounded("loading_loaded_perc", loading.percent());
+  fields.Add("loading_eta_seconds", loading.eta_seconds());
+}
+
 // Clients wait for `loading` and the two of `in_progress` to be 0.
 void AddPersistence(ServerHost& host, Fields fields) {
-  fields.Add("loading", 0);
+  fields.Add("loading", host.loading() != nullptr ? 1 : 0);
   fields.Add("async_loading", 0);
   fields.Add("rdb_changes_since_last_save", host.broker().changes());
   AddSnapshots(host.saver(), fields);
-  AddJournal(host.broker().journal(), fields);
+  AddJournal(host, fields);
+  if (host.loading() != nullptr) AddLoading(*host.loading(), fields);
 }
 
 void AddStats(ServerHost& host, Fields fields) {

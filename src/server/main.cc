@@ -100,13 +100,14 @@ int Main(const std::vector<std::string>& arguments) {
     LogNotice("The directive {} is accepted, but has no effect here", name);
   }
 
+  const auto cannot_start = [&options](const Status& why) {
+    LogWarning("Cannot start: {}", why.message());
+    return options.logfile.empty() && !options.daemonize ? 1 : Fail(why.message());
+  };
   Server server(config);
-  if (const Status started = server.Start(); !started.ok()) {
-    LogWarning("Cannot start: {}", started.message());
-    return options.logfile.empty() && !options.daemonize ? 1 : Fail(started.message());
-  }
+  if (const Status started = server.Start(); !started.ok()) return cannot_start(started);
   const PidFile pidfile(options.pidfile);
-  server.Run();
+  if (const Status loaded = server.Run(); !loaded.ok()) return cannot_start(loaded);
   LogNotice("Bye");
   return 0;
 }

@@ -17,14 +17,17 @@ constexpr int64_t kRetryMicros = 5'000'000;
 }  // namespace
 
 Saver::Saver(snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
-             Clock& clock, const FoundState& found)
+             Clock& clock)
     : snapshotter_(snapshotter),
       broker_(broker),
       options_(options),
       clock_(clock),
-      found_(found),
-      saved_position_(found.snapshot_position),
       last_save_s_(clock.UnixMicros() / 1'000'000) {}
+
+void Saver::StartFrom(const FoundState& found) {
+  found_ = found;
+  saved_position_ = found.snapshot_position;
+}
 
 Status Saver::Refusal() const {
   const journal::Journal* journal = broker_.journal();

@@ -30,9 +30,12 @@ class Saver {
  public:
   // Everything outlives the saver.
   Saver(snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
-        Clock& clock, const FoundState& found);
+        Clock& clock);
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
+
+  // What the keyspace was loaded from. Called once at most, before a snapshot is asked for.
+  void StartFrom(const FoundState& found);
 
   // Under which name a snapshot is asked for, and accounted. They differ in nothing else.
   enum class Kind { kSave, kRewrite };
@@ -92,7 +95,7 @@ class Saver {
   Broker& broker_;
   const ServerOptions& options_;
   Clock& clock_;
-  const FoundState found_;
+  FoundState found_;
 
   std::optional<Kind> running_;
   std::optional<Kind> next_;  // begins when the turn ends
@@ -100,8 +103,8 @@ class Saver {
   int64_t began_us_ = 0;              // steady clock
   std::optional<int64_t> failed_us_;  // when the last one ended, if that was a failure
   uint64_t changes_at_begin_ = 0;
-  Position position_ = 0;    // of the one that is taken
-  Position saved_position_;  // of the last that is durable
+  Position position_ = 0;        // of the one that is taken
+  Position saved_position_ = 0;  // of the last that is durable
   Report last_[2];
   int64_t last_save_s_;
   uint64_t saves_ = 0;

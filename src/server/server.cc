@@ -48,7 +48,9 @@ Server::Server(Config& config)
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());
   keyspace_.DisposeWith(this);
-  storage_ = std::make_unique<Storage>(*loop_);
+  storage_ = std::make_unique<Storage>(*loop_, config.options(), config.settings().cold, keyspace_);
+  saver_ =
+      std::make_unique<Saver>(storage_->snapshotter(), *broker_, config.options(), SystemClock());
   identity_.run_id = RandomHex(40);
   identity_.start_us = SystemClock().UnixMicros();
 }
@@ -72,12 +74,7 @@ Status Server::Start() {
   if (chdir(options.dir.c_str()) != 0) {
     return Status::SystemError(fmt::format("cannot work in the directory {}", options.dir), errno);
   }
-  if (Status opened = storage_->Open(options, config_.settings().cold, keyspace_); !opened.ok())
-    return opened;
-  broker_->KeepIn(storage_->journal());
-  saver_ = std::make_unique<Saver>(storage_->snapshotter(), *broker_, config_.options(),
-                                   SystemClock(), storage_->found());
-  broker_->UseCold(storage_->cold());
+  if (Status opened = storage_->Open(); !opened.ok()) return opened;
   const uint32_t wanted = config_.settings().maxclients;
   if (const uint32_t room = RaiseFileLimit(wanted); room < wanted) {
     LogWarning(
@@ -89,6 +86,7 @@ Status Server::Start() {
     const Config::Pair pair("maxclients", text);
     CHECK(config_.Set({&pair, 1}).ok());
   }
+  // Before what may take long: it might be in vain.
   if (Status listening = Listen(); !listening.ok()) return listening;
 
   signal(SIGPIPE, SIG_IGN);
@@ -158,17 +156,50 @@ Status Server::Listen() {
   return Status();
 }
 
-void Server::Run() {
-  LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
+Status Server::Run() {
+  Status loaded = Load();
+  if (loaded.ok()) {
+    LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
+  } else {
+    if (stopping_) {
+      LogNotice("Loading was given up; what was kept is as it was");
+      loaded = Status();
+    }
+    // There is nothing to save and nothing to wait for.
+    stopping_ = ended_ = true;
+  }
   loop_->Run();
   broker_->KeepIn(nullptr);
   storage_->Close();
+  return loaded;
+}
+
+// Fails also if the server was told to end; then that is not the reason to give.
+Status Server::Load() {
+  broker_->set_loading(true);
+  loading_.emplace(SystemClock(), [this] {
+    loop_->RunOnce();
+    return stopping_ ? Status::Error("the server was told to end") : Status();
+  });
+  const Status loaded = storage_->Load(*loading_);
+  if (loaded.ok() && loading_->total_bytes() > 0) {
+    LogNotice("What was kept is loaded: {} bytes in {:.1f} s", loading_->loaded_bytes(),
+              loading_->elapsed_seconds());
+  }
+  loading_.reset();
+  if (!loaded.ok()) return loaded;
+  broker_->set_loading(false);
+  broker_->KeepIn(storage_->journal());
+  broker_->UseCold(storage_->cold());
+  saver_->StartFrom(storage_->found());
+  return Status();
 }
 
 // One round of the loop. Reading has parsed and executed what arrived, each request at once; here
 // the round's changes are sealed, and the replies go out.
 void Server::Turn() {
   broker_->EndTurn();
+  if (loading_) return ArmTimer();
   if (stopping_ && !ended_ && !SaveAtEnd()) {
     LogWarning("Not shutting down: what would be lost could not be saved");
     stopping_ = false;
@@ -223,7 +254,7 @@ void Server::ArmTimer() {
 
 void Server::Cron() {
   broker_->RunCron();
-  if (!stopping_) saver_->Cron();
+  if (!stopping_ && !loading_) saver_->Cron();
   cron_->StartAfter(kCronMs);
 }
 
@@ -241,7 +272,8 @@ void Server::RequestShutdown(std::string_view reason, EndSave save) {
   if (stopping_) return;
   LogNotice("Shutting down: {}", reason);
   stopping_ = true;
-  end_save_ = save;
+  // What is half loaded must not take the place of what was kept.
+  end_save_ = loading_ ? EndSave::kNothing : save;
 }
 
 }  // namespace runnel

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "env/loop.h"
 #include "net/network.h"
 #include "server/config.h"
+#include "server/loading.h"
 #include "server/saver.h"
 #include "server/server_host.h"
 #include "server/storage.h"
@@ -23,17 +25,20 @@ class Server final : public ServerHost, private Disposer {
   explicit Server(Config& config);
   ~Server() override;
 
-  // Takes the data directory and reads what is kept there, opens the sockets. The process works in
-  // the directory from then on.
+  // Takes the data directory and opens the sockets. The process works in the directory from then
+  // on.
   Status Start();
-  // Serves until a signal or SHUTDOWN ends it.
-  void Run();
+  // Loads what was kept, while clients are told so, then serves them; until a signal or SHUTDOWN
+  // ends it, be it in the middle of loading. Fails if what was kept cannot be loaded. REQUIRES:
+  // Start() was successful.
+  Status Run();
 
   // ServerHost
   Config& config() override { return config_; }
   Broker& broker() override { return *broker_; }
   const ServerIdentity& identity() const override { return identity_; }
   Saver& saver() override { return *saver_; }
+  const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
   void RequestShutdown(std::string_view reason, EndSave save) override;
   bool stopping() const override { return stopping_; }
   void Submit(std::function<void()> work, std::function<void()> done) override;
@@ -42,6 +47,7 @@ class Server final : public ServerHost, private Disposer {
   void Dispose(std::unique_ptr<Object> value) override;
   Status Listen();
   void ObeyChanges();
+  Status Load();
   void Turn();
   void ArmTimer();
   EndSave DefaultEndSave() const;
@@ -57,6 +63,7 @@ class Server final : public ServerHost, private Disposer {
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Saver> saver_;
   std::unique_ptr<Network> network_;
+  std::optional<Loading> loading_;
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;
   int64_t timer_at_ms_ = -1;  // steady milliseconds at which timer_ fires; -1: it is not set

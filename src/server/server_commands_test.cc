@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -52,6 +53,7 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
   Broker& broker() override { return harness_.broker; }
   const ServerIdentity& identity() const override { return identity_; }
   Saver& saver() override { return saver_; }
+  const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
   void RequestShutdown(std::string_view reason, EndSave save) override {
     shutdown_reason_ = reason;
     end_save_ = save;
@@ -111,7 +113,8 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
   ThreadWorker worker_{[] {}};
   snapshot::Snapshotter snapshotter_{&SystemDisk(), &worker_, &harness_.keyspace,
                                      directory_ + "/snapshots"};
-  Saver saver_{snapshotter_, harness_.broker, config_.options(), harness_.clock, {}};
+  Saver saver_{snapshotter_, harness_.broker, config_.options(), harness_.clock};
+  std::optional<Loading> loading_;
   std::unique_ptr<BrokerHarness::Client> client_;
   std::string shutdown_reason_;
   EndSave end_save_ = EndSave::kNothing;
@@ -151,6 +154,23 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
                     HasSubstr("aof_enabled:0\r\n"), HasSubstr("aof_rewrite_in_progress:0\r\n")));
   EXPECT_THAT(Info("memory"), AllOf(HasSubstr("\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n"),
                                     HasSubstr("maxmemory_policy:noeviction\r\n")));
+}
+
+TEST_F(ServerCommandsTest, InfoTellsHowFarLoadingIs) {
+  EXPECT_THAT(Info("persistence"), Not(HasSubstr("loading_")));
+  loading_.emplace(harness_.clock, [] { return Status(); });
+  harness_.broker.set_loading(true);
+  EXPECT_TRUE(loading_->Reached(250, 1000).ok());
+  harness_.clock.Advance(1000);
+  EXPECT_THAT(
+      Info("persistence"),
+      AllOf(HasSubstr("\r\nloading:1\r\nasync_loading:0\r\n"), HasSubstr("aof_enabled:1\r\n"),
+            HasSubstr(fmt::format("loading_start_time:{}\r\nloading_total_bytes:1000\r\n"
+                                  "loading_loaded_bytes:250\r\nloading_loaded_perc:25.00"
+                                  "\r\nloading_eta_seconds:3\r\n",
+                                  loading_->start_s()))));
+  EXPECT_EQ(Run("BGSAVE"), "-LOADING Redis is loading the dataset in memory");
+  EXPECT_EQ(Run("CONFIG SET timeout 5"), "+OK");
 }
 
 TEST_F(ServerCommandsTest, InfoCountsClients) {

@@ -8,6 +8,7 @@
 
 #include "broker/broker.h"
 #include "server/config.h"
+#include "server/loading.h"
 #include "server/saver.h"
 
 namespace runnel {
@@ -32,6 +33,8 @@ class ServerHost : public BrokerHost {
   virtual const ServerIdentity& identity() const = 0;
 
   virtual Saver& saver() = 0;
+  // nullptr when what was kept is loaded. Until then nothing may be saved.
+  virtual const Loading* loading() const = 0;
 
   // What is to be saved before the server ends.
   enum class EndSave {

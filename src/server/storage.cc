@@ -20,7 +20,9 @@ namespace {
 constexpr const char* kJournalDirectory = "journal";
 constexpr const char* kSnapshotDirectory = "snapshots";
 constexpr const char* kColdDirectory = "streams";
-constexpr int64_t kTellEveryMicros = 2'000'000;
+// Work of some 100 microseconds.
+constexpr uint64_t kRecordsPerBreath = 256;
+constexpr uint64_t kKeysPerBreath = 4096;
 
 // The cold store as snapshots see it.
 class ColdEntries final : public snapshot::StoredEntries {
@@ -45,7 +47,9 @@ class ColdEntries final : public snapshot::StoredEntries {
 
 }  // namespace
 
-Storage::Storage(Loop& loop) {
+Storage::Storage(Loop& loop, const ServerOptions& options, const ColdSettings& cold,
+                 Keyspace& keyspace)
+    : options_(options), keyspace_(keyspace) {
   wakeup_ = loop.NewWakeup([this] {
     log_thread_->Deliver();
     helper_->Deliver();
@@ -59,6 +63,11 @@ Storage::Storage(Loop& loop) {
   snapshot_thread_ = std::make_unique<ThreadWorker>(wake, ThreadWorker::Haste::kBackground);
   cold_writer_ = std::make_unique<ThreadWorker>(wake);
   cold_reader_ = std::make_unique<ThreadWorker>(wake);
+  cold_ = std::make_unique<ColdStore>(SystemDisk(), kColdDirectory, *cold_writer_, *cold_reader_,
+                                      keyspace.hot_streams(), cold);
+  stored_ = std::make_unique<ColdEntries>(cold_.get(), cold_writer_.get());
+  snapshotter_ = std::make_unique<snapshot::Snapshotter>(
+      &SystemDisk(), snapshot_thread_.get(), &keyspace, kSnapshotDirectory, stored_.get());
 }
 
 // The threads end before what they signal, and what they have not delivered finds nobody.
@@ -74,51 +83,47 @@ Storage::~Storage() {
   helper_.reset();
 }
 
-Status Storage::Open(const ServerOptions& options, const ColdSettings& cold, Keyspace& keyspace) {
-  auto lock = SystemDisk().Lock(options.dir);
+Status Storage::Open() {
+  auto lock = SystemDisk().Lock(options_.dir);
   if (!lock.ok()) return lock.status();
   lock_ = std::move(*lock);
-  cold_ = std::make_unique<ColdStore>(SystemDisk(), kColdDirectory, *cold_writer_, *cold_reader_,
-                                      keyspace.hot_streams(), cold);
-  if (Status opened = cold_->Open(); !opened.ok()) return opened;
-  stored_ = std::make_unique<ColdEntries>(cold_.get(), cold_writer_.get());
-  if (Status loaded = LoadSnapshot(keyspace); !loaded.ok()) return loaded;
-  // What the snapshot does not name is read from the journal again.
-  if (Status removed = cold_->RemoveUnused(); !removed.ok()) return removed;
-  const Status read = options.journal ? OpenJournal(options, keyspace) : ReadJournal(keyspace);
-  if (!read.ok()) return read;
-  const uint32_t now_s = static_cast<uint32_t>(SystemClock().UnixMicros() / 1'000'000);
-  for (uint32_t db = 0; db < keyspace.databases(); db++) {
-    keyspace.table(db).ForEach([now_s](const Entry* entry) { entry->NoteAccess(now_s); });
-  }
-  snapshotter_ = std::make_unique<snapshot::Snapshotter>(
-      &SystemDisk(), snapshot_thread_.get(), &keyspace, kSnapshotDirectory, stored_.get());
   return {};
 }
 
-Status Storage::LoadSnapshot(Keyspace& keyspace) {
+Status Storage::Load(Loading& loading) {
+  if (Status opened = cold_->Open(); !opened.ok()) return opened;
+  if (Status loaded = LoadSnapshot(loading); !loaded.ok()) return loaded;
+  // What the snapshot does not name is read from the journal again.
+  if (Status removed = cold_->RemoveUnused(); !removed.ok()) return removed;
+  const Status read = options_.journal ? OpenJournal(loading) : ReadJournal(loading);
+  if (!read.ok()) return read;
+  return NoteAccess(loading);
+}
+
+Status Storage::LoadSnapshot(Loading& loading) {
   Disk& disk = SystemDisk();
   if (Status removed = snapshot::RemoveLeftovers(disk, kSnapshotDirectory); !removed.ok()) {
     return removed;
   }
-  const auto segments = journal::ListSegments(disk, kJournalDirectory);
-  if (!segments.ok() && segments.status().error_number() != ENOENT) return segments.status();
-  std::optional<Position> journal_first;
-  if (segments.ok() && !segments->empty()) journal_first = segments->front().base;
+  const auto journal_first = LookAtJournal();
+  if (!journal_first.ok()) return journal_first.status();
+  found_.snapshot_position = journal_first->value_or(0);
+  const auto positions = snapshot::ListSnapshots(disk, kSnapshotDirectory);
+  if (!positions.ok()) return positions.status();
+  journal_from_ = positions->empty() ? found_.snapshot_position : positions->front();
 
-  const int64_t begin_us = told_us_ = SystemClock().SteadyMicros();
+  const int64_t begin_us = SystemClock().SteadyMicros();
   const auto loaded = snapshot::LoadNewest(
-      disk, kSnapshotDirectory, journal_first, &keyspace,
+      disk, kSnapshotDirectory, *journal_first, &keyspace_,
       [&](uint64_t bytes, uint64_t total) {
-        if (IsTimeToTell()) LogNotice("Loading the snapshot: {} of {} bytes", bytes, total);
+        return loading.Reached(bytes, total + JournalBytesTo(journal_end_));
       },
       cold_.get());
   if (!loaded.ok()) return loaded.status();
-  found_.snapshot_position = journal_first.value_or(0);
   if (!loaded->has_value()) return {};
   // What it names stays, whatever the journal says of it.
-  for (uint32_t db = 0; db < keyspace.databases(); db++) {
-    keyspace.table(db).ForEach([this](const Entry* entry) {
+  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
+    keyspace_.table(db).ForEach([this](const Entry* entry) {
       ColdExtents extents;
       entry->value().AddExtents(&extents);
       if (!extents.empty()) stored_->Note(extents);
@@ -126,19 +131,36 @@ Status Storage::LoadSnapshot(Keyspace& keyspace) {
   }
   stored_->End(true);
   const snapshot::Loaded& snapshot = **loaded;
-  found_.position = found_.snapshot_position = snapshot.info.position;
+  found_.position = found_.snapshot_position = journal_from_ = snapshot.info.position;
   found_.epoch = snapshot.info.epoch;
+  snapshot_bytes_ = snapshot.totals.file_bytes;
   LogNotice("The snapshot at position {} was loaded: {} keys, {} bytes in {:.1f} s",
-            found_.position, snapshot.totals.keys, snapshot.totals.file_bytes,
+            found_.position, snapshot.totals.keys, snapshot_bytes_,
             static_cast<double>(SystemClock().SteadyMicros() - begin_us) / 1e6);
   return {};
 }
 
+// Where the journal begins; nothing if there is none. Notes about where it ends.
+Result<std::optional<Position>> Storage::LookAtJournal() {
+  const auto segments = journal::ListSegments(SystemDisk(), kJournalDirectory);
+  if (!segments.ok() && segments.status().error_number() != ENOENT) return segments.status();
+  if (!segments.ok() || segments->empty()) return std::optional<Position>();
+  const auto end = journal::EstimateEnd(SystemDisk(), kJournalDirectory, segments->back());
+  if (!end.ok()) return end.status();
+  journal_end_ = *end;
+  return std::optional<Position>(segments->front().base);
+}
+
+// Of the journal's bytes that have to be read, those before `position`.
+uint64_t Storage::JournalBytesTo(Position position) const {
+  return position - std::min(position, journal_from_);
+}
+
 // Without one of its own the server only reads what an earlier one has left.
-Status Storage::ReadJournal(Keyspace& keyspace) {
+Status Storage::ReadJournal(Loading& loading) {
   const auto found =
       journal::Inspect(SystemDisk(), kJournalDirectory, found_.position,
-                       [&](const journal::Frame& frame) { return Replay(frame, keyspace); });
+                       [&](const journal::Frame& frame) { return Replay(frame, loading); });
   if (!found.ok()) return found.status().error_number() == ENOENT ? Status() : found.status();
   if (found->row->decision == journal::Decision::kStop) return Status::Error(found->text);
   found_.position = std::max(found_.position, found->end);
@@ -146,50 +168,64 @@ Status Storage::ReadJournal(Keyspace& keyspace) {
   return {};
 }
 
-Status Storage::OpenJournal(const ServerOptions& options, Keyspace& keyspace) {
-  const int64_t begin_us = told_us_ = SystemClock().SteadyMicros();
+Status Storage::OpenJournal(Loading& loading) {
+  const int64_t begin_us = SystemClock().SteadyMicros();
   uint64_t records = 0;
   auto journal = journal::Journal::Open(
       &SystemDisk(), log_thread_.get(), helper_.get(),
-      {kJournalDirectory, options.journal_segment_bytes, options.appendfsync, found_.position},
+      {kJournalDirectory, options_.journal_segment_bytes, options_.appendfsync, found_.position},
       [&](const journal::Frame& frame) {
         records += frame.records;
-        return Replay(frame, keyspace);
+        return Replay(frame, loading);
       });
   if (!journal.ok()) return journal.status();
   journal_ = std::move(*journal);
   if (journal_->epoch() < found_.epoch) journal_->set_epoch(found_.epoch);
+  // It may have been changed while the journal was read.
+  journal_->set_sync_policy(options_.appendfsync);
   LogNotice("The journal ends at {}; {} changes from {} on were read in {:.1f} s",
             journal_->appended(), records, std::max(journal_->first(), found_.position),
             static_cast<double>(SystemClock().SteadyMicros() - begin_us) / 1e6);
   return {};
 }
 
-Status Storage::Replay(const journal::Frame& frame, Keyspace& keyspace) {
+Status Storage::Replay(const journal::Frame& frame, Loading& loading) {
   Status status;
+  Status goes_on;
   bool whole = false;
+  uint64_t records = 0;
   try {
     whole = Batch::ForEach(frame.payload, [&](std::string_view record) {
-      if (status.ok()) status = runnel::Replay(record, keyspace);
+      if (!status.ok() || !goes_on.ok()) return;
+      status = runnel::Replay(record, keyspace_);
+      if (++records % kRecordsPerBreath == 0) goes_on = loading.Breathe();
     });
   } catch (const ColdFailure& failure) {
     return Status::Error(failure.message);
   }
+  if (!goes_on.ok()) return goes_on;
   if (!whole) status = Status::Error("its records do not fill it");
   if (!status.ok()) {
     return Status::Error(
         fmt::format("the frame at position {} of the journal: {}", frame.base, status.message()));
   }
   cold_->KeepUp(SystemClock().SteadyMicros() / 1000);
-  if (IsTimeToTell()) LogNotice("Reading the journal: at position {}", frame.base);
-  return {};
+  return loading.Reached(snapshot_bytes_ + JournalBytesTo(frame.end()),
+                         snapshot_bytes_ + JournalBytesTo(journal_end_));
 }
 
-bool Storage::IsTimeToTell() {
-  const int64_t now_us = SystemClock().SteadyMicros();
-  if (now_us - told_us_ <= kTellEveryMicros) return false;
-  told_us_ = now_us;
-  return true;
+// All keys were used now, as far as anybody knows.
+Status Storage::NoteAccess(Loading& loading) {
+  const uint32_t now_s = static_cast<uint32_t>(SystemClock().UnixMicros() / 1'000'000);
+  Status goes_on;
+  uint64_t keys = 0;
+  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
+    keyspace_.table(db).ForEach([&](const Entry* entry) {
+      entry->NoteAccess(now_s);
+      if (++keys % kKeysPerBreath == 0 && goes_on.ok()) goes_on = loading.Breathe();
+    });
+  }
+  return goes_on;
 }
 
 void Storage::Sync() {

@@ -18,7 +18,8 @@ namespace {
 // The encoding of one key, piece by piece.
 class Pieces : public DecoderSource {
  public:
-  explicit Pieces(SectionReader* reader) : reader_(reader) {}
+  Pieces(SectionReader* reader, const LoadProgress& progress)
+      : reader_(reader), progress_(progress) {}
 
   // Begins with the next key: true, and first() is its first piece; false behind the last key.
   Result<bool> Begin() {
@@ -69,6 +70,9 @@ class Pieces : public DecoderSource {
       const Result<bool> there = reader_->Next();
       if (!there.ok() || !*there) return there;
       section_ = reader_->bytes();
+      const Status goes_on =
+          progress_ ? progress_(reader_->offset(), reader_->file_bytes()) : Status();
+      if (!goes_on.ok()) return goes_on;
     }
     Decoder in(section_);
     const uint64_t length = in.Varint();
@@ -83,6 +87,7 @@ class Pieces : public DecoderSource {
   }
 
   SectionReader* const reader_;
+  const LoadProgress& progress_;
   std::string_view section_;  // what of it is still to come
   std::string_view piece_;
   std::string_view first_;
@@ -99,7 +104,7 @@ class Loader {
         keyspace_(keyspace),
         progress_(progress),
         stored_(stored),
-        pieces_(reader) {}
+        pieces_(reader, progress) {}
 
   Status Run() {
     if (reader_->info().databases > keyspace_->databases()) {
@@ -112,10 +117,6 @@ class Loader {
       if (!there.ok()) return there.status();
       if (!*there) break;
       const uint64_t offset = reader_->offset();
-      if (offset != reported_) {
-        reported_ = offset;
-        if (progress_) progress_(offset, reader_->file_bytes());
-      }
       if (!LoadKey()) {
         if (!pieces_.status().ok()) return pieces_.status();
         return reader_->DamagedAt(
@@ -128,8 +129,7 @@ class Loader {
                                 fmt::format("the snapshot holds {} keys, its end says {}", keys_,
                                             reader_->totals().keys));
     }
-    if (progress_) progress_(reader_->file_bytes(), reader_->file_bytes());
-    return Status();
+    return progress_ ? progress_(reader_->file_bytes(), reader_->file_bytes()) : Status();
   }
 
  private:
@@ -166,7 +166,6 @@ class Loader {
   Pieces pieces_;
   std::string name_;
   uint64_t keys_ = 0;
-  uint64_t reported_ = 0;
 };
 
 void Clear(Keyspace* keyspace) {
@@ -193,6 +192,11 @@ Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& director
                                          const LoadProgress& progress, ColdSource* stored) {
   const auto positions = ListSnapshots(disk, directory);
   if (!positions.ok()) return positions.status();
+  Status given_up;
+  const LoadProgress watched = [&](uint64_t loaded_bytes, uint64_t total_bytes) {
+    if (progress) given_up = progress(loaded_bytes, total_bytes);
+    return given_up;
+  };
   Status failure;
   for (const Position position : *positions) {
     if (!failure.ok()) {
@@ -201,7 +205,8 @@ Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& director
                  SnapshotName(position));
     }
     const auto loaded =
-        LoadSnapshot(disk, SnapshotPath(directory, position), keyspace, progress, stored);
+        LoadSnapshot(disk, SnapshotPath(directory, position), keyspace, watched, stored);
+    if (!given_up.ok()) return given_up;
     if (loaded.ok() && loaded->info.position == position) {
       // Whoever wrote it may have been killed before its name was durable. From now on the journal
       // relies on it, and may begin anew behind it.

@@ -34,6 +34,10 @@ class LifetimeTest : public ServerTest {
       client = RespClient::ConnectUnix(dir_.string() + "/socket");
       return client != nullptr || !server->Running();
     });
+    // It may have a password, but it is ready.
+    if (client != nullptr) {
+      Eventually([&] { return client->Call({"PING"}).text.rfind("LOADING", 0) != 0; });
+    }
     return client;
   }
 
@@ -146,10 +150,10 @@ TEST_F(LifetimeTest, ASecondServerOnTheSameDirectoryIsRefused) {
   Program second(
       ServerCommand({"--port", "0", "--unixsocket", Path("socket"), "--dir", server_->dir()}));
   EXPECT_EQ(ToText(second.WaitExit()), "exit 1");
-  EXPECT_THAT(second.Output(),
-              HasSubstr(fmt::format(
-                  "Cannot start: the directory {} is in use by another process ({})",
-                  server_->dir(), server_->pid())));
+  EXPECT_THAT(
+      second.Output(),
+      HasSubstr(fmt::format("Cannot start: the directory {} is in use by another process ({})",
+                            server_->dir(), server_->pid())));
   EXPECT_FALSE(fs::exists(Path("socket")));
   EXPECT_EQ(Ask(*Client(), "PING"), "+PONG");
   EXPECT_EQ(ReadFile(server_->dir() + "/runnel.lock"), holder);

@@ -351,6 +351,24 @@ TEST_F(RecoveryTest, WhatLooksLikeAFrameInAPayloadIsNone) {
   Expect("torn tail", 0, "");
 }
 
+TEST_F(RecoveryTest, TheEndIsEstimatedFromAFewPages) {
+  const auto estimate = [this](const std::string& bytes) {
+    Write(1, bytes);
+    return *EstimateEnd(disk_, "j", {kFrame, bytes.size()});
+  };
+  ASSERT_TRUE(disk_.CreateDirectory("j").ok());
+  constexpr uint64_t kPage = 4096;
+  EXPECT_EQ(estimate(""), kFrame);
+  EXPECT_EQ(estimate(std::string(1'000'000, '\0')), kFrame);
+  for (const uint64_t written : {uint64_t{1}, kPage - 1, kPage, kPage + 1, uint64_t{500'000}}) {
+    const std::string bytes(written, 'x');
+    EXPECT_EQ(estimate(bytes), kFrame + written) << "without a reserve";
+    const uint64_t pages = (written + kPage - 1) / kPage;
+    EXPECT_EQ(estimate(bytes + std::string(1'000'000, '\0')), kFrame + pages * kPage);
+  }
+  EXPECT_EQ(EstimateEnd(disk_, "j", {12345, 1}).status().error_number(), ENOENT);
+}
+
 TEST_F(RecoveryTest, CutsWhereAPersonSays) {
   Write(0, FrameOf(0, 0) + FrameOf(1, 0));
   Write(2, Damaged(FrameOf(2, 2)) + FrameOf(3, 3));

@@ -107,6 +107,7 @@ TEST_F(SnapshotTest, SaysWhatItIs) {
     EXPECT_LE(last, bytes);
     last = bytes;
     total = of;
+    return Status();
   });
   ASSERT_TRUE(loaded.ok()) << loaded.message();
   EXPECT_EQ(loaded->info, (SnapshotInfo{123, 7, 1'700'000'000'000, kDatabases}));
@@ -369,6 +370,38 @@ TEST_F(SnapshotTest, WhichOneIsLoaded) {
   sim::WriteFile(disk_, PathOf(200), older);
   EXPECT_EQ((*newest(100))->info.position, 100u) << "a file that is not what its name says";
   EXPECT_THAT(newest(150).message(), HasSubstr("position 100"));
+}
+
+// Whoever is told of the progress may end it, in the middle of a value too; an older snapshot is
+// not tried then.
+TEST_F(SnapshotTest, LoadingMayBeGivenUp) {
+  keyspace_.Put(KeyRef(0, "small"), std::make_unique<StringObject>("v"));
+  ASSERT_TRUE(Take(100).ok());
+  const std::string older = sim::ReadFile(disk_, PathOf(100));
+  keyspace_.Put(KeyRef(0, "large"),
+                std::make_unique<StringObject>(std::string(5 * kMaxSectionBytes, 'x')));
+  ASSERT_TRUE(Take(200).ok());
+  sim::WriteFile(disk_, PathOf(100), older);
+
+  int told = 0;
+  const auto count = [&told](uint64_t, uint64_t) {
+    told++;
+    return Status();
+  };
+  Keyspace whole(kDatabases);
+  ASSERT_TRUE(LoadNewest(disk_, "snapshots", 0, &whole, count).ok());
+  const int times = told;
+  EXPECT_GT(times, 5);
+  for (int last = 1; last <= times; last++) {
+    told = 0;
+    Keyspace keyspace(kDatabases);
+    const auto loaded = LoadNewest(disk_, "snapshots", 0, &keyspace, [&](uint64_t, uint64_t) {
+      return ++told == last ? Status::Error("enough") : Status();
+    });
+    EXPECT_EQ(loaded.status().message(), "enough");
+    EXPECT_EQ(told, last);
+    EXPECT_THAT(ContentOf(keyspace), IsEmpty());
+  }
 }
 
 }  // namespace

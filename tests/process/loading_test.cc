@@ -1,0 +1,120 @@
+// What clients see of a server that is still loading what was kept.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <functional>
+
+#include "tests/process/server_test.h"
+
+namespace runnel::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int kEntries = 300'000;
+// Who comes too late to see a start tries again: to miss all is no accident any more.
+constexpr int kMostStarts = 50;
+
+class LoadingTest : public ServerTest {
+ protected:
+  // Leaves a journal that takes a while to be read.
+  void SetUp() override {
+    const std::unique_ptr<Program> server = Start();
+    const auto client = ConnectTo(*server);
+    ASSERT_NE(client, nullptr) << server->Output();
+    WaitUntilLoaded(*client);
+    std::string requests;
+    for (int i = 1; i <= kEntries; i++) {
+      requests += EncodeCommand({"XADD", "stream", std::to_string(i), "f", "v"});
+    }
+    client->SendRaw(requests);
+    for (int i = 1; i <= kEntries; i++) {
+      ASSERT_EQ(client->Read().text, fmt::format("{}-0", i));
+    }
+    server->Signal(SIGKILL);
+    server->WaitExit();
+  }
+
+  std::unique_ptr<Program> Start() const {
+    return std::make_unique<Program>(ServerCommand({"--port", "0", "--unixsocket", socket_, "--dir",
+                                                    dir_.string(), "--stream-memory", "1mb"}));
+  }
+  std::unique_ptr<RespClient> ConnectTo(Program& server) const {
+    std::unique_ptr<RespClient> client;
+    Eventually([&] {
+      client = RespClient::ConnectUnix(socket_);
+      return client != nullptr || !server.Running();
+    });
+    return client;
+  }
+  static void WaitUntilLoaded(RespClient& client) {
+    EXPECT_TRUE(Eventually([&] { return Ask(client, "PING") == "+PONG"; }));
+  }
+  // Starts servers until one is met that is loading; has the test look at it.
+  void MeetLoading(const std::function<void(Program&, RespClient&)>& test) {
+    for (int i = 0; i < kMostStarts && !HasFailure(); i++) {
+      const std::unique_ptr<Program> server = Start();
+      const auto client = ConnectTo(*server);
+      ASSERT_NE(client, nullptr) << server->Output();
+      const bool loading = InfoField(*client, "loading") == "1";
+      if (loading) test(*server, *client);
+      if (server->Running()) {
+        server->Signal(SIGKILL);
+        server->WaitExit();
+      }
+      if (loading) return;
+    }
+    FAIL() << "no server was met while it was loading";
+  }
+
+  TempDir dir_;
+  const std::string socket_ = dir_.string() + "/socket";
+};
+
+TEST_F(LoadingTest, ClientsAreToldAndThenServed) {
+  MeetLoading([](Program&, RespClient& client) {
+    // In one piece, so that one turn of the loop answers all of it.
+    client.SendRaw(EncodeCommand({"INFO", "persistence"}) + EncodeCommand({"XLEN", "stream"}) +
+                   EncodeCommand({"PING"}) + EncodeCommand({"ECHO", "hello"}));
+    const std::string info = client.Read().text;
+    const Reply length = client.Read();
+    if (info.find("\r\nloading:1\r\n") != std::string::npos) {
+      EXPECT_EQ(ToText(length), "-\"LOADING Redis is loading the dataset in memory\"");
+      EXPECT_EQ(ToText(client.Read()), "-\"LOADING Redis is loading the dataset in memory\"");
+      for (const char* field :
+           {"loading_start_time:", "loading_total_bytes:", "loading_loaded_bytes:",
+            "loading_loaded_perc:", "loading_eta_seconds:", "aof_enabled:1"}) {
+        EXPECT_THAT(info, HasSubstr(field));
+      }
+    } else {
+      client.Read();  // it was quicker
+    }
+    EXPECT_EQ(client.Read().text, "hello");
+    WaitUntilLoaded(client);
+    EXPECT_EQ(Ask(client, "XLEN stream"), std::to_string(kEntries));
+    EXPECT_EQ(InfoField(client, "loading"), "0");
+    EXPECT_EQ(InfoField(client, "loading_eta_seconds"), "");
+  });
+}
+
+TEST_F(LoadingTest, AnEndWhileItLoadsLeavesEverythingAsItWas) {
+  const std::function<void(Program&, RespClient&)> ends[] = {
+      [](Program& server, RespClient&) { server.Signal(SIGTERM); },
+      [](Program&, RespClient& client) { client.Send({"SHUTDOWN"}); },
+      [](Program& server, RespClient&) { server.Signal(SIGKILL); },
+  };
+  for (const auto& end : ends) {
+    MeetLoading([&](Program& server, RespClient& client) {
+      end(server, client);
+      EXPECT_NE(server.WaitExit(), std::nullopt);
+    });
+  }
+  const std::unique_ptr<Program> server = Start();
+  const auto client = ConnectTo(*server);
+  ASSERT_NE(client, nullptr) << server->Output();
+  WaitUntilLoaded(*client);
+  EXPECT_EQ(Ask(*client, "XLEN stream"), std::to_string(kEntries));
+}
+
+}  // namespace
+}  // namespace runnel::test
