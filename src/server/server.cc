@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/version.h"
 #include "broker/families.h"
+#include "env/posix/posix_disk.h"
 #include "fmt/format.h"
 #include "server/families.h"
 
@@ -48,7 +49,9 @@ Server::Server(Config& config)
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());
   keyspace_.DisposeWith(this);
-  storage_ = std::make_unique<Storage>(*loop_, config.options(), config.settings().cold, keyspace_);
+  threads_ = std::make_unique<StorageThreads>(*loop_);
+  storage_ = std::make_unique<Storage>(SystemDisk(), SystemClock(), threads_->workers(),
+                                       config.options(), config.settings().cold, keyspace_);
   saver_ =
       std::make_unique<Saver>(storage_->snapshotter(), *broker_, config.options(), SystemClock());
   identity_.run_id = RandomHex(40);
@@ -67,6 +70,7 @@ Server::~Server() {
     keyspace_.Flush(db);
   }
   storage_.reset();
+  threads_.reset();
 }
 
 Status Server::Start() {
@@ -206,7 +210,7 @@ void Server::Turn() {
     broker_->ServeSnapshotWaiters();
     broker_->EndTurn();
   }
-  if (saver_->Turn()) storage_->Wake();
+  if (saver_->Turn()) threads_->Wake();
   if (stopping_) {
     End();
     if (network_->empty() && disposing_ == 0) return loop_->Stop();

@@ -16,6 +16,7 @@
 #include "server/saver.h"
 #include "server/server_host.h"
 #include "server/storage.h"
+#include "server/storage_threads.h"
 
 namespace runnel {
 
@@ -59,6 +60,7 @@ class Server final : public ServerHost, private Disposer {
   ServerIdentity identity_;
   Keyspace keyspace_;
   std::unique_ptr<Loop> loop_;
+  std::unique_ptr<StorageThreads> threads_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Saver> saver_;

@@ -7,10 +7,9 @@
 
 #include "base/log.h"
 #include "effects/batch.h"
-#include "env/clock.h"
-#include "env/posix/posix_disk.h"
 #include "fmt/format.h"
 #include "journal/segment.h"
+#include "snapshot/cold_entries.h"
 #include "snapshot/files.h"
 #include "snapshot/load.h"
 
@@ -24,67 +23,30 @@ constexpr const char* kColdDirectory = "streams";
 constexpr uint64_t kRecordsPerBreath = 256;
 constexpr uint64_t kKeysPerBreath = 4096;
 
-// The cold store as snapshots see it.
-class ColdEntries final : public snapshot::StoredEntries {
- public:
-  ColdEntries(ColdStore* store, ThreadWorker* writer) : store_(store), writer_(writer) {}
-
-  void Note(const ColdExtents& extents) override { ColdStore::AddFiles(extents, &files_); }
-  void Sync(std::function<void(const Status&)> done) override {
-    store_->Sync(files_, std::move(done));
-  }
-  void Drain() override { writer_->Drain(); }
-  void End(bool durable) override {
-    ColdStore::Files files = std::exchange(files_, {});
-    if (durable) store_->PinForSnapshot(std::move(files));
-  }
-
- private:
-  ColdStore* const store_;
-  ThreadWorker* const writer_;
-  ColdStore::Files files_;
-};
-
 }  // namespace
 
-Storage::Storage(Loop& loop, const ServerOptions& options, const ColdSettings& cold,
-                 Keyspace& keyspace)
-    : options_(options), keyspace_(keyspace) {
-  wakeup_ = loop.NewWakeup([this] {
-    log_thread_->Deliver();
-    helper_->Deliver();
-    snapshot_thread_->Deliver();
-    cold_writer_->Deliver();
-    cold_reader_->Deliver();
-  });
-  const auto wake = [wakeup = wakeup_.get()] { wakeup->Signal(); };
-  log_thread_ = std::make_unique<ThreadWorker>(wake);
-  helper_ = std::make_unique<ThreadWorker>(wake);
-  snapshot_thread_ = std::make_unique<ThreadWorker>(wake, ThreadWorker::Haste::kBackground);
-  cold_writer_ = std::make_unique<ThreadWorker>(wake);
-  cold_reader_ = std::make_unique<ThreadWorker>(wake);
-  cold_ = std::make_unique<ColdStore>(SystemDisk(), kColdDirectory, *cold_writer_, *cold_reader_,
-                                      keyspace.hot_streams(), cold);
-  stored_ = std::make_unique<ColdEntries>(cold_.get(), cold_writer_.get());
-  snapshotter_ = std::make_unique<snapshot::Snapshotter>(
-      &SystemDisk(), snapshot_thread_.get(), &keyspace, kSnapshotDirectory, stored_.get());
-}
+Storage::Storage(Disk& disk, Clock& clock, const Workers& workers, const ServerOptions& options,
+                 const ColdSettings& cold, Keyspace& keyspace, const ColdSizes& sizes)
+    : disk_(disk),
+      clock_(clock),
+      workers_(workers),
+      options_(options),
+      keyspace_(keyspace),
+      cold_(std::make_unique<ColdStore>(disk, kColdDirectory, workers.cold_writer,
+                                        workers.cold_reader, keyspace.hot_streams(), cold, sizes)),
+      stored_(std::make_unique<snapshot::ColdEntries>(cold_.get(), &workers.cold_writer)),
+      snapshotter_(std::make_unique<snapshot::Snapshotter>(&disk, &workers.snapshot, &keyspace,
+                                                           kSnapshotDirectory, stored_.get())) {}
 
-// The threads end before what they signal, and what they have not delivered finds nobody.
 Storage::~Storage() {
   snapshotter_.reset();
   journal_.reset();
-  snapshot_thread_.reset();
-  stored_.reset();
-  cold_.reset();
-  cold_reader_.reset();
-  cold_writer_.reset();
-  log_thread_.reset();
-  helper_.reset();
+  // What it has captured may have entries in files.
+  workers_.snapshot.Drain();
 }
 
 Status Storage::Open() {
-  auto lock = SystemDisk().Lock(options_.dir);
+  auto lock = disk_.Lock(options_.dir);
   if (!lock.ok()) return lock.status();
   lock_ = std::move(*lock);
   return {};
@@ -101,20 +63,19 @@ Status Storage::Load(Loading& loading) {
 }
 
 Status Storage::LoadSnapshot(Loading& loading) {
-  Disk& disk = SystemDisk();
-  if (Status removed = snapshot::RemoveLeftovers(disk, kSnapshotDirectory); !removed.ok()) {
+  if (Status removed = snapshot::RemoveLeftovers(disk_, kSnapshotDirectory); !removed.ok()) {
     return removed;
   }
   const auto journal_first = LookAtJournal();
   if (!journal_first.ok()) return journal_first.status();
   found_.snapshot_position = journal_first->value_or(0);
-  const auto positions = snapshot::ListSnapshots(disk, kSnapshotDirectory);
+  const auto positions = snapshot::ListSnapshots(disk_, kSnapshotDirectory);
   if (!positions.ok()) return positions.status();
   journal_from_ = positions->empty() ? found_.snapshot_position : positions->front();
 
-  const int64_t begin_us = SystemClock().SteadyMicros();
+  const int64_t begin_us = clock_.SteadyMicros();
   const auto loaded = snapshot::LoadNewest(
-      disk, kSnapshotDirectory, *journal_first, &keyspace_,
+      disk_, kSnapshotDirectory, *journal_first, &keyspace_,
       [&](uint64_t bytes, uint64_t total) {
         return loading.Reached(bytes, total + JournalBytesTo(journal_end_));
       },
@@ -136,16 +97,16 @@ Status Storage::LoadSnapshot(Loading& loading) {
   snapshot_bytes_ = snapshot.totals.file_bytes;
   LogNotice("The snapshot at position {} was loaded: {} keys, {} bytes in {:.1f} s",
             found_.position, snapshot.totals.keys, snapshot_bytes_,
-            static_cast<double>(SystemClock().SteadyMicros() - begin_us) / 1e6);
+            static_cast<double>(clock_.SteadyMicros() - begin_us) / 1e6);
   return {};
 }
 
 // Where the journal begins; nothing if there is none. Notes about where it ends.
 Result<std::optional<Position>> Storage::LookAtJournal() {
-  const auto segments = journal::ListSegments(SystemDisk(), kJournalDirectory);
+  const auto segments = journal::ListSegments(disk_, kJournalDirectory);
   if (!segments.ok() && segments.status().error_number() != ENOENT) return segments.status();
   if (!segments.ok() || segments->empty()) return std::optional<Position>();
-  const auto end = journal::EstimateEnd(SystemDisk(), kJournalDirectory, segments->back());
+  const auto end = journal::EstimateEnd(disk_, kJournalDirectory, segments->back());
   if (!end.ok()) return end.status();
   journal_end_ = *end;
   return std::optional<Position>(segments->front().base);
@@ -159,7 +120,7 @@ uint64_t Storage::JournalBytesTo(Position position) const {
 // Without one of its own the server only reads what an earlier one has left.
 Status Storage::ReadJournal(Loading& loading) {
   const auto found =
-      journal::Inspect(SystemDisk(), kJournalDirectory, found_.position,
+      journal::Inspect(disk_, kJournalDirectory, found_.position,
                        [&](const journal::Frame& frame) { return Replay(frame, loading); });
   if (!found.ok()) return found.status().error_number() == ENOENT ? Status() : found.status();
   if (found->row->decision == journal::Decision::kStop) return Status::Error(found->text);
@@ -169,10 +130,10 @@ Status Storage::ReadJournal(Loading& loading) {
 }
 
 Status Storage::OpenJournal(Loading& loading) {
-  const int64_t begin_us = SystemClock().SteadyMicros();
+  const int64_t begin_us = clock_.SteadyMicros();
   uint64_t records = 0;
   auto journal = journal::Journal::Open(
-      &SystemDisk(), log_thread_.get(), helper_.get(),
+      &disk_, &workers_.log, &workers_.helper,
       {kJournalDirectory, options_.journal_segment_bytes, options_.appendfsync, found_.position},
       [&](const journal::Frame& frame) {
         records += frame.records;
@@ -185,7 +146,7 @@ Status Storage::OpenJournal(Loading& loading) {
   journal_->set_sync_policy(options_.appendfsync);
   LogNotice("The journal ends at {}; {} changes from {} on were read in {:.1f} s",
             journal_->appended(), records, std::max(journal_->first(), found_.position),
-            static_cast<double>(SystemClock().SteadyMicros() - begin_us) / 1e6);
+            static_cast<double>(clock_.SteadyMicros() - begin_us) / 1e6);
   return {};
 }
 
@@ -209,14 +170,14 @@ Status Storage::Replay(const journal::Frame& frame, Loading& loading) {
     return Status::Error(
         fmt::format("the frame at position {} of the journal: {}", frame.base, status.message()));
   }
-  cold_->KeepUp(SystemClock().SteadyMicros() / 1000);
+  cold_->KeepUp(clock_.SteadyMicros() / 1000);
   return loading.Reached(snapshot_bytes_ + JournalBytesTo(frame.end()),
                          snapshot_bytes_ + JournalBytesTo(journal_end_));
 }
 
 // All keys were used now, as far as anybody knows.
 Status Storage::NoteAccess(Loading& loading) {
-  const uint32_t now_s = static_cast<uint32_t>(SystemClock().UnixMicros() / 1'000'000);
+  const uint32_t now_s = static_cast<uint32_t>(clock_.UnixMicros() / 1'000'000);
   Status goes_on;
   uint64_t keys = 0;
   for (uint32_t db = 0; db < keyspace_.databases(); db++) {
@@ -229,12 +190,12 @@ Status Storage::NoteAccess(Loading& loading) {
 }
 
 void Storage::Sync() {
-  log_thread_->Drain();
+  workers_.log.Drain();
 }
 
 void Storage::Close() {
   if (journal_ == nullptr) return;
-  const Status closed = journal_->Close(SystemClock().SteadyMicros());
+  const Status closed = journal_->Close(clock_.SteadyMicros());
   if (!closed.ok()) LogWarning("The journal could not be ended well: {}", closed.message());
 }
 

@@ -6,9 +6,9 @@
 
 #include "cold/cold_store.h"
 #include "data/keyspace.h"
+#include "env/clock.h"
 #include "env/disk.h"
-#include "env/loop.h"
-#include "env/thread_worker.h"
+#include "env/worker.h"
 #include "journal/journal.h"
 #include "server/config_values.h"
 #include "server/loading.h"
@@ -17,12 +17,23 @@
 
 namespace runnel {
 
-// The data directory of a server: snapshots, the journal. What was kept comes from it, and what
-// shall be kept goes to it. Owns the threads that work for it.
+// The data directory of a server: snapshots, the journal, cold entries. What was kept comes from
+// it, and what shall be kept goes to it.
 class Storage {
  public:
-  // Takes the directory when Open says so. Everything outlives the storage.
-  Storage(Loop& loop, const ServerOptions& options, const ColdSettings& cold, Keyspace& keyspace);
+  // Those that work for it. Their jobs are delivered on the loop's thread.
+  struct Workers {
+    Worker& log;          // syncs the journal; nothing else may keep it busy
+    Worker& helper;       // all other work with the journal's files
+    Worker& snapshot;     // writes snapshots
+    Worker& cold_writer;  // write and read files of cold entries
+    Worker& cold_reader;
+  };
+
+  // Paths count from where the process works; the directory is taken when Open says so. Everything
+  // outlives the storage; the keyspace is emptied before its end.
+  Storage(Disk& disk, Clock& clock, const Workers& workers, const ServerOptions& options,
+          const ColdSettings& cold, Keyspace& keyspace, const ColdSizes& sizes = {});
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -42,9 +53,6 @@ class Storage {
   // REQUIRES: Load() was successful.
   const FoundState& found() const { return found_; }
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }
-  // Has the loop begin another round.
-  void Wake() { wakeup_->Signal(); }
-  // All streams of the keyspace must be gone before the storage.
   ColdStore* cold() { return cold_.get(); }
 
   // Waits until the disk has all that the journal was given: replies that wait for that can leave.
@@ -62,19 +70,12 @@ class Storage {
   Status Replay(const journal::Frame& frame, Loading& loading);
   Status NoteAccess(Loading& loading);
 
+  Disk& disk_;
+  Clock& clock_;
+  const Workers workers_;
   const ServerOptions& options_;
   Keyspace& keyspace_;
   std::unique_ptr<DirectoryLock> lock_;
-  std::unique_ptr<Wakeup> wakeup_;  // for all workers: the loop takes what they have done
-  // Syncs the journal. Nothing else may keep it busy.
-  std::unique_ptr<ThreadWorker> log_thread_;
-  // All other work with files.
-  std::unique_ptr<ThreadWorker> helper_;
-  // Writes snapshots.
-  std::unique_ptr<ThreadWorker> snapshot_thread_;
-  // Write and read files of cold entries.
-  std::unique_ptr<ThreadWorker> cold_writer_;
-  std::unique_ptr<ThreadWorker> cold_reader_;
   std::unique_ptr<ColdStore> cold_;
   std::unique_ptr<snapshot::StoredEntries> stored_;  // of cold_, for the snapshotter
   std::unique_ptr<journal::Journal> journal_;

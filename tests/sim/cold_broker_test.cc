@@ -286,7 +286,8 @@ class Twins {
   }
   std::string Trim() {
     const std::string how = Below(2) == 0 ? "= " : "~ ";
-    const std::string by = Below(10) == 0 ? "MINID " + how + Id() : "MAXLEN " + how + std::to_string(300 + Below(1500));
+    const std::string by = Below(10) == 0 ? "MINID " + how + Id()
+                                          : "MAXLEN " + how + std::to_string(300 + Below(1500));
     const char* kReferences[] = {"", " KEEPREF", " DELREF", " ACKED"};
     return by + (how == "~ " && Below(2) == 0 ? " LIMIT " + Number(300) : "") +
            kReferences[Below(4)];

@@ -54,7 +54,18 @@ void CrashWorkload::Learn(const Argv& command, const test::Reply& reply) {
 }
 
 Argv CrashWorkload::DrawClocked() {
-  switch (draw_.Below(12)) {
+  switch (draw_.Below(long_streams ? 20 : 12)) {
+    case 12:
+    case 13:
+      if (draw_.OneIn(2)) return {"XRANGE", ClockedKey(), "-", "+"};
+      return {"XREVRANGE", ClockedKey(), "+", "-"};
+    case 14:
+      return {"XREAD", "STREAMS", "t1", "t2", KnownId("t1"), "0"};
+    case 15:
+    case 16:
+    case 17:
+    case 18:
+    case 19:
     case 0:
     case 1:
     case 2:
@@ -84,9 +95,9 @@ Argv CrashWorkload::DrawClocked() {
     case 2:
       return {"XCFGSET", ClockedKey(), "RETENTION-MS", draw_.Pick({"0", "0", "30", "200"})};
     case 3:
-      return {"XCFGSET", ClockedKey(), "RETENTION-BYTES", draw_.Pick({"0", "0", "100", "400"})};
+      return {"XCFGSET", ClockedKey(), "RETENTION-BYTES", draw_.Pick({"0", "0", "400", "9000"})};
     case 4:
-      return {"XCFGSET", ClockedKey(), "RETENTION-ENTRIES", draw_.Pick({"0", "0", "5", "12"})};
+      return {"XCFGSET", ClockedKey(), "RETENTION-ENTRIES", draw_.Pick({"0", "0", "5", "30"})};
     default:
       return {"XCFGSET", ClockedKey(), "ON-ACK", draw_.Pick({"KEEP", "KEEP", "DELETE"})};
   }
@@ -120,12 +131,15 @@ Argv CrashWorkload::DrawAdd() {
   }
   if (draw_.OneIn(4)) {
     AppendReferences(&command);
-    command.insert(command.end(), {"MAXLEN", draw_.Pick({"=", "~"}), draw_.Pick({"1", "5", "9"})});
+    command.insert(command.end(),
+                   {"MAXLEN", draw_.Pick({"=", "~"}),
+                    long_streams ? draw_.Pick({"9", "30", "50"}) : draw_.Pick({"1", "5", "9"})});
   }
   command.push_back("*");
   for (uint64_t left = 1 + draw_.Below(3); left > 0; --left) {
     command.insert(command.end(), {draw_.Pick({"f", "g"}), draw_.Element()});
   }
+  if (long_streams) command.back().append(300 + draw_.Below(600), 'y');
   if (draw_.OneIn(30)) command.back() = std::string(kLargeBytes, 'x');
   return command;
 }
@@ -142,7 +156,9 @@ Argv CrashWorkload::DrawTrim() {
   Argv command = {"XTRIM", key};
   AppendReferences(&command);
   if (draw_.OneIn(2)) {
-    command.insert(command.end(), {"MAXLEN", draw_.Pick({"=", "~"}), draw_.Pick({"0", "3", "6"})});
+    command.insert(command.end(), {"MAXLEN", draw_.Pick({"=", "~"}),
+                                   long_streams ? draw_.Pick({"0", "7", "15", "40"})
+                                                : draw_.Pick({"0", "3", "6"})});
   } else {
     command.insert(command.end(), {"MINID", draw_.Pick({"=", "~"}), KnownId(key)});
   }

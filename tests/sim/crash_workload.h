@@ -17,6 +17,9 @@ class CrashWorkload {
  public:
   explicit CrashWorkload(uint64_t seed);
 
+  // Streams of some KiB instead of a few entries.
+  bool long_streams = false;
+
   // A command on data; one that may wait for a key if `may_wait`.
   Argv Next(bool may_wait);
   std::string AnyKey() { return draw_.AnyKey(); }

@@ -28,7 +28,7 @@ class ModelFile final : public File {
         writable_(writable) {}
 
   Result<size_t> ReadAt(uint64_t offset, char* out, size_t bytes) const override {
-    const auto fate = NextCall();
+    const auto fate = NextCall("read");
     if (fate.error_number != 0) return Failure(path_, fate.error_number);
     const std::string& content = inode_->now;
     if (offset >= content.size()) return size_t{0};
@@ -36,7 +36,7 @@ class ModelFile final : public File {
   }
 
   Status WriteAt(uint64_t offset, std::string_view bytes) override {
-    auto fate = NextCall(true);
+    auto fate = NextCall("write", true);
     const uint64_t before = std::max<uint64_t>(offset, inode_->now.size());
     const uint64_t after = std::max<uint64_t>(offset + bytes.size(), inode_->now.size());
     if (fate.error_number == 0 && !disk_->Fits(after - inode_->now.size())) {
@@ -50,7 +50,7 @@ class ModelFile final : public File {
   }
 
   Status Sync() override {
-    const auto fate = NextCall();
+    const auto fate = NextCall("sync");
     if (fate.error_number == 0 || fate.done) {
       for (const auto& change : inode_->changes) {
         ModelDisk::Apply(change, &inode_->synced);
@@ -68,19 +68,20 @@ class ModelFile final : public File {
   Status Truncate(uint64_t bytes) override { return Resize(ModelDisk::Change::kResize, bytes); }
 
   Result<uint64_t> Size() const override {
-    if (boot_ != disk_->boot_ || disk_->stopped_) return Failure(path_, EIO);
+    const bool dead = disk_->stopped_ && disk_->asides_ == 0;
+    if (boot_ != disk_->boot_ || dead) return Failure(path_, EIO);
     return uint64_t{inode_->now.size()};
   }
 
  private:
-  ModelDisk::Fate NextCall(bool writes = false) const {
+  ModelDisk::Fate NextCall(std::string_view what, bool writes = false) const {
     if (boot_ != disk_->boot_) return {EIO, false};
     if (writes && !writable_) return {EBADF, false};
-    return disk_->NextCall();
+    return disk_->NextCall(what, path_);
   }
 
   Status Resize(ModelDisk::Change::Kind kind, uint64_t bytes) {
-    auto fate = NextCall(true);
+    auto fate = NextCall("resize", true);
     if (fate.error_number == 0 && bytes > inode_->now.size() && kind == ModelDisk::Change::kGrow &&
         !disk_->Fits(bytes - inode_->now.size())) {
       fate = {ENOSPC, false};
@@ -116,11 +117,13 @@ void ModelDisk::FailCalls(uint64_t first, uint64_t count, int error_number) {
   fail_error_ = error_number;
 }
 
-ModelDisk::Fate ModelDisk::NextCall() {
+ModelDisk::Fate ModelDisk::NextCall(std::string_view what, const std::string& path) {
+  if (asides_ > 0) return {};
   if (stopped_) return {EIO, false};
   calls_++;
   if (calls_ == stop_at_) {
     stopped_ = true;
+    stopped_in_ = std::string(what) + " " + path;
     return {EIO, Chance(50)};
   }
   if (calls_ >= fail_first_ && calls_ - fail_first_ < fail_count_) {
@@ -198,6 +201,7 @@ void ModelDisk::Restart(Crash crash) {
   boot_++;
   locks_.clear();
   stopped_ = false;
+  stopped_in_.clear();
   stop_at_ = fail_first_ = fail_count_ = 0;
   capacity_ = std::numeric_limits<uint64_t>::max();
   if (crash == Crash::kProcess) return;  // what was not synced still is not
@@ -241,7 +245,7 @@ void ModelDisk::DoNames(NameChange change) {
 }
 
 Result<std::unique_ptr<File>> ModelDisk::Open(const std::string& path, OpenMode mode) {
-  const Fate fate = NextCall();
+  const Fate fate = NextCall(mode == OpenMode::kCreate ? "create" : "open", path);
   if (fate.error_number != 0 && !(mode == OpenMode::kCreate && fate.done)) {
     return Failure(path, fate.error_number);
   }
@@ -263,7 +267,7 @@ Result<std::unique_ptr<File>> ModelDisk::Open(const std::string& path, OpenMode 
 }
 
 Status ModelDisk::Rename(const std::string& from, const std::string& to) {
-  const Fate fate = NextCall();
+  const Fate fate = NextCall("rename", to);
   const auto found = names_.find(from);
   if (fate.error_number == 0 && found == names_.end()) return Failure(from, ENOENT);
   if (fate.done && found != names_.end()) {
@@ -274,7 +278,7 @@ Status ModelDisk::Rename(const std::string& from, const std::string& to) {
 }
 
 Status ModelDisk::Remove(const std::string& path) {
-  const Fate fate = NextCall();
+  const Fate fate = NextCall("remove", path);
   const auto found = names_.find(path);
   if (fate.error_number == 0 && found == names_.end()) return Failure(path, ENOENT);
   if (fate.done && found != names_.end()) DoNames({{path, nullptr}});
@@ -282,7 +286,7 @@ Status ModelDisk::Remove(const std::string& path) {
 }
 
 Status ModelDisk::CreateDirectory(const std::string& path) {
-  const Fate fate = NextCall();
+  const Fate fate = NextCall("make directory", path);
   if (fate.error_number == 0 && !IsDirectory(ParentOf(path))) return Failure(path, ENOENT);
   if (fate.done && names_.count(path) == 0) {
     auto directory = std::make_shared<Inode>();
@@ -293,7 +297,7 @@ Status ModelDisk::CreateDirectory(const std::string& path) {
 }
 
 Result<std::vector<std::string>> ModelDisk::List(const std::string& directory) {
-  const Fate fate = NextCall();
+  const Fate fate = NextCall("list", directory);
   if (fate.error_number != 0) return Failure(directory, fate.error_number);
   if (!IsDirectory(directory)) return Failure(directory, ENOENT);
   std::vector<std::string> names;
@@ -304,7 +308,7 @@ Result<std::vector<std::string>> ModelDisk::List(const std::string& directory) {
 }
 
 Status ModelDisk::SyncDirectory(const std::string& directory) {
-  const Fate fate = NextCall();
+  const Fate fate = NextCall("sync directory", directory);
   if (fate.error_number == 0 && !IsDirectory(directory)) return Failure(directory, ENOENT);
   if (fate.done) {
     std::vector<NameChange> others;
@@ -321,7 +325,7 @@ Status ModelDisk::SyncDirectory(const std::string& directory) {
 }
 
 Result<std::unique_ptr<DirectoryLock>> ModelDisk::Lock(const std::string& directory) {
-  const Fate fate = NextCall();
+  const Fate fate = NextCall("lock", directory);
   if (fate.error_number != 0) return Failure(directory, fate.error_number);
   if (!IsDirectory(directory)) return Failure(directory, ENOENT);
   if (!locks_.insert(directory).second) return Failure(directory, EWOULDBLOCK);

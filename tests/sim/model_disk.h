@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -42,7 +43,21 @@ class ModelDisk final : public Disk {
   // The process ends inside this call: it is done, by half or not, and all later ones fail until
   // Restart.
   void StopAt(uint64_t call) { stop_at_ = call; }
+  void StopNow() { stopped_ = true; }
   bool stopped() const { return stopped_; }
+  // The call in which it ended, as "what path"; empty if it ended between two.
+  const std::string& stopped_in() const { return stopped_in_; }
+  // While one lives, whoever looks from outside calls: nothing fails or counts, also after the end.
+  class Aside {
+   public:
+    explicit Aside(ModelDisk* disk) : disk_(disk) { disk_->asides_++; }
+    ~Aside() { disk_->asides_--; }
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+
+   private:
+    ModelDisk* const disk_;
+  };
   // Room for so many bytes of file sizes: growing beyond fails with ENOSPC, a write by half.
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
   uint64_t used() const;
@@ -84,7 +99,7 @@ class ModelDisk final : public Disk {
     int error_number = 0;
     bool done = true;  // though it failed, perhaps
   };
-  Fate NextCall();
+  Fate NextCall(std::string_view what, const std::string& path);
 
   static void Apply(const Change& change, std::string* bytes);
   void ApplySurvivors(const Change& change, int survival, std::string* bytes);
@@ -106,6 +121,8 @@ class ModelDisk final : public Disk {
   uint64_t calls_ = 0;
   uint64_t stop_at_ = 0;
   bool stopped_ = false;
+  std::string stopped_in_;
+  int asides_ = 0;
   uint64_t fail_first_ = 0;
   uint64_t fail_count_ = 0;
   int fail_error_ = 0;
