@@ -38,7 +38,7 @@ class Describer {
 
   template <class E>
   void Effect(const E& effect) {
-    std::apply([this](const auto&... fields) { (Field(fields), ...); }, E::Fields(effect));
+    std::apply([this](const auto&... fields) { (this->Field(fields), ...); }, E::Fields(effect));
   }
 
  private:
