@@ -67,6 +67,7 @@ Status ColdStore::Open() {
     const auto size = (*file)->Size();
     if (!size.ok()) return size.status();
     NoteSize(*name, *size);
+    found_.push_back(*name);
     last_object_ = std::max(last_object_, name->object);
   }
   return {};
@@ -74,15 +75,12 @@ Status ColdStore::Open() {
 
 Status ColdStore::RemoveUnused() {
   Status status;
-  for (auto it = files_.begin(); it != files_.end();) {
-    const auto& [name, size] = *it;
-    if (resolved_.contains(name)) {
-      ++it;
-      continue;
-    }
+  for (const FileName& name : std::exchange(found_, {})) {
+    if (resolved_.contains(name)) continue;
     if (Status removed = disk_.Remove(PathOf(name)); !removed.ok()) status = std::move(removed);
-    stats_.files_bytes -= size;
-    it = files_.erase(it);
+    const auto file = files_.find(name);
+    stats_.files_bytes -= file->second;
+    files_.erase(file);
   }
   resolved_.clear();
   return status;

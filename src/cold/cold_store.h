@@ -156,6 +156,7 @@ class ColdStore final : public ColdSource {
   cold::UnusedFiles unused_;
   // Files of this name are there, with so many bytes: what Open found, and what was written since.
   absl::btree_map<cold::FileName, uint64_t> files_;
+  std::vector<cold::FileName> found_;  // by Open, until RemoveUnused
   // Those that Resolve has made a reference to, until RemoveUnused.
   absl::btree_map<cold::FileName, Ref<cold::ColdFile>> resolved_;
   std::vector<cold::FileName> unremoved_;

@@ -326,12 +326,15 @@ class Kill9Test : public ServerTest {
     ServerProcess::Options options;
     options.dir = dir_.string();
     constexpr const char* kSnapshotAfter[] = {"0", "64kb", "512kb"};
+    constexpr const char* kStreamMemory[] = {"0", "64kb", "256kb"};
     options.args = {"--appendfsync",
                     policy,
                     "--journal-segment-bytes",
                     kSegmentBytes[random() % 3],
                     "--snapshot-journal-bytes",
-                    kSnapshotAfter[random() % 3]};
+                    kSnapshotAfter[random() % 3],
+                    "--stream-memory",
+                    kStreamMemory[random() % 3]};
     StartServer(options);
   }
 

@@ -353,6 +353,25 @@ TEST_F(ColdStoreTest, FilesThatNobodyNamesGoAtTheStart) {
   EXPECT_THAT(Files(), testing::ElementsAre("not ours.txt"));
 }
 
+// A journal that is read again at the start may fill more memory than streams may take.
+TEST_F(ColdStoreTest, WhatTheStartItselfWroteStays) {
+  Append(3000);
+  world_.Settle();
+  stream_.reset();
+  world_.store.reset();
+  world_.Start();
+  const size_t found = Files().size();
+  stream_ = std::make_unique<Stream>();
+  stream_->Attach(&world_.hot);
+  Append(3000);
+  world_.Settle();
+  EXPECT_GT(Files().size(), found);
+  EXPECT_TRUE(world_.store->RemoveUnused().ok());
+  EXPECT_EQ(Files().size(), world_.store->stats().files);
+  EXPECT_GT(stream_->cold_entries(), 2000u);
+  EXPECT_EQ(Numbers(*stream_), Range(0, 3000));
+}
+
 // Whatever fails: no entry is lost, none comes back, and what is left of the files is what streams
 // refer to.
 TEST_F(ColdStoreTest, NoFaultLosesAnEntry) {
