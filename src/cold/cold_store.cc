@@ -112,10 +112,10 @@ size_t ColdStore::CacheBound() const {
 
 void ColdStore::KeepUp(int64_t steady_ms) {
   // So much the helper may be behind.
-  constexpr uint64_t kMostBehind = 32 * 1024 * 1024;
+  const uint64_t most_behind = sizes_.far_behind;
   if (settings_.stream_memory == 0 || hot_.bytes() <= settings_.stream_memory) return;
   EndTurn(steady_ms);
-  while (writes_in_flight_ > 0 && hot_.bytes() > settings_.stream_memory + kMostBehind) {
+  while (writes_in_flight_ > 0 && hot_.bytes() > settings_.stream_memory + most_behind) {
     writer_.Drain();
     EndTurn(steady_ms);
   }
@@ -276,7 +276,7 @@ bool ColdStore::StartWrite(uint64_t excess) {
   job->log = log;
   job->file = FileFor(*log, job->runs.front().first_id());
   job->offset = job->file->size;
-  job->codec = settings_.compression;
+  job->codec = excess > sizes_.far_behind ? Codec::kNone : settings_.compression;
   for (const EntryLog& run : job->runs) {
     job->bytes += run.hot_bytes();
   }

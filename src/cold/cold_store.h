@@ -27,6 +27,8 @@ struct ColdSizes {
   size_t write_bytes = 4 * 1024 * 1024;    // at most so much is written at once
   uint64_t file_bytes = 64 * 1024 * 1024;  // a file that has reached this is not appended to
   size_t least_cache = 16 * 1024 * 1024;
+  // Streams so far above the bound are written without packing, which is several times faster.
+  uint64_t far_behind = 32 * 1024 * 1024;
 };
 
 // What INFO shows.
