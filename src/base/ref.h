@@ -32,6 +32,9 @@ class Ref {
     if (object_ != nullptr) object_->Unref();
   }
 
+  // Gives the reference to the caller, who has to Unref it or Adopt it.
+  T* Release() { return std::exchange(object_, nullptr); }
+
   T* get() const { return object_; }
   T* operator->() const { return object_; }
   T& operator*() const { return *object_; }

@@ -82,6 +82,30 @@ class Ring {
     }
     return (*this)[i] = std::move(value);
   }
+  // Puts `count` empty values before position i. Moves the shorter side.
+  void Open(size_t i, size_t count) {
+    ASSERT(i <= size_);
+    if (count == 0) return;
+    const size_t behind = size_ - i;
+    if (i < behind) {
+      for (size_t k = 0; k < count; k++) {
+        PushFront(T());
+      }
+      for (size_t k = 0; k < i; k++) {
+        (*this)[k] = std::move((*this)[k + count]);
+      }
+    } else {
+      for (size_t k = 0; k < count; k++) {
+        PushBack(T());
+      }
+      for (size_t k = size_; k-- > i + count;) {
+        (*this)[k] = std::move((*this)[k - count]);
+      }
+    }
+    for (size_t k = i; k < i + count; k++) {
+      (*this)[k] = T();
+    }
+  }
   // Removes `count` values from position i on. Moves the shorter side.
   void Erase(size_t i, size_t count = 1) {
     ASSERT(i + count <= size_);

@@ -101,7 +101,7 @@ void Broker::RunParked(Session& session) {
 // Each command is run against the present state until it would change it, and what it answers is
 // thrown away.
 void Broker::FetchForTransaction(Session& session) {
-  if (cold_ == nullptr || keyspace_.hot_streams().cold_entries() == 0) return;
+  if (cold_ == nullptr || keyspace_.hot_blocks().cold_entries() == 0) return;
   ColdMiss all;
   probing_ = true;
   for (const QueuedCommand& queued : session.transaction.queue) {

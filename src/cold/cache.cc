@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "data/entry_log.h"
-
 namespace runnel::cold {
 namespace {
 
@@ -19,7 +17,7 @@ ColdCache::~ColdCache() {
   }
 }
 
-void ColdCache::Insert(const Ref<StoredExtent>& extent, std::shared_ptr<const EntryLog> blocks,
+void ColdCache::Insert(const Ref<StoredExtent>& extent, std::shared_ptr<const BlockRun> blocks,
                        bool ahead) {
   if (extent->loaded_ != nullptr) return;
   extent->loaded_ = blocks.get();
@@ -32,7 +30,7 @@ void ColdCache::Insert(const Ref<StoredExtent>& extent, std::shared_ptr<const En
   extent->blocks_ = std::move(blocks);
 }
 
-std::shared_ptr<const EntryLog> ColdCache::Find(const StoredExtent& extent) const {
+std::shared_ptr<const BlockRun> ColdCache::Find(const StoredExtent& extent) const {
   const std::lock_guard lock(mutex_);
   return extent.blocks_;
 }

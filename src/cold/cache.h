@@ -17,9 +17,9 @@ class ColdCache {
   ~ColdCache();
 
   // The extent has been read. Nothing happens if it is there already.
-  void Insert(const Ref<StoredExtent>& extent, std::shared_ptr<const EntryLog> blocks, bool ahead);
+  void Insert(const Ref<StoredExtent>& extent, std::shared_ptr<const BlockRun> blocks, bool ahead);
   // From any thread; null if it is not there.
-  std::shared_ptr<const EntryLog> Find(const StoredExtent& extent) const;
+  std::shared_ptr<const BlockRun> Find(const StoredExtent& extent) const;
   // Lets go of extents until at most `bytes` are left, and of some that nobody refers to any more.
   // Pinned ones stay.
   void Evict(size_t bytes);

@@ -14,17 +14,15 @@ constexpr size_t kDigits = 20;
 }  // namespace
 
 std::string FileName::ToString() const {
-  return fmt::format("{:020}-{:020}-{}{}", object, first.ms, first.seq, kSuffix);
+  return fmt::format("{:020}-{:020}{}", object, file, kSuffix);
 }
 
 std::optional<FileName> FileName::Parse(std::string_view text) {
-  if (text.size() <= kDigits + 1 + kSuffix.size() || !text.ends_with(kSuffix)) return std::nullopt;
-  const std::optional<StreamId> first =
-      ParseStreamId(text.substr(kDigits + 1, text.size() - kDigits - 1 - kSuffix.size()), 0);
-  // The stream's number is a number as an ID's half is.
-  const std::optional<StreamId> object = ParseStreamId(text.substr(0, kDigits), 0);
-  if (!first || !object) return std::nullopt;
-  const FileName name{object->ms, *first};
+  if (text.size() != 2 * kDigits + 1 + kSuffix.size()) return std::nullopt;
+  const std::optional<uint64_t> object = ParseDigits(text.substr(0, kDigits));
+  const std::optional<uint64_t> file = ParseDigits(text.substr(kDigits + 1, kDigits));
+  if (!object || !file) return std::nullopt;
+  const FileName name{*object, *file};
   if (name.ToString() != text) return std::nullopt;
   return name;
 }
@@ -41,10 +39,10 @@ std::vector<FileName> UnusedFiles::Take() {
 
 void StoredExtent::Describe(Encoder* out) const {
   out->Varint(file->name.object);
-  out->Varint(file->name.first.ms);
-  out->Varint(file->name.first.seq);
+  out->Varint(file->name.file);
   out->Varint(place.offset);
   out->Varint(place.bytes);
+  out->Varint(static_cast<uint64_t>(kind()));
   out->Varint(raw_bytes());
   out->Varint(blocks());
 }

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/ref.h"
-#include "base/stream_id.h"
 #include "data/cold.h"
 
 namespace runnel {
@@ -19,13 +18,13 @@ class ColdStore;
 
 namespace runnel::cold {
 
-// What names a file: the number of the stream, and the first ID in it.
+// What names a file: the number of the value, and that of the file, which no other has.
 struct FileName {
   uint64_t object = 0;
-  StreamId first;
+  uint64_t file = 0;
 
   auto operator<=>(const FileName&) const = default;
-  // "<object>-<ms>-<seq>.seg", the first two with leading zeros so that names sort as the files do.
+  // "<object>-<file>.seg", both with leading zeros so that names sort as the files do.
   std::string ToString() const;
   static std::optional<FileName> Parse(std::string_view text);
 };
@@ -77,9 +76,9 @@ class StoredExtent final : public ColdExtent {
     uint32_t bytes = 0;  // header and all
   };
 
-  StoredExtent(ColdSource* source, Ref<ColdFile> file, Place place, uint32_t raw_bytes,
-               uint32_t blocks)
-      : ColdExtent(source, raw_bytes, blocks), place(place), file(std::move(file)) {}
+  StoredExtent(ColdSource* source, Ref<ColdFile> file, Place place, RunKind kind,
+               uint32_t raw_bytes, uint32_t blocks)
+      : ColdExtent(source, kind, raw_bytes, blocks), place(place), file(std::move(file)) {}
 
   void Describe(Encoder* out) const override;
 
@@ -95,7 +94,7 @@ class StoredExtent final : public ColdExtent {
   bool reading_ = false;  // the helper has been told to
   bool ahead_ = false;    // read because it was expected, and not used yet
   bool fresh_ = false;    // the hand of the cache's clock has not come by yet
-  std::shared_ptr<const EntryLog> blocks_;
+  std::shared_ptr<const BlockRun> blocks_;
 };
 
 using StoredExtents = std::vector<Ref<StoredExtent>>;

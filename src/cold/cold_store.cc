@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "cold/extent.h"
-#include "data/entry_log.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -26,6 +25,7 @@ constexpr size_t kReadsExpected = 8;
 constexpr size_t kMostExpected = 256;
 // After a write or a removal has failed, nothing is tried for so long.
 constexpr int64_t kRetryMs = 1000;
+constexpr uint64_t kMostKind = static_cast<uint64_t>(RunKind::kList);
 
 StoredExtent& Stored(const Ref<ColdExtent>& extent) {
   return static_cast<StoredExtent&>(*extent);
@@ -39,14 +39,16 @@ Ref<StoredExtent> Share(const Ref<ColdExtent>& extent) {
 }  // namespace
 
 ColdStore::ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader,
-                     HotStreams& hot, const ColdSettings& settings, const ColdSizes& sizes)
+                     HotBlocks& hot, const ColdSettings& settings, const ColdSizes& sizes)
     : disk_(disk),
       directory_(std::move(directory)),
       writer_(writer),
       reader_(reader),
       hot_(hot),
       settings_(settings),
-      sizes_(sizes) {}
+      sizes_(sizes) {
+  hot_.set_run_bytes(sizes.run_bytes);
+}
 
 ColdStore::~ColdStore() {
   waiting_.clear();
@@ -69,6 +71,7 @@ Status ColdStore::Open() {
     NoteSize(*name, *size);
     found_.push_back(*name);
     last_object_ = std::max(last_object_, name->object);
+    last_file_ = std::max(last_file_, name->file);
   }
   return {};
 }
@@ -219,32 +222,32 @@ void ColdStore::Sync(const Files& files, std::function<void(Status)> done) {
 Ref<ColdExtent> ColdStore::Resolve(Decoder* in) {
   FileName name;
   name.object = in->Varint();
-  name.first.ms = in->Varint();
-  name.first.seq = in->Varint();
+  name.file = in->Varint();
   const uint64_t offset = in->Varint();
   const uint64_t bytes = in->Varint();
+  const uint64_t kind = in->Varint();
   const uint64_t raw_bytes = in->Varint();
   const uint64_t blocks = in->Varint();
   const auto found = files_.find(name);
   const bool fits = in->ok() && found != files_.end() && offset <= found->second &&
-                    bytes <= found->second - offset && raw_bytes <= UINT32_MAX &&
-                    offset + bytes <= UINT32_MAX && blocks <= UINT32_MAX;
+                    bytes <= found->second - offset && kind <= kMostKind &&
+                    raw_bytes <= UINT32_MAX && offset + bytes <= UINT32_MAX && blocks <= UINT32_MAX;
   if (!fits) return {};
   Ref<ColdFile>& file = resolved_[name];
   if (!file) {
     file = Ref<ColdFile>::Adopt(new ColdFile(name, &unused_));
     file->size = found->second;
   }
-  return Ref<ColdExtent>::Adopt(
-      new StoredExtent(this, file, {static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)},
-                       static_cast<uint32_t>(raw_bytes), static_cast<uint32_t>(blocks)));
+  return Ref<ColdExtent>::Adopt(new StoredExtent(
+      this, file, {static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)},
+      static_cast<RunKind>(kind), static_cast<uint32_t>(raw_bytes), static_cast<uint32_t>(blocks)));
 }
 
 // --- Writing ---
 
 struct ColdStore::WriteJob {
-  EntryLog* log;  // null when it is gone
-  std::vector<EntryLog> runs;
+  Spillable* value;  // null when it is gone
+  std::vector<std::shared_ptr<const BlockRun>> runs;
   Ref<ColdFile> file;
   uint64_t offset = 0;  // where to write; 0: the file is new
   uint64_t bytes = 0;   // of memory
@@ -264,41 +267,39 @@ void ColdStore::StartWrites(int64_t steady_ms) {
   }
 }
 
-// Begins to write of the stream that has most. False if none has anything.
+// Begins to write of the value that has most. False if none has anything.
 bool ColdStore::StartWrite(uint64_t excess) {
-  EntryLog* log = hot_.Largest();
-  if (log == nullptr) return false;
   auto job = std::make_shared<WriteJob>();
   const size_t wanted = std::clamp<size_t>(excess, 1, sizes_.write_bytes);
-  // Whole runs, because small ones cost as much to know of as large ones.
-  job->runs = log->OldestRuns(sizes_.run_bytes, std::max(wanted, sizes_.run_bytes));
-  CHECK(!job->runs.empty());
-  job->log = log;
-  job->file = FileFor(*log, job->runs.front().first_id());
+  while (job->runs.empty()) {
+    Spillable* value = job->value = hot_.Largest();
+    if (value == nullptr) return false;
+    // Whole runs, because small ones cost as much to know of as large ones.
+    job->runs = value->TakeRuns(sizes_.run_bytes, std::max(wanted, sizes_.run_bytes));
+    if (job->runs.empty()) hot_.PassOver(value);
+  }
+  job->file = FileFor(*job->value);
   job->offset = job->file->size;
   job->codec = excess > sizes_.far_behind ? Codec::kNone : settings_.compression;
-  for (const EntryLog& run : job->runs) {
-    job->bytes += run.hot_bytes();
+  for (const auto& run : job->runs) {
+    job->bytes += run->block_bytes();
   }
-  log->NoteWriting(&job->log);
+  job->value->NoteWriting(&job->value);
   writes_in_flight_++;
   bytes_in_flight_ += job->bytes;
   writer_.Run([this, job] { Write(*job); }, [this, job] { FinishWrite(*job); });
   return true;
 }
 
-// The file of the log's newest extent if it takes more, or a new one.
-Ref<ColdFile> ColdStore::FileFor(EntryLog& log, StreamId first) {
-  if (const Ref<ColdExtent> newest = log.newest_extent()) {
+// The file of the value's newest extent if it takes more, or a new one.
+Ref<ColdFile> ColdStore::FileFor(Spillable& value) {
+  if (const Ref<ColdExtent> newest = value.newest_extent()) {
     const Ref<ColdFile>& file = Stored(newest).file;
     // A clone that has gone on in the same file may be writing to it now.
-    if (file->open && file->name.object == log.object()) return file;
+    if (file->open && file->name.object == value.object()) return file;
   }
-  // A file of this name may be there, left behind by a write that failed, and about to be removed.
-  if (log.object() == 0 || files_.contains({log.object(), first})) {
-    log.set_object(++last_object_);
-  }
-  return Ref<ColdFile>::Adopt(new ColdFile({log.object(), first}, &unused_));
+  if (value.object() == 0) value.set_object(++last_object_);
+  return Ref<ColdFile>::Adopt(new ColdFile({value.object(), ++last_file_}, &unused_));
 }
 
 // On the helper.
@@ -307,10 +308,10 @@ void ColdStore::Write(WriteJob& job) const {
   const uint64_t object = job.file->name.object;
   std::string bytes;
   if (is_new) bytes = cold::EncodeFileHeader(object);
-  for (const EntryLog& run : job.runs) {
+  for (const auto& run : job.runs) {
     const size_t begin = bytes.size();
     const uint64_t offset = job.offset + begin;
-    cold::AppendExtent(run, job.codec, object, offset, &bytes);
+    cold::AppendExtent(*run, job.codec, object, offset, &bytes);
     job.places.push_back(
         {static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes.size() - begin)});
   }
@@ -326,7 +327,7 @@ void ColdStore::Write(WriteJob& job) const {
 void ColdStore::FinishWrite(WriteJob& job) {
   writes_in_flight_--;
   bytes_in_flight_ -= job.bytes;
-  if (job.log != nullptr) job.log->NoteWriting(nullptr);
+  if (job.value != nullptr) job.value->NoteWriting(nullptr);
   ColdFile& file = *job.file;
   if (!job.status.ok()) {
     if (!write_failed_) {
@@ -344,20 +345,24 @@ void ColdStore::FinishWrite(WriteJob& job) {
   NoteSize(file.name, job.end);
   file.open = job.end < sizes_.file_bytes;
   file.dirty = true;
-  if (job.log == nullptr) return;
+  if (job.value == nullptr) return;
+  stats_.writes += job.runs.size();
+  std::vector<Spillable::Written> written;
   for (size_t i = 0; i < job.runs.size(); i++) {
-    const EntryLog& run = job.runs[i];
-    stats_.writes++;
-    job.log->GiveAway(
-        run, Ref<ColdExtent>::Adopt(new StoredExtent(this, job.file, job.places[i],
-                                                     static_cast<uint32_t>(run.hot_bytes()),
-                                                     static_cast<uint32_t>(run.blocks()))));
+    std::shared_ptr<const BlockRun>& run = job.runs[i];
+    const RunKind kind = run->kind();
+    const auto raw_bytes = static_cast<uint32_t>(run->block_bytes());
+    const auto blocks = static_cast<uint32_t>(run->blocks());
+    written.push_back(
+        {std::move(run), Ref<ColdExtent>::Adopt(new StoredExtent(this, job.file, job.places[i],
+                                                                 kind, raw_bytes, blocks))});
   }
+  job.value->GiveAway(written);
 }
 
 // --- Reading ---
 
-Result<std::shared_ptr<const EntryLog>> ColdStore::ReadExtent(const StoredExtent& extent) const {
+Result<std::shared_ptr<const BlockRun>> ColdStore::ReadExtent(const StoredExtent& extent) const {
   const StoredExtent::Place place = extent.place;
   const FileName& name = extent.file->name;
   const std::string path = PathOf(name);
@@ -372,14 +377,14 @@ Result<std::shared_ptr<const EntryLog>> ColdStore::ReadExtent(const StoredExtent
   if (!size.ok()) return fail(size.message());
   bytes.resize(*size);
   if (bytes.size() < place.bytes) return fail("the file ends before their end");
-  auto run = cold::DecodeExtent(bytes, name.object, place.offset);
+  auto run = cold::DecodeExtent(bytes, extent.kind(), name.object, place.offset);
   if (!run.ok()) return fail(run.message());
   return run;
 }
 
-std::shared_ptr<const EntryLog> ColdStore::Read(const ColdExtent& extent) {
+std::shared_ptr<const BlockRun> ColdStore::Read(const ColdExtent& extent) {
   const auto& stored = static_cast<const StoredExtent&>(extent);
-  if (std::shared_ptr<const EntryLog> blocks = cache_.Find(stored)) return blocks;
+  if (std::shared_ptr<const BlockRun> blocks = cache_.Find(stored)) return blocks;
   auto read = ReadExtent(stored);
   if (!read.ok()) throw ColdFailure{read.message()};
   return *read;
@@ -441,7 +446,7 @@ struct ColdStore::ReadJob {
   struct Item {
     Ref<StoredExtent> extent;
     bool ahead = false;
-    std::shared_ptr<const EntryLog> blocks;
+    std::shared_ptr<const BlockRun> blocks;
     Status status;
   };
   std::vector<Item> items;

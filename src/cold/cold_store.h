@@ -15,7 +15,7 @@
 #include "cold/cache.h"
 #include "cold/cold_file.h"
 #include "cold/settings.h"
-#include "data/hot_streams.h"
+#include "data/hot_blocks.h"
 #include "env/disk.h"
 #include "env/worker.h"
 
@@ -27,7 +27,7 @@ struct ColdSizes {
   size_t write_bytes = 4 * 1024 * 1024;    // at most so much is written at once
   uint64_t file_bytes = 64 * 1024 * 1024;  // a file that has reached this is not appended to
   size_t least_cache = 16 * 1024 * 1024;
-  // Streams so far above the bound are written without packing, which is several times faster.
+  // Values so far above the bound are written without packing, which is several times faster.
   uint64_t far_behind = 32 * 1024 * 1024;
 };
 
@@ -43,18 +43,18 @@ struct ColdStats {
   uint64_t bytes_in_flight = 0;  // of blocks that are being written
 };
 
-// Keeps streams within the bound of memory: gives their oldest blocks to files, and brings them
-// back when somebody looks at them. Belongs to the loop's thread; what waits for the disk is done
-// by two helpers, one that writes and one that reads.
+// Keeps streams and long lists within the bound of memory: gives blocks of them to files, and
+// brings them back when somebody looks at them. Belongs to the loop's thread; what waits for the
+// disk is done by two helpers, one that writes and one that reads.
 //
-// A file is removed when no stream, no clone of one, and no pin (see Pin) refers to it.
+// A file is removed when no value, no clone of one, and no pin (see Pin) refers to it.
 class ColdStore final : public ColdSource {
  public:
-  // Everything is borrowed and outlives the store, which outlives all streams. `directory` is where
+  // Everything is borrowed and outlives the store, which outlives all values. `directory` is where
   // the files are.
-  ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader, HotStreams& hot,
+  ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader, HotBlocks& hot,
             const ColdSettings& settings, const ColdSizes& sizes = {});
-  // Waits for the helpers. No stream may refer to an extent any more.
+  // Waits for the helpers. No value may refer to an extent any more.
   ~ColdStore() override;
 
   // Looks at what is in the directory (which is made when it is needed): extents of these files can
@@ -113,7 +113,7 @@ class ColdStore final : public ColdSource {
 
   void Fetch(const ColdExtents& extents) override;
   void Expect(const ColdExtents& extents) override;
-  std::shared_ptr<const EntryLog> Read(const ColdExtent& extent) override;
+  std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) override;
   Ref<ColdExtent> Resolve(Decoder* in) override;
 
   ColdStats stats() const;
@@ -128,12 +128,12 @@ class ColdStore final : public ColdSource {
   };
 
   std::string PathOf(const cold::FileName& name) const;
-  Result<std::shared_ptr<const EntryLog>> ReadExtent(const cold::StoredExtent& extent) const;
+  Result<std::shared_ptr<const BlockRun>> ReadExtent(const cold::StoredExtent& extent) const;
   size_t CacheBound() const;
 
   void StartWrites(int64_t steady_ms);
   bool StartWrite(uint64_t excess);
-  Ref<cold::ColdFile> FileFor(EntryLog& log, StreamId first);
+  Ref<cold::ColdFile> FileFor(Spillable& value);
   void Write(WriteJob& job) const;
   void FinishWrite(WriteJob& job);
 
@@ -150,7 +150,7 @@ class ColdStore final : public ColdSource {
   const std::string directory_;
   Worker& writer_;
   Worker& reader_;
-  HotStreams& hot_;
+  HotBlocks& hot_;
   const ColdSettings& settings_;
   const ColdSizes sizes_;
   std::function<bool()> can_miss_;
@@ -165,6 +165,7 @@ class ColdStore final : public ColdSource {
   int64_t no_removes_before_ms_ = 0;
   Files snapshot_files_;
   uint64_t last_object_ = 0;
+  uint64_t last_file_ = 0;
 
   cold::ColdCache cache_;
   cold::StoredExtents wanted_;    // to be read, for somebody who waits

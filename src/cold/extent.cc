@@ -22,13 +22,12 @@ constexpr uint64_t kMostRawBytes = 0x7e000000;  // what LZ4 takes
 // An extent's header, but for its checksum.
 struct Header {
   uint32_t magic = kExtentMagic;
-  uint32_t codec = 0;
+  uint16_t kind = 0;
+  uint16_t codec = 0;
   uint32_t raw_bytes = 0;
   uint32_t stored_bytes = 0;
   uint32_t entries = 0;
   uint32_t blocks = 0;
-  StreamId first;
-  StreamId last;
   uint64_t offset = 0;
 };
 
@@ -36,15 +35,12 @@ std::string Encode(const Header& header) {
   std::string bytes;
   Encoder out(&bytes);
   out.Fixed(header.magic);
+  out.Fixed(header.kind);
   out.Fixed(header.codec);
   out.Fixed(header.raw_bytes);
   out.Fixed(header.stored_bytes);
   out.Fixed(header.entries);
   out.Fixed(header.blocks);
-  for (const StreamId id : {header.first, header.last}) {
-    out.Fixed(id.ms);
-    out.Fixed(id.seq);
-  }
   out.Fixed(header.offset);
   return bytes;
 }
@@ -53,15 +49,12 @@ Header Decode(std::string_view bytes) {
   Decoder in(bytes);
   Header header;
   header.magic = in.Fixed<uint32_t>();
-  header.codec = in.Fixed<uint32_t>();
+  header.kind = in.Fixed<uint16_t>();
+  header.codec = in.Fixed<uint16_t>();
   header.raw_bytes = in.Fixed<uint32_t>();
   header.stored_bytes = in.Fixed<uint32_t>();
   header.entries = in.Fixed<uint32_t>();
   header.blocks = in.Fixed<uint32_t>();
-  for (StreamId* id : {&header.first, &header.last}) {
-    id->ms = in.Fixed<uint64_t>();
-    id->seq = in.Fixed<uint64_t>();
-  }
   header.offset = in.Fixed<uint64_t>();
   return header;
 }
@@ -90,10 +83,6 @@ bool Unpack(Codec codec, std::string_view stored, size_t raw_bytes, std::string*
   return Decompress(codec, stored, raw->data(), raw_bytes);
 }
 
-StreamId LastLiveId(const EntryLog& log) {
-  return log.SeekBack(StreamId::Max())->id();
-}
-
 }  // namespace
 
 std::string EncodeFileHeader(uint64_t object) {
@@ -115,12 +104,12 @@ Status CheckFileHeader(std::string_view bytes, uint64_t object) {
   const auto version = ReadFixed<uint32_t>(bytes.data() + kFileMagic.size());
   if (version != kVersion) return Status::Error(fmt::format("its format version is {}", version));
   if (bytes.substr(0, kFileHeaderBytes) != EncodeFileHeader(object)) {
-    return Status::Error(fmt::format("its header is damaged, or not that of stream {}", object));
+    return Status::Error(fmt::format("its header is damaged, or not that of object {}", object));
   }
   return {};
 }
 
-void AppendExtent(const EntryLog& run, Codec codec, uint64_t object, uint64_t offset,
+void AppendExtent(const BlockRun& run, Codec codec, uint64_t object, uint64_t offset,
                   std::string* out) {
   std::string raw;
   Encoder encoder(&raw);
@@ -128,13 +117,12 @@ void AppendExtent(const EntryLog& run, Codec codec, uint64_t object, uint64_t of
   CHECK(raw.size() <= kMostRawBytes);
   const std::string stored = Pack(raw, &codec);
   Header header;
-  header.codec = static_cast<uint32_t>(codec);
+  header.kind = static_cast<uint16_t>(run.kind());
+  header.codec = static_cast<uint16_t>(codec);
   header.raw_bytes = static_cast<uint32_t>(raw.size());
   header.stored_bytes = static_cast<uint32_t>(stored.size());
-  header.entries = static_cast<uint32_t>(run.length());
+  header.entries = static_cast<uint32_t>(run.entries());
   header.blocks = static_cast<uint32_t>(run.blocks());
-  header.first = run.first_id();
-  header.last = LastLiveId(run);
   header.offset = offset;
   const std::string bytes = Encode(header);
   const uint64_t checksum = ExtentChecksum(bytes, stored, object);
@@ -144,8 +132,8 @@ void AppendExtent(const EntryLog& run, Codec codec, uint64_t object, uint64_t of
   *out += stored;
 }
 
-Result<std::shared_ptr<const EntryLog>> DecodeExtent(std::string_view bytes, uint64_t object,
-                                                     uint64_t offset) {
+Result<std::shared_ptr<const BlockRun>> DecodeExtent(std::string_view bytes, RunKind kind,
+                                                     uint64_t object, uint64_t offset) {
   const auto damaged = [](std::string_view what) { return Status::Error(std::string(what)); };
   if (bytes.size() < kExtentHeaderBytes) return damaged("the file ends before it");
   const Header header = Decode(bytes);
@@ -160,18 +148,18 @@ Result<std::shared_ptr<const EntryLog>> DecodeExtent(std::string_view bytes, uin
   }
   // From here on it is what a server wrote, or meant to deceive: then it must not do harm either.
   std::string raw;
-  if (header.codec > static_cast<uint32_t>(Codec::kZstd) || header.raw_bytes > kMostRawBytes ||
+  if (header.kind != static_cast<uint16_t>(kind)) return damaged("it is of another kind");
+  if (header.codec > static_cast<uint16_t>(Codec::kZstd) || header.raw_bytes > kMostRawBytes ||
       !Unpack(static_cast<Codec>(header.codec), stored, header.raw_bytes, &raw)) {
     return damaged("it cannot be unpacked");
   }
-  auto run = std::make_shared<EntryLog>();
   Decoder in(raw);
-  if (!run->Load(&in) || !in.done()) return damaged("its blocks are damaged");
-  const bool as_said = run->length() > 0 && run->length() == header.entries &&
-                       run->blocks() == header.blocks && run->first_id() == header.first &&
-                       LastLiveId(*run) == header.last;
-  if (!as_said) return damaged("its blocks are not those that its header names");
-  return std::shared_ptr<const EntryLog>(std::move(run));
+  std::shared_ptr<const BlockRun> run = BlockRun::Load(kind, &in);
+  if (run == nullptr || !in.done()) return damaged("its blocks are damaged");
+  if (run->entries() != header.entries || run->blocks() != header.blocks) {
+    return damaged("its blocks are not those that its header names");
+  }
+  return run;
 }
 
 }  // namespace runnel::cold

@@ -35,6 +35,7 @@ void PopOne(Context& context, const KeyRef& key, const List& list, ListEnd end) 
 void PopMany(Context& context, const KeyRef& key, const List& list, ListEnd end, uint64_t count) {
   const size_t size = list.size();
   count = std::min<uint64_t>(count, size);
+  list.Require(end == ListEnd::kFront ? 0 : size - count, count);
   context.reply().Array(count);
   List::Iterator it = list.Seek(end == ListEnd::kFront ? 0 : size - 1);
   for (uint64_t i = 0; i < count; i++) {

@@ -105,13 +105,26 @@ std::vector<size_t> FindPositions(const List& list, std::string_view value,
   return found;
 }
 
-// The position of the first (or last) element equal to `value`.
-std::optional<size_t> FindElement(const List& list, std::string_view value, bool from_back) {
+// How many elements are equal to `value`, from the front or from the back, up to `most`. Looks at
+// all that List::Remove is going to look at.
+uint64_t CountEqual(const List& list, std::string_view value, bool from_back, uint64_t most) {
   const size_t size = list.size();
   List::Iterator it = list.Seek(from_back ? size - 1 : 0);
-  for (size_t i = 0; i < size; i++) {
-    if (it.value() == value) return from_back ? size - 1 - i : i;
+  uint64_t found = 0;
+  for (size_t i = 0; i < size && found < most; i++) {
+    found += it.value() == value;
     from_back ? it.Previous() : it.Next();
+  }
+  return found;
+}
+
+// The position of the first element equal to `value`.
+std::optional<size_t> FindElement(const List& list, std::string_view value) {
+  const size_t size = list.size();
+  List::Iterator it = list.Seek(0);
+  for (size_t i = 0; i < size; i++) {
+    if (it.value() == value) return i;
+    it.Next();
   }
   return std::nullopt;
 }
@@ -144,6 +157,7 @@ void LRange(Context& context) {
   if (!context.Read(context.Key(1), &list)) return;
   if (list == nullptr) return context.reply().Array(0);
   const Range range = RangeOf(start, stop, list->size());
+  list->Require(range.start, range.count);
   ReplyWriter& reply = context.reply();
   reply.Array(range.count);
   List::Iterator it = list->Seek(range.start);
@@ -179,6 +193,7 @@ void LSet(Context& context) {
   if (!ReadInteger(context, context.arg(2), &index)) return;
   const std::optional<size_t> position = PositionOf(index, list->size());
   if (!position) return context.reply().Error(kIndexOutOfRange);
+  list->Require(*position, 1);
   context.Apply(ListSet{key, *position, context.arg(3)});
   context.Notify(kNotifyList, "lset", key);
   context.reply().Ok();
@@ -191,7 +206,7 @@ void LInsert(Context& context) {
   const List* list;
   if (!context.ReadForWrite(key, &list)) return;
   if (list == nullptr) return context.reply().Integer(0);
-  const std::optional<size_t> pivot = FindElement(*list, context.arg(3), false);
+  const std::optional<size_t> pivot = FindElement(*list, context.arg(3));
   if (!pivot) return context.reply().Integer(-1);
   const size_t size = list->size() + 1;
   context.Apply(ListInsert{key, *pivot + (after ? 1 : 0), context.arg(4)});
@@ -206,7 +221,11 @@ void LRem(Context& context) {
   const List* list;
   if (!context.ReadForWrite(key, &list)) return;
   const std::string_view value = context.arg(3);
-  if (list == nullptr || !FindElement(*list, value, count < 0)) return context.reply().Integer(0);
+  if (list == nullptr) return context.reply().Integer(0);
+  // One is enough to know of, unless the effect could miss.
+  const uint64_t limit = count < 0 ? -static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
+  const uint64_t most = !list->has_cold() ? 1 : limit == 0 ? list->size() : limit;
+  if (CountEqual(*list, value, count < 0, most) == 0) return context.reply().Integer(0);
   const size_t before = list->size();
   context.Apply(ListRemove{key, count, value});
   const Entry* entry = context.keyspace().Find(key);

@@ -106,6 +106,7 @@ void MoveMany(Context& context, const Move& move, const Amount& amount,
   const uint64_t count = std::min(size, wanted);
   const bool reversed = amount.one_by_one && move.from_end == move.to_end;
   const size_t first = move.from_end == ListEnd::kFront ? 0 : size - count;
+  source->Require(first, count);
   List::Iterator it = source->Seek(reversed ? first + count - 1 : first);
   context.reply().Array(count);
   for (uint64_t i = 0; i < count; i++) {

@@ -12,40 +12,72 @@
 #include "base/coding.h"
 #include "base/ref.h"
 
-// Entries of streams that lie on the disk instead of in memory, as far as a stream has to know: a
-// handle for each piece, and what happens when a piece is needed that is not in memory. Who writes
-// and reads the pieces is above this layer (cold/cold_store.h).
+// Entries of streams and elements of lists that lie on the disk instead of in memory, as far as
+// their value has to know: a handle for each piece, and what happens when a piece is needed that is
+// not in memory. Who writes and reads the pieces is above this layer (cold/cold_store.h).
 
 namespace runnel {
 
 class ColdSource;
-class EntryLog;
 
-// A run of consecutive blocks of a stream that was written to the disk: what is on the disk,
-// whoever refers to it. Logs that were cloned from one another share extents; which entries of an
-// extent still live, each of them knows itself.
+// Whose blocks a run has. The numbers are stored in files: never reuse one.
+enum class RunKind : uint8_t {
+  kStream = 0,  // EntryRun
+  kList = 1,    // ListRun
+};
+
+// Consecutive blocks of one value: what is written as one extent, and what an extent unpacks to.
+// Never changes, and may be used on every thread.
+class BlockRun {
+ public:
+  explicit BlockRun(RunKind kind) : kind_(kind) {}
+  virtual ~BlockRun() = default;
+  BlockRun(const BlockRun&) = delete;
+  BlockRun& operator=(const BlockRun&) = delete;
+
+  RunKind kind() const { return kind_; }
+  // How many blocks there are, what they take in memory, and their live entries.
+  virtual size_t blocks() const = 0;
+  virtual uint64_t block_bytes() const = 0;
+  virtual uint64_t entries() const = 0;
+  // All that the run takes in memory.
+  virtual size_t MemoryBytes() const = 0;
+  // Appends what Load reads.
+  virtual void Serialize(Encoder* out) const = 0;
+  // Returns nullptr if the bytes are no such run; allocates no more than a small multiple of them.
+  static std::shared_ptr<const BlockRun> Load(RunKind kind, Decoder* in);
+
+ private:
+  const RunKind kind_;
+};
+
+// A run that was written to the disk: what is on the disk, whoever refers to it. Values that were
+// cloned from one another share extents; which entries of an extent still live, each of them knows
+// itself.
 //
 // Unless said otherwise a member is for the loop's thread. References may be given up on every
 // thread.
 class ColdExtent {
  public:
-  ColdExtent(ColdSource* source, uint32_t raw_bytes, uint32_t blocks)
-      : source_(source), raw_bytes_(raw_bytes), blocks_(blocks) {}
+  ColdExtent(ColdSource* source, RunKind kind, uint32_t raw_bytes, uint32_t blocks)
+      : source_(source), raw_bytes_(raw_bytes), blocks_(blocks), kind_(kind) {}
   virtual ~ColdExtent() = default;
   ColdExtent(const ColdExtent&) = delete;
   ColdExtent& operator=(const ColdExtent&) = delete;
 
   // The blocks, as they were when they were written, if they are in memory; nullptr otherwise. Good
   // until the end of the turn, and for as long as somebody has them pinned.
-  const EntryLog* loaded() const { return loaded_; }
+  const BlockRun* loaded() const { return loaded_; }
   // The same, and remembers that they were of use.
-  const EntryLog* Use() const {
+  const BlockRun* Use() const {
     used_ = true;
     return loaded_;
   }
 
   ColdSource& source() const { return *source_; }
-  // Bytes of the blocks' payloads in memory, and how many blocks that are. Any thread.
+  // What loaded() is. Any thread.
+  RunKind kind() const { return kind_; }
+  // Bytes of the blocks in memory, and how many blocks that are. Any thread.
   uint32_t raw_bytes() const { return raw_bytes_; }
   uint32_t blocks() const { return blocks_; }
 
@@ -60,7 +92,7 @@ class ColdExtent {
   bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
 
  protected:
-  const EntryLog* loaded_ = nullptr;
+  const BlockRun* loaded_ = nullptr;
   mutable bool used_ = false;
 
  private:
@@ -68,6 +100,7 @@ class ColdExtent {
   ColdSource* const source_;
   const uint32_t raw_bytes_;
   const uint32_t blocks_;
+  const RunKind kind_;
 };
 
 using ColdExtents = std::vector<Ref<ColdExtent>>;
@@ -84,7 +117,7 @@ class ColdSource {
   virtual void Expect(const ColdExtents& extents) = 0;
   // The blocks of an extent, from memory or from the disk, for as long as the caller keeps them.
   // Waits for the disk; throws ColdFailure. Any thread.
-  virtual std::shared_ptr<const EntryLog> Read(const ColdExtent& extent) = 0;
+  virtual std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) = 0;
   // The extent that Describe() described; null if the bytes are no such description or there is no
   // such file.
   virtual Ref<ColdExtent> Resolve(Decoder* in) = 0;

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "data/entry_log.h"
+#include "data/cold.h"
 
 namespace runnel {
 
@@ -18,8 +18,8 @@ class FakeColdSource final : public ColdSource {
  public:
   class Extent final : public ColdExtent {
    public:
-    Extent(FakeColdSource* source, const EntryLog& run)
-        : ColdExtent(source, static_cast<uint32_t>(run.hot_bytes()),
+    Extent(FakeColdSource* source, const BlockRun& run)
+        : ColdExtent(source, run.kind(), static_cast<uint32_t>(run.block_bytes()),
                      static_cast<uint32_t>(run.blocks())),
           source_(source) {
       Encoder out(&payload_);
@@ -29,11 +29,11 @@ class FakeColdSource final : public ColdSource {
     ~Extent() override { source_->extents_.erase(this); }
     void Describe(Encoder* out) const override { out->Fixed(reinterpret_cast<uintptr_t>(this)); }
 
-    std::shared_ptr<const EntryLog> Parse() const {
-      auto log = std::make_shared<EntryLog>();
+    std::shared_ptr<const BlockRun> Parse() const {
       Decoder in(payload_);
-      CHECK(log->Load(&in) && in.done());
-      return log;
+      std::shared_ptr<const BlockRun> run = BlockRun::Load(kind(), &in);
+      CHECK(run != nullptr && in.done());
+      return run;
     }
     void Load() {
       if (held_) return;
@@ -48,12 +48,12 @@ class FakeColdSource final : public ColdSource {
    private:
     FakeColdSource* const source_;
     std::string payload_;
-    std::shared_ptr<const EntryLog> held_;
+    std::shared_ptr<const BlockRun> held_;
   };
 
   ~FakeColdSource() override { CHECK(extents_.empty()); }
 
-  Ref<ColdExtent> Write(const EntryLog& run) {
+  Ref<ColdExtent> Write(const BlockRun& run) {
     return Ref<ColdExtent>::Adopt(new Extent(this, run));
   }
   // Nothing is in memory any more.
@@ -91,7 +91,7 @@ class FakeColdSource final : public ColdSource {
     Load(extents);
   }
   void Expect(const ColdExtents& extents) override { expected += extents.size(); }
-  std::shared_ptr<const EntryLog> Read(const ColdExtent& extent) override {
+  std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) override {
     return static_cast<const Extent&>(extent).Parse();
   }
   Ref<ColdExtent> Resolve(Decoder* in) override {

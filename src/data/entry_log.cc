@@ -373,7 +373,8 @@ void EntryLog::Serialize(Encoder* out) const {
   std::vector<EntryLog> runs;
   size_t segments = segments_.size();
   ForEachRun([&](const ColdRun& run) {
-    runs.push_back(Living(run, *run.extent->source().Read(*run.extent)));
+    const std::shared_ptr<const BlockRun> blocks = run.extent->source().Read(*run.extent);
+    runs.push_back(Living(run, static_cast<const EntryRun&>(*blocks).log()));
     segments += runs.back().segments_.size();
   });
   out->Varint(segments);

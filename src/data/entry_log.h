@@ -7,12 +7,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/coding.h"
 #include "base/stream_id.h"
 #include "data/cold.h"
-#include "data/hot_streams.h"
+#include "data/hot_blocks.h"
 #include "data/paged_ring.h"
 #include "data/stream_block.h"
 
@@ -31,7 +32,7 @@ class EntryCursor;
 // Remove, DropOldest and the counts, all of them before they change anything. What lies in a run
 // that was fetched stays at hand until the end of the turn, so that a change which was planned with
 // a look at the same entries does not throw.
-class EntryLog {
+class EntryLog final : public Spillable {
   struct Segment;
   using Segments = PagedRing<Segment>;
   struct ColdRun;
@@ -48,13 +49,9 @@ class EntryLog {
   EntryLog() = default;
   EntryLog(EntryLog&&) = default;
   EntryLog& operator=(EntryLog&&) = default;
-  ~EntryLog() { Attach(nullptr); }
+  ~EntryLog() override { Attach(nullptr); }
   // Shares all blocks and extents. The copy is not attached.
   EntryLog Clone() const;
-
-  // From now on the log counts in `hot`, which outlives it or is taken away with nullptr. While it
-  // does, it may not be moved.
-  void Attach(HotStreams* hot);
 
   // Live entries.
   uint64_t length() const { return length_; }
@@ -145,31 +142,16 @@ class EntryLog {
 
   // --- Giving blocks to the disk ---
 
-  // What could be given: bytes of all blocks but the last one, which may be open.
-  size_t sealed_bytes() const;
-  // The oldest blocks in memory without the last one, as logs that share them: about `bytes` bytes
-  // in runs of about `run_bytes` each; the last may be smaller. What is more than about is at most
-  // a block.
-  std::vector<EntryLog> OldestRuns(size_t run_bytes, size_t bytes) const;
-  // `run`, the oldest of what OldestRuns gave that is still in memory, is now on the disk: its
-  // blocks are let go of, as far as they are still here. False if none of its entries lives any
-  // more, and the extent is of no use.
-  bool GiveAway(const EntryLog& run, Ref<ColdExtent> extent);
-  // While the log's blocks are being written, it must not be chosen again; *log is nulled if the
-  // log is detached or goes meanwhile. nullptr ends that.
-  void NoteWriting(EntryLog** log);
-  // Of the newest run on the disk; null if there is none.
-  Ref<ColdExtent> newest_extent() const {
+  // All blocks but the last one, which may be open; the oldest ones go first, as EntryRuns.
+  size_t sealed_bytes() const override;
+  std::vector<std::shared_ptr<const BlockRun>> TakeRuns(size_t run_bytes, size_t bytes) override;
+  void GiveAway(std::span<const Written> written) override;
+  Ref<ColdExtent> newest_extent() const override {
     return cold_ ? cold_->runs.back().extent : Ref<ColdExtent>();
   }
-  // By this number the log's files are told from those of others. 0 until it is set; clones and
-  // loaded logs begin with 0.
-  uint64_t object() const { return object_; }
-  void set_object(uint64_t object) { object_ = object; }
 
  private:
   friend class EntryCursor;
-  friend class HotStreams;
 
   // What is known of a block without its payload.
   struct Segment {
@@ -236,9 +218,9 @@ class EntryLog {
   // The memory of the blocks has changed by so much.
   void Grow(size_t added, size_t removed) {
     block_bytes_ += added - removed;
-    if (hot_ != nullptr) Report(added - removed);
+    Report(added - removed);
   }
-  void Report(uint64_t change);
+  Totals totals() const override { return {block_bytes_, cold_entries(), cold_bytes()}; }
 
   // entry_log_cold.cc. All but the first REQUIRE: has_cold().
   bool IsCold(StreamId id) const { return cold_ != nullptr && id <= cold_->runs.back().last; }
@@ -248,6 +230,7 @@ class EntryLog {
   const EntryLog& Enter(Runs::Position at) const;
   void ExpectBehind(Runs::Position at) const;
   static uint64_t CountInRun(const ColdRun& run, StreamId first, StreamId last);
+  bool GiveAwayRun(const EntryLog& run, Ref<ColdExtent> extent);
   static EntryLog Living(const ColdRun& run, const EntryLog& extent);
   bool ContainsCold(StreamId id) const;
   bool RemoveCold(StreamId id);
@@ -267,14 +250,23 @@ class EntryLog {
   size_t mark_words_ = 0;       // of all segments
   StreamBlockWriter writer_;    // of the last segment's block, if that is open
   std::unique_ptr<Cold> cold_;  // what lies before the segments; null for nothing
+};
 
-  // Among the logs that count (HotStreams).
-  HotStreams* hot_ = nullptr;
-  EntryLog* next_ = nullptr;
-  EntryLog* previous_ = nullptr;
-  EntryLog** writing_ = nullptr;
-  uint64_t object_ = 0;
-  uint8_t size_class_ = 0;
+// Blocks of a stream as a run: a log of their own.
+class EntryRun final : public BlockRun {
+ public:
+  explicit EntryRun(EntryLog log) : BlockRun(RunKind::kStream), log_(std::move(log)) {}
+
+  const EntryLog& log() const { return log_; }
+
+  size_t blocks() const override { return log_.blocks(); }
+  uint64_t block_bytes() const override { return log_.hot_bytes(); }
+  uint64_t entries() const override { return log_.length(); }
+  size_t MemoryBytes() const override { return log_.MemoryBytes(); }
+  void Serialize(Encoder* out) const override { log_.Serialize(out); }
+
+ private:
+  EntryLog log_;
 };
 
 template <class Visit>

@@ -18,6 +18,11 @@ void WriteId(Encoder* out, StreamId id) {
   out->Varint(id.seq);
 }
 
+const EntryLog& LogOf(const BlockRun& run) {
+  ASSERT(run.kind() == RunKind::kStream);
+  return static_cast<const EntryRun&>(run).log();
+}
+
 StreamId ReadId(Decoder* in) {
   StreamId id;
   id.ms = in->Varint();
@@ -51,7 +56,7 @@ void EntryLog::FetchAll(const ColdExtents& extents) {
 
 const EntryLog& EntryLog::Fetched(const ColdRun& run) {
   if (run.extent->Use() == nullptr) FetchAll({run.extent});
-  return *run.extent->Use();
+  return LogOf(*run.extent->Use());
 }
 
 // Live entries from `first` to `last`.
@@ -99,7 +104,7 @@ EntryLog::Runs::Position EntryLog::FindRun(StreamId id) const {
 // the next step of a walk.
 const EntryLog& EntryLog::Enter(Runs::Position at) const {
   const ColdRun& run = cold_->runs[at];
-  if (const EntryLog* blocks = run.extent->Use()) return *blocks;
+  if (const BlockRun* blocks = run.extent->Use()) return LogOf(*blocks);
   if (at == cold_->runs.begin() ||
       cold_->runs[cold_->runs.Previous(at)].extent->loaded() != nullptr) {
     ExpectBehind(at);
@@ -116,6 +121,12 @@ void EntryLog::ExpectBehind(Runs::Position at) const {
     if (extent->loaded() == nullptr) expected.push_back(extent);
   }
   if (!expected.empty()) expected.front()->source().Expect(expected);
+}
+
+void EntryLog::CountCold(uint64_t live, uint64_t bytes) {
+  cold_->live += live;
+  cold_->bytes += bytes;
+  ReportCold(live, bytes);
 }
 
 void EntryLog::AddRun(ColdRun run) {
@@ -406,8 +417,12 @@ uint64_t EntryCursor::CountColdBackTo(StreamId first, uint64_t most,
 
 // --- Giving blocks to the disk ---
 
-std::vector<EntryLog> EntryLog::OldestRuns(size_t run_bytes, size_t bytes) const {
-  std::vector<EntryLog> runs;
+size_t EntryLog::sealed_bytes() const {
+  return segments_.empty() ? 0 : block_bytes_ - segments_.back().block->MemoryBytes();
+}
+
+std::vector<std::shared_ptr<const BlockRun>> EntryLog::TakeRuns(size_t run_bytes, size_t bytes) {
+  std::vector<EntryLog> logs;
   size_t taken = 0;
   size_t room = 0;  // in the last run
   for (auto at = segments_.begin(); segments_.Contains(at) && taken < bytes;) {
@@ -415,23 +430,31 @@ std::vector<EntryLog> EntryLog::OldestRuns(size_t run_bytes, size_t bytes) const
     at = segments_.Next(at);
     if (at == segments_.end()) break;
     if (room == 0) {
-      runs.emplace_back();
+      logs.emplace_back();
       room = run_bytes;
     }
     room -= std::min<size_t>(room, segment.bytes);
     taken += segment.bytes;
-    runs.back().AddSegment(Twin(segment));
+    logs.back().AddSegment(Twin(segment));
   }
-  for (EntryLog& run : runs) {
-    run.UpdateFirstId();
+  std::vector<std::shared_ptr<const BlockRun>> runs;
+  for (EntryLog& log : logs) {
+    log.UpdateFirstId();
+    runs.push_back(std::make_shared<const EntryRun>(std::move(log)));
   }
   return runs;
+}
+
+void EntryLog::GiveAway(std::span<const Written> written) {
+  for (const Written& one : written) {
+    GiveAwayRun(LogOf(*one.run), one.extent);
+  }
 }
 
 // What was removed since the run was taken becomes the run's deleted entries: a block that is gone
 // as a whole, or lives less than it did. What was trimmed lies before the first live entry and
 // needs no note.
-bool EntryLog::GiveAway(const EntryLog& run, Ref<ColdExtent> extent) {
+bool EntryLog::GiveAwayRun(const EntryLog& run, Ref<ColdExtent> extent) {
   ColdRun cold;
   std::vector<StreamId> deleted;
   size_t freed = 0;
@@ -510,7 +533,8 @@ bool EntryLog::LoadWithRuns(Decoder* in, ColdSource& source) {
       deleted.push_back(id);
     }
     const bool in_order = !cold_ || cold_->runs.back().last < run.first;
-    if (!in->ok() || !run.extent || run.live == 0 || run.last < run.first || !in_order) {
+    const bool ours = run.extent && run.extent->kind() == RunKind::kStream;
+    if (!in->ok() || !ours || run.live == 0 || run.last < run.first || !in_order) {
       return false;
     }
     if (count > 0) run.deleted = std::make_unique<std::vector<StreamId>>(std::move(deleted));

@@ -59,7 +59,7 @@ void Keyspace::ForgetExpiry(Database& database, Entry* entry) {
 
 void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
   Database& database = databases_[key.db];
-  if (value->type() == ObjectType::kStream) value->Attach(&hot_streams_);
+  if (value->type() != ObjectType::kString) value->Attach(&hot_blocks_);
   Entry* entry = database.table.Find(key.hash, key.name);
   if (entry == nullptr) {
     entry = Entry::Create(key.name, key.hash, std::move(value));
@@ -98,7 +98,7 @@ Entry* Keyspace::Detach(const KeyRef& key) {
 void Keyspace::Retire(const Database& database, Entry* entry, int64_t expire_at_ms,
                       std::unique_ptr<Object> value) {
   // Whoever gets it may look at it and free it on another thread.
-  if (value->type() == ObjectType::kStream) value->Attach(nullptr);
+  if (value->type() != ObjectType::kString) value->Attach(nullptr);
   if (capture_ != nullptr && entry->capture_ != captures_) {
     entry->capture_ = captures_;
     capture_->Take(database.captured_as, entry->name(), expire_at_ms, std::move(value));

@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "data/entry.h"
-#include "data/hot_streams.h"
+#include "data/hot_blocks.h"
 #include "data/key_table.h"
 
 namespace runnel {
@@ -106,8 +106,8 @@ class Keyspace {
   const Entry* NextForUpkeep(uint32_t db, const Entry* after) const;
 
   // What the streams of all databases hold in memory.
-  HotStreams& hot_streams() { return hot_streams_; }
-  const HotStreams& hot_streams() const { return hot_streams_; }
+  HotBlocks& hot_blocks() { return hot_blocks_; }
+  const HotBlocks& hot_blocks() const { return hot_blocks_; }
 
   // At most one observer, which outlives the keyspace or is taken away with nullptr.
   void Observe(KeyspaceObserver* observer) { observer_ = observer; }
@@ -191,7 +191,7 @@ class Keyspace {
               std::unique_ptr<Object> value);
   void Discard(std::unique_ptr<Object> value);
 
-  HotStreams hot_streams_;
+  HotBlocks hot_blocks_;
   std::vector<Database> databases_;
   KeyspaceObserver* observer_ = nullptr;
   Disposer* disposer_ = nullptr;

@@ -287,13 +287,13 @@ TEST(KeyspaceCapture, AStreamThatIsHandedOverBelongsToTheKeyspaceNoMore) {
       stream.Append({i, 0}, fields, {});
     }
   }
-  EXPECT_GT(keyspace->hot_streams().bytes(), 300'000u);
+  EXPECT_GT(keyspace->hot_blocks().bytes(), 300'000u);
   const KeyspaceContent before = ContentOf(*keyspace);
   keyspace->BeginCapture(&capture);
   keyspace->Remove(KeyRef(0, "removed"));
   keyspace->Put(KeyRef(0, "replaced"), String("1"));
   keyspace->Flush(0);
-  EXPECT_EQ(keyspace->hot_streams().bytes(), 0u);
+  EXPECT_EQ(keyspace->hot_blocks().bytes(), 0u);
   keyspace = nullptr;
   EXPECT_EQ(capture.Content(), before);
 }
@@ -310,7 +310,7 @@ TEST(Keyspace, CountsTheStreamsThatItHolds) {
     return entries;
   };
   const uint64_t bytes = stream()->hot_bytes();
-  const HotStreams& hot = keyspace.hot_streams();
+  const HotBlocks& hot = keyspace.hot_blocks();
   keyspace.Put(KeyRef(0, "a"), stream());
   keyspace.Put(KeyRef(1, "b"), stream());
   EXPECT_EQ(hot.bytes(), 2 * bytes);
@@ -320,7 +320,7 @@ TEST(Keyspace, CountsTheStreamsThatItHolds) {
   EXPECT_EQ(hot.bytes(), 3 * bytes);
   keyspace.Mutable<Stream>(KeyRef(0, "c")).DropOldest(100);
   EXPECT_EQ(hot.bytes(), 2 * bytes);
-  EXPECT_NE(keyspace.hot_streams().Largest(), nullptr);
+  EXPECT_NE(keyspace.hot_blocks().Largest(), nullptr);
 
   // What is handed to a capture may live on another thread, and longer.
   HeldCapture capture;
@@ -329,7 +329,7 @@ TEST(Keyspace, CountsTheStreamsThatItHolds) {
   EXPECT_EQ(hot.bytes(), bytes);
   keyspace.Flush(1);
   EXPECT_EQ(hot.bytes(), 0u);
-  EXPECT_EQ(keyspace.hot_streams().Largest(), nullptr);
+  EXPECT_EQ(keyspace.hot_blocks().Largest(), nullptr);
   keyspace.EndCapture();
 }
 

@@ -9,11 +9,11 @@
 #include "base/assert.h"
 #include "base/coding.h"
 #include "base/varint.h"
+#include "data/list_run.h"
+#include "data/list_spill.h"
 
 namespace runnel {
 namespace {
-
-constexpr uint8_t kPayloadVersion = 1;
 
 bool LiesIn(std::string_view value, const Block& block) {
   const std::less<const char*> before;
@@ -39,7 +39,7 @@ void List::PushSlow(std::string_view value) {
   const bool large = value.size() > ListBlock::kLargestSlot;
   if (!blocks_.empty()) {
     ListBlock& block = kFront ? blocks_.front() : blocks_.back();
-    if (block.reversed() == kFront) {
+    if (!block.cold() && block.reversed() == kFront) {
       if (LiesIn(value, *block.block())) return PushSlow<kFront>(std::string(value));
       if (!large && block.MakeRoom(value.size())) {
         CHECK(block.Append(value));
@@ -69,6 +69,11 @@ void List::AttachBlock(ListBlock block) {
     block.set_start(blocks_.back().stop());
     blocks_.PushBack(std::move(block));
   }
+  if (ListSpill* spill = this->spill()) {
+    spill->NoteAdded(kFront);
+  } else if (reports_to_ != 0 && blocks_.size() == kLongBlocks) {
+    BecomeLong(reinterpret_cast<HotBlocks*>(reports_to_));
+  }
 }
 
 // The size of the next block at an end, whose first element takes `needed` bytes: an eighth of the
@@ -76,8 +81,10 @@ void List::AttachBlock(ListBlock block) {
 // full size. A full-sized block of large elements is as large as a whole number of them.
 size_t List::NewCapacity(size_t needed) const {
   if (blocks_.empty()) return needed;
-  const size_t usual =
-      std::max(blocks_.front().block()->capacity(), blocks_.back().block()->capacity());
+  const auto capacity = [](const ListBlock& block) {
+    return block.cold() ? ListBlock::kMaxCapacity : block.block()->capacity();
+  };
+  const size_t usual = std::max(capacity(blocks_.front()), capacity(blocks_.back()));
   const size_t share = usual * blocks_.size() / 8;
   if (share < ListBlock::kMaxCapacity) return std::max(share, needed);
   return ListBlock::kMaxCapacity / needed * needed;
@@ -85,22 +92,43 @@ size_t List::NewCapacity(size_t needed) const {
 
 void List::PopFront() {
   ListBlock& block = blocks_.front();
-  if (block.size() == 1) {
-    blocks_.PopFront();
-    return;
-  }
+  if (block.size() == 1) return DropBlock<true>();
+  if (block.cold()) return DropFrom(block, 1, true);
   block.DropFront(1);
   TrimAfterPops();
 }
 
 void List::PopBack() {
   ListBlock& block = blocks_.back();
-  if (block.size() == 1) {
-    blocks_.PopBack();
-    return;
-  }
+  if (block.size() == 1) return DropBlock<false>();
+  if (block.cold()) return DropFrom(block, 1, false);
   block.DropBack(1);
   TrimAfterPops();
+}
+
+// All of the block at that end.
+template <bool kFront>
+void List::DropBlock() {
+  ListSpill* const spill = this->spill();
+  if (spill != nullptr) spill->NoteDropping(kFront);
+  kFront ? blocks_.PopFront() : blocks_.PopBack();
+  if (spill == nullptr) return;
+  if (blocks_.size() < kLongBlocks / 2 && spill->runs() == 0) {
+    reports_to_ = reinterpret_cast<uintptr_t>(spill->hot());
+    delete spill;
+  } else {
+    spill->ExpectAtEnd(kFront);
+  }
+}
+
+// Less than all.
+void List::DropFrom(ListBlock& block, size_t count, bool front) {
+  if (block.cold()) {
+    front ? block.DropColdFront(count) : block.DropColdBack(count);
+    if (ListSpill* spill = this->spill()) spill->CountCold(-count, 0);
+  } else {
+    front ? block.DropFront(count) : block.DropBack(count);
+  }
 }
 
 // A queue that was long once shall not keep a large block for a few elements. Looks each time the
@@ -114,8 +142,10 @@ inline void List::TrimAfterPops() {
 std::string_view List::At(size_t index) const {
   ASSERT(index < size());
   const int64_t number = blocks_.front().start() + static_cast<int64_t>(index);
-  const ListBlock& block = blocks_[FindBlock(number)];
-  return block.At(static_cast<size_t>(number - block.start()));
+  const size_t b = FindBlock(number);
+  const ListBlock& block = blocks_[b];
+  const size_t position = static_cast<size_t>(number - block.start());
+  return block.cold() ? ColdAt(b, position) : block.At(position);
 }
 
 // The block of the element with that number. Guesses as if all blocks had the same number of
@@ -144,10 +174,47 @@ size_t List::FindBlock(int64_t number) const {
 }
 
 List::Iterator List::Seek(size_t index) const {
-  if (index >= size()) return Iterator(&blocks_, blocks_.size(), 0);
+  if (index >= size()) return Iterator(this, blocks_.size(), 0);
   const int64_t number = blocks_.front().start() + static_cast<int64_t>(index);
   const size_t block = FindBlock(number);
-  return Iterator(&blocks_, block, static_cast<size_t>(number - blocks_[block].start()));
+  return Iterator(this, block, static_cast<size_t>(number - blocks_[block].start()));
+}
+
+List::Iterator::Iterator(const List* list, size_t block, size_t position)
+    : list_(list), block_(block) {
+  Open(position);
+}
+
+// Stands at that position of the block.
+void List::Iterator::Open(size_t position) {
+  run_ = nullptr;
+  in_ = nullptr;
+  begin_ = end_ = 0;
+  position_ = position;
+  if (!Valid()) return;
+  const ListBlock& block = list_->blocks_[block_];
+  end_ = block.size();
+  if (!block.cold()) in_ = &block;
+}
+
+void List::Iterator::NextBlock() {
+  if (run_ != nullptr && in_run_ + 1 < run_->blocks()) {
+    OpenInRun(in_run_ + 1);
+    position_ = begin_;
+    if (begin_ < end_) return;
+  }
+  block_++;
+  Open(0);
+}
+
+void List::Iterator::PreviousBlock() {
+  if (run_ != nullptr && in_run_ > 0) {
+    OpenInRun(in_run_ - 1);
+    position_ = end_ - 1;
+    if (begin_ < end_) return;
+  }
+  block_--;
+  Open(Valid() ? list_->blocks_[block_].size() - 1 : 0);
 }
 
 void List::Set(size_t index, std::string_view value) {
@@ -166,13 +233,30 @@ void List::Insert(size_t index, std::string_view value) {
   }
 }
 
+// The block of the element with that number, as one that can be changed.
+size_t List::FindToChange(int64_t number) {
+  const size_t b = FindBlock(number);
+  if (!blocks_[b].cold()) return b;
+  Thaw(b);
+  return FindBlock(number);
+}
+
 void List::Splice(size_t index, size_t removed, std::string_view value) {
   const int64_t number = blocks_.front().start() + static_cast<int64_t>(index);
-  const size_t b = FindBlock(number);
+  size_t b = FindBlock(number);
+  size_t position = static_cast<size_t>(number - blocks_[b].start());
+  if (removed == 0 && position == 0 && blocks_[b].cold()) {
+    // Between two blocks is also behind the first of them: this one need not be in memory.
+    b = FindToChange(number - 1);
+    position = blocks_[b].size();
+  } else if (blocks_[b].cold()) {
+    b = FindToChange(number);
+    position = static_cast<size_t>(number - blocks_[b].start());
+  }
   ListBlock& block = blocks_[b];
-  const size_t position = static_cast<size_t>(number - block.start());
   if (removed == 1 && block.Overwrite(position, value)) return;
   std::vector<ListBlock> parts = block.Splice(position, removed, value);
+  const ListSpill::Edit edit(spill(), b, b + 1);
   block = std::move(parts[0]);
   for (size_t i = 1; i < parts.size(); i++) {
     blocks_.Insert(b + i, std::move(parts[i]));
@@ -185,11 +269,14 @@ size_t List::Remove(std::string_view value, int64_t count) {
   const uint64_t magnitude =
       from_back ? uint64_t{0} - static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
   const size_t limit = count == 0 ? size() : magnitude;
+  if (has_cold()) ThawMatching(value, limit, from_back);
+  const ListSpill::Edit edit(spill(), 0, blocks_.size());
   size_t removed = 0;
   size_t lowest = blocks_.size();
   size_t highest = 0;
   for (size_t i = 0; i < blocks_.size() && removed < limit; i++) {
     const size_t b = from_back ? blocks_.size() - 1 - i : i;
+    if (blocks_[b].cold()) continue;
     const size_t found = blocks_[b].RemoveMatching(value, limit - removed, from_back);
     if (found == 0) continue;
     removed += found;
@@ -211,7 +298,7 @@ void List::Tidy(size_t from, size_t to) {
     if (block.size() == 0) continue;
     if (end > from) {
       ListBlock& last = blocks_[end - 1];
-      if (last.reversed() == block.reversed() &&
+      if (!last.cold() && !block.cold() && last.reversed() == block.reversed() &&
           last.footprint() + block.footprint() <= ListBlock::kMaxCapacity / 2) {
         last = ListBlock::Merge(last, block);
         continue;
@@ -247,23 +334,29 @@ void List::Renumber(size_t from, size_t to) {
 void List::Trim(size_t start, size_t count) {
   ASSERT(start + count <= size());
   size_t behind = size() - start - count;
-  if (count == 0) return blocks_.Clear();
+  if (count == 0) {
+    while (!empty()) {
+      DropBlock<false>();
+    }
+    return;
+  }
   while (start >= blocks_.front().size()) {
     start -= blocks_.front().size();
-    blocks_.PopFront();
+    DropBlock<true>();
   }
-  if (start > 0) blocks_.front().DropFront(start);
+  if (start > 0) DropFrom(blocks_.front(), start, true);
   while (behind >= blocks_.back().size()) {
     behind -= blocks_.back().size();
-    blocks_.PopBack();
+    DropBlock<false>();
   }
-  if (behind > 0) blocks_.back().DropBack(behind);
-  if (blocks_.size() == 1) blocks_.front().TrimAfterPops();
+  if (behind > 0) DropFrom(blocks_.back(), behind, false);
+  if (blocks_.size() == 1 && !blocks_.front().cold()) blocks_.front().TrimAfterPops();
 }
 
 std::string_view List::encoding() const {
   size_t total = 0;
   for (size_t b = 0; b < blocks_.size(); b++) {
+    if (blocks_[b].cold()) return "quicklist";
     total += blocks_[b].footprint();
     if (total > ListBlock::kMaxCapacity) return "quicklist";
   }
@@ -271,12 +364,14 @@ std::string_view List::encoding() const {
 }
 
 size_t List::MemoryBytes(size_t samples) const {
-  const size_t fixed = sizeof(*this) + blocks_.capacity() * sizeof(ListBlock);
+  const size_t fixed = sizeof(*this) + blocks_.capacity() * sizeof(ListBlock) +
+                       (spill() != nullptr ? sizeof(ListSpill) : 0);
   const size_t count = blocks_.size();
   if (samples == 0 || samples > count) samples = count;
   size_t sum = 0;
   for (size_t i = 0; i < samples; i++) {
-    sum += blocks_[i * count / samples].block()->MemoryBytes();
+    const ListBlock& block = blocks_[i * count / samples];
+    if (!block.cold()) sum += block.block()->MemoryBytes();
   }
   if (samples == count) return fixed + sum;
   return fixed + static_cast<size_t>(static_cast<double>(sum) / samples * count);
@@ -290,30 +385,26 @@ std::unique_ptr<Object> List::Clone() const {
   return clone;
 }
 
-void List::Encode(Encoder* out) const {
-  out->Byte(kPayloadVersion);
-  out->Varint(size());
-  for (Iterator it = Seek(0); it.Valid(); it.Next()) {
-    out->Bytes(it.value());
-    out->Checkpoint();
-  }
-}
-
 std::unique_ptr<Object> List::Load(Decoder* in) {
   auto list = std::make_unique<List>();
-  if (in->Byte() != kPayloadVersion) return nullptr;
-  uint64_t begin = in->position();
+  if (in->Byte() != kVersion) return nullptr;
+  const uint64_t begin = in->position();
   const uint64_t count = in->Count(1);
   if (count == 0 || in->position() - begin != VarintSize(count)) return nullptr;
+  if (!list->LoadElements(in, count)) return nullptr;
+  return list;
+}
+
+bool List::LoadElements(Decoder* in, uint64_t count) {
   for (uint64_t i = 0; i < count; i++) {
-    begin = in->position();
+    const uint64_t begin = in->position();
     const std::string_view value = in->Bytes();
     // A varint has longer forms too, which Encode does not write.
     const size_t size = VarintSize(value.size()) + value.size();
-    if (!in->ok() || in->position() - begin != size) return nullptr;
-    list->PushBack(value);
+    if (!in->ok() || in->position() - begin != size) return false;
+    PushBack(value);
   }
-  return list;
+  return true;
 }
 
 }  // namespace runnel

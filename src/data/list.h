@@ -7,10 +7,14 @@
 #include <string_view>
 
 #include "base/ring.h"
+#include "data/hot_blocks.h"
 #include "data/list_block.h"
 #include "data/object.h"
 
 namespace runnel {
+
+class ListRun;
+class ListSpill;
 
 // A list of byte strings, made for queues: a push or a pop at either end writes or forgets one slot
 // of a block; any position is found in O(log blocks), nearly always at the first guess; changes in
@@ -18,12 +22,21 @@ namespace runnel {
 //
 // The blocks lie in a Ring. The front one and the back one are open, the others are sealed and
 // never change, so a clone shares them (list_block.h says how that is safe while this list goes on,
-// also from other threads). All reversed blocks come before all others, because pushes at the front
-// make the former and pushes at the back the latter, and a rebuilt block stays what it was. No
-// block is empty.
+// also from other threads). Pushes at the front make reversed blocks and pushes at the back others;
+// a rebuilt block stays what it was. No block is empty.
 //
-// Nothing here can fail. Positions count from 0 at the front. Views and iterators are good until
-// the next change of the list. An element has less than 4 GiB.
+// Blocks from the middle of a long list may have been given to the disk, in runs of consecutive
+// ones: such a run is one of the ring's ListBlocks (ListBlock::cold), which knows its extent and
+// which of its elements are left. Popping and trimming only count, whatever is on the disk. What
+// looks at elements of a run fetches it, and may throw ColdMiss or ColdFailure (data/cold.h) if it
+// is not in memory: Front, Back, At, an iterator's value(), Require, and, before they change
+// anything, Set, Insert and Remove, which make its blocks the list's own again. What was fetched
+// stays at hand until the end of the turn, so that a change which was planned with a look at the
+// same elements does not throw.
+//
+// Otherwise nothing here can fail. Positions count from 0 at the front. Views and iterators are
+// good until the next change of the list, or, of elements on the disk, until the end of the turn.
+// An element has less than 4 GiB.
 class List final : public Object {
  public:
   class Iterator;
@@ -31,6 +44,7 @@ class List final : public Object {
   static constexpr ObjectType kType = ObjectType::kList;
 
   List() : Object(kType) {}
+  ~List() override { Attach(nullptr); }
 
   size_t size() const {
     return blocks_.empty() ? 0
@@ -43,8 +57,15 @@ class List final : public Object {
   void PushBack(std::string_view value);
 
   // REQUIRES for these: !empty().
-  std::string_view Front() const { return blocks_.front().At(0); }
-  std::string_view Back() const { return blocks_.back().At(blocks_.back().size() - 1); }
+  std::string_view Front() const {
+    const ListBlock& block = blocks_.front();
+    return block.cold() ? ColdAt(0, 0) : block.At(0);
+  }
+  std::string_view Back() const {
+    const ListBlock& block = blocks_.back();
+    const size_t last = block.size() - 1;
+    return block.cold() ? ColdAt(blocks_.size() - 1, last) : block.At(last);
+  }
   void PopFront();
   void PopBack();
 
@@ -53,6 +74,14 @@ class List final : public Object {
 
   // Sequential access from `index` on, which is no element (and Valid() false) if it is size().
   Iterator Seek(size_t index) const;
+
+  // Fetches the runs of these elements, all at once: before a long walk, so that it does not miss
+  // one after the other. REQUIRES: start + count <= size().
+  void Require(size_t start, size_t count) const {
+    if (has_cold()) RequireCold(start, count);
+  }
+  // Whether elements are on the disk.
+  bool has_cold() const;
 
   // REQUIRES: index < size().
   void Set(size_t index, std::string_view value);
@@ -81,8 +110,23 @@ class List final : public Object {
   // other; nor an empty list, because no key may hold one.
   void Encode(Encoder* out) const override;
   static std::unique_ptr<Object> Load(Decoder* in);
+  // The stored payload: a version byte, the number of parts, and each part as the number of its
+  // elements and those, or as 0, the description of an extent, how many of its elements are to be
+  // skipped, and how many are the list's.
+  void EncodeStored(Encoder* out) const override;
+  void AddExtents(ColdExtents* extents) const override;
+  void FetchAll() const override;
+  static std::unique_ptr<Object> LoadStored(Decoder* in, ColdSource& source);
+
+  void Attach(HotBlocks* hot) override;
 
  private:
+  friend class ListSpill;
+
+  // A list with so many blocks is long, and keeps account of them (ListSpill).
+  static constexpr size_t kLongBlocks = 16;
+  static constexpr uint8_t kVersion = 1;  // of both payloads
+
   template <bool kFront>
   void PushSlow(std::string_view value);
   template <bool kFront>
@@ -93,38 +137,80 @@ class List final : public Object {
   void Splice(size_t index, size_t removed, std::string_view value);
   void Tidy(size_t from, size_t to);
   void Renumber(size_t from, size_t to);
+  template <bool kFront>
+  void DropBlock();
+  void DropFrom(ListBlock& block, size_t count, bool front);
+  bool LoadElements(Decoder* in, uint64_t count);
+
+  // list_cold.cc
+  std::string_view ColdAt(size_t block, size_t position) const;
+  const ListRun& FetchRun(size_t block) const;
+  void ExpectFrom(size_t block, bool forward) const;
+  void RequireCold(size_t start, size_t count) const;
+  void Thaw(size_t block);
+  void ThawMatching(std::string_view value, size_t limit, bool from_back);
+  size_t FindToChange(int64_t number);
+  void BecomeLong(HotBlocks* hot);
+
+  // What the list reports to: nothing, the account that it counts in, or, with a set bit 0, its own
+  // ListSpill, which does so for a long one. (There may be millions of short ones.)
+  ListSpill* spill() const {
+    return (reports_to_ & 1) != 0 ? reinterpret_cast<ListSpill*>(reports_to_ - 1) : nullptr;
+  }
 
   Ring<ListBlock> blocks_;
+  uintptr_t reports_to_ = 0;
 };
 
-// Walks a list in either direction.
+// Walks a list in either direction. A run on the disk is fetched when one of its elements is looked
+// at, and more of those that follow the longer the walk has become.
 class List::Iterator {
  public:
-  bool Valid() const { return block_ < blocks_->size(); }
+  bool Valid() const { return block_ < list_->blocks_.size(); }
 
   // REQUIRES for these: Valid().
-  std::string_view value() const { return (*blocks_)[block_].At(position_); }
+  std::string_view value() {
+    if (in_ == nullptr) EnterRun();
+    return in_->At(position_);
+  }
   // What value() points into: a reference keeps it there when the list changes or goes.
-  const Ref<Block>& block() const { return (*blocks_)[block_].block(); }
+  Ref<Block> block() {
+    if (in_ == nullptr) EnterRun();
+    in_->block()->AddRef();
+    return Ref<Block>::Adopt(in_->block());
+  }
   void Next() {
-    if (++position_ < (*blocks_)[block_].size()) return;
-    block_++;
-    position_ = 0;
+    if (++position_ < end_) return;
+    forward_ = true;
+    NextBlock();
   }
   // Before the first element the iterator ends, as behind the last.
   void Previous() {
-    if (position_-- > 0) return;
-    position_ = --block_ < blocks_->size() ? (*blocks_)[block_].size() - 1 : 0;
+    if (position_-- > begin_) return;
+    forward_ = false;
+    PreviousBlock();
   }
 
  private:
   friend class List;
-  Iterator(const Ring<ListBlock>* blocks, size_t block, size_t position)
-      : blocks_(blocks), block_(block), position_(position) {}
+  Iterator(const List* list, size_t block, size_t position);
 
-  const Ring<ListBlock>* blocks_;
-  size_t block_;
-  size_t position_;
+  void Open(size_t position);
+  void NextBlock();
+  void PreviousBlock();
+  void EnterRun();
+  void OpenInRun(size_t block);
+
+  const List* list_;
+  size_t block_;                   // of the list
+  const ListBlock* in_ = nullptr;  // where position_ counts; null in a run that was not looked at
+  size_t position_;                // from begin_ to before end_
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  const ListRun* run_ = nullptr;  // in_ is its block in_run_
+  size_t in_run_ = 0;
+  size_t runs_ = 0;  // that were looked at
+  bool forward_ = true;
 };
 
 }  // namespace runnel

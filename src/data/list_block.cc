@@ -44,16 +44,17 @@ std::vector<ListBlock> Pack(std::span<const std::string_view> values, bool rever
 
 }  // namespace
 
-ListBlock::ListBlock(size_t capacity, bool reversed)
-    : block_(Block::Create(std::max(capacity, kMinCapacity))), reversed_(reversed) {
-  // Offsets and numbers of slots are 16-bit, whatever the allocator rounds up to.
-  ASSERT(block_->capacity() < kForeign);
+ListBlock::ListBlock(size_t capacity, bool reversed) {
+  block_ = Block::Create(std::max(capacity, kMinCapacity)).Release();
+  reversed_ = reversed;
+  // Offsets are 16-bit and numbers of slots 14-bit, whatever the allocator rounds up to.
+  ASSERT(block_->capacity() < kForeign * kTableEntry);
 }
 
 ListBlock ListBlock::Large(std::string_view value, bool reversed) {
   CHECK(value.size() <= std::numeric_limits<uint32_t>::max());
   ListBlock result;
-  result.block_ = Block::Create(value.size());
+  result.block_ = Block::Create(value.size()).Release();
   std::memcpy(result.block_->data(), value.data(), value.size());
   result.end_ = static_cast<uint32_t>(value.size());
   result.count_ = 1;
@@ -64,14 +65,20 @@ ListBlock ListBlock::Large(std::string_view value, bool reversed) {
 
 ListBlock ListBlock::Share() const {
   ListBlock result;
-  result.block_ = block_;
-  result.start_ = start_;
-  result.begin_ = begin_;
-  result.end_ = end_;
-  result.first_ = first_;
-  result.count_ = count_;
+  result.parts() = *this;
   result.written_ = kForeign;
-  result.reversed_ = reversed_;
+  cold_ ? extent_->AddRef() : block_->AddRef();
+  return result;
+}
+
+ListBlock ListBlock::Cold(Ref<ColdExtent> extent, uint32_t skip, uint32_t count) {
+  ListBlock result;
+  result.extent_ = extent.Release();
+  result.begin_ = skip;
+  result.count_ = count;
+  result.first_ = kColdFirst;
+  result.written_ = kForeign;
+  result.cold_ = true;
   return result;
 }
 
@@ -80,7 +87,7 @@ bool ListBlock::MakeRoom(size_t size) {
   const size_t needed = Footprint(size);
   const bool unique = block_->unique();
   if (unique) {
-    written_ = static_cast<uint16_t>(top());
+    written_ = static_cast<uint16_t>(top()) & kForeign;
     if (needed <= free_room()) return true;
   }
   const size_t total = footprint() + needed;
@@ -216,8 +223,8 @@ void ListBlock::AppendSlots(const ListBlock& from, size_t slot, size_t count) {
     target -= kTableEntry;
   }
   end_ += size;
-  count_ = static_cast<uint16_t>(count_ + count);
-  written_ = static_cast<uint16_t>(top());
+  count_ += static_cast<uint32_t>(count);
+  written_ = static_cast<uint16_t>(top()) & kForeign;
 }
 
 }  // namespace runnel

@@ -10,11 +10,33 @@
 #include "base/block.h"
 #include "base/ref.h"
 #include "base/varint.h"
+#include "data/cold.h"
 
 namespace runnel {
 
+// What a ListBlock is made of, which can be copied as a whole.
+struct ListBlockParts {
+  // Never the number of slots of a block: the descriptor has no right to append.
+  static constexpr uint16_t kForeign = 0x3fff;
+
+  union {
+    Block* block_ = nullptr;
+    ColdExtent* extent_;  // of a cold one
+  };
+  int64_t start_ = 0;
+  uint32_t begin_ = 0;  // offset of the first slot's bytes; of a cold one, the elements to skip
+  uint32_t end_ = 0;    // offset behind the last slot's bytes
+  uint32_t count_ = 0;  // slots with elements; of a cold one, elements
+  uint16_t first_ = 0;  // the lowest slot with an element
+  uint16_t written_ : 14 = 0;  // slots that were ever written, as Append must know, or kForeign
+  bool reversed_ : 1 = false;
+  bool cold_ : 1 = false;
+};
+
 // Consecutive elements of a list that lie in one Block, as one list sees them: what the list keeps
-// per block, and all that is needed to read it.
+// per block, and all that is needed to read it. In the same few bytes it can be all that a list
+// knows of a run of blocks on the disk (Cold): then there are a start, a size and an extent, and
+// none of the rest may be asked for.
 //
 // A block is a row of slots, one an element. Their bytes grow up from the block's front; a table
 // with the 16-bit end offset of each slot grows down from the block's end:
@@ -33,7 +55,7 @@ namespace runnel {
 //
 // Positions count the elements in the order of the list. `value`s given must not lie in the block,
 // except where it says so.
-class ListBlock {
+class ListBlock : private ListBlockParts {
  public:
   // The largest block takes 8 KiB, its header included.
   static constexpr size_t kMaxCapacity = 8192 - sizeof(Block);
@@ -53,8 +75,37 @@ class ListBlock {
   // A second descriptor of the same elements, without the right to append.
   ListBlock Share() const;
 
-  ListBlock(ListBlock&&) = default;
-  ListBlock& operator=(ListBlock&&) = default;
+  // `count` elements on the disk, behind the first `skip` of the extent's (a ListRun).
+  static ListBlock Cold(Ref<ColdExtent> extent, uint32_t skip, uint32_t count);
+
+  ListBlock(ListBlock&& other) noexcept { TakeFrom(other); }
+  ListBlock& operator=(ListBlock&& other) noexcept {
+    if (this == &other) return *this;
+    Release();
+    TakeFrom(other);
+    return *this;
+  }
+  ~ListBlock() { Release(); }
+
+  bool cold() const { return cold_; }
+  // REQUIRES for these: cold().
+  ColdExtent& extent() const { return *extent_; }
+  Ref<ColdExtent> ShareExtent() const {
+    extent_->AddRef();
+    return Ref<ColdExtent>::Adopt(extent_);
+  }
+  uint32_t skip() const { return begin_; }
+  // Forgets elements at an end; less than all of them.
+  void DropColdFront(size_t count) {
+    ASSERT(cold_ && count < count_);
+    start_ += static_cast<int64_t>(count);
+    begin_ += static_cast<uint32_t>(count);
+    count_ -= static_cast<uint32_t>(count);
+  }
+  void DropColdBack(size_t count) {
+    ASSERT(cold_ && count < count_);
+    count_ -= static_cast<uint32_t>(count);
+  }
 
   size_t size() const { return count_; }
   // Bytes of the elements, and with their table entries.
@@ -62,8 +113,16 @@ class ListBlock {
   size_t footprint() const { return bytes() + kTableEntry * count_; }
   bool reversed() const { return reversed_; }
   bool large() const { return bytes() > kLargestSlot && count_ == 1; }
-  // Never empty while there are elements.
-  const Ref<Block>& block() const { return block_; }
+  // Never null while there are elements.
+  Block* block() const {
+    ASSERT(!cold_);
+    return block_;
+  }
+  // Whether both hold the same elements in the same place.
+  bool SameAs(const ListBlock& other) const {
+    return cold_ == other.cold_ && block_ == other.block_ && first_ == other.first_ &&
+           count_ == other.count_;
+  }
 
   // The list's number for the first element: the one before has a number one less, in the whole
   // list. The numbers of the others follow; adding and dropping at the front moves it.
@@ -131,8 +190,20 @@ class ListBlock {
   static ListBlock Merge(const ListBlock& front, const ListBlock& back);
 
  private:
-  // Never the number of slots of a block: the descriptor has no right to append.
-  static constexpr uint16_t kForeign = 0xffff;
+  // For lists on the disk no slot is ever the next one to be written.
+  static constexpr uint16_t kColdFirst = 0xffff;
+
+  ListBlockParts& parts() { return *this; }
+  void TakeFrom(ListBlock& other) {
+    parts() = other.parts();
+    other.block_ = nullptr;
+    other.count_ = 0;
+    other.cold_ = false;
+  }
+  void Release() {
+    if (block_ == nullptr) return;
+    cold_ ? extent_->Unref() : block_->Unref();
+  }
 
   size_t top() const { return size_t{first_} + count_; }
 
@@ -156,12 +227,12 @@ class ListBlock {
 
   void DropTop(size_t count) {
     ASSERT(count < count_);
-    count_ = static_cast<uint16_t>(count_ - count);
+    count_ -= static_cast<uint32_t>(count);
     end_ = ReadFixed<uint16_t>(TableEntry(top() - 1));
   }
   void DropBottom(size_t count) {
     ASSERT(count < count_);
-    count_ = static_cast<uint16_t>(count_ - count);
+    count_ -= static_cast<uint32_t>(count);
     first_ = static_cast<uint16_t>(first_ + count);
     begin_ = ReadFixed<uint16_t>(TableEntry(first_ - 1u));
   }
@@ -170,15 +241,6 @@ class ListBlock {
   void MoveTo(size_t capacity);
   void SlideDown();
   void AppendSlots(const ListBlock& from, size_t slot, size_t count);
-
-  Ref<Block> block_;
-  int64_t start_ = 0;
-  uint32_t begin_ = 0;    // offset of the first slot's bytes
-  uint32_t end_ = 0;      // offset behind the last slot's bytes
-  uint16_t first_ = 0;    // the lowest slot with an element
-  uint16_t count_ = 0;    // slots with elements
-  uint16_t written_ = 0;  // slots that were ever written, as Append must know, or kForeign
-  bool reversed_ = false;
 };
 
 // A long list is thousands of these.

@@ -1,4 +1,5 @@
-// Random operations on lists and their clones, each compared with a deque.
+// Random operations on lists and their clones, each compared with a deque; the same where blocks
+// of the lists go to the disk meanwhile, and looking at them misses.
 
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/cold_testing.h"
 #include "data/list.h"
 #include "data/testing.h"
 
@@ -39,17 +41,89 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
       Pair& pair = pairs_[Below(pairs_.size())];
       Step(&pair);
       Glance(pair);
+      if (cold_ != nullptr && Below(20) == 0) Spill();
       if (i % 8192 == 8191) {
         for (const Pair& each : pairs_) {
           Compare(each);
         }
+        CompareAccounts();
       }
       if (HasFailure()) FAIL() << "after operation " << i << " of seed " << GetParam();
     }
   }
 
+  void DropLists() {
+    pairs_.clear();
+    runs_.clear();
+  }
+  void UseCold(FakeColdSource* cold) {
+    cold_ = cold;
+    hot_.set_run_bytes(20'000);
+    pairs_.front().list->Attach(&hot_);
+  }
+
+  uint64_t written_ = 0;  // runs
+
  private:
   void SetUp() override { pairs_.reserve(kPairs); }
+
+  // Runs `what`, which changes nothing before it has looked at all that it needs, and looks again
+  // where something is not in memory.
+  template <class What>
+  void Missing(What what) {
+    if (cold_ == nullptr) return what();
+    if (Below(4) == 0) cold_->EvictAll();
+    cold_->WithMisses(what);
+  }
+
+  // Begins to write runs of a list, or ends it some steps later.
+  void Spill() {
+    if (writing_ == nullptr) {
+      runs_.clear();
+      writing_ = hot_.Largest();
+      if (writing_ == nullptr) return;
+      runs_ = writing_->TakeRuns(1 + Below(30'000), 1 + Below(80'000));
+      if (runs_.empty()) {
+        hot_.PassOver(std::exchange(writing_, nullptr));
+      } else {
+        writing_->NoteWriting(&writing_);
+      }
+      return;
+    }
+    std::vector<Spillable::Written> written;
+    for (const auto& run : runs_) {
+      written.push_back({run, cold_->Write(*run)});
+    }
+    Spillable* const value = writing_;
+    value->NoteWriting(nullptr);
+    value->GiveAway(written);
+    written_ += written.size();
+    writing_ = nullptr;
+  }
+
+  // What lists count for is what it is when they are counted anew.
+  void CompareAccounts() {
+    if (cold_ == nullptr) return;
+    for (Pair& pair : pairs_) {
+      const uint64_t all[] = {hot_.bytes(), hot_.cold_entries(), hot_.cold_bytes()};
+      pair.list->Attach(nullptr);
+      const uint64_t others[] = {hot_.bytes(), hot_.cold_entries(), hot_.cold_bytes()};
+      pair.list->Attach(&hot_);
+      EXPECT_EQ(hot_.cold_entries(), all[1]);
+      EXPECT_EQ(hot_.cold_bytes(), all[2]);
+      // Of one that was longer it is known for some time.
+      if (hot_.bytes() != others[0] || pair.list->FreeEffort() > 16) {
+        EXPECT_EQ(hot_.bytes(), all[0]);
+      }
+    }
+    for (Pair& pair : pairs_) {
+      pair.list->Attach(nullptr);
+    }
+    EXPECT_EQ(hot_.bytes() + hot_.cold_entries() + hot_.cold_bytes(), 0u);
+    for (Pair& pair : pairs_) {
+      pair.list->Attach(&hot_);
+    }
+  }
 
   size_t Below(size_t bound) { return bound == 0 ? 0 : random_() % bound; }
 
@@ -97,12 +171,12 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
       if (model.empty()) return;
       const size_t index = Below(model.size());
       model[index] = Below(2) == 0 ? Value() : std::string(model[index].size(), 'd');
-      list.Set(index, model[index]);
+      Missing([&] { list.Set(index, model[index]); });
     } else if (kind < 985) {
       const size_t index = Below(model.size() + 1);
       const std::string value = Value();
       model.insert(model.begin() + static_cast<std::ptrdiff_t>(index), value);
-      list.Insert(index, value);
+      Missing([&] { list.Insert(index, value); });
     } else if (kind < 992) {
       RemoveSome(pair);
     } else if (kind < 993) {
@@ -114,12 +188,26 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
     } else if (kind < 999) {
       CloneTo(*pair, Below(kPairs));
     } else if (!model.empty()) {
-      std::string payload;
-      list.Serialize(&payload);
-      const std::unique_ptr<Object> loaded = LoadAs<List>(payload);
-      ASSERT_NE(loaded, nullptr);
-      pair->list = Copy(static_cast<const List&>(*loaded));
+      StoreAndLoad(pair);
     }
+  }
+
+  void StoreAndLoad(Pair* pair) {
+    std::string payload;
+    std::unique_ptr<Object> loaded;
+    if (cold_ != nullptr && Below(2) == 0) {
+      Encoder out(&payload);
+      pair->list->EncodeStored(&out);
+      Decoder in(payload);
+      loaded = List::LoadStored(&in, *cold_);
+      ASSERT_TRUE(in.done());
+    } else {
+      pair->list->Serialize(&payload);
+      loaded = LoadAs<List>(payload);
+    }
+    ASSERT_NE(loaded, nullptr);
+    pair->list = Copy(static_cast<const List&>(*loaded));
+    if (cold_ != nullptr) pair->list->Attach(&hot_);
   }
 
   static bool Fits(const Pair& pair) {
@@ -141,11 +229,12 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
     for (const size_t index : found) {
       pair->model.erase(pair->model.begin() + static_cast<std::ptrdiff_t>(index));
     }
-    EXPECT_EQ(pair->list->Remove(value, count), found.size());
+    Missing([&] { EXPECT_EQ(pair->list->Remove(value, count), found.size()); });
   }
 
   void CloneTo(const Pair& from, size_t slot) {
     Pair copy{Copy(*from.list), from.model};
+    if (cold_ != nullptr) copy.list->Attach(&hot_);
     if (slot < pairs_.size()) {
       Compare(pairs_[slot]);
       pairs_[slot] = std::move(copy);
@@ -157,14 +246,39 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
   void Glance(const Pair& pair) {
     ASSERT_EQ(pair.list->size(), pair.model.size());
     if (pair.model.empty()) return;
-    EXPECT_EQ(pair.list->Front(), pair.model.front());
-    EXPECT_EQ(pair.list->Back(), pair.model.back());
     const size_t index = Below(pair.model.size());
-    EXPECT_EQ(pair.list->At(index), pair.model[index]);
+    const size_t count = std::min<size_t>(1 + Below(300), pair.model.size() - index);
+    Missing([&] {
+      EXPECT_EQ(pair.list->Front(), pair.model.front());
+      EXPECT_EQ(pair.list->Back(), pair.model.back());
+      EXPECT_EQ(pair.list->At(index), pair.model[index]);
+    });
+    if (cold_ == nullptr || Below(20) != 0) return;
+    Missing([&] {
+      pair.list->Require(index, count);
+      cold_->misses = false;
+      List::Iterator it = pair.list->Seek(index + count - 1);
+      for (size_t i = index + count; i-- > index; it.Previous()) {
+        ASSERT_EQ(it.value(), pair.model[i]);
+      }
+    });
   }
 
-  static void Compare(const Pair& pair) {
+  void Compare(const Pair& pair) {
     ASSERT_EQ(pair.list->size(), pair.model.size());
+    Missing([&] { CompareForward(pair); });
+    Missing([&] {
+      if (pair.model.empty()) return;
+      List::Iterator it = pair.list->Seek(pair.model.size() - 1);
+      for (size_t i = pair.model.size(); i-- > 0; it.Previous()) {
+        ASSERT_TRUE(it.Valid());
+        ASSERT_EQ(it.value(), pair.model[i]) << "at " << i;
+      }
+      ASSERT_FALSE(it.Valid());
+    });
+  }
+
+  void CompareForward(const Pair& pair) {
     size_t i = 0;
     size_t footprint = 0;
     for (List::Iterator it = pair.list->Seek(0); it.Valid(); it.Next(), i++) {
@@ -178,6 +292,10 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
   static constexpr size_t kPairs = 4;
 
   std::mt19937 random_{GetParam()};
+  FakeColdSource* cold_ = nullptr;
+  HotBlocks hot_;
+  Spillable* writing_ = nullptr;
+  std::vector<std::shared_ptr<const BlockRun>> runs_;  // that are being written
   std::vector<Pair> pairs_ = std::vector<Pair>(1);
   size_t profile_ = 0;
   int trend_ = 0;
@@ -187,7 +305,22 @@ TEST_P(ListModelTest, DoesWhatADequeDoes) {
   Run(250000);
 }
 
+class ColdListModelTest : public ListModelTest {
+ protected:
+  ColdListModelTest() { UseCold(&source_); }
+  ~ColdListModelTest() override { DropLists(); }
+
+ private:
+  FakeColdSource source_;
+};
+
+TEST_P(ColdListModelTest, DoesWhatADequeDoes) {
+  Run(100'000);
+  EXPECT_GT(written_, 500u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, ListModelTest, testing::Range(1u, 9u));
+INSTANTIATE_TEST_SUITE_P(Seeds, ColdListModelTest, testing::Range(1u, 9u));
 
 }  // namespace
 }  // namespace runnel

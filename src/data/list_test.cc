@@ -393,7 +393,7 @@ TEST(List, ACloneSharesItsBlocks) {
 TEST(List, AHeldBlockOutlivesItsList) {
   auto list = std::make_unique<List>();
   list->PushBack("kept");
-  const List::Iterator it = list->Seek(0);
+  List::Iterator it = list->Seek(0);
   const std::string_view view = it.value();
   const Ref<Block> held = it.block();
   list->Set(0, "over");

@@ -10,7 +10,7 @@ namespace {
 
 constexpr ObjectKind kKinds[] = {
     {ObjectType::kString, "string", StringObject::Load},
-    {ObjectType::kList, "list", List::Load},
+    {ObjectType::kList, "list", List::Load, List::LoadStored},
     {ObjectType::kStream, "stream", Stream::Load, Stream::LoadWithRuns},
 };
 

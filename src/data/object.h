@@ -13,7 +13,7 @@
 
 namespace runnel {
 
-class HotStreams;
+class HotBlocks;
 
 // What a key can hold. The numbers are stored in dumps and snapshots: never reuse one.
 enum class ObjectType : uint8_t {
@@ -59,9 +59,9 @@ class Object {
   virtual void AddExtents(ColdExtents*) const {}
   // Fetches what lies on the disk and Encode would read there. May throw as looking at it may.
   virtual void FetchAll() const {}
-  // The value belongs to a key of the keyspace that counts its streams in `hot`, or, with nullptr,
-  // to none any more.
-  virtual void Attach(HotStreams*) {}
+  // The value belongs to a key of the keyspace that counts blocks in `hot`, or, with nullptr, to
+  // none any more.
+  virtual void Attach(HotBlocks*) {}
   // Whether something has to be done about the value as time passes, though nobody uses it.
   virtual bool needs_upkeep() const { return false; }
 

@@ -188,7 +188,7 @@ class Stream final : public Object {
   std::unique_ptr<Object> Clone() const override;
   void Encode(Encoder* out) const override;
   void FetchAll() const override { RequireOldest(length()); }
-  void Attach(HotStreams* hot) override { log_.Attach(hot); }
+  void Attach(HotBlocks* hot) override { log_.Attach(hot); }
   bool needs_upkeep() const override { return retention().bounded(); }
   // See EntryLog::SerializeWithRuns.
   void EncodeStored(Encoder* out) const override;

@@ -140,18 +140,16 @@ class Machine {
     if (writing_ == nullptr) {
       writing_ = hot_.Largest();
       if (writing_ == nullptr) return;
-      runs_ = writing_->OldestRuns(1 + Below(8000), 1 + Below(20'000));
+      runs_ = writing_->TakeRuns(1 + Below(8000), 1 + Below(20'000));
       writing_->NoteWriting(&writing_);
       ASSERT_EQ(hot_.Largest(), nullptr);
       return;
     }
-    for (const EntryLog& run : runs_) {
-      const Ref<ColdExtent> extent = cold_->Write(run);
-      const uint64_t before = stream_->cold_entries();
-      if (!writing_->GiveAway(run, extent)) {
-        ASSERT_EQ(stream_->cold_entries(), before);
-      }
+    std::vector<Spillable::Written> written;
+    for (const auto& run : runs_) {
+      written.push_back({run, cold_->Write(*run)});
     }
+    writing_->GiveAway(written);
     StopWriting();
   }
 
@@ -469,9 +467,9 @@ class Machine {
 
   std::mt19937_64 random_;
   FakeColdSource* const cold_;
-  HotStreams hot_;
-  EntryLog* writing_ = nullptr;
-  std::vector<EntryLog> runs_;  // that are being written
+  HotBlocks hot_;
+  Spillable* writing_ = nullptr;
+  std::vector<std::shared_ptr<const BlockRun>> runs_;  // that are being written
   StreamLimits limits_;
   std::unique_ptr<Stream> stream_;
   StreamModel model_;

@@ -104,7 +104,7 @@ void AddClients(ServerHost& host, Fields fields) {
 
 // Streams in memory and on the disk.
 void AddCold(Broker& broker, Fields fields) {
-  const HotStreams& streams = broker.keyspace().hot_streams();
+  const HotBlocks& streams = broker.keyspace().hot_blocks();
   const ColdStats stats = broker.cold() == nullptr ? ColdStats() : broker.cold()->stats();
   fields.Add("stream_hot_bytes", streams.bytes());
   fields.Add("cold_entries", streams.cold_entries());

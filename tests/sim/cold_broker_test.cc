@@ -26,7 +26,7 @@ class ColdBroker {
   explicit ColdBroker(uint64_t seed, uint64_t stream_memory = 20'000) : disk(seed) {
     settings.stream_memory = stream_memory;
     store =
-        std::make_unique<ColdStore>(disk, "streams", writer, reader, harness.keyspace.hot_streams(),
+        std::make_unique<ColdStore>(disk, "streams", writer, reader, harness.keyspace.hot_blocks(),
                                     settings, ColdWorld::kSizes);
     CHECK(store->Open().ok());
     harness.broker.UseCold(store.get());

@@ -38,7 +38,7 @@ struct ColdWorld {
   ModelDisk disk;
   SteppedWorker writer;
   SteppedWorker reader;
-  HotStreams hot;
+  HotBlocks hot;
   ColdSettings settings;
   int64_t now_ms = 1000;
   std::unique_ptr<ColdStore> store;

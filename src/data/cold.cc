@@ -1,0 +1,23 @@
+#include "data/cold.h"
+
+#include <utility>
+
+#include "data/entry_log.h"
+#include "data/list_run.h"
+
+namespace runnel {
+
+std::shared_ptr<const BlockRun> BlockRun::Load(RunKind kind, Decoder* in) {
+  switch (kind) {
+    case RunKind::kStream: {
+      EntryLog log;
+      if (!log.Load(in) || log.length() == 0) return nullptr;
+      return std::make_shared<const EntryRun>(std::move(log));
+    }
+    case RunKind::kList:
+      return ListRun::Load(in);
+  }
+  return nullptr;
+}
+
+}  // namespace runnel

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "data/cold.h"
+
+namespace runnel {
+
+class HotBlocks;
+
+// The blocks of one value, some of which may be given to the disk: what a stream and a long list
+// have in common for whoever does that. A run is written from blocks that are shared with the
+// value, which goes on meanwhile; when it is written the value lets go of what it still has of it.
+class Spillable {
+ public:
+  Spillable() = default;
+  // Neither of the two may be attached.
+  Spillable(Spillable&&) = default;
+  Spillable& operator=(Spillable&&) = default;
+  virtual ~Spillable();
+
+  // From now on the value counts in `hot`, which outlives it or is taken away with nullptr.
+  void Attach(HotBlocks* hot);
+  HotBlocks* hot() const { return hot_; }
+
+  // What could be given: bytes of blocks in memory.
+  virtual size_t sealed_bytes() const = 0;
+  // The blocks that are to go next: about `bytes` bytes in runs of about `run_bytes` each; the last
+  // may be smaller. What is more than about is at most a block. Empty if there are none after all.
+  virtual std::vector<std::shared_ptr<const BlockRun>> TakeRuns(size_t run_bytes, size_t bytes) = 0;
+  // The runs that TakeRuns gave last are now on the disk, all of them, in that order: their blocks
+  // are let go of, as far as they are still here. An extent of which nothing is used any more is
+  // not kept.
+  struct Written {
+    std::shared_ptr<const BlockRun> run;
+    Ref<ColdExtent> extent;
+  };
+  virtual void GiveAway(std::span<const Written> written) = 0;
+  // An extent of the value to which another may be appended; null if there is none.
+  virtual Ref<ColdExtent> newest_extent() const = 0;
+
+  // While blocks of it are being written, the value must not be chosen again; *value is nulled if
+  // it is detached or goes meanwhile. nullptr ends that.
+  void NoteWriting(Spillable** value);
+  // By this number the value's files are told from those of others. 0 until it is set; clones and
+  // loaded values begin with 0.
+  uint64_t object() const { return object_; }
+  void set_object(uint64_t object) { object_ = object; }
+
+ protected:
+  struct Totals {
+    uint64_t hot_bytes = 0;
+    uint64_t cold_entries = 0;
+    uint64_t cold_bytes = 0;
+  };
+  // What the value counts for now.
+  virtual Totals totals() const = 0;
+  // The memory of the blocks has changed by so much, and with it, perhaps, what could be given.
+  void Report(uint64_t change) {
+    if (hot_ != nullptr) ReportTo(change);
+  }
+  void ReportCold(uint64_t entries, uint64_t bytes);
+  // What is being written will not be given away.
+  void StopWriting();
+  bool writing() const { return writing_ != nullptr; }
+
+ private:
+  friend class HotBlocks;
+
+  void ReportTo(uint64_t change);
+
+  HotBlocks* hot_ = nullptr;
+  Spillable* next_ = nullptr;
+  Spillable* previous_ = nullptr;
+  Spillable** writing_ = nullptr;
+  uint64_t object_ = 0;
+  uint8_t size_class_ = 0;
+};
+
+// What the streams and the long lists of a keyspace hold in memory, and which of them hold much:
+// kept up to date at each block, so that to ask costs nothing. The values are sorted by the power
+// of two of what they could give to the disk, without order within one.
+class HotBlocks {
+ public:
+  HotBlocks() = default;
+  ~HotBlocks();
+  HotBlocks(const HotBlocks&) = delete;
+  HotBlocks& operator=(const HotBlocks&) = delete;
+
+  // Memory of all blocks that count.
+  uint64_t bytes() const { return bytes_; }
+  // Of those values: entries on the disk, live ones only, and bytes of their blocks.
+  uint64_t cold_entries() const { return cold_entries_; }
+  uint64_t cold_bytes() const { return cold_bytes_; }
+
+  // One of the values that could give most (within a factor of two; above 256 KiB all count the
+  // same, and take turns); nullptr if none has anything to give.
+  Spillable* Largest();
+  // The value turned out to have nothing to give: it is not chosen until its blocks change.
+  void PassOver(Spillable* value) { Unlink(value); }
+
+  // The size of the runs that are written.
+  size_t run_bytes() const { return run_bytes_; }
+  void set_run_bytes(size_t bytes) { run_bytes_ = bytes; }
+
+ private:
+  friend class Spillable;
+
+  // Sealed bytes below 4 KiB, below 8 KiB, ... from 256 KiB on. The first class is not listed.
+  static constexpr size_t kClasses = 8;
+  static constexpr size_t kLeastShift = 12;
+  static uint8_t ClassOf(size_t sealed_bytes);
+
+  void Link(Spillable* value, uint8_t size_class);
+  void Unlink(Spillable* value);
+
+  uint64_t bytes_ = 0;
+  uint64_t cold_entries_ = 0;
+  uint64_t cold_bytes_ = 0;
+  size_t run_bytes_ = 256 * 1024;
+  std::array<Spillable*, kClasses> lists_ = {};  // rings; each names the one whose turn is next
+};
+
+}  // namespace runnel
