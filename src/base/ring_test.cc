@@ -123,6 +123,14 @@ TEST(Ring, DoesWhatADequeDoes) {
       } else if (kind < 6) {
         ring.PushFront(Token(i));
         model.push_front(i);
+      } else if (kind == 6 && random() % 8 == 0) {
+        const size_t count = random() % 30;
+        ring.Open(at, count);
+        ASSERT_EQ(Token::live, static_cast<int>(model.size()));
+        for (size_t k = at; k < at + count; k++) {
+          ring[k] = Token(i);
+        }
+        model.insert(place, count, i);
       } else if (kind == 6) {
         ring.Insert(at, Token(i));
         model.insert(place, i);

@@ -8,7 +8,8 @@ namespace runnel {
 
 // Settings of the cold store. Kept by the server's configuration, and may change at any time.
 struct ColdSettings {
-  // Bytes of blocks of streams in memory above which the oldest go to the disk; 0 for no limit.
+  // Bytes of blocks of streams and long lists in memory above which some go to the disk; 0 for no
+  // limit.
   uint64_t stream_memory = 256 * 1024 * 1024;
   Codec compression = Codec::kLz4;
 };

@@ -57,7 +57,8 @@ void ListSpill::Count(size_t from, size_t to, bool in) {
 
 void ListSpill::NoteAdded(bool front) {
   if (front) origin_--;
-  const uint64_t sealed = InnerBytes(front ? 1 : list_->blocks_.size() - 2);
+  const size_t size = list_->blocks_.size();
+  const uint64_t sealed = size < 3 ? 0 : InnerBytes(front ? 1 : size - 2);
   inner_bytes_ += sealed;
   Report(sealed);
 }

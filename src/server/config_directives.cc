@@ -110,8 +110,8 @@ constexpr Directive kDirectives[] = {
      .why = "Bytes of a block of a stream; 0 for the most there can be, 16384."},
     Size<&ColdSettings::stream_memory>(
         "stream-memory", kAnyTime, 0, kMax64,
-        "Memory of streams above which their oldest entries go to files in streams/; 0 for no "
-        "bound."),
+        "Memory of streams and long lists above which the oldest entries of streams and the middle "
+        "of lists go to files in streams/; 0 for no bound."),
     Choice<&ColdSettings::compression>("cold-compression", kAnyTime, kColdCodecs,
                                        "How these files are packed: lz4, zstd, none."),
     Integer<&DataOptions::stream_idmp_duration_s>(

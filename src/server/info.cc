@@ -102,13 +102,13 @@ void AddClients(ServerHost& host, Fields fields) {
   fields.Add("total_blocking_keys", broker.waiters().keys());
 }
 
-// Streams in memory and on the disk.
+// Streams and long lists in memory and on the disk.
 void AddCold(Broker& broker, Fields fields) {
-  const HotBlocks& streams = broker.keyspace().hot_blocks();
+  const HotBlocks& blocks = broker.keyspace().hot_blocks();
   const ColdStats stats = broker.cold() == nullptr ? ColdStats() : broker.cold()->stats();
-  fields.Add("stream_hot_bytes", streams.bytes());
-  fields.Add("cold_entries", streams.cold_entries());
-  fields.Add("cold_bytes", streams.cold_bytes());
+  fields.Add("stream_hot_bytes", blocks.bytes());
+  fields.Add("cold_entries", blocks.cold_entries());
+  fields.Add("cold_bytes", blocks.cold_bytes());
   fields.Add("cold_files", stats.files);
   fields.Add("cold_files_bytes", stats.files_bytes);
   fields.Add("cold_cache_bytes", stats.cache_bytes);

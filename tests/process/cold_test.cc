@@ -1,6 +1,7 @@
 // A backlog that is larger than the memory it may take.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "tests/process/server_test.h"
@@ -175,6 +176,127 @@ TEST_F(ColdTest, WhoClosesItsSideIsAnswered) {
   EXPECT_EQ(ExpectEntries(client->Read(), 5), 6);
   EXPECT_EQ(client->Read(), Reply::Integer(kEntries));
   EXPECT_EQ(client->Read(), Reply::Closed());
+}
+
+class ColdListTest : public ColdTest {
+ protected:
+  // Pushes the values `first` to `last` at the left end.
+  static void Push(RespClient& client, int first, int last) {
+    for (int begin = first; begin <= last; begin += kPage) {
+      const int end = std::min(begin + kPage, last + 1);
+      std::string requests;
+      for (int n = begin; n < end; n++) {
+        requests += EncodeCommand({"LPUSH", "l", Value(n)});
+      }
+      client.SendRaw(requests);
+      for (int n = begin; n < end; n++) {
+        ASSERT_FALSE(client.Read().is_error());
+      }
+    }
+  }
+  // Takes the values `first` to `last` from the right end, `command` by `command`.
+  static void Pop(RespClient& client, const Argv& command, int first, int last) {
+    std::string requests;
+    for (int n = first; n <= last; n++) {
+      requests += EncodeCommand(command);
+    }
+    client.SendRaw(requests);
+    for (int n = first; n <= last; n++) {
+      const Reply reply = client.Read();
+      ASSERT_EQ(reply.items.empty() ? reply.text : reply.items[1].text, Value(n));
+    }
+  }
+  // The `count` values from `oldest` on lie from the right end to the left.
+  static void ExpectPages(RespClient& client, int oldest, int count) {
+    for (int n = 0; n < count; n += kPage) {
+      const Reply page =
+          client.Call({"LRANGE", "l", std::to_string(-n - kPage), std::to_string(-n - 1)});
+      ASSERT_EQ(page.items.size(), static_cast<size_t>(std::min(kPage, count - n)));
+      int value = oldest + n;
+      for (auto item = page.items.rbegin(); item != page.items.rend(); ++item, value++) {
+        ASSERT_EQ(item->text, Value(value));
+      }
+    }
+  }
+};
+
+TEST_F(ColdListTest, AQueueLargerThanItsMemoryIsDrainedWhileAProducerGoesOn) {
+  ServerProcess::Options options;
+  options.args = {"--stream-memory", "1mb", "--appendonly", "yes"};
+  TempDir dir;
+  options.dir = dir.path();
+  StartServer(options);
+  auto producer = Client();
+  auto consumer = Client();
+  Push(*producer, 1, kEntries);
+  // Two runs at each end are kept, and less than one more is not worth writing.
+  EXPECT_TRUE(Eventually([&] { return InfoNumber(*producer, "stream_hot_bytes") < 1'400'000; }));
+  EXPECT_GT(InfoNumber(*producer, "cold_entries"), kEntries - 1700);
+  ExpectPages(*consumer, 1, kEntries);
+
+  int added = kEntries;
+  int taken = 0;
+  const auto drain = [&](const Argv& command, int until) {
+    for (int step = 0; taken < until && !HasFailure(); step++) {
+      if (step % 2 == 0) Push(*producer, added + 1, added + 10);
+      if (step % 2 == 0) added += 10;
+      const int last = std::min(taken + 50, until);
+      Pop(*consumer, command, taken + 1, last);
+      taken = last;
+    }
+  };
+  drain({"RPOP", "l"}, kEntries / 2);
+  EXPECT_EQ(InfoNumber(*producer, "cold_blocking_reads"), 0);
+  EXPECT_GT(InfoNumber(*producer, "cold_read_ahead_hits"), 20);
+
+  server_->Kill();
+  server_ = nullptr;
+  StartServer(options);
+  producer = Client();
+  consumer = Client();
+  EXPECT_EQ(ToText(producer->Call({"LLEN", "l"})), std::to_string(added - taken));
+  EXPECT_TRUE(Eventually([&] { return InfoNumber(*producer, "stream_hot_bytes") < 1'400'000; }));
+  EXPECT_GT(InfoNumber(*producer, "cold_entries"), kEntries / 2 - 1700);
+  ExpectPages(*consumer, taken + 1, added - taken);
+  drain({"BRPOP", "l", "0"}, added - 1000);
+  while (taken < added && !HasFailure()) {
+    Pop(*consumer, {"BRPOP", "l", "0"}, taken + 1, std::min(taken + 50, added));
+    taken = std::min(taken + 50, added);
+  }
+  // Pops that the journal repeats read nothing either.
+  EXPECT_EQ(InfoNumber(*producer, "cold_blocking_reads"), 0);
+  EXPECT_EQ(ToText(producer->Call({"EXISTS", "l"})), "0");
+  EXPECT_TRUE(Eventually([&] { return InfoNumber(*producer, "cold_files") == 0; }));
+}
+
+TEST_F(ColdListTest, ASnapshotNamesWhatIsOnTheDisk) {
+  ServerProcess::Options options;
+  options.args = {"--stream-memory", "1mb", "--appendonly", "yes", "--cold-compression", "none"};
+  TempDir dir;
+  options.dir = dir.path();
+  StartServer(options);
+  auto client = Client();
+  Push(*client, 1, kEntries);
+  EXPECT_EQ(ToText(client->Call({"LSET", "l", "-25001", "changed"})), "+OK");
+  EXPECT_EQ(ToText(client->Call({"SAVE"})), "+OK");
+  EXPECT_LT(InfoNumber(*client, "snapshot_last_bytes"), 8'000'000);
+  EXPECT_EQ(ToText(client->Call({"COPY", "l", "copy"})), "1");
+  EXPECT_EQ(ToText(client->Call({"LTRIM", "l", "100", "20099"})), "+OK");
+  for (int round = 0; round < 2; round++) {
+    server_->Kill();
+    server_ = nullptr;
+    StartServer(options);
+    client = Client();
+    EXPECT_EQ(ToText(client->Call({"LLEN", "l"})), "20000");
+    ExpectPages(*client, kEntries - 20'099, 20'000);
+    EXPECT_EQ(ToText(client->Call({"LLEN", "copy"})), std::to_string(kEntries));
+    EXPECT_EQ(client->Call({"LINDEX", "copy", "-25001"}).text, "changed");
+    EXPECT_EQ(client->Call({"LINDEX", "copy", "-25002"}).text, Value(25'002));
+    EXPECT_EQ(ToText(client->Call({"SAVE"})), "+OK");
+  }
+  EXPECT_EQ(ToText(client->Call({"DEL", "l", "copy"})), "2");
+  EXPECT_EQ(ToText(client->Call({"SAVE"})), "+OK");
+  EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "cold_files_bytes") == 0; }));
 }
 
 TEST_F(ColdTest, SettingsChangeWhileItRuns) {

@@ -25,9 +25,8 @@ class ColdBroker {
  public:
   explicit ColdBroker(uint64_t seed, uint64_t stream_memory = 20'000) : disk(seed) {
     settings.stream_memory = stream_memory;
-    store =
-        std::make_unique<ColdStore>(disk, "streams", writer, reader, harness.keyspace.hot_blocks(),
-                                    settings, ColdWorld::kSizes);
+    store = std::make_unique<ColdStore>(disk, "streams", writer, reader,
+                                        harness.keyspace.hot_blocks(), settings, ColdWorld::kSizes);
     CHECK(store->Open().ok());
     harness.broker.UseCold(store.get());
     harness.broker.commands().Add(TransactionCommands());
@@ -248,11 +247,137 @@ TEST_F(ColdBrokerTest, ABlockedReaderThatMissesKeepsItsPlaceInTime) {
   EXPECT_EQ(client_->Lines(), "*-1");
 }
 
+std::string Element(int n) {
+  return std::to_string(n) + "-quick-brown-foxes-jump-over-the-lazy-dog-again-and-again-and-again";
+}
+
+// A list "l" of the elements 1 to 3000.
+class ColdListBrokerTest : public ::testing::Test {
+ protected:
+  ColdListBrokerTest() {
+    for (int n = 1; n <= kElements; n++) {
+      client_->Run("RPUSH l " + Element(n));
+    }
+    world_.Settle();
+    CHECK(world_.harness.keyspace.hot_blocks().cold_entries() > 1500);
+  }
+  static std::string Bulk(int n) {
+    return "$" + std::to_string(Element(n).size()) + " " + Element(n);
+  }
+  uint64_t blocking_reads() { return world_.store->stats().blocking_reads; }
+
+  static constexpr int kElements = 3000;
+  ColdBroker world_{1};
+  std::unique_ptr<BrokerHarness::Client> client_ = world_.Connect();
+  std::unique_ptr<BrokerHarness::Client> other_ = world_.Connect();
+};
+
+TEST_F(ColdListBrokerTest, OthersGoOnWhileARangeIsParked) {
+  EXPECT_EQ(client_->Run("LRANGE l 1499 1500"), "");
+  EXPECT_EQ(world_.harness.broker.parked_clients(), 1u);
+  EXPECT_EQ(other_->Run("LLEN l"), ":3000");
+  EXPECT_EQ(other_->Run("LINDEX l 0"), Bulk(1));
+  world_.reader.Drain();
+  EXPECT_EQ(client_->Lines(), "*2 " + Bulk(1500) + " " + Bulk(1501));
+  EXPECT_EQ(blocking_reads(), 0u);
+}
+
+TEST_F(ColdListBrokerTest, ALongRangeMissesOnceAndALongSearchNotOften) {
+  EXPECT_EQ(client_->Run("LRANGE l 0 -1"), "");
+  world_.reader.Drain();
+  EXPECT_THAT(client_->Lines(), StartsWith("*3000 $"));
+  world_.Settle();
+  const uint64_t executed = world_.store->stats().reads;
+  EXPECT_EQ(world_.Ask(*other_, "LPOS l " + Element(2950)), ":2949");
+  EXPECT_EQ(world_.Ask(*other_, "LPOS l nothing"), "$-1");
+  EXPECT_GE(world_.store->stats().reads, executed);
+  EXPECT_EQ(blocking_reads(), 0u);
+}
+
+TEST_F(ColdListBrokerTest, QueuesAreDrainedFromBothEnds) {
+  for (int n = 1; n <= 1000; n++) {
+    ASSERT_EQ(world_.Ask(*client_, "LPOP l"), Bulk(n));
+    ASSERT_EQ(world_.Ask(*other_, "BRPOP l 0"), "*2 $1 l " + Bulk(3001 - n));
+    if (n % 50 == 0) world_.Settle();
+  }
+  EXPECT_EQ(world_.Ask(*client_, "LPOP l 2"), "*2 " + Bulk(1001) + " " + Bulk(1002));
+  EXPECT_THAT(world_.Ask(*client_, "LMPOP 2 none l RIGHT COUNT 300"), StartsWith("*2 $1 l *300 "));
+  EXPECT_EQ(world_.Ask(*client_, "LMOVE l m LEFT RIGHT"), Bulk(1003));
+  EXPECT_THAT(world_.Ask(*client_, "LMOVEM l m LEFT RIGHT COUNT 300 OBO"), StartsWith("*300 "));
+  EXPECT_EQ(other_->Run("LLEN l"), ":397");
+  EXPECT_EQ(blocking_reads(), 0u);
+  EXPECT_GT(world_.store->stats().ahead_hits, 1u);
+}
+
+TEST_F(ColdListBrokerTest, ChangesInTheMiddleFetchFirst) {
+  EXPECT_EQ(client_->Run("LSET l 1500 set"), "");
+  world_.reader.Drain();
+  EXPECT_EQ(client_->Lines(), "+OK");
+  EXPECT_EQ(world_.Ask(*client_, "LINDEX l 1500"), "$3 set");
+  EXPECT_EQ(world_.Ask(*client_, "LINSERT l AFTER " + Element(1700) + " in"), ":3001");
+  EXPECT_EQ(world_.Ask(*client_, "LINDEX l 1700"), "$2 in");
+  EXPECT_EQ(world_.Ask(*client_, "LREM l -2 set"), ":1");
+  EXPECT_EQ(world_.Ask(*client_, "LREM l 0 in"), ":1");
+  EXPECT_EQ(world_.Ask(*client_, "LREM l 1 nothing"), ":0");
+  EXPECT_EQ(client_->Run("LTRIM l 1000 1998"), "+OK");
+  EXPECT_EQ(world_.Ask(*client_, "LRANGE l 0 0"), "*1 " + Bulk(1001));
+  EXPECT_EQ(client_->Run("LLEN l"), ":999");
+  EXPECT_EQ(blocking_reads(), 0u);
+}
+
+TEST_F(ColdListBrokerTest, WholeListsMoveWithoutReading) {
+  EXPECT_EQ(client_->Run("COPY l copy"), ":1");
+  EXPECT_EQ(client_->Run("RENAME l r"), "+OK");
+  EXPECT_EQ(client_->Run("OBJECT ENCODING r"), "$9 quicklist");
+  EXPECT_EQ(client_->Run("LTRIM r 5 2990"), "+OK");
+  EXPECT_EQ(client_->Run("DEL r"), ":1");
+  EXPECT_EQ(world_.store->stats().reads + blocking_reads(), 0u);
+  EXPECT_EQ(world_.Ask(*client_, "LINDEX copy 1234"), Bulk(1235));
+  EXPECT_THAT(world_.Ask(*client_, "DUMP copy"), HasSubstr(Element(1234)));
+  EXPECT_EQ(blocking_reads(), 0u);
+}
+
+TEST_F(ColdListBrokerTest, AWaiterIsServedFromAListThatIsColdAtItsEnd) {
+  EXPECT_EQ(client_->Run("LTRIM l 1500 2999"), "+OK");
+  EXPECT_EQ(other_->Run("BLPOP waited 5"), "");
+  EXPECT_TRUE(other_->session().blocked);
+  EXPECT_EQ(client_->Run("RENAME l waited"), "+OK");
+  ASSERT_NE(other_->session().parked, nullptr);
+  EXPECT_EQ(other_->Lines(), "");
+  world_.reader.Drain();
+  EXPECT_EQ(other_->Lines(), "*2 $6 waited " + Bulk(1501));
+  EXPECT_EQ(client_->Run("LLEN waited"), ":1499");
+  EXPECT_EQ(blocking_reads(), 0u);
+}
+
+TEST_F(ColdListBrokerTest, TransactionsFetchFirstAndStayWhole) {
+  client_->Run("LTRIM l 1500 2999");
+  client_->Run("MULTI");
+  client_->Run("RPUSH l new");
+  client_->Run("LPOP l");
+  client_->Run("LSET l 700 set");
+  client_->Run("LINDEX l 400");
+  EXPECT_EQ(client_->Run("EXEC"), "");
+  EXPECT_EQ(other_->Run("LLEN l"), ":1500");
+  world_.reader.Drain();
+  EXPECT_EQ(client_->Lines(), "*4 :1501 " + Bulk(1501) + " +OK " + Bulk(1902));
+  EXPECT_EQ(blocking_reads(), 0u);
+}
+
+TEST_F(ColdListBrokerTest, AFailedReadIsTheCommandsError) {
+  world_.disk.FailCalls(world_.disk.calls() + 2, 1, EIO);
+  EXPECT_EQ(client_->Run("LSET l 1500 set"), "");
+  world_.reader.Drain();
+  EXPECT_THAT(client_->Lines(), StartsWith("-ERR cold entries in streams/0"));
+  EXPECT_EQ(world_.Ask(*client_, "LINDEX l 1500"), Bulk(1501));
+}
+
 // The same commands with and without a disk: the replies are the same.
 class Twins {
  public:
-  explicit Twins(uint64_t seed)
+  explicit Twins(uint64_t seed, bool lists = false)
       : random_(seed),
+        lists_(lists),
         cold_(seed, 4000 + random_() % 20'000),
         hot_(seed, 0),
         cold_client_(cold_.Connect()),
@@ -294,7 +419,65 @@ class Twins {
   }
   std::string Count() { return Below(4) == 0 ? "" : " COUNT " + std::to_string(1 + Below(60)); }
 
+  std::string List() { return "l" + Number(2); }
+  std::string End() { return Below(2) == 0 ? "LEFT" : "RIGHT"; }
+  std::string Index() { return (Below(2) == 0 ? "-" : "") + Number(2500); }
+  std::string Values() {
+    std::string values;
+    for (uint64_t count = 1 + Below(16); count > 0; count--) {
+      values += " " + Value();
+    }
+    return values;
+  }
+  std::string Value() {
+    return Number(300) + "-" + std::string(100, 'v') + std::string(Below(30) == 0 ? 9000 : 0, 'x');
+  }
+  std::string ListCommand() {
+    const std::string many = std::to_string(1 + Below(20));
+    switch (Below(40)) {
+      case 0:
+        return "LPOP " + List();
+      case 1:
+        return "RPOP " + List() + " " + many;
+      case 2:
+        return "LMPOP 2 l0 l1 " + End() + " COUNT " + many;
+      case 3:
+        return "LMOVE " + List() + " " + List() + " " + End() + " " + End();
+      case 4:
+        return "LMOVEM " + List() + " " + List() + " " + End() + " " + End() + " COUNT " + many +
+               (Below(2) == 0 ? " OBO" : " BULK");
+      case 5:
+      case 6:
+        return "LRANGE " + List() + " " + Index() + " " + Index();
+      case 7:
+        return "LINDEX " + List() + " " + Index();
+      case 8:
+        return "LSET " + List() + " " + Index() + " " + Value();
+      case 9:
+        return "LINSERT " + List() + (Below(2) == 0 ? " BEFORE " : " AFTER ") + Value() + " " +
+               Value();
+      case 10:
+        return "LREM " + List() + " " + (Below(2) == 0 ? "-" : "") + Number(3) + " " + Value();
+      case 11:
+        return "LPOS " + List() + " " + Value() + " RANK " + (Below(2) == 0 ? "-1" : "2") +
+               " COUNT 3 MAXLEN 500";
+      case 12:
+        return "LTRIM " + List() + " " + Number(30) + " -" + std::to_string(1 + Below(30));
+      case 13:
+        return Below(4) == 0 ? "COPY " + List() + " copy REPLACE" : "LLEN " + List();
+      case 14:
+        return Below(8) == 0 ? "RENAME copy " + List() : "DUMP " + List();
+      case 15:
+        return Below(30) == 0 ? "DEL " + List() : "BLPOP l0 l1 none 1";
+      case 16:
+        return "LTRIM " + List() + " -2200 -1";
+      default:
+        return (Below(2) == 0 ? "LPUSH " : "RPUSH ") + List() + Values();
+    }
+  }
+
   std::string Command() {
+    if (lists_) return ListCommand();
     switch (Below(60)) {
       case 0:
         return "XGROUP CREATE " + Key() + " " + Group() + " " + (Below(2) == 0 ? "0" : "$") +
@@ -377,6 +560,7 @@ class Twins {
   }
 
   std::mt19937_64 random_;
+  const bool lists_;
   ColdBroker cold_;
   ColdBroker hot_;
   uint64_t elapsed_ = 0;
@@ -402,6 +586,26 @@ TEST(ColdTwinsTest, RepliesAreTheSameWithAndWithoutADisk) {
   EXPECT_GT(sum.reads, 1000u);
   // Only what transactions and exotic options come to need in the middle.
   EXPECT_LT(sum.blocking_reads * 50, sum.reads);
+}
+
+TEST(ColdTwinsTest, RepliesOfListsAreTheSameWithAndWithoutADisk) {
+  ColdStats sum;
+  for (uint64_t seed = 1; seed <= 6; seed++) {
+    SCOPED_TRACE(seed);
+    Twins twins(seed, true);
+    for (int step = 0; step < 3000; step++) {
+      twins.Step();
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+    const ColdStats stats = twins.stats();
+    sum.reads += stats.reads;
+    sum.writes += stats.writes;
+    sum.blocking_reads += stats.blocking_reads;
+  }
+  EXPECT_GT(sum.writes, 1000u);
+  EXPECT_GT(sum.reads, 1000u);
+  // Only what transactions come to need in the middle.
+  EXPECT_LT(sum.blocking_reads * 20, sum.reads);
 }
 
 }  // namespace

@@ -196,7 +196,7 @@ TEST_F(ColdStoreTest, DamageIsNamed) {
   for (int i = 0; i < 200; i++) {
     std::string damaged = bytes;
     // Only the first extent is read; the file's header is not needed for it.
-    damaged[32 + random() % 500] ^= static_cast<char>(1 + random() % 255);
+    damaged[32 + random() % 400] ^= static_cast<char>(1 + random() % 255);
     WriteFile(world_.disk, path, damaged);
     EXPECT_THAT(FailureOf(*stream_), HasSubstr("at offset 32"));
   }
