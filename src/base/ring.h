@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -133,10 +134,13 @@ class Ring {
   }
 
  private:
+  // Far more than a ring has elements; the numbers are small because there are many small rings.
+  static constexpr size_t kMostSlots = size_t{1} << 31;
+
   size_t Slot(size_t i) const { return (first_ + i) & (capacity_ - 1); }
 
   void Reserve() {
-    if (size_ == capacity_) Resize(capacity_ == 0 ? 1 : 2 * capacity_);
+    if (size_ == capacity_) Resize(capacity_ == 0 ? 1 : size_t{2} * capacity_);
   }
   // A ring that was long once shall not keep that memory; a short one keeps it, so that a queue
   // whose length swings around zero does not allocate at each swing.
@@ -144,21 +148,20 @@ class Ring {
     if (capacity_ > 16 && size_ <= capacity_ / 8) Resize(capacity_ / 4);
   }
   void Resize(size_t capacity) {
-    // Without a bound the compiler warns of an allocation of all memory there is.
-    CHECK(capacity <= (size_t{1} << 40));
+    CHECK(capacity <= kMostSlots);
     auto slots = std::make_unique<T[]>(capacity);
     for (size_t i = 0; i < size_; i++) {
       slots[i] = std::move(slots_[Slot(i)]);
     }
     slots_ = std::move(slots);
-    capacity_ = capacity;
+    capacity_ = static_cast<uint32_t>(capacity);
     first_ = 0;
   }
 
   std::unique_ptr<T[]> slots_;
-  size_t capacity_ = 0;  // a power of two, or 0
-  size_t first_ = 0;
-  size_t size_ = 0;
+  uint32_t capacity_ = 0;  // a power of two, or 0
+  uint32_t first_ = 0;
+  uint32_t size_ = 0;
 };
 
 }  // namespace runnel

@@ -15,6 +15,9 @@
 namespace runnel {
 namespace {
 
+// There may be millions of short lists.
+static_assert(sizeof(List) == 48);
+
 bool LiesIn(std::string_view value, const Block& block) {
   const std::less<const char*> before;
   return !before(value.data(), block.data()) &&
