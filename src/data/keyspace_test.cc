@@ -333,6 +333,45 @@ TEST(Keyspace, CountsTheStreamsThatItHolds) {
   keyspace.EndCapture();
 }
 
+TEST(Keyspace, CountsTheLongListsThatItHolds) {
+  Keyspace keyspace(2);
+  const auto list = [](int elements) {
+    auto made = std::make_unique<List>();
+    for (int i = 0; i < elements; i++) {
+      made->PushBack(std::string(1000, 'x'));
+    }
+    return made;
+  };
+  const HotBlocks& hot = keyspace.hot_blocks();
+  keyspace.Put(KeyRef(0, "short"), list(50));
+  EXPECT_EQ(hot.bytes(), 0u);
+  keyspace.Put(KeyRef(0, "a"), list(2000));
+  const uint64_t bytes = hot.bytes();
+  EXPECT_GT(bytes, 1'900'000u);
+  // It becomes long, and short again, while it is a key's.
+  List& grows = keyspace.Mutable<List>(KeyRef(0, "short"));
+  while (grows.size() < 2000) {
+    grows.PushBack(std::string(1000, 'x'));
+  }
+  EXPECT_GT(hot.bytes(), bytes + 1'800'000);
+  EXPECT_NE(keyspace.hot_blocks().Largest(), nullptr);
+  grows.Trim(0, 20);
+  EXPECT_EQ(hot.bytes(), bytes);
+  keyspace.Rename(KeyRef(0, "a"), KeyRef(1, "b"));
+  keyspace.Put(KeyRef(0, "copy"), keyspace.Find(KeyRef(1, "b"))->value().Clone());
+  EXPECT_EQ(hot.bytes(), 2 * bytes);
+
+  // What is handed to a capture may live on another thread, and longer.
+  HeldCapture capture;
+  keyspace.BeginCapture(&capture);
+  keyspace.Remove(KeyRef(0, "copy"));
+  EXPECT_EQ(hot.bytes(), bytes);
+  keyspace.Flush(1);
+  EXPECT_EQ(hot.bytes(), 0u);
+  EXPECT_EQ(keyspace.hot_blocks().Largest(), nullptr);
+  keyspace.EndCapture();
+}
+
 TEST(KeyspaceCapture, CanBeGivenUpAndBegunAgain) {
   Keyspace keyspace(1);
   for (int i = 0; i < 100; i++) {

@@ -195,7 +195,16 @@ class ListBlock : private ListBlockParts {
 
   ListBlockParts& parts() { return *this; }
   void TakeFrom(ListBlock& other) {
-    parts() = other.parts();
+    // One by one, as they were written: a wider load right behind narrower stores would stall.
+    block_ = other.block_;
+    start_ = other.start_;
+    begin_ = other.begin_;
+    end_ = other.end_;
+    count_ = other.count_;
+    first_ = other.first_;
+    written_ = other.written_;
+    reversed_ = other.reversed_;
+    cold_ = other.cold_;
     other.block_ = nullptr;
     other.count_ = 0;
     other.cold_ = false;

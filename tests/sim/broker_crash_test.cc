@@ -7,7 +7,7 @@
 // - that turn is not before any that a client was told of, as far as the policy of that moment
 //   promised it (after kill -9: whatever the policy);
 // - an ID of a stream that was told is not given again.
-// In most seeds streams lie on the disk in part.
+// In many seeds streams or lists lie on the disk in part.
 // And while the broker runs: nothing changes the keyspace that is not in the journal, and once the
 // disk has done its work nobody waits for it.
 //
@@ -112,12 +112,12 @@ constexpr const char* kSteps[] = {
     "create journal/sync-failed", "open journal/sync-failed",
     // A snapshot, the files of entries that it names, and what it makes needless.
     "make directory snapshots", "create snapshots/#.snap.tmp", "write snapshots/#.snap.tmp",
-    "sync snapshots/#.snap.tmp", "sync streams/#-#-#.seg", "sync directory streams",
+    "sync snapshots/#.snap.tmp", "sync streams/#-#.seg", "sync directory streams",
     "rename snapshots/#.snap", "sync directory snapshots", "remove snapshots/#.snap",
     "remove journal/#.log",
     // Entries go to the disk, come back, and are not needed any more.
-    "make directory streams", "create streams/#-#-#.seg", "write streams/#-#-#.seg",
-    "open streams/#-#-#.seg", "read streams/#-#-#.seg", "remove streams/#-#-#.seg"};
+    "make directory streams", "create streams/#-#.seg", "write streams/#-#.seg",
+    "open streams/#-#.seg", "read streams/#-#.seg", "remove streams/#-#.seg"};
 
 // The call without the numbers in the file's name, of which there may be several.
 std::string NameOf(const std::string& call) {
@@ -139,6 +139,7 @@ class Simulation {
   Simulation(uint64_t seed, std::map<std::string, uint64_t>* crashes)
       : random_(seed), disk_(seed ^ 0x5eed), workload_(seed ^ 0xc0de), crashes_(crashes) {
     workload_.long_streams = Chance(50);
+    workload_.long_lists = Chance(5);
     states_[0] = {};
   }
   ~Simulation() { Drop(); }
@@ -217,7 +218,7 @@ class Simulation {
     constexpr uint64_t kStreamMemory[] = {0, 1, 500, 2000};
     harness_->settings.cold.stream_memory = kStreamMemory[random_.Below(4)];
     options_.dir = ".";
-    options_.journal_segment_bytes = 1500 + random_.Below(3000);
+    options_.journal_segment_bytes = (1500 + random_.Below(3000)) * (workload_.long_lists ? 20 : 1);
     options_.appendfsync = Policy();
   }
 

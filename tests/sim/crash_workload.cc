@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kKnownIds = 12;
 constexpr size_t kLargeBytes = 3000;
+constexpr size_t kBlockBytes = 5000;  // more than half of a list's block
 
 }  // namespace
 
@@ -15,6 +16,7 @@ CrashWorkload::CrashWorkload(uint64_t seed) : draw_(seed) {
 }
 
 Argv CrashWorkload::Next(bool may_wait) {
+  if (long_lists && draw_.OneIn(2)) return DrawLongList(may_wait);
   const uint64_t roll = draw_.Below(100);
   Argv command;
   if (may_wait && roll < 8) {
@@ -254,6 +256,51 @@ Argv CrashWorkload::DrawExpiring() {
     default:
       return {"PEXPIRE", draw_.OneIn(3) ? ClockedKey() : AnyKey(), ms};
   }
+}
+
+Argv CrashWorkload::DrawLongList(bool may_wait) {
+  const std::string key = draw_.Pick({"q1", "q2"});
+  const std::string end = draw_.Pick({"LEFT", "RIGHT"});
+  const std::string other_end = draw_.Pick({"LEFT", "RIGHT"});
+  const std::string index = std::to_string(static_cast<int64_t>(draw_.Below(40)) - 20);
+  const auto element = [this] { return draw_.Element() + std::string(kBlockBytes, 'z'); };
+  switch (draw_.Below(24)) {
+    case 0:
+      return {"LSET", key, index, element()};
+    case 1:
+      return {"LINSERT", key, draw_.Pick({"BEFORE", "AFTER"}), element(), element()};
+    case 2:
+      return {"LREM", key, draw_.Pick({"0", "1", "-2"}), element()};
+    case 3:
+      return {"LTRIM", key, draw_.Pick({"0", "2", "5"}), draw_.Pick({"-1", "-3", "30"})};
+    case 4:
+      return {"LRANGE", key, index, draw_.Pick({"-1", "10", "25"})};
+    case 5:
+      return {"LINDEX", key, index};
+    case 6:
+      return {"LPOS", key, element()};
+    case 7:
+      if (may_wait) return {"BLMOVE", "q1", "q2", end, other_end, "0.05"};
+      return {"LMOVE", "q1", "q2", end, other_end};
+    case 8:
+      return {"COPY", "q1", draw_.Pick({"q2", "q3"}), "REPLACE"};
+    case 9:
+      return draw_.OneIn(4) ? Argv{"DEL", key} : Argv{"RENAME", "q3", key};
+    case 10:
+      return {"LMPOP", "2", "q1", "q2", end, "COUNT", draw_.Pick({"1", "4"})};
+    case 11:
+    case 12:
+      return {draw_.Pick({"LPOP", "RPOP"}), key, draw_.Pick({"1", "3", "9"})};
+    case 13:
+      return {draw_.Pick({"LPOP", "RPOP"}), key};
+    default:
+      break;
+  }
+  Argv command = {draw_.Pick({"LPUSH", "RPUSH"}), key};
+  for (uint64_t left = 1 + draw_.Below(5); left > 0; --left) {
+    command.push_back(element());
+  }
+  return command;
 }
 
 }  // namespace runnel::sim

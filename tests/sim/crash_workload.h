@@ -19,6 +19,8 @@ class CrashWorkload {
 
   // Streams of some KiB instead of a few entries.
   bool long_streams = false;
+  // Two more lists, each of a block for each of its elements, so that the middle is worth the disk.
+  bool long_lists = false;
 
   // A command on data; one that may wait for a key if `may_wait`.
   Argv Next(bool may_wait);
@@ -38,6 +40,7 @@ class CrashWorkload {
   Argv DrawClaim();
   Argv DrawTransfer(bool may_wait);
   Argv DrawExpiring();
+  Argv DrawLongList(bool may_wait);
 
   std::string ClockedKey() { return draw_.Pick({"t1", "t2"}); }
   std::string KnownId(const std::string& key);
