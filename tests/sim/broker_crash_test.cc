@@ -54,7 +54,7 @@ using sim::CrashClient;
 using test::Argv;
 using test::Reply;
 
-constexpr uint64_t kDefaultSeeds = 6000;
+constexpr uint64_t kDefaultSeeds = 10000;
 constexpr uint64_t kLives = 4;
 constexpr uint64_t kStepsPerLife = 80;
 constexpr uint64_t kStepsWhenFailed = 10;
@@ -279,6 +279,10 @@ class Simulation {
   }
 
   void Step() {
+    // Or few snapshots would name files, and few would get far.
+    if (harness_->keyspace.hot_blocks().cold_entries() > 0 && Chance(6)) return TakeSnapshot();
+    if (snapshotter().busy() && Chance(20))
+      return Chance(50) ? snapshot_thread_.Step() : cold_writer_.Step();
     const uint64_t dice = random_.Below(100);
     if (dice < 52) {
       Turn();
@@ -392,7 +396,7 @@ class Simulation {
     const Position position = journal()->appended();
     Tell("a snapshot begins");
     // Many of its steps are rare otherwise.
-    if (Chance(20)) disk_.StopAt(disk_.calls() + 1 + random_.Below(40));
+    if (Chance(30)) disk_.StopAt(disk_.calls() + 1 + random_.Below(60));
     snapshotter().Begin({position, journal()->epoch(), harness_->clock.UnixMicros() / 1000, 0},
                         [this, position](const Status& status, const snapshot::SnapshotTotals&) {
                           Tell("the snapshot at {} has ended: {}", position, status.message());
