@@ -37,6 +37,12 @@ void Forget(std::vector<Session*>& list, Session* session) {
   std::replace(list.begin(), list.end(), session, static_cast<Session*>(nullptr));
 }
 
+// Whether the command may add to a stream or a list. A transaction may, if it adds anything.
+bool AddsEntries(const CommandSpec& spec, uint32_t effective_flags) {
+  if ((effective_flags & kDenyOom) == 0) return false;
+  return (spec.categories & (kAclList | kAclStream | kAclTransaction)) != 0;
+}
+
 }  // namespace
 
 Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, BrokerHost& host)
@@ -181,7 +187,7 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
   if (batch_.bytes().size() > kMostBatchBytes) Seal();
 }
 
-// The command is to be executed from the beginning when the pause ends.
+// The command is to be executed from the beginning when what puts it off is over.
 void Broker::Postpone(Session& session, OwnedArgs args) {
   session.postponed = true;
   session.postponed_args = std::move(args);
@@ -286,7 +292,8 @@ Broker::Verdict Broker::Check(Session& session, const Command& command) {
       (pause_ == Pause::kWrites && (effective & (kWrite | kMayReplicate)) != 0)) {
     return Verdict::kPostpone;
   }
-  return queue ? Verdict::kQueue : Verdict::kRun;
+  if (queue) return Verdict::kQueue;
+  return held_up_ && AddsEntries(*command.spec, effective) ? Verdict::kPostpone : Verdict::kRun;
 }
 
 void Broker::CountError(std::string_view error) {
@@ -492,7 +499,12 @@ void Broker::SetPause(Pause pause, int64_t until_steady_ms) {
 void Broker::EndPause() {
   pause_ = Pause::kNone;
   pause_until_ms_ = 0;
-  // They go on when the turn ends, in the order in which they were put off.
+  ContinuePostponed();
+}
+
+// They go on when the turn ends, in the order in which they were put off. Who is not to go on after
+// all is put off again.
+void Broker::ContinuePostponed() {
   continued_.insert(continued_.end(), postponed_.begin(), postponed_.end());
   postponed_.clear();
 }

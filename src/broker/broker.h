@@ -166,7 +166,7 @@ class Broker final : private KeyspaceObserver {
   void SetPause(Pause pause, int64_t until_steady_ms);
   void EndPause();
   Pause pause() const { return pause_; }
-  // Clients whose command the pause has put off.
+  // Clients whose command was put off: by a pause, or until the cold store has caught up.
   size_t paused_clients() const;
   // Clients whose command waits for entries on the disk.
   size_t parked_clients() const { return parked_sessions_; }
@@ -201,6 +201,7 @@ class Broker final : private KeyspaceObserver {
   void FeedMonitors(const Session& session, std::span<const std::string_view> args);
   void Resume(Session& session, bool may_block = true);
   void Postpone(Session& session, OwnedArgs args);
+  void ContinuePostponed();
   bool MayRunAgain() const;
   void Park(Session& session, const Command& command, std::span<const std::string_view> args,
             bool may_block, const ColdMiss& miss);
@@ -238,6 +239,7 @@ class Broker final : private KeyspaceObserver {
   SlowLog slowlog_;
   LatencyMonitor latency_;
   bool loading_ = false;
+  bool held_up_ = false;  // producers wait until the cold store has caught up
   journal::Journal* journal_ = nullptr;
   bool journal_failed_ = false;  // and what follows from it is done
   bool unkept_ = false;          // memory holds changes that the failed journal did not keep

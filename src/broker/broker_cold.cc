@@ -12,6 +12,7 @@ namespace runnel {
 
 void Broker::UseCold(ColdStore* cold) {
   if (cold_ != nullptr) cold_->MissIf(nullptr);
+  if (std::exchange(held_up_, false)) ContinuePostponed();
   cold_ = cold;
   if (cold_ != nullptr) cold_->MissIf([this] { return MayRunAgain(); });
 }

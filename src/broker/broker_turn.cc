@@ -30,7 +30,9 @@ void Broker::EndTurn() {
   }
   dirty_.clear();
   CloseKilled();
-  if (cold_ != nullptr) cold_->EndTurn(steady_ms_);
+  if (cold_ == nullptr) return;
+  cold_->EndTurn(steady_ms_);
+  if (std::exchange(held_up_, cold_->behind()) && !held_up_) ContinuePostponed();
 }
 
 // Requests that arrived behind one that waited or was put off.

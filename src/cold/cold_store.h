@@ -27,7 +27,8 @@ struct ColdSizes {
   size_t write_bytes = 4 * 1024 * 1024;    // at most so much is written at once
   uint64_t file_bytes = 64 * 1024 * 1024;  // a file that has reached this is not appended to
   size_t least_cache = 16 * 1024 * 1024;
-  // Values so far above the bound are written without packing, which is several times faster.
+  // What is so far above the bound is written without packing, which is several times faster. At
+  // three times as much the store is behind().
   uint64_t far_behind = 32 * 1024 * 1024;
 };
 
@@ -96,6 +97,11 @@ class ColdStore final : public ColdSource {
   // At the end of each turn: lets go of what is over the bound of the cache, and begins what there
   // is to write and to read. `steady_ms` is the time.
   void EndTurn(int64_t steady_ms);
+
+  // True from the end of a turn in which much more was in memory than may be, until the writer has
+  // caught up with a good part of it: whoever adds more should wait. Never while nothing is being
+  // written, because the disk takes nothing or there is nothing to give.
+  bool behind() const { return behind_; }
 
   // --- For snapshots ---
 
@@ -174,6 +180,7 @@ class ColdStore final : public ColdSource {
   std::vector<Waiting> waiting_;
   bool reading_ = false;
 
+  bool behind_ = false;
   int writes_in_flight_ = 0;
   uint64_t bytes_in_flight_ = 0;
   bool write_failed_ = false;  // and nothing was written since

@@ -116,6 +116,7 @@ void AddCold(Broker& broker, Fields fields) {
   fields.Add("cold_read_ahead_hits", stats.ahead_hits);
   fields.Add("cold_blocking_reads", stats.blocking_reads);
   fields.Add("cold_waiting_clients", broker.parked_clients());
+  fields.Add("cold_writes_behind", broker.cold() != nullptr && broker.cold()->behind() ? 1 : 0);
 }
 
 void AddMemory(ServerHost& host, Fields fields) {

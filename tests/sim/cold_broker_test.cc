@@ -23,10 +23,12 @@ using ::testing::StartsWith;
 // A broker whose streams go to a model disk.
 class ColdBroker {
  public:
-  explicit ColdBroker(uint64_t seed, uint64_t stream_memory = 20'000) : disk(seed) {
+  explicit ColdBroker(uint64_t seed, uint64_t stream_memory = 20'000,
+                      const ColdSizes& sizes = ColdWorld::kSizes)
+      : disk(seed) {
     settings.stream_memory = stream_memory;
     store = std::make_unique<ColdStore>(disk, "streams", writer, reader,
-                                        harness.keyspace.hot_blocks(), settings, ColdWorld::kSizes);
+                                        harness.keyspace.hot_blocks(), settings, sizes);
     CHECK(store->Open().ok());
     harness.broker.UseCold(store.get());
     harness.broker.commands().Add(TransactionCommands());
@@ -245,6 +247,91 @@ TEST_F(ColdBrokerTest, ABlockedReaderThatMissesKeepsItsPlaceInTime) {
   EXPECT_TRUE(client_->session().blocked);
   world_.harness.Advance(5001);
   EXPECT_EQ(client_->Lines(), "*-1");
+}
+
+// Producers that bring more than the disk takes.
+class HeldUpTest : public ::testing::Test {
+ protected:
+  static constexpr ColdSizes kSizes = {.run_bytes = 2000,
+                                       .write_bytes = 8000,
+                                       .file_bytes = 50'000,
+                                       .least_cache = 40'000,
+                                       .far_behind = 20'000};
+  static constexpr uint64_t kStreamMemory = 30'000;
+
+  // Adds until an XADD is not answered, and returns how many were.
+  int AddUntilHeldUp(BrokerHarness::Client& client) {
+    for (int added = 0; added < 10'000; added++) {
+      if (client.Run("XADD s * f " + std::string(200, 'x')).empty()) return added;
+    }
+    return -1;
+  }
+  uint64_t hot_bytes() { return world_.harness.keyspace.hot_blocks().bytes(); }
+
+  ColdBroker world_{1, kStreamMemory, kSizes};
+  std::unique_ptr<BrokerHarness::Client> producer_ = world_.Connect();
+  std::unique_ptr<BrokerHarness::Client> other_ = world_.Connect();
+};
+
+TEST_F(HeldUpTest, ProducersWaitForTheWriterAndNobodyElseDoes) {
+  const int added = AddUntilHeldUp(*producer_);
+  ASSERT_GT(added, 0);
+  EXPECT_TRUE(world_.store->behind());
+  EXPECT_GT(hot_bytes(), kStreamMemory + 3 * kSizes.far_behind);
+  EXPECT_LT(hot_bytes(), kStreamMemory + 4 * kSizes.far_behind);
+  EXPECT_EQ(world_.harness.broker.paused_clients(), 1u);
+  EXPECT_EQ(other_->Run("SET k v"), "+OK");
+  EXPECT_EQ(other_->Run("XLEN s"), ":" + std::to_string(added));
+  EXPECT_EQ(other_->Run("XTRIM s MAXLEN 0 LIMIT 0"),
+            "-ERR syntax error, LIMIT cannot be used "
+            "without the special ~ option");
+  EXPECT_EQ(producer_->Run("XLEN s"), "") << "what comes behind it waits too";
+
+  while (world_.store->behind()) {
+    world_.writer.Step();
+    other_->Run("EXISTS k");
+  }
+  EXPECT_THAT(producer_->Lines(),
+              ::testing::AllOf(StartsWith("$"), ::testing::EndsWith(std::to_string(added + 1))));
+  EXPECT_LE(hot_bytes(), kStreamMemory + 2 * kSizes.far_behind + 1000);
+  EXPECT_EQ(world_.harness.broker.paused_clients(), 0u);
+}
+
+TEST_F(HeldUpTest, TransactionsAreHeldUpAsAWhole) {
+  const int added = AddUntilHeldUp(*producer_);
+  other_->Run("MULTI");
+  EXPECT_EQ(other_->Run("XADD s * f v"), "+QUEUED");
+  EXPECT_EQ(other_->Run("SET k v"), "+QUEUED");
+  EXPECT_EQ(other_->Run("EXEC"), "");
+  auto reader = world_.Connect();
+  reader->Run("MULTI");
+  reader->Run("XLEN s");
+  EXPECT_EQ(reader->Run("EXEC"), "*1 :" + std::to_string(added));
+  world_.Settle();
+  world_.Settle();
+  EXPECT_THAT(other_->Lines(), ::testing::AllOf(StartsWith("*2 $"), ::testing::EndsWith(" +OK")));
+}
+
+TEST_F(HeldUpTest, WhoLeavesMeanwhileIsForgotten) {
+  const int added = AddUntilHeldUp(*producer_);
+  producer_->CloseNow();
+  EXPECT_EQ(world_.harness.broker.paused_clients(), 0u);
+  world_.Settle();
+  world_.Settle();
+  EXPECT_EQ(other_->Run("XLEN s"), ":" + std::to_string(added));
+}
+
+TEST_F(HeldUpTest, ADiskThatTakesNothingHoldsNobodyUp) {
+  ASSERT_GT(AddUntilHeldUp(*producer_), 0);
+  world_.disk.FailCalls(world_.disk.calls() + 1, 1'000'000, ENOSPC);
+  while (world_.harness.broker.paused_clients() > 0) {
+    world_.writer.Step();
+    other_->Run("XLEN s");
+  }
+  EXPECT_THAT(producer_->Lines(), StartsWith("$"));
+  for (int i = 0; i < 1000; i++) {
+    ASSERT_THAT(producer_->Run("XADD s * f " + std::string(200, 'x')), StartsWith("$"));
+  }
 }
 
 std::string Element(int n) {
