@@ -107,7 +107,7 @@ void ColdStore::EndTurn(int64_t steady_ms) {
   RemoveFiles(steady_ms);
   StartReads();
   StartWrites(steady_ms);
-  const uint64_t bound = settings_.stream_memory + (behind_ ? 2 : 3) * sizes_.far_behind;
+  const uint64_t bound = settings_.stream_memory + (behind_ ? 2 : 4) * sizes_.far_behind;
   behind_ = writes_in_flight_ > 0 && hot_.bytes() > bound;
 }
 

@@ -28,8 +28,8 @@ struct ColdSizes {
   uint64_t file_bytes = 64 * 1024 * 1024;  // a file that has reached this is not appended to
   size_t least_cache = 16 * 1024 * 1024;
   // What is so far above the bound is written without packing, which is several times faster. At
-  // three times as much the store is behind().
-  uint64_t far_behind = 32 * 1024 * 1024;
+  // four times as much the store is behind().
+  uint64_t far_behind = 16 * 1024 * 1024;
 };
 
 // What INFO shows.

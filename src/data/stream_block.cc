@@ -18,18 +18,19 @@ constexpr size_t kOffsetBytes = sizeof(uint16_t);
 constexpr size_t kMaxOffset = std::numeric_limits<uint16_t>::max();
 constexpr size_t kMaxEntries = std::numeric_limits<uint16_t>::max();
 constexpr size_t kLeastMemory = 256;
-constexpr size_t kMostMemory = 16384;
+// The largest size that jemalloc does not pad: from 16 KiB on an allocation takes a page more.
+constexpr size_t kMostMemory = 14336;
 
 size_t TargetMemory(const StreamLimits& limits) {
   return std::clamp(limits.max_bytes, kLeastMemory, kMostMemory);
 }
 
-// The sizes at which a block may end are the target and its doubles.
+// The sizes at which a block may end are the target and its doubles, up to the most there can be.
 size_t NextStep(size_t target, size_t bytes) {
   while (target < bytes) {
     target *= 2;
   }
-  return target;
+  return std::min(target, kMostMemory);
 }
 
 size_t PrefixedSize(std::string_view bytes) {
@@ -237,7 +238,7 @@ size_t StreamBlockWriter::MemoryFor(const Plan& plan, const StreamLimits& limits
     // filled.
     const size_t reached = NextStep(target, used);
     const bool well_filled = reached - used <= reached / 16;
-    if ((needed > reached && well_filled) || needed > 4 * target) return 0;
+    if ((needed > reached && well_filled) || needed > std::min(4 * target, kMostMemory)) return 0;
   }
   const size_t memory = block_->MemoryBytes();
   if (needed <= memory) return memory;

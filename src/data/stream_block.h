@@ -34,8 +34,8 @@ struct StreamLimits {
   // Entries in a block, deleted ones included; 0 for no limit but that of bytes.
   size_t max_entries = 100;
   // Bytes of memory for a block. A block that is less than 15/16 full when the next entry does not
-  // fit grows on, to at most four times this; an entry that is larger yet gets a block of its own.
-  // Values are taken into [256, 16384], because offsets have 16 bits.
+  // fit grows on, to at most four times this or 14336; an entry that is larger yet gets a block of
+  // its own. Values are taken into [256, 14336].
   size_t max_bytes = 4096;
 };
 
