@@ -81,7 +81,7 @@ class Listing {
 PrintPayload EffectPrinter(const DescribeLimits& limits, std::optional<std::string> key) {
   return [limits, key](std::string_view payload, std::ostream& out) {
     bool shown = !key.has_value();
-    const auto print = [&](std::string_view record) {
+    const auto print = [&](const Record& record) {
       const auto effect = Describe(record, limits);
       if (effect.ok() && key.has_value() && !effect->keys.empty()) {
         const auto is_key = [&](const KeyRef& named) { return named.name == *key; };

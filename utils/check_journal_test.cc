@@ -79,6 +79,7 @@ TEST(EffectPrinter, PrintsEffectsAndFindsKeys) {
     return out.str();
   };
   const std::string set = "  string-set 0:\"a\" \"val\"(+2) never\n";
+  // Its record leaves "a" out.
   const std::string rest = "  key-rename 0:\"a\" 1:\"b\"\n  swap 0 1\n";
   EXPECT_EQ(print({}, true), set + rest);
   EXPECT_EQ(print("a", true), set + rest);
@@ -93,8 +94,11 @@ TEST(EffectPrinter, PrintsEffectsAndFindsKeys) {
 
 TEST(EffectPrinter, WhatItCannotReadIsShownWithEveryKey) {
   std::ostringstream out;
-  EXPECT_TRUE(EffectPrinter({}, "a")(std::string("\x02\xff\x00\x09x", 5), out));
-  EXPECT_EQ(out.str(), "  no effect has the type 255\n  what follows are no records\n");
+  EXPECT_TRUE(EffectPrinter({}, "a")(std::string("\x02\x7f\x00\x01\x81\x09x", 7), out));
+  EXPECT_EQ(out.str(),
+            "  no effect has the type 127\n"
+            "  the 1 bytes are no key-remove effect\n"
+            "  what follows are no records\n");
 }
 
 TEST_F(CheckJournalTest, LeavesOutFramesThatAreNotToBeShown) {

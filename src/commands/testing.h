@@ -86,10 +86,14 @@ class CommandRunner : private KeyspaceObserver {
   // What a keyspace holds in which all effects since the beginning are replayed.
   KeyspaceContent Replayed() const {
     Keyspace replayed(keyspace_.databases());
-    CHECK(Batch::ForEach(batch_.bytes(), [&](std::string_view record) {
+    const auto replay = [&](const Record& record) {
       const Status status = Replay(record, replayed);
       CHECK(status.ok());
-    }));
+    };
+    for (const std::string& batch : sealed_) {
+      CHECK(Batch::ForEach(batch, replay));
+    }
+    CHECK(Batch::ForEach(batch_.bytes(), replay));
     return ContentOf(replayed);
   }
 
@@ -190,7 +194,13 @@ class CommandRunner : private KeyspaceObserver {
                                       : count >= static_cast<size_t>(-spec.arity);
     if (!fits) return "-ERR wrong number of arguments for '" + std::string(spec.name) + "' command";
 
-    const size_t effects_begin = batch_.bytes().size();
+    // As in a broker's turn, commands share a batch. It stays short: each command walks through it.
+    constexpr size_t kMostRecords = 16;
+    if (batch_.count() > kMostRecords) {
+      sealed_.emplace_back(batch_.bytes());
+      batch_.Clear();
+    }
+    const size_t earlier = batch_.count();
     Rope rope;
     ReplyWriter reply(&rope);
     reply.set_protocol(protocol);
@@ -198,9 +208,9 @@ class CommandRunner : private KeyspaceObserver {
     spec.run(context);
     hits_ = context.hits();
     misses_ = context.misses();
-    CHECK(Batch::ForEach(batch_.bytes().substr(effects_begin), [&](std::string_view record) {
-      const auto type = static_cast<EffectType>(static_cast<uint8_t>(record[0]));
-      effects_.emplace_back(FindEffectKind(type)->name);
+    size_t seen = 0;
+    CHECK(Batch::ForEach(batch_.bytes(), [&](const Record& record) {
+      if (seen++ >= earlier) effects_.emplace_back(record.kind->name);
     }));
     std::string text = rope.ToString();
     CHECK(blocked_ ? text.empty() : text.ends_with("\r\n"));
@@ -222,6 +232,7 @@ class CommandRunner : private KeyspaceObserver {
 
   const std::vector<std::span<const CommandSpec>> families_;
   Keyspace keyspace_{16};
+  std::vector<std::string> sealed_;  // batches of earlier commands
   Batch batch_;
   std::vector<std::string> events_;
   std::vector<std::string> changes_;

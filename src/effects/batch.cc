@@ -4,10 +4,31 @@
 
 namespace runnel {
 
+bool Batch::IsLastKey(const KeyRef& key) const {
+  // The hash first: other keys nearly always differ in it.
+  return last_key_end_ > 0 && key.hash == last_key_hash_ && key.db == last_key_db_ &&
+         key.name == bytes().substr(last_key_end_ - last_key_size_, last_key_size_);
+}
+
+void Batch::AddHead(EffectType type, const KeyRef& key) {
+  Encoder out(&records_);
+  const uint8_t byte = static_cast<uint8_t>(type);
+  if (IsLastKey(key)) return out.Byte(byte | kSameKey);
+  out.Byte(byte);
+  EncodeField(out, key);
+  last_key_end_ = records_.size();
+  last_key_size_ = key.name.size();
+  last_key_hash_ = key.hash;
+  last_key_db_ = key.db;
+}
+
 void Batch::FinishRecord(size_t begin) {
   const size_t size = records_.size() - begin - 1;
   const size_t extra = VarintSize(size) - 1;
-  if (extra > 0) records_.insert(begin + 1, extra, '\0');
+  if (extra > 0) {
+    records_.insert(begin + 1, extra, '\0');
+    if (last_key_end_ > begin) last_key_end_ += extra;
+  }
   WriteVarint(records_.data() + begin, size);
   count_++;
 }
@@ -21,6 +42,7 @@ void Batch::Clear() {
     records_.clear();
   }
   count_ = 0;
+  last_key_end_ = 0;
 }
 
 }  // namespace runnel

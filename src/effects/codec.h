@@ -7,6 +7,7 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/coding.h"
@@ -17,7 +18,9 @@ namespace runnel {
 
 // How the fields of effects become bytes and come back. An effect lists its fields once, in
 // Fields(); encoding, decoding and their order follow from that. A field is a KeyRef, an integer, a
-// bool, an enum (of one byte), a StreamId, a string_view, or a span of string_views or StreamIds.
+// bool, an enum (of one byte), a StreamId, a string_view, or a span of string_views or StreamIds. A
+// key as the first field is part of the record's head, which Batch writes and Record reads; the
+// others stand here.
 
 // Keeps what decoded effects point to: their spans. Strings are views into the record itself.
 class DecodeArena {
@@ -57,6 +60,13 @@ void EncodeField(Encoder& out, const T& value) {
   }
 }
 
+inline KeyRef DecodeKey(Decoder& in) {
+  const uint64_t number = in.Varint();
+  const uint32_t db = static_cast<uint32_t>(number);
+  if (db != number) in.Fail();
+  return KeyRef(db, in.Bytes());
+}
+
 template <class T>
 void DecodeField(Decoder& in, DecodeArena& arena, T& value) {
   if constexpr (std::is_enum_v<T>) {
@@ -76,9 +86,7 @@ void DecodeField(Decoder& in, DecodeArena& arena, T& value) {
   } else if constexpr (std::same_as<T, std::string_view>) {
     value = in.Bytes();
   } else if constexpr (std::same_as<T, KeyRef>) {
-    uint32_t db = 0;
-    DecodeField(in, arena, db);
-    value = KeyRef(db, in.Bytes());
+    value = DecodeKey(in);
   } else if constexpr (std::same_as<T, StreamId>) {
     value.ms = in.Varint();
     value.seq = in.Varint();
@@ -100,14 +108,32 @@ void DecodeField(Decoder& in, DecodeArena& arena, T& value) {
   }
 }
 
+// Whether the first field of such an effect is a key.
 template <class E>
-void EncodeEffect(Encoder& out, const E& effect) {
-  std::apply([&](const auto&... fields) { (EncodeField(out, fields), ...); }, E::Fields(effect));
+inline constexpr bool kBeginsWithKey =
+    std::same_as<std::tuple_element_t<0, decltype(E::Fields(std::declval<E&>()))>, KeyRef&>;
+
+// References to the fields but for a key that they begin with. `Effect` may be const.
+template <class Effect>
+auto FieldsBehindKey(Effect& effect) {
+  if constexpr (kBeginsWithKey<std::remove_const_t<Effect>>) {
+    return std::apply([](auto&, auto&... fields) { return std::tie(fields...); },
+                      Effect::Fields(effect));
+  } else {
+    return Effect::Fields(effect);
+  }
 }
 
 template <class E>
-void DecodeEffect(Decoder& in, DecodeArena& arena, E& effect) {
-  std::apply([&](auto&... fields) { (DecodeField(in, arena, fields), ...); }, E::Fields(effect));
+void EncodeBehindKey(Encoder& out, const E& effect) {
+  std::apply([&](const auto&... fields) { (EncodeField(out, fields), ...); },
+             FieldsBehindKey(effect));
+}
+
+template <class E>
+void DecodeBehindKey(Decoder& in, DecodeArena& arena, E& effect) {
+  std::apply([&](auto&... fields) { (DecodeField(in, arena, fields), ...); },
+             FieldsBehindKey(effect));
 }
 
 }  // namespace runnel

@@ -27,7 +27,7 @@ struct DescribeLimits {
 struct Description {
   // The effect's name and its fields in their order: string-set 0:"key" "value" never
   std::string text;
-  // The keys that it names, as views into the record. None: it concerns whole databases.
+  // The keys that it names, as views into the batch. None: it concerns whole databases.
   std::vector<KeyRef> keys;
 };
 

@@ -30,38 +30,59 @@ const EffectKind* FindEffectKind(EffectType type) {
   return table[static_cast<uint8_t>(type)];
 }
 
-namespace {
-
-// Reads the record's type.
-Result<const EffectKind*> ReadKind(Decoder& in) {
-  const uint8_t type = in.Byte();
-  const EffectKind* kind = FindEffectKind(static_cast<EffectType>(type));
-  if (kind == nullptr) return Status::Error(fmt::format("no effect has the type {}", type));
-  return kind;
+Record::Record(std::string_view bytes, std::optional<KeyRef>* last_key) : bytes(bytes) {
+  Decoder in(bytes);
+  const uint8_t byte = in.Byte();
+  const bool leaves_out_key = (byte & kSameKey) != 0;
+  type = static_cast<EffectType>(byte & ~kSameKey);
+  kind = FindEffectKind(type);
+  if (kind == nullptr) {
+    last_key->reset();
+    return;
+  }
+  if (!kind->begins_with_key) {
+    has_head = !leaves_out_key;
+  } else if (leaves_out_key) {
+    has_head = last_key->has_value();
+    if (has_head) key = **last_key;
+  } else {
+    key = DecodeKey(in);
+    has_head = in.ok();
+    if (has_head) *last_key = key;
+  }
+  if (!has_head) last_key->reset();
+  fields = in.Rest();
 }
 
-Status NotOfKind(std::string_view record, const EffectKind& kind) {
-  return Status::Error(fmt::format("the {} bytes are no {} effect", record.size(), kind.name));
+Record::Record(std::string_view bytes) {
+  std::optional<KeyRef> none;
+  *this = Record(bytes, &none);
+}
+
+namespace {
+
+Status Refusal(const Record& record) {
+  if (record.kind == nullptr) {
+    return Status::Error(
+        fmt::format("no effect has the type {}", static_cast<uint8_t>(record.type)));
+  }
+  return Status::Error(
+      fmt::format("the {} bytes are no {} effect", record.bytes.size(), record.kind->name));
 }
 
 }  // namespace
 
-Status Replay(std::string_view record, Keyspace& keyspace) {
-  Decoder in(record);
-  const auto kind = ReadKind(in);
-  if (!kind.ok()) return kind.status();
-  if (!(*kind)->replay(in, keyspace)) return NotOfKind(record, **kind);
+Status Replay(const Record& record, Keyspace& keyspace) {
+  if (!record.has_head || !record.kind->replay(record, keyspace)) return Refusal(record);
   return Status();
 }
 
-Result<Description> Describe(std::string_view record, const DescribeLimits& limits) {
-  Decoder in(record);
-  const auto kind = ReadKind(in);
-  if (!kind.ok()) return kind.status();
+Result<Description> Describe(const Record& record, const DescribeLimits& limits) {
+  if (!record.has_head) return Refusal(record);
   Description description;
-  description.text = (*kind)->name;
+  description.text = record.kind->name;
   Describer describer(limits, &description);
-  if (!(*kind)->describe(in, describer)) return NotOfKind(record, **kind);
+  if (!record.kind->describe(record, describer)) return Refusal(record);
   return description;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <tuple>
 
 #include "base/status.h"
 #include "data/keyspace.h"
@@ -29,7 +31,8 @@ namespace runnel {
 // To add one: a number here, the struct in the file of its family, its line in that family's
 // EffectKinds.
 
-// The numbers are stored in the journal: never reuse one. Each family has a range of its own.
+// The numbers are stored in the journal: never reuse one. Each family has a range of its own. They
+// are below kSameKey.
 enum class EffectType : uint8_t {
   // Keys of any type: 1-19, keyspace_effects.h
   kKeyRemove = 1,
@@ -79,45 +82,81 @@ enum class EffectType : uint8_t {
   kConsumerSeen = 80,
 };
 
+struct EffectKind;
+
+// Set in the byte of a record's type, this tells that the record leaves out the key.
+inline constexpr uint8_t kSameKey = 0x80;
+
+// One effect as bytes: its head, which is a byte for the type and the key if the effect's first
+// field is one, and the other fields in their order.
+//
+// In a hot queue nearly all effects of a turn concern one key. So a record leaves its key out where
+// the last record before it in the batch that has a key in its head has the same one, and says so
+// by kSameKey. This goes for the key in the head only: the other key of a rename stands in full.
+struct Record {
+  // Reads the head. `last_key` is the key that this record may leave out, nothing if there is none,
+  // and becomes the one that the next record may leave out. Behind a damaged head there is none.
+  Record(std::string_view bytes, std::optional<KeyRef>* last_key);
+  // The first record of a batch.
+  explicit Record(std::string_view bytes);
+
+  std::string_view bytes;
+  EffectType type{};                 // maybe a number that no effect has
+  const EffectKind* kind = nullptr;  // nullptr: no effect has it
+  KeyRef key;                        // if the kind begins with one; a view into the batch
+  std::string_view fields;           // what is behind the head
+  bool has_head = false;             // false: the bytes are no such effect
+};
+
 // How an effect of one type is read from a record and applied.
 struct EffectKind {
   EffectType type;
   std::string_view name;  // for people who read a journal
+  bool begins_with_key;
   // Reads the fields and applies them. Returns false, with nothing changed, if the bytes are no
-  // such effect.
-  bool (*replay)(Decoder& in, Keyspace& keyspace);
-  // Reads the fields and describes them. Returns false if the bytes are no such effect.
-  bool (*describe)(Decoder& in, Describer& out);
+  // such effect. REQUIRES: record.has_head.
+  bool (*replay)(const Record& record, Keyspace& keyspace);
+  // Reads the fields and describes them. Returns false if the bytes are no such effect. REQUIRES:
+  // record.has_head.
+  bool (*describe)(const Record& record, Describer& out);
 };
+
+// Returns whether the record is such an effect.
+template <class E>
+bool DecodeRecord(const Record& record, DecodeArena& arena, E& effect) {
+  if constexpr (kBeginsWithKey<E>) std::get<0>(E::Fields(effect)) = record.key;
+  Decoder in(record.fields);
+  DecodeBehindKey(in, arena, effect);
+  return in.ok() && in.done();
+}
 
 template <class E>
 constexpr EffectKind KindOf(std::string_view name) {
-  return {E::kType, name,
-          [](Decoder& in, Keyspace& keyspace) {
+  static_assert((static_cast<uint8_t>(E::kType) & kSameKey) == 0);
+  return {E::kType, name, kBeginsWithKey<E>,
+          [](const Record& record, Keyspace& keyspace) {
             E effect;
             DecodeArena arena;
-            DecodeEffect(in, arena, effect);
-            if (!in.ok() || !in.done()) return false;
+            if (!DecodeRecord(record, arena, effect)) return false;
             effect.Apply(keyspace);
             return true;
           },
-          [](Decoder& in, Describer& out) {
+          [](const Record& record, Describer& out) {
             E effect;
             DecodeArena arena;
-            DecodeEffect(in, arena, effect);
-            if (!in.ok() || !in.done()) return false;
+            if (!DecodeRecord(record, arena, effect)) return false;
             out.Effect(effect);
             return true;
           }};
 }
 
-// Applies one record as a Batch holds it: the type's byte and the fields. An error names the type
-// and changes nothing. The fields are trusted to fit the state of the keyspace: records are checked
-// by checksum before they come here.
-Status Replay(std::string_view record, Keyspace& keyspace);
+// Applies one record. An error names the type and changes nothing. The fields are trusted to fit
+// the state of the keyspace: records are checked by checksum before they come here.
+Status Replay(const Record& record, Keyspace& keyspace);
 
-// One record in words. Fails with the same text where Replay would.
-Result<Description> Describe(std::string_view record, const DescribeLimits& limits);
+// One record in words, with the key that it may leave out. Fails with the same text where Replay
+// would.
+Result<Description> Describe(const Record& record, const DescribeLimits& limits);
 
 // nullptr for a number that no effect has.
 const EffectKind* FindEffectKind(EffectType type);

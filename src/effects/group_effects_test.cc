@@ -35,9 +35,8 @@ class GroupEffectsTest : public testing::Test, private KeyspaceObserver {
   void TearDown() override {
     keyspace_.Observe(nullptr);
     Keyspace replayed(1);
-    ASSERT_TRUE(Batch::ForEach(batch_.bytes(), [&](std::string_view record) {
-      ASSERT_TRUE(Replay(record, replayed).ok());
-    }));
+    ASSERT_TRUE(Batch::ForEach(
+        batch_.bytes(), [&](const Record& record) { ASSERT_TRUE(Replay(record, replayed).ok()); }));
     EXPECT_EQ(ContentOf(replayed), ContentOf(keyspace_));
   }
 

@@ -54,9 +54,8 @@ class RandomEffects {
       ASSERT_EQ(lists.at(at).payload, payload) << at.second;
     }
     Keyspace replayed(2);
-    ASSERT_TRUE(Batch::ForEach(batch_.bytes(), [&](std::string_view record) {
-      ASSERT_TRUE(Replay(record, replayed).ok());
-    }));
+    ASSERT_TRUE(Batch::ForEach(
+        batch_.bytes(), [&](const Record& record) { ASSERT_TRUE(Replay(record, replayed).ok()); }));
     ASSERT_EQ(ContentOf(replayed), ContentOf(keyspace_));
   }
 

@@ -156,7 +156,7 @@ Status Storage::Replay(const journal::Frame& frame, Loading& loading) {
   bool whole = false;
   uint64_t records = 0;
   try {
-    whole = Batch::ForEach(frame.payload, [&](std::string_view record) {
+    whole = Batch::ForEach(frame.payload, [&](const Record& record) {
       if (!status.ok() || !goes_on.ok()) return;
       status = runnel::Replay(record, keyspace_);
       if (++records % kRecordsPerBreath == 0) goes_on = loading.Breathe();

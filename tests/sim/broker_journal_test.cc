@@ -40,14 +40,15 @@ class BrokerJournalTest : public ::testing::Test {
          {ConnectionCommands(), PubSubCommands(), TransactionCommands(), IntrospectionCommands()}) {
       harness_->broker.commands().Add(family);
     }
-    auto journal = Journal::Open(&disk_, &log_thread_, &helper_, {"j", segment_bytes, policy, 0},
-                                 [this](const journal::Frame& frame) {
-                                   Status status;
-                                   EXPECT_TRUE(Batch::ForEach(frame.payload, [&](auto record) {
-                                     if (status.ok()) status = Replay(record, harness_->keyspace);
-                                   }));
-                                   return status;
-                                 });
+    auto journal =
+        Journal::Open(&disk_, &log_thread_, &helper_, {"j", segment_bytes, policy, 0},
+                      [this](const journal::Frame& frame) {
+                        Status status;
+                        EXPECT_TRUE(Batch::ForEach(frame.payload, [&](const Record& record) {
+                          if (status.ok()) status = Replay(record, harness_->keyspace);
+                        }));
+                        return status;
+                      });
     ASSERT_TRUE(journal.ok()) << journal.message();
     journal_ = std::move(*journal);
     harness_->broker.KeepIn(journal_.get());
