@@ -28,6 +28,10 @@ class File {
   // Reads `bytes` bytes at `offset` to `out`; returns how many there were, fewer only at the end of
   // the file.
   virtual Result<size_t> ReadAt(uint64_t offset, char* out, size_t bytes) const = 0;
+  // The first place at `offset` or behind it where something else than zeros may lie; the size if
+  // there is none. What was only reserved is passed over without being read, if the system can
+  // tell.
+  virtual Result<uint64_t> NextData(uint64_t offset) const = 0;
   // Writes all of `bytes` at `offset`. The file grows if it was shorter; a gap reads as zeros.
   // After a failure any part may have been written.
   virtual Status WriteAt(uint64_t offset, std::string_view bytes) = 0;

@@ -54,7 +54,11 @@ Result<Found> SegmentReader::At(Position position, Frame* frame) {
 
 Result<std::optional<Frame>> SegmentReader::FindFrom(Position position) {
   uint64_t offset = position - base_;
-  while (offset + kFrameHeaderBytes <= file_bytes_) {
+  for (;;) {
+    const auto next = PastReserve(offset);
+    if (!next.ok()) return next.status();
+    offset = *next;
+    if (offset + kFrameHeaderBytes > file_bytes_) break;
     const auto view = Read(offset, kFrameHeaderBytes);
     if (!view.ok()) return view.status();
     const size_t hit = view->find(kFrameMagic);
@@ -89,13 +93,22 @@ Result<std::optional<Frame>> SegmentReader::OwnFrameAt(Position position) {
 
 Result<Position> SegmentReader::DataEnd(Position position) {
   Position end = position;
-  for (uint64_t offset = position - base_; offset < file_bytes_;) {
+  for (uint64_t offset = position - base_;;) {
+    const auto next = PastReserve(offset);
+    if (!next.ok()) return next.status();
+    offset = *next;
+    if (offset >= file_bytes_) break;
     const auto view = Read(offset, 1);
     if (!view.ok()) return view.status();
     if (!AreZeros(*view)) end = base_ + offset + view->find_last_not_of('\0') + 1;
     offset += view->size();
   }
   return end;
+}
+
+Result<uint64_t> SegmentReader::PastReserve(uint64_t offset) const {
+  const bool at_hand = offset >= window_offset_ && offset < window_offset_ + window_.size();
+  return at_hand || offset >= file_bytes_ ? offset : file_->NextData(offset);
 }
 
 Status SegmentReader::Refresh() {

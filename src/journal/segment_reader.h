@@ -46,6 +46,9 @@ class SegmentReader {
       : file_(std::move(file)), base_(base), file_bytes_(file_bytes) {}
 
   Result<std::optional<Frame>> OwnFrameAt(Position position);
+  // The first place at `offset` or behind it that is worth reading: where the reserve of a segment
+  // is, which is large, there are only zeros.
+  Result<uint64_t> PastReserve(uint64_t offset) const;
   // At least `bytes` bytes of the file at `offset`, more if they are at hand. REQUIRES: the file
   // has so many.
   Result<std::string_view> Read(uint64_t offset, uint64_t bytes);

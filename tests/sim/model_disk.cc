@@ -35,6 +35,15 @@ class ModelFile final : public File {
     return content.copy(out, bytes, offset);
   }
 
+  // Tells in sectors.
+  Result<uint64_t> NextData(uint64_t offset) const override {
+    const bool dead = disk_->stopped_ && disk_->asides_ == 0;
+    if (boot_ != disk_->boot_ || dead) return Failure(path_, EIO);
+    const size_t next = inode_->now.find_first_not_of('\0', offset);
+    if (next == std::string::npos) return std::max<uint64_t>(offset, inode_->now.size());
+    return std::max(offset, next / kSectorBytes * kSectorBytes);
+  }
+
   Status WriteAt(uint64_t offset, std::string_view bytes) override {
     auto fate = NextCall("write", true);
     const uint64_t before = std::max<uint64_t>(offset, inode_->now.size());

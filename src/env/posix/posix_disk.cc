@@ -56,6 +56,14 @@ class PosixFile final : public File {
     return done;
   }
 
+  Result<uint64_t> NextData(uint64_t offset) const override {
+    const off_t next = lseek(fd_.get(), static_cast<off_t>(offset), SEEK_DATA);
+    if (next >= 0) return static_cast<uint64_t>(next);
+    if (errno == ENXIO) return Size();
+    if (errno == EINVAL) return offset;  // the file system cannot tell
+    return Failure("look for data in", offset);
+  }
+
   Status WriteAt(uint64_t offset, std::string_view bytes) override {
     while (!bytes.empty()) {
       const ssize_t written = Retry([&] {

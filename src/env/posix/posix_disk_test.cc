@@ -52,6 +52,25 @@ TEST_F(PosixDiskTest, WritesAndReadsAtOffsets) {
   EXPECT_TRUE(file->Sync().ok());
 }
 
+// What the file system cannot tell it may call data; nothing that is data may be passed over.
+TEST_F(PosixDiskTest, WhatIsReservedIsPassedOver) {
+  constexpr uint64_t kBytes = uint64_t{1} << 20;
+  const auto file = Create("f");
+  EXPECT_EQ(*file->NextData(0), 0u);
+  ASSERT_TRUE(file->Allocate(kBytes).ok());
+  ASSERT_TRUE(file->WriteAt(10, "head").ok());
+  ASSERT_TRUE(file->WriteAt(700'000, "far").ok());
+  EXPECT_LE(*file->NextData(0), 10u);
+  EXPECT_EQ(*file->NextData(12), 12u);
+  EXPECT_LE(*file->NextData(14), 700'000u);
+  EXPECT_EQ(*file->NextData(700'001), 700'001u);
+  EXPECT_LE(*file->NextData(800'000), kBytes);
+  EXPECT_GE(*file->NextData(800'000), 800'000u);
+  ASSERT_TRUE(file->Sync().ok());
+  EXPECT_LE(*file->NextData(14), 700'000u);
+  EXPECT_EQ(*file->NextData(kBytes), kBytes);
+}
+
 TEST_F(PosixDiskTest, WarmingChangesNothing) {
   auto file = std::move(*disk_.Open(Path("f"), OpenMode::kCreate));
   EXPECT_TRUE(file->Allocate(100'000).ok());
