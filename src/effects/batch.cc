@@ -11,11 +11,15 @@ bool Batch::IsLastKey(const KeyRef& key) const {
 }
 
 void Batch::AddHead(EffectType type, const KeyRef& key) {
-  Encoder out(&records_);
   const uint8_t byte = static_cast<uint8_t>(type);
-  if (IsLastKey(key)) return out.Byte(byte | kSameKey);
-  out.Byte(byte);
-  EncodeField(out, key);
+  if (IsLastKey(key)) return records_.push_back(static_cast<char>(byte | kSameKey));
+  // What EncodeField writes of a key, gathered, because this is done for every effect.
+  char buffer[1 + 2 * kMaxVarint];
+  buffer[0] = static_cast<char>(byte);
+  char* end = WriteVarint(buffer + 1, key.db);
+  end = WriteVarint(end, key.name.size());
+  records_.append(buffer, static_cast<size_t>(end - buffer));
+  records_.append(key.name);
   last_key_end_ = records_.size();
   last_key_size_ = key.name.size();
   last_key_hash_ = key.hash;
