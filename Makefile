@@ -42,7 +42,7 @@ test: deps-test
 sanitize: deps-test
 	$(call configure,sanitize)
 	@cmake --build build/sanitize -j $(JOBS) --target unit
-	@cd build/sanitize && RUNNEL_SIM_SEEDS=2000 ctest --output-on-failure -j $(JOBS) -L unit
+	@cd build/sanitize && RUNNEL_SIM_MOST_SEEDS=2000 ctest --output-on-failure -j $(JOBS) -L unit
 
 sim: deps-test
 	$(call configure,test)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -15,6 +16,13 @@ inline uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
+// How many seeds to run where `otherwise` is usual: RUNNEL_SIM_SEEDS says how many, or
+// RUNNEL_SIM_MOST_SEEDS how many at most.
+inline uint64_t Seeds(uint64_t otherwise) {
+  const uint64_t most = FromEnvironment("RUNNEL_SIM_MOST_SEEDS", otherwise);
+  return FromEnvironment("RUNNEL_SIM_SEEDS", std::min(otherwise, most));
+}
+
 // What tells how to run the present seed again, for a check that ends the program.
 inline std::string& HowAgain() {
   static std::string text;
@@ -26,7 +34,7 @@ inline bool OneSeedOnly() {
   return std::getenv("RUNNEL_SIM_SEED") != nullptr;
 }
 
-// Calls run(seed) for the seeds from 1 to `seeds` (RUNNEL_SIM_SEEDS=n: to n; RUNNEL_SIM_SEED=n: for
+// Calls run(seed) for the seeds from 1 to `seeds` (or as Seeds says; RUNNEL_SIM_SEED=n: for
 // that one alone), up to the first that fails the running test, and tells how to run that one
 // again.
 template <class Run>
@@ -34,7 +42,7 @@ void ForEachSeed(uint64_t seeds, Run run) {
   const uint64_t none = ~uint64_t{0};
   const uint64_t only = FromEnvironment("RUNNEL_SIM_SEED", none);
   const uint64_t first = only == none ? 1 : only;
-  const uint64_t last = only == none ? FromEnvironment("RUNNEL_SIM_SEEDS", seeds) : only;
+  const uint64_t last = only == none ? Seeds(seeds) : only;
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
   const auto before = std::signal(SIGABRT, [](int) { std::fputs(HowAgain().c_str(), stderr); });
   for (uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); seed++) {

@@ -6,7 +6,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 
 #include "base/log.h"
@@ -16,6 +15,7 @@
 #include "snapshot/snapshotter.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/random_changes.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/stepped_worker.h"
 
 namespace runnel::snapshot {
@@ -110,31 +110,22 @@ class Scenario {
   std::map<Position, KeyspaceContent> expected_;
 };
 
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 TEST(SnapshotCrashTest, EveryCallIsACrashPoint) {
   spdlog::set_level(spdlog::level::off);
-  const uint64_t none = ~uint64_t{0};
-  const uint64_t only = FromEnvironment("RUNNEL_SIM_SEED", none);
-  const uint64_t first = only == none ? 1 : only;
-  const uint64_t last = only == none ? FromEnvironment("RUNNEL_SIM_SEEDS", kDefaultSeeds) : only;
-  for (uint64_t seed = first; seed <= last && !HasFailure(); seed++) {
+  sim::ForEachSeed(kDefaultSeeds, [](uint64_t seed) {
     for (const Crash crash : {Crash::kProcess, Crash::kPower, Crash::kPowerWorst}) {
       uint64_t call = 1;
-      while (!Scenario(seed, call, crash).Run() && !HasFailure()) {
+      while (!Scenario(seed, call, crash).Run() && !::testing::Test::HasFailure()) {
         call++;
       }
       EXPECT_GT(call, 9u) << "directory, its sync, file, header, section, footer, sync, rename, "
                              "sync, list, removal";
-      if (!HasFailure()) continue;
-      ADD_FAILURE() << "at call " << call << "; again: RUNNEL_SIM_SEED=" << seed
-                    << " sim_test --gtest_filter=SnapshotCrashTest.*";
-      break;
+      if (::testing::Test::HasFailure()) {
+        ADD_FAILURE() << "at call " << call;
+        return;
+      }
     }
-  }
+  });
   spdlog::set_level(spdlog::level::info);
 }
 
