@@ -69,18 +69,7 @@ class Ring {
 
   // Puts `value` before position i (i == size() appends). Moves the shorter side.
   T& Insert(size_t i, T value) {
-    ASSERT(i <= size_);
-    if (i < size_ / 2) {
-      PushFront(T());
-      for (size_t k = 0; k < i; k++) {
-        (*this)[k] = std::move((*this)[k + 1]);
-      }
-    } else {
-      PushBack(T());
-      for (size_t k = size_ - 1; k > i; k--) {
-        (*this)[k] = std::move((*this)[k - 1]);
-      }
-    }
+    Open(i, 1);
     return (*this)[i] = std::move(value);
   }
   // Puts `count` empty values before position i. Moves the shorter side.

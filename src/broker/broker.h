@@ -56,7 +56,6 @@ class Broker final : private KeyspaceObserver {
   // While others fill the keyspace with what was kept: commands that are not marked with kLoading
   // are refused, nothing expires, and nobody hears of the keys that come.
   void set_loading(bool loading);
-  bool loading() const { return loading_; }
   // From now on every change goes into the journal, and replies wait until it is as safe as the
   // journal's policy demands. Called once, when the keyspace is what the journal made it and before
   // it is changed otherwise; without it nothing is kept. The journal outlives the broker, or is

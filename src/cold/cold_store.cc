@@ -116,11 +116,9 @@ size_t ColdStore::CacheBound() const {
 }
 
 void ColdStore::KeepUp(int64_t steady_ms) {
-  // So much the helper may be behind.
-  const uint64_t most_behind = sizes_.far_behind;
   if (settings_.stream_memory == 0 || hot_.bytes() <= settings_.stream_memory) return;
   EndTurn(steady_ms);
-  while (writes_in_flight_ > 0 && hot_.bytes() > settings_.stream_memory + most_behind) {
+  while (writes_in_flight_ > 0 && hot_.bytes() > settings_.stream_memory + sizes_.far_behind) {
     writer_.Drain();
     EndTurn(steady_ms);
   }

@@ -118,17 +118,6 @@ uint64_t CountEqual(const List& list, std::string_view value, bool from_back, ui
   return found;
 }
 
-// The position of the first element equal to `value`.
-std::optional<size_t> FindElement(const List& list, std::string_view value) {
-  const size_t size = list.size();
-  List::Iterator it = list.Seek(0);
-  for (size_t i = 0; i < size; i++) {
-    if (it.value() == value) return i;
-    it.Next();
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 void LLen(Context& context) {
@@ -206,10 +195,10 @@ void LInsert(Context& context) {
   const List* list;
   if (!context.ReadForWrite(key, &list)) return;
   if (list == nullptr) return context.reply().Integer(0);
-  const std::optional<size_t> pivot = FindElement(*list, context.arg(3));
-  if (!pivot) return context.reply().Integer(-1);
+  const std::vector<size_t> pivot = FindPositions(*list, context.arg(3), {});
+  if (pivot.empty()) return context.reply().Integer(-1);
   const size_t size = list->size() + 1;
-  context.Apply(ListInsert{key, *pivot + (after ? 1 : 0), context.arg(4)});
+  context.Apply(ListInsert{key, pivot.front() + (after ? 1 : 0), context.arg(4)});
   context.Notify(kNotifyList, "linsert", key);
   context.reply().Integer(static_cast<int64_t>(size));
 }

@@ -206,15 +206,10 @@ std::vector<std::shared_ptr<const BlockRun>> ListSpill::TakeRuns(size_t run_byte
     ASSERT(blocks[BlockAt(first_run_)].cold() && blocks[BlockAt(last_run_)].cold());
     const size_t first = std::clamp(BlockAt(first_run_), low, high);
     const size_t behind = std::clamp(BlockAt(last_run_) + 1, low, high);
-    if (first == low && behind == high) {
-      // What was changed in the middle.
-      begin = low;
-      while (begin < high && !MayGo(begin)) {
-        begin++;
-      }
-      end = Extend(begin, high, bytes);
-    } else if (high - behind >= first - low) {
-      begin = behind;
+    const bool sides_are_gone = first == low && behind == high;
+    if (sides_are_gone || high - behind >= first - low) {
+      // If the sides are gone: what was changed in the middle.
+      begin = sides_are_gone ? low : behind;
       while (begin < high && !MayGo(begin)) {
         begin++;
       }

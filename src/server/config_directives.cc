@@ -107,7 +107,8 @@ constexpr Directive kDirectives[] = {
      .format = FormatStreamBytes,
      .least = 0,
      .most = kMaxStreamBlock,
-     .why = "Bytes of a block of a stream; 0 for the most there can be; above 14336 nothing changes."},
+     .why =
+         "Bytes of a block of a stream; 0 for the most there can be; above 14336 nothing changes."},
     Size<&ColdSettings::stream_memory>(
         "stream-memory", kAnyTime, 0, kMax64,
         "Memory of streams and long lists above which the oldest entries of streams and the middle "

@@ -82,15 +82,7 @@ Status Storage::LoadSnapshot(Loading& loading) {
       cold_.get());
   if (!loaded.ok()) return loaded.status();
   if (!loaded->has_value()) return {};
-  // What it names stays, whatever the journal says of it.
-  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.table(db).ForEach([this](const Entry* entry) {
-      ColdExtents extents;
-      entry->value().AddExtents(&extents);
-      if (!extents.empty()) stored_->Note(extents);
-    });
-  }
-  stored_->End(true);
+  if (keyspace_.hot_blocks().cold_bytes() > 0) KeepWhatItNames();
   const snapshot::Loaded& snapshot = **loaded;
   found_.position = found_.snapshot_position = journal_from_ = snapshot.info.position;
   found_.epoch = snapshot.info.epoch;
@@ -99,6 +91,18 @@ Status Storage::LoadSnapshot(Loading& loading) {
             found_.position, snapshot.totals.keys, snapshot_bytes_,
             static_cast<double>(clock_.SteadyMicros() - begin_us) / 1e6);
   return {};
+}
+
+// What the loaded snapshot names stays, whatever the journal says of it.
+void Storage::KeepWhatItNames() {
+  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
+    keyspace_.table(db).ForEach([this](const Entry* entry) {
+      ColdExtents extents;
+      entry->value().AddExtents(&extents);
+      if (!extents.empty()) stored_->Note(extents);
+    });
+  }
+  stored_->End(true);
 }
 
 // Where the journal begins; nothing if there is none. Notes about where it ends.

@@ -63,6 +63,7 @@ class Storage {
 
  private:
   Status LoadSnapshot(Loading& loading);
+  void KeepWhatItNames();
   Result<std::optional<Position>> LookAtJournal();
   uint64_t JournalBytesTo(Position position) const;
   Status OpenJournal(Loading& loading);
