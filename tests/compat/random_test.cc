@@ -4,18 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
 
 #include "tests/compat/random_run.h"
 #include "tests/compat/servers.h"
+#include "tests/support/environment.h"
 
 namespace runnel::compat {
 namespace {
 
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* const value = getenv(name);
-  return value != nullptr ? strtoull(value, nullptr, 10) : otherwise;
-}
+using test::FromEnvironment;
 
 void PlayProtocol(int protocol) {
   std::string error;

@@ -104,9 +104,7 @@ TEST_F(ColdTest, AJournalLargerThanTheMemoryIsReadBack) {
   const auto producer = Client();
   Fill(*producer);
   producer->Call({"XDEL", "s", "77"});
-  server_->Kill();
-  server_ = nullptr;
-  StartServer(options);
+  KillAndStart(options);
   const auto reader = Client();
   EXPECT_EQ(ToText(reader->Call({"XLEN", "s"})), std::to_string(kEntries - 1));
   EXPECT_GT(InfoNumber(*reader, "cold_entries"), kEntries / 4);
@@ -137,9 +135,7 @@ TEST_F(ColdTest, ASnapshotNamesWhatIsOnTheDisk) {
   EXPECT_EQ(ToText(client->Call({"COPY", "s", "copy"})), "1");
   EXPECT_EQ(ToText(client->Call({"XTRIM", "s", "MAXLEN", "100"})), std::to_string(kEntries - 100));
   const auto restart = [&] {
-    server_->Kill();
-    server_ = nullptr;
-    StartServer(options);
+    KillAndStart(options);
     client = Client();
   };
   const auto expect_all_of_copy = [&] {
@@ -249,9 +245,7 @@ TEST_F(ColdListTest, AQueueLargerThanItsMemoryIsDrainedWhileAProducerGoesOn) {
   EXPECT_EQ(InfoNumber(*producer, "cold_blocking_reads"), 0);
   EXPECT_GT(InfoNumber(*producer, "cold_read_ahead_hits"), 20);
 
-  server_->Kill();
-  server_ = nullptr;
-  StartServer(options);
+  KillAndStart(options);
   producer = Client();
   consumer = Client();
   EXPECT_EQ(ToText(producer->Call({"LLEN", "l"})), std::to_string(added - taken));
@@ -283,9 +277,7 @@ TEST_F(ColdListTest, ASnapshotNamesWhatIsOnTheDisk) {
   EXPECT_EQ(ToText(client->Call({"COPY", "l", "copy"})), "1");
   EXPECT_EQ(ToText(client->Call({"LTRIM", "l", "100", "20099"})), "+OK");
   for (int round = 0; round < 2; round++) {
-    server_->Kill();
-    server_ = nullptr;
-    StartServer(options);
+    KillAndStart(options);
     client = Client();
     EXPECT_EQ(ToText(client->Call({"LLEN", "l"})), "20000");
     ExpectPages(*client, kEntries - 20'099, 20'000);

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "tests/process/server_test.h"
+#include "tests/support/environment.h"
 
 namespace runnel::test {
 namespace {
@@ -22,11 +23,6 @@ using Random = std::mt19937_64;
 
 constexpr uint64_t kDefaultRounds = 50;
 constexpr uint64_t kMostReplies = 10'000;  // of a round
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 // Sends the commands in one write. Fewer replies than commands: the connection has ended.
 std::vector<Reply> Exchange(RespClient& client, const std::vector<Argv>& commands) {

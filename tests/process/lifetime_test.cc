@@ -29,11 +29,7 @@ class LifetimeTest : public ServerTest {
   }
   // A connection to it as soon as it takes one; null if it ends instead.
   std::unique_ptr<RespClient> ConnectTo(Program* server) const {
-    std::unique_ptr<RespClient> client;
-    Eventually([&] {
-      client = RespClient::ConnectUnix(dir_.string() + "/socket");
-      return client != nullptr || !server->Running();
-    });
+    std::unique_ptr<RespClient> client = test::ConnectTo(*server, dir_.string() + "/socket");
     // It may have a password, but it is ready.
     if (client != nullptr) {
       Eventually([&] { return client->Call({"PING"}).text.rfind("LOADING", 0) != 0; });

@@ -20,6 +20,12 @@ void ServerTest::StartServer(ServerProcess::Options options) {
   if (server_ == nullptr) throw std::runtime_error(error);
 }
 
+void ServerTest::KillAndStart(const ServerProcess::Options& options) {
+  server_->Kill();
+  server_ = nullptr;
+  StartServer(options);
+}
+
 void ServerTest::StopServer() {
   if (server_ == nullptr) return;
   EXPECT_EQ(ToText(server_->Stop()), "exit 0") << server_->Log();
@@ -37,6 +43,15 @@ Program::Options ServerCommand(const Argv& args) {
   options.command = {RunnelServerPath()};
   options.command.insert(options.command.end(), args.begin(), args.end());
   return options;
+}
+
+std::unique_ptr<RespClient> ConnectTo(Program& server, const std::string& socket) {
+  std::unique_ptr<RespClient> client;
+  Eventually([&] {
+    client = RespClient::ConnectUnix(socket);
+    return client != nullptr || !server.Running();
+  });
+  return client;
 }
 
 std::string Ask(RespClient& client, std::string_view line) {

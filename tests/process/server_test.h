@@ -22,6 +22,8 @@ class ServerTest : public testing::Test {
   // --dir.
   void StartServer(const Argv& args = {});
   void StartServer(ServerProcess::Options options);
+  // Ends the server by SIGKILL and starts another.
+  void KillAndStart(const ServerProcess::Options& options);
   // A new connection to it.
   std::unique_ptr<RespClient> Client() const;
 
@@ -34,6 +36,10 @@ class ServerTest : public testing::Test {
 // The server's program with these arguments, for a test that expects it to end, or that connects to
 // a unix socket which it names.
 Program::Options ServerCommand(const Argv& args);
+
+// A connection to the unix socket as soon as the server takes one; null if it ends instead. It may
+// still be loading.
+std::unique_ptr<RespClient> ConnectTo(Program& server, const std::string& socket);
 
 // Sends a command, written as one line with quotes where needed, and returns the reply in words:
 // see ToText.

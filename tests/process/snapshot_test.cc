@@ -18,17 +18,14 @@ using testing::HasSubstr;
 
 class SnapshotTest : public ServerTest {
  protected:
-  void Start(const Argv& args = {}) {
+  ServerProcess::Options OptionsOf(const Argv& args) const {
     ServerProcess::Options options;
     options.args = args;
     options.dir = dir_.string();
-    StartServer(options);
+    return options;
   }
-  void KillAndStart(const Argv& args = {}) {
-    server_->Kill();
-    server_.reset();
-    Start(args);
-  }
+  void Start(const Argv& args = {}) { StartServer(OptionsOf(args)); }
+  void KillAndStart(const Argv& args = {}) { ServerTest::KillAndStart(OptionsOf(args)); }
 
   std::vector<fs::path> Files(const std::string& directory) const {
     std::vector<fs::path> files;

@@ -462,7 +462,7 @@ TEST_F(ColdListBrokerTest, AFailedReadIsTheCommandsError) {
 // The same commands with and without a disk: the replies are the same.
 class Twins {
  public:
-  explicit Twins(uint64_t seed, bool lists = false)
+  Twins(uint64_t seed, bool lists)
       : random_(seed),
         lists_(lists),
         cold_(seed, 4000 + random_() % 20'000),
@@ -655,20 +655,26 @@ class Twins {
   std::unique_ptr<BrokerHarness::Client> hot_client_;
 };
 
-TEST(ColdTwinsTest, RepliesAreTheSameWithAndWithoutADisk) {
+// The sum over the seeds, each with a pair of its own.
+ColdStats RunTwins(uint64_t seeds, int steps, bool lists) {
   ColdStats sum;
-  for (uint64_t seed = 1; seed <= 4; seed++) {
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
     SCOPED_TRACE(seed);
-    Twins twins(seed);
-    for (int step = 0; step < 4000; step++) {
+    Twins twins(seed, lists);
+    for (int step = 0; step < steps; step++) {
       twins.Step();
-      if (::testing::Test::HasFatalFailure()) return;
+      if (::testing::Test::HasFatalFailure()) return sum;
     }
     const ColdStats stats = twins.stats();
     sum.reads += stats.reads;
     sum.writes += stats.writes;
     sum.blocking_reads += stats.blocking_reads;
   }
+  return sum;
+}
+
+TEST(ColdTwinsTest, RepliesAreTheSameWithAndWithoutADisk) {
+  const ColdStats sum = RunTwins(4, 4000, false);
   EXPECT_GT(sum.writes, 200u);
   EXPECT_GT(sum.reads, 1000u);
   // Only what transactions and exotic options come to need in the middle.
@@ -676,19 +682,7 @@ TEST(ColdTwinsTest, RepliesAreTheSameWithAndWithoutADisk) {
 }
 
 TEST(ColdTwinsTest, RepliesOfListsAreTheSameWithAndWithoutADisk) {
-  ColdStats sum;
-  for (uint64_t seed = 1; seed <= 6; seed++) {
-    SCOPED_TRACE(seed);
-    Twins twins(seed, true);
-    for (int step = 0; step < 3000; step++) {
-      twins.Step();
-      if (::testing::Test::HasFatalFailure()) return;
-    }
-    const ColdStats stats = twins.stats();
-    sum.reads += stats.reads;
-    sum.writes += stats.writes;
-    sum.blocking_reads += stats.blocking_reads;
-  }
+  const ColdStats sum = RunTwins(6, 3000, true);
   EXPECT_GT(sum.writes, 1000u);
   EXPECT_GT(sum.reads, 1000u);
   // Only what transactions come to need in the middle.

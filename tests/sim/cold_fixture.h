@@ -1,7 +1,10 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cold/cold_store.h"
@@ -33,6 +36,28 @@ struct ColdWorld {
       reader.Drain();
       store->EndTurn(now_ms);
     } while (!writer.idle() || !reader.idle());
+  }
+
+  std::vector<std::string> Files() {
+    const auto names = disk.List("streams");
+    return names.ok() ? *names : std::vector<std::string>();
+  }
+  // As a snapshot does with the extents that it names.
+  void SyncAndPin(const ColdExtents& extents) {
+    ColdStore::Files files;
+    ColdStore::AddFiles(extents, &files);
+    Status synced = Status::Error("not yet");
+    store->Sync(files, [&](Status status) { synced = status; });
+    Settle();
+    EXPECT_TRUE(synced.ok()) << synced.message();
+    store->PinForSnapshot(std::move(files));
+  }
+  // The power is cut, and a store begins on what is left. No value may be there.
+  void LosePower() {
+    Settle();
+    store.reset();
+    disk.Restart(Crash::kPowerWorst);
+    Start();
   }
 
   ModelDisk disk;

@@ -41,10 +41,7 @@ class ColdListTest : public testing::Test {
     }
     ASSERT_EQ(n, end);
   }
-  std::vector<std::string> Files() {
-    const auto names = world_.disk.List("streams");
-    return names.ok() ? *names : std::vector<std::string>();
-  }
+  std::vector<std::string> Files() { return world_.Files(); }
 
   ColdWorld world_{1};
   std::unique_ptr<List> list_ = std::make_unique<List>();
@@ -165,22 +162,13 @@ TEST_F(ColdListTest, WhatASnapshotNamesIsThereAfterAPowerCut) {
   EXPECT_LT(payload.size(), 120'000u);
   ColdExtents extents;
   list_->AddExtents(&extents);
-  ColdStore::Files files;
-  ColdStore::AddFiles(extents, &files);
+  world_.SyncAndPin(extents);
   extents.clear();
-  Status synced = Status::Error("not yet");
-  world_.store->Sync(files, [&](Status status) { synced = status; });
-  world_.Settle();
-  EXPECT_TRUE(synced.ok()) << synced.message();
-  world_.store->PinForSnapshot(std::move(files));
   list_->Trim(3500, 10);
   world_.Settle();
 
   list_.reset();
-  world_.Settle();
-  world_.store.reset();
-  world_.disk.Restart(Crash::kPowerWorst);
-  world_.Start();
+  world_.LosePower();
   Decoder in(payload);
   std::unique_ptr<Object> loaded = List::LoadStored(&in, *world_.store);
   ASSERT_NE(loaded, nullptr);

@@ -53,10 +53,7 @@ class ColdStoreTest : public testing::Test {
     }
     return numbers;
   }
-  std::vector<std::string> Files() {
-    const auto names = world_.disk.List("streams");
-    return names.ok() ? *names : std::vector<std::string>();
-  }
+  std::vector<std::string> Files() { return world_.Files(); }
   ColdExtents Extents() const {
     ColdExtents extents;
     stream_->AddExtents(&extents);
@@ -284,21 +281,15 @@ TEST_F(ColdStoreTest, WhatASnapshotNamesIsThereAfterAPowerCut) {
   ColdStore::Files files;
   ColdStore::AddFiles(Extents(), &files);
   EXPECT_EQ(files.size(), Files().size());
-  Status synced = Status::Error("not yet");
-  world_.store->Sync(files, [&](Status status) { synced = status; });
-  world_.Settle();
-  EXPECT_TRUE(synced.ok()) << synced.message();
-  world_.store->PinForSnapshot(std::move(files));
+  files.clear();
+  world_.SyncAndPin(Extents());
   // The stream and its files change after that.
   Append(1000);
   stream_->DropOldest(2000);
   world_.Settle();
 
   stream_.reset();
-  world_.Settle();
-  world_.store.reset();
-  world_.disk.Restart(Crash::kPowerWorst);
-  world_.Start();
+  world_.LosePower();
   Decoder in(payload);
   std::unique_ptr<Object> loaded = Stream::LoadWithRuns(&in, *world_.store);
   ASSERT_NE(loaded, nullptr);

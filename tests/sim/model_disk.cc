@@ -37,8 +37,7 @@ class ModelFile final : public File {
 
   // Tells in sectors.
   Result<uint64_t> NextData(uint64_t offset) const override {
-    const bool dead = disk_->stopped_ && disk_->asides_ == 0;
-    if (boot_ != disk_->boot_ || dead) return Failure(path_, EIO);
+    if (IsDead()) return Failure(path_, EIO);
     const size_t next = inode_->now.find_first_not_of('\0', offset);
     if (next == std::string::npos) return std::max<uint64_t>(offset, inode_->now.size());
     return std::max(offset, next / kSectorBytes * kSectorBytes);
@@ -77,12 +76,13 @@ class ModelFile final : public File {
   Status Truncate(uint64_t bytes) override { return Resize(ModelDisk::Change::kResize, bytes); }
 
   Result<uint64_t> Size() const override {
-    const bool dead = disk_->stopped_ && disk_->asides_ == 0;
-    if (boot_ != disk_->boot_ || dead) return Failure(path_, EIO);
+    if (IsDead()) return Failure(path_, EIO);
     return uint64_t{inode_->now.size()};
   }
 
  private:
+  bool IsDead() const { return boot_ != disk_->boot_ || (disk_->stopped_ && disk_->asides_ == 0); }
+
   ModelDisk::Fate NextCall(std::string_view what, bool writes = false) const {
     if (boot_ != disk_->boot_) return {EIO, false};
     if (writes && !writable_) return {EBADF, false};

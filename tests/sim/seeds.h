@@ -9,12 +9,11 @@
 #include <cstdlib>
 #include <string>
 
+#include "tests/support/environment.h"
+
 namespace runnel::sim {
 
-inline uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
+using test::FromEnvironment;
 
 // How many seeds to run where `otherwise` is usual: RUNNEL_SIM_SEEDS says how many, or
 // RUNNEL_SIM_MOST_SEEDS how many at most.
