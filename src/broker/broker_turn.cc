@@ -130,6 +130,7 @@ bool Broker::OverOutputLimit(Session& session) {
 
 int64_t Broker::NextTimerMs() {
   if (!continued_.empty()) return 0;
+  if (journal_ != nullptr && journal_->gathering()) return 0;
   int64_t wait = Wait::kForever;
   if (waiters_.next_deadline_ms() != Wait::kForever) {
     wait = std::min(wait, waiters_.next_deadline_ms() - steady_ms_);

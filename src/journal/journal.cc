@@ -1,8 +1,6 @@
 #include "journal/journal.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/assert.h"
@@ -17,12 +15,10 @@ namespace {
 constexpr int64_t kSyncAfterMicros = 500'000;
 // Memory is made ready for writes in pieces of so many bytes, when less than two of them are left.
 constexpr uint64_t kWarmBytes = uint64_t{4} << 20;
-// How long a sync waits for those whose replies the last one has released: they come again at once,
-// and would else wait for the next but one. A share of what a sync takes, since that is what they
-// gain, and nothing if that is too short to be kept.
-constexpr int64_t kGatherShare = 4;
-constexpr int64_t kLeastGatherMicros = 50;
-constexpr int64_t kMostGatherMicros = 1000;
+// How long a sync may wait for more to be written: about what one takes on a quick disk. A turn
+// that serves many clients alone takes longer, so this bounds the turns that are too small to be
+// worth it.
+constexpr int64_t kGatherMicros = 200;
 // A buffer that one large frame has blown up is given back.
 constexpr size_t kBufferKeptBytes = size_t{4} << 20;
 
@@ -34,24 +30,11 @@ struct Journal::SyncJob {
   std::shared_ptr<File> active;
   std::shared_ptr<const std::atomic<Position>> written;  // of `active`
   bool names_changed;
-  int64_t gather_us;
   Position up_to = 0;
-  int64_t took_us = 0;
   Status status;
 
   Status Do(Disk& disk, const std::string& directory) {
-    if (gather_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(gather_us));
-    const auto begin = std::chrono::steady_clock::now();
     up_to = written->load(std::memory_order_acquire);
-    const Status status = SyncAll(disk, directory);
-    took_us = std::chrono::duration_cast<std::chrono::microseconds>(
-                  std::chrono::steady_clock::now() - begin)
-                  .count();
-    return status;
-  }
-
- private:
-  Status SyncAll(Disk& disk, const std::string& directory) const {
     for (const Sealed& each : sealed) {
       const Status synced = each.file->Sync();
       if (!synced.ok()) return synced;
@@ -165,13 +148,16 @@ Status Journal::Append(std::string_view payload, uint32_t records) {
 
 void Journal::Flush(int64_t now_us) {
   if (failed_) return;
+  const Position before = written_;
   WriteAppended(now_us);
   if (failed_) return;
   if (written_ - active_.base > options_.segment_bytes / 2) supply_.Prepare(now_us);
   WarmAhead();
   UpdateStatus();
   UpdateSafe();
-  if (IsSyncDue(now_us)) BeginSync(false);
+  const bool due = IsSyncDue(now_us);
+  gathering_ = due && Gathers(now_us, written_ > before);
+  if (due && !gathering_) BeginSync();
 }
 
 // Where each sync is waited for, the disk's bookkeeping for fresh room is done ahead. Elsewhere it
@@ -272,16 +258,25 @@ bool Journal::IsSyncDue(int64_t now_us) const {
   return false;
 }
 
-void Journal::BeginSync(bool gather) {
+// Whether the sync that is due waits for those who come at once: clients whose replies the last one
+// has released, and others whose requests are being read. Alone they would wait for the next sync
+// but one, and each sync costs the processor as much as a dozen requests.
+bool Journal::Gathers(int64_t now_us, bool more) {
+  if (sync_policy_ != SyncPolicy::kAlways) return false;
+  if (gathering_) return more && now_us < gather_until_us_;
+  gather_until_us_ = now_us + kGatherMicros;
+  return true;
+}
+
+void Journal::BeginSync() {
   syncing_ = true;
+  gathering_ = false;
   sync_requested_ = false;
   unsynced_since_us_ = -1;
   auto job = std::make_shared<SyncJob>();
   job->sealed = std::exchange(sealed_, {});
   job->active = active_.file;
   job->written = active_.written;
-  const int64_t share_us = std::min(last_sync_us_ / kGatherShare, kMostGatherMicros);
-  job->gather_us = gather && share_us >= kLeastGatherMicros ? share_us : 0;
   job->names_changed = std::exchange(names_changed_, false);
   log_thread_->Run(
       [job, disk = disk_, directory = options_.directory] {
@@ -298,12 +293,8 @@ void Journal::OnSynced(const SyncJob& job) {
   if (failed_) return;
   if (!job.status.ok()) return Fail(job.status);
   durable_ = job.up_to;
-  last_sync_us_ = job.took_us;
   if (durable_ == written_) unsynced_since_us_ = -1;
   UpdateSafe();
-  // Somebody has written meanwhile, so there are several who write: it pays to let those who are
-  // released now come again.
-  if (sync_policy_ == SyncPolicy::kAlways && written_ > durable_) BeginSync(true);
   if (job.sealed.empty()) return;
   // Gives the reserve of what was sealed back. If that fails, recovery does it.
   helper_->Run(
@@ -330,6 +321,7 @@ void Journal::Fail(const Status& why) {
       "the server is started again: {}",
       SegmentPath(options_.directory, active_.base), written_, durable_, why.message());
   failed_ = true;
+  gathering_ = false;
   status_ = why;
   buffer_.clear();
   frame_sizes_.clear();
@@ -388,15 +380,20 @@ Result<JournalReader> Journal::ReadFrom(Position position) const {
   return JournalReader::Open(disk_, options_.directory, position);
 }
 
+void Journal::SyncWritten() {
+  log_thread_->Drain();
+  if (failed_ || written_ == durable_) return;
+  BeginSync();
+  log_thread_->Drain();
+}
+
 Status Journal::Close(int64_t now_us) {
   // First all that was appended, then the frame that says that it is there.
   for (const bool last : {false, true}) {
     const Status appended = last ? Append({}, 0) : Status();
     if (!appended.ok()) return appended;
     WriteAll(now_us);
-    log_thread_->Drain();
-    if (!failed_ && written_ > durable_) BeginSync(false);
-    log_thread_->Drain();
+    SyncWritten();
     helper_->Drain();
     if (!status_.ok()) return status_;
     if (durable_ < appended_) return Status::Error("no room for the next segment of the journal");

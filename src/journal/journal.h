@@ -18,7 +18,8 @@
 namespace runnel::journal {
 
 enum class SyncPolicy {
-  kAlways,  // a change is safe when it is synced; a sync begins as soon as the one before has ended
+  kAlways,  // a change is safe when it is synced; a sync begins when the one before has ended and
+            // nobody else is just about to write
   kEverySecond,  // safe when it is written; half a second later it is being synced
   kNo,           // safe when it is written; the system syncs when it likes
 };
@@ -88,6 +89,10 @@ class Journal {
   // clock that only goes forward.
   void Flush(int64_t now_us);
 
+  // A sync is put off for what the next turn may bring: Flush is to be called again as soon as the
+  // loop has looked for events, without waiting for one.
+  bool gathering() const { return gathering_; }
+
   SyncPolicy sync_policy() const { return sync_policy_; }
   // Counts from the next Flush on.
   void set_sync_policy(SyncPolicy policy) { sync_policy_ = policy; }
@@ -102,6 +107,9 @@ class Journal {
 
   // Reads frames from `position` on, up to written().
   Result<JournalReader> ReadFrom(Position position) const;
+
+  // Returns when all that was written is durable, or the journal has failed. Blocks.
+  void SyncWritten();
 
   // Writes and syncs all that was appended, and adds an empty frame that says so: whatever is found
   // damaged later is known to have been whole. Blocks. Afterwards the journal can only be
@@ -136,7 +144,8 @@ class Journal {
   void TakeWritten(uint64_t bytes);
   void WriteAll(int64_t now_us);
   bool IsSyncDue(int64_t now_us) const;
-  void BeginSync(bool gather);
+  bool Gathers(int64_t now_us, bool more);
+  void BeginSync();
   void WarmAhead();
   void OnSynced(const SyncJob& job);
   void OnWriteFailed(const Status& why);
@@ -167,9 +176,10 @@ class Journal {
   bool sync_requested_ = false;
   bool names_changed_ = false;  // the directory is not synced
   std::vector<Sealed> sealed_;  // not synced to their end
-  int64_t last_sync_us_ = 0;    // what it took
   int64_t unsynced_since_us_ =
       -1;  // when the oldest byte was written that no sync covers; -1: none
+  bool gathering_ = false;
+  int64_t gather_until_us_ = 0;  // if gathering_
   bool removing_ = false;
   bool warming_ = false;
 

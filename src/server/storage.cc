@@ -194,7 +194,7 @@ Status Storage::NoteAccess(Loading& loading) {
 }
 
 void Storage::Sync() {
-  workers_.log.Drain();
+  if (journal_ != nullptr) journal_->SyncWritten();
 }
 
 void Storage::Close() {

@@ -63,8 +63,14 @@ class BrokerJournalTest : public ::testing::Test {
     Start(policy);
   }
   Client& Connect() { return *clients_.emplace_back(harness_->Connect()); }
+  // The loop has nothing more to do.
+  void Rest() {
+    while (journal_->gathering())
+      harness_->broker.EndTurn();
+  }
   // The disk has done what it was given.
   void Sync() {
+    Rest();
     log_thread_.Drain();
     helper_.Drain();
   }
@@ -93,6 +99,7 @@ TEST_F(BrokerJournalTest, OneSyncReleasesAllThatGathered) {
   Client& first = Connect();
   Client& second = Connect();
   EXPECT_EQ(first.Run("LPUSH q a"), "");
+  Rest();
   log_thread_.Step();  // the disk works: what comes now is for the next time
   EXPECT_EQ(first.Run("LPUSH q b"), "");
   EXPECT_EQ(second.Run("LPUSH q c"), "");

@@ -48,9 +48,15 @@ class JournalTest : public ::testing::Test {
   }
 
   void Append(std::string_view payload) { EXPECT_TRUE(journal_->Append(payload, 1).ok()); }
-  void Flush(int64_t after_us = 0) {
+  void FlushOnce(int64_t after_us = 0) {
     now_us_ += after_us;
     journal_->Flush(now_us_);
+  }
+  // As a loop to which nothing else happens.
+  void Flush(int64_t after_us = 0) {
+    FlushOnce(after_us);
+    while (journal_->gathering())
+      FlushOnce();
   }
   void Work() {
     helper_.Drain();
@@ -148,8 +154,87 @@ TEST_F(JournalTest, OneSyncCoversAllThatGatheredMeanwhile) {
   log_thread_.Step();
   EXPECT_EQ(journal_->durable(), covered) << "what was written later is not covered";
   const uint64_t before = disk_.calls();
+  Flush();
   Work();
   EXPECT_EQ(disk_.calls(), before + 1) << "one sync for five turns";
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+}
+
+TEST_F(JournalTest, ASyncWaitsAsLongAsTurnsWrite) {
+  Open();
+  Append("a");
+  FlushOnce();
+  EXPECT_TRUE(journal_->gathering());
+  Append("b");
+  FlushOnce();
+  EXPECT_TRUE(journal_->gathering());
+  EXPECT_TRUE(log_thread_.idle());
+  FlushOnce();
+  EXPECT_FALSE(journal_->gathering());
+  EXPECT_FALSE(log_thread_.idle());
+  log_thread_.Step();
+  Append("c");  // too late for this sync, of whose end the loop does not know yet
+  FlushOnce();
+  EXPECT_FALSE(journal_->gathering());
+  log_thread_.Step();
+  FlushOnce();
+  EXPECT_TRUE(journal_->gathering()) << "for those who are released now";
+  FlushOnce();
+  EXPECT_FALSE(log_thread_.idle());
+  Work();
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+  FlushOnce();
+  EXPECT_FALSE(journal_->gathering()) << "nothing to sync";
+}
+
+TEST_F(JournalTest, ASyncDoesNotWaitForEver) {
+  Open();
+  constexpr int kTurns = 1000;
+  int turns = 0;
+  for (; turns < kTurns && log_thread_.idle(); turns++) {
+    Append("x");
+    FlushOnce(10);
+  }
+  EXPECT_LT(turns, kTurns);
+  EXPECT_FALSE(journal_->gathering());
+}
+
+TEST_F(JournalTest, OnlySyncsThatRepliesWaitForGather) {
+  Open(SyncPolicy::kEverySecond);
+  Append("a");
+  FlushOnce();
+  Append("b");
+  FlushOnce(kSecond);
+  EXPECT_FALSE(journal_->gathering());
+  EXPECT_FALSE(log_thread_.idle());
+}
+
+TEST_F(JournalTest, NothingGathersWhenThePolicyChangesOrTheDiskFails) {
+  Open();
+  Append("a");
+  FlushOnce();
+  EXPECT_TRUE(journal_->gathering());
+  journal_->set_sync_policy(SyncPolicy::kEverySecond);
+  FlushOnce();
+  EXPECT_FALSE(journal_->gathering());
+  journal_->set_sync_policy(SyncPolicy::kAlways);
+  FlushOnce();
+  EXPECT_TRUE(journal_->gathering());
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  Append("b");
+  FlushOnce();
+  EXPECT_TRUE(journal_->failed());
+  EXPECT_FALSE(journal_->gathering());
+}
+
+TEST_F(JournalTest, SyncWrittenCoversWhatNoSyncDidYet) {
+  Open();
+  Append("a");
+  Flush();
+  Append("b");
+  FlushOnce();
+  EXPECT_EQ(journal_->durable(), 0u);
+  journal_->SyncWritten();
   EXPECT_EQ(journal_->durable(), journal_->appended());
 }
 
