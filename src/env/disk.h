@@ -47,6 +47,10 @@ class File {
   // writes nothing but what was written. Changes nothing, whatever is written there meanwhile; a
   // hint, so it cannot fail. From any thread.
   virtual void Warm(uint64_t offset, uint64_t bytes) = 0;
+  // What lies in the bytes [offset, offset + bytes) is synced and will hardly be read soon: the
+  // system need not keep it in memory, and takes that memory for what is written next. Changes
+  // nothing; a hint, so it cannot fail. From any thread.
+  virtual void Forget(uint64_t offset, uint64_t bytes) = 0;
   // Sets the size: cuts what is behind, or adds zeros (without reserving room).
   virtual Status Truncate(uint64_t bytes) = 0;
   virtual Result<uint64_t> Size() const = 0;

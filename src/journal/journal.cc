@@ -13,8 +13,14 @@ namespace {
 // Under kEverySecond a sync begins when the oldest unsynced byte is so old: the other half of the
 // second is for the sync.
 constexpr int64_t kSyncAfterMicros = 500'000;
+// Or when so much is unsynced. Pages that a sync sets free early are still known to the processor
+// when they are written again.
+constexpr uint64_t kSyncAfterBytes = uint64_t{32} << 20;
 // Memory is made ready for writes in pieces of so many bytes, when less than two of them are left.
 constexpr uint64_t kWarmBytes = uint64_t{4} << 20;
+// Of the active segment the system's memory keeps at most twice as many synced bytes: nobody reads
+// them but followers, who are seldom further behind.
+constexpr uint64_t kRememberedBytes = uint64_t{8} << 20;
 // How long a sync may wait for more to be written: about what one takes on a quick disk. A turn
 // that serves many clients alone takes longer, so this bounds the turns that are too small to be
 // worth it.
@@ -251,7 +257,8 @@ bool Journal::IsSyncDue(int64_t now_us) const {
     case SyncPolicy::kAlways:
       return true;
     case SyncPolicy::kEverySecond:
-      return now_us - unsynced_since_us_ >= kSyncAfterMicros;
+      return now_us - unsynced_since_us_ >= kSyncAfterMicros ||
+             written_ - durable_ >= kSyncAfterBytes;
     case SyncPolicy::kNo:
       return false;
   }
@@ -295,6 +302,7 @@ void Journal::OnSynced(const SyncJob& job) {
   durable_ = job.up_to;
   if (durable_ == written_) unsynced_since_us_ = -1;
   UpdateSafe();
+  ForgetDurable();
   if (job.sealed.empty()) return;
   // Gives the reserve of what was sealed back. If that fails, recovery does it.
   helper_->Run(
@@ -302,9 +310,19 @@ void Journal::OnSynced(const SyncJob& job) {
         for (const Sealed& each : sealed) {
           const Status cut = each.file->Truncate(each.bytes);
           if (!cut.ok()) LogWarning("journal: {}", cut.message());
+          each.file->Forget(0, each.bytes);
         }
       },
       [] {});
+}
+
+// A log that is written at the speed of memory would fill all memory with pages that nobody reads,
+// each of them new to the processor. What is synced makes room for what comes next.
+void Journal::ForgetDurable() {
+  if (durable_ < active_.base + active_.forgotten + 2 * kRememberedBytes) return;
+  active_.forgotten = durable_ - active_.base - kRememberedBytes;
+  // From the beginning, since the system may keep pieces that reach beyond the end it was told.
+  helper_->Run([file = active_.file, bytes = active_.forgotten] { file->Forget(0, bytes); }, [] {});
 }
 
 void Journal::OnWriteFailed(const Status& why) {

@@ -20,7 +20,7 @@ namespace runnel::journal {
 enum class SyncPolicy {
   kAlways,  // a change is safe when it is synced; a sync begins when the one before has ended and
             // nobody else is just about to write
-  kEverySecond,  // safe when it is written; half a second later it is being synced
+  kEverySecond,  // safe when it is written; half a second later at most it is being synced
   kNo,           // safe when it is written; the system syncs when it likes
 };
 
@@ -123,7 +123,8 @@ class Journal {
     Position base;
     // How far it is written, for the log thread: never ahead of what the system has.
     std::shared_ptr<std::atomic<Position>> written;
-    uint64_t warmed = 0;  // bytes of it that writes find prepared
+    uint64_t warmed = 0;     // bytes of it that writes find prepared
+    uint64_t forgotten = 0;  // bytes of it that the system need not keep in memory
   };
   struct Sealed {
     std::shared_ptr<File> file;
@@ -148,6 +149,7 @@ class Journal {
   void BeginSync();
   void WarmAhead();
   void OnSynced(const SyncJob& job);
+  void ForgetDurable();
   void OnWriteFailed(const Status& why);
   void Fail(const Status& why);
   void UpdateStatus();

@@ -254,6 +254,15 @@ TEST_F(JournalTest, EverySecondSyncsHalfASecondAfterTheOldestWrite) {
   EXPECT_TRUE(log_thread_.idle()) << "nothing to sync";
 }
 
+TEST_F(JournalTest, EverySecondSyncsMuchAtOnce) {
+  Open(SyncPolicy::kEverySecond);
+  Append(std::string(33 << 20, 'x'));
+  Flush();
+  EXPECT_FALSE(log_thread_.idle());
+  Work();
+  EXPECT_EQ(journal_->durable(), journal_->appended());
+}
+
 TEST_F(JournalTest, WithoutPolicyNothingIsSyncedButWhatIsSealed) {
   Open(SyncPolicy::kNo);
   Append("a");

@@ -73,6 +73,13 @@ class ModelFile final : public File {
 
   Status Allocate(uint64_t bytes) override { return Resize(ModelDisk::Change::kGrow, bytes); }
   void Warm(uint64_t, uint64_t) override {}
+  void Forget(uint64_t offset, uint64_t bytes) override {
+    if (IsDead()) return;
+    for (const auto& change : inode_->changes) {
+      if (change.kind != ModelDisk::Change::kWrite) continue;
+      CHECK(change.offset >= offset + bytes || change.offset + change.bytes.size() <= offset);
+    }
+  }
   Status Truncate(uint64_t bytes) override { return Resize(ModelDisk::Change::kResize, bytes); }
 
   Result<uint64_t> Size() const override {

@@ -112,6 +112,12 @@ class PosixFile final : public File {
 #endif
   }
 
+  void Forget(uint64_t offset, uint64_t bytes) override {
+    // Its error is no failure: the memory is only freed later.
+    (void)posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                        POSIX_FADV_DONTNEED);
+  }
+
   Status Truncate(uint64_t bytes) override {
     if (Retry([&] { return ftruncate(fd_.get(), static_cast<off_t>(bytes)); }) < 0) {
       return Failure("cut", bytes);

@@ -86,6 +86,19 @@ TEST_F(PosixDiskTest, WarmingChangesNothing) {
   EXPECT_EQ(all, expected);
 }
 
+TEST_F(PosixDiskTest, ForgettingChangesNothing) {
+  const auto file = Create("f");
+  const std::string bytes(100'000, 'x');
+  EXPECT_TRUE(file->WriteAt(0, bytes).ok());
+  EXPECT_TRUE(file->Sync().ok());
+  EXPECT_TRUE(file->WriteAt(50'000, "not synced").ok());
+  file->Forget(3000, 90'000);
+  file->Forget(90'000, 50'000);  // beyond the end
+  std::string expected = bytes;
+  expected.replace(50'000, 10, "not synced");
+  EXPECT_EQ(Read(*file, 0, 200'000), expected);
+}
+
 TEST_F(PosixDiskTest, AllocatedBytesAreZerosAndWhatWasThereStays) {
   const auto file = Create("a");
   EXPECT_TRUE(file->WriteAt(0, "abc").ok());
