@@ -242,7 +242,7 @@ class Broker final : private KeyspaceObserver {
   journal::Journal* journal_ = nullptr;
   bool journal_failed_ = false;  // and what follows from it is done
   bool unkept_ = false;          // memory holds changes that the failed journal did not keep
-  Batch batch_;
+  Batch batch_{journal::kFrameHeaderBytes};
   ReplyGate gate_;
   Stats stats_;
   Rate command_rate_;

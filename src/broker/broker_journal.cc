@@ -26,7 +26,8 @@ void Broker::Seal() {
   if (batch_.empty()) return;
   // Refused only by a journal that has failed, which FlushJournal finds: a batch is never too large
   // for a frame.
-  const Status appended = journal_->Append(batch_.bytes(), static_cast<uint32_t>(batch_.count()));
+  const Status appended =
+      journal_->AppendFrame(&batch_.buffer(), static_cast<uint32_t>(batch_.count()));
   CHECK(appended.ok() || journal_->failed());
   unkept_ |= !appended.ok();
   batch_.Clear();

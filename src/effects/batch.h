@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
+#include "base/byte_buffer.h"
 #include "effects/effect.h"
 
 namespace runnel {
@@ -16,6 +16,9 @@ namespace runnel {
 // out that stands only in another batch, so each batch can be read by itself.
 class Batch {
  public:
+  // `headroom` bytes before the records are left free, for whoever makes a frame of them.
+  explicit Batch(size_t headroom = 0) : headroom_(headroom) { Clear(); }
+
   // A batch that is off takes nothing: a server without journal and followers pays nothing.
   bool on() const { return on_; }
   void set_on(bool on) { on_ = on; }
@@ -23,21 +26,37 @@ class Batch {
   template <class E>
   void Add(const E& effect) {
     if (!on_) return;
-    const size_t begin = records_.size();
-    records_.push_back('\0');  // the length, which nearly always fits one byte
+    size_t size = 1 + SizeBehindKey(effect);
+    uint8_t type = static_cast<uint8_t>(E::kType);
+    const KeyRef* key = nullptr;
     if constexpr (kBeginsWithKey<E>) {
-      AddHead(E::kType, std::get<0>(E::Fields(effect)));
-    } else {
-      records_.push_back(static_cast<char>(E::kType));
+      key = &std::get<0>(E::Fields(effect));
+      if (IsLastKey(*key)) {
+        type |= kSameKey;
+        key = nullptr;
+      } else {
+        size += FieldSize(*key);
+      }
     }
-    Encoder out(&records_);
-    EncodeBehindKey(out, effect);
-    FinishRecord(begin);
+    const size_t all = VarintSize(size) + size;
+    char* out = WriteVarint(buffer_.Room(all), size);
+    *out++ = static_cast<char>(type);
+    if (key != nullptr) {
+      out = WriteField(out, *key);
+      NoteKey(*key, static_cast<size_t>(out - buffer_.data()));
+    }
+    out = WriteBehindKey(out, effect);
+    buffer_.Grow(all);
+    ASSERT(out == buffer_.data() + buffer_.size());
+    count_++;
   }
 
   size_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
-  std::string_view bytes() const { return records_; }
+  std::string_view bytes() const { return buffer_.view().substr(headroom_); }
+  // The records with the headroom before them. It may be taken; then Clear() is due.
+  ByteBuffer& buffer() { return buffer_; }
+  // Nothing was added, and the memory of a turn with a giant value is not kept.
   void Clear();
 
   // Calls visit(const Record&) for each record of `bytes`, to which its views point. Returns false
@@ -56,15 +75,20 @@ class Batch {
 
  private:
   // Whether this is the key that a record may leave out now.
-  bool IsLastKey(const KeyRef& key) const;
-  void AddHead(EffectType type, const KeyRef& key);
-  // Writes the length of the record that begins at `begin` in the place kept for it.
-  void FinishRecord(size_t begin);
+  bool IsLastKey(const KeyRef& key) const {
+    // The hash first: other keys nearly always differ in it.
+    return last_key_end_ > 0 && key.hash == last_key_hash_ && key.db == last_key_db_ &&
+           key.name ==
+               std::string_view(buffer_.data() + last_key_end_ - last_key_size_, last_key_size_);
+  }
+  // A record was written with this key, whose name ends at `end` in the buffer.
+  void NoteKey(const KeyRef& key, size_t end);
 
   bool on_ = false;
+  size_t headroom_;
   size_t count_ = 0;
-  std::string records_;
-  // The last key written: its name lies in records_ and ends there. 0: none was.
+  ByteBuffer buffer_;
+  // The last key written: its name lies in buffer_ and ends there. 0: none was.
   size_t last_key_end_ = 0;
   size_t last_key_size_ = 0;
   uint64_t last_key_hash_ = 0;

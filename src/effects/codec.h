@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstring>
 #include <deque>
 #include <span>
 #include <string>
@@ -33,30 +34,61 @@ class DecodeArena {
   std::deque<std::vector<StreamId>> ids_;
 };
 
+// Bytes that WriteField(value) takes.
 template <class T>
-void EncodeField(Encoder& out, const T& value) {
+size_t FieldSize(const T& value) {
   if constexpr (std::is_enum_v<T>) {
     static_assert(sizeof(T) == 1);
-    out.Byte(static_cast<uint8_t>(value));
+    return 1;
   } else if constexpr (std::same_as<T, bool>) {
-    out.Byte(value ? 1 : 0);
+    return 1;
   } else if constexpr (std::signed_integral<T>) {
-    out.Signed(value);
+    return VarintSize(ZigZag(value));
   } else if constexpr (std::unsigned_integral<T>) {
-    out.Varint(value);
+    return VarintSize(value);
   } else if constexpr (std::same_as<T, std::string_view>) {
-    out.Bytes(value);
+    return VarintSize(value.size()) + value.size();
   } else if constexpr (std::same_as<T, KeyRef>) {
-    out.Varint(value.db);
-    out.Bytes(value.name);
+    return VarintSize(value.db) + FieldSize(value.name);
   } else if constexpr (std::same_as<T, StreamId>) {
-    out.Varint(value.ms);
-    out.Varint(value.seq);
+    return VarintSize(value.ms) + VarintSize(value.seq);
   } else {
-    out.Varint(value.size());
+    size_t size = VarintSize(value.size());
     for (const auto& element : value) {
-      EncodeField(out, element);
+      size += FieldSize(element);
     }
+    return size;
+  }
+}
+
+// Writes at `out`, which has room for FieldSize(value) bytes; returns the place behind them.
+template <class T>
+char* WriteField(char* out, const T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    *out = static_cast<char>(value);
+    return out + 1;
+  } else if constexpr (std::same_as<T, bool>) {
+    *out = value ? 1 : 0;
+    return out + 1;
+  } else if constexpr (std::signed_integral<T>) {
+    return WriteVarint(out, ZigZag(value));
+  } else if constexpr (std::unsigned_integral<T>) {
+    return WriteVarint(out, value);
+  } else if constexpr (std::same_as<T, std::string_view>) {
+    out = WriteVarint(out, value.size());
+    // An empty view may point nowhere.
+    if (!value.empty()) std::memcpy(out, value.data(), value.size());
+    return out + value.size();
+  } else if constexpr (std::same_as<T, KeyRef>) {
+    return WriteField(WriteVarint(out, value.db), value.name);
+  } else if constexpr (std::same_as<T, StreamId>) {
+    return WriteVarint(WriteVarint(out, value.ms), value.seq);
+  } else {
+    out = WriteVarint(out, value.size());
+    for (const auto& element : value) {
+      out = WriteField(out, element);
+    }
+    return out;
   }
 }
 
@@ -124,10 +156,17 @@ auto FieldsBehindKey(Effect& effect) {
   }
 }
 
+// As FieldSize and WriteField, for the fields behind the key.
 template <class E>
-void EncodeBehindKey(Encoder& out, const E& effect) {
-  std::apply([&](const auto&... fields) { (EncodeField(out, fields), ...); },
+size_t SizeBehindKey(const E& effect) {
+  return std::apply([](const auto&... fields) { return (size_t{0} + ... + FieldSize(fields)); },
+                    FieldsBehindKey(effect));
+}
+template <class E>
+char* WriteBehindKey(char* out, const E& effect) {
+  std::apply([&](const auto&... fields) { ((out = WriteField(out, fields)), ...); },
              FieldsBehindKey(effect));
+  return out;
 }
 
 template <class E>

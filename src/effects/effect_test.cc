@@ -50,9 +50,8 @@ struct AllFields {
 
 template <class E>
 std::string Encoded(const E& effect) {
-  std::string bytes;
-  Encoder out(&bytes);
-  EncodeBehindKey(out, effect);
+  std::string bytes(SizeBehindKey(effect), '\0');
+  EXPECT_EQ(WriteBehindKey(bytes.data(), effect), bytes.data() + bytes.size());
   return bytes;
 }
 

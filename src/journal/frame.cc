@@ -22,19 +22,29 @@ uint64_t FrameChecksum(std::string_view head, std::string_view payload) {
 
 }  // namespace
 
-void EncodeFrame(const Frame& frame, std::string* out) {
+void WriteFrameHeader(const Frame& frame, char* out) {
   CHECK(frame.synced <= frame.base);
   CHECK(frame.payload.size() <= kMaxPayloadBytes);
   const uint64_t back = frame.base - frame.synced;
+  char* end = out;
+  const auto put = [&end](auto value) {
+    WriteFixed(end, value);
+    end += sizeof(value);
+  };
+  kFrameMagic.copy(end, kFrameMagic.size());
+  end += kFrameMagic.size();
+  put(static_cast<uint32_t>(frame.payload.size()));
+  put(frame.records);
+  put(back < kSyncedUnknown ? static_cast<uint32_t>(back) : kSyncedUnknown);
+  put(frame.epoch);
+  put(frame.base);
+  put(FrameChecksum({out, kChecksumOffset}, frame.payload));
+}
+
+void EncodeFrame(const Frame& frame, std::string* out) {
   const size_t begin = out->size();
-  out->append(kFrameMagic);
-  Encoder encoder(out);
-  encoder.Fixed(static_cast<uint32_t>(frame.payload.size()));
-  encoder.Fixed(frame.records);
-  encoder.Fixed(back < kSyncedUnknown ? static_cast<uint32_t>(back) : kSyncedUnknown);
-  encoder.Fixed(frame.epoch);
-  encoder.Fixed(frame.base);
-  encoder.Fixed(FrameChecksum(std::string_view(*out).substr(begin), frame.payload));
+  out->resize(begin + kFrameHeaderBytes);
+  WriteFrameHeader(frame, out->data() + begin);
   out->append(frame.payload);
 }
 

@@ -30,7 +30,10 @@ struct Frame {
   Position end() const { return base + kFrameHeaderBytes + payload.size(); }
 };
 
-// Appends the frame to `out`. REQUIRES: synced <= base, payload within kMaxPayloadBytes.
+// Writes the frame's header, kFrameHeaderBytes long, to `out`. REQUIRES: synced <= base, payload
+// within kMaxPayloadBytes.
+void WriteFrameHeader(const Frame& frame, char* out);
+// Appends the frame to `out`. REQUIRES: as WriteFrameHeader.
 void EncodeFrame(const Frame& frame, std::string* out);
 
 enum class HeaderKind {

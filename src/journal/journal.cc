@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kSyncAfterMicros = 500'000;
 // Or when so much is unsynced. Pages that a sync sets free early are still known to the processor
 // when they are written again.
-constexpr uint64_t kSyncAfterBytes = uint64_t{32} << 20;
+constexpr uint64_t kSyncAfterBytes = uint64_t{16} << 20;
 // Memory is made ready for writes in pieces of so many bytes, when less than two of them are left.
 constexpr uint64_t kWarmBytes = uint64_t{4} << 20;
 // Of the active segment the system's memory keeps at most twice as many synced bytes: nobody reads
@@ -140,16 +140,26 @@ void Journal::set_epoch(uint64_t epoch) {
   epoch_ = epoch;
 }
 
-Status Journal::Append(std::string_view payload, uint32_t records) {
+Status Journal::AppendFrame(ByteBuffer* frame, uint32_t records) {
+  CHECK(frame->size() >= kFrameHeaderBytes);
   if (failed_) return status_;
+  const std::string_view payload = frame->view().substr(kFrameHeaderBytes);
   if (payload.size() > kMaxPayloadBytes) {
     return Status::Error("a frame of the journal holds at most 4 GiB");
   }
-  const size_t before = buffer_.size();
-  EncodeFrame({epoch_, appended_, durable_, records, payload}, &buffer_);
-  frame_sizes_.push_back(buffer_.size() - before);
-  appended_ += frame_sizes_.back();
+  WriteFrameHeader({epoch_, appended_, durable_, records, payload}, frame->data());
+  appended_ += frame->size();
+  frames_.push_back(std::move(*frame));
+  *frame = std::move(spare_);
   return {};
+}
+
+Status Journal::Append(std::string_view payload, uint32_t records) {
+  ByteBuffer frame;
+  frame.Room(kFrameHeaderBytes + payload.size());
+  frame.Grow(kFrameHeaderBytes);
+  frame.Append(payload);
+  return AppendFrame(&frame, records);
 }
 
 void Journal::Flush(int64_t now_us) {
@@ -185,49 +195,31 @@ void Journal::WarmAhead() {
 
 void Journal::WriteAppended(int64_t now_us) {
   full_ = {};
-  while (written_ < appended_) {
-    const uint64_t bytes = BytesThatFit();
-    if (bytes == 0) {
+  while (!frames_.empty()) {
+    const uint64_t used = written_ - active_.base;
+    const std::string_view frame = frames_.front().view();
+    // A frame larger than a segment has one to itself.
+    if (used > 0 && used + frame.size() > options_.segment_bytes) {
       if (!Roll(now_us)) return;
       continue;
     }
     // After a write that failed for want of room, the same bytes go to the same place: nothing of
     // it needs to be undone.
-    const Status status =
-        active_.file->WriteAt(written_ - active_.base, std::string_view(buffer_).substr(0, bytes));
+    const Status status = active_.file->WriteAt(used, frame);
     if (!status.ok()) return OnWriteFailed(status);
     if (unsynced_since_us_ < 0) unsynced_since_us_ = now_us;
-    TakeWritten(bytes);
+    TakeWritten();
   }
 }
 
-uint64_t Journal::BytesThatFit() const {
-  const uint64_t used = written_ - active_.base;
-  if (used + buffer_.size() <= options_.segment_bytes) return buffer_.size();
-  uint64_t bytes = 0;
-  for (const uint64_t frame : frame_sizes_) {
-    // A frame larger than a segment has one to itself.
-    const bool fits = used + bytes + frame <= options_.segment_bytes || used + bytes == 0;
-    if (!fits) break;
-    bytes += frame;
-  }
-  return bytes;
-}
-
-void Journal::TakeWritten(uint64_t bytes) {
-  written_ += bytes;
+// The first frame that waited does not any more.
+void Journal::TakeWritten() {
+  ByteBuffer& frame = frames_.front();
+  written_ += frame.size();
   active_.written->store(written_, std::memory_order_release);
-  if (bytes < buffer_.size()) {
-    buffer_.erase(0, bytes);
-    while (bytes > 0) {
-      bytes -= frame_sizes_.front();
-      frame_sizes_.pop_front();
-    }
-    return;
-  }
-  frame_sizes_.clear();
-  buffer_.clear();
-  if (buffer_.capacity() > kBufferKeptBytes) buffer_.shrink_to_fit();
+  frame.Clear(kBufferKeptBytes);
+  spare_ = std::move(frame);
+  frames_.pop_front();
 }
 
 // Begins the next segment where the active one ends, if its file is ready; what waits, waits for
@@ -341,8 +333,7 @@ void Journal::Fail(const Status& why) {
   failed_ = true;
   gathering_ = false;
   status_ = why;
-  buffer_.clear();
-  frame_sizes_.clear();
+  frames_.clear();
 }
 
 void Journal::UpdateStatus() {

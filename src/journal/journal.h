@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/byte_buffer.h"
 #include "base/position.h"
 #include "env/disk.h"
 #include "env/worker.h"
@@ -79,12 +80,15 @@ class Journal {
   uint64_t epoch() const { return epoch_; }
   void set_epoch(uint64_t epoch);
 
-  // Gives one frame: it will be recovered whole or not at all. The payload (at most
-  // kMaxPayloadBytes) is copied. Refused only if the journal has failed: on a full disk it waits in
-  // memory, since what it tells has already been done.
+  // Gives one frame: it will be recovered whole or not at all. Its payload (at most
+  // kMaxPayloadBytes) lies in `*frame` behind kFrameHeaderBytes that are free. Refused only if the
+  // journal has failed: on a full disk it waits in memory, since what it tells has already been
+  // done. `*frame` is taken; what it holds afterwards is some buffer that was used before.
+  Status AppendFrame(ByteBuffer* frame, uint32_t records);
+  // The same for a payload that lies elsewhere, which is copied.
   Status Append(std::string_view payload, uint32_t records);
 
-  // Writes what was appended, with one write unless a segment ends, and begins a sync if one is
+  // Writes what was appended, with one write for each frame, and begins a sync if one is
   // due. Call it once in every turn of the loop and at least ten times a second; `now_us` is of a
   // clock that only goes forward.
   void Flush(int64_t now_us);
@@ -139,10 +143,8 @@ class Journal {
   Status OpenActive();
   void Activate(std::shared_ptr<File> file);
   void WriteAppended(int64_t now_us);
-  // How many of the bytes that wait go into the active segment: whole frames.
-  uint64_t BytesThatFit() const;
   bool Roll(int64_t now_us);
-  void TakeWritten(uint64_t bytes);
+  void TakeWritten();
   void WriteAll(int64_t now_us);
   bool IsSyncDue(int64_t now_us) const;
   bool Gathers(int64_t now_us, bool more);
@@ -171,8 +173,8 @@ class Journal {
   Position durable_ = 0;
   Position safe_ = 0;
 
-  std::string buffer_;                // from written_ to appended_
-  std::deque<uint64_t> frame_sizes_;  // of the frames in buffer_
+  std::deque<ByteBuffer> frames_;  // from written_ to appended_
+  ByteBuffer spare_;               // memory for the next but one
 
   bool syncing_ = false;
   bool sync_requested_ = false;

@@ -128,16 +128,32 @@ TEST_F(JournalTest, WhatIsDurableOutlivesThePower) {
   EXPECT_THAT(recovered_, ElementsAre("one"));
 }
 
-TEST_F(JournalTest, OneTurnIsOneWrite) {
+TEST_F(JournalTest, OneFrameIsOneWrite) {
   Open(SyncPolicy::kNo);
-  for (int i = 0; i < 10; i++) {
-    Append("x");
-  }
   const uint64_t before = disk_.calls();
+  Append("x");
+  Append("y");
   Flush();
-  EXPECT_EQ(disk_.calls(), before + 1);
+  EXPECT_EQ(disk_.calls(), before + 2);
   Flush();
-  EXPECT_EQ(disk_.calls(), before + 1) << "nothing to write";
+  EXPECT_EQ(disk_.calls(), before + 2) << "nothing to write";
+}
+
+TEST_F(JournalTest, AFrameIsTakenWithItsMemory) {
+  Open(SyncPolicy::kNo);
+  ByteBuffer frame;
+  for (const std::string payload : {"one", "two", "three"}) {
+    frame.Clear(1000);
+    frame.Room(kFrameHeaderBytes);
+    frame.Grow(kFrameHeaderBytes);
+    frame.Append(payload);
+    EXPECT_TRUE(journal_->AppendFrame(&frame, 1).ok());
+    Flush();
+  }
+  EXPECT_GT(frame.capacity(), 0u) << "memory that was used before";
+  Restart(Crash::kProcess);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("one", "two", "three"));
 }
 
 TEST_F(JournalTest, OneSyncCoversAllThatGatheredMeanwhile) {
@@ -256,7 +272,7 @@ TEST_F(JournalTest, EverySecondSyncsHalfASecondAfterTheOldestWrite) {
 
 TEST_F(JournalTest, EverySecondSyncsMuchAtOnce) {
   Open(SyncPolicy::kEverySecond);
-  Append(std::string(33 << 20, 'x'));
+  Append(std::string(17 << 20, 'x'));
   Flush();
   EXPECT_FALSE(log_thread_.idle());
   Work();
