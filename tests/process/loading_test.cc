@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr int kEntries = 300'000;
+constexpr int kEntries = 1'000'000;
 // Who comes too late to see a start tries again: to miss all is no accident any more.
 constexpr int kMostStarts = 50;
 
