@@ -1,11 +1,7 @@
 #include "env/thread_worker.h"
 
-#include <sched.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cstdint>
 #include <utility>
 
 #include "base/memory.h"
@@ -15,39 +11,14 @@ namespace {
 
 // A tenth of the processor where others want it, too; all of it where nobody does.
 constexpr int kBackgroundNice = 10;
-// For so long the thread may go on when somebody else has become ready on its processor: the
-// least that Linux knows. The usual 3 ms are what a request would wait for.
-constexpr uint64_t kBackgroundSliceNanos = 100'000;
-
-// What sched_setattr(2) takes; the C library does not have it everywhere.
-struct SchedulingAttributes {
-  uint32_t size = sizeof(SchedulingAttributes);
-  uint32_t policy = SCHED_OTHER;
-  uint64_t flags = 0;
-  int32_t nice = 0;
-  uint32_t priority = 0;
-  uint64_t runtime = 0;  // Linux 6.12 and later: the slice; nothing to earlier ones
-  uint64_t deadline = 0;
-  uint64_t period = 0;
-};
-
-// On Linux all this is the calling thread's own. Should it fail, the thread only gets more than its
-// share.
-void StandBack() {
-  (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);
-#ifdef SYS_sched_setattr
-  SchedulingAttributes attributes;
-  attributes.nice = kBackgroundNice;
-  attributes.runtime = kBackgroundSliceNanos;
-  (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
-#endif
-}
 
 }  // namespace
 
 ThreadWorker::ThreadWorker(std::function<void()> wake, Haste haste)
     : wake_(std::move(wake)), thread_([this, haste] {
-        if (haste == Haste::kBackground) StandBack();
+        // On Linux this is the thread's own. Should it fail, the thread only gets more than its
+        // share.
+        if (haste == Haste::kBackground) (void)setpriority(PRIO_PROCESS, 0, kBackgroundNice);
         Loop();
       }) {}
 

@@ -19,8 +19,8 @@ constexpr uint64_t kBytesPerSync = uint64_t{32} << 20;
 // A section ends when it has so much: it is packed in one go, during which nobody else has this
 // processor.
 constexpr size_t kSectionBytes = size_t{256} << 10;
-// Written to the system at a time, for the same reason.
-constexpr size_t kWriteBytes = size_t{128} << 10;
+// Encoded, or written to the system, at a time.
+constexpr size_t kBytesAtATime = size_t{64} << 10;
 
 // Whoever waits for this processor, above all the loop, has it before the snapshot goes on. The
 // system would often let them wait for its next tick.
@@ -64,8 +64,9 @@ void SnapshotWriter::Open() {
 }
 
 void SnapshotWriter::Write(std::string_view bytes) {
-  for (; status_.ok() && !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kWriteBytes))) {
-    const std::string_view piece = bytes.substr(0, kWriteBytes);
+  for (; status_.ok() && !bytes.empty();
+       bytes.remove_prefix(std::min(bytes.size(), kBytesAtATime))) {
+    const std::string_view piece = bytes.substr(0, kBytesAtATime);
     Check(file_->WriteAt(totals_.file_bytes, piece));
     totals_.file_bytes += piece.size();
     GiveWay();
@@ -96,23 +97,23 @@ void SnapshotWriter::Add(uint32_t db, std::string_view name, int64_t expire_at_m
   }
   AddPiece(gathered_, false);
   totals_.keys++;
-  GiveWay();
 }
 
 void SnapshotWriter::Take(std::string_view bytes) {
   for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kMaxPieceBytes))) {
     AddPiece(bytes.substr(0, kMaxPieceBytes), true);
   }
-  GiveWay();
 }
 
 // A piece lies in one section.
 void SnapshotWriter::AddPiece(std::string_view bytes, bool more) {
   const uint64_t length = bytes.size() << 1 | (more ? 1 : 0);
   if (section_.size() + VarintSize(length) + bytes.size() > kMaxSectionBytes) WriteSection();
+  const size_t before = section_.size();
   Encoder encoder(&section_);
   encoder.Varint(length);
   encoder.Raw(bytes);
+  if (section_.size() / kBytesAtATime > before / kBytesAtATime) GiveWay();
   if (section_.size() >= kSectionBytes) WriteSection();
 }
 
