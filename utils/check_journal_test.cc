@@ -8,8 +8,8 @@
 #include "effects/batch.h"
 #include "effects/keyspace_effects.h"
 #include "effects/string_effects.h"
-#include "journal/frame.h"
 #include "journal/segment.h"
+#include "journal/testing.h"
 #include "tests/sim/files.h"
 #include "tests/sim/model_disk.h"
 

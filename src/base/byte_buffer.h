@@ -48,7 +48,7 @@ class ByteBuffer {
     std::memcpy(Room(bytes.size()), bytes.data(), bytes.size());
     size_ += bytes.size();
   }
-  // Empty, and gives back what it has beyond `kept` bytes of memory: all of it.
+  // Makes it empty. If it has more than `kept` bytes of memory, that is given back, all of it.
   void Clear(size_t kept) {
     if (capacity_ > kept) *this = ByteBuffer();
     size_ = 0;

@@ -26,7 +26,6 @@ class Batch {
   template <class E>
   void Add(const E& effect) {
     if (!on_) return;
-    size_t size = 1 + SizeBehindKey(effect);
     uint8_t type = static_cast<uint8_t>(E::kType);
     const KeyRef* key = nullptr;
     if constexpr (kBeginsWithKey<E>) {
@@ -34,20 +33,23 @@ class Batch {
       if (IsLastKey(*key)) {
         type |= kSameKey;
         key = nullptr;
-      } else {
-        size += FieldSize(*key);
       }
     }
-    const size_t all = VarintSize(size) + size;
-    char* out = WriteVarint(buffer_.Room(all), size);
-    *out++ = static_cast<char>(type);
+    FieldSizer record;
+    record.Byte(type);
+    if (key != nullptr) EncodeField(record, *key);
+    EncodeBehindKey(record, effect);
+    const size_t bytes = VarintSize(record.size()) + record.size();
+    FieldWriter out(buffer_.Room(bytes));
+    out.Varint(record.size());
+    out.Byte(type);
     if (key != nullptr) {
-      out = WriteField(out, *key);
-      NoteKey(*key, static_cast<size_t>(out - buffer_.data()));
+      EncodeField(out, *key);
+      NoteKey(*key, static_cast<size_t>(out.end() - buffer_.data()));
     }
-    out = WriteBehindKey(out, effect);
-    buffer_.Grow(all);
-    ASSERT(out == buffer_.data() + buffer_.size());
+    EncodeBehindKey(out, effect);
+    buffer_.Grow(bytes);
+    ASSERT(out.end() == buffer_.data() + buffer_.size());
     count_++;
   }
 

@@ -192,7 +192,7 @@ TEST(Batch, EffectsWithoutAKeyAreNoneBetween) {
               ElementsAre("\x01\x00\x01k"s, "\x07\x00\x01"s, "\x06\x01\x00"s, "\x81"s));
 }
 
-// The lengths of these records take more bytes than one, so their bytes are moved.
+// The lengths of these records take more bytes than one.
 TEST(Batch, RemembersTheKeyOfALongRecord) {
   const std::string name(300, 'n'), value(20000, 'v');
   const KeyRef key(0, name);

@@ -34,61 +34,59 @@ class DecodeArena {
   std::deque<std::vector<StreamId>> ids_;
 };
 
-// Bytes that WriteField(value) takes.
-template <class T>
-size_t FieldSize(const T& value) {
+// What EncodeField gives fields to: one counts the bytes that they take, the other writes them to
+// where there is room for so many.
+class FieldSizer {
+ public:
+  void Byte(uint8_t) { size_++; }
+  void Varint(uint64_t value) { size_ += VarintSize(value); }
+  void Raw(std::string_view bytes) { size_ += bytes.size(); }
+  size_t size() const { return size_; }
+
+ private:
+  size_t size_ = 0;
+};
+class FieldWriter {
+ public:
+  explicit FieldWriter(char* out) : end_(out) {}
+  void Byte(uint8_t value) { *end_++ = static_cast<char>(value); }
+  void Varint(uint64_t value) { end_ = WriteVarint(end_, value); }
+  void Raw(std::string_view bytes) {
+    // An empty view may point nowhere.
+    if (!bytes.empty()) std::memcpy(end_, bytes.data(), bytes.size());
+    end_ += bytes.size();
+  }
+  char* end() const { return end_; }
+
+ private:
+  char* end_;
+};
+
+template <class Out, class T>
+void EncodeField(Out& out, const T& value) {
   if constexpr (std::is_enum_v<T>) {
     static_assert(sizeof(T) == 1);
-    return 1;
+    out.Byte(static_cast<uint8_t>(value));
   } else if constexpr (std::same_as<T, bool>) {
-    return 1;
+    out.Byte(value ? 1 : 0);
   } else if constexpr (std::signed_integral<T>) {
-    return VarintSize(ZigZag(value));
+    out.Varint(ZigZag(value));
   } else if constexpr (std::unsigned_integral<T>) {
-    return VarintSize(value);
+    out.Varint(value);
   } else if constexpr (std::same_as<T, std::string_view>) {
-    return VarintSize(value.size()) + value.size();
+    out.Varint(value.size());
+    out.Raw(value);
   } else if constexpr (std::same_as<T, KeyRef>) {
-    return VarintSize(value.db) + FieldSize(value.name);
+    out.Varint(value.db);
+    EncodeField(out, value.name);
   } else if constexpr (std::same_as<T, StreamId>) {
-    return VarintSize(value.ms) + VarintSize(value.seq);
+    out.Varint(value.ms);
+    out.Varint(value.seq);
   } else {
-    size_t size = VarintSize(value.size());
+    out.Varint(value.size());
     for (const auto& element : value) {
-      size += FieldSize(element);
+      EncodeField(out, element);
     }
-    return size;
-  }
-}
-
-// Writes at `out`, which has room for FieldSize(value) bytes; returns the place behind them.
-template <class T>
-char* WriteField(char* out, const T& value) {
-  if constexpr (std::is_enum_v<T>) {
-    *out = static_cast<char>(value);
-    return out + 1;
-  } else if constexpr (std::same_as<T, bool>) {
-    *out = value ? 1 : 0;
-    return out + 1;
-  } else if constexpr (std::signed_integral<T>) {
-    return WriteVarint(out, ZigZag(value));
-  } else if constexpr (std::unsigned_integral<T>) {
-    return WriteVarint(out, value);
-  } else if constexpr (std::same_as<T, std::string_view>) {
-    out = WriteVarint(out, value.size());
-    // An empty view may point nowhere.
-    if (!value.empty()) std::memcpy(out, value.data(), value.size());
-    return out + value.size();
-  } else if constexpr (std::same_as<T, KeyRef>) {
-    return WriteField(WriteVarint(out, value.db), value.name);
-  } else if constexpr (std::same_as<T, StreamId>) {
-    return WriteVarint(WriteVarint(out, value.ms), value.seq);
-  } else {
-    out = WriteVarint(out, value.size());
-    for (const auto& element : value) {
-      out = WriteField(out, element);
-    }
-    return out;
   }
 }
 
@@ -156,17 +154,10 @@ auto FieldsBehindKey(Effect& effect) {
   }
 }
 
-// As FieldSize and WriteField, for the fields behind the key.
-template <class E>
-size_t SizeBehindKey(const E& effect) {
-  return std::apply([](const auto&... fields) { return (size_t{0} + ... + FieldSize(fields)); },
-                    FieldsBehindKey(effect));
-}
-template <class E>
-char* WriteBehindKey(char* out, const E& effect) {
-  std::apply([&](const auto&... fields) { ((out = WriteField(out, fields)), ...); },
+template <class Out, class E>
+void EncodeBehindKey(Out& out, const E& effect) {
+  std::apply([&](const auto&... fields) { (EncodeField(out, fields), ...); },
              FieldsBehindKey(effect));
-  return out;
 }
 
 template <class E>

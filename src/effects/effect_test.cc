@@ -50,8 +50,12 @@ struct AllFields {
 
 template <class E>
 std::string Encoded(const E& effect) {
-  std::string bytes(SizeBehindKey(effect), '\0');
-  EXPECT_EQ(WriteBehindKey(bytes.data(), effect), bytes.data() + bytes.size());
+  FieldSizer sizer;
+  EncodeBehindKey(sizer, effect);
+  std::string bytes(sizer.size(), '\0');
+  FieldWriter writer(bytes.data());
+  EncodeBehindKey(writer, effect);
+  EXPECT_EQ(writer.end(), bytes.data() + bytes.size());
   return bytes;
 }
 

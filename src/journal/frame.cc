@@ -41,13 +41,6 @@ void WriteFrameHeader(const Frame& frame, char* out) {
   put(FrameChecksum({out, kChecksumOffset}, frame.payload));
 }
 
-void EncodeFrame(const Frame& frame, std::string* out) {
-  const size_t begin = out->size();
-  out->resize(begin + kFrameHeaderBytes);
-  WriteFrameHeader(frame, out->data() + begin);
-  out->append(frame.payload);
-}
-
 HeaderKind DecodeHeader(std::string_view input, FrameHeader* header) {
   if (input.size() < kFrameHeaderBytes || !input.starts_with(kMagicOfAnyVersion)) {
     return HeaderKind::kForeign;

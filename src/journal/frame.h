@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "base/position.h"
@@ -33,8 +32,6 @@ struct Frame {
 // Writes the frame's header, kFrameHeaderBytes long, to `out`. REQUIRES: synced <= base, payload
 // within kMaxPayloadBytes.
 void WriteFrameHeader(const Frame& frame, char* out);
-// Appends the frame to `out`. REQUIRES: as WriteFrameHeader.
-void EncodeFrame(const Frame& frame, std::string* out);
 
 enum class HeaderKind {
   kFrame,    // a header of this version

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "base/varint.h"
+#include "journal/testing.h"
 
 namespace runnel::journal {
 namespace {

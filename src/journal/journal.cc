@@ -21,9 +21,8 @@ constexpr uint64_t kWarmBytes = uint64_t{4} << 20;
 // Of the active segment the system's memory keeps at most twice as many synced bytes: nobody reads
 // them but followers, who are seldom further behind.
 constexpr uint64_t kRememberedBytes = uint64_t{8} << 20;
-// How long a sync may wait for more to be written: about what one takes on a quick disk. A turn
-// that serves many clients alone takes longer, so this bounds the turns that are too small to be
-// worth it.
+// How long a sync may wait for turns that bring more: about what one takes on a quick disk. A
+// single turn that serves many clients may take longer; this bounds a row of small ones.
 constexpr int64_t kGatherMicros = 200;
 // A buffer that one large frame has blown up is given back.
 constexpr size_t kBufferKeptBytes = size_t{4} << 20;

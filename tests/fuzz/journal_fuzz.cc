@@ -14,6 +14,7 @@
 #include "base/varint.h"
 #include "journal/recovery.h"
 #include "journal/segment.h"
+#include "journal/testing.h"
 #include "tests/sim/files.h"
 #include "tests/sim/model_disk.h"
 

@@ -8,6 +8,7 @@
 #include "env/posix/posix_disk.h"
 #include "journal/recovery.h"
 #include "journal/segment.h"
+#include "journal/testing.h"
 
 namespace runnel::journal {
 namespace {

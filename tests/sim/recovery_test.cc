@@ -9,6 +9,7 @@
 #include <set>
 
 #include "journal/segment_reader.h"
+#include "journal/testing.h"
 #include "tests/sim/files.h"
 #include "tests/sim/model_disk.h"
 
