@@ -3,11 +3,12 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 namespace runnel {
 namespace {
 
-// Redis's four levels are carried by spdlog's neighbours; the flag prints Redis's mark for each.
+// Prints the mark that Redis's log has for each level; see SpdlogLevel.
 class LevelMark : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,
@@ -22,6 +23,23 @@ class LevelMark : public spdlog::custom_flag_formatter {
     return std::make_unique<LevelMark>();
   }
 };
+
+// Redis's four levels are carried by spdlog's neighbours.
+spdlog::level::level_enum SpdlogLevel(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kVerbose:
+      return spdlog::level::info;
+    case LogLevel::kNotice:
+      return spdlog::level::warn;
+    case LogLevel::kWarning:
+      return spdlog::level::err;
+    case LogLevel::kNothing:
+      break;
+  }
+  return spdlog::level::off;
+}
 
 }  // namespace
 
@@ -48,16 +66,16 @@ std::string OpenLog(const std::string& path) {
 }
 
 void SetLogLevel(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::set_level(spdlog::level::debug);
-    case LogLevel::kVerbose:
-      return spdlog::set_level(spdlog::level::info);
-    case LogLevel::kNotice:
-      return spdlog::set_level(spdlog::level::warn);
-    case LogLevel::kWarning:
-      return spdlog::set_level(spdlog::level::err);
-  }
+  spdlog::set_level(SpdlogLevel(level));
+}
+
+void LogLine(LogLevel level, fmt::string_view format, fmt::format_args args) {
+  const spdlog::level::level_enum carried = SpdlogLevel(level);
+  spdlog::logger* const logger = spdlog::default_logger_raw();
+  if (!logger->should_log(carried)) return;
+  fmt::memory_buffer line;
+  fmt::vformat_to(fmt::appender(line), format, args);
+  logger->log(carried, spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace runnel

@@ -1,35 +1,44 @@
 #pragma once
 
-#include <spdlog/spdlog.h>
+#include <fmt/core.h>
 
-// The server's log. One line an event, for the person who reads it at night: what happened, to
-// whom, with which values. LogDebug is for tracing, LogVerbose for the course of things, LogNotice
-// for what an operator should see, LogWarning for what needs somebody.
+#include <string>
+
+// The server's log. Each event is one line, for the person who reads it at night: what happened, to
+// whom, with which values. LogDebug traces the program, LogVerbose tells ordinary events, LogNotice
+// tells what an operator should see, LogWarning tells what an operator must look at.
+//
+// This header is included nearly everywhere, so it does not include the logging library.
 
 namespace runnel {
 
-enum class LogLevel { kDebug, kVerbose, kNotice, kWarning };
+// kNothing is above all others: a log at this level shows nothing.
+enum class LogLevel { kDebug, kVerbose, kNotice, kWarning, kNothing };
 
 // Sends the log to `path`, or to standard output if it is empty. Returns an error text, or "" on
 // success.
 std::string OpenLog(const std::string& path);
+// Lines below `level` are dropped. Callable from any thread.
 void SetLogLevel(LogLevel level);
 
+// Writes one line if `level` is shown. Callable from any thread. Use the functions below.
+void LogLine(LogLevel level, fmt::string_view format, fmt::format_args args);
+
 template <class... Args>
-void LogDebug(spdlog::format_string_t<Args...> format, Args&&... args) {
-  spdlog::debug(format, std::forward<Args>(args)...);
+void LogDebug(fmt::format_string<Args...> format, Args&&... args) {
+  LogLine(LogLevel::kDebug, format, fmt::make_format_args(args...));
 }
 template <class... Args>
-void LogVerbose(spdlog::format_string_t<Args...> format, Args&&... args) {
-  spdlog::info(format, std::forward<Args>(args)...);
+void LogVerbose(fmt::format_string<Args...> format, Args&&... args) {
+  LogLine(LogLevel::kVerbose, format, fmt::make_format_args(args...));
 }
 template <class... Args>
-void LogNotice(spdlog::format_string_t<Args...> format, Args&&... args) {
-  spdlog::warn(format, std::forward<Args>(args)...);
+void LogNotice(fmt::format_string<Args...> format, Args&&... args) {
+  LogLine(LogLevel::kNotice, format, fmt::make_format_args(args...));
 }
 template <class... Args>
-void LogWarning(spdlog::format_string_t<Args...> format, Args&&... args) {
-  spdlog::error(format, std::forward<Args>(args)...);
+void LogWarning(fmt::format_string<Args...> format, Args&&... args) {
+  LogLine(LogLevel::kWarning, format, fmt::make_format_args(args...));
 }
 
 }  // namespace runnel

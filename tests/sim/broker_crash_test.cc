@@ -569,10 +569,10 @@ class Simulation {
 };
 
 TEST(BrokerCrashTest, EverySeedKeepsWhatWasAcknowledged) {
-  spdlog::set_level(spdlog::level::off);
+  SetLogLevel(LogLevel::kNothing);
   std::map<std::string, uint64_t> crashes;
   sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) { Simulation(seed, &crashes).Run(); });
-  spdlog::set_level(spdlog::level::info);
+  SetLogLevel(LogLevel::kVerbose);
   if (HasFailure() || sim::OneSeedOnly() || sim::Seeds(kDefaultSeeds) < kDefaultSeeds) return;
   for (const char* step : kSteps) {
     EXPECT_GT(crashes[step], 0u) << "no process ended in: " << step;

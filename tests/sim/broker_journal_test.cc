@@ -24,11 +24,11 @@ class BrokerJournalTest : public ::testing::Test {
  protected:
   using Client = testing::BrokerHarness::Client;
 
-  BrokerJournalTest() { spdlog::set_level(spdlog::level::off); }
+  BrokerJournalTest() { SetLogLevel(LogLevel::kNothing); }
   ~BrokerJournalTest() override {
     clients_.clear();
     harness_.reset();
-    spdlog::set_level(spdlog::level::info);
+    SetLogLevel(LogLevel::kVerbose);
   }
 
   void Start(SyncPolicy policy, uint64_t segment_bytes = 100'000) {

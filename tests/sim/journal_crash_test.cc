@@ -221,9 +221,9 @@ class Simulation {
 };
 
 TEST(JournalCrashTest, EverySeedRecovers) {
-  spdlog::set_level(spdlog::level::off);
+  SetLogLevel(LogLevel::kNothing);
   sim::ForEachSeed(kDefaultSeeds, [](uint64_t seed) { Simulation(seed).Run(); });
-  spdlog::set_level(spdlog::level::info);
+  SetLogLevel(LogLevel::kVerbose);
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ class Scenario {
 };
 
 TEST(SnapshotCrashTest, EveryCallIsACrashPoint) {
-  spdlog::set_level(spdlog::level::off);
+  SetLogLevel(LogLevel::kNothing);
   sim::ForEachSeed(kDefaultSeeds, [](uint64_t seed) {
     for (const Crash crash : {Crash::kProcess, Crash::kPower, Crash::kPowerWorst}) {
       uint64_t call = 1;
@@ -126,7 +126,7 @@ TEST(SnapshotCrashTest, EveryCallIsACrashPoint) {
       }
     }
   });
-  spdlog::set_level(spdlog::level::info);
+  SetLogLevel(LogLevel::kVerbose);
 }
 
 }  // namespace

@@ -34,9 +34,9 @@ constexpr uint32_t kDatabases = 3;
 class SnapshotTest : public testing::Test {
  protected:
   SnapshotTest() : keyspace_(kDatabases), snapshotter_(&disk_, &worker_, &keyspace_, "snapshots") {
-    spdlog::set_level(spdlog::level::off);
+    SetLogLevel(LogLevel::kNothing);
   }
-  ~SnapshotTest() override { spdlog::set_level(spdlog::level::info); }
+  ~SnapshotTest() override { SetLogLevel(LogLevel::kVerbose); }
 
   void Begin(Position position) {
     snapshotter_.Begin({position, 7, 1'700'000'000'000, 0},
