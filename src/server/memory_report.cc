@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "broker/client_list.h"
+#include "broker/commands/client_list.h"
 #include "fmt/format.h"
 #include "server/server_host.h"
 

@@ -1,6 +1,6 @@
 #include "server/server_commands.h"
 
-#include "broker/help.h"
+#include "broker/commands/help.h"
 #include "server/families.h"
 
 namespace runnel {

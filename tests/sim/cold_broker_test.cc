@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/families.h"
+#include "broker/commands/families.h"
 #include "broker/testing.h"
 #include "tests/sim/cold_fixture.h"
 

@@ -14,6 +14,7 @@ TEXT = re.compile(r"\.(cc|h|py|sh|md|txt|cmake|conf|case|build|test)$|/(Makefile
 
 IN_CODE = re.compile(r"\.(cc|h)$")
 IN_SRC = re.compile(r"^src/.*\.(cc|h)$")
+TEST_CODE = re.compile(r"_test\.cc$|/testing\.h$")
 IN_TESTS = re.compile(r"^tests/|_test\.cc$")
 ANYWHERE = re.compile(r"")
 # Where, what, and what to write instead.
@@ -37,6 +38,14 @@ def read_layers(text):
     return {folder: rank for rank, folders in enumerate(lines) for folder in folders}
 
 
+def layer_of(path, layers):
+    """The folder of LAYERS that holds this file, the innermost if several do; None if none does."""
+    folder = os.path.dirname(path)
+    while folder and folder not in layers:
+        folder = os.path.dirname(folder)
+    return folder or None
+
+
 def check_include(path, mark, target, layers):
     """What is wrong with this file's include of that one, or None."""
     if target == "uv.h" and not path.startswith("src/env/uv/"):
@@ -47,12 +56,16 @@ def check_include(path, mark, target, layers):
         return "includes name the full path from src/ or from the root"
     if not path.startswith("src/") or mark == "<":
         return None
-    here, there = path.split("/")[1], target.split("/")[0]
-    if there == "tests":
+    if target.split("/")[0] == "tests":
         return "src/ does not know tests/"
-    if here not in layers:
-        return f"src/LAYERS does not name {here}"
-    if there in layers and there != here and layers[there] >= layers[here]:
+    # Tests of a folder may use all of it, with its subfolders.
+    whole = TEST_CODE.search(path) and path.split("/")[1] == target.split("/")[0]
+    if whole:
+        return None
+    here, there = layer_of(path[len("src/"):], layers), layer_of(target, layers)
+    if here is None:
+        return f"src/LAYERS does not name {path.split('/')[1]}"
+    if there is not None and there != here and layers[there] >= layers[here]:
         return f"{here} must not include {there}: see src/LAYERS"
     return None
 
@@ -109,8 +122,8 @@ def read_tree(root):
 
 def check_the_checks():
     """Each rule finds what it is there for. A rule that matches nothing would never be missed."""
-    layers = read_layers("# low to high\nbase\nenv\nresp data\n\nserver\n")
-    assert layers == {"base": 0, "env": 1, "resp": 2, "data": 2, "server": 3}
+    layers = read_layers("# low to high\nbase\nenv\nresp data\ndata/parts\n\nserver\n")
+    assert layers == {"base": 0, "env": 1, "resp": 2, "data": 2, "data/parts": 3, "server": 4}
     pragma = "#pragma once\n"
     cases = [
         ("src/data/a.cc", '#include "base/a.h"\n', None),
@@ -119,6 +132,11 @@ def check_the_checks():
         ("src/data/a.cc", '#include "resp/a.h"\n', "data must not include resp"),
         ("src/data/a.cc", '  # include "server/a.h"\n', "data must not include server"),
         ("src/data/a.cc", '#include "tests/a.h"\n', "does not know tests"),
+        ("src/data/a.cc", '#include "data/parts/a.h"\n', "data must not include data/parts"),
+        ("src/data/a_test.cc", '#include "data/parts/a.h"\n', None),
+        ("src/data/parts/a.cc", '#include "data/a.h"\n', None),
+        ("src/data/parts/more/a.cc", '#include "data/parts/a.h"\n', None),
+        ("src/data/parts/a.cc", '#include "server/a.h"\n', "must not include server"),
         ("src/data/a.cc", '#include "../base/a.h"\n', "full path"),
         ("src/data/a.cc", "#include <base/a.h>\n", "in quotes"),
         ("src/stray/a.cc", '#include "base/a.h"\n', "does not name stray"),

@@ -1,10 +1,10 @@
-#include "broker/command_docs.h"
+#include "broker/commands/command_docs.h"
 
 #include <algorithm>
 
-#include "broker/acl_categories.h"
-#include "broker/command_syntax.h"
-#include "broker/families.h"
+#include "broker/commands/acl_categories.h"
+#include "broker/commands/command_syntax.h"
+#include "broker/commands/families.h"
 #include "commands/families.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

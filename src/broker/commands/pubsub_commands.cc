@@ -3,8 +3,8 @@
 
 #include "base/glob.h"
 #include "broker/broker.h"
-#include "broker/families.h"
-#include "broker/help.h"
+#include "broker/commands/families.h"
+#include "broker/commands/help.h"
 
 namespace runnel {
 namespace {

@@ -4,8 +4,8 @@
 #include "base/random.h"
 #include "base/version.h"
 #include "broker/broker.h"
-#include "broker/client_list.h"
-#include "broker/introspection_commands.h"
+#include "broker/commands/client_list.h"
+#include "broker/commands/introspection_commands.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 

@@ -1,7 +1,7 @@
-#include "broker/introspection_commands.h"
+#include "broker/commands/introspection_commands.h"
 
-#include "broker/families.h"
-#include "broker/help.h"
+#include "broker/commands/families.h"
+#include "broker/commands/help.h"
 
 namespace runnel {
 namespace {

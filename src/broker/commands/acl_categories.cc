@@ -1,4 +1,4 @@
-#include "broker/acl_categories.h"
+#include "broker/commands/acl_categories.h"
 
 #include <algorithm>
 

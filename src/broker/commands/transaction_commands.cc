@@ -1,5 +1,5 @@
 #include "broker/broker.h"
-#include "broker/families.h"
+#include "broker/commands/families.h"
 
 namespace runnel {
 namespace {

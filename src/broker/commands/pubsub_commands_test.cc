@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "broker/families.h"
+#include "broker/commands/families.h"
 #include "broker/testing.h"
 
 namespace runnel {

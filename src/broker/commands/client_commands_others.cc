@@ -3,9 +3,9 @@
 
 #include "base/numbers.h"
 #include "broker/broker.h"
-#include "broker/client_commands.h"
-#include "broker/client_list.h"
-#include "broker/help.h"
+#include "broker/commands/client_commands.h"
+#include "broker/commands/client_list.h"
+#include "broker/commands/help.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "broker/client_list.h"
-#include "broker/families.h"
+#include "broker/commands/client_list.h"
+#include "broker/commands/families.h"
 #include "broker/testing.h"
 
 namespace runnel {

@@ -1,4 +1,4 @@
-#include "broker/command_syntax.h"
+#include "broker/commands/command_syntax.h"
 
 #include "gtest/gtest.h"
 

@@ -1,4 +1,4 @@
-#include "broker/help.h"
+#include "broker/commands/help.h"
 
 #include <string>
 

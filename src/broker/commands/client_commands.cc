@@ -1,7 +1,7 @@
-#include "broker/client_commands.h"
+#include "broker/commands/client_commands.h"
 
-#include "broker/families.h"
-#include "broker/help.h"
+#include "broker/commands/families.h"
+#include "broker/commands/help.h"
 
 namespace runnel {
 namespace {

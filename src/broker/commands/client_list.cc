@@ -1,4 +1,4 @@
-#include "broker/client_list.h"
+#include "broker/commands/client_list.h"
 
 #include <algorithm>
 

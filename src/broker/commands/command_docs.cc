@@ -1,4 +1,4 @@
-#include "broker/command_docs.h"
+#include "broker/commands/command_docs.h"
 
 #include <algorithm>
 #include <optional>
@@ -9,8 +9,8 @@
 #include "base/assert.h"
 #include "base/glob.h"
 #include "base/text.h"
-#include "broker/acl_categories.h"
-#include "broker/command_syntax.h"
+#include "broker/commands/acl_categories.h"
+#include "broker/commands/command_syntax.h"
 #include "commands/errors.h"
 #include "commands/key_positions.h"
 

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "broker/broker.h"
-#include "broker/help.h"
-#include "broker/introspection_commands.h"
+#include "broker/commands/help.h"
+#include "broker/commands/introspection_commands.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 

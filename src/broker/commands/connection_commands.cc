@@ -4,8 +4,8 @@
 
 #include "base/version.h"
 #include "broker/broker.h"
-#include "broker/client_list.h"
-#include "broker/families.h"
+#include "broker/commands/client_list.h"
+#include "broker/commands/families.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 

@@ -1,8 +1,8 @@
 #include <string>
 
 #include "broker/broker.h"
-#include "broker/client_commands.h"
-#include "broker/client_list.h"
+#include "broker/commands/client_commands.h"
+#include "broker/commands/client_list.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 

@@ -2,11 +2,11 @@
 #include <vector>
 
 #include "base/text.h"
-#include "broker/acl_categories.h"
 #include "broker/broker.h"
-#include "broker/command_docs.h"
-#include "broker/help.h"
-#include "broker/introspection_commands.h"
+#include "broker/commands/acl_categories.h"
+#include "broker/commands/command_docs.h"
+#include "broker/commands/help.h"
+#include "broker/commands/introspection_commands.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
