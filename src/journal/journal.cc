@@ -54,20 +54,52 @@ struct Journal::SyncJob {
 
 Result<std::unique_ptr<Journal>> Journal::Open(Disk* disk, Worker* log_thread, Worker* helper,
                                                JournalOptions options, const VisitFrame& visit) {
+  const auto opening = Opening::Begin(disk, log_thread, helper, std::move(options));
+  if (!opening.ok()) return opening.status();
+  for (;;) {
+    const auto frame = (*opening)->Next();
+    if (!frame.ok()) return frame.status();
+    if (!*frame) return (*opening)->Finish();
+    if (Status visited = visit(**frame); !visited.ok()) {
+      return (*opening)->AtFrame(visited.message());
+    }
+  }
+}
+
+Result<std::unique_ptr<Journal::Opening>> Journal::Opening::Begin(Disk* disk, Worker* log_thread,
+                                                                  Worker* helper,
+                                                                  JournalOptions options) {
   Status status = disk->CreateDirectory(options.directory);
   if (status.ok()) status = disk->SyncDirectory(ParentOf(options.directory));
   if (!status.ok()) return status;
   auto lock = disk->Lock(options.directory);
   if (!lock.ok()) return lock.status();
-  std::unique_ptr<Journal> journal(
-      new Journal(disk, log_thread, helper, std::move(options), std::move(*lock)));
-  status = journal->Recover(visit);
-  if (status.ok()) status = journal->OpenActive();
-  if (!status.ok()) {
-    if (status.error_number() != 0) NoteFailedSync(*disk, journal->options_.directory);
-    return status;
-  }
-  return journal;
+  std::unique_ptr<Opening> opening(new Opening(std::unique_ptr<Journal>(
+      new Journal(disk, log_thread, helper, std::move(options), std::move(*lock)))));
+  const JournalOptions& known = opening->journal_->options_;
+  auto reader = RecoveryReader::Open(*disk, known.directory, known.from);
+  if (!reader.ok()) return opening->NoteIfSystemFailed(reader.status());
+  opening->reader_ = std::move(*reader);
+  return opening;
+}
+
+Result<std::optional<Frame>> Journal::Opening::Next() {
+  auto frame = reader_->Next();
+  if (!frame.ok()) return NoteIfSystemFailed(frame.status());
+  return frame;
+}
+
+Result<std::unique_ptr<Journal>> Journal::Opening::Finish() {
+  Status status = journal_->Recover(reader_->inspection());
+  if (status.ok()) status = journal_->OpenActive();
+  if (!status.ok()) return NoteIfSystemFailed(std::move(status));
+  return std::move(journal_);
+}
+
+// A start that fails may have failed in a sync.
+Status Journal::Opening::NoteIfSystemFailed(Status status) const {
+  if (status.error_number() != 0) NoteFailedSync(*journal_->disk_, journal_->options_.directory);
+  return status;
 }
 
 Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions options,
@@ -82,28 +114,26 @@ Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions 
 
 Journal::~Journal() = default;
 
-Status Journal::Recover(const VisitFrame& visit) {
-  auto found = Inspect(*disk_, options_.directory, options_.from, visit);
-  if (!found.ok()) return found.status();
-  if (found->row->decision == Decision::kStop) {
-    return Status::Error(found->text +
+Status Journal::Recover(Inspection found) {
+  if (found.row->decision == Decision::kStop) {
+    return Status::Error(found.text +
                          " Nothing was changed; runnel-check shows and cuts journals.");
   }
-  if (found->row->decision == Decision::kCut) LogWarning("{} They are cut off.", found->text);
-  if (found->end < options_.from) {
+  if (found.row->decision == Decision::kCut) LogWarning("{} They are cut off.", found.text);
+  if (found.end < options_.from) {
     LogWarning("{}: the journal ends at {}, before the snapshot does at {}: it begins anew there",
-               options_.directory, found->end, options_.from);
+               options_.directory, found.end, options_.from);
   }
-  Status status = Repair(*disk_, options_.directory, &*found);
+  Status status = Repair(*disk_, options_.directory, &found);
   if (status.ok()) {
-    status = MendFailedSync(*disk_, options_.directory, found->segments, found->synced);
+    status = MendFailedSync(*disk_, options_.directory, found.segments, found.synced);
   }
   if (!status.ok()) return status;
-  for (const Segment& segment : found->segments) {
+  for (const Segment& segment : found.segments) {
     segments_.push_back(segment.base);
   }
-  epoch_ = found->epoch;
-  appended_ = written_ = durable_ = safe_ = found->end;
+  epoch_ = found.epoch;
+  appended_ = written_ = durable_ = safe_ = found.end;
   return {};
 }
 

@@ -48,6 +48,8 @@ struct JournalOptions {
 // file holds is not known any more, so the watermarks stay where they are for good.
 class Journal {
  public:
+  class Opening;
+
   // Recovers the journal in the directory, which is made if it is not there, and calls `visit` for
   // each frame from options.from on. What was cut is logged. All that was visited is durable when
   // this returns. Blocks. Fails if the directory is in use, or as Inspect and Repair do; then the
@@ -139,7 +141,7 @@ class Journal {
   Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions options,
           std::unique_ptr<DirectoryLock> lock);
 
-  Status Recover(const VisitFrame& visit);
+  Status Recover(Inspection found);
   Status OpenActive();
   void Activate(std::shared_ptr<File> file);
   void WriteAppended(int64_t now_us);
@@ -191,6 +193,32 @@ class Journal {
   Status full_;  // of the last write, if there was no room
   Status status_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// Recovers a journal frame by frame: what Journal::Open does, for a caller that does something else
+// between two frames.
+class Journal::Opening {
+ public:
+  // Takes the directory, which is made if it is not there, and begins to read at options.from.
+  // Fails as Journal::Open does.
+  static Result<std::unique_ptr<Opening>> Begin(Disk* disk, Worker* log_thread, Worker* helper,
+                                                JournalOptions options);
+
+  // The next frame, valid until the next call; nothing when all were given. Fails as Journal::Open
+  // does; then this can only be destroyed.
+  Result<std::optional<Frame>> Next();
+  // The failure of a caller that cannot use the frame that Next gave last: see RecoveryReader.
+  Status AtFrame(const std::string& why) const { return reader_->AtFrame(why); }
+  // Makes the files what was read, and gives the journal. REQUIRES: Next has given nothing. Called
+  // once.
+  Result<std::unique_ptr<Journal>> Finish();
+
+ private:
+  explicit Opening(std::unique_ptr<Journal> journal) : journal_(std::move(journal)) {}
+  Status NoteIfSystemFailed(Status status) const;
+
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<RecoveryReader> reader_;
 };
 
 }  // namespace runnel::journal

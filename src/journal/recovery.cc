@@ -40,18 +40,23 @@ std::string WhatIsHere(Facts facts) {
   return "a whole frame";
 }
 
+}  // namespace
+
 // Goes over the journal from frame to frame.
-class Walk {
+class RecoveryReader::Walk {
  public:
-  Walk(Disk& disk, const std::string& directory, const VisitFrame& visit, Inspection* out)
-      : disk_(disk), directory_(directory), visit_(visit), out_(*out) {}
+  Walk(Disk& disk, const std::string& directory, Inspection* out)
+      : disk_(disk), directory_(directory), out_(*out) {}
 
   // REQUIRES: out.segments is not empty; out.first says where to begin.
-  Status Run() {
+  Status Begin() {
     out_.last = out_.first;
     out_.end = out_.segments[out_.first].base;
-    const Status opened = OpenSegment();
-    if (!opened.ok()) return opened;
+    return OpenSegment();
+  }
+
+  Result<std::optional<Frame>> Next() {
+    if (finished_) return std::optional<Frame>();
     for (;;) {
       Frame frame;
       const auto facts = LookAt(out_.end, &frame);
@@ -61,6 +66,7 @@ class Walk {
       switch (out_.row->decision) {
         case Decision::kTakeFrame:
           status = Take(frame);
+          if (status.ok() && frame.base >= out_.from) return std::optional<Frame>(frame);
           break;
         case Decision::kNextSegment:
           out_.last++;
@@ -69,11 +75,16 @@ class Walk {
         case Decision::kEnd:
         case Decision::kCut:
         case Decision::kStop:
-          return Finish(*facts);
+          status = Finish(*facts);
+          if (status.ok()) return std::optional<Frame>();
+          break;
       }
       if (!status.ok()) return status;
     }
   }
+
+  // Of the frame that was taken last.
+  std::string PlaceOfFrame() const { return Place(frame_base_); }
 
  private:
   Status OpenSegment() {
@@ -139,27 +150,27 @@ class Walk {
     if (frame.base < out_.from && out_.from < frame.end()) {
       return Status::Error(
           fmt::format("{}: the frame there goes to {}, across the position {} from which to read",
-                      Place(), frame.end(), out_.from));
+                      Place(frame.base), frame.end(), out_.from));
     }
+    frame_base_ = frame.base;
     out_.end = frame.end();
     out_.epoch = frame.epoch;
     out_.synced = std::max(out_.synced, frame.synced);
     if (frame.base < out_.from) return {};
     out_.frames++;
     out_.records += frame.records;
-    const Status visited = visit_(frame);
-    if (visited.ok()) return {};
-    out_.end = frame.base;
-    return Status::Error(Place() + ": " + visited.message());
+    return {};
   }
 
-  std::string Place() const {
+  // REQUIRES: the position is in the segment that is being read.
+  std::string Place(Position position) const {
     const Segment& segment = out_.segments[out_.last];
     return fmt::format("{}, offset {} (position {})", SegmentPath(directory_, segment.base),
-                       out_.end - segment.base, out_.end);
+                       position - segment.base, position);
   }
 
   Status Finish(Facts facts) {
+    finished_ = true;
     auto data_end = reader_->DataEnd(out_.end);
     if (!data_end.ok()) return data_end.status();
     out_.bytes_behind = *data_end - out_.end;
@@ -170,17 +181,25 @@ class Walk {
       if (!data_end.ok()) return data_end.status();
       out_.bytes_behind += *data_end - reader->base();
     }
-    out_.text = fmt::format("{}: {}: {}. {} {} bytes lie behind it.", Place(), out_.row->name,
-                            WhatIsHere(facts), out_.row->reason, out_.bytes_behind);
+    out_.text = fmt::format("{}: {}: {}. {} {} bytes lie behind it.", Place(out_.end),
+                            out_.row->name, WhatIsHere(facts), out_.row->reason, out_.bytes_behind);
     return {};
   }
 
   Disk& disk_;
   const std::string& directory_;
-  const VisitFrame& visit_;
   Inspection& out_;
   std::optional<SegmentReader> reader_;
+  Position frame_base_ = 0;
+  bool finished_ = false;
 };
+
+RecoveryReader::RecoveryReader(Disk& disk, std::string directory)
+    : directory_(std::move(directory)), walk_(std::make_unique<Walk>(disk, directory_, &out_)) {}
+
+RecoveryReader::~RecoveryReader() = default;
+
+namespace {
 
 // From the last one down to number `kept`, so that at each moment those that are left have no new
 // gap.
@@ -211,30 +230,53 @@ Status Shorten(Disk& disk, const std::string& directory, uint64_t bytes, Segment
 
 }  // namespace
 
-Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::optional<Position> from,
-                           const VisitFrame& visit) {
+Result<std::unique_ptr<RecoveryReader>> RecoveryReader::Open(Disk& disk, std::string directory,
+                                                             std::optional<Position> from) {
   auto segments = ListSegments(disk, directory);
   if (!segments.ok()) return segments.status();
-  Inspection out;
+  std::unique_ptr<RecoveryReader> reader(new RecoveryReader(disk, std::move(directory)));
+  Inspection& out = reader->out_;
   out.segments = std::move(*segments);
   if (out.segments.empty()) {
     out.from = out.end = from.value_or(0);
     out.row = &FindRow(kLastSegment);
-    out.text = directory + ": no segments";
-    return out;
+    out.text = reader->directory_ + ": no segments";
+    reader->walk_.reset();
+    return reader;
   }
   out.from = from.value_or(out.segments.front().base);
   if (out.from < out.segments.front().base) {
     return Status::Error(fmt::format(
         "{}: the journal begins at position {}, but is needed from {} on: a segment is missing",
-        directory, out.segments.front().base, out.from));
+        reader->directory_, out.segments.front().base, out.from));
   }
   while (out.first + 1 < out.segments.size() && out.segments[out.first + 1].base <= out.from) {
     out.first++;
   }
-  const Status walked = Walk(disk, directory, visit, &out).Run();
-  if (!walked.ok()) return walked;
-  return out;
+  if (Status begun = reader->walk_->Begin(); !begun.ok()) return begun;
+  return reader;
+}
+
+Result<std::optional<Frame>> RecoveryReader::Next() {
+  if (walk_ == nullptr) return std::optional<Frame>();
+  return walk_->Next();
+}
+
+Status RecoveryReader::AtFrame(const std::string& why) const {
+  return Status::Error(walk_->PlaceOfFrame() + ": " + why);
+}
+
+Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::optional<Position> from,
+                           const VisitFrame& visit) {
+  const auto reader = RecoveryReader::Open(disk, directory, from);
+  if (!reader.ok()) return reader.status();
+  for (;;) {
+    const auto frame = (*reader)->Next();
+    if (!frame.ok()) return frame.status();
+    if (!*frame) return (*reader)->inspection();
+    if (Status visited = visit(**frame); !visited.ok())
+      return (*reader)->AtFrame(visited.message());
+  }
 }
 
 Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) {

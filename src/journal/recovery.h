@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,40 @@ struct Inspection {
   // Where and what, for a person: "journal/00000000000000000000.log, offset 80 (position 80): torn
   // tail, ...".
   std::string text;
+};
+
+// Reads what is left of a journal frame by frame: the caller may do something else between two
+// frames. Reads only. On any thread.
+class RecoveryReader {
+ public:
+  // Begins at position `from`, or at the oldest segment if there is no `from`. `disk` outlives the
+  // reader. Fails if the disk does, or if the journal begins after `from`.
+  static Result<std::unique_ptr<RecoveryReader>> Open(Disk& disk, std::string directory,
+                                                      std::optional<Position> from);
+  ~RecoveryReader();
+  RecoveryReader(const RecoveryReader&) = delete;
+  RecoveryReader& operator=(const RecoveryReader&) = delete;
+
+  // The next frame that begins at `from` or after it, valid until the next call; nothing when there
+  // are no more, and inspection() is whole then. Fails if the disk does, or if a frame reaches
+  // across `from`; after a failure the reader can only be destroyed.
+  Result<std::optional<Frame>> Next();
+
+  // What was found so far; `row` and `text` are set when Next has given nothing.
+  const Inspection& inspection() const { return out_; }
+
+  // The failure of a caller that cannot use the frame that Next gave last: `why`, with the file,
+  // the offset and the position of the frame before it.
+  Status AtFrame(const std::string& why) const;
+
+ private:
+  class Walk;
+
+  RecoveryReader(Disk& disk, std::string directory);
+
+  const std::string directory_;
+  Inspection out_;
+  std::unique_ptr<Walk> walk_;  // null: there are no segments
 };
 
 // Reads the journal from position `from` on, calling `visit` for each frame that begins there or
