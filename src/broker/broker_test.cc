@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "data/string_object.h"
 

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/version.h"
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "env/posix/posix_disk.h"
 #include "fmt/format.h"
 #include "server/families.h"

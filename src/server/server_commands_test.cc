@@ -11,7 +11,7 @@
 #include <sstream>
 #include <vector>
 
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "env/posix/posix_disk.h"
 #include "env/thread_worker.h"

@@ -31,7 +31,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "effects/batch.h"
 #include "fmt/format.h"

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/log.h"
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "effects/batch.h"
 #include "tests/sim/model_disk.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "tests/sim/cold_fixture.h"
 

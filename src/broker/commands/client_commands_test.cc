@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "broker/commands/broker_families.h"
 #include "broker/commands/client_list.h"
-#include "broker/commands/families.h"
 #include "broker/testing.h"
 
 namespace runnel {

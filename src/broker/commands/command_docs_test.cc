@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "broker/commands/acl_categories.h"
+#include "broker/commands/broker_families.h"
 #include "broker/commands/command_syntax.h"
-#include "broker/commands/families.h"
 #include "commands/families.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -4,8 +4,8 @@
 
 #include "base/version.h"
 #include "broker/broker.h"
+#include "broker/commands/broker_families.h"
 #include "broker/commands/client_list.h"
-#include "broker/commands/families.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 

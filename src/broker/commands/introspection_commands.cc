@@ -1,6 +1,6 @@
 #include "broker/commands/introspection_commands.h"
 
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/commands/help.h"
 
 namespace runnel {

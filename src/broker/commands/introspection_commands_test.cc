@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "fmt/format.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/glob.h"
 #include "broker/broker.h"
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/commands/help.h"
 
 namespace runnel {

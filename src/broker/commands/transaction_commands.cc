@@ -1,5 +1,5 @@
 #include "broker/broker.h"
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 
 namespace runnel {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "broker/commands/families.h"
+#include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 
 namespace runnel {
