@@ -17,8 +17,8 @@ using testing::BrokerHarness;
 class BrokerTest : public ::testing::Test {
  protected:
   BrokerTest() {
-    for (const auto family :
-         {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands()}) {
+    for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
+                              TransactionCommands(), IntrospectionCommands()}) {
       harness_.broker.commands().Add(family);
     }
   }
@@ -163,6 +163,60 @@ TEST_F(BrokerTest, ASubscriberThatDoesNotReadIsClosedAndNotRemembered) {
   EXPECT_EQ(delivered, 3);
   EXPECT_FALSE(slow->open());
   EXPECT_EQ(harness_.broker.stats().output_buffer_limit_closes, 1u);
+}
+
+TEST_F(BrokerTest, TheSoftLimitForgetsAnOverrunThatIsOver) {
+  harness_.settings.output_pubsub = {0, 100'000, 60};
+  auto subscriber = harness_.Connect(), publisher = harness_.Connect();
+  subscriber->Run("SUBSCRIBE c");
+  subscriber->stuck = true;
+  const std::string message(150'000, 'm');
+  publisher->Ask({"PUBLISH", "c", message});
+  EXPECT_EQ(subscriber->Received().size(), 150'000u + 35);
+  harness_.Advance(100);
+  harness_.Advance(3'600'000);
+  publisher->Ask({"PUBLISH", "c", message});
+  publisher->Ask({"PUBLISH", "c", message});
+  EXPECT_TRUE(subscriber->open());
+  // The wall clock may be set.
+  harness_.clock.unix_us += 3'600'000'000;
+  harness_.Advance(59'000);
+  EXPECT_TRUE(subscriber->open());
+  harness_.Advance(2000);
+  EXPECT_FALSE(subscriber->open());
+}
+
+// Each turn's message is a rope of its own.
+TEST_F(BrokerTest, AReceiverThatDoesNotReadTakesMemoryForItsBytesOnly) {
+  constexpr int kMessages = 5000;
+  auto subscriber = harness_.Connect(), monitor = harness_.Connect(),
+       publisher = harness_.Connect();
+  subscriber->Run("SUBSCRIBE c");
+  monitor->Run("MONITOR");
+  subscriber->stuck = monitor->stuck = true;
+  for (int i = 0; i < kMessages; i++) {
+    publisher->Ask({"PUBLISH", "c", "abc"});
+  }
+  for (BrokerHarness::Client* client : {subscriber.get(), monitor.get()}) {
+    const Session& session = client->session();
+    EXPECT_GE(session.unsent_bytes(), size_t{kMessages} * 30);
+    EXPECT_LE(session.unsent_memory(), 2 * session.unsent_bytes());
+  }
+}
+
+TEST_F(BrokerTest, ALargeMessageLeavesNoMemory) {
+  std::vector<std::unique_ptr<BrokerHarness::Client>> subscribers;
+  for (int i = 0; i < 10; i++) {
+    subscribers.push_back(harness_.Connect());
+    subscribers.back()->Run("SUBSCRIBE c");
+  }
+  auto publisher = harness_.Connect();
+  const std::string message(5'000'000, 'm');
+  EXPECT_EQ(publisher->Ask({"PUBLISH", "c", message}), ":10\r\n");
+  for (const auto& subscriber : subscribers) {
+    EXPECT_NE(subscriber->Received().find(message), std::string::npos);
+  }
+  EXPECT_LT(harness_.broker.pubsub().SpareBytes(), 50'000u);
 }
 
 TEST_F(BrokerTest, PausedWritesWaitAndGoOnInOrder) {

@@ -109,15 +109,17 @@ bool Broker::OverOutputLimit(Session& session) {
   // Monitors are bounded like subscribers: both get what they did not ask for one by one.
   const bool listens = session.subscriptions() > 0 || session.monitor;
   const OutputLimit& limit = listens ? settings_.output_pubsub : settings_.output_normal;
-  const size_t unsent = session.unsent_bytes();
+  // What is held counts, not what is asked for. Below this, a chunk is mostly room.
+  const size_t memory = session.unsent_memory();
+  const size_t unsent = memory > kSmallOutput ? memory : session.unsent_bytes();
   const bool soft = limit.soft_bytes > 0 && unsent > limit.soft_bytes;
   if (!soft) {
     session.soft_limit_since_ms = 0;
   } else if (session.soft_limit_since_ms == 0) {
-    session.soft_limit_since_ms = now_ms();
+    session.soft_limit_since_ms = steady_ms_;
   }
   const bool hard = limit.hard_bytes > 0 && unsent > limit.hard_bytes;
-  const bool too_long = soft && now_ms() - session.soft_limit_since_ms > limit.soft_seconds * 1000;
+  const bool too_long = soft && steady_ms_ - session.soft_limit_since_ms > limit.soft_seconds * 1000;
   if (!hard && !too_long) return false;
   stats_.output_buffer_limit_closes++;
   LogWarning("Client {} (id {}, {}) closed: {} bytes of output unread, over the {} of its {} limit",
@@ -229,7 +231,8 @@ void Broker::CheckSessions() {
   const int64_t idle_ms = settings_.timeout_s * 1000;
   for (const auto& [id, session] : sessions_) {
     if (session->killed) continue;
-    if (session->unsent_bytes() > kSmallOutput && OverOutputLimit(*session)) {
+    // Looked at however small the output is now: so the soft limit forgets an overrun that is over.
+    if (OverOutputLimit(*session)) {
       Kill(*session);
       continue;
     }

@@ -43,17 +43,22 @@ class PubSub::Frame {
   std::string bytes_[2];
 };
 
-std::string_view PubSub::SharedBytes::Add(std::string_view bytes) {
+PubSub::Shared PubSub::SharedBytes::Add(std::string_view bytes) {
+  // A large message has a block of its own, which goes with its last receiver.
+  const bool alone = bytes.size() > kSharedBlock;
   // Nobody refers to what was there: it is written over, and stays in the processor's cache.
   if (block && block->unique()) used = 0;
-  if (!block || block->capacity() - used < bytes.size()) {
-    block = Block::Create(std::max(kSharedBlock, bytes.size()));
+  if (!alone && (!block || block->capacity() - used < bytes.size())) {
+    block = Block::Create(kSharedBlock);
     used = 0;
   }
-  char* const at = block->data() + used;
+  Shared shared;
+  shared.block = alone ? Block::Create(bytes.size()) : block;
+  char* const at = shared.block->data() + (alone ? 0 : used);
   std::memcpy(at, bytes.data(), bytes.size());
-  used += bytes.size();
-  return {at, bytes.size()};
+  if (!alone) used += bytes.size();
+  shared.bytes = {at, bytes.size()};
+  return shared;
 }
 
 void PubSub::DeliverTo(const Sessions& sessions, Frame& frame) {
@@ -63,12 +68,12 @@ void PubSub::DeliverTo(const Sessions& sessions, Frame& frame) {
     }
     return;
   }
-  std::string_view slices[2];
+  Shared shared[2];
   for (Session* session : sessions) {
     const int protocol = session->reply.protocol();
     const size_t form = protocol == 3 ? 1 : 0;
-    if (slices[form].empty()) slices[form] = shared_[form].Add(frame.For(protocol));
-    deliver_(*session, shared_[form].block, slices[form]);
+    if (!shared[form].block) shared[form] = shared_[form].Add(frame.For(protocol));
+    deliver_(*session, shared[form].block, shared[form].bytes);
   }
 }
 
@@ -135,6 +140,14 @@ size_t PubSub::Publish(Subscription kind, std::string_view channel, std::string_
 size_t PubSub::subscribers(Subscription kind, std::string_view name) const {
   const auto it = Names(kind).find(name);
   return it == Names(kind).end() ? 0 : it->second.size();
+}
+
+size_t PubSub::SpareBytes() const {
+  size_t bytes = 0;
+  for (const SharedBytes& shared : shared_) {
+    if (shared.block) bytes += shared.block->MemoryBytes();
+  }
+  return bytes;
 }
 
 }  // namespace runnel

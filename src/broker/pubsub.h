@@ -43,15 +43,23 @@ class PubSub {
   size_t names(Subscription kind) const { return Names(kind).size(); }
   size_t subscribers(Subscription kind, std::string_view name) const;
 
+  // Bytes of memory that are kept for messages to come.
+  size_t SpareBytes() const;
+
  private:
   using Sessions = std::vector<Session*>;
   using NameMap = StringMap<Sessions>;
 
-  // Messages to many, one behind the other, so that what a receiver gets in one turn is one piece.
-  struct SharedBytes {
+  // Bytes of a message, and the block that they lie in.
+  struct Shared {
     Ref<Block> block;
+    std::string_view bytes;
+  };
+  // Messages to many, one after the other, so that what a receiver gets in one turn is one piece.
+  struct SharedBytes {
+    Ref<Block> block;  // of kSharedBlock bytes, however large a message was
     size_t used = 0;
-    std::string_view Add(std::string_view bytes);
+    Shared Add(std::string_view bytes);
   };
 
   class Frame;

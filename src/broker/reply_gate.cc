@@ -8,22 +8,18 @@ namespace runnel {
 
 void HeldReplies::Add(Rope&& replies, Position position) {
   ASSERT(runs_.empty() || runs_.back().position <= position);
-  bytes_ += replies.size();
-  if (!runs_.empty() && runs_.back().position == position) {
-    runs_.back().replies.Append(std::move(replies));
-  } else {
-    runs_.push_back({position, std::move(replies)});
-  }
+  if (runs_.empty() || runs_.back().position != position) runs_.push_back({position, 0});
+  runs_.back().bytes += replies.size();
+  replies_.Append(std::move(replies));
 }
 
 Rope HeldReplies::Release(Position watermark) {
-  Rope released;
+  size_t released = 0;
   while (!runs_.empty() && runs_.front().position <= watermark) {
-    bytes_ -= runs_.front().replies.size();
-    released.Append(std::move(runs_.front().replies));
+    released += runs_.front().bytes;
     runs_.pop_front();
   }
-  return released;
+  return replies_.TakeFront(released);
 }
 
 void ReplyGate::Advance(Position watermark) {

@@ -8,28 +8,31 @@
 
 namespace runnel {
 
-// Replies of one session that wait for the journal, oldest first.
+// Replies of one session that wait for the journal, oldest first. They are packed, however many
+// turns they come from.
 class HeldReplies {
  public:
   bool empty() const { return runs_.empty(); }
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const { return replies_.size(); }
+  size_t MemoryBytes() const { return replies_.MemoryBytes() + runs_.size() * sizeof(Run); }
 
   // Adds replies that may leave when the watermark has reached `position`, which never goes back.
   void Add(Rope&& replies, Position position);
-  // What was added last waits longer than a turn: see Rope::Unshare.
-  void Unshare() { runs_.back().replies.Unshare(); }
+  // What was added waits longer than a turn: see Rope::Unshare.
+  void Unshare() { replies_.Unshare(); }
   // The position that the oldest of them waits for. REQUIRES: !empty().
   Position first_position() const { return runs_.front().position; }
   // Takes out what may leave at this watermark, in order.
   Rope Release(Position watermark);
 
  private:
+  // The next `bytes` bytes wait for this position.
   struct Run {
     Position position;
-    Rope replies;
+    size_t bytes;
   };
   std::deque<Run> runs_;
-  size_t bytes_ = 0;
+  Rope replies_;
 };
 
 // Decides when replies leave. A reply shows state that includes every change made before it, its

@@ -25,6 +25,21 @@ TEST(HeldReplies, LeaveInOrderWhenTheWatermarkReachesThem) {
   EXPECT_TRUE(held.empty());
 }
 
+// While the disk takes its time, each turn of a busy client or subscriber adds a few bytes.
+TEST(HeldReplies, OfManyTurnsArePacked) {
+  HeldReplies held;
+  constexpr int kTurns = 10'000;
+  for (int i = 1; i <= kTurns; i++) {
+    held.Add(Bytes(std::to_string(i % 10)), i);
+  }
+  EXPECT_LT(held.MemoryBytes(), 300'000u);
+  EXPECT_EQ(held.Release(7).ToString(), "1234567");
+  EXPECT_EQ(held.Release(12).ToString(), "89012");
+  EXPECT_EQ(held.Release(kTurns).size(), static_cast<size_t>(kTurns - 12));
+  EXPECT_TRUE(held.empty());
+  EXPECT_EQ(held.MemoryBytes(), 0u);
+}
+
 TEST(ReplyGate, TheWatermarkFollowsTheEndOfTheJournal) {
   ReplyGate gate;
   gate.Append(7);

@@ -51,6 +51,10 @@ class Session {
   }
   // Reply bytes that have not left, wherever they wait.
   size_t unsent_bytes() const { return out.size() + held.bytes() + transport->unsent_bytes(); }
+  // The memory that they take.
+  size_t unsent_memory() const {
+    return out.MemoryBytes() + held.MemoryBytes() + transport->unsent_memory();
+  }
   // False while a command of this session waits, or the session ends: the next request must stay
   // where it is.
   bool takes_requests() const { return !blocked && !parked && !postponed && !closing; }
@@ -75,11 +79,12 @@ class Session {
   std::string name;
   std::string lib_name;
   std::string lib_version;
-  int64_t created_ms = 0;           // Unix milliseconds
-  int64_t last_active_ms = 0;       // likewise: the last request
-  int64_t soft_limit_since_ms = 0;  // since when the output is above its soft limit; 0: it is not
-  bool closing = false;             // no further request is taken; ends when its replies have left
-  bool killed = false;              // ends at the end of the turn, replies or not
+  int64_t created_ms = 0;      // Unix milliseconds
+  int64_t last_active_ms = 0;  // likewise: the last request
+  // Steady milliseconds: since when the output is above its soft limit; 0: it is not.
+  int64_t soft_limit_since_ms = 0;
+  bool closing = false;  // no further request is taken; ends when its replies have left
+  bool killed = false;   // ends at the end of the turn, replies or not
   bool monitor = false;
   bool no_evict = false;
   bool no_touch = false;

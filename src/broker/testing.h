@@ -91,7 +91,7 @@ class BrokerHarness final : private BrokerHost {
       }
     }
     size_t unsent_bytes() const override { return stuck ? received_.size() : 0; }
-    size_t unsent_memory() const override { return 0; }
+    size_t unsent_memory() const override { return stuck ? received_.MemoryBytes() : 0; }
     size_t input_bytes() const override { return 0; }
     size_t input_memory() const override { return 0; }
     int fd() const override { return -1; }

@@ -6,6 +6,11 @@
 namespace runnel {
 
 void ReplyWriter::Simple(std::string_view text) {
+  if (text.size() > kInlineBulk) {
+    rope_->Append("+");
+    rope_->Append(text);
+    return rope_->Append("\r\n");
+  }
   char* out = rope_->Reserve(text.size() + 3);
   *out++ = '+';
   std::memcpy(out, text.data(), text.size());

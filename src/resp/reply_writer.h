@@ -64,6 +64,7 @@ class ReplyWriter {
   void Verbatim(std::string_view text);
   // Whole reply lines that are ready.
   void Raw(std::string_view bytes) {
+    if (bytes.size() > kInlineBulk) return rope_->Append(bytes);
     char* out = rope_->Reserve(bytes.size());
     std::memcpy(out, bytes.data(), bytes.size());
     rope_->Commit(out + bytes.size());
@@ -75,7 +76,7 @@ class ReplyWriter {
   // The longest "$n\r\n" or the like.
   static constexpr size_t kMaxHeader = 1 + kMaxDecimal + 2;
   // Writes "<type>n\r\n" at `out`, which has room for kMaxHeader bytes, all of which may be written
-  // to; returns the place behind the header.
+  // to; returns the place after the header.
   static char* WriteHeader(char* out, char type, size_t value) {
     if (value < kShortHeaders.size()) {
       const ShortHeader& header = kShortHeaders[value];
@@ -91,7 +92,7 @@ class ReplyWriter {
   }
 
   // Writes a bulk at `out`, which has room for kMaxHeader + bytes.size() + 2 bytes; returns the
-  // place behind it.
+  // place after it.
   static char* WriteBulk(char* out, std::string_view bytes) {
     out = WriteHeader(out, '$', bytes.size());
     std::memcpy(out, bytes.data(), bytes.size());

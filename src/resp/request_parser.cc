@@ -22,8 +22,8 @@ int HexValue(char c) {
   return -1;
 }
 
-// Reads the line at `at`, behind its first byte, in the form that nearly all of them have: one to
-// five digits without leading zeros, and \r\n. Returns the place behind the line; nullptr if it is
+// Reads the line at `at`, after its first byte, in the form that nearly all of them have: one to
+// five digits without leading zeros, and \r\n. Returns the place after the line; nullptr if it is
 // something else, or too near to `end` to tell.
 const char* ReadPlainLine(const char* at, const char* end, size_t* number) {
   constexpr ptrdiff_t kLongest = 5 + 2;
@@ -45,13 +45,13 @@ const char* FindReturn(const char* from, const char* end) {
   return static_cast<const char*>(std::memchr(from, '\r', static_cast<size_t>(end - from)));
 }
 
-// Reads the line at `at`, behind its first byte: *number is nothing if it holds none. Returns the
-// place behind the line; nullptr if it is not whole yet.
+// Reads the line at `at`, after its first byte: *number is nothing if it holds none. Returns the
+// place after the line; nullptr if it is not whole yet.
 const char* ReadLine(const char* at, const char* end, std::optional<int64_t>* number) {
   size_t plain;
-  if (const char* behind = ReadPlainLine(at, end, &plain)) {
+  if (const char* after = ReadPlainLine(at, end, &plain)) {
     *number = static_cast<int64_t>(plain);
-    return behind;
+    return after;
   }
   const char* const line = FindReturn(at, end);
   if (line == nullptr || line + 2 > end) return nullptr;
@@ -64,7 +64,13 @@ bool IsTooLong(const char* at, const char* end) {
   return static_cast<size_t>(end - at) > kMaxLine && FindReturn(at, end) == nullptr;
 }
 
-// Appends the byte that the escape behind a backslash at line[*at] stands for.
+// The address `by` bytes after this one (modulo its width). The result may lie in no object: it is
+// only kept, until it is moved back.
+const char* Moved(const char* address, uintptr_t by) {
+  return reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(address) + by);
+}
+
+// Appends the byte that the escape after a backslash at line[*at] stands for.
 void Unescape(std::string_view line, size_t* at, std::string* word) {
   const char c = line[*at];
   if (c == 'x' && *at + 2 < line.size() && HexValue(line[*at + 1]) >= 0 &&
@@ -99,8 +105,8 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
   const char* const end = begin + input.size();
   if (!in_array_) {
     std::optional<int64_t> count;
-    const char* const behind = ReadLine(begin + 1, end, &count);
-    if (behind == nullptr) {
+    const char* const after = ReadLine(begin + 1, end, &count);
+    if (after == nullptr) {
       if (IsTooLong(begin, end)) return Fail("too big mbulk count string");
       return More(input.size() + 1);
     }
@@ -112,19 +118,18 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
     }
     args_.clear();
     if (*count <= 0) {
-      consumed_ += static_cast<size_t>(behind - begin);
+      consumed_ += static_cast<size_t>(after - begin);
       return Outcome::kRequest;
     }
     in_array_ = true;
     arguments_left_ = static_cast<size_t>(*count);
     bulk_bytes_ = kNoBulk;
-    at_ = static_cast<size_t>(behind - begin);
-  } else if (begin != base_) {
-    for (std::string_view& arg : args_) {
-      arg = {begin + (arg.data() - base_), arg.size()};
-    }
+    at_ = static_cast<size_t>(after - begin);
+    home_ = reinterpret_cast<uintptr_t>(begin);
   }
-  base_ = begin;
+  // From here to where the views of this request count from. Nothing in most cases: the request
+  // arrived in one piece, or its buffer has not moved.
+  const uintptr_t shift = home_ - reinterpret_cast<uintptr_t>(begin);
 
   const char* at = begin + at_;
   while (arguments_left_ > 0) {
@@ -133,8 +138,8 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
         return Fail(std::string("expected '$', got '") + *at + "'");
       }
       std::optional<int64_t> size;
-      const char* const behind = at == end ? nullptr : ReadLine(at + 1, end, &size);
-      if (behind == nullptr) {
+      const char* const after = at == end ? nullptr : ReadLine(at + 1, end, &size);
+      if (after == nullptr) {
         if (IsTooLong(at, end)) return Fail("too big bulk count string");
         at_ = static_cast<size_t>(at - begin);
         return More(input.size() + 1);
@@ -146,19 +151,24 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
         return Fail("unauthenticated bulk length");
       }
       bulk_bytes_ = static_cast<size_t>(*size);
-      at = behind;
+      at = after;
     }
-    // Redis does not look at the two bytes behind a bulk, and some clients rely on it.
+    // Redis does not look at the two bytes after a bulk, and some clients rely on it.
     if (static_cast<size_t>(end - at) < bulk_bytes_ + 2) {
       at_ = static_cast<size_t>(at - begin);
       return More(at_ + bulk_bytes_ + 2);
     }
-    args_.emplace_back(at, bulk_bytes_);
+    args_.emplace_back(Moved(at, shift), bulk_bytes_);
     at += bulk_bytes_ + 2;
     bulk_bytes_ = kNoBulk;
     arguments_left_--;
   }
   in_array_ = false;
+  if (shift != 0) [[unlikely]] {
+    for (std::string_view& arg : args_) {
+      arg = {Moved(arg.data(), uintptr_t{0} - shift), arg.size()};
+    }
+  }
   consumed_ += static_cast<size_t>(at - begin);
   return Outcome::kRequest;
 }
@@ -185,6 +195,11 @@ RequestParser::Outcome RequestParser::ParseInline(std::string_view input) {
   }
   consumed_ += newline + 1;
   return Outcome::kRequest;
+}
+
+void RequestParser::FreeArguments() {
+  args_ = {};
+  words_ = {};
 }
 
 RequestParser::Outcome RequestParser::More(size_t needed) {

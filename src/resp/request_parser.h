@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,8 +19,9 @@ struct RequestLimits {
 // words. It works on the caller's buffer and copies nothing: the arguments of a request are views
 // into that buffer (words of an inline line that were quoted are views into the parser).
 //
-// A request may arrive cut at any byte. The parser then remembers how far it came, so a large
-// request that arrives in many pieces is looked at once, not once per piece.
+// A request may arrive cut at any byte, and its buffer may move. The parser then remembers how far
+// it came and where the arguments lie, so the cost of a request is linear in its bytes and its
+// arguments, however many pieces it arrives in.
 class RequestParser {
  public:
   enum class Outcome {
@@ -29,7 +31,7 @@ class RequestParser {
   };
 
   // Looks at `input`: the bytes from the end of the last request on. The same bytes must be given
-  // again, with more behind them and possibly at another address, after kMore. Empty requests are
+  // again, with more after them and possibly at another address, after kMore. Empty requests are
   // skipped.
   Outcome Parse(std::string_view input, const RequestLimits& limits);
 
@@ -41,14 +43,25 @@ class RequestParser {
   // After kMore: bytes that the input needs in all, as far as is known now (at least one more than
   // it had).
   size_t needed() const { return needed_; }
-  // After kError: the text behind "-ERR Protocol error: ".
+  // After kError: the text after "-ERR Protocol error: ".
   const std::string& error() const { return error_; }
+
+  // Bytes of memory that the parser holds for arguments.
+  size_t MemoryBytes() const {
+    return args_.capacity() * sizeof(std::string_view) + words_.capacity();
+  }
+  // Gives back what one large request has left. Called between requests: args() is empty after it.
+  // A parser whose memory is usual keeps it.
+  void ReleaseSpare() {
+    if (MemoryBytes() > kUsualBytes) FreeArguments();
+  }
 
  private:
   Outcome ParseArray(std::string_view input, const RequestLimits& limits);
   Outcome ParseInline(std::string_view input);
   Outcome More(size_t needed);
   Outcome Fail(std::string error);
+  void FreeArguments();
 
   std::vector<std::string_view> args_;
   size_t consumed_ = 0;
@@ -57,17 +70,21 @@ class RequestParser {
   std::string words_;  // the unquoted words of an inline request
 
   // How far the unfinished request came. Offsets count from its first byte.
-  const char* base_ = nullptr;  // where the views in args_ were taken
   size_t at_ = 0;
+  // The address of the request's first byte when its first piece was parsed. Until the request is
+  // whole, the views in args_ count from there, wherever the bytes are by now: so arguments that
+  // have been found are not touched again when the buffer moves.
+  uintptr_t home_ = 0;
   size_t arguments_left_ = 0;
   size_t bulk_bytes_ = kNoBulk;
   bool in_array_ = false;
 
   static constexpr size_t kNoBulk = static_cast<size_t>(-1);
+  static constexpr size_t kUsualBytes = 4096;
 };
 
 // Splits a line into words as Redis does for inline requests and redis.conf: blanks separate, "..."
-// takes \n \r \t \b \a \\ \" and \xHH, '...' takes \' only, and behind a closing quote a blank must
+// takes \n \r \t \b \a \\ \" and \xHH, '...' takes \' only, and after a closing quote a blank must
 // follow. Returns false if the quotes do not match.
 bool SplitWords(std::string_view line, std::vector<std::string>* words);
 

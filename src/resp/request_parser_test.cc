@@ -246,6 +246,22 @@ TEST(RequestParserTest, ArgumentsAreViewsIntoTheInput) {
   EXPECT_EQ(parser.args()[1].data(), input.data() + 18);
 }
 
+TEST(RequestParserTest, OneLargeRequestLeavesNoMemory) {
+  RequestParser parser;
+  std::string bytes = "*100000\r\n";
+  for (int i = 0; i < 100'000; i++) {
+    bytes += "$1\r\nx\r\n";
+  }
+  ASSERT_EQ(parser.Parse(bytes, {}), Outcome::kRequest);
+  EXPECT_EQ(parser.args().size(), 100'000u);
+  EXPECT_GE(parser.MemoryBytes(), 100'000 * sizeof(std::string_view));
+  parser.ReleaseSpare();
+  EXPECT_LT(parser.MemoryBytes(), 100u);
+  ASSERT_EQ(parser.Parse("PING a\r\n", {}), Outcome::kRequest);
+  parser.ReleaseSpare();
+  EXPECT_GT(parser.MemoryBytes(), 0u);
+}
+
 TEST(SplitWordsTest, SplitsAndUnquotes) {
   const std::pair<std::string, Words> cases[] = {
       {"", {}},

@@ -5,15 +5,17 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace runnel {
 namespace {
 
 // Memory of a chunk. Replies of one turn to one connection mostly fit one.
 constexpr size_t kChunkBytes = 16 * 1024;
+// What is longer is cut into chunks of this size, so that memory goes as the bytes leave.
+constexpr size_t kMostChunkBytes = 1024 * 1024;
 
 // Chunks that were freed last, for the next ones: nearly every reply takes a chunk and soon gives
 // it back, which would cost the allocator as much as the rest of a small command. The one given
@@ -47,7 +49,6 @@ thread_local SpareChunks spare_chunks;
 
 Rope::Chunk* Rope::Chunk::Create(size_t capacity) {
   const size_t memory = sizeof(Chunk) + capacity;
-  CHECK(memory <= std::numeric_limits<uint32_t>::max());
   void* place = memory == kChunkBytes ? spare_chunks.Take() : std::malloc(memory);
   CHECK(place != nullptr);
   Chunk* chunk = new (place) Chunk;
@@ -77,6 +78,7 @@ void Rope::AddChunk(size_t least) {
 
 void Rope::Push(Chunk* chunk) {
   memory_ += chunk->MemoryBytes();
+  size_ += chunk->size();
   if (tail_ == nullptr) {
     head_ = chunk;
   } else {
@@ -85,18 +87,19 @@ void Rope::Push(Chunk* chunk) {
   tail_ = chunk;
 }
 
-void Rope::PopChunk() {
-  Chunk* chunk = head_;
-  head_ = chunk->next;
+Rope::Chunk* Rope::TakeChunk() {
+  Chunk* chunk = std::exchange(head_, head_->next);
+  chunk->next = nullptr;
   if (head_ == nullptr) tail_ = nullptr;
   memory_ -= chunk->MemoryBytes();
-  Chunk::Destroy(chunk);
+  size_ -= chunk->size();
+  return chunk;
 }
 
 void Rope::Append(std::string_view bytes) {
   while (!bytes.empty()) {
-    if (tail_ == nullptr || tail_->end == tail_->capacity) AddChunk(bytes.size());
-    const size_t part = std::min<size_t>(bytes.size(), tail_->capacity - tail_->end);
+    if (tail_ == nullptr || tail_->room() == 0) AddChunk(std::min(bytes.size(), kMostChunkBytes));
+    const size_t part = std::min(bytes.size(), tail_->room());
     std::memcpy(tail_->bytes + tail_->end, bytes.data(), part);
     tail_->end += static_cast<uint32_t>(part);
     size_ += part;
@@ -110,33 +113,44 @@ void Rope::Append(Rope&& other) {
     other.Clear();
     return;
   }
+  // Ropes of few bytes that are appended one after the other would leave a chunk nearly empty for
+  // each.
+  while (other.head_ != nullptr && IsPackedInto(*tail_, *other.head_)) {
+    Append(other.head_->view());
+    other.PopChunk();
+  }
   if (other.head_ == nullptr) return;
-  tail_->next = other.head_;
-  tail_ = other.tail_;
-  size_ += other.size_;
-  memory_ += other.memory_;
-  other.head_ = other.tail_ = nullptr;
-  other.size_ = other.memory_ = 0;
+  tail_->next = std::exchange(other.head_, nullptr);
+  tail_ = std::exchange(other.tail_, nullptr);
+  size_ += std::exchange(other.size_, 0);
+  memory_ += std::exchange(other.memory_, 0);
+}
+
+// Whether the bytes of `chunk` are copied when it follows `tail`: they fit there, or neither has
+// room for what comes next.
+bool Rope::IsPackedInto(const Chunk& tail, const Chunk& chunk) {
+  if (chunk.size() <= tail.room()) return true;
+  return chunk.room() == 0 && chunk.size() < kChunkBytes / 2;
 }
 
 void Rope::AppendSlice(const Ref<Block>& block, std::string_view slice) {
-  if (tail_ == nullptr && !slice.empty()) {
-    Push(Chunk::Create(block, slice));
-    size_ += slice.size();
-    return;
-  }
+  if (slice.empty()) return;
   const bool follows = tail_ != nullptr && tail_->block.get() == block.get() &&
                        tail_->bytes + tail_->end == slice.data();
-  if (!follows) return Append(slice);
+  if (!follows) {
+    if (tail_ != nullptr && slice.size() <= kChunkBytes) return Append(slice);
+    return Push(Chunk::Create(block, slice));
+  }
   tail_->end += static_cast<uint32_t>(slice.size());
   tail_->capacity = tail_->end;
+  memory_ += slice.size();
   size_ += slice.size();
 }
 
 void Rope::Unshare() {
   Chunk** link = &head_;
   for (Chunk* chunk = head_; chunk != nullptr; chunk = *link) {
-    if (chunk->block) {
+    if (chunk->block && chunk->size() < chunk->block->capacity() / 2) {
       Chunk* own = Chunk::Create(chunk->size());
       std::memcpy(own->bytes, chunk->bytes + chunk->begin, chunk->size());
       own->end = own->capacity;
@@ -160,8 +174,10 @@ void Rope::Truncate(size_t size) {
     left -= chunk->size();
     chunk = chunk->next;
   }
+  memory_ -= chunk->MemoryBytes();
   chunk->end = chunk->begin + static_cast<uint32_t>(left);
   if (chunk->block) chunk->capacity = chunk->end;
+  memory_ += chunk->MemoryBytes();
   Chunk* rest = chunk->next;
   chunk->next = nullptr;
   tail_ = chunk;
@@ -174,20 +190,32 @@ void Rope::Truncate(size_t size) {
 }
 
 void Rope::Consume(size_t bytes) {
-  bytes = std::min(bytes, size_);
-  size_ -= bytes;
   while (head_ != nullptr && bytes >= head_->size()) {
     bytes -= head_->size();
     PopChunk();
   }
-  if (bytes > 0) head_->begin += static_cast<uint32_t>(bytes);
+  if (head_ == nullptr) return;
+  head_->begin += static_cast<uint32_t>(bytes);
+  size_ -= bytes;
+}
+
+Rope Rope::TakeFront(size_t bytes) {
+  Rope front;
+  while (head_ != nullptr && bytes >= head_->size()) {
+    bytes -= head_->size();
+    front.Push(TakeChunk());
+  }
+  if (head_ == nullptr || bytes == 0) return front;
+  const std::string_view part = head_->view().substr(0, bytes);
+  head_->block ? front.AppendSlice(head_->block, part) : front.Append(part);
+  Consume(bytes);
+  return front;
 }
 
 void Rope::Clear() {
   while (head_ != nullptr) {
     PopChunk();
   }
-  size_ = 0;
 }
 
 int Rope::Gather(size_t bytes, iovec* vectors, int count) const {

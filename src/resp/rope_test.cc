@@ -163,11 +163,13 @@ TEST(RopeTest, SlicesThatFollowOneAnotherAreOnePiece) {
   EXPECT_EQ(rope.MemoryBytes(), 0u);
   rope.AppendSlice(block, all.substr(0, 100));
   rope.AppendSlice(block, all.substr(100, 300));
-  EXPECT_LT(rope.MemoryBytes(), 100u);
+  // They count as the rope's, but nothing more does.
+  EXPECT_GE(rope.MemoryBytes(), 400u);
+  EXPECT_LT(rope.MemoryBytes(), 500u);
   int filled;
   EXPECT_EQ(Gathered(rope, 1000, 10, &filled), bytes.substr(0, 400));
   EXPECT_EQ(filled, 1);
-  // Behind a gap, and behind bytes of its own, the rope copies.
+  // Behind a gap, and after bytes of its own, the rope copies.
   rope.AppendSlice(block, all.substr(500, 10));
   rope.Append("own");
   rope.AppendSlice(block, all.substr(510, 10));
@@ -194,17 +196,76 @@ TEST(RopeTest, UnshareCopies) {
   const Ref<Block> block = BlockOf(bytes);
   for (const bool more : {false, true}) {
     Rope rope;
-    rope.AppendSlice(block, {block->data(), 600});
+    rope.AppendSlice(block, {block->data(), 500});
     rope.Consume(100);
     if (more) rope.Append("more");
     rope.Unshare();
     EXPECT_TRUE(block->unique());
-    EXPECT_GE(rope.MemoryBytes(), 500u);
+    EXPECT_GE(rope.MemoryBytes(), 400u);
     rope.Append("x");
-    EXPECT_EQ(rope.ToString(), bytes.substr(100, 500) + (more ? "more" : "") + "x");
+    EXPECT_EQ(rope.ToString(), bytes.substr(100, 400) + (more ? "more" : "") + "x");
     rope.Clear();
     EXPECT_EQ(rope.MemoryBytes(), 0u);
   }
+}
+
+TEST(RopeTest, MostOfABlockStaysShared) {
+  const std::string bytes = Pattern(kLarge, 11);
+  const Ref<Block> block = BlockOf(bytes);
+  const std::string_view all(block->data(), bytes.size());
+  Rope rope;
+  rope.Append("own");
+  rope.AppendSlice(block, all);
+  rope.Unshare();
+  EXPECT_FALSE(block->unique());
+  rope.Append("x");
+  EXPECT_EQ(rope.ToString(), "own" + bytes + "x");
+  EXPECT_GE(rope.MemoryBytes(), bytes.size());
+  EXPECT_LT(rope.MemoryBytes(), bytes.size() + 40'000);
+  rope.Consume(3);
+  EXPECT_EQ(rope.TakeFront(1000).ToString(), bytes.substr(0, 1000));
+  rope.Truncate(50'000);
+  EXPECT_EQ(rope.ToString(), bytes.substr(1000, 50'000));
+  EXPECT_LT(rope.MemoryBytes(), 52'000u);
+  rope.Clear();
+  EXPECT_EQ(rope.MemoryBytes(), 0u);
+  EXPECT_TRUE(block->unique());
+}
+
+// What a turn answers is a rope of its own, which would otherwise keep a chunk for three bytes.
+TEST(RopeTest, ManyRopesOfFewBytesArePacked) {
+  const std::string bytes = Pattern(1000, 12);
+  const Ref<Block> block = BlockOf(bytes);
+  for (const size_t size : {1, 3, 100, 5000, 9000}) {
+    for (const bool shared : {false, true}) {
+      const size_t part = shared ? std::min<size_t>(size, 400) : size;
+      Rope rope;
+      for (int i = 0; i < 1000; i++) {
+        Rope other;
+        if (shared) {
+          other.AppendSlice(block, {block->data(), part});
+          other.Unshare();
+        } else {
+          other.Append(Pattern(part, 13));
+        }
+        rope.Append(std::move(other));
+      }
+      EXPECT_EQ(rope.size(), 1000 * part);
+      EXPECT_LE(rope.MemoryBytes(), 2 * rope.size() + 40'000) << part;
+    }
+  }
+}
+
+TEST(RopeTest, MemoryGoesAsTheBytesLeave) {
+  constexpr size_t kBytes = 10'000'000;
+  const std::string bytes(kBytes, 'x');
+  Rope rope;
+  rope.Append(bytes);
+  while (!rope.empty()) {
+    rope.Consume(300'000);
+    EXPECT_LE(rope.MemoryBytes(), rope.size() + 1'200'000);
+  }
+  EXPECT_EQ(rope.MemoryBytes(), 0u);
 }
 
 TEST(RopeTest, Moves) {
@@ -227,7 +288,7 @@ TEST(RopeTest, AgreesWithAString) {
   std::string model;
   for (int step = 0; step < 3000; step++) {
     const size_t size = random() % (random() % 10 == 0 ? 30'000 : 100);
-    switch (random() % 5) {
+    switch (random() % 8) {
       case 0:
       case 1: {
         const std::string bytes = Pattern(size, random());
@@ -249,8 +310,31 @@ TEST(RopeTest, AgreesWithAString) {
         rope.Truncate(model.size() - std::min(size, model.size()));
         model.resize(model.size() - std::min(size, model.size()));
         break;
+      case 5: {
+        const std::string bytes = Pattern(size, random());
+        Rope other;
+        other.Append(bytes);
+        rope.Append(std::move(other));
+        model += bytes;
+        break;
+      }
+      case 6: {
+        const std::string bytes = Pattern(size, random());
+        const Ref<Block> block = BlockOf(bytes);
+        rope.AppendSlice(block, {block->data(), bytes.size()});
+        if (random() % 2 == 0) rope.Unshare();
+        model += bytes;
+        break;
+      }
+      case 7: {
+        Rope rest = rope.TakeFront(size);
+        ASSERT_EQ(rest.ToString(), model.substr(0, size));
+        model.erase(0, size);
+        break;
+      }
     }
     ASSERT_EQ(rope.size(), model.size());
+    ASSERT_EQ(rope.MemoryBytes() == 0, rope.empty());
     if (step % 50 == 0) {
       ASSERT_EQ(rope.ToString(), model);
     }

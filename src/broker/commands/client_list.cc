@@ -31,10 +31,6 @@ size_t ArgumentMemory(const Session& session) {
          (session.parked == nullptr ? 0 : session.parked->args.MemoryBytes());
 }
 
-size_t OutputMemory(const Session& session) {
-  return session.out.MemoryBytes() + session.held.bytes() + session.transport->unsent_memory();
-}
-
 }  // namespace
 
 bool IsClientWord(std::string_view text) {
@@ -42,7 +38,7 @@ bool IsClientWord(std::string_view text) {
 }
 
 size_t SessionMemory(const Session& session) {
-  return sizeof(Session) + session.transport->input_memory() + OutputMemory(session) +
+  return sizeof(Session) + session.transport->input_memory() + session.unsent_memory() +
          ArgumentMemory(session) + session.transaction.queue_bytes;
 }
 
@@ -68,7 +64,7 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
       " qbuf={} qbuf-free={} argv-mem={} multi-mem={} obl={} oll=0 omem={} tot-mem={} events={}",
       input, transport.input_memory() - std::min(input, transport.input_memory()),
       ArgumentMemory(session), session.transaction.queue_bytes, session.unsent_bytes(),
-      OutputMemory(session), SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
+      session.unsent_memory(), SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
   line +=
       fmt::format(" cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
                   session.last_command == nullptr ? "NULL" : session.last_command->full_name,
