@@ -3,7 +3,6 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(absl REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv)

@@ -75,7 +75,9 @@ Status LoadWords(std::span<const std::string> words, int depth, ConfigValues* va
   }
   const Directive* directive = FindDirective(words[0]);
   if (directive == nullptr) {
-    return Status::Error(fmt::format("'{}': there is no such directive", words[0]));
+    const std::string_view why = WhyRefused(words[0]);
+    return Status::Error(
+        fmt::format("'{}': {}", words[0], why.empty() ? "there is no such directive" : why));
   }
   const Status status = ParseDirective(*directive, words.subspan(1), values);
   // The value is not shown: it may be a password.
@@ -278,16 +280,15 @@ void Config::OnChange(std::string_view name, Action action) {
   CHECK(added);
 }
 
-std::vector<std::string_view> Config::WithoutEffect() const {
-  const ConfigValues defaults(values_.working_dir);
-  std::vector<std::string_view> names;
+Config::Ignored Config::WithoutEffect() const {
+  Ignored ignored;
   for (const Directive& directive : Directives()) {
-    if (directive.effect) continue;
-    if (directive.format(directive, values_) != directive.format(directive, defaults)) {
-      names.push_back(directive.name);
-    }
+    const auto given = values_.kept.find(directive.name);
+    if (given == values_.kept.end()) continue;
+    auto& names = given->second == directive.value ? ignored.at_default : ignored.changed;
+    names.push_back(directive.name);
   }
-  return names;
+  return ignored;
 }
 
 }  // namespace runnel

@@ -14,16 +14,16 @@
 namespace runnel {
 
 // The server's configuration: the values of all directives, where they come from, and the rules by
-// which they change. The syntax, the names and the error texts are those of Redis; the directives
-// are the table in config_directives.cc.
+// which they change. The syntax, the names and the error texts are those of Redis. The tables in
+// config_directives.cc and config_kept.cc define the directives.
 class Config {
  public:
-  // All defaults. Relative paths count from the process's present working directory.
+  // All defaults. Relative paths start in the process's present working directory.
   Config();
   Config(const Config&) = delete;
   Config& operator=(const Config&) = delete;
 
-  // Good for as long as the Config lives; the values in them change by Set.
+  // The references stay valid while the Config lives. Set changes the values in place.
   const Settings& settings() const { return values_.settings; }
   const ServerOptions& options() const { return values_.options; }
   // The file given to LoadArguments, as an absolute path; empty if there was none.
@@ -33,37 +33,40 @@ class Config {
   //
   //   [file] [-] [--directive value ...]... [-]
   //
-  // Later values replace earlier ones. `-` reads standard input, behind the file and before the
-  // directives. What stands directly behind a directive's name is a value even if it begins with
-  // `--`, except for `save`. On failure the message says where and why ("runnel.conf:12: 'port':
-  // ..."), and the values are of no use.
+  // Later values replace earlier ones. `-` reads standard input, after the file and before the
+  // directives. The word directly after a directive's name is a value even if it begins with `--`,
+  // except for `save`. On failure the message says where and why ("runnel.conf:12: 'port': ..."),
+  // and the values must not be used.
   Status LoadArguments(std::span<const std::string> arguments);
-  // Reads lines as they stand in a file. `source` is what messages call it.
+  // Reads lines in the form of a file. `source` is the name of the text in messages.
   Status LoadText(std::string_view text, const std::string& source);
 
   // CONFIG SET: all pairs of name and value, or none of them. On failure the message is the error
-  // reply behind "ERR ".
+  // reply after "ERR ".
   using Pair = std::pair<std::string_view, std::string_view>;
   Status Set(std::span<const Pair> pairs);
-  // CONFIG GET: names and values of all directives that one of the patterns matches, each once.
-  // A pattern that is a name stands for it in any case, and is what the name is given as.
+  // CONFIG GET: names and values of all directives that a pattern matches, each once. A pattern
+  // that is a name matches it in any case; the result then has the name as the pattern writes it.
   std::vector<std::pair<std::string, std::string>> Get(
       std::span<const std::string_view> patterns) const;
-  // CONFIG REWRITE: what brings the file up to date, see RewriteConfigFile. It holds a copy of all
+  // CONFIG REWRITE: a function that updates the file, see RewriteConfigFile. It holds a copy of all
   // values and may run on any thread, because it waits for the disk. Fails if there is no file.
   Result<std::function<Status()>> Rewrite() const;
 
-  // `action` is called by Set when it has changed this directive, to do what the change of the
-  // value alone does not. If it fails, it has done nothing; its message is the reason that the
-  // client gets, all values of that Set become again what they were, and the actions that were
-  // called before it are called again. At most one action for a directive. REQUIRES: there is a
-  // directive of that name.
+  // Set calls `action` after it has changed this directive, to make the new value take effect. An
+  // action that fails must have changed nothing: its message is the reason that the client gets,
+  // all values of that Set are restored, and the actions called before it are called again. At most
+  // one action per directive. REQUIRES: a directive of that name exists.
   using Action = std::function<Status()>;
   void OnChange(std::string_view name, Action action);
 
-  // Directives that were given another value than their default but have no effect, for a line in
-  // the log.
-  std::vector<std::string_view> WithoutEffect() const;
+  // The directives that were given but have no effect, for a line in the log. The defaults are
+  // Redis's.
+  struct Ignored {
+    std::vector<std::string_view> changed;     // given a value that is not the default
+    std::vector<std::string_view> at_default;  // given the default
+  };
+  Ignored WithoutEffect() const;
 
  private:
   static void CallAgain(std::span<const Action* const> actions);
@@ -75,8 +78,8 @@ class Config {
 
 // The whole of a file.
 Result<std::string> ReadConfigFile(const std::string& path);
-// Reads lines of a configuration into `values`; `include` reads other files in between. `source` is
-// what messages call the text.
+// Reads lines of a configuration into `values`; `include` reads other files at its place. `source`
+// is the name of the text in messages.
 Status LoadConfigText(std::string_view text, const std::string& source, ConfigValues* values);
 
 }  // namespace runnel

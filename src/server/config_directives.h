@@ -10,17 +10,17 @@
 
 namespace runnel {
 
-// One directive: a line of the table in config_directives.cc. How it is read, checked and shown is
-// a pair of functions that the kinds of values share; the other fields are what these look at.
+// One directive: a row of the tables in config_directives.cc and config_kept.cc. A pair of
+// functions reads, checks and shows its value; directives of one kind share them. The other fields
+// are their parameters.
 struct Directive {
-  // The words behind the name. Where `several` is true, those with blanks in them have been split.
+  // The words after the name. Where `several` is true, those with blanks in them have been split.
   using Words = std::span<const std::string>;
 
   enum Change : uint8_t {
     kAnyTime,
     kAtStart,    // not by CONFIG SET
-    kProtected,  // not by CONFIG SET, because whoever may send commands would reach the file system
-                 // with it
+    kProtected,  // not by CONFIG SET, because a client could reach the file system with it
   };
 
   std::string_view name;
@@ -33,30 +33,34 @@ struct Directive {
   // Whole numbers and sizes.
   int64_t least = 0;
   int64_t most = 0;
-  // The words to choose from, in the order of the enum's values.
+  // The words to choose from, in the order of the enum's values. One value only: other words that
+  // mean that value.
   std::span<const std::string_view> choices = {};
   // Takes any number of words.
   bool several = false;
   // Repeated lines add to each other; one with an empty value takes back those before it.
   bool adds = false;
-  // False if the value is only kept and reported: the table says why that does no harm.
+  // False if the value is only kept and reported: config_kept.cc says why that does no harm.
   bool effect = true;
   // Accepted without effect: the default. One value only: that value.
   std::string_view value = {};
   // A second name, from older versions of Redis.
   std::string_view alias = {};
-  // Why one would set it, in one line: stands in conf/runnel.conf above the directive. One value
-  // only: why.
+  // What it sets: the comment above the directive in conf/runnel.conf. One value only: why, which
+  // is also the error.
   std::string_view why = {};
 };
 
-// All directives, in the order of conf/runnel.conf; those without effect at the end.
+// All directives, in the order of conf/runnel.conf. Those without effect come last.
 std::span<const Directive> Directives();
 // By name or alias, in any case; nullptr if there is none.
 const Directive* FindDirective(std::string_view name);
+// Why a configuration with this name is refused, if it is one that Redis knows but that has no
+// directive here; empty for all other names.
+std::string_view WhyRefused(std::string_view name);
 
-// Sets a directive from the words of a line or of CONFIG SET: sees to their number, and to
-// `several`.
+// Sets a directive from the words of a line or of CONFIG SET. Checks their number and splits them
+// if the directive takes several.
 Status ParseDirective(const Directive& directive, Directive::Words words, ConfigValues* values);
 
 }  // namespace runnel

@@ -179,6 +179,18 @@ std::string FormatStreamBytes(const Directive&, const ConfigValues& values) {
   return fmt::to_string(values.settings.data.stream_node_max_bytes);
 }
 
+Status ParseLogFormat(const Directive& directive, Directive::Words words, ConfigValues* values) {
+  // Valkey's name for a line that people read.
+  const bool legacy = EqualsIgnoreCase(words[0], "legacy");
+  const Result<size_t> format = legacy ? Result<size_t>(0) : ReadChoice(directive, words[0]);
+  if (format.ok()) values->options.log_format = static_cast<LogFormat>(*format);
+  return format.status();
+}
+
+std::string FormatLogFormat(const Directive& directive, const ConfigValues& values) {
+  return std::string(directive.choices[static_cast<size_t>(values.options.log_format)]);
+}
+
 Status ParseSave(const Directive&, Directive::Words words, ConfigValues* values) {
   const Status invalid = Status::Error("Invalid save parameters");
   if (words.size() % 2 != 0) return invalid;
@@ -204,7 +216,11 @@ std::string FormatSave(const Directive&, const ConfigValues& values) {
 }
 
 Status ParseOnly(const Directive& directive, Directive::Words words, ConfigValues*) {
-  if (EqualsIgnoreCase(words[0], directive.value)) return {};
+  const std::string value = fmt::format("{}", fmt::join(words, " "));
+  if (EqualsIgnoreCase(value, directive.value)) return {};
+  for (const std::string_view other : directive.choices) {
+    if (EqualsIgnoreCase(value, other)) return {};
+  }
   return Status::Error(std::string(directive.why));
 }
 

@@ -149,21 +149,31 @@ Status ParseNotify(const Directive& directive, Directive::Words words, ConfigVal
 std::string FormatNotify(const Directive& directive, const ConfigValues& values);
 Status ParseStreamBytes(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatStreamBytes(const Directive& directive, const ConfigValues& values);
+Status ParseLogFormat(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatLogFormat(const Directive& directive, const ConfigValues& values);
 Status ParseSave(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatSave(const Directive& directive, const ConfigValues& values);
 
 // --- Values that change nothing ---
 
-// Has one value; `why` says why no other.
+// Has one value; `why` says why it has no other.
 Status ParseOnly(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatOnly(const Directive& directive, const ConfigValues& values);
 
-constexpr Directive Only(std::string_view name, std::string_view value, std::string_view why) {
-  return {.name = name, .parse = ParseOnly, .format = FormatOnly, .value = value, .why = why};
+constexpr Directive Only(std::string_view name, std::string_view value, std::string_view why,
+                         std::string_view alias = {},
+                         std::span<const std::string_view> choices = {}) {
+  return {.name = name,
+          .parse = ParseOnly,
+          .format = FormatOnly,
+          .choices = choices,
+          .several = true,
+          .value = value,
+          .alias = alias,
+          .why = why};
 }
 
-// Is accepted without effect. The text that is kept is the value in the form that CONFIG GET gives
-// it.
+// Accepted without effect. The text is kept in the form in which CONFIG GET shows it.
 Status KeepFlag(const Directive& directive, Directive::Words words, ConfigValues* values);
 Status KeepInteger(const Directive& directive, Directive::Words words, ConfigValues* values);
 Status KeepSize(const Directive& directive, Directive::Words words, ConfigValues* values);
@@ -184,8 +194,9 @@ constexpr Directive Kept(std::string_view name, decltype(Directive::parse) keep,
 }
 
 // The same for any number of words.
-constexpr Directive KeptText(std::string_view name, std::string_view value) {
-  Directive directive = Kept(name, KeepText, value);
+constexpr Directive KeptText(std::string_view name, std::string_view value,
+                             std::string_view alias = {}) {
+  Directive directive = Kept(name, KeepText, value, alias);
   directive.several = true;
   return directive;
 }

@@ -13,26 +13,35 @@
 
 namespace runnel {
 
+// Who is told of the server's start and end; kAuto: the one that the environment names.
+enum class Supervised { kNo, kSystemd, kUpstart, kAuto };
+
 // One point of `save`: a snapshot after so many seconds if there were so many changes.
 struct SavePoint {
   int64_t seconds = 0;
   int64_t changes = 0;
 };
 
-// What the server's start, its listeners and its log go by. The names are those of redis.conf.
+// The options of the start, the listeners, the log and the storage. The names are those of
+// redis.conf.
 struct ServerOptions {
-  // Addresses to listen on. A `-` before one says that the start goes on if it is not there; `*`
-  // and `::*` are all of IPv4 and IPv6. None: no TCP.
-  std::vector<std::string> bind = {"*", "-::*"};
+  // Addresses to listen on. With a `-` before one, the start goes on if this machine does not have
+  // it; `*` and `::*` are all addresses of IPv4 and of IPv6. None: no TCP.
+  std::vector<std::string> bind = {"127.0.0.1", "-::1"};
   uint16_t port = 6379;  // 0: no TCP
   uint32_t tcp_backlog = 511;
   std::string unixsocket;       // path; empty: none
   uint32_t unixsocketperm = 0;  // mode bits; 0 leaves what the umask gives
   bool daemonize = false;
+  Supervised supervised = Supervised::kNo;
   std::string pidfile;  // empty: none
   LogLevel loglevel = LogLevel::kNotice;
   std::string logfile;  // empty: standard output
-  std::string dir;  // absolute; the server works there, and the relative paths above count from it
+  LogFormat log_format = LogFormat::kPlain;
+  bool syslog_enabled = false;
+  std::string syslog_ident = "runnel";
+  SyslogFacility syslog_facility = SyslogFacility::kLocal0;
+  std::string dir;  // absolute; the working directory, where the relative paths above start
   std::vector<SavePoint> save;
   bool journal = true;
   journal::SyncPolicy appendfsync = journal::SyncPolicy::kEverySecond;
@@ -52,8 +61,8 @@ struct ConfigValues {
   // Directives that are accepted without effect, as CONFIG GET reports them; those not in here have
   // their default.
   std::map<std::string_view, std::string> kept;
-  // What `dir` and `include` count from if they are relative: the process may work elsewhere by
-  // now.
+  // Where relative paths of `dir` and `include` start. The process may have another working
+  // directory by now.
   std::string working_dir;
 };
 

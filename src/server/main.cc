@@ -1,9 +1,11 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "fmt/format.h"
 #include "server/config.h"
 #include "server/server.h"
+#include "server/supervisor.h"
 
 namespace runnel {
 namespace {
@@ -19,6 +22,7 @@ namespace {
 constexpr const char* kUsage =
     "Usage: runnel-server [configuration file] [--directive value ...]\n"
     "       runnel-server - (read the configuration from standard input)\n"
+    "       runnel-server --check-config [configuration file] [--directive value ...]\n"
     "       runnel-server -v | --version\n"
     "       runnel-server -h | --help\n"
     "\n"
@@ -27,9 +31,11 @@ constexpr const char* kUsage =
     "       runnel-server conf/runnel.conf --port 7000 --loglevel verbose\n"
     "       echo 'maxmemory 1gb' | runnel-server -\n"
     "\n"
-    "conf/runnel.conf lists all directives with their defaults.\n";
+    "conf/runnel.conf lists all directives with their defaults.\n"
+    "\n"
+    "Exit codes: 0 after an orderly end, 1 if the configuration is wrong or the start failed.\n";
 
-// Goes on in a child that has no terminal; the parent ends well.
+// Continues in a child that has no terminal; the parent exits with success.
 Status Daemonize() {
   const pid_t child = fork();
   if (child < 0) return Status::SystemError("cannot fork", errno);
@@ -44,8 +50,8 @@ Status Daemonize() {
   return Status();
 }
 
-// A file with this process's ID, removed at the end. That it cannot be written is worth a line, not
-// the start.
+// A file with this process's ID, removed at the end. If it cannot be written, the log says so and
+// the start goes on.
 class PidFile {
  public:
   explicit PidFile(const std::string& path) : path_(path) {
@@ -67,6 +73,59 @@ class PidFile {
   std::string path_;
 };
 
+Status OpenLog(const ServerOptions& options) {
+  LogOptions log;
+  // A relative log path starts in `dir`, as every other path does.
+  log.path = options.logfile.empty() || options.logfile.starts_with('/')
+                 ? options.logfile
+                 : options.dir + "/" + options.logfile;
+  log.format = options.log_format;
+  log.syslog = options.syslog_enabled;
+  log.syslog_ident = options.syslog_ident;
+  log.syslog_facility = options.syslog_facility;
+  const std::string error = runnel::OpenLog(log);
+  if (error.empty()) return Status();
+  return Status::Error(fmt::format("cannot open the log file {}: {}", log.path, error));
+}
+
+// The log thread, for as long as this object lives.
+class LogThread {
+ public:
+  LogThread() {
+    FlushLogOnFatalSignals();
+    StartLogThread();
+  }
+  ~LogThread() { StopLogThread(); }
+  LogThread(const LogThread&) = delete;
+  LogThread& operator=(const LogThread&) = delete;
+};
+
+// What the server runs with, for who reads the log later.
+void LogStart(const Config& config) {
+  const ServerOptions& options = config.options();
+  LogNotice("Runnel {} starts: process {}, {}, directory {}", kVersion, getpid(),
+            config.file().empty() ? "no configuration file" : "configuration " + config.file(),
+            options.dir);
+  const std::string_view names[] = {"appendfsync", "save"};
+  const auto values = config.Get(names);  // in the order of the table: save, appendfsync
+  LogNotice("Persistence: {}, {}",
+            options.journal ? "journal with appendfsync " + values[1].second : "no journal",
+            values[0].second.empty() ? "no save points" : "save points " + values[0].second);
+  const Config::Ignored ignored = config.WithoutEffect();
+  std::vector<std::string> parts;
+  if (!ignored.changed.empty()) {
+    parts.push_back(
+        fmt::format("{} (not set to Redis's default)", fmt::join(ignored.changed, ", ")));
+  }
+  if (!ignored.at_default.empty()) {
+    parts.push_back(
+        fmt::format("{} (set to Redis's default)", fmt::join(ignored.at_default, ", ")));
+  }
+  if (!parts.empty()) {
+    LogNotice("Directives that are accepted without effect: {}", fmt::join(parts, "; "));
+  }
+}
+
 int Fail(std::string_view what) {
   fmt::print(stderr, "runnel-server: {}\n", what);
   return 1;
@@ -82,29 +141,31 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
   Config config;
-  if (const Status loaded = config.LoadArguments(arguments); !loaded.ok())
+  std::span<const std::string> directives = arguments;
+  const bool check = !directives.empty() && directives.front() == "--check-config";
+  if (check) directives = directives.subspan(1);
+  if (const Status loaded = config.LoadArguments(directives); !loaded.ok())
     return Fail(loaded.message());
+  if (check) {
+    fmt::print("The configuration is good.\n");
+    return 0;
+  }
   const ServerOptions& options = config.options();
   SetLogLevel(options.loglevel);
-  // A relative log path counts from `dir`, as everything else does.
-  const std::string logfile = options.logfile.empty() || options.logfile.starts_with('/')
-                                  ? options.logfile
-                                  : options.dir + "/" + options.logfile;
-  if (const std::string error = OpenLog(logfile); !error.empty()) {
-    return Fail(fmt::format("cannot open the log file {}: {}", logfile, error));
-  }
-  if (options.daemonize) {
+  if (const Status opened = OpenLog(options); !opened.ok()) return Fail(opened.message());
+  const Supervisor supervisor(options.supervised);
+  const bool daemonize = options.daemonize && !supervisor.notified();
+  if (daemonize) {
     if (const Status gone = Daemonize(); !gone.ok()) return Fail(gone.message());
   }
-  for (const std::string_view name : config.WithoutEffect()) {
-    LogNotice("The directive {} is accepted, but has no effect here", name);
-  }
+  LogThread log_thread;  // after the fork
+  LogStart(config);
 
-  const auto cannot_start = [&options](const Status& why) {
+  const auto cannot_start = [&options, daemonize](const Status& why) {
     LogWarning("Cannot start: {}", why.message());
-    return options.logfile.empty() && !options.daemonize ? 1 : Fail(why.message());
+    return options.logfile.empty() && !daemonize ? 1 : Fail(why.message());
   };
-  Server server(config);
+  Server server(config, supervisor);
   if (const Status started = server.Start(); !started.ok()) return cannot_start(started);
   const PidFile pidfile(options.pidfile);
   if (const Status loaded = server.Run(); !loaded.ok()) return cannot_start(loaded);

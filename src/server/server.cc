@@ -39,8 +39,11 @@ uint32_t RaiseFileLimit(uint32_t maxclients) {
 
 }  // namespace
 
-Server::Server(Config& config)
-    : config_(config), keyspace_(config.settings().databases), loop_(NewUvLoop()) {
+Server::Server(Config& config, const Supervisor& supervisor)
+    : config_(config),
+      supervisor_(supervisor),
+      keyspace_(config.settings().databases),
+      loop_(NewUvLoop()) {
   CountThisThread();
   broker_ = std::make_unique<Broker>(keyspace_, config.settings(), SystemClock(), *this);
   for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
@@ -93,8 +96,10 @@ Status Server::Start() {
   // Before what may take long: it might be in vain.
   if (Status listening = Listen(); !listening.ok()) return listening;
 
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGHUP, SIG_IGN);
+  for (const int ignored : {SIGPIPE, SIGUSR1, SIGUSR2}) {
+    signal(ignored, SIG_IGN);
+  }
+  loop_->OnSignal(SIGHUP, [] { ReopenLog(); });
   loop_->OnSignal(SIGTERM, [this] { RequestShutdown("signal SIGTERM", DefaultEndSave()); });
   loop_->OnSignal(SIGINT, [this] { RequestShutdown("signal SIGINT", DefaultEndSave()); });
   loop_->OnTurn([this] { Turn(); });
@@ -134,7 +139,7 @@ void Server::ObeyChanges() {
 Status Server::Listen() {
   const ServerOptions& options = config_.options();
   const int backlog = static_cast<int>(options.tcp_backlog);
-  int listening = 0;
+  std::vector<std::string> listening;
   if (options.port != 0) {
     for (std::string address : options.bind) {
       // A dash before an address: go on without it if this machine does not have it.
@@ -144,19 +149,24 @@ Status Server::Listen() {
       if (address == "::*") address = "::";
       const Status bound = network_->ListenTcp(address, options.port, backlog);
       if (bound.ok()) {
-        listening++;
+        const bool is_v6 = address.find(':') != std::string::npos;
+        listening.push_back(is_v6 ? fmt::format("[{}]:{}", address, options.port)
+                                  : fmt::format("{}:{}", address, options.port));
       } else if (!optional) {
         return bound;
+      } else {
+        LogVerbose("An optional address is left out: {}", bound.message());
       }
     }
   }
   if (!options.unixsocket.empty()) {
     const Status bound = network_->ListenUnix(options.unixsocket, backlog, options.unixsocketperm);
     if (!bound.ok()) return bound;
-    listening++;
+    listening.push_back(options.unixsocket);
   }
-  if (listening == 0)
+  if (listening.empty())
     return Status::Error("nothing to listen on: port is 0 and no unixsocket is set");
+  LogNotice("Listening on {}", fmt::join(listening, ", "));
   return Status();
 }
 
@@ -164,6 +174,8 @@ Status Server::Run() {
   Status loaded = Load();
   if (loaded.ok()) {
     LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
+    FlushLog();  // so that whoever finds the server ready finds its start in the log
+    supervisor_.NotifyReady();
   } else {
     if (stopping_) {
       LogNotice("Loading was given up; what was kept is as it was");
@@ -235,6 +247,7 @@ bool Server::SaveAtEnd() {
 void Server::End() {
   if (!ended_) {
     ended_ = true;
+    supervisor_.NotifyStopping();
     storage_->Sync();
     broker_->EndTurn();
   }

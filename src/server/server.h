@@ -17,13 +17,15 @@
 #include "server/server_host.h"
 #include "server/storage.h"
 #include "server/storage_threads.h"
+#include "server/supervisor.h"
 
 namespace runnel {
 
 // The whole server: puts the layers together, runs the loop, and ends it.
 class Server final : public ServerHost, private Disposer {
  public:
-  explicit Server(Config& config);
+  // The configuration and the supervisor outlive the server.
+  Server(Config& config, const Supervisor& supervisor);
   ~Server() override;
 
   // Takes the data directory and opens the sockets. The process works in the directory from then
@@ -57,6 +59,7 @@ class Server final : public ServerHost, private Disposer {
   void Cron();
 
   Config& config_;
+  const Supervisor& supervisor_;
   ServerIdentity identity_;
   Keyspace keyspace_;
   std::unique_ptr<Loop> loop_;

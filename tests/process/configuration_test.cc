@@ -139,8 +139,189 @@ TEST_F(ConfigurationTest, WhatHasNoEffectIsSaid) {
   const std::unique_ptr<RespClient> client = Start({"--io-threads", "4", "--hz", "10"});
   EXPECT_EQ(Get(*client, "io-threads"), "4");
   const std::string log = server_->Output();
-  EXPECT_THAT(log, HasSubstr("The directive io-threads is accepted, but has no effect"));
-  EXPECT_THAT(log, Not(HasSubstr("directive hz")));
+  EXPECT_THAT(log, HasSubstr("Directives that are accepted without effect: "
+                             "io-threads (not set to Redis's default); "
+                             "hz (set to Redis's default)\n"));
+}
+
+// The lines that replace what a packaged file says about places of the system.
+Argv InTheTestsPlaces() {
+  return {"--daemonize", "no",        "--bind", "127.0.0.1", "--dir",
+          ".",           "--logfile", "",       "--pidfile", ""};
+}
+
+TEST_F(ConfigurationTest, TheFileOfDebiansRedisServerIsAccepted) {
+  const std::string file = ReadFile("/etc/redis/redis.conf");
+  if (file.empty()) GTEST_SKIP() << "no /etc/redis/redis.conf that can be read";
+  Write("redis.conf", file);
+  Argv args = {"redis.conf"};
+  for (const std::string& arg : InTheTestsPlaces())
+    args.push_back(arg);
+  const std::unique_ptr<RespClient> client = Start(args);
+  EXPECT_EQ(Get(*client, "appendonly"), "no");
+  EXPECT_EQ(Get(*client, "appendfilename"), "appendonly.aof");
+  EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+  const std::string log = server_->Output();
+  EXPECT_THAT(log, HasSubstr("Directives that are accepted without effect: "));
+  EXPECT_THAT(log, HasSubstr("set-proc-title"));
+}
+
+// The directives that a stock redis.conf of version 7.0 sets and that have no effect here.
+constexpr std::string_view kKeptOfRedis70 =
+    "always-show-logo no\n"
+    "set-proc-title yes\n"
+    "proc-title-template \"{title} {listen-addr} {server-mode}\"\n"
+    "stop-writes-on-bgsave-error yes\n"
+    "rdbcompression yes\n"
+    "rdbchecksum yes\n"
+    "dbfilename dump.rdb\n"
+    "rdb-del-sync-files no\n"
+    "replica-serve-stale-data yes\n"
+    "replica-read-only yes\n"
+    "repl-diskless-sync yes\n"
+    "repl-diskless-sync-delay 5\n"
+    "repl-diskless-sync-max-replicas 0\n"
+    "repl-diskless-load disabled\n"
+    "repl-disable-tcp-nodelay no\n"
+    "replica-priority 100\n"
+    "acllog-max-len 128\n"
+    "oom-score-adj no\n"
+    "oom-score-adj-values 0 200 800\n"
+    "disable-thp yes\n"
+    "appendfilename \"appendonly.aof\"\n"
+    "appenddirname \"appendonlydir\"\n"
+    "no-appendfsync-on-rewrite no\n"
+    "auto-aof-rewrite-percentage 100\n"
+    "auto-aof-rewrite-min-size 64mb\n"
+    "aof-load-truncated yes\n"
+    "aof-use-rdb-preamble yes\n"
+    "aof-timestamp-enabled no\n"
+    "hash-max-listpack-entries 512\n"
+    "hash-max-listpack-value 64\n"
+    "list-max-listpack-size -2\n"
+    "list-compress-depth 0\n"
+    "set-max-intset-entries 512\n"
+    "zset-max-listpack-entries 128\n"
+    "zset-max-listpack-value 64\n"
+    "hll-sparse-max-bytes 3000\n"
+    "activerehashing yes\n"
+    "hz 10\n"
+    "dynamic-hz yes\n"
+    "aof-rewrite-incremental-fsync yes\n"
+    "rdb-save-incremental-fsync yes\n"
+    "jemalloc-bg-thread yes\n";
+// And those that have an effect.
+constexpr std::string_view kServedOfRedis70 =
+    "protected-mode yes\n"
+    "tcp-backlog 511\n"
+    "timeout 0\n"
+    "tcp-keepalive 300\n"
+    "loglevel notice\n"
+    "databases 16\n"
+    "appendonly no\n"
+    "appendfsync everysec\n"
+    "slowlog-log-slower-than 10000\n"
+    "slowlog-max-len 128\n"
+    "latency-monitor-threshold 0\n"
+    "notify-keyspace-events \"\"\n"
+    "stream-node-max-bytes 4096\n"
+    "stream-node-max-entries 100\n"
+    "client-output-buffer-limit normal 0 0 0\n"
+    "client-output-buffer-limit replica 256mb 64mb 60\n"
+    "client-output-buffer-limit pubsub 32mb 8mb 60\n";
+
+TEST_F(ConfigurationTest, FilesOfRedis74AndRedis8AndValkey8AreAccepted) {
+  const std::pair<std::string, std::string> files[] = {
+      {"redis-7.4.conf",
+       "locale-collate \"\"\nhide-user-data-from-log no\nset-max-listpack-entries 128\n"
+       "set-max-listpack-value 64\nlazyfree-lazy-user-del no\nmax-new-connections-per-cycle 10\n"
+       "max-new-tls-connections-per-cycle 1\nshutdown-timeout 10\nsupervised auto\n"
+       "cluster-announce-human-nodename \"\"\nserver-cpulist 0-7:2\n"},
+      {"redis-8.conf",
+       "locale-collate \"\"\nhide-user-data-from-log yes\nreplica-full-sync-buffer-limit 0\n"
+       "repl-rdb-channel no\ncluster-compatibility-sample-ratio 0\n"
+       "cluster-slot-stats-enabled no\nlookahead 16\nkey-memory-histograms no\n"
+       "cluster-slot-migration-handoff-max-lag-bytes 1mb\n"
+       "cluster-slot-migration-write-pause-timeout 10000\ntls-auth-clients-user off\n"
+       "stream-idmp-duration 100\nstream-idmp-maxsize 100\n"},
+      {"valkey-8.conf",
+       "locale-collate \"\"\nhide-user-data-from-log yes\nextended-redis-compatibility no\n"
+       "dual-channel-replication-enabled no\nlazyfree-lazy-eviction yes\n"
+       "lazyfree-lazy-expire yes\nlazyfree-lazy-server-del yes\nreplica-lazy-flush yes\n"
+       "lazyfree-lazy-user-del yes\nlazyfree-lazy-user-flush yes\nevents-per-io-thread 2\n"
+       "prefetch-batch-max-size 16\ncommandlog-execution-slower-than 10000\n"
+       "commandlog-slow-execution-max-len 128\ncommandlog-request-larger-than 1048576\n"
+       "commandlog-large-request-max-len 128\ncommandlog-reply-larger-than 1048576\n"
+       "commandlog-large-reply-max-len 128\nlog-format legacy\nlog-timestamp-format legacy\n"
+       "primaryauth \"\"\navailability-zone \"\"\nrdb-version-check strict\nimport-mode no\n"
+       "rdma-port 0\ncluster-ping-interval 1000\ntcp-keepalive-probes 3\n"},
+  };
+  for (const auto& [name, lines] : files) {
+    Write(name, fmt::format("{}{}{}", kServedOfRedis70, kKeptOfRedis70, lines));
+    const std::unique_ptr<RespClient> client = Start({name, "--bind", "127.0.0.1"});
+    EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+    const std::string log = server_->Output();
+    const size_t line = log.find("Directives that are accepted without effect: ");
+    ASSERT_NE(line, std::string::npos) << log;
+    EXPECT_EQ(log.find("without effect", line + 60), std::string::npos) << "more than one line";
+    const std::string listed = log.substr(line, log.find('\n', line) - line);
+    EXPECT_THAT(listed, HasSubstr("locale-collate"));
+    EXPECT_THAT(listed, HasSubstr("hide-user-data-from-log"));
+    for (std::string_view rest = kKeptOfRedis70; !rest.empty();
+         rest.remove_prefix(rest.find('\n') + 1)) {
+      EXPECT_THAT(listed, HasSubstr(std::string(rest.substr(0, rest.find(' ')))));
+    }
+  }
+}
+
+TEST_F(ConfigurationTest, WhatAsksForMoreThanIsServedStopsTheStart) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"tls-port 6380", "TLS is not served"},
+      {"cluster-enabled yes", "Cluster mode is not served"},
+      {"loadmodule /usr/lib/redis/modules/search.so", "modules are not served"},
+      {"aclfile /etc/redis/users.acl", "ACL users are not served"},
+      {"user alice on nopass", "ACL users are not served"},
+      {"replicaof 10.0.0.1 6379", "Replicas are not served"},
+      {"min-replicas-to-write 1", "Replicas are not served"},
+      {"rename-command FLUSHALL \"\"", "commands cannot be renamed"},
+      {"maxmemory-policy allkeys-lru", "does not delete data"},
+      {"rdma-port 6379", "RDMA is not served"},
+      {"unixsocketgroup redis", "group of the Unix socket"},
+      {"enable-debug-command local", "DEBUG is not served"},
+  };
+  for (const auto& [line, reason] : cases) {
+    Write("a.conf", "timeout 0\n" + line + "\n");
+    const std::string refusal = Refusal({"a.conf"});
+    EXPECT_THAT(refusal, StartsWith("runnel-server: a.conf:2: '"));
+    EXPECT_THAT(refusal, HasSubstr(reason));
+  }
+}
+
+TEST_F(ConfigurationTest, CheckingAConfigurationStartsNothing) {
+  Write("good.conf", "port 7000\nhz 10\n");
+  Write("bad.conf", "port 7000\nports 1\n");
+  Program::Options options = ServerCommand({"--check-config", "good.conf", "--timeout", "3"});
+  options.dir = dir_.string();
+  Program good(options);
+  EXPECT_EQ(ToText(good.WaitExit()), "exit 0");
+  EXPECT_EQ(good.Output(), "The configuration is good.\n");
+  EXPECT_EQ(Refusal({"--check-config", "bad.conf"}),
+            "runnel-server: bad.conf:2: 'ports': there is no such directive\n");
+  EXPECT_EQ(
+      Refusal({"--check-config", "--timeout", "x"}),
+      "runnel-server: command line: 'timeout': argument couldn't be parsed into an integer\n");
+  EXPECT_FALSE(std::filesystem::exists(Path("runnel.lock")));
+}
+
+TEST_F(ConfigurationTest, TheStartSaysWhatItRunsWith) {
+  Write("runnel.conf", "appendfsync always\n");
+  const std::unique_ptr<RespClient> client = Start({"runnel.conf", "--save", "60", "1"});
+  EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+  const std::string log = server_->Output();
+  EXPECT_THAT(log, HasSubstr(fmt::format("starts: process {}, configuration {}, directory {}\n",
+                                         server_->pid(), Path("runnel.conf"), dir_.string())));
+  EXPECT_THAT(log, HasSubstr("Persistence: journal with appendfsync always, save points 60 1\n"));
+  EXPECT_THAT(log, HasSubstr("Listening on socket\n"));
 }
 
 TEST_F(ConfigurationTest, MistakesAreSaidWithTheirPlace) {
@@ -151,7 +332,7 @@ TEST_F(ConfigurationTest, MistakesAreSaidWithTheirPlace) {
   Write("missing.conf", "include not-there.conf\n");
   Write("loop.conf", "include loop.conf\n");
   const std::pair<Argv, std::string> cases[] = {
-      {{"unknown.conf"}, "unknown.conf:3: 'replicaof': there is no such directive"},
+      {{"unknown.conf"}, "unknown.conf:3: 'replicaof': Replicas are not served"},
       {{"value.conf"}, "value.conf:1: 'port': argument must be between 0 and 65535 inclusive"},
       {{"quotes.conf"}, "quotes.conf:3: the quotes do not match"},
       {{"outer.conf"}, "outer.conf:2: "},

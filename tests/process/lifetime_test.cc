@@ -1,8 +1,13 @@
 // How the server starts, how it ends, and what it leaves behind.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -15,6 +20,7 @@ namespace runnel::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 namespace fs = std::filesystem;
@@ -278,15 +284,118 @@ TEST_F(LifetimeTest, TheLogFileIsWrittenAndKept) {
 }
 
 TEST_F(LifetimeTest, ALogFileThatCannotBeWrittenStopsTheStart) {
-  const std::unique_ptr<Program> server = Start({"--logfile", "missing/log"});
-  // The logging library makes the directory that is missing.
-  ASSERT_NE(ConnectTo(server.get()), nullptr);
-  fs::create_directory(Path("directory"));
-  TempDir other;
-  Program refused(ServerCommand({"--port", "0", "--dir", other.string(), "--unixsocket", "socket",
-                                 "--logfile", Path("directory")}));
-  EXPECT_EQ(ToText(refused.WaitExit()), "exit 1");
-  EXPECT_THAT(refused.Errors(), HasSubstr("cannot open the log file " + Path("directory")));
+  for (const std::string& path : {Path("missing/log"), dir_.string()}) {
+    Program refused(ServerCommand(
+        {"--port", "0", "--dir", dir_.string(), "--unixsocket", "socket", "--logfile", path}));
+    EXPECT_EQ(ToText(refused.WaitExit()), "exit 1");
+    EXPECT_THAT(refused.Errors(), HasSubstr("cannot open the log file " + path + ": "));
+  }
+}
+
+TEST_F(LifetimeTest, TheLogFileIsReopenedForRotation) {
+  const std::unique_ptr<Program> server = Start({"--logfile", "log"});
+  const std::unique_ptr<RespClient> client = ConnectTo(server.get());
+  ASSERT_NE(client, nullptr) << server->Errors();
+  EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+  fs::rename(Path("log"), Path("log.1"));
+  server->Signal(SIGUSR1);  // harmless
+  server->Signal(SIGHUP);
+  ASSERT_TRUE(Eventually([&] { return fs::exists(Path("log")); }));
+  EXPECT_TRUE(Eventually([&] {
+    return ReadFile(Path("log")).find("The log file was reopened") != std::string::npos;
+  }));
+  EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+  server->Signal(SIGTERM);
+  EXPECT_EQ(ToText(server->WaitExit()), "exit 0");
+  EXPECT_THAT(ReadFile(Path("log.1")), HasSubstr("Ready to accept connections"));
+  EXPECT_THAT(ReadFile(Path("log.1")), Not(HasSubstr("Bye")));
+  EXPECT_THAT(ReadFile(Path("log")), HasSubstr("Bye"));
+}
+
+// A socket in dir_ that takes the datagrams for a supervisor or a log daemon.
+class DatagramSocket {
+ public:
+  explicit DatagramSocket(const std::string& path)
+      : fd_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  }
+  ~DatagramSocket() { close(fd_); }
+  // The next datagram; empty if none comes.
+  std::string Receive() const {
+    char buffer[4096];
+    ssize_t size = -1;
+    Eventually([&] {
+      size = recv(fd_, buffer, sizeof(buffer), 0);
+      return size >= 0;
+    });
+    return size < 0 ? "" : std::string(buffer, static_cast<size_t>(size));
+  }
+
+ private:
+  const int fd_;
+};
+
+TEST_F(LifetimeTest, SystemdIsToldOfTheStartAndTheEnd) {
+  const DatagramSocket notify(Path("notify"));
+  for (const char* supervised : {"systemd", "auto"}) {
+    Program::Options options = ServerCommand({"--port", "0", "--dir", dir_.string(), "--unixsocket",
+                                              Path("socket"), "--supervised", supervised,
+                                              "--daemonize", "yes"});  // which has no effect then
+    options.environment = {"NOTIFY_SOCKET=" + Path("notify")};
+    Program server(options);
+    EXPECT_THAT(notify.Receive(), StartsWith("READY=1\n"));
+    const std::unique_ptr<RespClient> client = ConnectTo(&server);
+    ASSERT_NE(client, nullptr) << server.Output();
+    EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+    server.Signal(SIGTERM);
+    EXPECT_EQ(ToText(server.WaitExit()), "exit 0");
+    EXPECT_THAT(notify.Receive(), StartsWith("STOPPING=1\n"));
+  }
+}
+
+TEST_F(LifetimeTest, ASupervisorThatIsNotThereIsSaid) {
+  for (const char* supervised : {"systemd", "upstart"}) {
+    const std::unique_ptr<Program> server = Start({"--supervised", supervised});
+    ASSERT_NE(ConnectTo(server.get()), nullptr) << server->Output();
+    EXPECT_THAT(server->Output(), HasSubstr(fmt::format("supervised is {}, but ", supervised)));
+    server->Signal(SIGTERM);
+    EXPECT_EQ(ToText(server->WaitExit()), "exit 0");
+  }
+}
+
+// Nobody reads the log, so the pipe fills up; the clients do not notice.
+TEST_F(LifetimeTest, ALogThatIsStuckDoesNotStopTheServer) {
+  const std::string path = Path("pipe");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  ASSERT_GE(fcntl(reader, F_SETPIPE_SZ, 4096), 4096);
+  const std::unique_ptr<Program> server = Start({"--logfile", path, "--loglevel", "verbose"});
+  const std::unique_ptr<RespClient> client = ConnectTo(server.get());
+  ASSERT_NE(client, nullptr) << server->Errors();
+  constexpr int kMistakes = 10000;  // more lines than the pipe and the queue hold
+  for (int i = 0; i < kMistakes; ++i) {
+    const std::unique_ptr<RespClient> other = RespClient::ConnectUnix(Path("socket"));
+    ASSERT_NE(other, nullptr);
+    other->SendRaw("*x\r\n");
+    ASSERT_EQ(ToText(other->Read()), "-\"ERR Protocol error: invalid multibulk length\"");
+  }
+  EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+  // Once somebody reads, the lines come, and how many are missing.
+  std::string log;
+  EXPECT_TRUE(Eventually([&] {
+    char buffer[65536];
+    for (ssize_t size; (size = read(reader, buffer, sizeof(buffer))) > 0;)
+      log.append(buffer, static_cast<size_t>(size));
+    return log.find("log lines after this time were dropped") != std::string::npos;
+  }));
+  EXPECT_THAT(log, HasSubstr("protocol error"));
+  server->Signal(SIGTERM);
+  EXPECT_EQ(ToText(server->WaitExit()), "exit 0");
+  close(reader);
 }
 
 TEST_F(LifetimeTest, AStartThatFailsIsSaidInTheLogFileAndOnTheTerminal) {

@@ -29,10 +29,6 @@ class LimitsTest : public ServerTest {
   }
   // Bytes that the server holds more than at its start.
   int64_t MoreMemory() { return InfoNumber(*admin_, "used_memory") - memory_before_; }
-  bool LogSays(std::string_view text) const {
-    return server_->Log().find(text) != std::string::npos;
-  }
-
   std::unique_ptr<RespClient> admin_;
   int64_t memory_before_ = 0;
 };
@@ -83,7 +79,7 @@ TEST_F(LimitsTest, ARequestOverTheLimitEndsItsConnection) {
   client->SendRaw(head + std::string(2 * kMegabyte, 'x'));
   EXPECT_EQ(ToText(client->Read()), "<closed>");
   EXPECT_EQ(InfoField(*admin_, "client_query_buffer_limit_disconnections"), "1");
-  EXPECT_TRUE(LogSays(fmt::format("Client {} ", client->local_address()))) << server_->Log();
+  EXPECT_TRUE(LogShows(fmt::format("Client {} ", client->local_address()))) << server_->Log();
   EXPECT_LT(MoreMemory(), kMegabyte);
 
   // One that waits piles its next requests up, and is bound the same way.
@@ -125,8 +121,8 @@ TEST_F(LimitsTest, ASlowSubscriberIsCutOffAndOthersAreNot) {
   EXPECT_EQ(receivers, 1);
   EXPECT_LT(most, 4 * kMegabyte);
   EXPECT_EQ(InfoField(*admin_, "client_output_buffer_limit_disconnections"), "1");
-  EXPECT_TRUE(LogSays(fmt::format("Client {} ", slow->local_address()))) << server_->Log();
-  EXPECT_TRUE(LogSays("of output unread, over the 1048576 of its hard limit")) << server_->Log();
+  EXPECT_TRUE(LogShows(fmt::format("Client {} ", slow->local_address()))) << server_->Log();
+  EXPECT_TRUE(LogShows("of output unread, over the 1048576 of its hard limit")) << server_->Log();
   EXPECT_EQ(ToText(slow->ReadUntilClosed().back()), "<closed>");
   EXPECT_EQ(Ask(*admin_, "PUBLISH news last"), "1");
   EXPECT_EQ(ToText(good->Read()), "[\"message\", \"news\", \"last\"]");
@@ -142,7 +138,7 @@ TEST_F(LimitsTest, TheSoftLimitCountsSeconds) {
     admin_->Call({"PUBLISH", "news", message});
   // Nothing more is sent: that the time is over is seen all the same.
   EXPECT_TRUE(Eventually([&] { return InfoField(*admin_, "pubsub_clients") == "0"; }));
-  EXPECT_TRUE(LogSays("over the 102400 of its soft limit")) << server_->Log();
+  EXPECT_TRUE(LogShows("over the 102400 of its soft limit")) << server_->Log();
 }
 
 TEST_F(LimitsTest, AReplyOverTheLimitEndsItsConnection) {
@@ -155,7 +151,7 @@ TEST_F(LimitsTest, AReplyOverTheLimitEndsItsConnection) {
     transaction += "GET key\r\n";
   client->SendRaw(transaction + "EXEC\r\n");
   EXPECT_EQ(ToText(client->ReadUntilClosed().back()), "<closed>");
-  EXPECT_TRUE(LogSays(", normal) closed")) << server_->Log();
+  EXPECT_TRUE(LogShows(", normal) closed")) << server_->Log();
   EXPECT_EQ(InfoField(*admin_, "client_output_buffer_limit_disconnections"), "1");
 }
 

@@ -38,6 +38,10 @@ std::unique_ptr<RespClient> ServerTest::Client() const {
   return client;
 }
 
+bool ServerTest::LogShows(std::string_view text) const {
+  return Eventually([&] { return server_->Log().find(text) != std::string::npos; });
+}
+
 Program::Options ServerCommand(const Argv& args) {
   Program::Options options;
   options.command = {RunnelServerPath()};

@@ -18,7 +18,7 @@ namespace runnel::test {
 // connection) throws, which ends the test as failed.
 class ServerTest : public testing::Test {
  protected:
-  // Starts the server, in place of the one before, with these options behind --port, --bind and
+  // Starts the server, in place of the one before, with these options after --port, --bind and
   // --dir.
   void StartServer(const Argv& args = {});
   void StartServer(ServerProcess::Options options);
@@ -26,6 +26,8 @@ class ServerTest : public testing::Test {
   void KillAndStart(const ServerProcess::Options& options);
   // A new connection to it.
   std::unique_ptr<RespClient> Client() const;
+  // Waits until the server's log has this text: the server writes it beside the replies.
+  bool LogShows(std::string_view text) const;
 
   std::unique_ptr<ServerProcess> server_;
 
