@@ -1,26 +1,42 @@
-# The front door. Everything is built under build/<flavor>; CMakeLists.txt tells what a flavor is.
+# The front door. Everything is built under build/<flavor>; CMakeLists.txt says what a flavor is.
 #
-#   make            build/release/runnel-server and the tools
-#   make run        the same, then start the server on 127.0.0.1:6379   (ARGS="--port 7000" ...)
-#   make test       all tests that gate a change, built with assertions
-#   make sanitize   the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   make sim        the crash simulations with SEEDS seeds (100000); a failing seed tells how to run it again
-#   make bench      side by side with redis-server: requests/s, latency, CPU per request, memory;
-#                   then durability, which make bench-durability measures alone
-#   make fuzz       each fuzz target for FUZZ_SECONDS (60)
-#   make format     clang-format over the tree;  make tidy: clang-tidy
+#   make              build/release/runnel-server and the tools
+#   make run          the same, then start the server on 127.0.0.1:6379 with its data in build/data
+#                     (ARGS="--port 7000" ...)
+#   make install      install the release build (PREFIX=/usr/local DESTDIR=...), see packaging/install
+#   make dev          build/dev: the server and the tools for working on them, built fast
+#   make test         all tests that gate a change, with assertions
+#   make test-shipped the process tests with the release build of the server
+#   make sanitize     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make tsan         the server under ThreadSanitizer, driven by process tests
+#   make sim          the crash simulations with SEEDS seeds (100000); a failing seed says how to run
+#                     it again
+#   make bench        side by side with redis-server: requests/s, latency, CPU per request, memory;
+#                     then durability, which make bench-durability measures alone
+#   make fuzz         each fuzz target for FUZZ_SECONDS (60)
+#   make headers      each header compiled alone
+#   make format       clang-format over the tree
+#   make tidy         clang-tidy over the files that differ from BASE (all: BASE=)
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 SEEDS ?= 100000
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
-.PHONY: all build run test sanitize sim bench bench-durability fuzz format tidy clean deps deps-test
+BASE ?= HEAD
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR
+
+.PHONY: all run install dev test test-shipped sanitize tsan sim bench bench-durability fuzz headers \
+  format format-check tidy clean deps deps-test deps-dev
 .DEFAULT_GOAL := all
 
 deps:
 	@deps/install build
 deps-test:
 	@deps/install build test
+deps-dev:
+	@deps/install build test dev
 
 # $(call configure,flavor[,more cmake arguments])
 define configure
@@ -32,12 +48,38 @@ all: deps
 	@cmake --build build/release -j $(JOBS)
 
 run: all
-	build/release/runnel-server conf/runnel.conf $(ARGS)
+	@mkdir -p build/data
+	build/release/runnel-server conf/runnel.conf --dir build/data $(ARGS)
+
+install: all
+	@packaging/install build/release
+
+dev: deps-test
+	$(call configure,dev)
+	@cmake --build build/dev -j $(JOBS) --target runnel-server runnel-check runnel-bench
 
 test: deps-test
 	$(call configure,test)
 	@cmake --build build/test -j $(JOBS)
 	@cd build/test && ctest --output-on-failure -j $(JOBS)
+
+# The tests are those of build/test; only the programs that they start are the shipped ones.
+test-shipped: all deps-test
+	$(call configure,test)
+	@cmake --build build/test -j $(JOBS)
+	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/release/runnel-server \
+	  RUNNEL_CHECK=$(CURDIR)/build/release/runnel-check \
+	  ctest --output-on-failure -j $(JOBS) -L process
+
+# The process tests that make all threads work; a report of ThreadSanitizer ends the server.
+tsan: deps-test
+	$(call configure,test)
+	$(call configure,tsan)
+	@cmake --build build/tsan -j $(JOBS) --target runnel-server
+	@cmake --build build/test -j $(JOBS) --target process_tests
+	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/tsan/runnel-server \
+	  TSAN_OPTIONS="halt_on_error=1 exitcode=66" \
+	  ctest --output-on-failure -R '^process\.(mixed|snapshot|cold|lifetime)$$'
 
 sanitize: deps-test
 	$(call configure,sanitize)
@@ -59,12 +101,21 @@ fuzz: deps-test
 	@cmake --build build/fuzz -j $(JOBS) --target fuzzers
 	@tests/fuzz/run build/fuzz $(FUZZ_SECONDS)
 
-format:
-	@clang-format -i $(SOURCES)
-
-tidy: deps-test
+headers: deps-test
 	$(call configure,test)
-	@clang-tidy -p build/test --quiet $(filter src/%.cc,$(SOURCES))
+	@cmake --build build/test -j $(JOBS) --target headers_alone
+
+format: deps-dev
+	@clang-format -i $(SOURCES)
+format-check: deps-dev
+	@clang-format --dry-run --Werror $(SOURCES)
+
+TIDIED = $(filter src/%.cc utils/%.cc,\
+  $(if $(BASE),$(shell git diff --name-only --diff-filter=d $(BASE) -- '*.cc'),$(SOURCES)))
+tidy: deps-dev
+	$(call configure,dev)
+	@[ -z "$(TIDIED)" ] || printf '%s\n' $(TIDIED) | \
+	  xargs -P $(JOBS) -n 4 clang-tidy -p build/dev --quiet --warnings-as-errors='*'
 
 clean:
 	rm -rf build
