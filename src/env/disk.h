@@ -87,6 +87,10 @@ class Disk {
   // Returns when the names that were made, changed or removed in the directory before the call are
   // so on the disk.
   virtual Status SyncDirectory(const std::string& directory) = 0;
+  // What names the run of the machine since it was last started: two processes that read the same
+  // text saw no power cut between them, so whatever one wrote to a file the other reads. Empty if
+  // it is not known.
+  virtual std::string BootId() = 0;
   // Fails with EWOULDBLOCK, naming the holder, if another process (or this one) holds the lock. The
   // lock is a file `runnel.lock` in the directory, which stays there.
   virtual Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) = 0;

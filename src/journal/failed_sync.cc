@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint64_t kCopyBytes = uint64_t{1} << 20;
 
-std::string NotePath(const std::string& directory) {
+std::string FailedSyncPath(const std::string& directory) {
   return directory + "/sync-failed";
 }
 
@@ -42,14 +42,22 @@ Status WriteAnew(Disk& disk, const std::string& directory, const Segment& segmen
 }  // namespace
 
 void NoteFailedSync(Disk& disk, const std::string& directory) {
-  const auto note = disk.Open(NotePath(directory), OpenMode::kCreate);
+  const auto note = disk.Open(FailedSyncPath(directory), OpenMode::kCreate);
   if (!note.ok()) LogWarning("journal: {}", note.status().message());
+}
+
+Result<bool> HasSyncFailed(Disk& disk, const std::string& directory) {
+  const auto note = disk.Open(FailedSyncPath(directory), OpenMode::kRead);
+  if (note.ok()) return true;
+  if (note.status().error_number() != ENOENT) return note.status();
+  return false;
 }
 
 Status MendFailedSync(Disk& disk, const std::string& directory,
                       const std::vector<Segment>& segments, Position synced) {
-  const auto note = disk.Open(NotePath(directory), OpenMode::kRead);
-  if (!note.ok()) return note.status().error_number() == ENOENT ? Status() : note.status();
+  const auto failed = HasSyncFailed(disk, directory);
+  if (!failed.ok()) return failed.status();
+  if (!*failed) return {};
   LogWarning("{}: a sync had failed: what may not be on the disk is written anew", directory);
   for (const Segment& segment : segments) {
     if (segment.base + segment.file_bytes <= synced) continue;
@@ -58,7 +66,7 @@ Status MendFailedSync(Disk& disk, const std::string& directory,
   }
   const Status named = disk.SyncDirectory(directory);
   if (!named.ok()) return named;
-  return disk.Remove(NotePath(directory));
+  return disk.Remove(FailedSyncPath(directory));
 }
 
 }  // namespace runnel::journal

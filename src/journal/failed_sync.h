@@ -18,6 +18,9 @@ namespace runnel::journal {
 // Leaves the note. If that fails too nothing more can be done.
 void NoteFailedSync(Disk& disk, const std::string& directory);
 
+// Whether there is a note.
+Result<bool> HasSyncFailed(Disk& disk, const std::string& directory);
+
 // If there is a note: copies each of these segments that reaches beyond `synced` (a position known
 // to be on the disk) to a new file of the same name and size, syncs it, and removes the note.
 // REQUIRES: the directory is locked, no segment is open.

@@ -11,11 +11,23 @@
 
 namespace runnel::journal {
 
-inline constexpr uint8_t kFormatVersion = 1;
+// What is written. Version 1 is read too: its checksum has no salt.
+inline constexpr uint8_t kFormatVersion = 2;
 inline constexpr size_t kFrameHeaderBytes = 40;
 inline constexpr size_t kMaxPayloadBytes = 0xffffffff;
-// How every frame of this version begins.
-inline constexpr std::string_view kFrameMagic = "RNL\x01";
+// How the frames of every version begin; one byte with the version follows.
+inline constexpr std::string_view kFrameMagic = "RNL";
+
+// What a journal is known by. Its frames carry the id in their checksums. Nobody outside the server
+// and its followers knows it, so bytes that a client has chosen never make a frame.
+struct Identity {
+  uint64_t id = 0;  // chosen at random; not 0
+  // Frames at this position and after it are of version 2. A journal that an earlier version wrote
+  // has frames of version 1 before it.
+  Position salted_from = 0;
+
+  bool operator==(const Identity&) const = default;
+};
 
 // A frame as it was read. The payload is a view into the input.
 struct Frame {
@@ -29,17 +41,18 @@ struct Frame {
   Position end() const { return base + kFrameHeaderBytes + payload.size(); }
 };
 
-// Writes the frame's header, kFrameHeaderBytes long, to `out`. REQUIRES: synced <= base, payload
-// within kMaxPayloadBytes.
-void WriteFrameHeader(const Frame& frame, char* out);
+// Writes the frame's header, kFrameHeaderBytes long, to `out`; `journal_id` is that of the frame's
+// journal. REQUIRES: synced <= base, payload within kMaxPayloadBytes.
+void WriteFrameHeader(const Frame& frame, uint64_t journal_id, char* out);
 
 enum class HeaderKind {
-  kFrame,    // a header of this version
+  kFrame,    // a header of a version that is known here
   kNewer,    // one of a later version, of which only the base is known: that stays where it is
   kForeign,  // anything else
 };
 
 struct FrameHeader {
+  uint8_t version = 0;
   uint32_t payload_bytes = 0;
   uint32_t records = 0;
   uint32_t synced_back = 0;
@@ -55,8 +68,9 @@ struct FrameHeader {
 // header is kForeign.
 HeaderKind DecodeHeader(std::string_view input, FrameHeader* header);
 
-// Reads the frame that begins with `header` from `input`, which holds all of header.frame_bytes().
-// Returns false if the checksum does not hold.
-bool DecodeFrame(const FrameHeader& header, std::string_view input, Frame* frame);
+// Reads the frame that begins with `header` from `input`, which holds all of header.frame_bytes();
+// `journal_id` counts from version 2 on. Returns false if the checksum does not hold.
+bool DecodeFrame(const FrameHeader& header, std::string_view input, uint64_t journal_id,
+                 Frame* frame);
 
 }  // namespace runnel::journal

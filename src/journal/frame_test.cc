@@ -9,17 +9,19 @@
 namespace runnel::journal {
 namespace {
 
+constexpr uint64_t kId = 0x1234'5678'9abc'def0;
+
 std::string Encoded(const Frame& frame) {
   std::string bytes;
-  EncodeFrame(frame, &bytes);
+  EncodeFrame(frame, kId, &bytes);
   return bytes;
 }
 
 // Whether the bytes are one whole frame, and nothing that asks for more bytes than there are.
-bool Decodes(std::string_view bytes, Frame* frame) {
+bool Decodes(std::string_view bytes, Frame* frame, uint64_t id = kId) {
   FrameHeader header;
   return DecodeHeader(bytes, &header) == HeaderKind::kFrame &&
-         header.frame_bytes() <= bytes.size() && DecodeFrame(header, bytes, frame);
+         header.frame_bytes() <= bytes.size() && DecodeFrame(header, bytes, id, frame);
 }
 
 const Frame kSample{7, 4096, 4000, 3, "three records"};
@@ -69,10 +71,30 @@ TEST(FrameTest, AnyCutIsNoticed) {
   }
 }
 
+TEST(FrameTest, AFrameOfAnotherJournalIsNone) {
+  const std::string bytes = Encoded(kSample);
+  Frame frame;
+  for (int bit = 0; bit < 64; bit++) {
+    EXPECT_FALSE(Decodes(bytes, &frame, kId ^ uint64_t{1} << bit)) << bit;
+  }
+  EXPECT_FALSE(Decodes(bytes, &frame, 0));
+}
+
+TEST(FrameTest, VersionOneIsReadInEveryJournal) {
+  std::string bytes;
+  EncodeFrame(kSample, &bytes);
+  for (const uint64_t id : {uint64_t{0}, kId}) {
+    Frame frame;
+    ASSERT_TRUE(Decodes(bytes, &frame, id));
+    EXPECT_EQ(frame.synced, kSample.synced);
+    EXPECT_EQ(frame.payload, kSample.payload);
+  }
+}
+
 TEST(FrameTest, ANewerVersionIsKnownWhateverFollows) {
   std::string bytes = Encoded(kSample);
   FrameHeader header;
-  bytes[3] = 2;
+  bytes[3] = kFormatVersion + 1;
   EXPECT_EQ(DecodeHeader(bytes, &header), HeaderKind::kNewer);
   EXPECT_EQ(header.base, kSample.base);
   bytes[3] = 0;

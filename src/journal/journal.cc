@@ -1,10 +1,12 @@
 #include "journal/journal.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "journal/failed_sync.h"
 
 namespace runnel::journal {
@@ -27,11 +29,16 @@ constexpr int64_t kGatherMicros = 200;
 // A buffer that one large frame has blown up is given back.
 constexpr size_t kBufferKeptBytes = size_t{4} << 20;
 
+Status Refusal(const Inspection& found) {
+  return Status::Error(found.text + " Nothing was changed. " + found.next_step);
+}
+
 }  // namespace
 
 // What one sync covers. The log thread sets the status.
 struct Journal::SyncJob {
   std::vector<Sealed> sealed;
+  Position base;  // of the active segment
   std::shared_ptr<File> active;
   std::shared_ptr<const std::atomic<Position>> written;  // of `active`
   bool names_changed;
@@ -69,6 +76,15 @@ Result<std::unique_ptr<Journal>> Journal::Open(Disk* disk, Worker* log_thread, W
 Result<std::unique_ptr<Journal::Opening>> Journal::Opening::Begin(Disk* disk, Worker* log_thread,
                                                                   Worker* helper,
                                                                   JournalOptions options) {
+  // A directory that is missing is made only if there was none before.
+  if (const auto listed = disk->List(options.directory);
+      !listed.ok() && listed.status().error_number() == ENOENT) {
+    const auto reader = RecoveryReader::Open(*disk, options.directory, options.from);
+    if (reader.ok() && (*reader)->inspection().row->decision == Decision::kStop &&
+        !options.cut_damage) {
+      return Refusal((*reader)->inspection());
+    }
+  }
   Status status = disk->CreateDirectory(options.directory);
   if (status.ok()) status = disk->SyncDirectory(ParentOf(options.directory));
   if (!status.ok()) return status;
@@ -115,11 +131,14 @@ Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions 
 Journal::~Journal() = default;
 
 Status Journal::Recover(Inspection found) {
-  if (found.row->decision == Decision::kStop) {
-    return Status::Error(found.text +
-                         " Nothing was changed; runnel-check shows and cuts journals.");
+  const Decision decision = found.row->decision;
+  if (decision == Decision::kStop && !(options_.cut_damage && found.row->may_be_cut)) {
+    return Refusal(found);
   }
-  if (found.row->decision == Decision::kCut) LogWarning("{} They are cut off.", found.text);
+  if (decision == Decision::kStop) {
+    LogWarning("{} They are cut off, as journal-cut-damage says.", found.text);
+  }
+  if (decision == Decision::kCut) LogWarning("{} They are cut off.", found.text);
   if (found.end < options_.from) {
     LogWarning("{}: the journal ends at {}, before the snapshot does at {}: it begins anew there",
                options_.directory, found.end, options_.from);
@@ -134,7 +153,30 @@ Status Journal::Recover(Inspection found) {
   }
   epoch_ = found.epoch;
   appended_ = written_ = durable_ = safe_ = found.end;
-  return {};
+  return TakeIdentity(found);
+}
+
+// The files say which journal it is before a frame says so.
+Status Journal::TakeIdentity(const Inspection& found) {
+  while (identity_.id == 0) {
+    identity_.id = options_.id != 0 ? options_.id : RandomSeed();
+  }
+  identity_.salted_from = written_;
+  if (found.identity) {
+    identity_.id = found.identity->id;
+    // Of what was cut off, nothing is left that has no salt.
+    identity_.salted_from = std::min(written_, found.identity->salted_from);
+  }
+  if (found.identity_file == identity_) return {};
+  return WriteIdentity(*disk_, options_.directory, identity_);
+}
+
+// From now on the journal is not one that was ended well. REQUIRES: nothing was written yet.
+Status Journal::NoteOpen() {
+  const auto size = active_.file->Size();
+  if (!size.ok()) return size.status();
+  note_ = {identity_, active_.base, *size, durable_, false, disk_->BootId()};
+  return WriteOrRemoveNote(*disk_, options_.directory, note_);
 }
 
 Status Journal::OpenActive() {
@@ -144,7 +186,7 @@ Status Journal::OpenActive() {
     if (!created.ok()) return created.status();
     segments_.push_back(written_);
     Activate(std::move(*created));
-    return {};
+    return NoteOpen();
   }
   auto file = disk_->Open(SegmentPath(options_.directory, segments_.back()), OpenMode::kReadWrite);
   if (!file.ok()) return file.status();
@@ -153,7 +195,7 @@ Status Journal::OpenActive() {
   const Status synced = (*file)->Sync();  // of the size, so that later syncs need not write it
   if (!synced.ok()) return synced;
   Activate(std::move(*file));
-  return {};
+  return NoteOpen();
 }
 
 // Writing goes on in this file, which is that of the last segment.
@@ -176,7 +218,7 @@ Status Journal::AppendFrame(ByteBuffer* frame, uint32_t records) {
   if (payload.size() > kMaxPayloadBytes) {
     return Status::Error("a frame of the journal holds at most 4 GiB");
   }
-  WriteFrameHeader({epoch_, appended_, durable_, records, payload}, frame->data());
+  WriteFrameHeader({epoch_, appended_, durable_, records, payload}, identity_.id, frame->data());
   appended_ += frame->size();
   frames_.push_back(std::move(*frame));
   *frame = std::move(spare_);
@@ -303,6 +345,7 @@ void Journal::BeginSync() {
   unsynced_since_us_ = -1;
   auto job = std::make_shared<SyncJob>();
   job->sealed = std::exchange(sealed_, {});
+  job->base = active_.base;
   job->active = active_.file;
   job->written = active_.written;
   job->names_changed = std::exchange(names_changed_, false);
@@ -325,9 +368,15 @@ void Journal::OnSynced(const SyncJob& job) {
   UpdateSafe();
   ForgetDurable();
   if (job.sealed.empty()) return;
-  // Gives the reserve of what was sealed back. If that fails, recovery does it.
+  note_.last = job.base;
+  note_.last_bytes = options_.segment_bytes;
+  note_.synced = durable_;
+  // Then gives the reserve of what was sealed back. If that fails, recovery does it.
   helper_->Run(
-      [sealed = job.sealed] {
+      [sealed = job.sealed, note = note_, disk = disk_, directory = options_.directory] {
+        // What the note says already stays true.
+        const Status noted = WriteNote(*disk, directory, note);
+        if (!noted.ok()) LogWarning("journal: {}", noted.message());
         for (const Sealed& each : sealed) {
           const Status cut = each.file->Truncate(each.bytes);
           if (!cut.ok()) LogWarning("journal: {}", cut.message());
@@ -415,7 +464,7 @@ void Journal::RemoveBefore(Position position) {
 }
 
 Result<JournalReader> Journal::ReadFrom(Position position) const {
-  return JournalReader::Open(disk_, options_.directory, position);
+  return JournalReader::Open(disk_, options_.directory, identity_, position);
 }
 
 void Journal::SyncWritten() {
@@ -436,7 +485,9 @@ Status Journal::Close(int64_t now_us) {
     if (!status_.ok()) return status_;
     if (durable_ < appended_) return Status::Error("no room for the next segment of the journal");
   }
-  return {};
+  note_.synced = durable_;
+  note_.closed = true;
+  return WriteNote(*disk_, options_.directory, note_);
 }
 
 // Waits for segments that are on their way; gives up when there is none.

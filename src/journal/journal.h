@@ -13,6 +13,7 @@
 #include "env/disk.h"
 #include "env/worker.h"
 #include "journal/journal_reader.h"
+#include "journal/note.h"
 #include "journal/recovery.h"
 #include "journal/segment_supply.h"
 
@@ -31,6 +32,11 @@ struct JournalOptions {
   SyncPolicy sync_policy = SyncPolicy::kEverySecond;
   // The state up to here is known already (from a snapshot; 0: nothing is): recovery begins here.
   Position from = 0;
+  // Damage is cut as a torn tail is, instead of stopping the start: what is lost is lost already,
+  // and a person has decided so.
+  bool cut_damage = false;
+  // The id of a journal that is made anew: a follower takes that of its leader. 0: by chance.
+  uint64_t id = 0;
 };
 
 // The log of all changes: an endless row of frames, cut into segments. What frames carry is opaque
@@ -61,6 +67,9 @@ class Journal {
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
+
+  // What it is known by, and what its frames carry in their checksums.
+  const Identity& identity() const { return identity_; }
 
   // The oldest byte that is kept.
   Position first() const { return segments_.front(); }
@@ -142,7 +151,9 @@ class Journal {
           std::unique_ptr<DirectoryLock> lock);
 
   Status Recover(Inspection found);
+  Status TakeIdentity(const Inspection& found);
   Status OpenActive();
+  Status NoteOpen();
   void Activate(std::shared_ptr<File> file);
   void WriteAppended(int64_t now_us);
   bool Roll(int64_t now_us);
@@ -167,6 +178,8 @@ class Journal {
   SyncPolicy sync_policy_;
   SegmentSupply supply_;
 
+  Identity identity_;
+  Note note_;  // as it is on the disk, or will be when the helper has written it
   std::vector<Position> segments_;  // bases, the last is that of active_
   Active active_;
   uint64_t epoch_ = 0;

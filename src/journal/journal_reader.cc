@@ -8,7 +8,8 @@
 
 namespace runnel::journal {
 
-Result<JournalReader> JournalReader::Open(Disk* disk, std::string directory, Position position) {
+Result<JournalReader> JournalReader::Open(Disk* disk, std::string directory,
+                                          const Identity& identity, Position position) {
   const auto segments = ListSegments(*disk, directory);
   if (!segments.ok()) return segments.status();
   size_t next = 0;
@@ -17,9 +18,9 @@ Result<JournalReader> JournalReader::Open(Disk* disk, std::string directory, Pos
   }
   if (next == 0)
     return Status::Error(fmt::format("the journal does not hold position {}", position));
-  auto segment = SegmentReader::Open(*disk, directory, (*segments)[next - 1].base);
+  auto segment = SegmentReader::Open(*disk, directory, (*segments)[next - 1].base, identity);
   if (!segment.ok()) return segment.status();
-  return JournalReader(disk, std::move(directory), std::move(*segment), position);
+  return JournalReader(disk, std::move(directory), identity, std::move(*segment), position);
 }
 
 Result<std::optional<Frame>> JournalReader::Next(Position limit) {
@@ -40,7 +41,7 @@ Result<std::optional<Frame>> JournalReader::Next(Position limit) {
       if (!refreshed.ok()) return refreshed;
       attempt = kAnew;
     } else if (attempt == kAnew && position_ != segment_.base()) {
-      auto next = SegmentReader::Open(*disk_, directory_, position_);
+      auto next = SegmentReader::Open(*disk_, directory_, position_, identity_);
       if (!next.ok()) {
         return Status::Error(fmt::format("{}: no frame begins at position {}, and no segment: {}",
                                          SegmentPath(directory_, segment_.base()), position_,

@@ -13,9 +13,10 @@ namespace runnel::journal {
 // removed meanwhile end it with an error, except the one it is in.
 class JournalReader {
  public:
-  // `disk` outlives the reader. Fails if no segment holds `position`; whether a frame begins there
-  // shows with the first one.
-  static Result<JournalReader> Open(Disk* disk, std::string directory, Position position);
+  // `disk` outlives the reader; `identity` is that of the journal. Fails if no segment holds
+  // `position`; whether a frame begins there shows with the first one.
+  static Result<JournalReader> Open(Disk* disk, std::string directory, const Identity& identity,
+                                    Position position);
 
   // Where the next frame begins.
   Position position() const { return position_; }
@@ -25,14 +26,17 @@ class JournalReader {
   Result<std::optional<Frame>> Next(Position limit);
 
  private:
-  JournalReader(Disk* disk, std::string directory, SegmentReader segment, Position position)
+  JournalReader(Disk* disk, std::string directory, const Identity& identity, SegmentReader segment,
+                Position position)
       : disk_(disk),
         directory_(std::move(directory)),
+        identity_(identity),
         segment_(std::move(segment)),
         position_(position) {}
 
   Disk* disk_;
   std::string directory_;
+  Identity identity_;
   SegmentReader segment_;
   Position position_;
 };

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/assert.h"
+#include "base/log.h"
+#include "journal/failed_sync.h"
 #include "journal/segment_reader.h"
+#include "journal/set_aside.h"
 
 namespace runnel::journal {
 namespace {
@@ -40,6 +44,68 @@ std::string WhatIsHere(Facts facts) {
   return "a whole frame";
 }
 
+std::string HowToCut(Position end) {
+  return fmt::format(
+      "Restore the directory from a copy if there is one. runnel-check shows what is left; "
+      "'runnel-check --cut {}' goes on without the rest.",
+      end);
+}
+
+// Reads the files beside the segments.
+Status ReadNotes(Disk& disk, const std::string& directory, Inspection* out) {
+  auto note = ReadNote(disk, directory);
+  if (!note.ok()) return note.status();
+  out->note = std::move(*note);
+  const auto identity = ReadIdentity(disk, directory);
+  // The note says the same.
+  if (!identity.ok() && (!out->note || identity.status().error_number() != 0)) {
+    return identity.status();
+  }
+  if (identity.ok()) out->identity_file = *identity;
+  // A note that only says what a person has decided may know no journal.
+  if (!out->note || out->note->identity.id == 0) {
+    out->identity = out->identity_file;
+    return {};
+  }
+  if (out->identity_file && out->identity_file->id != out->note->identity.id) {
+    return Status::Error(fmt::format(
+        "{} says that the journal has the id {:016x}, but by {} it is {:016x}: the directory is "
+        "that of another server. Bring back the one that belongs here; to use this one, remove {}.",
+        NotePath(directory), out->note->identity.id, IdentityPath(directory),
+        out->identity_file->id, NotePath(directory)));
+  }
+  out->identity = out->identity_file ? out->identity_file : out->note->identity;
+  return {};
+}
+
+// Whether the system still shows every write that was made since the note was written, as facts.
+Result<Facts> WhatWasKept(Disk& disk, const std::string& directory, const Inspection& found) {
+  if (!found.note) return Facts{0};
+  if (found.note->closed) return Facts{kAllKept | kEndedWell};
+  if (found.note->boot.empty() || found.note->boot != disk.BootId()) return Facts{0};
+  const auto sync_failed = HasSyncFailed(disk, directory);
+  if (!sync_failed.ok()) return sync_failed.status();
+  return *sync_failed ? Facts{0} : Facts{kAllKept};
+}
+
+// Why a journal without segments is not a new one, if so.
+std::string WhyNotNew(const std::string& directory, const Inspection& found) {
+  if (found.note && found.note->last) {
+    return fmt::format(
+        "{}: there are no segments, but by {} there was {}, and the journal was on the disk up to "
+        "position {}. Was the file system not mounted?",
+        directory, NotePath(directory), SegmentPath(directory, *found.note->last),
+        found.note->synced);
+  }
+  if (!found.note && found.from > 0) {
+    return fmt::format(
+        "{}: there are no segments, but a snapshot was made at position {} of a journal. Was the "
+        "file system not mounted?",
+        directory, found.from);
+  }
+  return "";
+}
+
 }  // namespace
 
 // Goes over the journal from frame to frame.
@@ -48,8 +114,10 @@ class RecoveryReader::Walk {
   Walk(Disk& disk, const std::string& directory, Inspection* out)
       : disk_(disk), directory_(directory), out_(*out) {}
 
-  // REQUIRES: out.segments is not empty; out.first says where to begin.
-  Status Begin() {
+  // REQUIRES: out.segments is not empty; out.first says where to begin; the files beside the
+  // segments were read. `kept` are the facts that they give for every place.
+  Status Begin(Facts kept) {
+    kept_ = kept;
     out_.last = out_.first;
     out_.end = out_.segments[out_.first].base;
     return OpenSegment();
@@ -88,7 +156,8 @@ class RecoveryReader::Walk {
 
  private:
   Status OpenSegment() {
-    auto reader = SegmentReader::Open(disk_, directory_, out_.segments[out_.last].base);
+    auto reader =
+        SegmentReader::Open(disk_, directory_, out_.segments[out_.last].base, out_.identity);
     if (!reader.ok()) return reader.status();
     reader_.emplace(std::move(*reader));
     return {};
@@ -119,15 +188,16 @@ class RecoveryReader::Walk {
     if ((facts & (kNewerVersion | kNextBeginsHere | kNextBeginsBefore)) != 0) return facts;
     const auto later = LookBehind(place);
     if (!later.ok()) return later.status();
-    return facts | *later;
+    const bool noted = !WhatIsMissing(place).empty();
+    return facts | *later | kept_ | (noted ? Facts{kWasSynced} : 0);
   }
 
-  // The facts about frames behind a place where there is none.
+  // The facts about frames after a place where there is none; counts them.
   Result<Facts> LookBehind(Position place) {
     Facts facts = 0;
     Status status = LookThrough(*reader_, place, place, &facts);
     for (size_t i = out_.last + 1; status.ok() && i < out_.segments.size(); i++) {
-      auto reader = SegmentReader::Open(disk_, directory_, out_.segments[i].base);
+      auto reader = SegmentReader::Open(disk_, directory_, out_.segments[i].base, out_.identity);
       if (!reader.ok()) return reader.status();
       status = LookThrough(*reader, reader->base(), place, &facts);
     }
@@ -135,15 +205,42 @@ class RecoveryReader::Walk {
     return facts;
   }
 
-  static Status LookThrough(SegmentReader& reader, Position from, Position place, Facts* facts) {
-    while ((*facts & kWasSynced) == 0) {
+  Status LookThrough(SegmentReader& reader, Position from, Position place, Facts* facts) {
+    for (;;) {
       const auto frame = reader.FindFrom(from);
       if (!frame.ok()) return frame.status();
-      if (!*frame) break;
+      if (!*frame) return {};
       *facts |= kFrameLater | ((*frame)->synced > place ? Facts{kWasSynced} : 0);
+      out_.frames_behind++;
+      out_.records_behind += (*frame)->records;
       from = (*frame)->end();
     }
-    return {};
+  }
+
+  // What the note says was on the disk at this place or after it and is not: sentences, or nothing.
+  // REQUIRES: there is no whole frame at `place`.
+  std::string WhatIsMissing(Position place) const {
+    if (!out_.note) return "";
+    const Note& note = *out_.note;
+    const std::string path = NotePath(directory_);
+    std::string text;
+    if (note.synced > place) {
+      text += fmt::format(" By {} the journal was on the disk up to position {}: {} bytes more.",
+                          path, note.synced, note.synced - place);
+    }
+    if (!note.last) return text;
+    const auto named = std::find_if(out_.segments.begin(), out_.segments.end(),
+                                    [&](const Segment& each) { return each.base == *note.last; });
+    if (named == out_.segments.end() && place <= *note.last) {
+      text +=
+          fmt::format(" By {} there was a segment {}.", path, SegmentPath(directory_, *note.last));
+    }
+    if (named != out_.segments.end() && IsLast() && named + 1 == out_.segments.end() &&
+        named->file_bytes < note.last_bytes) {
+      text += fmt::format(" By {} the file had {} bytes at least; it has {}.", path,
+                          note.last_bytes, named->file_bytes);
+    }
+    return text;
   }
 
   Status Take(const Frame& frame) {
@@ -175,21 +272,32 @@ class RecoveryReader::Walk {
     if (!data_end.ok()) return data_end.status();
     out_.bytes_behind = *data_end - out_.end;
     for (size_t i = out_.last + 1; i < out_.segments.size(); i++) {
-      auto reader = SegmentReader::Open(disk_, directory_, out_.segments[i].base);
+      auto reader = SegmentReader::Open(disk_, directory_, out_.segments[i].base, out_.identity);
       if (!reader.ok()) return reader.status();
       data_end = reader->DataEnd(reader->base());
       if (!data_end.ok()) return data_end.status();
       out_.bytes_behind += *data_end - reader->base();
     }
-    out_.text = fmt::format("{}: {}: {}. {} {} bytes lie behind it.", Place(out_.end),
-                            out_.row->name, WhatIsHere(facts), out_.row->reason, out_.bytes_behind);
+    out_.text = fmt::format(
+        "{}: {}: {}. {}{} {} bytes lie after it, with {} whole frames ({} "
+        "records).",
+        Place(out_.end), out_.row->name, WhatIsHere(facts), out_.row->reason,
+        WhatIsMissing(out_.end), out_.bytes_behind, out_.frames_behind, out_.records_behind);
+    if (out_.row->decision == Decision::kStop) out_.next_step = NextStep(facts);
     return {};
+  }
+
+  std::string NextStep(Facts facts) const {
+    if (out_.row->may_be_cut) return HowToCut(out_.end);
+    if ((facts & kNewerVersion) != 0) return "Start the version of Runnel that wrote it.";
+    return "Restore the directory from a copy; runnel-check shows what is in it.";
   }
 
   Disk& disk_;
   const std::string& directory_;
   Inspection& out_;
   std::optional<SegmentReader> reader_;
+  Facts kept_ = 0;
   Position frame_base_ = 0;
   bool finished_ = false;
 };
@@ -216,6 +324,22 @@ Status RemoveSegments(Disk& disk, const std::string& directory, size_t kept,
   return disk.SyncDirectory(directory);
 }
 
+// Has the note say no more than what is left of a journal that is cut at `end`, in the segment
+// `last`, or of which no segment is left. To be written before the cut, so that a crash between the
+// two leaves a note that is true.
+void SayNoMore(Position end, const Segment* last, Note* note) {
+  note->closed = false;
+  note->synced = std::min(note->synced, end);
+  if (last == nullptr) {
+    note->last.reset();
+    note->last_bytes = 0;
+  } else if (note->last && *note->last >= last->base) {
+    const bool same = *note->last == last->base;
+    note->last = last->base;
+    note->last_bytes = same ? std::min(note->last_bytes, end - last->base) : 0;
+  }
+}
+
 // Gives the segment's file this size if it is longer, and syncs it.
 Status Shorten(Disk& disk, const std::string& directory, uint64_t bytes, Segment* segment) {
   const auto file = disk.Open(SegmentPath(directory, segment->base), OpenMode::kReadWrite);
@@ -232,28 +356,41 @@ Status Shorten(Disk& disk, const std::string& directory, uint64_t bytes, Segment
 
 Result<std::unique_ptr<RecoveryReader>> RecoveryReader::Open(Disk& disk, std::string directory,
                                                              std::optional<Position> from) {
-  auto segments = ListSegments(disk, directory);
-  if (!segments.ok()) return segments.status();
   std::unique_ptr<RecoveryReader> reader(new RecoveryReader(disk, std::move(directory)));
   Inspection& out = reader->out_;
-  out.segments = std::move(*segments);
+  if (Status read = ReadNotes(disk, reader->directory_, &out); !read.ok()) return read;
+  auto segments = ListSegments(disk, reader->directory_);
+  const bool no_directory = !segments.ok() && segments.status().error_number() == ENOENT;
+  if (!segments.ok() && !no_directory) return segments.status();
+  if (segments.ok()) out.segments = std::move(*segments);
   if (out.segments.empty()) {
     out.from = out.end = from.value_or(0);
-    out.row = &FindRow(kLastSegment);
-    out.text = reader->directory_ + ": no segments";
+    out.text = WhyNotNew(reader->directory_, out);
+    if (no_directory && out.text.empty()) return segments.status();
+    out.row = &FindRow(kLastSegment | (out.text.empty() ? Facts{0} : Facts{kWasSynced}));
+    if (out.text.empty()) {
+      out.text = reader->directory_ + ": no segments";
+    } else {
+      out.next_step =
+          (no_directory ? "Make the directory if it is lost. " : "") + HowToCut(out.end);
+    }
     reader->walk_.reset();
     return reader;
   }
   out.from = from.value_or(out.segments.front().base);
   if (out.from < out.segments.front().base) {
     return Status::Error(fmt::format(
-        "{}: the journal begins at position {}, but is needed from {} on: a segment is missing",
-        reader->directory_, out.segments.front().base, out.from));
+        "{}: the journal begins at position {}, but is needed from {} on: a segment before {} is "
+        "missing. Restore it from a copy, or restore a snapshot that was made later.",
+        reader->directory_, out.segments.front().base, out.from,
+        SegmentName(out.segments.front().base)));
   }
+  const auto kept = WhatWasKept(disk, reader->directory_, out);
+  if (!kept.ok()) return kept.status();
   while (out.first + 1 < out.segments.size() && out.segments[out.first + 1].base <= out.from) {
     out.first++;
   }
-  if (Status begun = reader->walk_->Begin(); !begun.ok()) return begun;
+  if (Status begun = reader->walk_->Begin(*kept); !begun.ok()) return begun;
   return reader;
 }
 
@@ -280,8 +417,27 @@ Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::option
 }
 
 Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) {
-  CHECK(inspection->row->decision == Decision::kEnd || inspection->row->decision == Decision::kCut);
+  const Decision decision = inspection->row->decision;
+  CHECK(decision == Decision::kEnd || decision == Decision::kCut || inspection->row->may_be_cut);
   std::vector<Segment>& segments = inspection->segments;
+  if (inspection->note) {
+    Note note = *inspection->note;
+    if (segments.empty() || inspection->end < inspection->from) {
+      SayNoMore(inspection->end, nullptr, &note);
+    } else if (decision != Decision::kEnd) {
+      SayNoMore(inspection->end, &segments[inspection->last], &note);
+    }
+    if (decision == Decision::kStop) note.boot.clear();
+    if (note != *inspection->note) {
+      const Status noted = WriteOrRemoveNote(disk, directory, note);
+      if (!noted.ok()) return noted;
+    }
+  }
+  if (decision != Decision::kEnd) {
+    const Status kept = SetAside(disk, directory, segments, inspection->end);
+    if (!kept.ok() && !IsDiskFull(kept)) return kept;
+    if (!kept.ok()) LogWarning("What is cut cannot be set aside: {}", kept.message());
+  }
   if (inspection->end < inspection->from) {
     const Status removed = RemoveSegments(disk, directory, 0, &segments);
     if (!removed.ok()) return removed;
@@ -294,7 +450,7 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) 
     const bool last = i + 1 == segments.size();
     const Position end = last ? inspection->end : segments[i + 1].base;
     // The last one keeps its reserve, unless there is something in it.
-    const bool clean = last && inspection->row->decision == Decision::kEnd;
+    const bool clean = last && decision == Decision::kEnd;
     const Status shortened = Shorten(
         disk, directory, clean ? segments[i].file_bytes : end - segments[i].base, &segments[i]);
     if (!shortened.ok()) return shortened;
@@ -303,15 +459,25 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) 
 }
 
 Status CutAt(Disk& disk, const std::string& directory, Position end) {
+  Inspection beside;
+  if (Status read = ReadNotes(disk, directory, &beside); !read.ok()) return read;
   auto segments = ListSegments(disk, directory);
   if (!segments.ok()) return segments.status();
+  // After this the note says what a person has decided, and not in which run of the machine.
+  Note note = beside.note.value_or(Note());
+  note.identity = beside.identity.value_or(Identity());
+  note.boot.clear();
+  if (segments->empty()) {
+    SayNoMore(end, nullptr, &note);
+    return WriteNote(disk, directory, note);
+  }
   size_t kept = segments->size();
   while (kept > 0 && (*segments)[kept - 1].base > end) {
     kept--;
   }
   if (kept == 0) return Status::Error(fmt::format("the journal does not hold position {}", end));
   Segment* const last = &(*segments)[kept - 1];
-  auto reader = SegmentReader::Open(disk, directory, last->base);
+  auto reader = SegmentReader::Open(disk, directory, last->base, beside.identity);
   if (!reader.ok()) return reader.status();
   for (Position place = last->base; place < end;) {
     Frame frame;
@@ -323,6 +489,11 @@ Status CutAt(Disk& disk, const std::string& directory, Position end) {
     }
     place = frame.end();
   }
+  if (beside.note) {
+    SayNoMore(end, last, &note);
+    if (Status noted = WriteOrRemoveNote(disk, directory, note); !noted.ok()) return noted;
+  }
+  if (Status aside = SetAside(disk, directory, *segments, end); !aside.ok()) return aside;
   const Status removed = RemoveSegments(disk, directory, kept, &*segments);
   if (!removed.ok()) return removed;
   return Shorten(disk, directory, end - last->base, last);

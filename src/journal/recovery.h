@@ -9,6 +9,7 @@
 
 #include "env/disk.h"
 #include "journal/frame.h"
+#include "journal/note.h"
 #include "journal/recovery_table.h"
 #include "journal/segment.h"
 
@@ -35,12 +36,23 @@ struct Inspection {
   uint64_t records = 0;
   // What was found at `end`: an end, a cut or a stop.
   const RecoveryRow* row = nullptr;
-  // Of what is behind `end`: bytes up to the last that is not zero, in all segments.
+  // Of what is after `end`: bytes up to the last that is not zero, in all segments, and the whole
+  // frames among them and what these hold.
   uint64_t bytes_behind = 0;
+  uint64_t frames_behind = 0;
+  uint64_t records_behind = 0;
+
+  // Which journal it is; nothing if neither file says so, as for a journal of version 1.
+  std::optional<Identity> identity;
+  // What the files hold that say so: each nothing if there is none.
+  std::optional<Identity> identity_file;
+  std::optional<Note> note;
 
   // Where and what, for a person: "journal/00000000000000000000.log, offset 80 (position 80): torn
   // tail, ...".
   std::string text;
+  // For kStop: what a person can do about it, as sentences.
+  std::string next_step;
 };
 
 // Reads what is left of a journal frame by frame: the caller may do something else between two
@@ -85,15 +97,18 @@ Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::option
                            const VisitFrame& visit);
 
 // Makes the files what Inspect found: cuts what is behind inspection.end, then syncs what is left,
-// so that nothing that was visited can be lost any more. A journal that ended before
-// inspection.from is removed as a whole. The inspection is updated. A crash inside leaves a journal
-// of which Inspect finds the same. REQUIRES: the decision was kEnd or kCut; the directory is
-// locked.
+// so that nothing that was visited can be lost any more. What is cut is set aside first (see
+// set_aside.h), if the disk has room. A journal that ended before inspection.from is removed as a
+// whole. The inspection is updated. A crash inside leaves a journal of which Inspect finds the
+// same. REQUIRES: the decision was kEnd or kCut, or the row may be cut and a person has decided so;
+// the directory is locked.
 Status Repair(Disk& disk, const std::string& directory, Inspection* inspection);
 
 // Cuts the journal at the end of a frame, however good what is behind may be: for a person who has
-// decided so. REQUIRES: the directory is locked. Fails if no frame ends at `end` and no segment
-// begins there.
+// decided so. What is cut is set aside first. The note is made to say no more than what is left, so
+// that the next start takes it; if there is no segment at all, that is all that is done.
+// REQUIRES: the directory is locked. Fails if no frame ends at `end` and no segment begins there,
+// or if there is no room to set aside what is cut.
 Status CutAt(Disk& disk, const std::string& directory, Position end);
 
 }  // namespace runnel::journal

@@ -8,10 +8,16 @@
 // the decision.
 //
 // The table rests on what a disk may do (see env/disk.h): what was synced stays; what was not may
-// be lost in any part and any order. So a hole with whole frames behind it is no damage by itself.
-// What tells the two apart is in the frames: each says up to where the journal was synced when it
-// was written. A hole before a position that some frame knows to have been synced is damage;
-// nothing else is, and what a power cut took was never promised to anybody.
+// be lost in a power cut, in any part and any order. So a hole with whole frames after it is no
+// damage by itself. Three things tell damage from what a crash may leave:
+// - each frame, and the note beside the journal, says up to where the journal was synced when it
+// was
+//   written: whatever is not whole before such a position is damage;
+// - the note says in which run of the machine it was written. Without a power cut since then the
+//   system still has every write, in the order in which they were made, and only the last can be
+//   unfinished: a hole is damage;
+// - the note says whether the journal was ended well. Then whatever is not whole is damage.
+// Nothing else is damage, and what a power cut took was never promised to anybody.
 
 namespace runnel::journal {
 
@@ -28,10 +34,13 @@ enum Fact : uint32_t {
   kLastSegment = 1 << 8,     // no segment is behind this one
   kNextBeginsHere = 1 << 9,  // the next segment begins at this very place
   kNextBeginsBefore = 1 << 10,  // the next segment begins before this place
-  kFrameLater = 1 << 11,  // a whole frame lies behind this place, in this segment or a later one
-  kWasSynced = 1 << 12,   // and such a frame says that this place had been synced
+  kFrameLater = 1 << 11,  // a whole frame lies after this place, in this segment or a later one
+  kWasSynced = 1 << 12,   // such a frame or the note says that more than this had been synced, or
+                          // the note says that a file was there or was longer
+  kAllKept = 1 << 13,     // no power cut can have taken a write since the note was written
+  kEndedWell = 1 << 14,   // and there was nothing unfinished either: the journal was ended well
 };
-inline constexpr int kFactCount = 13;
+inline constexpr int kFactCount = 15;
 using Facts = uint32_t;
 
 enum class Decision {
@@ -49,6 +58,8 @@ struct RecoveryRow {
   // '0' it does not, '-' either.
   const char* facts;
   const char* reason;
+  // For kStop: a person may decide to go on without what is at this place and after it.
+  bool may_be_cut = false;
 };
 
 std::span<const RecoveryRow> RecoveryTable();

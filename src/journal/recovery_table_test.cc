@@ -42,7 +42,7 @@ TEST(RecoveryTableTest, EveryPossibleCombinationHasExactlyOneRow) {
                                << (rows.empty() ? "none" : rows[0] + ", " + rows[1]);
     EXPECT_EQ(FindRow(facts).name, rows[0]);
   }
-  EXPECT_EQ(possible, 104);
+  EXPECT_EQ(possible, 420);
 }
 
 TEST(RecoveryTableTest, EveryRowIsForSomethingPossible) {
@@ -67,6 +67,19 @@ TEST(RecoveryTableTest, EveryRowIsComplete) {
   }
 }
 
+// A person may only drop what belongs to this history of the log.
+TEST(RecoveryTableTest, OnlyStopsMayBeCutAndOnlyWhenFramesAreNotWhole) {
+  for (const RecoveryRow& row : RecoveryTable()) {
+    if (row.may_be_cut) {
+      EXPECT_EQ(row.decision, Decision::kStop) << row.name;
+    }
+    for (Facts facts = 0; facts <= kAllFacts; facts++) {
+      if (!row.may_be_cut || !ArePossible(facts) || !Matches(row, facts)) continue;
+      EXPECT_EQ(facts & (kChecksumHolds | kNewerVersion | kNextBeginsBefore), 0u) << row.name;
+    }
+  }
+}
+
 // The promises, said once more without the table.
 TEST(RecoveryTableTest, NothingThatWasSyncedIsDropped) {
   for (Facts facts = 0; facts <= kAllFacts; facts++) {
@@ -74,6 +87,10 @@ TEST(RecoveryTableTest, NothingThatWasSyncedIsDropped) {
     const Decision decision = FindRow(facts).decision;
     const auto holds = [facts](Facts fact) { return (facts & fact) != 0; };
     EXPECT_FALSE(decision == Decision::kCut && holds(kWasSynced)) << Describe(facts);
+    EXPECT_FALSE(decision == Decision::kCut && holds(kEndedWell)) << Describe(facts);
+    EXPECT_FALSE(decision == Decision::kCut && holds(kAllKept) && holds(kFrameLater))
+        << Describe(facts);
+    EXPECT_FALSE(decision == Decision::kEnd && holds(kWasSynced)) << Describe(facts);
     EXPECT_FALSE(decision == Decision::kEnd && holds(kFrameLater)) << Describe(facts);
     EXPECT_FALSE(decision == Decision::kEnd && !holds(kLastSegment)) << Describe(facts);
     EXPECT_FALSE(decision == Decision::kNextSegment && !holds(kNextBeginsHere)) << Describe(facts);

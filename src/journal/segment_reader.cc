@@ -20,10 +20,12 @@ bool AreZeros(std::string_view bytes) {
 
 }  // namespace
 
-Result<SegmentReader> SegmentReader::Open(Disk& disk, const std::string& directory, Position base) {
-  auto file = disk.Open(SegmentPath(directory, base), OpenMode::kRead);
+Result<SegmentReader> SegmentReader::Open(Disk& disk, const std::string& directory, Position base,
+                                          const std::optional<Identity>& identity) {
+  const std::string path = SegmentPath(directory, base);
+  auto file = disk.Open(path, OpenMode::kRead);
   if (!file.ok()) return file.status();
-  SegmentReader reader(std::move(*file), base, 0);
+  SegmentReader reader(std::move(*file), path, base, identity);
   const Status sized = reader.Refresh();
   if (!sized.ok()) return sized;
   return reader;
@@ -37,19 +39,34 @@ Result<Found> SegmentReader::At(Position position, Frame* frame) {
   const auto head = Read(offset, std::min<uint64_t>(rest, kFrameHeaderBytes));
   if (!head.ok()) return head.status();
   FrameHeader header;
-  switch (DecodeHeader(*head, &header)) {
-    case HeaderKind::kForeign:
-      return Found::kForeign;
-    case HeaderKind::kNewer:
-      // A version alone may be noise behind the first bytes of a torn header.
-      return header.base == position ? Found::kNewer : Found::kForeign;
-    case HeaderKind::kFrame:
-      break;
-  }
+  const auto kind = HeaderAt(position, *head, &header);
+  if (!kind.ok()) return kind.status();
+  if (*kind == HeaderKind::kForeign) return Found::kForeign;
+  if (*kind == HeaderKind::kNewer) return Found::kNewer;
   if (header.frame_bytes() > rest) return Found::kTooLong;
   const auto whole = Read(offset, header.frame_bytes());
   if (!whole.ok()) return whole.status();
-  return DecodeFrame(header, *whole, frame) ? Found::kFrame : Found::kBadChecksum;
+  const uint64_t id = identity_ ? identity_->id : 0;
+  return DecodeFrame(header, *whole, id, frame) ? Found::kFrame : Found::kBadChecksum;
+}
+
+Result<HeaderKind> SegmentReader::HeaderAt(Position position, std::string_view bytes,
+                                           FrameHeader* header) const {
+  const HeaderKind kind = DecodeHeader(bytes, header);
+  // A version alone may be noise behind the first bytes of a torn header.
+  if (kind == HeaderKind::kNewer && header->base != position) return HeaderKind::kForeign;
+  if (kind != HeaderKind::kFrame) return kind;
+  if (header->version == 1) {
+    // Where all frames have a salt, one without is what somebody has made to look like a frame.
+    return identity_ && position >= identity_->salted_from ? HeaderKind::kForeign : kind;
+  }
+  if (!identity_ && header->base == position) {
+    return Status::Error(fmt::format(
+        "{}, offset {} (position {}): the frame can only be verified with the id of its journal, "
+        "and the file '{}' that holds it is missing",
+        path_, position - base_, position, ParentOf(path_) + "/identity"));
+  }
+  return kind;
 }
 
 Result<std::optional<Frame>> SegmentReader::FindFrom(Position position) {
@@ -82,9 +99,9 @@ Result<std::optional<Frame>> SegmentReader::OwnFrameAt(Position position) {
   const auto head = Read(offset, kFrameHeaderBytes);
   if (!head.ok()) return head.status();
   FrameHeader header;
-  if (DecodeHeader(*head, &header) != HeaderKind::kFrame || header.base != position) {
-    return std::optional<Frame>();
-  }
+  const auto kind = HeaderAt(position, *head, &header);
+  if (!kind.ok()) return kind.status();
+  if (*kind != HeaderKind::kFrame || header.base != position) return std::optional<Frame>();
   Frame frame;
   const auto found = At(position, &frame);
   if (!found.ok()) return found.status();

@@ -24,7 +24,10 @@ enum class Found {
 // the largest frame. Every failure of the disk is a failure of the call.
 class SegmentReader {
  public:
-  static Result<SegmentReader> Open(Disk& disk, const std::string& directory, Position base);
+  // `identity` is that of the journal; without one, only frames of version 1 can be told from other
+  // bytes, and a frame of version 2 is a failure.
+  static Result<SegmentReader> Open(Disk& disk, const std::string& directory, Position base,
+                                    const std::optional<Identity>& identity);
 
   Position base() const { return base_; }
   // Of the file, as it was when it was opened or last refreshed.
@@ -42,9 +45,12 @@ class SegmentReader {
   Status Refresh();
 
  private:
-  SegmentReader(std::unique_ptr<File> file, Position base, uint64_t file_bytes)
-      : file_(std::move(file)), base_(base), file_bytes_(file_bytes) {}
+  SegmentReader(std::unique_ptr<File> file, std::string path, Position base,
+                const std::optional<Identity>& identity)
+      : file_(std::move(file)), path_(std::move(path)), base_(base), identity_(identity) {}
 
+  // As journal::DecodeHeader; what cannot be a header at `position` is kForeign.
+  Result<HeaderKind> HeaderAt(Position position, std::string_view bytes, FrameHeader* header) const;
   Result<std::optional<Frame>> OwnFrameAt(Position position);
   // The first place at `offset` or behind it that is worth reading: where the reserve of a segment
   // is, which is large, there are only zeros.
@@ -54,8 +60,10 @@ class SegmentReader {
   Result<std::string_view> Read(uint64_t offset, uint64_t bytes);
 
   std::unique_ptr<File> file_;
+  std::string path_;
   Position base_;
-  uint64_t file_bytes_;
+  std::optional<Identity> identity_;
+  uint64_t file_bytes_ = 0;
   std::string window_;
   uint64_t window_offset_ = 0;
 };

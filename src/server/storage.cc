@@ -127,7 +127,9 @@ Status Storage::ReadJournal(Loading& loading) {
       journal::Inspect(disk_, kJournalDirectory, found_.position,
                        [&](const journal::Frame& frame) { return Replay(frame, loading); });
   if (!found.ok()) return found.status().error_number() == ENOENT ? Status() : found.status();
-  if (found->row->decision == journal::Decision::kStop) return Status::Error(found->text);
+  if (found->row->decision == journal::Decision::kStop) {
+    return Status::Error(found->text + " " + found->next_step);
+  }
   found_.position = std::max(found_.position, found->end);
   found_.epoch = std::max(found_.epoch, found->epoch);
   return {};

@@ -27,6 +27,10 @@ using runnel::journal::Decision;
 using runnel::journal::Frame;
 using runnel::journal::Inspection;
 
+// The corpus has frames of both versions.
+constexpr uint64_t kId = 1;
+constexpr Position kSaltedFrom = 200;
+
 // Every frame that was visited, as bytes.
 Result<Inspection> Look(runnel::Disk& disk, std::string* visited) {
   Position end = 0;
@@ -56,6 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   runnel::sim::ModelDisk disk(1);
   runnel::sim::WriteFile(disk, runnel::journal::SegmentPath("j", base), first);
+  CHECK(runnel::journal::WriteIdentity(disk, "j", {kId, kSaltedFrom}).ok());
   if (first.size() < bytes.size() && distance > 0) {
     runnel::sim::WriteFile(disk, runnel::journal::SegmentPath("j", base + distance),
                            bytes.substr(first.size()));

@@ -233,20 +233,28 @@ TEST_F(JournalTest, ATornTailIsCutAndSaid) {
   EXPECT_THAT(RunCheck({}).first, HasSubstr("torn tail"));
   Start();
   EXPECT_THAT(server_->Log(),
-              ContainsRegex("torn tail: .*5 bytes lie behind it. They are cut off"));
+              ContainsRegex("torn tail: .*5 bytes lie after it, .*They are cut off"));
   EXPECT_EQ(Ask(*Client(), "EXISTS first second"), "2");
-  Kill();
-  EXPECT_EQ(End(), second_end);
-  // The last frame lacks its end.
-  fs::resize_file(Segments().begin()->second, second_end - 3);
-  Start();
-  EXPECT_THAT(server_->Log(), HasSubstr(fmt::format("{} bytes lie behind it. They are cut off",
-                                                    second_end - 3 - first_end)));
-  EXPECT_EQ(Ask(*Client(), "EXISTS first second"), "1");
   EXPECT_EQ(Ask(*Client(), "SET third 1"), "+OK");
   Kill();
+  const uint64_t third_end = End();
+  ASSERT_GT(third_end, second_end);
+  // The last frame lacks its end.
+  Overwrite(third_end - 3, std::string(3, '\0'));
   Start();
+  EXPECT_THAT(server_->Log(), ContainsRegex(fmt::format("{} bytes lie after it, .*They are cut off",
+                                                        third_end - 3 - second_end)));
+  EXPECT_TRUE(fs::exists(Journal() + fmt::format("/cut-000002-{:020}.tail", second_end)));
   EXPECT_EQ(Ask(*Client(), "EXISTS first second third"), "2");
+  EXPECT_EQ(Ask(*Client(), "SET fourth 1"), "+OK");
+  Kill();
+  // What the start has found was on the disk then: if it is not there now, that is damage.
+  const std::string whole = ReadFile(Segments().begin()->second);
+  Overwrite(second_end - 3, std::string(3, '\0'));
+  EXPECT_THAT(RefusedStart(), HasSubstr("damage"));
+  Overwrite(0, whole);
+  Start();
+  EXPECT_EQ(Ask(*Client(), "EXISTS first second third fourth"), "3");
 }
 
 TEST_F(JournalTest, DamageInTheMiddleStopsTheStart) {
@@ -264,7 +272,7 @@ TEST_F(JournalTest, DamageInTheMiddleStopsTheStart) {
   EXPECT_THAT(RefusedStart(),
               AllOf(HasSubstr("Cannot start: journal/00000000000000000000.log, offset 0 (position "
                               "0): damage"),
-                    HasSubstr("Nothing was changed; runnel-check shows and cuts journals.")));
+                    HasSubstr("Nothing was changed. "), HasSubstr("'runnel-check --cut 0'")));
   EXPECT_EQ(Files(), files);
   EXPECT_EQ(RunCheck({}).second, "exit 1");
   EXPECT_EQ(Files(), files);
@@ -273,11 +281,33 @@ TEST_F(JournalTest, DamageInTheMiddleStopsTheStart) {
   EXPECT_EQ(Ask(*Client(), "DBSIZE"), "10");
 }
 
+// A file system that is not mounted, and files that somebody has emptied.
+TEST_F(JournalTest, WhatIsMissingStopsTheStart) {
+  Start({"--appendfsync", "no"});
+  EXPECT_EQ(Ask(*Client(), "SET key value"), "+OK");
+  Kill();
+  const std::string segment = Segments().begin()->second;
+  fs::rename(Journal(), dir_.string() + "/elsewhere");
+  EXPECT_THAT(RefusedStart(), HasSubstr("Was the file system not mounted?"));
+  EXPECT_FALSE(fs::exists(Journal()));
+  fs::rename(dir_.string() + "/elsewhere", Journal());
+  const std::string bytes = ReadFile(segment);
+  fs::resize_file(segment, 0);
+  const auto files = Files();
+  EXPECT_THAT(RefusedStart(),
+              AllOf(HasSubstr("journal/00000000000000000000.log, offset 0 (position 0): lost end"),
+                    HasSubstr("it has 0.")));
+  EXPECT_EQ(Files(), files);
+  std::ofstream(segment, std::ios::binary) << bytes;
+  Start();
+  EXPECT_EQ(Ask(*Client(), "DBSIZE"), "1");
+}
+
 TEST_F(JournalTest, ALaterVersionIsNotTouched) {
   Start();
   EXPECT_EQ(Ask(*Client(), "SET key value"), "+OK");
   Kill();
-  Overwrite(3, "\x02");
+  Overwrite(3, "\x03");
   const auto files = Files();
   EXPECT_THAT(RefusedStart(), HasSubstr("newer version"));
   EXPECT_EQ(Files(), files);

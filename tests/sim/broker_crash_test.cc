@@ -108,6 +108,11 @@ constexpr const char* kSteps[] = {
     "make directory journal", "create journal/next.tmp", "resize journal/next.tmp",
     "write journal/next.tmp", "sync journal/next.tmp", "rename journal/#.log",
     "sync directory journal",
+    // Which journal it is and what of it must be there.
+    "create journal/identity.tmp", "rename journal/identity", "create journal.note.tmp",
+    "write journal.note.tmp", "sync journal.note.tmp", "rename journal.note", "read journal.note",
+    // What is cut off is copied first.
+    "create journal/cut.tmp", "rename journal/cut-#-#.tail",
     // A sync fails.
     "create journal/sync-failed", "open journal/sync-failed",
     // A snapshot, the files of entries that it names, and what it makes needless.

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "journal/testing.h"
 #include "tests/sim/files.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/stepped_worker.h"
@@ -30,11 +31,13 @@ class JournalTest : public ::testing::Test {
   Status TryOpen(SyncPolicy policy = SyncPolicy::kAlways, Position from = 0) {
     journal_.reset();
     recovered_.clear();
-    auto journal = Journal::Open(&disk_, &log_thread_, &helper_, {"j", 1000, policy, from},
-                                 [this](const Frame& frame) {
-                                   if (frame.records > 0) recovered_.emplace_back(frame.payload);
-                                   return Status();
-                                 });
+    JournalOptions options = {"j", 1000, policy, from};
+    options.cut_damage = cut_damage_;
+    auto journal =
+        Journal::Open(&disk_, &log_thread_, &helper_, options, [this](const Frame& frame) {
+          if (frame.records > 0) recovered_.emplace_back(frame.payload);
+          return Status();
+        });
     if (!journal.ok()) return journal.status();
     journal_ = std::move(*journal);
     return {};
@@ -71,7 +74,12 @@ class JournalTest : public ::testing::Test {
       Work();
     }
   }
-  std::vector<std::string> Names() { return *disk_.List("j"); }
+  // The files of the directory, but for the one that says which journal it is.
+  std::vector<std::string> Names() {
+    auto names = *disk_.List("j");
+    EXPECT_EQ(std::erase(names, "identity"), 1u);
+    return names;
+  }
 
   ModelDisk disk_{1};
   SteppedWorker log_thread_;
@@ -79,6 +87,7 @@ class JournalTest : public ::testing::Test {
   std::unique_ptr<Journal> journal_;
   std::vector<std::string> recovered_;
   int64_t now_us_ = 0;
+  bool cut_damage_ = false;
 };
 
 TEST_F(JournalTest, ANewOneIsEmpty) {
@@ -90,6 +99,10 @@ TEST_F(JournalTest, ANewOneIsEmpty) {
 }
 
 TEST_F(JournalTest, ANewOneMayBeginAnywhere) {
+  EXPECT_THAT(TryOpen(SyncPolicy::kAlways, 5000).message(), HasSubstr("'runnel-check --cut 5000'"));
+  EXPECT_FALSE(disk_.List("j").ok()) << "nothing is made";
+  ASSERT_TRUE(disk_.CreateDirectory("j").ok());
+  ASSERT_TRUE(CutAt(disk_, "j", 5000).ok());
   Open(SyncPolicy::kAlways, 5000);
   EXPECT_EQ(journal_->first(), 5000u);
   Append("a");
@@ -622,6 +635,198 @@ TEST_F(JournalTest, ACleanEndMakesEveryDamageCertain) {
     bytes[offset] ^= 1;
     sim::WriteFile(disk_, SegmentPath("j", 0), bytes);
   }
+}
+
+// --- What must be there ---
+
+TEST_F(JournalTest, AfterACleanEndNothingIsATornTail) {
+  Open(SyncPolicy::kNo);
+  Append("a");
+  ASSERT_TRUE(journal_->Close(now_us_).ok());
+  Restart(Crash::kPowerWorst);
+  const std::string path = SegmentPath("j", 0);
+  const std::string bytes = sim::ReadFile(disk_, path);
+  // The last frame, which has nothing after it.
+  const Position last = kFrameHeaderBytes + 1;
+  for (Position offset = last; offset < last + kFrameHeaderBytes; offset++) {
+    std::string damaged = bytes;
+    damaged[offset] ^= 1;
+    sim::WriteFile(disk_, path, damaged);
+    EXPECT_THAT(TryOpen().message(), HasSubstr("offset 41 (position 41)")) << offset;
+  }
+  sim::WriteFile(disk_, path, bytes.substr(0, last) + std::string(1000 - last, '\0'));
+  EXPECT_THAT(TryOpen().message(), HasSubstr("zeroed end"));
+  sim::WriteFile(disk_, path, bytes);
+  Open();
+}
+
+TEST_F(JournalTest, AnEmptiedSegmentIsRefusedUnderEveryPolicy) {
+  for (const SyncPolicy policy : {SyncPolicy::kAlways, SyncPolicy::kEverySecond, SyncPolicy::kNo}) {
+    Restart(Crash::kPowerWorst);
+    Open(policy);
+    Append("a");
+    Flush();
+    Restart(Crash::kProcess);
+    const std::string bytes = sim::ReadFile(disk_, SegmentPath("j", 0));
+    sim::WriteFile(disk_, SegmentPath("j", 0), "");
+    const Status opened = TryOpen(policy);
+    EXPECT_THAT(opened.message(), HasSubstr("j/00000000000000000000.log, offset 0 "));
+    EXPECT_THAT(opened.message(), HasSubstr("Nothing was changed."));
+    EXPECT_THAT(opened.message(), HasSubstr("'runnel-check --cut 0'"));
+    sim::WriteFile(disk_, SegmentPath("j", 0), bytes);
+    Open(policy);
+  }
+}
+
+TEST_F(JournalTest, AMissingSegmentIsRefused) {
+  Open(SyncPolicy::kNo);
+  FillASegment();
+  Append("b");
+  Flush();
+  Work();
+  Restart(Crash::kProcess);
+  EXPECT_TRUE(disk_.Remove(SegmentPath("j", 1000)).ok());
+  EXPECT_THAT(TryOpen().message(), HasSubstr("there was a segment j/00000000000000001000.log"));
+  EXPECT_TRUE(disk_.Remove(SegmentPath("j", 0)).ok());
+  EXPECT_THAT(TryOpen().message(), HasSubstr("there are no segments"));
+}
+
+TEST_F(JournalTest, AMissingDirectoryIsRefusedAndNotMade) {
+  Open(SyncPolicy::kNo);
+  Append("a");
+  Flush();
+  Restart(Crash::kProcess);
+  const std::vector<std::string> names = *disk_.List("j");
+  for (const std::string& name : names) {
+    EXPECT_TRUE(disk_.Remove("j/" + name).ok());
+  }
+  EXPECT_TRUE(disk_.Remove("j").ok());
+  EXPECT_THAT(TryOpen().message(), HasSubstr("Was the file system not mounted?"));
+  EXPECT_FALSE(disk_.List("j").ok());
+}
+
+// The system kept every write of a process that was killed, so a hole is damage whatever the
+// policy.
+TEST_F(JournalTest, AHoleWithoutAPowerCutNeedsAPerson) {
+  Open(SyncPolicy::kNo);
+  for (int i = 0; i < 10; i++) {
+    Append(std::string(1, static_cast<char>('a' + i)));
+  }
+  Flush();
+  Restart(Crash::kProcess);
+  const std::string bytes = sim::ReadFile(disk_, SegmentPath("j", 0));
+  std::string damaged = bytes;
+  damaged[3 * (kFrameHeaderBytes + 1) + kFrameHeaderBytes] ^= 1;
+  sim::WriteFile(disk_, SegmentPath("j", 0), damaged);
+  const Status opened = TryOpen();
+  EXPECT_THAT(opened.message(), HasSubstr("offset 123 (position 123): hole"));
+  EXPECT_THAT(opened.message(), HasSubstr("with 6 whole frames (6 records)"));
+  EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 0)), damaged);
+  // A person decides.
+  cut_damage_ = true;
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("a", "b", "c"));
+  EXPECT_THAT(Names(), ::testing::Contains("cut-000001-00000000000000000123.tail"));
+}
+
+TEST_F(JournalTest, AHoleThatAPowerCutMadeNeedsNobody) {
+  Open(SyncPolicy::kEverySecond);
+  for (const char* payload : {"a", "b", "c"}) {
+    Append(payload);
+  }
+  Flush();
+  Restart(Crash::kProcess);
+  std::string bytes = sim::ReadFile(disk_, SegmentPath("j", 0));
+  bytes[kFrameHeaderBytes + 1 + kFrameHeaderBytes] ^= 1;
+  sim::WriteFile(disk_, SegmentPath("j", 0), bytes);
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("a"));
+}
+
+TEST_F(JournalTest, TheNoteFollowsTheSegments) {
+  Open(SyncPolicy::kNo);
+  EXPECT_EQ((**ReadNote(disk_, "j")).last, 0u);
+  FillASegment();
+  Append("b");
+  Flush();
+  Work();
+  const Note note = **ReadNote(disk_, "j");
+  EXPECT_EQ(note.last, 1000u);
+  EXPECT_EQ(note.synced, journal_->durable());
+  EXPECT_EQ(note.identity, journal_->identity());
+  EXPECT_FALSE(note.closed);
+  ASSERT_TRUE(journal_->Close(now_us_).ok());
+  EXPECT_TRUE((**ReadNote(disk_, "j")).closed);
+  EXPECT_EQ((**ReadNote(disk_, "j")).synced, journal_->appended());
+}
+
+TEST_F(JournalTest, SyncsDoNotWriteTheNote) {
+  Open();
+  Append("a");
+  Flush();
+  Work();
+  const uint64_t before = disk_.calls();
+  for (int i = 0; i < 5; i++) {
+    Append("b");
+    Flush();
+    Work();
+  }
+  EXPECT_EQ(disk_.calls(), before + 10) << "a write and a sync each";
+}
+
+// A start on a full disk must not leave a note that says that the journal was ended well.
+TEST_F(JournalTest, AFullDiskLeavesNoUntrueNote) {
+  Open();
+  Append("a");
+  ASSERT_TRUE(journal_->Close(now_us_).ok());
+  Restart(Crash::kPowerWorst);
+  disk_.set_capacity(disk_.used());
+  Open();
+  EXPECT_EQ(*ReadNote(disk_, "j"), std::nullopt);
+  Append("b");
+  Flush();
+  Restart(Crash::kPower);
+  Open();
+}
+
+TEST_F(JournalTest, TheIdIsChosenOnceAndMayBeGiven) {
+  Open();
+  const Identity first = journal_->identity();
+  EXPECT_NE(first.id, 0u);
+  Restart(Crash::kPowerWorst);
+  Open();
+  EXPECT_EQ(journal_->identity(), first);
+  journal_.reset();
+  JournalOptions options = {"other", 1000, SyncPolicy::kNo, 0};
+  options.id = first.id;
+  const auto follower =
+      Journal::Open(&disk_, &log_thread_, &helper_, options, [](const Frame&) { return Status(); });
+  ASSERT_TRUE(follower.ok()) << follower.message();
+  EXPECT_EQ((*follower)->identity().id, first.id);
+}
+
+// A value full of frames that a client made, at the right positions, of which only a part was
+// written: cut, and no damage.
+TEST_F(JournalTest, AValueOfForgedFramesIsNoDamage) {
+  Open(SyncPolicy::kAlways);
+  Append("before");
+  Flush();
+  Work();
+  std::string forged;
+  for (int i = 0; i < 8; i++) {
+    const Position base = journal_->appended() + kFrameHeaderBytes + forged.size();
+    EncodeFrame({0, base, base, 1, "forged"}, &forged);
+  }
+  Append(forged);
+  Flush();
+  Restart(Crash::kProcess);
+  std::string bytes = sim::ReadFile(disk_, SegmentPath("j", 0));
+  const size_t end = bytes.find_last_not_of('\0') + 1;
+  std::fill(bytes.begin() + static_cast<ptrdiff_t>(end) - 20, bytes.end(), '\0');
+  sim::WriteFile(disk_, SegmentPath("j", 0), bytes);
+  Open();
+  EXPECT_THAT(recovered_, ElementsAre("before"));
 }
 
 TEST_F(JournalTest, ACloseWaitsForSegments) {

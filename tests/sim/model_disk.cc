@@ -221,6 +221,7 @@ void ModelDisk::Restart(Crash crash) {
   stop_at_ = fail_first_ = fail_count_ = 0;
   capacity_ = std::numeric_limits<uint64_t>::max();
   if (crash == Crash::kProcess) return;  // what was not synced still is not
+  power_cuts_++;
   // How kind the disk is this time: most cuts lose a little, some nearly all.
   constexpr int kSurvival[] = {5, 50, 90, 98};
   const int survival = crash == Crash::kPowerWorst ? 0 : kSurvival[random_.Below(4)];

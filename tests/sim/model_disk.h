@@ -73,6 +73,7 @@ class ModelDisk final : public Disk {
   Status CreateDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& directory) override;
   Status SyncDirectory(const std::string& directory) override;
+  std::string BootId() override { return "boot " + std::to_string(power_cuts_); }
   Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) override;
 
  private:
@@ -118,6 +119,7 @@ class ModelDisk final : public Disk {
   std::vector<NameChange> name_changes_;
   std::set<std::string> locks_;
   uint64_t boot_ = 0;  // handles of an earlier one are dead
+  uint64_t power_cuts_ = 0;
   uint64_t calls_ = 0;
   uint64_t stop_at_ = 0;
   bool stopped_ = false;

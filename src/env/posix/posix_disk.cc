@@ -202,6 +202,15 @@ class PosixDisk final : public Disk {
     return {};
   }
 
+  std::string BootId() override {
+    const Descriptor fd(
+        Retry([] { return open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC); }));
+    char id[64];
+    const ssize_t size = fd.get() < 0 ? -1 : Retry([&] { return read(fd.get(), id, sizeof(id)); });
+    const std::string_view text(id, size > 0 ? static_cast<size_t>(size) : 0);
+    return std::string(text.substr(0, text.find('\n')));
+  }
+
   Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) override {
     const std::string path = directory + "/" + kLockName;
     Descriptor fd(Retry([&] { return open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640); }));

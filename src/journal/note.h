@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/position.h"
+#include "env/disk.h"
+#include "journal/frame.h"
+
+// Two small files that say what the segments alone cannot: which journal this is (`identity`, in
+// the journal's directory), and what of it must be there (the note, beside that directory, so that
+// it is still there when the directory is not). Both are lines of text with a checksum, replaced in
+// one step. README.md shows them.
+
+namespace runnel::journal {
+
+// What must be found at the next start. All of it was true on the disk when the note was written.
+struct Note {
+  Identity identity;
+  // The base of the newest segment, and how long its file was at least; nothing if there is none.
+  std::optional<Position> last;
+  uint64_t last_bytes = 0;
+  // Everything before this position was on the disk.
+  Position synced = 0;
+  // The journal was ended well: it ends at `synced`.
+  bool closed = false;
+  // Disk::BootId() of the process that wrote it; empty if that is not known.
+  std::string boot;
+
+  bool operator==(const Note&) const = default;
+};
+
+// "journal.note" for the directory "journal".
+std::string NotePath(const std::string& directory);
+// "journal/identity"
+std::string IdentityPath(const std::string& directory);
+
+// Nothing if there is no such file. Fails if the file is damaged or of a later version; the message
+// names the file and what to do.
+Result<std::optional<Note>> ReadNote(Disk& disk, const std::string& directory);
+Result<std::optional<Identity>> ReadIdentity(Disk& disk, const std::string& directory);
+
+// The file is on the disk when they return; after a failure the one before is. Block.
+Status WriteNote(Disk& disk, const std::string& directory, const Note& note);
+Status WriteIdentity(Disk& disk, const std::string& directory, const Identity& identity);
+// As WriteNote; if the disk is full the note is removed instead, which needs no room: without one
+// nothing is said, and nothing untrue. The log says so.
+Status WriteOrRemoveNote(Disk& disk, const std::string& directory, const Note& note);
+// So that nothing is said. It needs no room on the disk. Blocks until that is on the disk.
+Status RemoveNote(Disk& disk, const std::string& directory);
+
+}  // namespace runnel::journal
