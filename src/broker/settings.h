@@ -28,6 +28,9 @@ struct Settings {
   int64_t timeout_s = 0;          // idle connections are closed after this; 0 never
   int64_t tcp_keepalive_s = 300;  // 0 turns it off
   uint64_t client_query_buffer_limit = 1024 * 1024 * 1024;
+  // Bytes of memory that the unread output of all clients may take before the largest holders are
+  // held back; see net/output_pool.h.
+  uint64_t client_output_memory = 256 * 1024 * 1024;
   OutputLimit output_normal;
   OutputLimit output_replica{256 * 1024 * 1024, 64 * 1024 * 1024, 60};
   OutputLimit output_pubsub{32 * 1024 * 1024, 8 * 1024 * 1024, 60};

@@ -29,6 +29,8 @@ class Transport {
   // Bytes that have arrived and not been executed, and the memory set aside for them.
   virtual size_t input_bytes() const = 0;
   virtual size_t input_memory() const = 0;
+  // Memory set aside for the table of a request's arguments.
+  virtual size_t request_memory() const { return 0; }
 
   virtual int fd() const = 0;
   virtual const std::string& peer() const = 0;

@@ -53,6 +53,9 @@ class ByteStream {
   // during the call. REQUIRES: no Write() is under way.
   virtual void Write(const iovec* vectors, int count) = 0;
 
+  // Bytes of the Write() under way that the kernel has not taken yet; 0 if none is.
+  virtual size_t unwritten() const = 0;
+
   // Closes it at once; what is not sent is lost. OnClosed comes later in the loop. May be called
   // twice.
   virtual void Close() = 0;

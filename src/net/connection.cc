@@ -1,5 +1,6 @@
 #include "net/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -9,13 +10,25 @@
 namespace runnel {
 namespace {
 
-// Reading pauses when a client has this much unread, and goes on when it is down to the lower mark.
-constexpr size_t kHoldBackBytes = 1024 * 1024;
-constexpr size_t kGoOnBytes = kHoldBackBytes / 2;
+// A connection that is held back goes on when its unread output is down to this.
+constexpr size_t kGoOnBytes = kUnreadMayHold / 2;
+
+// Input of a session that takes no requests: reading stops here.
+constexpr size_t kMostWaitingInput = 1024 * 1024;
 
 // Replies to one read that are more than this go out before all of its requests are executed, while
 // they are in the processor's cache.
 constexpr size_t kSendEarlyBytes = 32 * 1024;
+
+// What one connection does in one turn. A request counts its own bytes, a constant for what any
+// request costs, and a part of its reply's bytes, which are only copied: so the budget is about a
+// millisecond of small requests. Half of it is left to requests that were read in one piece.
+constexpr size_t kTurnEffort = 256 * 1024;
+constexpr size_t kRequestEffort = 64;
+constexpr size_t kReplyBytesPerEffort = 16;
+// Bytes of long arguments are only read, not executed: more of them fit a turn.
+constexpr size_t kTurnRead = 256 * 1024;
+constexpr size_t kTurnSent = 256 * 1024;
 
 constexpr int kMaxVectors = 64;
 
@@ -36,11 +49,19 @@ Connection::~Connection() {
 // --- Input ---
 
 // A connection with nothing pending reads into the buffer that all share: requests mostly arrive
-// whole, are executed at once, and leave nothing behind; so it stays in the processor's cache and
-// idle connections cost nothing.
+// whole, are executed at once, and leave nothing; so it stays in the processor's cache and idle
+// connections cost nothing.
 std::span<char> Connection::ReadBuffer() {
-  reading_shared_ = input_.empty();
-  return reading_shared_ ? network_.shared_buffer() : input_.Space(parser_.needed());
+  reading_shared_ = input_.empty() || session_ == nullptr;
+  if (reading_shared_) return network_.shared_buffer();
+  const std::span<char> space = input_.Space(parser_.needed());
+  // One byte over the limit shows that it is passed; more would pass with it.
+  const uint64_t limit = broker_.settings().client_query_buffer_limit;
+  uint64_t most = limit >= input_.size() ? limit - input_.size() + 1 : 1;
+  if (!session_->takes_requests() && input_.size() < kMostWaitingInput) {
+    most = std::min<uint64_t>(most, kMostWaitingInput - input_.size());
+  }
+  return space.first(std::min<uint64_t>({space.size(), most, kTurnRead}));
 }
 
 void Connection::OnRead(size_t bytes) {
@@ -48,40 +69,47 @@ void Connection::OnRead(size_t bytes) {
   broker_.UpdateTime();
   broker_.stats().bytes_in += bytes;
   session_->bytes_in += bytes;
+  BeginTurn();
+  turn_read_ += bytes;
   if (reading_shared_) {
     const std::string_view arrived(network_.shared_buffer().data(), bytes);
+    processing_ = bytes;
     const size_t done = Process(arrived);
+    processing_ = 0;
+    if (session_ == nullptr) return;
     input_.Append(arrived.substr(done));
   } else {
     input_.Fill(bytes);
+    const uint64_t limit = broker_.settings().client_query_buffer_limit;
+    if (input_.size() > limit) {
+      LogWarning(
+          "Client {} (id {}) closed: {} bytes of a request without its end, over the limit of {}",
+          peer(), session_->id, input_.size(), limit);
+      broker_.stats().query_buffer_limit_closes++;
+      return CloseNow();
+    }
     input_.Consume(Process(input_.bytes()));
+    if (session_ == nullptr) return;
   }
-  if (session_ == nullptr) return;
-  if (session_->closing) return stream_->PauseReading();
-  const uint64_t limit = broker_.settings().client_query_buffer_limit;
-  if (input_.size() > limit) {
-    LogWarning(
-        "Client {} (id {}) closed: {} bytes of a request without its end, over the limit of {}",
-        peer(), session_->id, input_.size(), limit);
-    broker_.stats().query_buffer_limit_closes++;
-    CloseNow();
-  }
+  if (input_.empty()) parser_.ReleaseSpare();
+  if (turn_effort_ >= kTurnEffort / 2 || turn_read_ >= kTurnRead) ExecuteLater();
+  UpdateReading();
 }
 
 size_t Connection::Process(std::string_view bytes) {
   size_t done = 0;
-  while (session_->takes_requests()) {
-    if (TooMuchUnread()) {
-      held_back_ = true;
-      stream_->PauseReading();
-      break;
-    }
+  while (session_->takes_requests() && MayExecute()) {
     const RequestLimits limits{broker_.settings().data.max_bulk_bytes, session_->authenticated};
     const auto outcome = parser_.Parse(bytes.substr(done), limits);
     if (outcome == RequestParser::Outcome::kRequest) {
+      const size_t output = session_->out.size();
       broker_.Execute(*session_, parser_.args());
+      if (session_ == nullptr) return bytes.size();
       done += parser_.consumed();
-      if (session_->out.size() > kSendEarlyBytes) broker_.ReleaseEarly(*session_);
+      turn_effort_ += parser_.consumed() + kRequestEffort;
+      const size_t replied = session_->out.size();
+      if (replied > output) turn_effort_ += (replied - output) / kReplyBytesPerEffort;
+      if (replied > kSendEarlyBytes) broker_.ReleaseEarly(*session_);
       if (session_ == nullptr) return bytes.size();
       continue;
     }
@@ -95,29 +123,93 @@ size_t Connection::Process(std::string_view bytes) {
   return session_->closing ? bytes.size() : done;
 }
 
-bool Connection::TooMuchUnread() const {
-  return session_->unsent_bytes() > kHoldBackBytes;
+bool Connection::MayExecute() {
+  if (turn_effort_ >= kTurnEffort) [[unlikely]] {
+    ExecuteLater();
+    return false;
+  }
+  if (unread() <= kUnreadMayHold || !OutputIsTooMuch()) [[likely]]
+    return true;
+  held_back_ = true;
+  progress_ms_ = broker_.steady_ms();
+  network_.Watch(this);
+  return false;
+}
+
+size_t Connection::unread() const {
+  return session_->out.size() + session_->held.bytes() + output_.size();
+}
+
+bool Connection::OutputIsTooMuch() const {
+  // The client has not read what the kernel took; it may be one that writes all its requests before
+  // it reads any reply.
+  if (in_flight_ > 0) return network_.HoldsBack(output_.MemoryBytes());
+  // It leaves without the client's doing.
+  return unread() > kGoOnBytes;
+}
+
+void Connection::GoOnIfOutputAllows() {
+  if (!held_back_ || session_ == nullptr) return;
+  if (unread() > kGoOnBytes && OutputIsTooMuch()) return;
+  held_back_ = false;
+  ExecuteLater();
+}
+
+void Connection::ExecuteLater() {
+  execute_later_ = true;
+  if (!std::exchange(next_turn_, true)) network_.CallNextTurn(this);
+}
+
+void Connection::NextTurn() {
+  next_turn_ = false;
+  if (session_ == nullptr) return;
+  BeginTurn();
+  if (in_flight_ == 0 && !output_.empty()) Flush();
+  if (session_ == nullptr) return;
+  if (std::exchange(execute_later_, false)) {
+    broker_.UpdateTime();
+    Continue();
+  }
+}
+
+void Connection::BeginTurn() {
+  if (turn_ == network_.turn()) return;
+  turn_ = network_.turn();
+  turn_effort_ = turn_read_ = turn_sent_ = 0;
 }
 
 void Connection::Continue() {
-  if (session_ == nullptr) return;
-  if (held_back_) {
-    held_back_ = false;
-    stream_->ResumeReading();
-  }
+  // What is to be executed in the next turn, or when the client has read, is so.
+  if (session_ == nullptr || execute_later_ || held_back_) return;
+  BeginTurn();
   if (!input_.empty()) input_.Consume(Process(input_.bytes()));
-  if (peer_ended_ && session_ != nullptr) OnEnd("");
+  if (session_ == nullptr) return;
+  if (input_.empty()) parser_.ReleaseSpare();
+  if (peer_ended_ && !execute_later_ && !held_back_) return OnEnd("");
+  UpdateReading();
+}
+
+void Connection::UpdateReading() {
+  if (session_ == nullptr) return;
+  const bool reads = !held_back_ && !execute_later_ && !peer_ended_ && !session_->closing &&
+                     (session_->takes_requests() || input_.size() < kMostWaitingInput);
+  if (reads == reading_) return;
+  reading_ = reads;
+  reads ? stream_->ResumeReading() : stream_->PauseReading();
 }
 
 // A peer that has closed its side gets the replies to what it sent, unless it is one that waits:
 // what it waits for must not be lost on it.
 void Connection::OnEnd(std::string_view error) {
   if (session_ == nullptr) return;
-  // A command that waits for the disk is not one that waits for something to happen.
-  peer_ended_ = error.empty() && session_->parked != nullptr;
-  if (peer_ended_) return stream_->PauseReading();
-  if (!error.empty() || !session_->takes_requests() || session_->subscriptions() > 0 ||
-      session_->monitor) {
+  if (!error.empty()) return CloseNow();
+  // It ends by itself when its replies have left.
+  if (session_->closing) return;
+  // A command that waits for the disk, or is put off, does not wait for something to happen: it and
+  // what follows it are executed first.
+  peer_ended_ = session_->parked != nullptr || session_->postponed || execute_later_ || held_back_;
+  if (peer_ended_) return UpdateReading();
+  if (!session_->takes_requests() || session_->subscriptions() > 0 || session_->monitor) {
     return CloseNow();
   }
   broker_.CloseAfterReply(*session_);
@@ -126,57 +218,101 @@ void Connection::OnEnd(std::string_view error) {
 // --- Output ---
 
 void Connection::Send(Rope&& bytes) {
-  if (in_flight_ > 0) bytes.Unshare();
+  if (!output_.empty()) bytes.Unshare();
   output_.Append(std::move(bytes));
-  if (in_flight_ == 0) Flush();
+  if (in_flight_ > 0) return NoteOutput();
+  BeginTurn();
+  Flush();
 }
 
 void Connection::Flush() {
-  while (!output_.empty()) {
+  while (!output_.empty() && turn_sent_ < kTurnSent) {
     iovec vectors[kMaxVectors];
-    const int count = output_.Gather(output_.size(), vectors, kMaxVectors);
+    const int count = output_.Gather(kTurnSent - turn_sent_, vectors, kMaxVectors);
     size_t gathered = 0;
     for (int i = 0; i < count; i++) {
       gathered += vectors[i].iov_len;
     }
-    const ssize_t sent = stream_->TryWrite(vectors, count);
-    if (sent < 0) return CloseNow();
-    output_.Consume(static_cast<size_t>(sent));
-    if (static_cast<size_t>(sent) < gathered) {
-      // The kernel's buffer is full: the stream sends the rest of these vectors as it empties.
-      in_flight_ = gathered - static_cast<size_t>(sent);
-      output_.Unshare();
-      stream_->Write(vectors, output_.Gather(in_flight_, vectors, kMaxVectors));
-      return;
+    const ssize_t result = stream_->TryWrite(vectors, count);
+    if (result < 0) return CloseNow();
+    const auto sent = static_cast<size_t>(result);
+    output_.Consume(sent);
+    taken_bytes_ += sent;
+    turn_sent_ += sent;
+    if (sent < gathered) {
+      WriteNext();
+      break;
     }
   }
-  if (close_when_sent_) return CloseNow();
-  ResumeInput();
+  NoteOutput();
+  if (output_.empty() && close_when_sent_) return CloseNow();
+  if (!output_.empty()) {
+    output_.Unshare();
+    if (in_flight_ == 0 && !std::exchange(next_turn_, true)) network_.CallNextTurn(this);
+  }
+  GoOnIfOutputAllows();
+}
+
+// The kernel's buffer is full: the stream sends what comes next as it empties.
+void Connection::WriteNext() {
+  output_.Unshare();
+  iovec vectors[kMaxVectors];
+  const int count = output_.Gather(kTurnSent, vectors, kMaxVectors);
+  for (int i = 0; i < count; i++) {
+    in_flight_ += vectors[i].iov_len;
+  }
+  stream_->Write(vectors, count);
 }
 
 void Connection::OnWritten(std::string_view error) {
+  taken_bytes_ += in_flight_;
   output_.Consume(std::exchange(in_flight_, 0));
   if (session_ == nullptr) return;
   if (!error.empty()) return CloseNow();
+  BeginTurn();
   Flush();
-  if (session_ != nullptr && output_.size() < kGoOnBytes) ResumeInput();
 }
 
-void Connection::ResumeInput() {
-  if (held_back_) broker_.ContinueLater(*session_);
+void Connection::NoteOutput() {
+  const size_t memory = output_.MemoryBytes();
+  network_.NoteOutput(noted_output_, memory);
+  noted_output_ = memory;
+}
+
+void Connection::Reconsider(int64_t steady_ms) {
+  if (session_ == nullptr) return;
+  GoOnIfOutputAllows();
+  if (!held_back_ && !close_when_sent_) return network_.Unwatch(this);
+  const uint64_t taken = taken_bytes_ + in_flight_ - stream_->unwritten();
+  // Output that waits for the journal is not the client's to take.
+  if (in_flight_ == 0 || taken != progress_bytes_) {
+    progress_bytes_ = taken;
+    progress_ms_ = steady_ms;
+    return;
+  }
+  if (steady_ms - progress_ms_ < kStuckMs) return;
+  LogWarning(
+      "Client {} (id {}) closed: {} bytes of replies are unread, and it has read none of them for "
+      "{} seconds",
+      peer(), session_->id, output_.size(), kStuckMs / 1000);
+  broker_.stats().output_buffer_limit_closes++;
+  CloseNow();
 }
 
 // --- The end ---
 
 void Connection::CloseAfterSending() {
   close_when_sent_ = true;
-  stream_->PauseReading();
-  if (output_.empty()) CloseNow();
+  UpdateReading();
+  if (output_.empty()) return CloseNow();
+  progress_ms_ = broker_.steady_ms();
+  network_.Watch(this);
 }
 
 void Connection::CloseNow() {
   if (session_ == nullptr) return;
   broker_.Disconnect(*std::exchange(session_, nullptr));
+  network_.NoteOutput(std::exchange(noted_output_, 0), 0);
   stream_->Close();
 }
 

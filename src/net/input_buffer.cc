@@ -8,18 +8,28 @@
 namespace runnel {
 namespace {
 
-// The least space that is offered for reading.
+// A buffer grows at least by this.
 constexpr size_t kLeastSpace = 16 * 1024;
+
+// The capacity that a full buffer of `size` bytes grows to: double, or what leads to exactly
+// `wanted` in this step or the next one, so that one long argument gets the memory that it needs.
+size_t Grown(size_t size, size_t wanted) {
+  if (wanted > 3 * size || wanted < size + size / 2) return 2 * size;
+  return wanted <= 2 * size ? wanted : wanted / 3 * 2;
+}
 
 }  // namespace
 
+// Each move leaves room for a third of the bytes that it moved, or more; only when they have
+// arrived is there another move. That bounds the bytes moved by the bytes that arrive.
 std::span<char> InputBuffer::Space(size_t wanted) {
-  const size_t target = std::max(size() + kLeastSpace, std::min(wanted, 2 * size()));
-  if (capacity_ - end_ < target - size()) {
-    if (capacity_ >= target) {
-      MoveTo(capacity_);
+  const size_t room = capacity_ - end_;
+  const bool enough = room > 0 && size() + room >= wanted;
+  if (!enough && room < kLeastSpace) {
+    if (begin_ >= size() && capacity_ >= size() + kLeastSpace) {
+      MoveToFront();
     } else {
-      MoveTo(target);
+      MoveTo(std::max(size() + kLeastSpace, Grown(size(), wanted)));
     }
   }
   return {data_.get() + end_, capacity_ - end_};
@@ -27,9 +37,10 @@ std::span<char> InputBuffer::Space(size_t wanted) {
 
 void InputBuffer::Append(std::string_view bytes) {
   if (bytes.empty()) return;
-  if (capacity_ - end_ < bytes.size()) MoveTo(size() + bytes.size());
+  if (capacity_ - end_ < bytes.size()) MoveTo(std::max(size() + bytes.size(), 2 * size()));
   std::memcpy(data_.get() + end_, bytes.data(), bytes.size());
   end_ += bytes.size();
+  moved_ += bytes.size();
 }
 
 void InputBuffer::Consume(size_t bytes) {
@@ -40,19 +51,23 @@ void InputBuffer::Consume(size_t bytes) {
   capacity_ = begin_ = end_ = 0;
 }
 
-// Moves the bytes to the beginning of a buffer of this capacity: the same one, or a new one.
 void InputBuffer::MoveTo(size_t capacity) {
+  auto data = std::make_unique_for_overwrite<char[]>(capacity);
   const size_t held = size();
-  if (capacity == capacity_) {
-    std::memmove(data_.get(), data_.get() + begin_, held);
-  } else {
-    auto data = std::make_unique_for_overwrite<char[]>(capacity);
-    if (held > 0) std::memcpy(data.get(), data_.get() + begin_, held);
-    data_ = std::move(data);
-    capacity_ = capacity;
-  }
+  if (held > 0) std::memcpy(data.get(), data_.get() + begin_, held);
+  data_ = std::move(data);
+  capacity_ = capacity;
   begin_ = 0;
   end_ = held;
+  moved_ += held;
+}
+
+void InputBuffer::MoveToFront() {
+  const size_t held = size();
+  std::memcpy(data_.get(), data_.get() + begin_, held);
+  begin_ = 0;
+  end_ = held;
+  moved_ += held;
 }
 
 }  // namespace runnel

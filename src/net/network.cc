@@ -86,8 +86,43 @@ void Network::Accept(std::unique_ptr<ByteStream> stream) {
   connections_.insert(new Connection(*this, broker_, std::move(stream)));
 }
 
+bool Network::NextTurn() {
+  turn_++;
+  if (!watched_.empty()) ReconsiderWatched();
+  if (unfinished_.empty()) return false;
+  // What they leave for the turn after this one is called then, not now.
+  const size_t count = unfinished_.size();
+  for (size_t i = 0; i < count; i++) {
+    if (unfinished_[i] != nullptr) unfinished_[i]->NextTurn();
+  }
+  unfinished_.erase(unfinished_.begin(), unfinished_.begin() + static_cast<ptrdiff_t>(count));
+  return true;
+}
+
+void Network::ReconsiderWatched() {
+  constexpr int64_t kEveryMs = 100;
+  const int64_t now_ms = broker_.steady_ms();
+  if (now_ms - reconsidered_ms_ < kEveryMs) return;
+  reconsidered_ms_ = now_ms;
+  const std::vector<Connection*> watched(watched_.begin(), watched_.end());
+  for (Connection* connection : watched) {
+    connection->Reconsider(now_ms);
+  }
+}
+
+size_t Network::MostOutput() const {
+  // Nor may clients that do not read make the writes of others fail for want of memory.
+  constexpr uint64_t kPartOfMaxmemory = 4;
+  const uint64_t most = settings_.client_output_memory;
+  if (settings_.maxmemory == 0) return most;
+  return std::min(most, settings_.maxmemory / kPartOfMaxmemory);
+}
+
 void Network::Remove(Connection* connection) {
   connections_.erase(connection);
+  watched_.erase(connection);
+  std::replace(unfinished_.begin(), unfinished_.end(), connection,
+               static_cast<Connection*>(nullptr));
   delete connection;
 }
 

@@ -9,6 +9,7 @@
 #include "broker/broker.h"
 #include "env/loop.h"
 #include "net/connection.h"
+#include "net/output_pool.h"
 
 namespace runnel {
 
@@ -26,6 +27,11 @@ class Network {
 
   // Ends all listeners and connections; replies that wait are lost.
   void Close();
+  // The turn of the loop is over and the next begins: connections go on with what the budget of the
+  // last one left undone. Called once in each round of the loop, after Broker::EndTurn. Returns
+  // true if the next round shall not wait for events: there is more to do.
+  bool NextTurn();
+
   bool empty() const { return connections_.empty(); }
   size_t connections() const { return connections_.size(); }
 
@@ -34,6 +40,17 @@ class Network {
   std::span<char> shared_buffer() { return {shared_buffer_.get(), kSharedBytes}; }
   // Destroys the connection.
   void Remove(Connection* connection);
+  // Which turn this is. Budgets begin anew with each.
+  uint64_t turn() const { return turn_; }
+  // Connection::NextTurn will be called once, in the next turn.
+  void CallNextTurn(Connection* connection) { unfinished_.push_back(connection); }
+  // Until Unwatch, Connection::Reconsider is called about ten times a second.
+  void Watch(Connection* connection) { watched_.insert(connection); }
+  void Unwatch(Connection* connection) { watched_.erase(connection); }
+  // See OutputPool.
+  void NoteOutput(size_t before, size_t after) { output_.Note(before, after); }
+  bool HoldsBack(size_t memory) const { return output_.HoldsBack(memory, MostOutput()); }
+  size_t unsent_memory() const { return output_.total(); }
 
  private:
   // One read takes at most this much; enough for a deep pipeline of small requests, and little
@@ -41,6 +58,9 @@ class Network {
   static constexpr size_t kSharedBytes = 32 * 1024;
 
   void Accept(std::unique_ptr<ByteStream> stream);
+  // Bytes of memory that all unread output may take.
+  size_t MostOutput() const;
+  void ReconsiderWatched();
 
   Loop& loop_;
   Broker& broker_;
@@ -48,6 +68,12 @@ class Network {
   std::unique_ptr<char[]> shared_buffer_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   absl::flat_hash_set<Connection*> connections_;
+  OutputPool output_;
+  uint64_t turn_ = 1;
+  // Have work for the next turn. Those that are removed leave nullptr.
+  std::vector<Connection*> unfinished_;
+  absl::flat_hash_set<Connection*> watched_;
+  int64_t reconsidered_ms_ = 0;
 };
 
 }  // namespace runnel

@@ -198,8 +198,8 @@ RequestParser::Outcome RequestParser::ParseInline(std::string_view input) {
 }
 
 void RequestParser::FreeArguments() {
-  args_ = {};
-  words_ = {};
+  std::vector<std::string_view>().swap(args_);
+  std::string().swap(words_);
 }
 
 RequestParser::Outcome RequestParser::More(size_t needed) {

@@ -73,6 +73,11 @@ constexpr Directive kDirectives[] = {
         "Most bytes of one unfinished request. A client that sends more is disconnected."),
     Size<&DataOptions::max_bulk_bytes>("proto-max-bulk-len", kAnyTime, kMegabyte, 1 << 30,
                                        "Most bytes of one argument and of one string value."),
+    Size<&Settings::client_output_memory>(
+        "client-output-memory", kAnyTime, 0, kMax64,
+        "Most memory for unread replies of all clients together; never more than a quarter of "
+        "maxmemory. Above half of it the server stops to read from the clients that hold most, "
+        "until they have read. One that then reads nothing for 60 seconds is disconnected."),
     {.name = "client-output-buffer-limit",
      .parse = ParseOutputLimits,
      .format = FormatOutputLimits,

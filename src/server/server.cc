@@ -215,6 +215,7 @@ Status Server::Load() {
 // the round's changes are sealed, and the replies go out.
 void Server::Turn() {
   broker_->EndTurn();
+  network_busy_ = network_->NextTurn();
   if (loading_) return ArmTimer();
   if (stopping_ && !ended_ && !SaveAtEnd()) {
     LogWarning("Not shutting down: what would be lost could not be saved");
@@ -255,7 +256,7 @@ void Server::End() {
 }
 
 void Server::ArmTimer() {
-  const int64_t wait_ms = broker_->NextTimerMs();
+  const int64_t wait_ms = network_busy_ ? 0 : broker_->NextTimerMs();
   if (wait_ms < 0) {
     if (timer_at_ms_ >= 0) timer_->Stop();
     timer_at_ms_ = -1;

@@ -68,6 +68,7 @@ class Server final : public ServerHost, private Disposer {
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Saver> saver_;
   std::unique_ptr<Network> network_;
+  bool network_busy_ = false;  // the next round does not wait
   std::optional<Loading> loading_;
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;

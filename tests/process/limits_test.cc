@@ -43,6 +43,7 @@ bool SendOnly(const RespClient& client, std::string_view bytes) {
 }
 
 TEST_F(LimitsTest, WhoDoesNotReadIsNotReadFrom) {
+  Set("client-output-memory", "0");
   constexpr int kRequests = 3000;
   const std::string value(100 * 1000, 'v');
   EXPECT_EQ(ToText(admin_->Call({"SET", "key", value})), "+OK");
@@ -58,6 +59,40 @@ TEST_F(LimitsTest, WhoDoesNotReadIsNotReadFrom) {
   for (int i = 0; i < kRequests; ++i)
     ASSERT_EQ(client->Read().text.size(), value.size());
   EXPECT_EQ(Ask(*client, "PING"), "+PONG");
+}
+
+// Some clients write a whole pipeline before they read: what they have not read is kept for them.
+TEST_F(LimitsTest, APipelineMayBeWrittenBeforeAnythingIsRead) {
+  constexpr int kAdds = 400'000;
+  constexpr int kPings = 1'000'000;
+  std::string adds;
+  for (int i = 0; i < kAdds; ++i)
+    adds += "XADD s 1-* f v\r\n";
+  std::string pings;
+  for (int i = 0; i < kPings; ++i)
+    pings += "PING\r\n";
+  const std::unique_ptr<RespClient> client = Client();
+  ASSERT_TRUE(SendOnly(*client, adds));
+  for (int i = 0; i < kAdds; ++i)
+    ASSERT_EQ(client->Read().text, fmt::format("1-{}", i));
+  ASSERT_TRUE(SendOnly(*client, pings));
+  for (int i = 0; i < kPings; ++i)
+    ASSERT_EQ(client->Read().text, "PONG");
+  EXPECT_LT(MoreMemory(), 20 * kMegabyte);
+}
+
+TEST_F(LimitsTest, ASlowSubscriberTakesMemoryForItsBytesOnly) {
+  const std::unique_ptr<RespClient> slow = Client();
+  EXPECT_EQ(Ask(*slow, "SUBSCRIBE news"), "[\"subscribe\", \"news\", 1]");
+  // The kernel's buffers are full after this.
+  const std::string message(100 * 1000, 'm');
+  for (int i = 0; i < 150; ++i)
+    admin_->Call({"PUBLISH", "news", message});
+  const int64_t before = MoreMemory();
+  constexpr int kMessages = 20'000;
+  for (int i = 0; i < kMessages; ++i)
+    ASSERT_EQ(admin_->Call({"PUBLISH", "news", "abc"}).integer, 1);
+  EXPECT_LT(MoreMemory() - before, 2 * kMegabyte);
 }
 
 TEST_F(LimitsTest, APipelineOfAnyLengthIsNoLargeRequest) {
@@ -82,13 +117,33 @@ TEST_F(LimitsTest, ARequestOverTheLimitEndsItsConnection) {
   EXPECT_TRUE(LogShows(fmt::format("Client {} ", client->local_address()))) << server_->Log();
   EXPECT_LT(MoreMemory(), kMegabyte);
 
-  // One that waits piles its next requests up, and is bound the same way.
+  // One byte too many is too many, however the bytes arrive.
+  const std::unique_ptr<RespClient> close = Client();
+  close->SendRaw(EncodeCommand({"ECHO", std::string(kMegabyte, 'x')}));
+  EXPECT_EQ(ToText(close->Read()), "<closed>");
+  EXPECT_EQ(InfoField(*admin_, "client_query_buffer_limit_disconnections"), "2");
+}
+
+TEST_F(LimitsTest, WhoWaitsIsNotReadFromForLong) {
   const std::unique_ptr<RespClient> blocked = Client();
   blocked->SendRaw("BLPOP queue 0\r\n");
-  blocked->SendRaw(EncodeCommand({"ECHO", std::string(2 * kMegabyte, 'x')}));
-  EXPECT_EQ(ToText(blocked->Read()), "<closed>");
-  EXPECT_EQ(InfoField(*admin_, "client_query_buffer_limit_disconnections"), "2");
-  EXPECT_EQ(InfoField(*admin_, "blocked_clients"), "0");
+  std::string pipeline;
+  while (pipeline.size() < 40 * kMegabyte) {
+    pipeline += EncodeCommand({"ECHO", std::string(1000, 'x')});
+  }
+  // The kernel's buffers take a part of it.
+  size_t sent = 0;
+  EXPECT_TRUE(Eventually([&] {
+    const std::string_view rest = std::string_view(pipeline).substr(sent);
+    const ssize_t more = send(blocked->fd(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (more > 0) sent += static_cast<size_t>(more);
+    return more < 0;
+  }));
+  EXPECT_LT(sent, pipeline.size());
+  EXPECT_LT(MoreMemory(), 4 * kMegabyte);
+  EXPECT_EQ(Ask(*admin_, "RPUSH queue x"), "1");
+  EXPECT_EQ(ToText(blocked->Read()), "[\"queue\", \"x\"]");
+  EXPECT_EQ(blocked->Read().text.size(), 1000u);
 }
 
 TEST_F(LimitsTest, APromiseOfManyBytesTakesNoMemory) {

@@ -123,6 +123,10 @@ void UvStream::Write(const iovec* vectors, int count) {
   CHECK(code == 0);
 }
 
+size_t UvStream::unwritten() const {
+  return uv_stream_get_write_queue_size(reinterpret_cast<const uv_stream_t*>(&handle_));
+}
+
 void UvStream::Close() {
   if (uv_is_closing(handle())) return;
   reading_ = false;

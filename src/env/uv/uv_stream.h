@@ -23,6 +23,7 @@ class UvStream final : public ByteStream {
   void ResumeReading() override;
   ssize_t TryWrite(const iovec* vectors, int count) override;
   void Write(const iovec* vectors, int count) override;
+  size_t unwritten() const override;
   void Close() override;
   int fd() const override;
   const std::string& peer() const override { return peer_; }
