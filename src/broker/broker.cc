@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "broker/audit.h"
 #include "broker/parked.h"
 #include "commands/families.h"
 #include "effects/keyspace_effects.h"
@@ -395,6 +396,7 @@ void Broker::Account(Session& session, const Command& command,
     latency_.Add((flags & kFast) != 0 ? "fast-command" : "command", now_ms() / 1000, micros / 1000,
                  settings_.latency_monitor_threshold_ms);
   }
+  if (command.audited && !failed) LogAudited(command.full_name, session.transport->peer());
   if (!monitors_.empty() && (flags & (kAdmin | kSkipMonitor)) == 0) FeedMonitors(session, args);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "broker/audit.h"
 
 namespace runnel {
 namespace {
@@ -38,6 +39,7 @@ std::unique_ptr<Command> MakeCommand(const CommandSpec& spec, const Command* par
   command->parent = parent;
   command->full_name =
       parent == nullptr ? std::string(spec.name) : parent->full_name + "|" + std::string(spec.name);
+  command->audited = IsAudited(command->full_name);
   for (const CommandSpec& subcommand : spec.subcommands) {
     command->subcommands.push_back(MakeCommand(subcommand, command.get()));
   }

@@ -27,6 +27,7 @@ struct Command {
   const CommandSpec* spec = nullptr;
   const Command* parent = nullptr;  // of a subcommand
   std::string full_name;            // "xadd", "xgroup|create"
+  bool audited = false;             // see broker/audit.h
   std::vector<std::unique_ptr<Command>> subcommands;
   mutable CommandStats stats;
 };

@@ -76,6 +76,7 @@ class Session {
 
   uint32_t db = 0;
   bool authenticated = false;
+  uint32_t wrong_passwords = 0;  // given since the last right one
   std::string name;
   std::string lib_name;
   std::string lib_version;

@@ -4,6 +4,8 @@
 #include <map>
 #include <string>
 
+#include "broker/audit.h"
+
 namespace runnel {
 
 // What has been counted since the start or CONFIG RESETSTAT, and what INFO makes of it.
@@ -20,6 +22,7 @@ struct Stats {
   uint64_t output_buffer_limit_closes = 0;
   uint64_t unexpected_error_replies = 0;
   uint64_t total_error_replies = 0;
+  WrongPasswords wrong_passwords;
   std::map<std::string, uint64_t, std::less<>> errors;  // replies by prefix word
   size_t peak_memory = 0;                               // bytes
 };

@@ -32,7 +32,7 @@ class Fields {
   void AddRounded(std::string_view name, double value, int digits = 2) {
     fmt::format_to(std::back_inserter(*text_), "{}:{:.{}f}\r\n", name, value, digits);
   }
-  // The number, and once more for people.
+  // The number, and a second field for people.
   void AddSize(std::string_view name, size_t bytes) {
     Add(name, bytes);
     Add(fmt::format("{}_human", name), HumanSize(bytes));
@@ -152,7 +152,7 @@ void AddMemory(ServerHost& host, Fields fields) {
   AddCold(host.broker(), fields);
 }
 
-// Redis's append only file is a journal to those who ask for it by its fields.
+// Clients know the journal by the fields of Redis's append-only file.
 void AddJournal(ServerHost& host, Fields fields) {
   const journal::Journal* journal = host.broker().journal();
   const bool comes = host.loading() != nullptr && host.config().options().journal;
@@ -200,7 +200,7 @@ void AddLoading(const Loading& loading, Fields fields) {
   fields.Add("loading_eta_seconds", loading.eta_seconds());
 }
 
-// Clients wait for `loading` and the two of `in_progress` to be 0.
+// Clients wait until `loading` and both `in_progress` fields are 0.
 void AddPersistence(ServerHost& host, Fields fields) {
   fields.Add("loading", host.loading() != nullptr ? 1 : 0);
   fields.Add("async_loading", 0);
@@ -229,6 +229,7 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.Add("pubsub_channels", broker.pubsub().names(Subscription::kChannel));
   fields.Add("pubsub_patterns", broker.pubsub().names(Subscription::kPattern));
   fields.Add("pubsubshard_channels", broker.pubsub().names(Subscription::kShard));
+  fields.Add("acl_access_denied_auth", stats.wrong_passwords.count());
   fields.Add("unexpected_error_replies", stats.unexpected_error_replies);
   fields.Add("total_error_replies", stats.total_error_replies);
   fields.Add("client_query_buffer_limit_disconnections", stats.query_buffer_limit_closes);
@@ -259,7 +260,7 @@ void AddCpu(ServerHost&, Fields fields) {
 
 void AddModules(ServerHost&, Fields) {}
 
-// Calls visit(command) for all commands, those with subcommands before these.
+// Calls visit(command) for all commands. A command comes before its subcommands.
 template <class Visit>
 void ForEachCommand(ServerHost& host, Visit visit) {
   for (const auto& command : host.broker().commands().commands()) {
@@ -290,8 +291,8 @@ void AddErrorStats(ServerHost& host, Fields fields) {
   }
 }
 
-// The time in microseconds that this share of the calls did not exceed. The histogram knows times
-// only to the next power of two of nanoseconds, so this is the upper end of that.
+// The time in microseconds that this percentage of the calls did not exceed. The histogram has one
+// bucket for each power of two of nanoseconds; this is the upper end of the bucket.
 double Percentile(const CommandStats& stats, double percent) {
   uint64_t calls = 0;
   for (size_t bits = 0; bits < stats.histogram.size(); bits++) {

@@ -31,10 +31,16 @@ void ConfigSet(Context& context) {
   }
   const Status status = ServerHost::Of(context).config().Set(pairs);
   if (!status.ok()) return context.reply().Error("ERR " + status.message());
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : pairs) {
+    names.push_back(name);  // the value may be a secret
+  }
+  LogNotice("CONFIG SET of {} by client {}", fmt::join(names, ", "),
+            Execution::Of(context).session().transport->peer());
   context.reply().Ok();
 }
 
-// What is counted begins again; the memory's peak is no count.
+// Resets all counters. The peak of the memory is no counter, so it stays.
 void ConfigResetStat(Context& context) {
   Broker& broker = Execution::Of(context).broker();
   const size_t peak_memory = broker.stats().peak_memory;
@@ -46,8 +52,8 @@ void ConfigResetStat(Context& context) {
 
 namespace {
 
-// The reply to a session that waits for CONFIG REWRITE. It may have gone, or been unblocked by
-// others, meanwhile.
+// Replies to a session that waits for CONFIG REWRITE. The session may have ended or may have been
+// unblocked meanwhile.
 void ReplyToRewrite(Broker& broker, uint64_t session_id, const Command& command,
                     const Status& status) {
   Session* session = broker.FindSession(session_id);
@@ -59,7 +65,7 @@ void ReplyToRewrite(Broker& broker, uint64_t session_id, const Command& command,
 
 }  // namespace
 
-// A helper writes the file, because that waits for the disk; the session waits for no key.
+// A helper thread writes the file, because writing waits for the disk.
 void ConfigRewrite(Context& context) {
   Execution& execution = Execution::Of(context);
   ServerHost& host = ServerHost::Of(context);

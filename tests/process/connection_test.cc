@@ -9,6 +9,7 @@ namespace runnel::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class ConnectionTest : public ServerTest {
  protected:
@@ -144,6 +145,29 @@ TEST_F(ConnectionTest, AWebPageCannotSpeakToIt) {
   EXPECT_EQ(ToText(client->Read()), "<closed>");
   EXPECT_EQ(Ask(*Client(), "EXISTS key"), "0");
   EXPECT_TRUE(LogShows("Possible attack: client " + client->local_address()));
+}
+
+TEST_F(ConnectionTest, GuessingAPasswordEndsTheConnectionAndIsLogged) {
+  const std::unique_ptr<RespClient> admin = Client();
+  EXPECT_EQ(Ask(*admin, "CONFIG SET requirepass hidden-word"), "+OK");
+  const std::unique_ptr<RespClient> guesser = Client();
+  std::string pipeline;
+  for (int i = 0; i < 1000; ++i)
+    pipeline += "AUTH guessed-word\r\n";
+  guesser->SendRaw(pipeline);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_THAT(ToText(guesser->Read()), StartsWith("-\"WRONGPASS "));
+  }
+  EXPECT_TRUE(guesser->Read().is_note());  // closed
+  EXPECT_EQ(Ask(*Client(), "AUTH hidden-word"), "+OK");
+  EXPECT_TRUE(LogShows("CONFIG SET of requirepass by client " + admin->local_address()));
+  EXPECT_TRUE(LogShows("Wrong password from client " + guesser->local_address()));
+  EXPECT_EQ(InfoField(*admin, "acl_access_denied_auth"), "10");
+  EXPECT_EQ(Ask(*admin, "FLUSHALL"), "+OK");
+  EXPECT_TRUE(LogShows("FLUSHALL by client " + admin->local_address()));
+  const std::string log = server_->Log();
+  EXPECT_EQ(log.find("Wrong password"), log.rfind("Wrong password"));
+  EXPECT_EQ(log.find("-word"), std::string::npos);
 }
 
 TEST_F(ConnectionTest, AClientKillsOthersWhateverTheyDo) {

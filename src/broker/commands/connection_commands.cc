@@ -32,6 +32,23 @@ bool MayEnter(const Settings& settings, std::string_view user, std::string_view 
          (settings.requirepass.empty() || IsSameSecret(settings.requirepass, password));
 }
 
+void Enter(Session& session) {
+  session.authenticated = true;
+  session.wrong_passwords = 0;
+}
+
+// Who guesses passwords needs a new connection for each few guesses.
+void RefuseEntry(Execution& execution) {
+  Session& session = execution.session();
+  Broker& broker = execution.broker();
+  broker.stats().wrong_passwords.Note(session.transport->peer(), broker.steady_ms());
+  execution.reply().Error(kWrongPassword);
+  session.wrong_passwords++;
+  if (session.wrong_passwords >= WrongPasswords::kMostOnAConnection) {
+    broker.CloseAfterReply(session);
+  }
+}
+
 void Ping(Context& context) {
   if (context.argc() > 2) {
     return context.reply().Error("ERR wrong number of arguments for 'ping' command");
@@ -70,10 +87,8 @@ void Auth(Context& context) {
         "sure your configuration is correct?");
   }
   const std::string_view user = context.argc() == 3 ? context.arg(1) : kDefaultUser;
-  if (!MayEnter(settings, user, context.args().back())) {
-    return context.reply().Error(kWrongPassword);
-  }
-  execution.session().authenticated = true;
+  if (!MayEnter(settings, user, context.args().back())) return RefuseEntry(execution);
+  Enter(execution.session());
   context.reply().Ok();
 }
 
@@ -127,9 +142,9 @@ void Hello(Context& context) {
   ReplyWriter& reply = context.reply();
   if (options.user) {
     if (!MayEnter(execution.broker().settings(), *options.user, options.password)) {
-      return reply.Error(kWrongPassword);
+      return RefuseEntry(execution);
     }
-    session.authenticated = true;
+    Enter(session);
   }
   if (!session.authenticated) {
     return reply.Error(

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 
@@ -54,6 +56,73 @@ TEST_F(ConnectionCommandsTest, SelectChecksItsIndex) {
   EXPECT_EQ(client->Run("SELECT -1"), "-ERR DB index is out of range");
   EXPECT_EQ(client->Run("SELECT x"), "-ERR value is not an integer or out of range");
   EXPECT_EQ(client->session().db, 15u);
+}
+
+// What the log says while `act` runs.
+std::string LogOf(const std::function<void()>& act) {
+  ::testing::internal::CaptureStdout();
+  act();
+  return ::testing::internal::GetCapturedStdout();
+}
+
+TEST_F(ConnectionCommandsTest, GuessingPasswordsEndsTheConnection) {
+  harness_.settings.requirepass = "secret";
+  auto client = harness_.Connect();
+  const std::string log = LogOf([&] {
+    for (uint32_t i = 1; i < WrongPasswords::kMostOnAConnection; i++) {
+      EXPECT_EQ(client->Run(i % 2 == 0 ? "AUTH guess" : "HELLO 3 AUTH default guess"),
+                kWrongPassword);
+      EXPECT_TRUE(client->open());
+    }
+    // RESET is no way to begin again, the right password is.
+    client->Run("RESET");
+    EXPECT_EQ(client->Run("AUTH guess"), kWrongPassword);
+    EXPECT_FALSE(client->open());
+  });
+  // One line for all of them, and no password in it.
+  EXPECT_EQ(log.find("Wrong password from client "), log.rfind("Wrong password from client "));
+  EXPECT_THAT(log, HasSubstr("Wrong password from client "));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr("guess")));
+  EXPECT_EQ(harness_.broker.stats().wrong_passwords.count(), WrongPasswords::kMostOnAConnection);
+
+  auto other = harness_.Connect();
+  for (uint32_t i = 0; i < 3 * WrongPasswords::kMostOnAConnection; i++) {
+    EXPECT_EQ(other->Run("AUTH guess"), kWrongPassword);
+    if (i % 5 == 4) {
+      EXPECT_EQ(other->Run("AUTH secret"), "+OK");
+    }
+  }
+  EXPECT_TRUE(other->open());
+}
+
+TEST_F(ConnectionCommandsTest, WrongPasswordsAreLoggedOnceASecond) {
+  WrongPasswords wrong;
+  const std::string log = LogOf([&] {
+    wrong.Note("1.2.3.4:5", 1000);
+    for (int64_t ms = 1001; ms < 2000; ms++) {
+      wrong.Note("1.2.3.4:6", ms);
+    }
+    wrong.Note("1.2.3.4:7", 2000);
+  });
+  EXPECT_THAT(log, HasSubstr("Wrong password from client 1.2.3.4:5\n"));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr("1.2.3.4:6")));
+  EXPECT_THAT(log, HasSubstr("Wrong password from client 1.2.3.4:7; 999 more since the last"));
+}
+
+TEST_F(ConnectionCommandsTest, ActsThatMatterForSecurityAreLogged) {
+  auto client = harness_.Connect();
+  const std::string log = LogOf([&] {
+    client->Run("SET k v");
+    client->Run("FLUSHALL");
+    client->Run("FLUSHDB ASYNC");
+    client->Run("CLIENT KILL ID 99999");
+    client->Run("FLUSHALL NONSENSE");
+  });
+  EXPECT_THAT(log, HasSubstr("FLUSHALL by client "));
+  EXPECT_THAT(log, HasSubstr("FLUSHDB by client "));
+  EXPECT_THAT(log, HasSubstr("CLIENT KILL by client "));
+  EXPECT_EQ(log.find("FLUSHALL"), log.rfind("FLUSHALL"));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr("SET")));
 }
 
 TEST_F(ConnectionCommandsTest, HelloAnswersInTheProtocolThatItChooses) {
