@@ -19,10 +19,10 @@
 namespace runnel {
 namespace {
 
-// Files that include each other end here.
+// Limit for files that include each other.
 constexpr int kMaxIncludeDepth = 16;
 
-// To the end of the stream; nothing on an error, which errno tells.
+// Reads to the end of the stream. Returns nothing on an error; errno has its code.
 std::optional<std::string> ReadAll(std::FILE* in) {
   std::string text;
   char buffer[4096];
@@ -38,8 +38,8 @@ bool IsComment(std::string_view line) {
   return first != std::string_view::npos && line[first] == '#';
 }
 
-// The files that an `include` means: those that match a pattern, which may be none, or the one with
-// this name.
+// The files that an `include` names: all that match a pattern (perhaps none), or the one with this
+// name.
 std::vector<std::string> Included(const std::string& pattern) {
   if (pattern.find_first_of("*?[") == std::string::npos) return {pattern};
   glob_t found;
@@ -68,7 +68,7 @@ Status LoadInclude(const std::string& pattern, int depth, ConfigValues* values) 
   return {};
 }
 
-// One directive with its words. The message is without a place.
+// Loads one directive with its words. The error has no file and line.
 Status LoadWords(std::span<const std::string> words, int depth, ConfigValues* values) {
   if (EqualsIgnoreCase(words[0], "include") && words.size() == 2) {
     return LoadInclude(words[1], depth + 1, values);
@@ -103,7 +103,7 @@ Status LoadLines(std::string_view text, const std::string& source, int depth,
   return {};
 }
 
-// Directives on the command line, from arguments[i] on.
+// Loads the directives of the command line.
 Status LoadOptions(std::span<const std::string> arguments, ConfigValues* values) {
   size_t i = 0;
   while (i < arguments.size()) {
@@ -248,7 +248,7 @@ void Config::CallAgain(std::span<const Action* const> actions) {
 
 std::vector<std::pair<std::string, std::string>> Config::Get(
     std::span<const std::string_view> patterns) const {
-  // A name is answered as the client wrote it.
+  // A name is returned in the case in which the client wrote it.
   const auto shown = [&](std::string_view name) -> std::optional<std::string_view> {
     for (const std::string_view pattern : patterns) {
       if (EqualsIgnoreCase(pattern, name)) return pattern;

@@ -10,7 +10,7 @@
 #include "fmt/format.h"
 #include "server/config_directives.h"
 
-// The kinds of values that directives have: what the table in config_directives.cc is written with.
+// The kinds of values that directives have. The tables of directives are built from them.
 
 namespace runnel::config {
 
@@ -18,17 +18,17 @@ namespace runnel::config {
 // (data/stream_block.h).
 inline constexpr int64_t kMaxStreamBlock = 16384;
 
-// --- Reading one word: the value, or why it is none ---
+// --- Reading one word: the value, or the error ---
 
 Result<bool> ReadFlag(const std::string& word);
 // Within the directive's bounds.
 Result<int64_t> ReadInteger(const Directive& directive, const std::string& word);
-// Bytes, with a unit or without, within the directive's bounds.
+// Bytes, with or without a unit, within the directive's bounds.
 Result<int64_t> ReadSize(const Directive& directive, const std::string& word);
-// The place of the word among the directive's choices.
+// The index of the word in the directive's choices.
 Result<size_t> ReadChoice(const Directive& directive, const std::string& word);
 
-// --- Values that are one member of Settings and what is in them, or of ServerOptions ---
+// --- Values that are one member of Settings (or of its parts) or of ServerOptions ---
 
 template <class Owner, class T>
 Owner OwnerOf(T Owner::*);
@@ -135,7 +135,7 @@ constexpr Directive Text(std::string_view name, Directive::Change change, std::s
       .why = why};
 }
 
-// --- Values with a shape of their own ---
+// --- Values with a form of their own ---
 
 Status ParseBind(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatBind(const Directive& directive, const ConfigValues& values);

@@ -41,8 +41,8 @@ DirectiveSet Differences(const ConfigValues& a, const ConfigValues& b) {
   return different;
 }
 
-// Loads a text of the file at `path` as a start would, and says which directives it leaves with
-// another value than in `values`.
+// Loads `text`, the content of the file at `path`, as a start would. Returns the directives that
+// then differ from `values`.
 Result<DirectiveSet> FindDifferences(const std::string& text, const std::string& path,
                                      const ConfigValues& values) {
   ConfigValues loaded(values.working_dir);
@@ -75,7 +75,7 @@ std::string AddLines(std::string text, const DirectiveSet& directives, const Con
   constexpr std::string_view kHeading = "# Added by CONFIG REWRITE:\n";
   if (!text.empty() && text.back() != '\n') text += '\n';
   if (text.find(kHeading) == std::string::npos) text += fmt::format("\n{}", kHeading);
-  // In the order of the table, not of the set's addresses.
+  // In the order of the table; the set is ordered by address.
   for (const Directive& directive : Directives()) {
     if (!directives.contains(&directive)) continue;
     const std::string line = Line(directive, values);
@@ -105,7 +105,7 @@ Status ReplaceFile(const std::string& path, std::string_view text) {
   std::string temporary = path + ".XXXXXX";
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
   if (fd < 0) return Failed(temporary);
-  // The owner can be kept only by root, for whom alone it may differ.
+  // Only root can set another owner, and only for root the owner can differ.
   const bool kept_owner = ::fchown(fd, old.st_uid, old.st_gid) == 0 || errno == EPERM;
   const bool good = kept_owner && ::fchmod(fd, old.st_mode & 07777) == 0 && WriteAll(fd, text) &&
                     ::fsync(fd) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0;
@@ -117,7 +117,7 @@ Status ReplaceFile(const std::string& path, std::string_view text) {
   ::close(fd);
   if (!good) return status;
 
-  // The new name is safe only when the directory is.
+  // The rename is durable only after the directory is synced.
   const size_t slash = path.rfind('/');
   const std::string dir = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const int dir_fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -136,7 +136,7 @@ Status RewriteConfigFile(const std::string& path, const ConfigValues& values) {
   if (!wrong.ok()) return wrong.status();
   std::string text = ReplaceLines(*old, *wrong, values);
 
-  // What has no line in this file, or is overruled by a file that is included further down.
+  // Directives that have no line in this file, or that an included file sets later.
   wrong = FindDifferences(text, path, values);
   if (!wrong.ok()) return wrong.status();
   if (!wrong->empty()) text = AddLines(std::move(text), *wrong, values);

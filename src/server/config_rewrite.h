@@ -7,10 +7,10 @@
 
 namespace runnel {
 
-// Makes the file say `values`. Comments, the order of lines, and every line whose directive the
-// file sets to the right value already stay byte for byte; other lines of known directives are
-// replaced, and what is missing is added at the end. The new file takes the old one's place at once
-// and as a whole, with the same mode, and is synced before.
+// Changes the file so that it sets `values`. Comments, the order of lines, and every line whose
+// directive already has the right value stay as they are. Other lines of known directives are
+// replaced, and missing directives are added at the end. The new file is synced, then takes the old
+// one's place in one step, with the same mode. Waits for the disk.
 Status RewriteConfigFile(const std::string& path, const ConfigValues& values);
 
 }  // namespace runnel

@@ -10,34 +10,34 @@ namespace runnel {
 
 class ServerHost;
 
-// Where the memory is, in bytes: what INFO and MEMORY tell.
+// What uses the memory, in bytes, for INFO and MEMORY.
 struct MemoryReport {
-  size_t used = 0;      // allocated; what maxmemory bounds
-  size_t peak = 0;      // the most that `used` has been
-  size_t startup = 0;   // of `used`, what was there before the first client
-  size_t clients = 0;   // of `used`, sessions with their input and unsent replies
-  size_t tables = 0;    // of `used`, the databases' hash tables
-  size_t keys = 0;      // their number
-  size_t resident = 0;  // what the process has from the system
+  size_t used = 0;      // allocated; maxmemory bounds it
+  size_t peak = 0;      // the highest `used` so far
+  size_t startup = 0;   // part of `used`: allocated before the first client came
+  size_t clients = 0;   // part of `used`: sessions with their input and unsent replies
+  size_t tables = 0;    // part of `used`: the databases' hash tables
+  size_t keys = 0;      // number of keys
+  size_t resident = 0;  // resident set of the process
   AllocatorStats allocator;
 
   size_t overhead() const { return startup + clients + tables; }
-  // What is left for keys and values.
+  // Keys and values: `used` without the overhead.
   size_t dataset() const { return used > overhead() ? used - overhead() : 0; }
-  // `dataset` as percentage of what is used beyond the startup.
+  // `dataset` as a percentage of `used` without `startup`.
   double dataset_percent() const;
   double peak_percent() const;
 };
 
-// Takes time in the number of clients and databases, but not of keys.
+// Takes time proportional to the number of clients and databases, not of keys.
 MemoryReport ReportMemory(ServerHost& host);
 
-// One size divided by another; 0 if that is 0.
+// `size` divided by `to`; 0 if `to` is 0.
 double RatioOf(size_t size, size_t to);
-// One size minus another, which may be the larger.
+// `size` minus `to`; may be negative.
 int64_t DifferenceOf(size_t size, size_t to);
 
-// "991.54K": as INFO writes sizes for people.
+// A size in the form that INFO shows to people: "991.54K".
 std::string HumanSize(size_t bytes);
 
 }  // namespace runnel

@@ -6,24 +6,24 @@
 
 namespace runnel::commands {
 
-// server_commands_config.cc: its configuration
+// server_commands_config.cc: CONFIG
 void ConfigGet(Context& context);
 void ConfigSet(Context& context);
 void ConfigResetStat(Context& context);
 void ConfigRewrite(Context& context);
 
-// server_commands_memory.cc: its memory
+// server_commands_memory.cc: MEMORY
 void MemoryDoctor(Context& context);
 void MemoryMallocStats(Context& context);
 void MemoryPurge(Context& context);
 void MemoryStats(Context& context);
 void MemoryUsage(Context& context);
 
-// server_commands_state.cc: how it stands, and its end
+// server_commands_state.cc: INFO and SHUTDOWN
 void Info(Context& context);
 void Shutdown(Context& context);
 
-// server_commands_save.cc: its snapshots
+// server_commands_save.cc: snapshots
 void BgRewriteAof(Context& context);
 void BgSave(Context& context);
 void LastSave(Context& context);

@@ -11,7 +11,7 @@ namespace {
 
 using Kind = Saver::Kind;
 
-// Answers, and returns false, if no snapshot can be taken at all.
+// If no snapshot can be taken, replies with the reason and returns false.
 bool MayBegin(Context& context, const Saver& saver) {
   const Status refusal = saver.Refusal();
   if (refusal.ok()) return true;
@@ -39,7 +39,7 @@ void BgSave(Context& context) {
     saver.Begin(Kind::kSave);
     return context.reply().Simple("Background saving started");
   }
-  // In a transaction nothing begins before its end.
+  // Inside a transaction, a snapshot begins only after its end.
   if (schedule || !context.may_block()) {
     saver.Schedule(Kind::kSave);
     return context.reply().Simple("Background saving scheduled");
@@ -63,7 +63,7 @@ void BgRewriteAof(Context& context) {
   context.reply().Simple("Background append only file rewriting started");
 }
 
-// Redis serves nobody else meanwhile. Here only the client waits.
+// Redis serves no other client meanwhile. Here only this client waits.
 void Save(Context& context) {
   Saver& saver = ServerHost::Of(context).saver();
   const bool in_progress = saver.InProgress(Kind::kSave);
