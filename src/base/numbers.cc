@@ -23,8 +23,9 @@ constexpr std::array<char, 200> kDigitPairs = [] {
   return pairs;
 }();
 
-// strtod and its kin want a terminator; a text longer than any sensible number is none.
-constexpr size_t kMaxFloatText = 255;
+// strtod and its kin want a terminator. Redis takes a text of so many bytes, and whatever
+// FormatLongDouble writes is shorter.
+constexpr size_t kMaxFloatText = 5 * 1024 - 1;
 
 template <class T, class Convert>
 std::optional<T> ParseFloating(std::string_view text, Convert convert) {

@@ -91,9 +91,11 @@ TEST(Numbers, ParsesFloatingPoint) {
     EXPECT_EQ(ParseDouble(text), std::nullopt) << text;
   }
   EXPECT_EQ(ParseLongDouble("1e9999"), std::nullopt);
+  EXPECT_EQ(ParseLongDouble(std::string(5118, '0') + "1"), 1.0L);
+  EXPECT_EQ(ParseLongDouble(std::string(5119, '0') + "1"), std::nullopt);
   EXPECT_EQ(ParseDouble(std::string_view("1\0", 2)), std::nullopt);
   EXPECT_EQ(ParseDouble(std::string(254, '0') + "1"), 1.0);
-  EXPECT_EQ(ParseDouble(std::string(255, '0') + "1"), std::nullopt) << "no number is so long";
+  EXPECT_EQ(ParseDouble(std::string(5119, '0') + "1"), std::nullopt) << "no number is so long";
 }
 
 TEST(Numbers, FormatsDoublesAsShortAsTheyReadBack) {
@@ -128,6 +130,9 @@ TEST(Numbers, FormatsLongDoublesWithoutAnExponent) {
   EXPECT_EQ(FormatLongDouble(-1e-18L), "0");
   // The longest there is: 4933 digits.
   const std::string longest = FormatLongDouble(std::numeric_limits<long double>::max());
+  EXPECT_EQ(ParseLongDouble(longest), std::numeric_limits<long double>::max());
+  const std::string lowest = FormatLongDouble(std::numeric_limits<long double>::lowest());
+  EXPECT_EQ(ParseLongDouble(lowest), std::numeric_limits<long double>::lowest());
   EXPECT_EQ(longest.size(), 4933u);
   EXPECT_EQ(longest.substr(0, 10), "1189731495");
 }
