@@ -3,10 +3,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
-
-#include "base/assert.h"
 
 #ifdef RUNNEL_SANITIZE
 // Of the sanitizers' runtime; g++ ships no header that declares them.
@@ -14,6 +11,8 @@ extern "C" size_t __sanitizer_get_current_allocated_bytes();
 extern "C" size_t __sanitizer_get_allocated_size(const volatile void* pointer);
 #else
 #include <jemalloc/jemalloc.h>
+
+#include "base/thread_totals.h"
 
 // jemalloc looks for this name when it starts. What is freed goes back to the system within a
 // second instead of ten: a backlog that flows through memory to the disk leaves much behind.
@@ -41,6 +40,10 @@ AllocatorStats ReadAllocatorStats() {
 
 void PurgeAllocator() {}
 
+bool PurgeInBackground() {
+  return true;
+}
+
 const char* AllocatorName() {
   return "libc";
 }
@@ -49,25 +52,18 @@ const char* AllocatorName() {
 
 namespace {
 
-// jemalloc keeps, per thread, two running totals that it lets others read in place.
-struct ThreadTotals {
-  const volatile uint64_t* allocated;
-  const volatile uint64_t* freed;
-};
-constexpr int kMaxThreads = 64;
-ThreadTotals totals[kMaxThreads];
-std::atomic<int> threads{0};
-// What counted threads had when they ended.
-std::atomic<int64_t> finished{0};
+// Never destroyed: threads may end after all else.
+ThreadTotals& Totals() {
+  static ThreadTotals& totals = *new ThreadTotals;
+  return totals;
+}
 
+// jemalloc keeps, per thread, two running totals that it lets others read in place, for as long as
+// the thread lives.
 struct Registration {
-  int slot = -1;
+  ThreadTotals::Counters counters = {};
   ~Registration() {
-    if (slot < 0) return;
-    static volatile uint64_t zero = 0;
-    const ThreadTotals mine = totals[slot];
-    finished += static_cast<int64_t>(*mine.allocated - *mine.freed);
-    totals[slot] = {&zero, &zero};
+    if (counters.gained != nullptr) Totals().Remove(counters);
   }
 };
 thread_local Registration registration;
@@ -83,21 +79,14 @@ T Mallctl(const char* name) {
 }  // namespace
 
 void CountThisThread() {
-  if (registration.slot >= 0) return;
-  const int slot = threads.load();
-  CHECK(slot < kMaxThreads);
-  totals[slot] = {Mallctl<uint64_t*>("thread.allocatedp"),
-                  Mallctl<uint64_t*>("thread.deallocatedp")};
-  registration.slot = slot;
-  threads.store(slot + 1);
+  if (registration.counters.gained != nullptr) return;
+  registration.counters = {Mallctl<const uint64_t*>("thread.allocatedp"),
+                           Mallctl<const uint64_t*>("thread.deallocatedp")};
+  Totals().Add(registration.counters);
 }
 
 size_t AllocatedBytes() {
-  int64_t sum = finished.load(std::memory_order_relaxed);
-  const int count = threads.load(std::memory_order_acquire);
-  for (int i = 0; i < count; i++) {
-    sum += static_cast<int64_t>(*totals[i].allocated - *totals[i].freed);
-  }
+  const int64_t sum = Totals().Sum();
   return sum < 0 ? 0 : static_cast<size_t>(sum);
 }
 
@@ -116,6 +105,11 @@ void PurgeAllocator() {
   char name[64];
   std::snprintf(name, sizeof(name), "arena.%u.purge", static_cast<unsigned>(MALLCTL_ARENAS_ALL));
   mallctl(name, nullptr, nullptr, nullptr, 0);
+}
+
+bool PurgeInBackground() {
+  bool on = true;
+  return mallctl("background_thread", nullptr, nullptr, &on, sizeof(on)) == 0;
 }
 
 const char* AllocatorName() {

@@ -29,6 +29,11 @@ AllocatorStats ReadAllocatorStats();
 // Gives unused memory back to the system (MEMORY PURGE).
 void PurgeAllocator();
 
+// From now on threads of the allocator's own give back what is freed, a second later, also the
+// memory of threads that do nothing any more. Returns false if it has no such threads. To be called
+// when the process forks no more.
+bool PurgeInBackground();
+
 // "jemalloc-5.3.0" or "libc".
 const char* AllocatorName();
 
