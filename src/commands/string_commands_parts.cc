@@ -8,6 +8,7 @@
 #include "commands/arguments.h"
 #include "commands/key_events.h"
 #include "commands/string_commands.h"
+#include "commands/string_replies.h"
 #include "data/string_object.h"
 #include "effects/string_effects.h"
 
@@ -20,7 +21,9 @@ struct Target {
   const Entry* entry = nullptr;
   const StringObject* string = nullptr;
 
-  std::string_view value() const { return string == nullptr ? "" : string->value(); }
+  size_t size() const { return string == nullptr ? 0 : string->size(); }
+  // The value as far as it may be a number: no number is longer than a piece of a string.
+  std::string_view number() const { return string == nullptr ? "" : string->head(); }
 };
 
 // Looks up the first argument. Writes the error and returns false if it is a key of another type.
@@ -46,7 +49,7 @@ void Add(Context& context, int64_t increment) {
   Target target;
   if (!FindTarget(context, &target)) return;
   int64_t number = 0;
-  if (target.string != nullptr && !ReadInteger(context, target.value(), &number)) return;
+  if (target.string != nullptr && !ReadInteger(context, target.number(), &number)) return;
   if (__builtin_add_overflow(number, increment, &number)) {
     return context.reply().Error("ERR increment or decrement would overflow");
   }
@@ -101,7 +104,7 @@ void IncrByFloat(Context& context) {
   if (!FindTarget(context, &target)) return;
   long double number = 0;
   long double increment;
-  if (target.string != nullptr && !ReadFloat(context, target.value(), &number)) return;
+  if (target.string != nullptr && !ReadFloat(context, target.number(), &number)) return;
   if (!ReadFloat(context, context.arg(2), &increment)) return;
   number += increment;
   if (std::isnan(number) || std::isinf(number)) {
@@ -116,7 +119,7 @@ void Append(Context& context) {
   Target target;
   if (!FindTarget(context, &target)) return;
   const std::string_view tail = context.arg(2);
-  const size_t size = target.value().size() + tail.size();
+  const size_t size = target.size() + tail.size();
   if (target.entry == nullptr) {
     // Set, not appended to nothing: so it has the encoding of a value that was set.
     Replace(context, target, tail, "append");
@@ -131,7 +134,7 @@ void Append(Context& context) {
 void StrLen(Context& context) {
   const StringObject* string;
   if (!context.Read(context.Key(1), &string)) return;
-  context.reply().Integer(string == nullptr ? 0 : static_cast<int64_t>(string->value().size()));
+  context.reply().Integer(string == nullptr ? 0 : static_cast<int64_t>(string->size()));
 }
 
 void GetRange(Context& context) {
@@ -141,15 +144,13 @@ void GetRange(Context& context) {
   if (!ReadInteger(context, context.arg(3), &end)) return;
   const StringObject* string;
   if (!context.Read(context.Key(1), &string)) return;
-  const std::string_view value = string == nullptr ? "" : string->value();
-  const int64_t size = static_cast<int64_t>(value.size());
+  const int64_t size = string == nullptr ? 0 : static_cast<int64_t>(string->size());
   if (start < 0 && end < 0 && start > end) return context.reply().Bulk("");
   if (start < 0) start = std::max<int64_t>(start + size, 0);
   if (end < 0) end = std::max<int64_t>(end + size, 0);
   end = std::min(end, size - 1);
   if (start > end) return context.reply().Bulk("");
-  context.reply().Bulk(
-      value.substr(static_cast<size_t>(start), static_cast<size_t>(end - start + 1)));
+  ReplyBytes(context, *string, static_cast<size_t>(start), static_cast<size_t>(end - start + 1));
 }
 
 void SetRange(Context& context) {
@@ -159,7 +160,7 @@ void SetRange(Context& context) {
   Target target;
   if (!FindTarget(context, &target)) return;
   const std::string_view part = context.arg(3);
-  size_t size = target.value().size();
+  size_t size = target.size();
   if (part.empty()) return context.reply().Integer(static_cast<int64_t>(size));
   const uint64_t end = static_cast<uint64_t>(offset) + part.size();
   if (!CheckLength(context, end)) return;

@@ -228,5 +228,32 @@ TEST_F(StringCommandsTest, StringsHaveALongestLength) {
   EXPECT_EQ(Run("GET k"), "$10 12345678ab");
 }
 
+// Values of many pieces are replied as if they were of one.
+TEST_F(StringCommandsTest, LongValuesArriveWhole) {
+  std::string value(1'000'000, 'v');
+  for (size_t i = 0; i < value.size(); i += 1000)
+    value.replace(i, 5, std::to_string(10000 + i / 1000));
+  EXPECT_EQ(runner_.Run({"SET", "k", value}), "+OK");
+  EXPECT_EQ(Run("STRLEN k"), ":1000000");
+  EXPECT_EQ(Run("GET k"), "$1000000 " + value);
+  EXPECT_EQ(Run("MGET k"), "*1 $1000000 " + value);
+  EXPECT_EQ(Run("GETRANGE k 262000 263000"), "$1001 " + value.substr(262000, 1001));
+  EXPECT_EQ(Run("GETRANGE k 600000 600004"), "$5 10600");
+  EXPECT_EQ(Run("GETRANGE k -5 -1"), "$5 vvvvv");
+  EXPECT_EQ(Run("INCR k"), "-ERR value is not an integer or out of range");
+  EXPECT_EQ(Run("INCRBYFLOAT k 1"), "-ERR value is not a valid float");
+  EXPECT_EQ(Run("APPEND k !"), ":1000001");
+  EXPECT_EQ(Run("SETRANGE k 262143 xyz"), ":1000001");
+  EXPECT_EQ(Run("GETRANGE k 262142 262146"), "$5 vxyzv");
+  // Whatever replaces it releases its memory.
+  for (const char* line :
+       {"SET k v", "SETEX k 10 v", "GETSET k v", "MSET k v", "SET k v KEEPTTL"}) {
+    runner_.Run({"SET", "k", value});
+    Run(line);
+    const KeyRef key(0, "k");
+    EXPECT_LT(runner_.keyspace().Find(key)->value().MemoryBytes(0), 100u) << line;
+  }
+}
+
 }  // namespace
 }  // namespace runnel

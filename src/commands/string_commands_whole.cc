@@ -4,6 +4,7 @@
 #include "commands/expiry.h"
 #include "commands/key_events.h"
 #include "commands/string_commands.h"
+#include "commands/string_replies.h"
 #include "data/string_object.h"
 #include "effects/string_effects.h"
 
@@ -82,7 +83,7 @@ void Assign(Context& context, const KeyRef& key, const Entry* entry, std::string
 }
 
 void ReplyValue(Context& context, const StringObject* string) {
-  string == nullptr ? context.reply().Null() : context.reply().Bulk(string->value());
+  string == nullptr ? context.reply().Null() : ReplyBytes(context, *string, 0, string->size());
 }
 
 void SetWithOptions(Context& context) {

@@ -16,12 +16,14 @@ StringObject& StringAt(Keyspace& keyspace, const KeyRef& key) {
 }  // namespace
 
 void StringSet::Apply(Keyspace& keyspace) const {
-  const Entry* entry = keyspace.Find(key);
-  if (entry != nullptr && entry->type() == ObjectType::kString) {
+  // A string that takes long to free is replaced, so that the keyspace can have it freed elsewhere.
+  constexpr size_t kOverwrite = 100;  // see Object::FreeEffort
+  if (StringObject* string = keyspace.MutableIf<StringObject>(key);
+      string != nullptr && string->FreeEffort() <= kOverwrite) {
     // Overwritten in place; nobody waits for a string, so to observers this is no new key.
-    keyspace.Mutable<StringObject>(key).Set(value);
+    string->Set(value);
     keyspace.Changed(key, KeyChange::kModified);
-    if (entry->expire_at_ms() != expire_at_ms) keyspace.SetExpiry(key, expire_at_ms);
+    if (keyspace.Find(key)->expire_at_ms() != expire_at_ms) keyspace.SetExpiry(key, expire_at_ms);
     return;
   }
   keyspace.Put(key, std::make_unique<StringObject>(value));

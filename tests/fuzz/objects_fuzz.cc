@@ -27,7 +27,7 @@ using runnel::StringObject;
 void Use(StringObject& string) {
   string.Append("tail");
   string.SetRange(0, "head");
-  CHECK(string.value().starts_with("head"));
+  CHECK(string.head().starts_with("head"));
 }
 
 void Use(List& list) {
