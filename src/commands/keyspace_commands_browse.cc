@@ -107,13 +107,25 @@ void Keys(Context& context) {
 
 void RandomKey(Context& context) {
   const KeyTable& table = context.keyspace().table(context.db());
-  while (const Entry* entry = table.Random(Random64())) {
+  // Keys past their expiry that are met are removed, but not all of a million in one command.
+  constexpr int kDraws = 100;
+  for (int draw = 0; draw < kDraws; draw++) {
+    const Entry* entry = table.Random(Random64());
+    if (entry == nullptr) return context.reply().Null();
     if (!entry->ExpiredAt(context.now_ms())) return context.reply().Bulk(entry->name());
-    // Looking at it removes it, and with it the entry's own name; so this ends.
+    // Looking at it removes it, and with it the entry's own name.
     const std::string name(entry->name());
     context.Peek(KeyRef(context.db(), name));
   }
-  context.reply().Null();
+  // Nearly all are past their expiry: the first that is not.
+  const Entry* found = nullptr;
+  uint64_t cursor = 0;
+  do {
+    cursor = table.Scan(cursor, [&](const Entry* entry) {
+      if (!entry->ExpiredAt(context.now_ms())) found = entry;
+    });
+  } while (cursor != 0 && found == nullptr);
+  found == nullptr ? context.reply().Null() : context.reply().Bulk(found->name());
 }
 
 void DbSize(Context& context) {

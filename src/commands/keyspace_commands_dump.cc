@@ -92,6 +92,8 @@ void Dump(Context& context) {
   if (entry == nullptr) return context.reply().Null();
   entry->value().FetchAll();
   std::string dump;
+  constexpr size_t kSamples = 5;
+  dump.reserve(entry->value().MemoryBytes(kSamples) + kTrailerBytes);  // about what it takes
   Encoder encoder(&dump);
   encoder.Byte(static_cast<uint8_t>(entry->type()));
   entry->value().Serialize(&dump);
@@ -116,7 +118,8 @@ void Restore(Context& context) {
     return context.reply().Error("ERR DUMP payload version or checksum are wrong");
   }
   const ObjectKind* kind = FindObjectKind(type);
-  if (kind == nullptr || kind->Load(payload) == nullptr) {
+  std::unique_ptr<Object> value = kind == nullptr ? nullptr : kind->Load(payload);
+  if (value == nullptr) {
     return context.reply().Error("ERR Bad data format");
   }
 
@@ -127,7 +130,7 @@ void Restore(Context& context) {
     }
     return context.reply().Ok();
   }
-  context.Apply(KeyRestore{key, type, payload, expire_at_ms});
+  context.Apply(KeyRestore{key, type, payload, expire_at_ms, &value});
   NotifyNew(context, key);
   const uint32_t now_s = static_cast<uint32_t>(context.now_ms() / 1000);
   const uint32_t idle_s = static_cast<uint32_t>(std::min<int64_t>(options.idle_s, now_s));

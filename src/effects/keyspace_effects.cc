@@ -13,9 +13,14 @@ void KeyCopy::Apply(Keyspace& keyspace) const {
 }
 
 void KeyRestore::Apply(Keyspace& keyspace) const {
-  const ObjectKind* kind = FindObjectKind(type);
-  CHECK(kind != nullptr);
-  std::unique_ptr<Object> value = kind->Load(payload);
+  std::unique_ptr<Object> value;
+  if (loaded != nullptr) {
+    value = std::move(*loaded);
+  } else {
+    const ObjectKind* kind = FindObjectKind(type);
+    CHECK(kind != nullptr);
+    value = kind->Load(payload);
+  }
   CHECK(value != nullptr);
   keyspace.Put(key, std::move(value));
   if (expire_at_ms != kNoExpiry) keyspace.SetExpiry(key, expire_at_ms);

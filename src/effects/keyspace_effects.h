@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <tuple>
 
 #include "effects/effect.h"
@@ -62,6 +63,9 @@ struct KeyRestore {
   ObjectType type = ObjectType::kString;
   std::string_view payload;
   int64_t expire_at_ms = kNoExpiry;
+  // What the payload says, if whoever checked it has kept that: Apply takes it from there instead
+  // of reading the payload again. Not part of the effect as it is written down.
+  std::unique_ptr<Object>* loaded = nullptr;
   template <class Self>
   static auto Fields(Self& self) {
     return std::tie(self.key, self.type, self.payload, self.expire_at_ms);
