@@ -271,6 +271,7 @@ Broker::Verdict Broker::Check(Session& session, const Command& command) {
   }
   if (settings_.maxmemory > 0 && ((effective & kDenyOom) != 0 || queue) &&
       used_memory() > settings_.maxmemory) {
+    if (freeing_) return Verdict::kPostpone;
     return reject("OOM command not allowed when used memory > 'maxmemory'.");
   }
   if (journal_ != nullptr && !journal_->status().ok()) [[unlikely]] {
@@ -504,6 +505,11 @@ void Broker::EndPause() {
   ContinuePostponed();
 }
 
+void Broker::SetFreeing(bool freeing) {
+  freeing_ = freeing;
+  ContinuePostponed();
+}
+
 // They go on when the turn ends, in the order in which they were put off. Who is not to go on after
 // all is put off again.
 void Broker::ContinuePostponed() {
@@ -557,6 +563,12 @@ void Broker::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
   changes_++;
   if (IsChangeOfValue(change)) watches_.OnKeyChange(db, name);
   waiters_.OnKeyChange(db, name, change);
+}
+
+void Broker::OnFlush(uint32_t db) {
+  changes_ += keyspace_.size(db);
+  watches_.OnFlush(db, keyspace_);
+  waiters_.OnFlush(db, keyspace_);
 }
 
 void Broker::OnSwap(uint32_t a, uint32_t b) {

@@ -56,6 +56,9 @@ class Broker final : private KeyspaceObserver {
   // While others fill the keyspace with what was kept: commands that are not marked with kLoading
   // are refused, nothing expires, and nobody hears of the keys that come.
   void set_loading(bool loading);
+  // Whether values that no key holds any more are being freed. While they are, a command that needs
+  // memory is put off rather than refused. To be called anew whenever some of them are free.
+  void SetFreeing(bool freeing);
   // From now on every change goes into the journal, and replies wait until it is as safe as the
   // journal's policy demands. Called once, when the keyspace is what the journal made it and before
   // it is changed otherwise; without it nothing is kept. The journal outlives the broker, or is
@@ -188,6 +191,7 @@ class Broker final : private KeyspaceObserver {
   enum class Verdict { kRun, kQueue, kPostpone, kRejected };
 
   void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) override;
+  void OnFlush(uint32_t db) override;
   void OnSwap(uint32_t a, uint32_t b) override;
 
   const Command* Resolve(Session& session, std::span<const std::string_view> args);
@@ -238,6 +242,7 @@ class Broker final : private KeyspaceObserver {
   SlowLog slowlog_;
   LatencyMonitor latency_;
   bool loading_ = false;
+  bool freeing_ = false;  // memory is about to become free
   bool held_up_ = false;  // producers wait until the cold store has caught up
   journal::Journal* journal_ = nullptr;
   bool journal_failed_ = false;  // and what follows from it is done

@@ -130,6 +130,18 @@ TEST_F(BrokerTest, AWatchedKeyThatExpiresBreaksTheTransaction) {
   EXPECT_EQ(client->Ask({"EXEC"}), "*-1\r\n");
 }
 
+TEST_F(BrokerTest, AFlushWakesGroupReadersAndCountsItsKeysAsChanges) {
+  auto reader = harness_.Connect();
+  auto other = harness_.Connect();
+  other->Run("XGROUP CREATE s g $ MKSTREAM");
+  other->Run("MSET a 1 b 2");
+  EXPECT_EQ(reader->Run("XREADGROUP GROUP g c BLOCK 0 STREAMS s >"), "");
+  const uint64_t changes = harness_.broker.changes();
+  EXPECT_EQ(other->Run("FLUSHALL ASYNC"), "+OK");
+  EXPECT_EQ(harness_.broker.changes(), changes + 3);
+  EXPECT_EQ(reader->Lines().substr(0, 1), "-");
+}
+
 TEST_F(BrokerTest, ARefusedCommandMakesExecDiscardAll) {
   auto client = harness_.Connect();
   client->Ask({"MULTI"});
@@ -258,6 +270,23 @@ TEST_F(BrokerTest, MemoryAboveTheLimitRefusesGrowthAndChangesNothing) {
   EXPECT_EQ(client->Ask({"EXEC"}),
             "-EXECABORT Transaction discarded because of previous errors.\r\n");
   EXPECT_EQ(client->Ask({"EXISTS", "q"}), ":0\r\n");
+}
+
+TEST_F(BrokerTest, WhileMemoryIsBeingFreedGrowthWaits) {
+  auto client = harness_.Connect();
+  harness_.settings.maxmemory = 1;
+  harness_.broker.SetFreeing(true);
+  EXPECT_EQ(client->Ask({"RPUSH", "q", "a"}), "");
+  client->Request({"LLEN", "q"});
+  harness_.broker.SetFreeing(true);
+  EXPECT_EQ(client->Received(), "");
+  harness_.settings.maxmemory = 1'000'000'000;
+  harness_.broker.SetFreeing(true);
+  EXPECT_EQ(client->Received(), ":1\r\n:1\r\n");
+  harness_.settings.maxmemory = 1;
+  EXPECT_EQ(client->Ask({"RPUSH", "q", "b"}), "");
+  harness_.broker.SetFreeing(false);
+  EXPECT_EQ(client->Received(), "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
 }
 
 TEST_F(BrokerTest, KeysExpireThoughNobodyAsksForThem) {

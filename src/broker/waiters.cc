@@ -63,6 +63,15 @@ void Waiters::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) 
   if (it != keys_.end()) MarkReady(it->first, it->second);
 }
 
+void Waiters::OnFlush(uint32_t db, const Keyspace& keyspace) {
+  if (keyspace.size(db) == 0) return;
+  for (auto& [key, waiters] : keys_) {
+    if (key.first == db && keyspace.Find(KeyRef(db, key.second)) != nullptr) {
+      MarkReady(key, waiters);
+    }
+  }
+}
+
 void Waiters::OnSwap(uint32_t a, uint32_t b) {
   for (auto& [key, waiters] : keys_) {
     if (key.first == a || key.first == b) MarkReady(key, waiters);

@@ -66,6 +66,8 @@ class Waiters {
   size_t keys() const { return keys_.size(); }
 
   void OnKeyChange(uint32_t db, std::string_view name, KeyChange change);
+  // All keys of the database, which are still there, are about to go.
+  void OnFlush(uint32_t db, const Keyspace& keyspace);
   void OnSwap(uint32_t a, uint32_t b);
 
   bool anything_ready() const { return !ready_.empty(); }

@@ -78,6 +78,17 @@ TEST_F(WaitersTest, ARemovedKeyWakesGroupReadersOnly) {
   EXPECT_EQ(reruns_, std::vector<uint64_t>{reader});
 }
 
+TEST_F(WaitersTest, AFlushMarksWhatWasThere) {
+  Waiting(WaitKind::kGroup, {"s"}, "g");
+  waiters_.OnFlush(0, harness_.keyspace);
+  EXPECT_FALSE(waiters_.anything_ready());
+  Push("s");
+  waiters_.OnFlush(1, harness_.keyspace);
+  EXPECT_FALSE(waiters_.anything_ready());
+  waiters_.OnFlush(0, harness_.keyspace);
+  EXPECT_TRUE(waiters_.anything_ready());
+}
+
 TEST_F(WaitersTest, AKeyNamedTwiceIsWaitedForOnce) {
   Session& session = Waiting(WaitKind::kList, {"q", "q", "r"});
   EXPECT_EQ(waiters_.keys(), 2u);

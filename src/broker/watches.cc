@@ -28,6 +28,13 @@ void Watches::OnKeyChange(uint32_t db, std::string_view name) {
   if (it != watchers_.end()) Break(it->second);
 }
 
+void Watches::OnFlush(uint32_t db, const Keyspace& keyspace) {
+  if (keyspace.size(db) == 0) return;
+  for (const auto& [key, sessions] : watchers_) {
+    if (key.first == db && keyspace.Find(KeyRef(db, key.second)) != nullptr) Break(sessions);
+  }
+}
+
 void Watches::OnSwap(uint32_t a, uint32_t b, const Keyspace& keyspace) {
   for (const auto& [key, sessions] : watchers_) {
     if (key.first != a && key.first != b) continue;

@@ -23,6 +23,8 @@ class Watches {
   void Unwatch(Session& session);
 
   void OnKeyChange(uint32_t db, std::string_view name);
+  // All keys of the database, which are still there, are about to go.
+  void OnFlush(uint32_t db, const Keyspace& keyspace);
   // The databases have changed places: keys that are in either of them now mean something else.
   void OnSwap(uint32_t a, uint32_t b, const Keyspace& keyspace);
 

@@ -371,7 +371,7 @@ constexpr CommandSpec kCommands[] = {
      .categories = kAclKeyspace | kAclDangerous,
      .group = "server",
      .since = "1.0.0",
-     .complexity = "O(N) for N keys in all databases",
+     .complexity = "O(N) for N clients that watch or wait for keys",
      .summary = "Deletes all keys of all databases",
      .syntax = "[<ASYNC|SYNC>]"},
     {.name = "flushdb",
@@ -381,7 +381,7 @@ constexpr CommandSpec kCommands[] = {
      .categories = kAclKeyspace | kAclDangerous,
      .group = "server",
      .since = "1.0.0",
-     .complexity = "O(N) for N keys in the database",
+     .complexity = "O(N) for N clients that watch or wait for keys",
      .summary = "Deletes all keys of the database",
      .syntax = "[<ASYNC|SYNC>]"},
 };

@@ -53,8 +53,8 @@ bool ReadCopyOptions(Context& context, uint32_t* db, bool* replace) {
 
 constexpr std::string_view kSameObject = "ERR source and destination objects are the same";
 
-// Reads the optional ASYNC or SYNC. Both are taken and mean nothing: values that take long to free
-// are always freed by a helper.
+// Reads the optional ASYNC or SYNC. Both are taken and mean nothing: what takes long to free is
+// always freed by a helper.
 bool ReadFlushMode(Context& context) {
   if (context.argc() == 1) return true;
   if (context.argc() == 2 && (Is(context.arg(1), "ASYNC") || Is(context.arg(1), "SYNC")))

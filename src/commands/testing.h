@@ -226,6 +226,7 @@ class CommandRunner : private KeyspaceObserver {
                                       "removed ", "beside ", "awaited "};
     changes_.push_back(kNames[static_cast<int>(change)] + NameOf(of_db, name));
   }
+  void OnFlush(uint32_t of_db) override { changes_.push_back("flush " + std::to_string(of_db)); }
   void OnSwap(uint32_t a, uint32_t b) override {
     changes_.push_back("swap " + std::to_string(a) + " " + std::to_string(b));
   }

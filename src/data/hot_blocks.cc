@@ -7,10 +7,38 @@
 
 namespace runnel {
 
+HotBlocks::HotBlocks(HotBlocks* whole) : whole_(whole) {
+  ASSERT(whole->whole_ == nullptr);
+  whole->parts_.push_back(this);
+}
+
 HotBlocks::~HotBlocks() {
+  Leave();
+  ASSERT(parts_.empty());
   for (const Spillable* list : lists_) {
     CHECK(list == nullptr);
   }
+}
+
+void HotBlocks::Leave() {
+  if (whole_ == nullptr) return;
+  while (!writing_.empty()) {
+    writing_.back()->StopWriting();
+  }
+  whole_->bytes_ -= bytes_;
+  whole_->cold_entries_ -= cold_entries_;
+  whole_->cold_bytes_ -= cold_bytes_;
+  std::erase(whole_->parts_, this);
+  // Values that are still attached ask for it.
+  run_bytes_ = whole_->run_bytes_;
+  whole_ = nullptr;
+}
+
+void HotBlocks::Count(uint64_t hot_bytes, uint64_t cold_entries, uint64_t cold_bytes) {
+  bytes_ += hot_bytes;
+  cold_entries_ += cold_entries;
+  cold_bytes_ += cold_bytes;
+  if (whole_ != nullptr) whole_->Count(hot_bytes, cold_entries, cold_bytes);
 }
 
 uint8_t HotBlocks::ClassOf(size_t sealed_bytes) {
@@ -20,10 +48,19 @@ uint8_t HotBlocks::ClassOf(size_t sealed_bytes) {
 
 Spillable* HotBlocks::Largest() {
   for (size_t i = kClasses - 1; i > 0; i--) {
-    Spillable* value = lists_[i];
-    if (value == nullptr) continue;
-    lists_[i] = value->next_;
+    if (Spillable* value = LargestOfClass(i)) return value;
+  }
+  return nullptr;
+}
+
+Spillable* HotBlocks::LargestOfClass(size_t size_class) {
+  if (Spillable* value = lists_[size_class]) {
+    lists_[size_class] = value->next_;
     return value;
+  }
+  for (size_t i = 0; i < parts_.size(); i++) {
+    HotBlocks* part = parts_[next_part_++ % parts_.size()];
+    if (Spillable* value = part->LargestOfClass(size_class)) return value;
   }
   return nullptr;
 }
@@ -65,23 +102,19 @@ void Spillable::Attach(HotBlocks* hot) {
   if (hot == hot_) return;
   const Totals mine = totals();
   if (hot_ != nullptr) {
-    hot_->Unlink(this);
-    hot_->bytes_ -= mine.hot_bytes;
-    hot_->cold_entries_ -= mine.cold_entries;
-    hot_->cold_bytes_ -= mine.cold_bytes;
     StopWriting();
+    hot_->Unlink(this);
+    hot_->Count(-mine.hot_bytes, -mine.cold_entries, -mine.cold_bytes);
   }
   hot_ = hot;
   if (hot_ != nullptr) {
-    hot_->bytes_ += mine.hot_bytes;
-    hot_->cold_entries_ += mine.cold_entries;
-    hot_->cold_bytes_ += mine.cold_bytes;
+    hot_->Count(mine.hot_bytes, mine.cold_entries, mine.cold_bytes);
     hot_->Link(this, HotBlocks::ClassOf(sealed_bytes()));
   }
 }
 
 void Spillable::ReportTo(uint64_t change) {
-  hot_->bytes_ += change;
+  hot_->Count(change, 0, 0);
   const uint8_t size_class = writing_ != nullptr ? 0 : HotBlocks::ClassOf(sealed_bytes());
   if (size_class == size_class_) return;
   hot_->Unlink(this);
@@ -89,19 +122,21 @@ void Spillable::ReportTo(uint64_t change) {
 }
 
 void Spillable::ReportCold(uint64_t entries, uint64_t bytes) {
-  if (hot_ == nullptr) return;
-  hot_->cold_entries_ += entries;
-  hot_->cold_bytes_ += bytes;
+  if (hot_ != nullptr) hot_->Count(0, entries, bytes);
 }
 
 void Spillable::StopWriting() {
-  if (writing_ != nullptr) *writing_ = nullptr;
+  if (writing_ == nullptr) return;
+  *writing_ = nullptr;
   writing_ = nullptr;
+  std::erase(hot_->writing_, this);
 }
 
 void Spillable::NoteWriting(Spillable** value) {
   ASSERT(hot_ != nullptr);
+  if (writing_ != nullptr) std::erase(hot_->writing_, this);
   writing_ = value;
+  if (writing_ != nullptr) hot_->writing_.push_back(this);
   ReportTo(0);
 }
 

@@ -85,14 +85,26 @@ class Spillable {
 // What the streams and the long lists of a keyspace hold in memory, and which of them hold much:
 // kept up to date at each block, so that to ask costs nothing. The values are sorted by the power
 // of two of what they could give to the disk, without order within one.
+//
+// What one database holds is a part of what the keyspace holds: its values attach to the part, and
+// the whole has the sums. So a database that is flushed takes its part away without a look at its
+// values.
 class HotBlocks {
  public:
   HotBlocks() = default;
+  // A part of `whole`, which outlives it or is left. A whole is no part itself.
+  explicit HotBlocks(HotBlocks* whole);
+  // REQUIRES: no value is attached.
   ~HotBlocks();
   HotBlocks(const HotBlocks&) = delete;
   HotBlocks& operator=(const HotBlocks&) = delete;
 
-  // Memory of all blocks that count.
+  // The values of this part do not count in the whole any more, and none of them is being written
+  // (Spillable::NoteWriting). They stay attached to the part, which may go to another thread with
+  // them. Costs nothing per value. Does nothing if there is no whole.
+  void Leave();
+
+  // Memory of all blocks that count, those of the parts included.
   uint64_t bytes() const { return bytes_; }
   // Of those values: entries on the disk, live ones only, and bytes of their blocks.
   uint64_t cold_entries() const { return cold_entries_; }
@@ -102,10 +114,10 @@ class HotBlocks {
   // same, and take turns); nullptr if none has anything to give.
   Spillable* Largest();
   // The value turned out to have nothing to give: it is not chosen until its blocks change.
-  void PassOver(Spillable* value) { Unlink(value); }
+  void PassOver(Spillable* value) { value->hot_->Unlink(value); }
 
-  // The size of the runs that are written.
-  size_t run_bytes() const { return run_bytes_; }
+  // The size of the runs that are written; set for the whole.
+  size_t run_bytes() const { return whole_ == nullptr ? run_bytes_ : whole_->run_bytes_; }
   void set_run_bytes(size_t bytes) { run_bytes_ = bytes; }
 
  private:
@@ -118,7 +130,14 @@ class HotBlocks {
 
   void Link(Spillable* value, uint8_t size_class);
   void Unlink(Spillable* value);
+  // Adds to the sums of this and of the whole. The changes may be negative, in two's complement.
+  void Count(uint64_t hot_bytes, uint64_t cold_entries, uint64_t cold_bytes);
+  Spillable* LargestOfClass(size_t size_class);
 
+  HotBlocks* whole_ = nullptr;
+  std::vector<HotBlocks*> parts_;
+  size_t next_part_ = 0;             // whose turn it is in Largest
+  std::vector<Spillable*> writing_;  // values of which blocks are being written: a few
   uint64_t bytes_ = 0;
   uint64_t cold_entries_ = 0;
   uint64_t cold_bytes_ = 0;

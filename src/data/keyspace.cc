@@ -1,70 +1,71 @@
 #include "data/keyspace.h"
 
+#include <atomic>
 #include <utility>
 
 #include "base/assert.h"
 
 namespace runnel {
 
-Keyspace::Keyspace(uint32_t databases) : databases_(databases) {}
-
-Keyspace::~Keyspace() {
-  observer_ = nullptr;
-  capture_ = nullptr;
-  for (uint32_t db = 0; db < databases(); db++) {
-    Flush(db);
+Keyspace::Keyspace(uint32_t databases) : databases_(databases) {
+  static std::atomic<uint64_t> keyspaces{0};
+  moves_ = ++keyspaces << 48;
+  for (auto& database : databases_) {
+    database = std::make_unique<Database>(&hot_blocks_);
   }
 }
 
+Keyspace::~Keyspace() = default;
+
 const Entry* Keyspace::NextToExpire(uint32_t db) const {
-  const auto& expiries = databases_[db].expiries;
+  const auto& expiries = databases_[db]->expiries_;
   return expiries.empty() ? nullptr : expiries.begin()->second;
 }
 
 int64_t Keyspace::MeanExpiry(uint32_t db) const {
-  const Database& database = databases_[db];
-  if (database.expiries.empty()) return 0;
-  return static_cast<int64_t>(database.expiry_sum /
-                              static_cast<__int128>(database.expiries.size()));
+  const Database& database = *databases_[db];
+  if (database.expiries_.empty()) return 0;
+  return static_cast<int64_t>(database.expiry_sum_ /
+                              static_cast<__int128>(database.expiries_.size()));
 }
 
 const Entry* Keyspace::NextForUpkeep(uint32_t db, const Entry* after) const {
-  const auto& upkeep = databases_[db].upkeep;
+  const auto& upkeep = databases_[db]->upkeep_;
   const auto next =
       after == nullptr ? upkeep.begin() : upkeep.upper_bound(const_cast<Entry*>(after));
   return next == upkeep.end() ? nullptr : *next;
 }
 
 void Keyspace::NoteUpkeep(const KeyRef& key) {
-  Database& database = databases_[key.db];
-  Entry* entry = database.table.Find(key.hash, key.name);
+  Database& database = *databases_[key.db];
+  Entry* entry = Locate(key);
   CHECK(entry != nullptr);
   NoteUpkeep(database, entry);
 }
 
 void Keyspace::NoteUpkeep(Database& database, Entry* entry) {
   if (entry->value_->needs_upkeep()) {
-    database.upkeep.insert(entry);
-  } else if (!database.upkeep.empty()) {
-    database.upkeep.erase(entry);
+    database.upkeep_.insert(entry);
+  } else if (!database.upkeep_.empty()) {
+    database.upkeep_.erase(entry);
   }
 }
 
 void Keyspace::ForgetExpiry(Database& database, Entry* entry) {
   if (!entry->has_expiry()) return;
-  database.expiries.erase({entry->expire_at_ms_, entry});
-  database.expiry_sum -= entry->expire_at_ms_;
+  database.expiries_.erase({entry->expire_at_ms_, entry});
+  database.expiry_sum_ -= entry->expire_at_ms_;
   entry->expire_at_ms_ = kNoExpiry;
 }
 
 void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
-  Database& database = databases_[key.db];
-  if (value->type() != ObjectType::kString) value->Attach(&hot_blocks_);
-  Entry* entry = database.table.Find(key.hash, key.name);
+  Database& database = *databases_[key.db];
+  if (value->type() != ObjectType::kString) value->Attach(&database.hot_blocks_);
+  Entry* entry = Locate(key);
   if (entry == nullptr) {
     entry = Entry::Create(key.name, key.hash, std::move(value));
     entry->capture_ = captures_;
-    database.table.Insert(key.hash, entry);
+    database.table_.Insert(key.hash, entry);
   } else {
     const int64_t expire_at_ms = entry->expire_at_ms_;
     ForgetExpiry(database, entry);
@@ -78,18 +79,19 @@ void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
 void Keyspace::Remove(const KeyRef& key) {
   Entry* entry = Detach(key);
   if (entry == nullptr) return;
-  Retire(databases_[key.db], entry, entry->expire_at_ms_, std::move(entry->value_));
+  Retire(*databases_[key.db], entry, entry->expire_at_ms_, std::move(entry->value_));
   Entry::Destroy(entry);
 }
 
 Entry* Keyspace::Detach(const KeyRef& key) {
-  Database& database = databases_[key.db];
-  Entry* entry = database.table.Remove(key.hash, key.name);
+  Database& database = *databases_[key.db];
+  Entry* entry = database.table_.Remove(key.hash, key.name);
   if (entry == nullptr) return nullptr;
+  moves_++;
   const int64_t expire_at_ms = entry->expire_at_ms_;
   ForgetExpiry(database, entry);
   entry->expire_at_ms_ = expire_at_ms;
-  if (!database.upkeep.empty()) database.upkeep.erase(entry);
+  if (!database.upkeep_.empty()) database.upkeep_.erase(entry);
   // The name in `key` may be the entry's own: report before it goes.
   Changed(key, KeyChange::kRemoved);
   return entry;
@@ -101,7 +103,7 @@ void Keyspace::Retire(const Database& database, Entry* entry, int64_t expire_at_
   if (value->type() != ObjectType::kString) value->Attach(nullptr);
   if (capture_ != nullptr && entry->capture_ != captures_) {
     entry->capture_ = captures_;
-    capture_->Take(database.captured_as, entry->name(), expire_at_ms, std::move(value));
+    capture_->Take(database.captured_as_, entry->name(), expire_at_ms, std::move(value));
   } else {
     Discard(std::move(value));
   }
@@ -115,15 +117,15 @@ void Keyspace::Discard(std::unique_ptr<Object> value) {
 }
 
 void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {
-  Database& database = databases_[key.db];
-  Entry* entry = database.table.Find(key.hash, key.name);
+  Database& database = *databases_[key.db];
+  Entry* entry = Locate(key);
   CHECK(entry != nullptr);
   if (capture_ != nullptr) Capture(database, entry);
   ForgetExpiry(database, entry);
   if (expire_at_ms != kNoExpiry) {
     entry->expire_at_ms_ = expire_at_ms;
-    database.expiries.insert({expire_at_ms, entry});
-    database.expiry_sum += expire_at_ms;
+    database.expiries_.insert({expire_at_ms, entry});
+    database.expiry_sum_ += expire_at_ms;
   }
   Changed(key, KeyChange::kModified);
 }
@@ -133,7 +135,7 @@ void Keyspace::Rename(const KeyRef& from, const KeyRef& to) {
   Remove(to);
   Entry* entry = Detach(from);
   CHECK(entry != nullptr);
-  if (capture_ != nullptr) Capture(databases_[from.db], entry);
+  if (capture_ != nullptr) Capture(*databases_[from.db], entry);
   const int64_t expire_at_ms = entry->expire_at_ms_;
   Put(to, std::move(entry->value_));
   Entry::Destroy(entry);
@@ -141,22 +143,34 @@ void Keyspace::Rename(const KeyRef& from, const KeyRef& to) {
 }
 
 void Keyspace::Flush(uint32_t db) {
-  Database& database = databases_[db];
-  KeyTable table = std::move(database.table);
-  database.table = KeyTable();
-  database.expiries.clear();
-  database.expiry_sum = 0;
-  database.upkeep.clear();
-  database.walked = true;  // what comes now is not part of a capture
-  table.ForEach([&](Entry* entry) {
-    if (observer_ != nullptr) observer_->OnKeyChange(db, entry->name(), KeyChange::kRemoved);
-    Retire(database, entry, entry->expire_at_ms_, std::move(entry->value_));
-    Entry::Destroy(entry);
+  if (observer_ != nullptr) observer_->OnFlush(db);
+  if (size(db) == 0) return;
+  moves_++;
+  auto flushed = std::exchange(databases_[db], std::make_unique<Database>(&hot_blocks_));
+  databases_[db]->walked_ = true;  // what comes now is not part of a capture
+  flushed->hot_blocks_.Leave();
+  if (capture_ != nullptr && !flushed->walked_) {
+    flushed_.push_back(std::move(flushed));
+  } else {
+    Discard(std::move(flushed));
+  }
+}
+
+void Keyspace::Discard(std::unique_ptr<Database> database) {
+  // For so few keys no other thread is woken, if none of their values is large.
+  constexpr size_t kLookAt = 32;
+  if (disposer_ == nullptr) return;
+  if (database->size() > kLookAt) return disposer_->Dispose(std::move(database));
+  database->table_.ForEach([&](Entry* entry) {
+    if (entry->value_ == nullptr) return;
+    entry->value_->Attach(nullptr);
+    Discard(std::move(entry->value_));
   });
 }
 
 void Keyspace::Swap(uint32_t a, uint32_t b) {
   if (a == b) return;
+  moves_++;
   std::swap(databases_[a], databases_[b]);
   if (observer_ != nullptr) observer_->OnSwap(a, b);
 }
@@ -166,33 +180,57 @@ void Keyspace::BeginCapture(KeyspaceCapture* capture) {
   capture_ = capture;
   captures_++;
   for (uint32_t db = 0; db < databases(); db++) {
-    databases_[db].captured_as = db;
-    databases_[db].cursor = 0;
-    databases_[db].walked = false;
+    databases_[db]->captured_as_ = db;
+    databases_[db]->cursor_ = 0;
+    databases_[db]->walked_ = false;
   }
+}
+
+void Keyspace::EndCapture() {
+  capture_ = nullptr;
+  for (auto& database : flushed_) {
+    Discard(std::move(database));
+  }
+  flushed_.clear();
 }
 
 void Keyspace::Capture(const Database& database, Entry* entry) {
   if (entry->capture_ == captures_) return;
   entry->capture_ = captures_;
-  capture_->Take(database.captured_as, entry->name(), entry->expire_at_ms_, entry->value_->Clone());
+  capture_->Take(database.captured_as_, entry->name(), entry->expire_at_ms_,
+                 entry->value_->Clone());
 }
 
 bool Keyspace::CaptureSome(size_t effort) {
   size_t spent = 0;
-  for (Database& database : databases_) {
-    while (!database.walked) {
-      if (spent >= effort) return false;
-      spent++;
-      database.cursor = database.table.Scan(database.cursor, [&](Entry* entry) {
-        if (entry->capture_ == captures_) return;
-        spent += 1 + entry->value_->FreeEffort();
-        Capture(database, entry);
-      });
-      database.walked = database.cursor == 0;
-    }
+  while (!flushed_.empty()) {
+    if (!CaptureSome(*flushed_.back(), true, effort, &spent)) return false;
+    Discard(std::move(flushed_.back()));
+    flushed_.pop_back();
+  }
+  for (auto& database : databases_) {
+    if (!CaptureSome(*database, false, effort, &spent)) return false;
   }
   EndCapture();
+  return true;
+}
+
+bool Keyspace::CaptureSome(Database& database, bool flushed, size_t effort, size_t* spent) {
+  while (!database.walked_) {
+    if (*spent >= effort) return false;
+    ++*spent;
+    database.cursor_ = database.table_.Scan(database.cursor_, [&](Entry* entry) {
+      if (entry->capture_ == captures_) return;
+      if (flushed) {
+        ++*spent;
+        Retire(database, entry, entry->expire_at_ms_, std::move(entry->value_));
+      } else {
+        *spent += 1 + entry->value_->FreeEffort();
+        Capture(database, entry);
+      }
+    });
+    database.walked_ = database.cursor_ == 0;
+  }
   return true;
 }
 

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "data/database.h"
 #include "data/entry.h"
 #include "data/hot_blocks.h"
 #include "data/key_table.h"
@@ -24,6 +24,12 @@ struct KeyRef {
   uint32_t db = 0;
   uint64_t hash = 0;
   std::string_view name;
+
+ private:
+  friend class Keyspace;
+  // Where the key was found last, so that the effect of a command need not look for it again.
+  mutable Entry* found_ = nullptr;
+  mutable uint64_t found_in_ = 0;  // the keyspace's number of that moment
 };
 
 // What happened to a key, as far as those who watch it or wait for it must know.
@@ -54,16 +60,21 @@ class KeyspaceObserver {
  public:
   virtual ~KeyspaceObserver() = default;
   virtual void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) = 0;
+  // All keys of the database, which are still there, are about to be removed. Nothing more is told
+  // of any of them.
+  virtual void OnFlush(uint32_t db) = 0;
   // All keys of the two databases have changed places.
   virtual void OnSwap(uint32_t a, uint32_t b) = 0;
 };
 
-// Takes values that no key holds any more and that take long to free, to free them off the event
-// loop.
+// Takes what takes long to free, to free it off the event loop.
 class Disposer {
  public:
   virtual ~Disposer() = default;
+  // A value that no key holds any more.
   virtual void Dispose(std::unique_ptr<Object> value) = 0;
+  // A database that was flushed.
+  virtual void Dispose(std::unique_ptr<Database> database) = 0;
 };
 
 // Receives the state of a keyspace as it was when the capture began (Keyspace::BeginCapture), key
@@ -87,13 +98,11 @@ class Keyspace {
   ~Keyspace();
 
   uint32_t databases() const { return static_cast<uint32_t>(databases_.size()); }
-  size_t size(uint32_t db) const { return databases_[db].table.size(); }
-  size_t expiring(uint32_t db) const { return databases_[db].expiries.size(); }
+  size_t size(uint32_t db) const { return databases_[db]->size(); }
+  size_t expiring(uint32_t db) const { return databases_[db]->expiries_.size(); }
 
-  const Entry* Find(const KeyRef& key) const {
-    return databases_[key.db].table.Find(key.hash, key.name);
-  }
-  const KeyTable& table(uint32_t db) const { return databases_[db].table; }
+  const Entry* Find(const KeyRef& key) const { return Locate(key); }
+  const KeyTable& table(uint32_t db) const { return databases_[db]->table_; }
 
   // The key of this database that expires first; nullptr if none has an expiry.
   const Entry* NextToExpire(uint32_t db) const;
@@ -111,21 +120,22 @@ class Keyspace {
 
   // At most one observer, which outlives the keyspace or is taken away with nullptr.
   void Observe(KeyspaceObserver* observer) { observer_ = observer; }
-  // Where large values go that are replaced or removed; nullptr (the default) frees them in place.
-  // Outlives the keyspace or is taken away.
+  // Where large values go that are replaced or removed, and databases that are flushed; nullptr
+  // (the default) frees them in place. Outlives the keyspace or is taken away.
   void DisposeWith(Disposer* disposer) { disposer_ = disposer; }
 
   // A capture takes the state of this moment while the keyspace goes on changing: each key that
   // exists now is given to `capture` exactly once, by CaptureSome or before its first change. A
   // value that no key needs any more (removed, replaced, flushed) is handed over itself, others as
-  // a clone. One capture at a time; `capture` outlives it.
+  // a clone. A flushed database is kept until its keys are captured. One capture at a time;
+  // `capture` outlives it.
   void BeginCapture(KeyspaceCapture* capture);
   // Walks on over the keys, for about `effort` allocations (see Object::FreeEffort; one large value
   // is captured in one piece). Returns whether the capture has ended, with all keys taken.
   // REQUIRES: capturing().
   bool CaptureSome(size_t effort);
   // Ends the capture, complete or not; does nothing if there is none.
-  void EndCapture() { capture_ = nullptr; }
+  void EndCapture();
   bool capturing() const { return capture_ != nullptr; }
 
   // --- For effects only ---
@@ -134,17 +144,17 @@ class Keyspace {
   // Changed().
   template <class T>
   T& Mutable(const KeyRef& key) {
-    Entry* entry = databases_[key.db].table.Find(key.hash, key.name);
+    Entry* entry = Locate(key);
     CHECK(entry != nullptr && entry->type() == T::kType);
-    if (capture_ != nullptr) Capture(databases_[key.db], entry);
+    if (capture_ != nullptr) Capture(*databases_[key.db], entry);
     return static_cast<T&>(*entry->value_);
   }
   // The value as a T, or nullptr if there is no such key or it holds another type.
   template <class T>
   T* MutableIf(const KeyRef& key) {
-    Entry* entry = databases_[key.db].table.Find(key.hash, key.name);
+    Entry* entry = Locate(key);
     if (entry == nullptr || entry->type() != T::kType) return nullptr;
-    if (capture_ != nullptr) Capture(databases_[key.db], entry);
+    if (capture_ != nullptr) Capture(*databases_[key.db], entry);
     return static_cast<T*>(entry->value_.get());
   }
   // Whether the value of the key needs upkeep may have changed.
@@ -162,23 +172,21 @@ class Keyspace {
   // Moves value and expiry to another name or database, in the place of what was there. REQUIRES:
   // `from` exists and differs from `to`. Reports both.
   void Rename(const KeyRef& from, const KeyRef& to);
-  // Takes all keys of a database away. Reports kRemoved for each if there is an observer.
+  // Takes all keys of a database away. Costs the same for any number of keys if there is a
+  // disposer. Reports OnFlush, to begin with.
   void Flush(uint32_t db);
   void Swap(uint32_t a, uint32_t b);
 
  private:
-  struct Database {
-    KeyTable table;
-    absl::btree_set<std::pair<int64_t, Entry*>> expiries;
-    __int128 expiry_sum = 0;
-    absl::btree_set<Entry*> upkeep;
-    // Of the capture that runs: the number that the database had when it began, and how far the
-    // walk over the table came.
-    uint32_t captured_as = 0;
-    uint64_t cursor = 0;
-    bool walked = false;
-  };
-
+  Entry* Locate(const KeyRef& key) const {
+    if (key.found_in_ == moves_) return key.found_;
+    Entry* entry = databases_[key.db]->table_.Find(key.hash, key.name);
+    if (entry != nullptr) {
+      key.found_ = entry;
+      key.found_in_ = moves_;
+    }
+    return entry;
+  }
   static void ForgetExpiry(Database& database, Entry* entry);
   static void NoteUpkeep(Database& database, Entry* entry);
   // Gives the key to the capture unless it has it. REQUIRES: capturing().
@@ -190,12 +198,21 @@ class Keyspace {
   void Retire(const Database& database, Entry* entry, int64_t expire_at_ms,
               std::unique_ptr<Object> value);
   void Discard(std::unique_ptr<Object> value);
+  // The same for a flushed database.
+  void Discard(std::unique_ptr<Database> database);
+  // Goes on with the walk over a database until it is done or `effort` is spent; returns whether it
+  // is done. A flushed one gives its values away.
+  bool CaptureSome(Database& database, bool flushed, size_t effort, size_t* spent);
 
   HotBlocks hot_blocks_;
-  std::vector<Database> databases_;
+  std::vector<std::unique_ptr<Database>> databases_;
+  std::vector<std::unique_ptr<Database>> flushed_;  // with keys that the capture needs
   KeyspaceObserver* observer_ = nullptr;
   Disposer* disposer_ = nullptr;
   KeyspaceCapture* capture_ = nullptr;
+  // Becomes another number, which no keyspace of the process had before, when a key goes or changes
+  // its place.
+  uint64_t moves_;
   uint32_t captures_ = 0;  // begun so far: the number of the last one
 };
 

@@ -29,7 +29,7 @@ std::unique_ptr<Object> String(std::string_view value) {
 std::optional<std::string> ValueOf(const Keyspace& keyspace, const KeyRef& key) {
   const Entry* entry = keyspace.Find(key);
   if (entry == nullptr) return std::nullopt;
-  return std::string(entry->As<StringObject>()->value());
+  return entry->As<StringObject>()->ToString();
 }
 
 // Writes down what it hears.
@@ -40,6 +40,7 @@ class Recorder : public KeyspaceObserver {
     heard.push_back(std::string(kNames[static_cast<int>(change)]) + " " + std::to_string(db) + ":" +
                     std::string(name));
   }
+  void OnFlush(uint32_t db) override { heard.push_back("flush " + std::to_string(db)); }
   void OnSwap(uint32_t a, uint32_t b) override {
     heard.push_back("swap " + std::to_string(a) + " " + std::to_string(b));
   }
@@ -61,6 +62,36 @@ TEST(Keyspace, PutReplacesValueAndExpiryButKeepsTheEntry) {
   EXPECT_EQ(keyspace.expiring(0), 0u);
   EXPECT_EQ(keyspace.size(0), 1u);
   EXPECT_EQ(keyspace.size(1), 0u);
+}
+
+// A KeyRef remembers where it found its key only for as long as that holds.
+TEST(Keyspace, AKeyRefMayBeUsedAgainWhateverHappensMeanwhile) {
+  Keyspace keyspace(3);
+  Keyspace other(3);
+  const KeyRef key(0, "k");
+  const auto value = [&] { return ValueOf(keyspace, key); };
+  EXPECT_EQ(value(), std::nullopt);
+  keyspace.Put(key, String("1"));
+  EXPECT_EQ(value(), "1");
+  EXPECT_EQ(ValueOf(other, key), std::nullopt);
+  other.Put(key, String("other"));
+  EXPECT_EQ(value(), "1");
+  keyspace.Put(KeyRef(0, "k"), String("2"));
+  EXPECT_EQ(value(), "2");
+  keyspace.Remove(KeyRef(0, "k"));
+  EXPECT_EQ(value(), std::nullopt);
+  keyspace.Put(KeyRef(0, "k"), String("3"));
+  EXPECT_EQ(value(), "3");
+  keyspace.Rename(KeyRef(0, "k"), KeyRef(0, "elsewhere"));
+  EXPECT_EQ(value(), std::nullopt);
+  keyspace.Rename(KeyRef(0, "elsewhere"), KeyRef(0, "k"));
+  EXPECT_EQ(value(), "3");
+  keyspace.Put(KeyRef(1, "k"), String("4"));
+  keyspace.Swap(0, 1);
+  EXPECT_EQ(value(), "4");
+  keyspace.Flush(0);
+  EXPECT_EQ(value(), std::nullopt);
+  EXPECT_EQ(ValueOf(other, key), "other");
 }
 
 TEST(Keyspace, NamesAreBytes) {
@@ -175,7 +206,7 @@ TEST(Keyspace, TellsTheObserverEveryChange) {
   keyspace.Put(KeyRef(1, "c"), String(""));
   recorder.Take();
   keyspace.Flush(0);
-  EXPECT_THAT(recorder.Take(), UnorderedElementsAre("removed 0:a", "removed 0:b"));
+  EXPECT_THAT(recorder.Take(), ElementsAre("flush 0"));
   EXPECT_EQ(keyspace.size(0), 0u);
   EXPECT_EQ(keyspace.size(1), 1u);
   keyspace.Observe(nullptr);
@@ -196,7 +227,11 @@ TEST(Keyspace, RemovesAKeyByItsOwnName) {
 class KeepingDisposer : public Disposer {
  public:
   void Dispose(std::unique_ptr<Object> value) override { values.push_back(std::move(value)); }
+  void Dispose(std::unique_ptr<Database> database) override {
+    databases.push_back(std::move(database));
+  }
   std::vector<std::unique_ptr<Object>> values;
+  std::vector<std::unique_ptr<Database>> databases;
 };
 
 TEST(Keyspace, HandsLargeValuesToTheDisposer) {
@@ -222,6 +257,49 @@ TEST(Keyspace, HandsLargeValuesToTheDisposer) {
   keyspace.Put(key, large());
   keyspace.Flush(0);
   EXPECT_EQ(disposer.values.size(), 3u);
+  keyspace.DisposeWith(nullptr);
+}
+
+// None of the keys is touched: the disposer gets them all as they are.
+TEST(Keyspace, HandsAFlushedDatabaseOverInOnePiece) {
+  Keyspace keyspace(2);
+  KeepingDisposer disposer;
+  Recorder recorder;
+  keyspace.DisposeWith(&disposer);
+  for (int i = 0; i < 1000; i++) {
+    auto stream = std::make_unique<Stream>();
+    const std::string value(5000, 'v');
+    const std::string_view fields[] = {"f", value};
+    for (uint64_t id = 1; id <= 3; id++)
+      stream->Append({id, 0}, fields, {});
+    keyspace.Put(KeyRef(0, std::to_string(i)), std::move(stream));
+    keyspace.SetExpiry(KeyRef(0, std::to_string(i)), 1000 + i);
+  }
+  keyspace.Put(KeyRef(1, "stays"), String("v"));
+  Spillable* writing = keyspace.hot_blocks().Largest();
+  ASSERT_NE(writing, nullptr);
+  writing->NoteWriting(&writing);
+  keyspace.Observe(&recorder);
+  keyspace.Flush(0);
+  EXPECT_THAT(recorder.Take(), ElementsAre("flush 0"));
+  EXPECT_THAT(disposer.values, IsEmpty());
+  ASSERT_EQ(disposer.databases.size(), 1u);
+  EXPECT_EQ(disposer.databases[0]->size(), 1000u);
+  EXPECT_EQ(keyspace.size(0), 0u);
+  EXPECT_EQ(keyspace.size(1), 1u);
+  EXPECT_EQ(keyspace.expiring(0), 0u);
+  EXPECT_EQ(keyspace.NextToExpire(0), nullptr);
+  // Whoever spills values knows none of them any more.
+  EXPECT_EQ(writing, nullptr);
+  EXPECT_EQ(keyspace.hot_blocks().bytes(), 0u);
+  EXPECT_EQ(keyspace.hot_blocks().Largest(), nullptr);
+
+  keyspace.Put(KeyRef(0, "new"), String("v"));
+  disposer.databases.clear();
+  EXPECT_EQ(ValueOf(keyspace, KeyRef(0, "new")), "v");
+  keyspace.Flush(0);
+  EXPECT_THAT(disposer.databases, IsEmpty());  // not for a single small key
+  keyspace.Observe(nullptr);
   keyspace.DisposeWith(nullptr);
 }
 
@@ -274,6 +352,45 @@ TEST(KeyspaceCapture, DatabasesKeepTheirNumbersAndAFlushHandsItsValuesOver) {
   EXPECT_EQ(capture.Content(), before);
 }
 
+// A flush captures nothing itself. The database goes to the disposer when the walk has passed it.
+TEST(KeyspaceCapture, AFlushedDatabaseIsWalkedOverInSlices) {
+  Keyspace keyspace(1);
+  KeepingDisposer disposer;
+  keyspace.DisposeWith(&disposer);
+  const auto fill = [&] {
+    for (int i = 0; i < 1000; i++)
+      keyspace.Put(KeyRef(0, std::to_string(i)), String("v"));
+  };
+  fill();
+  const KeyspaceContent before = ContentOf(keyspace);
+  HeldCapture capture;
+  keyspace.BeginCapture(&capture);
+  EXPECT_FALSE(keyspace.CaptureSome(100));
+  const size_t captured = capture.Content().size();
+  EXPECT_LT(captured, 200u);
+  keyspace.Flush(0);
+  EXPECT_EQ(capture.Content().size(), captured);
+  EXPECT_THAT(disposer.databases, IsEmpty());
+  fill();
+  keyspace.Flush(0);  // these keys are none of the capture's
+  EXPECT_EQ(disposer.databases.size(), 1u);
+  EXPECT_FALSE(keyspace.CaptureSome(100));
+  EXPECT_LT(capture.Content().size(), captured + 200);
+  EXPECT_TRUE(keyspace.CaptureSome(10'000));
+  EXPECT_EQ(capture.Content(), before);
+  EXPECT_EQ(disposer.databases.size(), 2u);
+
+  fill();
+  HeldCapture given_up;
+  keyspace.BeginCapture(&given_up);
+  EXPECT_FALSE(keyspace.CaptureSome(100));
+  keyspace.Flush(0);
+  EXPECT_EQ(disposer.databases.size(), 2u);
+  keyspace.EndCapture();
+  EXPECT_EQ(disposer.databases.size(), 3u);
+  keyspace.DisposeWith(nullptr);
+}
+
 // What is captured in the moment of its removal is not counted any more, and outlives the keyspace.
 TEST(KeyspaceCapture, AStreamThatIsHandedOverBelongsToTheKeyspaceNoMore) {
   HeldCapture capture;
@@ -294,6 +411,7 @@ TEST(KeyspaceCapture, AStreamThatIsHandedOverBelongsToTheKeyspaceNoMore) {
   keyspace->Put(KeyRef(0, "replaced"), String("1"));
   keyspace->Flush(0);
   EXPECT_EQ(keyspace->hot_blocks().bytes(), 0u);
+  EXPECT_TRUE(keyspace->CaptureSome(1000));
   keyspace = nullptr;
   EXPECT_EQ(capture.Content(), before);
 }

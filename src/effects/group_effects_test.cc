@@ -64,6 +64,7 @@ class GroupEffectsTest : public testing::Test, private KeyspaceObserver {
   void OnKeyChange(uint32_t, std::string_view, KeyChange change) override {
     changes_.push_back(change);
   }
+  void OnFlush(uint32_t) override {}
   void OnSwap(uint32_t, uint32_t) override {}
 
   Batch batch_;

@@ -58,6 +58,7 @@ class StreamEffectsTest : public testing::Test, private KeyspaceObserver {
     EXPECT_EQ(name, "stream");
     changes_.push_back(change);
   }
+  void OnFlush(uint32_t) override {}
   void OnSwap(uint32_t, uint32_t) override {}
 
   Batch batch_;

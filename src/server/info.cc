@@ -149,6 +149,8 @@ void AddMemory(ServerHost& host, Fields fields) {
   fields.Add("mem_fragmentation_bytes", DifferenceOf(report.resident, report.used));
   fields.Add("mem_clients_normal", report.clients);
   fields.Add("mem_allocator", AllocatorName());
+  fields.Add("lazyfree_pending_objects", host.disposing_objects());
+  fields.Add("lazyfreed_objects", host.broker().stats().lazyfreed_objects);
   AddCold(host.broker(), fields);
 }
 

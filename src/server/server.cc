@@ -45,6 +45,7 @@ Server::Server(Config& config, const Supervisor& supervisor)
       keyspace_(config.settings().databases),
       loop_(NewUvLoop()) {
   CountThisThread();
+  if (!PurgeInBackground()) LogWarning("The allocator has no threads that give memory back");
   broker_ = std::make_unique<Broker>(keyspace_, config.settings(), SystemClock(), *this);
   for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
                             TransactionCommands(), IntrospectionCommands(), ServerCommands()}) {
@@ -281,9 +282,25 @@ void Server::Submit(std::function<void()> work, std::function<void()> done) {
 }
 
 void Server::Dispose(std::unique_ptr<Object> value) {
-  Object* object = value.release();
-  disposing_++;
-  loop_->Submit([object] { delete object; }, [this] { disposing_--; });
+  FreeLater(std::move(value), 1);
+}
+
+void Server::Dispose(std::unique_ptr<Database> database) {
+  const uint64_t objects = database->size();
+  FreeLater(std::move(database), objects);
+}
+
+template <class T>
+void Server::FreeLater(std::unique_ptr<T> garbage, uint64_t objects) {
+  T* freed = garbage.release();
+  disposing_ += objects;
+  broker_->SetFreeing(true);
+  loop_->Submit([freed] { delete freed; },
+                [this, objects] {
+                  disposing_ -= objects;
+                  broker_->stats().lazyfreed_objects += objects;
+                  broker_->SetFreeing(disposing_ > 0);
+                });
 }
 
 void Server::RequestShutdown(std::string_view reason, EndSave save) {

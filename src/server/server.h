@@ -44,10 +44,14 @@ class Server final : public ServerHost, private Disposer {
   const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
   void RequestShutdown(std::string_view reason, EndSave save) override;
   bool stopping() const override { return stopping_; }
+  uint64_t disposing_objects() const override { return disposing_; }
   void Submit(std::function<void()> work, std::function<void()> done) override;
 
  private:
   void Dispose(std::unique_ptr<Object> value) override;
+  void Dispose(std::unique_ptr<Database> database) override;
+  template <class T>
+  void FreeLater(std::unique_ptr<T> garbage, uint64_t objects);
   Status Listen();
   void ObeyChanges();
   Status Load();
@@ -73,7 +77,7 @@ class Server final : public ServerHost, private Disposer {
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;
   int64_t timer_at_ms_ = -1;  // steady milliseconds at which timer_ fires; -1: it is not set
-  int disposing_ = 0;         // values that are being freed
+  uint64_t disposing_ = 0;    // values that are being freed
   bool stopping_ = false;
   EndSave end_save_ = EndSave::kNothing;
   bool ended_ = false;  // nothing that was answered waits for the disk

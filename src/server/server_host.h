@@ -47,6 +47,9 @@ class ServerHost : public BrokerHost {
   // Whether that was asked for, and has not failed.
   virtual bool stopping() const = 0;
 
+  // Keys' values that no key holds any more and that a helper thread has yet to free.
+  virtual uint64_t disposing_objects() const = 0;
+
   // Runs `work` on a helper thread, then `done` on the loop's.
   virtual void Submit(std::function<void()> work, std::function<void()> done) = 0;
 };

@@ -93,6 +93,25 @@ TEST_F(TransactionCommandsTest, AWatchIsOfOneDatabase) {
   EXPECT_EQ(Run("EXEC"), "*0");
 }
 
+TEST_F(TransactionCommandsTest, AFlushBreaksItIfAWatchedKeyWasThere) {
+  auto other = harness_.Connect();
+  const auto transaction = [&](const char* flush) {
+    Run("WATCH here none");
+    other->Run(flush);
+    Run("MULTI");
+    return Run("EXEC");
+  };
+  other->Run("SET unwatched v");
+  EXPECT_EQ(transaction("FLUSHALL"), "*0");
+  other->Run("SET here v");
+  EXPECT_EQ(transaction("FLUSHALL ASYNC"), "*-1");
+  other->Run("SET here v");
+  EXPECT_EQ(transaction("FLUSHDB"), "*-1");
+  other->Run("SELECT 1");
+  other->Run("SET here v");
+  EXPECT_EQ(transaction("FLUSHDB"), "*0");
+}
+
 TEST_F(TransactionCommandsTest, UnwatchForgetsTheChange) {
   auto other = harness_.Connect();
   Run("WATCH k");

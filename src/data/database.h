@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "absl/container/btree_set.h"
+#include "data/hot_blocks.h"
+#include "data/entry.h"
+#include "data/key_table.h"
+
+namespace runnel {
+
+// One database: its keys with their values, and what finds those that time concerns. Owned by the
+// keyspace, which alone looks into it, until it is flushed.
+class Database {
+ public:
+  // Its blocks count in `hot`, which outlives it or is left.
+  explicit Database(HotBlocks* hot) : hot_blocks_(hot) {}
+  // Frees all keys and values, which takes time in proportion to them. A flushed database may be
+  // destroyed on any thread.
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // Keys.
+  size_t size() const { return table_.size(); }
+
+ private:
+  friend class Keyspace;
+
+  HotBlocks hot_blocks_;
+  KeyTable table_;
+  absl::btree_set<std::pair<int64_t, Entry*>> expiries_;
+  __int128 expiry_sum_ = 0;
+  absl::btree_set<Entry*> upkeep_;
+  // Of the capture that runs: the number that the database had when it began, and how far the walk
+  // over the table came.
+  uint32_t captured_as_ = 0;
+  uint64_t cursor_ = 0;
+  bool walked_ = false;
+};
+
+}  // namespace runnel
