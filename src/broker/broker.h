@@ -293,7 +293,7 @@ class Broker final : private KeyspaceObserver {
   uint32_t expire_db_ = 0;  // where the next cycle of ExpireKeys begins
   // And that of KeepRetention: behind this key, which may be gone, of this database.
   uint32_t upkeep_db_ = 0;
-  const Entry* upkeep_after_ = nullptr;
+  const KeyEntry* upkeep_after_ = nullptr;
 };
 
 }  // namespace runnel

@@ -119,7 +119,8 @@ bool Broker::OverOutputLimit(Session& session) {
     session.soft_limit_since_ms = steady_ms_;
   }
   const bool hard = limit.hard_bytes > 0 && unsent > limit.hard_bytes;
-  const bool too_long = soft && steady_ms_ - session.soft_limit_since_ms > limit.soft_seconds * 1000;
+  const bool too_long =
+      soft && steady_ms_ - session.soft_limit_since_ms > limit.soft_seconds * 1000;
   if (!hard && !too_long) return false;
   stats_.output_buffer_limit_closes++;
   LogWarning("Client {} (id {}, {}) closed: {} bytes of output unread, over the {} of its {} limit",
@@ -190,7 +191,7 @@ void Broker::ExpireKeys() {
     const uint32_t db = (expire_db_ + i) % keyspace_.databases();
     int keys = 0;
     while (true) {
-      const Entry* entry = keyspace_.NextToExpire(db);
+      const KeyEntry* entry = keyspace_.NextToExpire(db);
       if (entry == nullptr || !entry->ExpiredAt(now_ms())) break;
       const std::string name(entry->name());
       ExpireKey(KeyRef(db, name));
@@ -209,7 +210,7 @@ void Broker::KeepRetention() {
   if (journal_ != nullptr && !journal_->status().ok()) return;
   uint32_t databases_done = 0;
   for (int looks = 0; looks < kLooks && databases_done < keyspace_.databases();) {
-    const Entry* entry = keyspace_.NextForUpkeep(upkeep_db_, upkeep_after_);
+    const KeyEntry* entry = keyspace_.NextForUpkeep(upkeep_db_, upkeep_after_);
     upkeep_after_ = entry;
     if (entry == nullptr) {
       upkeep_db_ = (upkeep_db_ + 1) % keyspace_.databases();

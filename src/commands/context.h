@@ -65,29 +65,29 @@ class Context {
 
   // The entry of a key that exists now; nullptr otherwise. A key that is past its expiry is removed
   // by this. Counts as an access to the key. Good until the next effect on the key.
-  const Entry* Find(const KeyRef& key) {
-    const Entry* entry = Examine(key);
+  const KeyEntry* Find(const KeyRef& key) {
+    const KeyEntry* entry = Examine(key);
     if (entry != nullptr && !no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
     return entry;
   }
   // The same for a command that asks about the key without using its value (TTL, TYPE, EXISTS): a
   // hit or a miss, but the key's last use stays what it was.
-  const Entry* Examine(const KeyRef& key) {
-    const Entry* entry = Peek(key);
+  const KeyEntry* Examine(const KeyRef& key) {
+    const KeyEntry* entry = Peek(key);
     if (entry == nullptr) Notify(kNotifyKeyMiss, "keymiss", key);
     CountLookup(entry != nullptr);
     return entry;
   }
   void CountLookup(bool hit) { hit ? hits_++ : misses_++; }
   // The same for a command that is about to write the key: not counted as a hit or a miss.
-  const Entry* FindForWrite(const KeyRef& key) {
-    const Entry* entry = Peek(key);
+  const KeyEntry* FindForWrite(const KeyRef& key) {
+    const KeyEntry* entry = Peek(key);
     if (entry != nullptr && !no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
     return entry;
   }
   // The same without counting at all.
-  const Entry* Peek(const KeyRef& key) {
-    const Entry* entry = keyspace_.Find(key);
+  const KeyEntry* Peek(const KeyRef& key) {
+    const KeyEntry* entry = keyspace_.Find(key);
     if (entry != nullptr && entry->ExpiredAt(now_ms_)) {
       Expire(key);
       return nullptr;
@@ -163,7 +163,7 @@ class Context {
 
  private:
   template <class T>
-  bool As(const Entry* entry, const T** value) {
+  bool As(const KeyEntry* entry, const T** value) {
     *value = nullptr;
     if (entry == nullptr) return true;
     *value = entry->As<T>();

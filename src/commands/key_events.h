@@ -9,7 +9,7 @@ namespace runnel {
 // A command has just made this key: notes that it was used and notifies "new", which comes before
 // all other events.
 inline void NotifyNew(Context& context, const KeyRef& key) {
-  if (const Entry* entry = context.keyspace().Find(key)) {
+  if (const KeyEntry* entry = context.keyspace().Find(key)) {
     entry->NoteAccess(static_cast<uint32_t>(context.now_ms() / 1000));
   }
   context.Notify(kNotifyNew, "new", key);

@@ -40,7 +40,7 @@ bool ReadScanOptions(Context& context, ScanOptions* options) {
   return true;
 }
 
-bool Selects(const ScanOptions& options, const Entry& entry, int64_t now_ms) {
+bool Selects(const ScanOptions& options, const KeyEntry& entry, int64_t now_ms) {
   if (entry.ExpiredAt(now_ms)) return false;
   if (options.by_type && (options.kind == nullptr || options.kind->type != entry.type()))
     return false;
@@ -60,8 +60,8 @@ uint64_t Random64() {
 }
 
 // The entry that an OBJECT command asks about; nullptr, with the reply written, if there is none.
-const Entry* ObjectEntry(Context& context) {
-  const Entry* entry = context.Peek(context.Key(2));
+const KeyEntry* ObjectEntry(Context& context) {
+  const KeyEntry* entry = context.Peek(context.Key(2));
   context.CountLookup(entry != nullptr);
   if (entry == nullptr) context.reply().Null();
   return entry;
@@ -84,7 +84,7 @@ void Scan(Context& context) {
   std::vector<std::string_view> names;
   uint64_t cursor = *start;
   do {
-    cursor = table.Scan(cursor, [&](const Entry* entry) {
+    cursor = table.Scan(cursor, [&](const KeyEntry* entry) {
       visited++;
       if (Selects(options, *entry, context.now_ms())) names.push_back(entry->name());
     });
@@ -99,7 +99,7 @@ void Keys(Context& context) {
   ScanOptions options;
   options.pattern = context.arg(1);
   std::vector<std::string_view> names;
-  context.keyspace().table(context.db()).ForEach([&](const Entry* entry) {
+  context.keyspace().table(context.db()).ForEach([&](const KeyEntry* entry) {
     if (Selects(options, *entry, context.now_ms())) names.push_back(entry->name());
   });
   ReplyNames(context, names);
@@ -110,7 +110,7 @@ void RandomKey(Context& context) {
   // Keys past their expiry that are met are removed, but not all of a million in one command.
   constexpr int kDraws = 100;
   for (int draw = 0; draw < kDraws; draw++) {
-    const Entry* entry = table.Random(Random64());
+    const KeyEntry* entry = table.Random(Random64());
     if (entry == nullptr) return context.reply().Null();
     if (!entry->ExpiredAt(context.now_ms())) return context.reply().Bulk(entry->name());
     // Looking at it removes it, and with it the entry's own name.
@@ -118,10 +118,10 @@ void RandomKey(Context& context) {
     context.Peek(KeyRef(context.db(), name));
   }
   // Nearly all are past their expiry: the first that is not.
-  const Entry* found = nullptr;
+  const KeyEntry* found = nullptr;
   uint64_t cursor = 0;
   do {
-    cursor = table.Scan(cursor, [&](const Entry* entry) {
+    cursor = table.Scan(cursor, [&](const KeyEntry* entry) {
       if (!entry->ExpiredAt(context.now_ms())) found = entry;
     });
   } while (cursor != 0 && found == nullptr);
@@ -133,7 +133,7 @@ void DbSize(Context& context) {
 }
 
 void ObjectEncoding(Context& context) {
-  if (const Entry* entry = ObjectEntry(context)) context.reply().Bulk(entry->value().encoding());
+  if (const KeyEntry* entry = ObjectEntry(context)) context.reply().Bulk(entry->value().encoding());
 }
 
 void ObjectFreq(Context& context) {
@@ -145,7 +145,7 @@ void ObjectFreq(Context& context) {
 }
 
 void ObjectIdleTime(Context& context) {
-  const Entry* entry = ObjectEntry(context);
+  const KeyEntry* entry = ObjectEntry(context);
   if (entry == nullptr) return;
   const uint32_t now_s = static_cast<uint32_t>(context.now_ms() / 1000);
   context.reply().Integer(now_s > entry->accessed_s() ? now_s - entry->accessed_s() : 0);

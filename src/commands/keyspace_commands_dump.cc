@@ -88,7 +88,7 @@ bool ReadRestoreTtl(Context& context, bool absolute, int64_t* expire_at_ms) {
 }  // namespace
 
 void Dump(Context& context) {
-  const Entry* entry = context.Find(context.Key(1));
+  const KeyEntry* entry = context.Find(context.Key(1));
   if (entry == nullptr) return context.reply().Null();
   entry->value().FetchAll();
   std::string dump;
@@ -106,7 +106,7 @@ void Restore(Context& context) {
   RestoreOptions options;
   if (!ReadRestoreOptions(context, &options)) return;
   const KeyRef key = context.Key(1);
-  const Entry* entry = context.FindForWrite(key);
+  const KeyEntry* entry = context.FindForWrite(key);
   if (entry != nullptr && !options.replace) {
     return context.reply().Error("BUSYKEY Target key name already exists.");
   }

@@ -43,7 +43,7 @@ bool ReadConditions(Context& context, Conditions* conditions) {
 }
 
 // A key without expiry counts as one that expires later than any time.
-bool Allows(const Conditions& conditions, const Entry& entry, int64_t expire_at_ms) {
+bool Allows(const Conditions& conditions, const KeyEntry& entry, int64_t expire_at_ms) {
   if (conditions.nx && entry.has_expiry()) return false;
   if (conditions.xx && !entry.has_expiry()) return false;
   if (conditions.gt && expire_at_ms <= entry.expire_at_ms()) return false;
@@ -61,7 +61,7 @@ void SetExpiry(Context& context, ExpiryUnit unit, std::string_view command) {
     return ReplyInvalidExpiry(context, command);
   }
   const KeyRef key = context.Key(1);
-  const Entry* entry = context.FindForWrite(key);
+  const KeyEntry* entry = context.FindForWrite(key);
   if (entry == nullptr || !Allows(conditions, *entry, expire_at_ms)) {
     return context.reply().Integer(0);
   }
@@ -77,7 +77,7 @@ void SetExpiry(Context& context, ExpiryUnit unit, std::string_view command) {
 
 // Answers with the expiry of the first argument, counted from `since_ms` on.
 void ReplyExpiry(Context& context, int64_t since_ms, bool seconds) {
-  const Entry* entry = context.Examine(context.Key(1));
+  const KeyEntry* entry = context.Examine(context.Key(1));
   if (entry == nullptr) return context.reply().Integer(-2);
   if (!entry->has_expiry()) return context.reply().Integer(-1);
   const int64_t ms = std::max<int64_t>(entry->expire_at_ms() - since_ms, 0);
@@ -114,7 +114,7 @@ void PExpireTime(Context& context) {
 
 void Persist(Context& context) {
   const KeyRef key = context.Key(1);
-  const Entry* entry = context.FindForWrite(key);
+  const KeyEntry* entry = context.FindForWrite(key);
   if (entry == nullptr || !entry->has_expiry()) return context.reply().Integer(0);
   context.Apply(KeyExpire{key, kNoExpiry});
   context.Notify(kNotifyGeneric, "persist", key);

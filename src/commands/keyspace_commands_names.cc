@@ -94,7 +94,7 @@ void Touch(Context& context) {
 }
 
 void Type(Context& context) {
-  const Entry* entry = context.Examine(context.Key(1));
+  const KeyEntry* entry = context.Examine(context.Key(1));
   context.reply().Simple(entry == nullptr ? "none" : FindObjectKind(entry->type())->name);
 }
 

@@ -217,7 +217,7 @@ void LRem(Context& context) {
   if (CountEqual(*list, value, count < 0, most) == 0) return context.reply().Integer(0);
   const size_t before = list->size();
   context.Apply(ListRemove{key, count, value});
-  const Entry* entry = context.keyspace().Find(key);
+  const KeyEntry* entry = context.keyspace().Find(key);
   const size_t after = entry == nullptr ? 0 : entry->As<List>()->size();
   context.Notify(kNotifyList, "lrem", key);
   if (after == 0) NotifyDeleted(context, key);

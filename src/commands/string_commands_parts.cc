@@ -18,7 +18,7 @@ namespace {
 // A key that a command is about to change, with its string if it is there.
 struct Target {
   KeyRef key;
-  const Entry* entry = nullptr;
+  const KeyEntry* entry = nullptr;
   const StringObject* string = nullptr;
 
   size_t size() const { return string == nullptr ? 0 : string->size(); }

@@ -75,7 +75,7 @@ bool ReadOptions(Context& context, For command, size_t first, Options* options) 
 }
 
 // Sets the key, which holds `entry` now (nullptr: nothing), and notifies.
-void Assign(Context& context, const KeyRef& key, const Entry* entry, std::string_view value,
+void Assign(Context& context, const KeyRef& key, const KeyEntry* entry, std::string_view value,
             int64_t expire_at_ms = kNoExpiry) {
   context.Apply(StringSet{key, value, expire_at_ms});
   if (entry == nullptr) NotifyNew(context, key);
@@ -99,7 +99,7 @@ void SetWithOptions(Context& context) {
     if (!context.Read(key, &old)) return;
     ReplyValue(context, old);
   }
-  const Entry* entry = context.FindForWrite(key);
+  const KeyEntry* entry = context.FindForWrite(key);
   if (entry == nullptr ? options.xx : options.nx) {
     if (!options.get) context.reply().Null();
     return;
@@ -221,7 +221,7 @@ void GetEx(Context& context) {
 void MGet(Context& context) {
   context.reply().Array(context.argc() - 1);
   for (size_t i = 1; i < context.argc(); i++) {
-    const Entry* entry = context.Find(context.Key(i));
+    const KeyEntry* entry = context.Find(context.Key(i));
     ReplyValue(context, entry == nullptr ? nullptr : entry->As<StringObject>());
   }
 }

@@ -8,7 +8,7 @@ namespace {
 
 // A group that is not there, whatever the reason, is something to tell a waiter: the command
 // answers with the error.
-bool CanServeGroup(std::string_view name, const Entry* entry) {
+bool CanServeGroup(std::string_view name, const KeyEntry* entry) {
   const Stream* stream = entry == nullptr ? nullptr : entry->As<Stream>();
   if (stream == nullptr) return true;
   const ConsumerGroup* group = stream->FindGroup(name);
@@ -19,7 +19,7 @@ bool CanServeGroup(std::string_view name, const Entry* entry) {
 
 }  // namespace
 
-bool CanServe(WaitKind kind, std::string_view group, const Entry* entry) {
+bool CanServe(WaitKind kind, std::string_view group, const KeyEntry* entry) {
   switch (kind) {
     case WaitKind::kList:
       return entry != nullptr && entry->type() == ObjectType::kList;

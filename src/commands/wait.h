@@ -50,6 +50,6 @@ struct Wait {
 
 // Whether somebody who waits like this on the key can be served now, as far as the key alone tells.
 // While it cannot, the broker leaves the waiters in peace.
-bool CanServe(WaitKind kind, std::string_view group, const Entry* entry);
+bool CanServe(WaitKind kind, std::string_view group, const KeyEntry* entry);
 
 }  // namespace runnel

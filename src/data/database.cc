@@ -3,7 +3,7 @@
 namespace runnel {
 
 Database::~Database() {
-  table_.ForEach([](Entry* entry) { Entry::Destroy(entry); });
+  table_.ForEach([](KeyEntry* entry) { KeyEntry::Destroy(entry); });
 }
 
 }  // namespace runnel

@@ -6,7 +6,7 @@
 
 #include "absl/container/btree_set.h"
 #include "data/hot_blocks.h"
-#include "data/entry.h"
+#include "data/key_entry.h"
 #include "data/key_table.h"
 
 namespace runnel {
@@ -31,9 +31,9 @@ class Database {
 
   HotBlocks hot_blocks_;
   KeyTable table_;
-  absl::btree_set<std::pair<int64_t, Entry*>> expiries_;
+  absl::btree_set<std::pair<int64_t, KeyEntry*>> expiries_;
   __int128 expiry_sum_ = 0;
-  absl::btree_set<Entry*> upkeep_;
+  absl::btree_set<KeyEntry*> upkeep_;
   // Of the capture that runs: the number that the database had when it began, and how far the walk
   // over the table came.
   uint32_t captured_as_ = 0;

@@ -87,7 +87,7 @@ uint64_t KeyTable::NextCursor(uint64_t cursor) const {
   return ReverseBits(ReverseBits(cursor | ~mask) + 1);
 }
 
-Entry* KeyTable::Find(uint64_t hash, std::string_view name) const {
+KeyEntry* KeyTable::Find(uint64_t hash, std::string_view name) const {
   const uint64_t tag = TagOf(hash);
   for (const Bucket* bucket = BucketAt(AddressOf(hash)); bucket != nullptr; bucket = bucket->next) {
     for (const uint64_t slot : bucket->slots) {
@@ -97,7 +97,7 @@ Entry* KeyTable::Find(uint64_t hash, std::string_view name) const {
   return nullptr;
 }
 
-void KeyTable::Insert(uint64_t hash, Entry* entry) {
+void KeyTable::Insert(uint64_t hash, KeyEntry* entry) {
   ASSERT(Find(hash, entry->name()) == nullptr);
   if (segments_[0] == nullptr) {
     segments_[0] = static_cast<Bucket*>(std::calloc(SegmentSize(0), sizeof(Bucket)));
@@ -124,12 +124,12 @@ void KeyTable::Add(Bucket* bucket, uint64_t slot) {
   }
 }
 
-Entry* KeyTable::Remove(uint64_t hash, std::string_view name) {
+KeyEntry* KeyTable::Remove(uint64_t hash, std::string_view name) {
   const uint64_t tag = TagOf(hash);
   for (Bucket* bucket = BucketAt(AddressOf(hash)); bucket != nullptr; bucket = bucket->next) {
     for (uint64_t& slot : bucket->slots) {
       if (slot == 0 || TagOf(slot) != tag || EntryOf(slot)->name() != name) continue;
-      Entry* entry = EntryOf(slot);
+      KeyEntry* entry = EntryOf(slot);
       slot = 0;
       size_--;
       if (size_ < kShrinkAt * buckets()) Merge();
@@ -199,7 +199,7 @@ void KeyTable::FreeChain(Bucket* bucket) {
   }
 }
 
-Entry* KeyTable::Random(uint64_t random) const {
+KeyEntry* KeyTable::Random(uint64_t random) const {
   if (size_ == 0) return nullptr;
   // A bucket is drawn until one has entries; at no less than two entries a bucket few draws do.
   while (true) {

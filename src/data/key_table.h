@@ -5,7 +5,7 @@
 #include <memory>
 #include <string_view>
 
-#include "data/entry.h"
+#include "data/key_entry.h"
 
 namespace runnel {
 
@@ -28,11 +28,11 @@ class KeyTable {
   size_t size() const { return size_; }
 
   // `hash` is always HashKey(name). nullptr if there is no such key.
-  Entry* Find(uint64_t hash, std::string_view name) const;
+  KeyEntry* Find(uint64_t hash, std::string_view name) const;
   // REQUIRES: no entry of this name is in the table.
-  void Insert(uint64_t hash, Entry* entry);
+  void Insert(uint64_t hash, KeyEntry* entry);
   // Takes the entry out and returns it; nullptr if there is none.
-  Entry* Remove(uint64_t hash, std::string_view name);
+  KeyEntry* Remove(uint64_t hash, std::string_view name);
 
   // Visits the entries of one bucket and returns the cursor of the next; 0 begins and, returned,
   // ends. Every key that is in the table from the first call to the last is visited at least once,
@@ -58,7 +58,7 @@ class KeyTable {
   }
 
   // Some entry, chosen by `random` (any 64 bits); nullptr if the table is empty.
-  Entry* Random(uint64_t random) const;
+  KeyEntry* Random(uint64_t random) const;
 
   // Bytes of memory that the table itself takes.
   size_t MemoryBytes() const;
@@ -71,8 +71,8 @@ class KeyTable {
   };
   static_assert(sizeof(Bucket) == 64);
 
-  static Entry* EntryOf(uint64_t slot) {
-    return reinterpret_cast<Entry*>(slot & ((uint64_t{1} << 48) - 1));
+  static KeyEntry* EntryOf(uint64_t slot) {
+    return reinterpret_cast<KeyEntry*>(slot & ((uint64_t{1} << 48) - 1));
   }
   static uint64_t TagOf(uint64_t hash) { return hash & (uint64_t{0xffff} << 48); }
 

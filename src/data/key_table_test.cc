@@ -22,20 +22,20 @@ class ModelTable {
   }
 
   const KeyTable& table() const { return table_; }
-  const std::map<std::string, Entry*>& model() const { return model_; }
+  const std::map<std::string, KeyEntry*>& model() const { return model_; }
   bool Has(const std::string& name) const { return model_.contains(name); }
 
   void Insert(const std::string& name) {
     const uint64_t hash = HashKey(name);
-    Entry* entry = Entry::Create(name, hash, std::make_unique<StringObject>("v"));
+    KeyEntry* entry = KeyEntry::Create(name, hash, std::make_unique<StringObject>("v"));
     table_.Insert(hash, entry);
     model_[name] = entry;
   }
   void Remove(const std::string& name) {
-    Entry* entry = table_.Remove(HashKey(name), name);
+    KeyEntry* entry = table_.Remove(HashKey(name), name);
     ASSERT_EQ(entry, model_.at(name));
     model_.erase(name);
-    Entry::Destroy(entry);
+    KeyEntry::Destroy(entry);
   }
 
   void Check() const {
@@ -44,7 +44,7 @@ class ModelTable {
       ASSERT_EQ(table_.Find(HashKey(name), name), entry) << name;
     }
     std::multiset<std::string> seen;
-    table_.ForEach([&](const Entry* entry) { seen.emplace(entry->name()); });
+    table_.ForEach([&](const KeyEntry* entry) { seen.emplace(entry->name()); });
     std::multiset<std::string> all;
     for (const auto& [name, entry] : model_)
       all.insert(name);
@@ -53,7 +53,7 @@ class ModelTable {
 
  private:
   KeyTable table_;
-  std::map<std::string, Entry*> model_;
+  std::map<std::string, KeyEntry*> model_;
 };
 
 std::string Name(uint64_t number) {
@@ -67,7 +67,7 @@ TEST(KeyTable, EmptyTableHasNothing) {
   EXPECT_EQ(table.Remove(HashKey("a"), "a"), nullptr);
   EXPECT_EQ(table.Random(1), nullptr);
   EXPECT_EQ(table.MemoryBytes(), 0u);
-  table.ForEach([](Entry*) { FAIL(); });
+  table.ForEach([](KeyEntry*) { FAIL(); });
 }
 
 // Grows and shrinks over several powers of two; what is there and what is not is looked up all the
@@ -110,10 +110,10 @@ TEST(KeyTable, GivesMemoryBackWhenItShrinks) {
 
 TEST(KeyTable, MovesAsAWhole) {
   KeyTable table;
-  std::vector<Entry*> entries;
+  std::vector<KeyEntry*> entries;
   for (int i = 0; i < 100; i++) {
     const std::string name = Name(i);
-    entries.push_back(Entry::Create(name, HashKey(name), std::make_unique<StringObject>("v")));
+    entries.push_back(KeyEntry::Create(name, HashKey(name), std::make_unique<StringObject>("v")));
     table.Insert(HashKey(name), entries.back());
   }
   KeyTable moved = std::move(table);
@@ -122,8 +122,8 @@ TEST(KeyTable, MovesAsAWhole) {
   EXPECT_EQ(table.Find(HashKey(Name(7)), Name(7)), nullptr);
   EXPECT_EQ(moved.size(), 100u);
   EXPECT_EQ(moved.Find(HashKey(Name(7)), Name(7)), entries[7]);
-  for (Entry* entry : entries)
-    Entry::Destroy(entry);
+  for (KeyEntry* entry : entries)
+    KeyEntry::Destroy(entry);
 }
 
 TEST(KeyTable, RandomReachesEveryEntry) {
@@ -133,7 +133,7 @@ TEST(KeyTable, RandomReachesEveryEntry) {
   std::mt19937_64 random(2);
   std::set<std::string> drawn;
   for (int i = 0; i < 10000; i++) {
-    const Entry* entry = tables.table().Random(random());
+    const KeyEntry* entry = tables.table().Random(random());
     ASSERT_EQ(tables.model().at(std::string(entry->name())), entry);
     drawn.emplace(entry->name());
   }
@@ -166,7 +166,8 @@ TEST_P(KeyTableScan, SeesEveryKeyThatStaysWhileTheTableChanges) {
   // How much comes and goes per call on the average, from only shrinking to only growing.
   const int growth = GetParam() % 11 - 5;
   do {
-    cursor = tables.table().Scan(cursor, [&](const Entry* entry) { seen.emplace(entry->name()); });
+    cursor =
+        tables.table().Scan(cursor, [&](const KeyEntry* entry) { seen.emplace(entry->name()); });
     const int changes = static_cast<int>(random() % 12);
     for (int i = 0; i < changes; i++) {
       const bool insert = static_cast<int>(random() % 10) < 5 + growth;
@@ -206,7 +207,7 @@ TEST(KeyTable, ScanSurvivesSuddenChangesOfSize) {
     int calls = 0;
     do {
       cursor =
-          tables.table().Scan(cursor, [&](const Entry* entry) { seen.emplace(entry->name()); });
+          tables.table().Scan(cursor, [&](const KeyEntry* entry) { seen.emplace(entry->name()); });
       if (random() % 4 == 0) {
         for (int i = 1000; i < 3000; i++) {
           large ? tables.Remove(Name(i)) : tables.Insert(Name(i));
@@ -230,7 +231,7 @@ TEST(KeyTable, ScanTakesAnyCursor) {
   for (int i = 0; i < 10000; i++) {
     uint64_t cursor = random() >> (random() % 64);
     for (int calls = 0; calls < 1000 && cursor != 0; calls++) {
-      cursor = tables.table().Scan(cursor, [](Entry*) {});
+      cursor = tables.table().Scan(cursor, [](KeyEntry*) {});
     }
     ASSERT_EQ(cursor, 0u);
   }

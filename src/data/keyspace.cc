@@ -17,7 +17,7 @@ Keyspace::Keyspace(uint32_t databases) : databases_(databases) {
 
 Keyspace::~Keyspace() = default;
 
-const Entry* Keyspace::NextToExpire(uint32_t db) const {
+const KeyEntry* Keyspace::NextToExpire(uint32_t db) const {
   const auto& expiries = databases_[db]->expiries_;
   return expiries.empty() ? nullptr : expiries.begin()->second;
 }
@@ -29,21 +29,21 @@ int64_t Keyspace::MeanExpiry(uint32_t db) const {
                               static_cast<__int128>(database.expiries_.size()));
 }
 
-const Entry* Keyspace::NextForUpkeep(uint32_t db, const Entry* after) const {
+const KeyEntry* Keyspace::NextForUpkeep(uint32_t db, const KeyEntry* after) const {
   const auto& upkeep = databases_[db]->upkeep_;
   const auto next =
-      after == nullptr ? upkeep.begin() : upkeep.upper_bound(const_cast<Entry*>(after));
+      after == nullptr ? upkeep.begin() : upkeep.upper_bound(const_cast<KeyEntry*>(after));
   return next == upkeep.end() ? nullptr : *next;
 }
 
 void Keyspace::NoteUpkeep(const KeyRef& key) {
   Database& database = *databases_[key.db];
-  Entry* entry = Locate(key);
+  KeyEntry* entry = Locate(key);
   CHECK(entry != nullptr);
   NoteUpkeep(database, entry);
 }
 
-void Keyspace::NoteUpkeep(Database& database, Entry* entry) {
+void Keyspace::NoteUpkeep(Database& database, KeyEntry* entry) {
   if (entry->value_->needs_upkeep()) {
     database.upkeep_.insert(entry);
   } else if (!database.upkeep_.empty()) {
@@ -51,7 +51,7 @@ void Keyspace::NoteUpkeep(Database& database, Entry* entry) {
   }
 }
 
-void Keyspace::ForgetExpiry(Database& database, Entry* entry) {
+void Keyspace::ForgetExpiry(Database& database, KeyEntry* entry) {
   if (!entry->has_expiry()) return;
   database.expiries_.erase({entry->expire_at_ms_, entry});
   database.expiry_sum_ -= entry->expire_at_ms_;
@@ -61,9 +61,9 @@ void Keyspace::ForgetExpiry(Database& database, Entry* entry) {
 void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
   Database& database = *databases_[key.db];
   if (value->type() != ObjectType::kString) value->Attach(&database.hot_blocks_);
-  Entry* entry = Locate(key);
+  KeyEntry* entry = Locate(key);
   if (entry == nullptr) {
-    entry = Entry::Create(key.name, key.hash, std::move(value));
+    entry = KeyEntry::Create(key.name, key.hash, std::move(value));
     entry->capture_ = captures_;
     database.table_.Insert(key.hash, entry);
   } else {
@@ -77,15 +77,15 @@ void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
 }
 
 void Keyspace::Remove(const KeyRef& key) {
-  Entry* entry = Detach(key);
+  KeyEntry* entry = Detach(key);
   if (entry == nullptr) return;
   Retire(*databases_[key.db], entry, entry->expire_at_ms_, std::move(entry->value_));
-  Entry::Destroy(entry);
+  KeyEntry::Destroy(entry);
 }
 
-Entry* Keyspace::Detach(const KeyRef& key) {
+KeyEntry* Keyspace::Detach(const KeyRef& key) {
   Database& database = *databases_[key.db];
-  Entry* entry = database.table_.Remove(key.hash, key.name);
+  KeyEntry* entry = database.table_.Remove(key.hash, key.name);
   if (entry == nullptr) return nullptr;
   moves_++;
   const int64_t expire_at_ms = entry->expire_at_ms_;
@@ -97,7 +97,7 @@ Entry* Keyspace::Detach(const KeyRef& key) {
   return entry;
 }
 
-void Keyspace::Retire(const Database& database, Entry* entry, int64_t expire_at_ms,
+void Keyspace::Retire(const Database& database, KeyEntry* entry, int64_t expire_at_ms,
                       std::unique_ptr<Object> value) {
   // Whoever gets it may look at it and free it on another thread.
   if (value->type() != ObjectType::kString) value->Attach(nullptr);
@@ -118,7 +118,7 @@ void Keyspace::Discard(std::unique_ptr<Object> value) {
 
 void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {
   Database& database = *databases_[key.db];
-  Entry* entry = Locate(key);
+  KeyEntry* entry = Locate(key);
   CHECK(entry != nullptr);
   if (capture_ != nullptr) Capture(database, entry);
   ForgetExpiry(database, entry);
@@ -133,12 +133,12 @@ void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {
 void Keyspace::Rename(const KeyRef& from, const KeyRef& to) {
   CHECK(!(from.db == to.db && from.name == to.name));
   Remove(to);
-  Entry* entry = Detach(from);
+  KeyEntry* entry = Detach(from);
   CHECK(entry != nullptr);
   if (capture_ != nullptr) Capture(*databases_[from.db], entry);
   const int64_t expire_at_ms = entry->expire_at_ms_;
   Put(to, std::move(entry->value_));
-  Entry::Destroy(entry);
+  KeyEntry::Destroy(entry);
   if (expire_at_ms != kNoExpiry) SetExpiry(to, expire_at_ms);
 }
 
@@ -161,7 +161,7 @@ void Keyspace::Discard(std::unique_ptr<Database> database) {
   constexpr size_t kLookAt = 32;
   if (disposer_ == nullptr) return;
   if (database->size() > kLookAt) return disposer_->Dispose(std::move(database));
-  database->table_.ForEach([&](Entry* entry) {
+  database->table_.ForEach([&](KeyEntry* entry) {
     if (entry->value_ == nullptr) return;
     entry->value_->Attach(nullptr);
     Discard(std::move(entry->value_));
@@ -194,7 +194,7 @@ void Keyspace::EndCapture() {
   flushed_.clear();
 }
 
-void Keyspace::Capture(const Database& database, Entry* entry) {
+void Keyspace::Capture(const Database& database, KeyEntry* entry) {
   if (entry->capture_ == captures_) return;
   entry->capture_ = captures_;
   capture_->Take(database.captured_as_, entry->name(), entry->expire_at_ms_,
@@ -219,7 +219,7 @@ bool Keyspace::CaptureSome(Database& database, bool flushed, size_t effort, size
   while (!database.walked_) {
     if (*spent >= effort) return false;
     ++*spent;
-    database.cursor_ = database.table_.Scan(database.cursor_, [&](Entry* entry) {
+    database.cursor_ = database.table_.Scan(database.cursor_, [&](KeyEntry* entry) {
       if (entry->capture_ == captures_) return;
       if (flushed) {
         ++*spent;

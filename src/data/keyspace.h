@@ -9,8 +9,8 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "data/database.h"
-#include "data/entry.h"
 #include "data/hot_blocks.h"
+#include "data/key_entry.h"
 #include "data/key_table.h"
 
 namespace runnel {
@@ -28,7 +28,7 @@ struct KeyRef {
  private:
   friend class Keyspace;
   // Where the key was found last, so that the effect of a command need not look for it again.
-  mutable Entry* found_ = nullptr;
+  mutable KeyEntry* found_ = nullptr;
   mutable uint64_t found_in_ = 0;  // the keyspace's number of that moment
 };
 
@@ -101,18 +101,18 @@ class Keyspace {
   size_t size(uint32_t db) const { return databases_[db]->size(); }
   size_t expiring(uint32_t db) const { return databases_[db]->expiries_.size(); }
 
-  const Entry* Find(const KeyRef& key) const { return Locate(key); }
+  const KeyEntry* Find(const KeyRef& key) const { return Locate(key); }
   const KeyTable& table(uint32_t db) const { return databases_[db]->table_; }
 
   // The key of this database that expires first; nullptr if none has an expiry.
-  const Entry* NextToExpire(uint32_t db) const;
+  const KeyEntry* NextToExpire(uint32_t db) const;
   // The mean of the expiry times (Unix milliseconds) in the database; 0 if no key has one.
   int64_t MeanExpiry(uint32_t db) const;
 
   // The keys of this database whose value needs upkeep (Object::needs_upkeep), one after the other
   // in an order of their own: the one behind `after` (nullptr: the first), which need not exist any
   // more; nullptr behind the last.
-  const Entry* NextForUpkeep(uint32_t db, const Entry* after) const;
+  const KeyEntry* NextForUpkeep(uint32_t db, const KeyEntry* after) const;
 
   // What the streams of all databases hold in memory.
   HotBlocks& hot_blocks() { return hot_blocks_; }
@@ -144,7 +144,7 @@ class Keyspace {
   // Changed().
   template <class T>
   T& Mutable(const KeyRef& key) {
-    Entry* entry = Locate(key);
+    KeyEntry* entry = Locate(key);
     CHECK(entry != nullptr && entry->type() == T::kType);
     if (capture_ != nullptr) Capture(*databases_[key.db], entry);
     return static_cast<T&>(*entry->value_);
@@ -152,7 +152,7 @@ class Keyspace {
   // The value as a T, or nullptr if there is no such key or it holds another type.
   template <class T>
   T* MutableIf(const KeyRef& key) {
-    Entry* entry = Locate(key);
+    KeyEntry* entry = Locate(key);
     if (entry == nullptr || entry->type() != T::kType) return nullptr;
     if (capture_ != nullptr) Capture(*databases_[key.db], entry);
     return static_cast<T*>(entry->value_.get());
@@ -178,24 +178,24 @@ class Keyspace {
   void Swap(uint32_t a, uint32_t b);
 
  private:
-  Entry* Locate(const KeyRef& key) const {
+  KeyEntry* Locate(const KeyRef& key) const {
     if (key.found_in_ == moves_) return key.found_;
-    Entry* entry = databases_[key.db]->table_.Find(key.hash, key.name);
+    KeyEntry* entry = databases_[key.db]->table_.Find(key.hash, key.name);
     if (entry != nullptr) {
       key.found_ = entry;
       key.found_in_ = moves_;
     }
     return entry;
   }
-  static void ForgetExpiry(Database& database, Entry* entry);
-  static void NoteUpkeep(Database& database, Entry* entry);
+  static void ForgetExpiry(Database& database, KeyEntry* entry);
+  static void NoteUpkeep(Database& database, KeyEntry* entry);
   // Gives the key to the capture unless it has it. REQUIRES: capturing().
-  void Capture(const Database& database, Entry* entry);
+  void Capture(const Database& database, KeyEntry* entry);
   // Takes the key out of its database, with its expiry still written on it; nullptr if there is
   // none. The caller destroys the entry.
-  Entry* Detach(const KeyRef& key);
+  KeyEntry* Detach(const KeyRef& key);
   // What becomes of a value that `entry`, which had this expiry, holds no longer.
-  void Retire(const Database& database, Entry* entry, int64_t expire_at_ms,
+  void Retire(const Database& database, KeyEntry* entry, int64_t expire_at_ms,
               std::unique_ptr<Object> value);
   void Discard(std::unique_ptr<Object> value);
   // The same for a flushed database.

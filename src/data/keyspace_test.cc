@@ -27,7 +27,7 @@ std::unique_ptr<Object> String(std::string_view value) {
 }
 
 std::optional<std::string> ValueOf(const Keyspace& keyspace, const KeyRef& key) {
-  const Entry* entry = keyspace.Find(key);
+  const KeyEntry* entry = keyspace.Find(key);
   if (entry == nullptr) return std::nullopt;
   return entry->As<StringObject>()->ToString();
 }
@@ -53,7 +53,7 @@ TEST(Keyspace, PutReplacesValueAndExpiryButKeepsTheEntry) {
   Keyspace keyspace(2);
   const KeyRef key(0, "k");
   keyspace.Put(key, String("a"));
-  const Entry* entry = keyspace.Find(key);
+  const KeyEntry* entry = keyspace.Find(key);
   keyspace.SetExpiry(key, 1000);
   keyspace.Put(key, String("b"));
   EXPECT_EQ(keyspace.Find(key), entry);
@@ -218,7 +218,7 @@ TEST(Keyspace, RemovesAKeyByItsOwnName) {
   Recorder recorder;
   keyspace.Put(KeyRef(0, "a long enough name to be on the heap"), String("v"));
   keyspace.Observe(&recorder);
-  const Entry* entry = keyspace.table(0).Random(1);
+  const KeyEntry* entry = keyspace.table(0).Random(1);
   keyspace.Remove(KeyRef(0, entry->name()));
   EXPECT_THAT(recorder.Take(), ElementsAre("removed 0:a long enough name to be on the heap"));
   keyspace.Observe(nullptr);
@@ -537,7 +537,7 @@ TEST_P(KeyspaceModel, BehavesLikeAMap) {
       }
       ASSERT_EQ(keyspace.size(db), size);
       ASSERT_EQ(keyspace.expiring(db), expiries.size());
-      const Entry* next = keyspace.NextToExpire(db);
+      const KeyEntry* next = keyspace.NextToExpire(db);
       ASSERT_EQ(next == nullptr, expiries.empty());
       if (next == nullptr) continue;
       ASSERT_EQ(next->expire_at_ms(), *expiries.begin());

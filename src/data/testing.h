@@ -34,7 +34,7 @@ using KeyspaceContent = std::map<std::pair<uint32_t, std::string>, KeyContent>;
 inline KeyspaceContent ContentOf(const Keyspace& keyspace) {
   KeyspaceContent content;
   for (uint32_t db = 0; db < keyspace.databases(); db++) {
-    keyspace.table(db).ForEach([&](const Entry* entry) {
+    keyspace.table(db).ForEach([&](const KeyEntry* entry) {
       std::string payload;
       entry->value().Serialize(&payload);
       content.insert({{db, std::string(entry->name())},

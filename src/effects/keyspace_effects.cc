@@ -5,7 +5,7 @@
 namespace runnel {
 
 void KeyCopy::Apply(Keyspace& keyspace) const {
-  const Entry* source = keyspace.Find(from);
+  const KeyEntry* source = keyspace.Find(from);
   CHECK(source != nullptr);
   const int64_t expire_at_ms = source->expire_at_ms();
   keyspace.Put(to, source->value().Clone());

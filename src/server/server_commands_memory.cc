@@ -25,7 +25,7 @@ void MemoryUsage(Context& context) {
     if (!ReadInteger(context, context.arg(i + 1), &samples)) return;
     if (samples < 0) return context.reply().Error(kSyntaxError);
   }
-  const Entry* entry = context.Peek(context.Key(2));
+  const KeyEntry* entry = context.Peek(context.Key(2));
   if (entry == nullptr) return context.reply().Null();
   context.reply().Integer(static_cast<int64_t>(entry->MemoryBytes(static_cast<size_t>(samples))));
 }

@@ -96,7 +96,7 @@ Status Storage::LoadSnapshot(Loading& loading) {
 // What the loaded snapshot names stays, whatever the journal says of it.
 void Storage::KeepWhatItNames() {
   for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.table(db).ForEach([this](const Entry* entry) {
+    keyspace_.table(db).ForEach([this](const KeyEntry* entry) {
       ColdExtents extents;
       entry->value().AddExtents(&extents);
       if (!extents.empty()) stored_->Note(extents);
@@ -187,7 +187,7 @@ Status Storage::NoteAccess(Loading& loading) {
   Status goes_on;
   uint64_t keys = 0;
   for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.table(db).ForEach([&](const Entry* entry) {
+    keyspace_.table(db).ForEach([&](const KeyEntry* entry) {
       entry->NoteAccess(now_s);
       if (++keys % kKeysPerBreath == 0 && goes_on.ok()) goes_on = loading.Breathe();
     });

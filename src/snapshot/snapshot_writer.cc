@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "data/entry.h"
+#include "data/key_entry.h"
 #include "snapshot/files.h"
 
 namespace runnel::snapshot {

@@ -45,7 +45,7 @@ std::string Describe(const Stream& stream) {
 KeyspaceContent LogicalContentOf(const Keyspace& keyspace) {
   KeyspaceContent content = ContentOf(keyspace);
   for (auto& [key, held] : content) {
-    const Entry* entry = keyspace.Find(KeyRef(key.first, key.second));
+    const KeyEntry* entry = keyspace.Find(KeyRef(key.first, key.second));
     if (const Stream* stream = entry->As<Stream>()) held.payload = Describe(*stream);
   }
   return content;

@@ -1,4 +1,4 @@
-#include "data/entry.h"
+#include "data/key_entry.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -9,25 +9,25 @@
 
 namespace runnel {
 
-Entry* Entry::Create(std::string_view name, uint64_t hash, std::unique_ptr<Object> value) {
-  void* memory = std::malloc(sizeof(Entry) + name.size());
+KeyEntry* KeyEntry::Create(std::string_view name, uint64_t hash, std::unique_ptr<Object> value) {
+  void* memory = std::malloc(sizeof(KeyEntry) + name.size());
   CHECK(memory != nullptr);
-  return new (memory) Entry(name, hash, std::move(value));
+  return new (memory) KeyEntry(name, hash, std::move(value));
 }
 
-void Entry::Destroy(Entry* entry) {
-  entry->~Entry();
+void KeyEntry::Destroy(KeyEntry* entry) {
+  entry->~KeyEntry();
   std::free(entry);
 }
 
-Entry::Entry(std::string_view name, uint64_t hash, std::unique_ptr<Object> value)
+KeyEntry::KeyEntry(std::string_view name, uint64_t hash, std::unique_ptr<Object> value)
     : value_(std::move(value)),
       hash_low_(static_cast<uint32_t>(hash)),
       name_size_(static_cast<uint32_t>(name.size())) {
   std::memcpy(reinterpret_cast<char*>(this + 1), name.data(), name.size());
 }
 
-size_t Entry::MemoryBytes(size_t samples) const {
+size_t KeyEntry::MemoryBytes(size_t samples) const {
   return AllocationSize(this) + value_->MemoryBytes(samples);
 }
 

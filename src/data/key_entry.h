@@ -13,11 +13,11 @@ inline constexpr int64_t kNoExpiry = std::numeric_limits<int64_t>::max();
 
 // One key of the keyspace with its value. Created and owned by the keyspace; its address stays the
 // same for as long as the key exists under this name, also when the value is replaced.
-class Entry {
+class KeyEntry {
  public:
   // The name is laid behind the entry in the same allocation.
-  static Entry* Create(std::string_view name, uint64_t hash, std::unique_ptr<Object> value);
-  static void Destroy(Entry* entry);
+  static KeyEntry* Create(std::string_view name, uint64_t hash, std::unique_ptr<Object> value);
+  static void Destroy(KeyEntry* entry);
 
   std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), name_size_}; }
   // The low bits of HashKey(name()): enough to address a bucket.
@@ -46,8 +46,8 @@ class Entry {
  private:
   friend class Keyspace;
 
-  Entry(std::string_view name, uint64_t hash, std::unique_ptr<Object> value);
-  ~Entry() = default;
+  KeyEntry(std::string_view name, uint64_t hash, std::unique_ptr<Object> value);
+  ~KeyEntry() = default;
 
   std::unique_ptr<Object> value_;
   int64_t expire_at_ms_ = kNoExpiry;
@@ -56,6 +56,6 @@ class Entry {
   uint32_t name_size_;
   uint32_t capture_ = 0;  // the last capture that has the key, or began before it was made
 };
-static_assert(sizeof(Entry) == 32);
+static_assert(sizeof(KeyEntry) == 32);
 
 }  // namespace runnel
