@@ -41,22 +41,23 @@ class StringObjectTest : public testing::Test {
 
 TEST_F(StringObjectTest, ShortStringsTakeOneAllocation) {
   for (const size_t size : {0, 1, 15, 16, 44, 48}) {
-    const StringObject string(std::string(size, 'x'));
-    EXPECT_EQ(string.head(), std::string(size, 'x'));
-    EXPECT_EQ(string.MemoryBytes(0), AllocationSize(&string)) << size;
+    const auto string = std::make_unique<StringObject>(std::string(size, 'x'));
+    EXPECT_EQ(string->head(), std::string(size, 'x'));
+    EXPECT_EQ(string->MemoryBytes(0), AllocationSize(string.get())) << size;
   }
-  const StringObject longer(std::string(49, 'x'));
-  EXPECT_EQ(longer.head(), std::string(49, 'x'));
-  EXPECT_LE(longer.MemoryBytes(0), AllocationSize(&longer) + 80);
+  const auto longer = std::make_unique<StringObject>(std::string(49, 'x'));
+  EXPECT_EQ(longer->head(), std::string(49, 'x'));
+  EXPECT_LE(longer->MemoryBytes(0), AllocationSize(longer.get()) + 80);
 }
 
 TEST_F(StringObjectTest, AShortValueReleasesTheMemoryOfALongOne) {
+  const std::string large = Noise(5'000'000);
   for (const size_t size : {0, 10, 48, 49, 100, 5000}) {
-    StringObject string(Noise(20'000'000));
-    EXPECT_GT(string.MemoryBytes(0), 20'000'000u);
-    string.Set(std::string(size, 'x'));
-    EXPECT_EQ(string.ToString(), std::string(size, 'x'));
-    EXPECT_LT(string.MemoryBytes(0), 2 * size + 300) << size;
+    const auto string = std::make_unique<StringObject>(large);
+    EXPECT_GT(string->MemoryBytes(0), large.size());
+    string->Set(std::string(size, 'x'));
+    EXPECT_EQ(string->ToString(), std::string(size, 'x'));
+    EXPECT_LT(string->MemoryBytes(0), 2 * size + 300) << size;
   }
 }
 
@@ -137,7 +138,7 @@ TEST_P(StringModel, BehavesLikeAString) {
     const size_t size = random() % most[random() % 4];
     return noise.substr(random() % (noise.size() - size), size);
   };
-  for (int step = 0; step < 1000; step++) {
+  for (int step = 0; step < 300; step++) {
     const size_t i = random() % kStrings;
     const std::string value = text();
     switch (random() % 6) {
