@@ -82,6 +82,7 @@ TEST_F(LimitsTest, APipelineMayBeWrittenBeforeAnythingIsRead) {
 }
 
 TEST_F(LimitsTest, ASlowSubscriberTakesMemoryForItsBytesOnly) {
+  Set("client-output-buffer-limit", "pubsub 0 0 0");
   const std::unique_ptr<RespClient> slow = Client();
   EXPECT_EQ(Ask(*slow, "SUBSCRIBE news"), "[\"subscribe\", \"news\", 1]");
   // The kernel's buffers are full after this.
