@@ -169,7 +169,7 @@ void Broker::Execute(Session& session, std::span<const std::string_view> args) {
   if (const Command* command = Resolve(session, args)) {
     session.last_command = command;
     confirms = ConfirmsSubscription(*command->spec);
-    switch (Check(session, *command)) {
+    switch (Check(session, *command, args)) {
       case Verdict::kRun:
         Run(session, *command, args, false);
         break;
@@ -252,7 +252,8 @@ const Command* Broker::Resolve(Session& session, std::span<const std::string_vie
   return command;
 }
 
-Broker::Verdict Broker::Check(Session& session, const Command& command) {
+Broker::Verdict Broker::Check(Session& session, const Command& command,
+                              std::span<const std::string_view> args) {
   const auto reject = [&](std::string_view error) {
     Reject(session, &command, error);
     return Verdict::kRejected;
@@ -274,8 +275,14 @@ Broker::Verdict Broker::Check(Session& session, const Command& command) {
     if (freeing_) return Verdict::kPostpone;
     return reject("OOM command not allowed when used memory > 'maxmemory'.");
   }
-  if (journal_ != nullptr && !journal_->status().ok()) [[unlikely]] {
-    if (const Status why = WhyNoData(effective); !why.ok()) return reject(why.message());
+  if (journal_ != nullptr) {
+    const bool has_room = (effective & kWrite) == 0 || JournalHasRoom(session, effective, args);
+    const bool refuses = !journal_->status().ok();
+    // On a full disk what removes goes on as long as there is room for it.
+    const bool goes_on = has_room && (effective & (kWrite | kDenyOom)) == kWrite;
+    if ((refuses && !goes_on) || !has_room) [[unlikely]] {
+      if (const Status why = WhyNoData(effective); !why.ok()) return reject(why.message());
+    }
   }
   if (session.reply.protocol() == 2 && session.subscriptions() > 0 && (flags & kInSubscribe) == 0) {
     return reject(

@@ -195,7 +195,7 @@ class Broker final : private KeyspaceObserver {
   void OnSwap(uint32_t a, uint32_t b) override;
 
   const Command* Resolve(Session& session, std::span<const std::string_view> args);
-  Verdict Check(Session& session, const Command& command);
+  Verdict Check(Session& session, const Command& command, std::span<const std::string_view> args);
   void CountError(std::string_view error);
   void Reject(Session& session, const Command* command, std::string_view error);
   void Queue(Session& session, const Command& command, std::span<const std::string_view> args);
@@ -224,6 +224,8 @@ class Broker final : private KeyspaceObserver {
   void ServeDurable(Position durable);
   void OnJournalFailed();
   Status WhyNoData(uint32_t flags) const;
+  bool JournalHasRoom(const Session& session, uint32_t flags,
+                      std::span<const std::string_view> args);
   void ContinueSessions();
   void CloseKilled();
   void ExpireKeys();

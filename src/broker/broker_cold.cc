@@ -74,7 +74,7 @@ void Broker::RunParked(Session& session) {
   const auto args = resumed ? resuming_->args.views() : unparked_->args.views();
   // Much may have changed meanwhile: a pause, the memory, the journal. A pause does not hold those
   // who were waiting when it began.
-  Verdict verdict = Check(session, command);
+  Verdict verdict = Check(session, command, args);
   if (resumed && verdict == Verdict::kPostpone) verdict = Verdict::kRun;
   switch (verdict) {
     case Verdict::kRun:

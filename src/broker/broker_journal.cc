@@ -24,8 +24,8 @@ void Broker::KeepIn(journal::Journal* journal) {
 // What was changed since the last frame becomes one. REQUIRES: no transaction is half done.
 void Broker::Seal() {
   if (batch_.empty()) return;
-  // Refused only by a journal that has failed, which FlushJournal finds: a batch is never too large
-  // for a frame.
+  // Refused only by a journal that has failed, which FlushJournal finds. It fails of a batch that
+  // is too large for a frame.
   const Status appended =
       journal_->AppendFrame(&batch_.buffer(), static_cast<uint32_t>(batch_.count()));
   CHECK(appended.ok() || journal_->failed());
@@ -110,9 +110,25 @@ void Broker::OnJournalFailed() {
       ended);
 }
 
-// Why a command with these flags may not run now, if so. REQUIRES: the journal takes no changes.
+// Whether the journal has room for all that a command with these flags and arguments may change,
+// behind what this turn has changed. What it changes is about as large as its arguments; a
+// transaction changes what its queue does.
+bool Broker::JournalHasRoom(const Session& session, uint32_t flags,
+                            std::span<const std::string_view> args) {
+  uint64_t bytes =
+      batch_.bytes().size() + session.transaction.queue_bytes + journal::Journal::kLeastChangeBytes;
+  for (const std::string_view arg : args) {
+    bytes += arg.size();
+  }
+  const bool adds = (flags & kDenyOom) != 0;
+  return journal_->HasRoomFor(
+      bytes, adds ? journal::Journal::Change::kAdds : journal::Journal::Change::kRemoves);
+}
+
+// Why a command with these flags may not run now, if so. REQUIRES: the journal takes no changes, or
+// has no room for those of the command.
 Status Broker::WhyNoData(uint32_t flags) const {
-  const std::string& why = journal_->status().message();
+  const std::string why = journal_->WhyNoRoom().message();
   if ((flags & kWrite) != 0) {
     return Status::Error(fmt::format("MISCONF Errors writing to the journal: {}", why));
   }

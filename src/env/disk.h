@@ -87,6 +87,9 @@ class Disk {
   // Returns when the names that were made, changed or removed in the directory before the call are
   // so on the disk.
   virtual Status SyncDirectory(const std::string& directory) = 0;
+  // How many bytes more the file system of the directory can hold, for this process: what was only
+  // reserved counts as held. Others may take it at any moment.
+  virtual Result<uint64_t> FreeBytes(const std::string& directory) = 0;
   // What names the run of the machine since it was last started: two processes that read the same
   // text saw no power cut between them, so whatever one wrote to a file the other reads. Empty if
   // it is not known.

@@ -1,5 +1,7 @@
 #include "journal/journal.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -26,6 +28,14 @@ constexpr uint64_t kRememberedBytes = uint64_t{8} << 20;
 // How long a sync may wait for turns that bring more: about what one takes on a quick disk. A
 // single turn that serves many clients may take longer; this bounds a row of small ones.
 constexpr int64_t kGatherMicros = 200;
+// A segment is at most this part of what the disk has free, but not so small that a queue of usual
+// messages has thousands of files.
+constexpr uint64_t kSegmentsInFreeRoom = 16;
+constexpr uint64_t kLeastSegmentBytes = uint64_t{4} << 20;
+// The part of a segment that is kept for changes that remove.
+constexpr uint64_t kPartKept = 8;
+// After somebody was refused for want of room, the disk is looked at so soon again.
+constexpr int64_t kLookAgainMicros = 1'000'000;
 // A buffer that one large frame has blown up is given back.
 constexpr size_t kBufferKeptBytes = size_t{4} << 20;
 
@@ -38,7 +48,8 @@ Status Refusal(const Inspection& found) {
 // What one sync covers. The log thread sets the status.
 struct Journal::SyncJob {
   std::vector<Sealed> sealed;
-  Position base;  // of the active segment
+  Position base;      // of the active segment
+  uint64_t reserved;  // for it
   std::shared_ptr<File> active;
   std::shared_ptr<const std::atomic<Position>> written;  // of `active`
   bool names_changed;
@@ -126,7 +137,8 @@ Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions 
       options_(std::move(options)),
       lock_(std::move(lock)),
       sync_policy_(options_.sync_policy),
-      supply_(disk, helper, options_.directory, options_.segment_bytes) {}
+      supply_(disk, helper, options_.directory),
+      segment_bytes_(options_.segment_bytes) {}
 
 Journal::~Journal() = default;
 
@@ -180,27 +192,44 @@ Status Journal::NoteOpen() {
 }
 
 Status Journal::OpenActive() {
-  if (segments_.empty()) {
-    auto created =
-        SegmentSupply::Create(*disk_, options_.directory, written_, options_.segment_bytes);
-    if (!created.ok()) return created.status();
-    segments_.push_back(written_);
-    Activate(std::move(*created));
-    return NoteOpen();
-  }
+  const auto free_bytes = disk_->FreeBytes(options_.directory);
+  if (!free_bytes.ok()) return free_bytes.status();
+  NoteFree(*free_bytes);
+  const Status opened = segments_.empty() ? CreateFirst() : OpenLast();
+  if (!opened.ok()) return opened;
+  if (const Status noted = NoteOpen(); !noted.ok()) return noted;
+  const auto left = disk_->FreeBytes(options_.directory);
+  if (!left.ok()) return left.status();
+  NoteFree(*left);
+  return {};
+}
+
+Status Journal::CreateFirst() {
+  auto created = SegmentSupply::Create(*disk_, options_.directory, written_, segment_bytes_);
+  if (!created.ok()) return created.status();
+  segments_.push_back(written_);
+  Activate(std::move(*created), segment_bytes_);
+  return {};
+}
+
+Status Journal::OpenLast() {
   auto file = disk_->Open(SegmentPath(options_.directory, segments_.back()), OpenMode::kReadWrite);
   if (!file.ok()) return file.status();
-  const Status allocated = (*file)->Allocate(options_.segment_bytes);
+  const auto size = (*file)->Size();
+  if (!size.ok()) return size.status();
+  const uint64_t bytes = std::min(options_.segment_bytes, std::max(segment_bytes_, *size));
+  const Status allocated = (*file)->Allocate(bytes);
   if (!allocated.ok() && !IsDiskFull(allocated)) return allocated;
   const Status synced = (*file)->Sync();  // of the size, so that later syncs need not write it
   if (!synced.ok()) return synced;
-  Activate(std::move(*file));
-  return NoteOpen();
+  Activate(std::move(*file), allocated.ok() ? bytes : 0);
+  return {};
 }
 
 // Writing goes on in this file, which is that of the last segment.
-void Journal::Activate(std::shared_ptr<File> file) {
+void Journal::Activate(std::shared_ptr<File> file, uint64_t reserved) {
   active_.file = std::move(file);
+  active_.reserved = reserved;
   active_.base = segments_.back();
   active_.written = std::make_shared<std::atomic<Position>>(written_);
   active_.warmed = written_ - active_.base;
@@ -216,7 +245,10 @@ Status Journal::AppendFrame(ByteBuffer* frame, uint32_t records) {
   if (failed_) return status_;
   const std::string_view payload = frame->view().substr(kFrameHeaderBytes);
   if (payload.size() > kMaxPayloadBytes) {
-    return Status::Error("a frame of the journal holds at most 4 GiB");
+    // What it tells is done and cannot be kept, which is what a failed write means too.
+    Fail(Status::Error(fmt::format("a frame of {} bytes was to be written; it may have {}",
+                                   payload.size(), kMaxPayloadBytes)));
+    return status_;
   }
   WriteFrameHeader({epoch_, appended_, durable_, records, payload}, identity_.id, frame->data());
   appended_ += frame->size();
@@ -238,7 +270,7 @@ void Journal::Flush(int64_t now_us) {
   const Position before = written_;
   WriteAppended(now_us);
   if (failed_) return;
-  if (written_ - active_.base > options_.segment_bytes / 2) supply_.Prepare(now_us);
+  PrepareNext(now_us);
   WarmAhead();
   UpdateStatus();
   UpdateSafe();
@@ -247,15 +279,61 @@ void Journal::Flush(int64_t now_us) {
   if (due && !gathering_) BeginSync();
 }
 
+// Room for what comes next is made while half of the present segment is still free.
+void Journal::PrepareNext(int64_t now_us) {
+  const bool asked =
+      written_ - active_.base >= active_.reserved / 2 && supply_.Prepare(now_us, segment_bytes_);
+  // After a segment was reserved, what the disk has free is less.
+  if (asked || (room_wanted_ && now_us >= look_again_us_)) LookForRoom(now_us);
+}
+
+void Journal::LookForRoom(int64_t now_us) {
+  if (looking_) return;
+  looking_ = true;
+  look_again_us_ = now_us + kLookAgainMicros;
+  room_wanted_ = false;
+  auto found = std::make_shared<Result<uint64_t>>(uint64_t{0});
+  helper_->Run([found, disk = disk_,
+                directory = options_.directory] { *found = disk->FreeBytes(directory); },
+               [this, found, alive = std::weak_ptr<bool>(alive_)] {
+                 if (alive.expired()) return;
+                 looking_ = false;
+                 // What cannot be known is not counted on.
+                 NoteFree(found->ok() ? **found : 0);
+               });
+}
+
+void Journal::NoteFree(uint64_t free_bytes) {
+  free_bytes_ = free_bytes;
+  grown_ = 0;
+  segment_bytes_ = std::min(options_.segment_bytes,
+                            std::max(kLeastSegmentBytes, free_bytes / kSegmentsInFreeRoom));
+  kept_room_ = segment_bytes_ / kPartKept;
+  UpdateRoom();
+}
+
+// Half of what the disk has free is left to others, snapshots among them.
+void Journal::UpdateRoom() {
+  const uint64_t unreserved = free_bytes_ / 2 - std::min(free_bytes_ / 2, grown_);
+  room_end_ = std::max(active_.base + active_.reserved, written_) + supply_.bytes() + unreserved;
+}
+
+Status Journal::WhyNoRoom() const {
+  if (!status_.ok()) return status_;
+  return Status::SystemError(fmt::format("{} has room for {} bytes more only", options_.directory,
+                                         room_end_ - std::min(room_end_, appended_ + kept_room_)),
+                             ENOSPC);
+}
+
 // Where each sync is waited for, the disk's bookkeeping for fresh room is done ahead. Elsewhere it
 // would only be done twice as often as it need be.
 void Journal::WarmAhead() {
   const uint64_t used = written_ - active_.base;
   const uint64_t begin = std::max(used, active_.warmed);
   if (sync_policy_ != SyncPolicy::kAlways || warming_ || used == 0 || begin - used > kWarmBytes ||
-      begin >= options_.segment_bytes)
+      begin >= active_.reserved)
     return;
-  const uint64_t bytes = std::min(kWarmBytes, options_.segment_bytes - begin);
+  const uint64_t bytes = std::min(kWarmBytes, active_.reserved - begin);
   warming_ = true;
   active_.warmed = begin + bytes;
   helper_->Run([file = active_.file, begin, bytes] { file->Warm(begin, bytes); },
@@ -264,14 +342,16 @@ void Journal::WarmAhead() {
                });
 }
 
+// A frame that does not fit into the segment begins the next one. If that is not ready, frames go
+// on in the present file, which grows: nobody waits for a segment.
 void Journal::WriteAppended(int64_t now_us) {
   full_ = {};
   while (!frames_.empty()) {
     const uint64_t used = written_ - active_.base;
     const std::string_view frame = frames_.front().view();
-    // A frame larger than a segment has one to itself.
-    if (used > 0 && used + frame.size() > options_.segment_bytes) {
-      if (!Roll(now_us)) return;
+    const uint64_t end = used + frame.size();
+    if (used > 0 && end > active_.reserved && supply_.ready()) {
+      if (!Roll()) return;
       continue;
     }
     // After a write that failed for want of room, the same bytes go to the same place: nothing of
@@ -279,6 +359,7 @@ void Journal::WriteAppended(int64_t now_us) {
     const Status status = active_.file->WriteAt(used, frame);
     if (!status.ok()) return OnWriteFailed(status);
     if (unsynced_since_us_ < 0) unsynced_since_us_ = now_us;
+    if (end > active_.reserved) grown_ += end - std::max(used, active_.reserved);
     TakeWritten();
   }
 }
@@ -293,13 +374,9 @@ void Journal::TakeWritten() {
   frames_.pop_front();
 }
 
-// Begins the next segment where the active one ends, if its file is ready; what waits, waits for
-// it.
-bool Journal::Roll(int64_t now_us) {
-  if (!supply_.ready()) {
-    supply_.Prepare(now_us);
-    return false;
-  }
+// Begins the next segment where the active one ends. REQUIRES: its file is ready.
+bool Journal::Roll() {
+  const uint64_t reserved = supply_.bytes();
   auto next = supply_.Take(written_);
   if (!next.ok()) {
     OnWriteFailed(next.status());
@@ -307,7 +384,7 @@ bool Journal::Roll(int64_t now_us) {
   }
   sealed_.push_back({std::move(active_.file), written_ - active_.base});
   segments_.push_back(written_);
-  Activate(std::move(*next));
+  Activate(std::move(*next), reserved);
   names_changed_ = true;
   return true;
 }
@@ -346,6 +423,7 @@ void Journal::BeginSync() {
   auto job = std::make_shared<SyncJob>();
   job->sealed = std::exchange(sealed_, {});
   job->base = active_.base;
+  job->reserved = active_.reserved;
   job->active = active_.file;
   job->written = active_.written;
   job->names_changed = std::exchange(names_changed_, false);
@@ -369,7 +447,7 @@ void Journal::OnSynced(const SyncJob& job) {
   ForgetDurable();
   if (job.sealed.empty()) return;
   note_.last = job.base;
-  note_.last_bytes = options_.segment_bytes;
+  note_.last_bytes = job.reserved;
   note_.synced = durable_;
   // Then gives the reserve of what was sealed back. If that fails, recovery does it.
   helper_->Run(
@@ -415,13 +493,16 @@ void Journal::Fail(const Status& why) {
 }
 
 void Journal::UpdateStatus() {
-  // The room that is left in the active segment takes what is being executed when the next one
-  // cannot be made.
-  const uint64_t used = written_ - active_.base;
-  const bool low = used > options_.segment_bytes - options_.segment_bytes / 8;
-  const Status next = !full_.ok()                                         ? full_
-                      : low && !supply_.ready() && !supply_.status().ok() ? supply_.status()
-                                                                          : Status();
+  UpdateRoom();
+  // The room that is left takes what is being executed, and changes that remove.
+  Status next = full_;
+  if (next.ok() && !HasRoomFor(kLeastChangeBytes, Change::kAdds)) {
+    next = supply_.status();
+    if (next.ok()) {
+      next = Status::SystemError(fmt::format("the room for {} is used up", options_.directory),
+                                 ENOSPC);
+    }
+  }
   if (status_.ok() && !next.ok())
     LogWarning("the journal takes no new changes: {}", next.message());
   if (!status_.ok() && next.ok()) LogNotice("the journal takes changes again");
@@ -433,7 +514,8 @@ void Journal::UpdateSafe() {
 }
 
 void Journal::RemoveBefore(Position position) {
-  const Position limit = std::min(position, durable_);
+  // What follows is on the disk under its name: else a power cut could leave nothing at all.
+  const Position limit = std::min({position, durable_, *note_.last});
   auto kept = segments_.begin();
   while (kept + 1 != segments_.end() && *(kept + 1) <= limit) {
     ++kept;

@@ -28,6 +28,7 @@ enum class SyncPolicy {
 
 struct JournalOptions {
   std::string directory;  // its parent exists
+  // Reserved for each segment, at most: on a disk with little room segments are smaller.
   uint64_t segment_bytes = uint64_t{128} << 20;
   SyncPolicy sync_policy = SyncPolicy::kEverySecond;
   // The state up to here is known already (from a snapshot; 0: nothing is): recovery begins here.
@@ -50,8 +51,10 @@ struct JournalOptions {
 //   durable    the disk has them: they outlive a power cut
 //
 // What fails: when the disk is full, frames wait in memory until there is room, status() says so
-// meanwhile, and nothing is lost. Any other failed write, and any failed sync, is final: what the
-// file holds is not known any more, so the watermarks stay where they are for good.
+// meanwhile, and nothing is lost. So that no frame has to wait, the journal knows how much room it
+// has, and whoever makes changes asks first (HasRoomFor). Any other failed write, and any failed
+// sync, is final: what the file holds is not known any more, so the watermarks stay where they are
+// for good.
 class Journal {
  public:
   class Opening;
@@ -80,10 +83,30 @@ class Journal {
   // Never goes back, also when the policy becomes stricter.
   Position safe() const { return safe_; }
 
-  // Whether new changes may be made. If not, why: the disk is full (IsDiskFull, it passes), or the
-  // journal has failed. Ask before a command is executed, not after. Changes in Flush and when a
-  // worker delivers.
+  // Whether new changes may be made. If not, why: the disk has no room for more (IsDiskFull, it
+  // passes), or the journal has failed. Ask before a command is executed, not after. Changes in
+  // Flush and when a worker delivers.
   const Status& status() const { return status_; }
+
+  // About what the smallest change takes beside its arguments: to be added to those.
+  static constexpr uint64_t kLeastChangeBytes = 512;
+  enum class Change {
+    kAdds,     // what is kept becomes more
+    kRemoves,  // it becomes less, or little more: such changes go on longest on a full disk
+  };
+  // Whether frames of so many bytes, headers included, will surely find room after those that were
+  // appended: in what is reserved, or on the disk as it was when it was last looked at, of which
+  // half is left to others. A part of the reserve is kept for changes that remove and for those
+  // that become larger than was thought. If not, the disk is looked at again soon. Ask before a
+  // command is executed.
+  bool HasRoomFor(uint64_t bytes, Change change) {
+    const bool has = appended_ + bytes + (change == Change::kAdds ? kept_room_ : 0) <= room_end_;
+    if (!has) [[unlikely]]
+      room_wanted_ = true;
+    return has && !failed_ && full_.ok();
+  }
+  // The failure for a change that HasRoomFor has refused.
+  Status WhyNoRoom() const;
   // Failed for good.
   bool failed() const { return failed_; }
 
@@ -91,10 +114,11 @@ class Journal {
   uint64_t epoch() const { return epoch_; }
   void set_epoch(uint64_t epoch);
 
-  // Gives one frame: it will be recovered whole or not at all. Its payload (at most
-  // kMaxPayloadBytes) lies in `*frame` behind kFrameHeaderBytes that are free. Refused only if the
-  // journal has failed: on a full disk it waits in memory, since what it tells has already been
-  // done. `*frame` is taken; what it holds afterwards is some buffer that was used before.
+  // Gives one frame: it will be recovered whole or not at all. Its payload lies in `*frame` behind
+  // kFrameHeaderBytes that are free. Refused only if the journal has failed: on a full disk it
+  // waits in memory, since what it tells has already been done. A payload of more than
+  // kMaxPayloadBytes makes the journal fail. `*frame` is taken; what it holds afterwards is some
+  // buffer that was used before.
   Status AppendFrame(ByteBuffer* frame, uint32_t records);
   // The same for a payload that lies elsewhere, which is copied.
   Status Append(std::string_view payload, uint32_t records);
@@ -138,6 +162,7 @@ class Journal {
     Position base;
     // How far it is written, for the log thread: never ahead of what the system has.
     std::shared_ptr<std::atomic<Position>> written;
+    uint64_t reserved = 0;   // bytes for which the disk has room for certain
     uint64_t warmed = 0;     // bytes of it that writes find prepared
     uint64_t forgotten = 0;  // bytes of it that the system need not keep in memory
   };
@@ -153,10 +178,16 @@ class Journal {
   Status Recover(Inspection found);
   Status TakeIdentity(const Inspection& found);
   Status OpenActive();
+  Status CreateFirst();
+  Status OpenLast();
   Status NoteOpen();
-  void Activate(std::shared_ptr<File> file);
+  void Activate(std::shared_ptr<File> file, uint64_t reserved);
   void WriteAppended(int64_t now_us);
-  bool Roll(int64_t now_us);
+  bool Roll();
+  void PrepareNext(int64_t now_us);
+  void LookForRoom(int64_t now_us);
+  void NoteFree(uint64_t free_bytes);
+  void UpdateRoom();
   void TakeWritten();
   void WriteAll(int64_t now_us);
   bool IsSyncDue(int64_t now_us) const;
@@ -199,6 +230,16 @@ class Journal {
       -1;  // when the oldest byte was written that no sync covers; -1: none
   bool gathering_ = false;
   int64_t gather_until_us_ = 0;  // if gathering_
+  // What the disk had free when it was last looked at, and how much files have grown since then
+  // beyond what was reserved.
+  uint64_t free_bytes_ = 0;
+  uint64_t grown_ = 0;
+  bool looking_ = false;
+  bool room_wanted_ = false;  // somebody was refused
+  int64_t look_again_us_ = 0;
+  uint64_t segment_bytes_;  // of the next segment
+  uint64_t kept_room_ = 0;  // for changes that remove
+  Position room_end_ = 0;   // up to here frames will find room
   bool removing_ = false;
   bool warming_ = false;
 

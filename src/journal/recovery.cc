@@ -446,6 +446,8 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) 
   if (segments.empty()) return {};
   const Status removed = RemoveSegments(disk, directory, inspection->last + 1, &segments);
   if (!removed.ok()) return removed;
+  // The names first: a file may only become shorter than the note says when it is not the last.
+  if (const Status named = disk.SyncDirectory(directory); !named.ok()) return named;
   for (size_t i = inspection->first; i < segments.size(); i++) {
     const bool last = i + 1 == segments.size();
     const Position end = last ? inspection->end : segments[i + 1].base;
@@ -455,7 +457,7 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) 
         disk, directory, clean ? segments[i].file_bytes : end - segments[i].base, &segments[i]);
     if (!shortened.ok()) return shortened;
   }
-  return disk.SyncDirectory(directory);
+  return {};
 }
 
 Status CutAt(Disk& disk, const std::string& directory, Position end) {

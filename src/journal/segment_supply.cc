@@ -26,26 +26,24 @@ Result<std::shared_ptr<File>> CreateReserved(Disk& disk, const std::string& dire
 
 }  // namespace
 
-SegmentSupply::SegmentSupply(Disk* disk, Worker* helper, std::string directory,
-                             uint64_t segment_bytes)
-    : disk_(disk),
-      helper_(helper),
-      directory_(std::move(directory)),
-      segment_bytes_(segment_bytes) {}
+SegmentSupply::SegmentSupply(Disk* disk, Worker* helper, std::string directory)
+    : disk_(disk), helper_(helper), directory_(std::move(directory)) {}
 
-void SegmentSupply::Prepare(int64_t now_us) {
-  if (ready() || preparing_ || now_us < retry_us_) return;
+bool SegmentSupply::Prepare(int64_t now_us, uint64_t bytes) {
+  if (ready() || preparing_ || now_us < retry_us_) return false;
   preparing_ = true;
+  bytes_ = bytes;
   retry_us_ = now_us + kRetryMicros;
   auto prepared = std::make_shared<Result<std::shared_ptr<File>>>(std::shared_ptr<File>());
   helper_->Run([prepared, disk = disk_, directory = directory_,
-                bytes = segment_bytes_] { *prepared = CreateReserved(*disk, directory, bytes); },
+                bytes] { *prepared = CreateReserved(*disk, directory, bytes); },
                [this, prepared, alive = std::weak_ptr<bool>(alive_)] {
                  if (alive.expired()) return;
                  preparing_ = false;
                  status_ = prepared->status();
                  if (prepared->ok()) file_ = **prepared;
                });
+  return true;
 }
 
 Result<std::shared_ptr<File>> SegmentSupply::Take(Position base) {

@@ -16,12 +16,14 @@ namespace runnel::journal {
 class SegmentSupply {
  public:
   // A "next.tmp" of an earlier process is replaced. `disk` and `helper` outlive the supply.
-  SegmentSupply(Disk* disk, Worker* helper, std::string directory, uint64_t segment_bytes);
+  SegmentSupply(Disk* disk, Worker* helper, std::string directory);
 
-  // Has a file prepared if there is none and none is on its way. After a failure it waits a second
-  // before it tries again.
-  void Prepare(int64_t now_us);
+  // Has a file of so many bytes prepared if there is none and none is on its way. After a failure
+  // it waits a second before it tries again. Returns whether the helper was given work.
+  bool Prepare(int64_t now_us, uint64_t bytes);
   bool ready() const { return file_ != nullptr; }
+  // What was reserved for the file that is ready; 0 if there is none.
+  uint64_t bytes() const { return ready() ? bytes_ : 0; }
   // Why there is none, if the last try failed.
   const Status& status() const { return status_; }
 
@@ -37,7 +39,7 @@ class SegmentSupply {
   Disk* const disk_;
   Worker* const helper_;
   const std::string directory_;
-  const uint64_t segment_bytes_;
+  uint64_t bytes_ = 0;  // of file_, or of the one that is on its way
   std::shared_ptr<File> file_;
   Status status_;
   bool preparing_ = false;

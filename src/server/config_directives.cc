@@ -199,7 +199,13 @@ constexpr Directive kDirectives[] = {
     Size<&ServerOptions::journal_segment_bytes>(
         "journal-segment-bytes", kAtStart, 64 * 1024, int64_t{1} << 40,
         "Size of one journal file. Its disk space is reserved at once. Old data is removed by "
-        "whole files."),
+        "whole files. When little disk space is free, new files are smaller: a sixteenth of it, "
+        "but at least 4 MB."),
+    Flag<&ServerOptions::journal_cut_damage>(
+        "journal-cut-damage", kAtStart,
+        "What the start does with a damaged journal. no: it stops, and says what is damaged and "
+        "what follows. yes: it cuts the journal at the damage and goes on without what follows, "
+        "which is kept in a file."),
     Size<&ServerOptions::snapshot_journal_bytes>(
         "snapshot-journal-bytes", kAnyTime, 0, kMax64,
         "Take a snapshot when this many bytes of journal follow the last one, then remove the "

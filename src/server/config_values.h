@@ -46,6 +46,7 @@ struct ServerOptions {
   bool journal = true;
   journal::SyncPolicy appendfsync = journal::SyncPolicy::kEverySecond;
   uint64_t journal_segment_bytes = uint64_t{128} << 20;
+  bool journal_cut_damage = false;
   uint64_t snapshot_journal_bytes = uint64_t{1} << 30;  // 0: none for that reason
 };
 

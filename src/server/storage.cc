@@ -140,7 +140,8 @@ Status Storage::OpenJournal(Loading& loading) {
   uint64_t records = 0;
   auto journal = journal::Journal::Open(
       &disk_, &workers_.log, &workers_.helper,
-      {kJournalDirectory, options_.journal_segment_bytes, options_.appendfsync, found_.position},
+      {kJournalDirectory, options_.journal_segment_bytes, options_.appendfsync, found_.position,
+       options_.journal_cut_damage},
       [&](const journal::Frame& frame) {
         records += frame.records;
         return Replay(frame, loading);

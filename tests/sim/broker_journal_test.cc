@@ -297,6 +297,71 @@ TEST_F(BrokerJournalTest, AFullDiskRefusesChangesAndHeals) {
   EXPECT_EQ(Connect().Run("LLEN q"), ":" + std::to_string(taken + 1));
 }
 
+// What the disk has no room for is refused before it is done; everybody is answered.
+TEST_F(BrokerJournalTest, AValueWithoutRoomIsRefusedAndNobodyHangs) {
+  disk_.set_capacity(150'000);
+  Start(SyncPolicy::kAlways, 100'000);
+  Client& client = Connect();
+  Client& other = Connect();
+  const auto set = [&](size_t bytes) {
+    client.Request({"SET", "k", std::string(bytes, 'x')});
+    std::string reply = client.Lines();
+    Sync();
+    return reply + client.Lines();
+  };
+  EXPECT_THAT(set(140'000), StartsWith("-MISCONF Errors writing to the journal: "));
+  EXPECT_EQ(client.Run("EXISTS k"), ":0");
+  EXPECT_EQ(other.Run("PING"), "+PONG");
+  EXPECT_EQ(journal_->appended(), 0u);
+  EXPECT_TRUE(journal_->status().ok());
+  EXPECT_EQ(set(50'000), "+OK");
+  // A transaction is what its queue is.
+  EXPECT_EQ(client.Run("MULTI"), "+OK");
+  EXPECT_EQ(set(25'000), "+QUEUED");
+  EXPECT_EQ(set(25'000), "+QUEUED");
+  EXPECT_THAT(set(25'000), StartsWith("-MISCONF "));
+  EXPECT_THAT(client.Run("EXEC"), StartsWith("-EXECABORT"));
+  EXPECT_EQ(client.Run("STRLEN k"), ":50000");
+  // When there is room, it is found.
+  disk_.set_capacity(1'000'000);
+  harness_->Advance(1000);
+  Sync();
+  harness_->Advance(1000);
+  EXPECT_EQ(set(140'000), "+OK");
+  Restart(SyncPolicy::kAlways, Crash::kPowerWorst);
+  EXPECT_EQ(Connect().Run("STRLEN k"), ":140000");
+}
+
+TEST_F(BrokerJournalTest, OnAFullDiskRemovingGoesOn) {
+  disk_.set_capacity(101'000);
+  Start(SyncPolicy::kAlways, 100'000);
+  Client& client = Connect();
+  const auto run = [&](const std::vector<std::string>& command) {
+    client.Request(command);
+    std::string reply = client.Lines();
+    Sync();
+    return reply + client.Lines();
+  };
+  int taken = 0;
+  for (const size_t bytes : {size_t{1000}, size_t{1}}) {
+    while (run({"RPUSH", "q", std::string(bytes, 'x')}).starts_with(":")) {
+      taken++;
+    }
+  }
+  EXPECT_GT(taken, 50);
+  EXPECT_FALSE(journal_->status().ok());
+  EXPECT_FALSE(journal_->failed());
+  // More than the smallest change of those that were refused.
+  for (int i = 0; i < 50; i++) {
+    EXPECT_THAT(run({"LPOP", "q"}), StartsWith("$")) << i;
+    EXPECT_THAT(run({"RPUSH", "q", "x"}), StartsWith("-MISCONF ")) << i;
+  }
+  EXPECT_EQ(run({"EXPIRE", "q", "1000"}), ":1");
+  EXPECT_EQ(run({"DEL", "q"}), ":1");
+  EXPECT_EQ(run({"PING"}), "+PONG");
+  EXPECT_EQ(journal_->written(), journal_->appended()) << "nothing had to wait for room";
+}
+
 TEST_F(BrokerJournalTest, KeysDoNotExpireIntoAFullDisk) {
   Start(SyncPolicy::kAlways, 1500);
   Client& client = Connect();
@@ -304,11 +369,13 @@ TEST_F(BrokerJournalTest, KeysDoNotExpireIntoAFullDisk) {
   Sync();
   EXPECT_EQ(client.Lines(), "+OK");
   disk_.set_capacity(disk_.used());
-  for (int i = 0; i < 20 && journal_->status().ok(); i++) {
-    client.Request({"RPUSH", "q", std::string(100, 'x')});
-    client.Lines();
-    Sync();
-    client.Lines();
+  for (const size_t bytes : {size_t{100}, size_t{1}}) {
+    for (int i = 0; i < 20 && journal_->status().ok(); i++) {
+      client.Request({"RPUSH", "q", std::string(bytes, 'x')});
+      client.Lines();
+      Sync();
+      client.Lines();
+    }
   }
   ASSERT_FALSE(journal_->status().ok());
   const Position end = journal_->appended();

@@ -24,14 +24,16 @@ constexpr int64_t kSecond = 1'000'000;
 
 class JournalTest : public ::testing::Test {
  protected:
-  void Open(SyncPolicy policy = SyncPolicy::kAlways, Position from = 0) {
-    const Status opened = TryOpen(policy, from);
+  void Open(SyncPolicy policy = SyncPolicy::kAlways, Position from = 0,
+            uint64_t segment_bytes = 1000) {
+    const Status opened = TryOpen(policy, from, segment_bytes);
     ASSERT_TRUE(opened.ok()) << opened.message();
   }
-  Status TryOpen(SyncPolicy policy = SyncPolicy::kAlways, Position from = 0) {
+  Status TryOpen(SyncPolicy policy = SyncPolicy::kAlways, Position from = 0,
+                 uint64_t segment_bytes = 1000) {
     journal_.reset();
     recovered_.clear();
-    JournalOptions options = {"j", 1000, policy, from};
+    JournalOptions options = {"j", segment_bytes, policy, from};
     options.cut_damage = cut_damage_;
     auto journal =
         Journal::Open(&disk_, &log_thread_, &helper_, options, [this](const Frame& frame) {
@@ -350,36 +352,42 @@ TEST_F(JournalTest, TheReserveOfASealedSegmentIsGivenBack) {
   EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 0)).size(), 700 + kFrameHeaderBytes);
 }
 
-TEST_F(JournalTest, FramesWaitForASegmentThatIsNotReady) {
+// Nobody waits for a helper that is slow.
+TEST_F(JournalTest, FramesGoOnInThePresentSegmentWhenTheNextIsNotReady) {
   Open(SyncPolicy::kNo);
-  Append(std::string(900, 'x'));
-  Append(std::string(900, 'y'));
-  Flush();
-  EXPECT_EQ(journal_->written(), 900 + kFrameHeaderBytes);
+  std::vector<std::string> payloads;
+  const auto append = [&](char letter) {
+    payloads.emplace_back(900, letter);
+    Append(payloads.back());
+    Flush();
+    EXPECT_EQ(journal_->written(), journal_->appended()) << letter;
+    EXPECT_EQ(journal_->safe(), journal_->appended()) << letter;
+  };
+  for (const char letter : {'a', 'b', 'c', 'd'}) {
+    append(letter);
+  }
   EXPECT_TRUE(journal_->status().ok());
-  Flush();
-  EXPECT_EQ(journal_->written(), 900 + kFrameHeaderBytes);
-  helper_.Drain();
-  Flush();
-  EXPECT_EQ(journal_->written(), journal_->appended());
+  Work();
+  append('e');
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log", "00000000000000003760.log"));
+  Work();
   Restart(Crash::kProcess);
   Open();
-  EXPECT_EQ(recovered_.size(), 2u);
+  EXPECT_EQ(recovered_, payloads);
 }
 
-TEST_F(JournalTest, AFrameLargerThanASegmentHasOneToItself) {
+TEST_F(JournalTest, AFrameMayBeLargerThanASegment) {
   Open();
-  const std::vector<std::string> payloads = {"a", std::string(5000, 'b'), std::string(3000, 'c'),
-                                             "d"};
+  const std::vector<std::string> payloads = {std::string(600, 'a'), std::string(5000, 'b'),
+                                             std::string(3000, 'c'), "d"};
   for (const auto& payload : payloads) {
     Append(payload);
-  }
-  for (int i = 0; i < 4; i++) {
     Flush();
     Work();
   }
   EXPECT_EQ(journal_->durable(), journal_->appended());
-  EXPECT_EQ(Names().size(), 4u);
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log", "00000000000000000640.log",
+                                   "00000000000000005680.log", "00000000000000008720.log"));
   Restart(Crash::kPowerWorst);
   Open();
   EXPECT_EQ(recovered_, payloads);
@@ -516,10 +524,10 @@ TEST_F(JournalTest, ADiskThatIsFullWhenTheProcessEndsHoldsWhatWasSafe) {
   Open(SyncPolicy::kNo);
   Append("before");
   Flush();
+  disk_.set_capacity(disk_.used() + 500);
   Append(std::string(2000, 'x'));  // does not fit into what is reserved
   Flush();
   helper_.Drain();
-  disk_.set_capacity(disk_.used() + 500);
   Flush();
   EXPECT_TRUE(IsDiskFull(journal_->status()));
   Restart(Crash::kProcess);
@@ -534,7 +542,7 @@ TEST_F(JournalTest, ADiskThatIsFullWhenTheProcessEndsHoldsWhatWasSafe) {
 
 TEST_F(JournalTest, WithoutRoomForTheNextSegmentChangesEndBeforeThisOneIsFull) {
   Open(SyncPolicy::kNo);
-  disk_.set_capacity(1500);
+  disk_.set_capacity(disk_.used());
   const std::string text(100 - kFrameHeaderBytes, 'x');
   while (journal_->status().ok()) {
     ASSERT_LT(journal_->appended(), 1000u);
@@ -544,6 +552,7 @@ TEST_F(JournalTest, WithoutRoomForTheNextSegmentChangesEndBeforeThisOneIsFull) {
   }
   EXPECT_EQ(journal_->written(), journal_->appended()) << "nothing waits in memory yet";
   EXPECT_LE(journal_->appended(), 900u);
+  EXPECT_TRUE(IsDiskFull(journal_->status()));
   EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log"))
       << "nothing half prepared takes room";
   disk_.set_capacity(5000);
@@ -553,6 +562,53 @@ TEST_F(JournalTest, WithoutRoomForTheNextSegmentChangesEndBeforeThisOneIsFull) {
   EXPECT_TRUE(journal_->status().ok());
   FillASegment();
   EXPECT_EQ(journal_->written(), journal_->appended());
+}
+
+TEST_F(JournalTest, RoomIsKnownBeforeItIsNeeded) {
+  using Change = Journal::Change;
+  disk_.set_capacity(12'000);
+  Open(SyncPolicy::kNo, 0, 10'000);
+  const uint64_t free = 12'000 - disk_.used();
+  const uint64_t room = 10'000 + free / 2;
+  const uint64_t kept = 10'000 / 8;
+  EXPECT_TRUE(journal_->HasRoomFor(room, Change::kRemoves));
+  EXPECT_FALSE(journal_->HasRoomFor(room + 1, Change::kRemoves));
+  EXPECT_TRUE(journal_->HasRoomFor(room - kept, Change::kAdds));
+  EXPECT_FALSE(journal_->HasRoomFor(room - kept + 1, Change::kAdds));
+  EXPECT_TRUE(journal_->status().ok()) << "there is room for less";
+  Append(std::string(5000, 'x'));
+  EXPECT_FALSE(journal_->HasRoomFor(room - 5000, Change::kRemoves));
+  // What was refused is asked for again when others have left the disk.
+  disk_.set_capacity(50'000);
+  Flush(kSecond);
+  Work();
+  Flush();
+  EXPECT_TRUE(journal_->HasRoomFor(room, Change::kAdds));
+}
+
+TEST_F(JournalTest, SegmentsAreSmallerOnASmallDisk) {
+  constexpr uint64_t kMega = 1 << 20;
+  disk_.set_capacity(80 * kMega);
+  Open(SyncPolicy::kNo, 0, 128 * kMega);
+  EXPECT_NEAR(static_cast<double>(sim::ReadFile(disk_, SegmentPath("j", 0)).size()), 5 * kMega,
+              100);
+  journal_.reset();
+  EXPECT_TRUE(disk_.Remove(SegmentPath("j", 0)).ok());
+  EXPECT_TRUE(RemoveNote(disk_, "j").ok());
+  disk_.set_capacity(30 * kMega);
+  Open(SyncPolicy::kNo, 0, 128 * kMega);
+  EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 0)).size(), 4 * kMega) << "but not smaller";
+}
+
+TEST_F(JournalTest, AFrameThatIsTooLargeMakesTheJournalFail) {
+  Open();
+  Append("before");
+  ByteBuffer frame;
+  frame.Room(kFrameHeaderBytes + kMaxPayloadBytes + 1);  // memory that is never touched
+  frame.Grow(kFrameHeaderBytes + kMaxPayloadBytes + 1);
+  EXPECT_FALSE(journal_->AppendFrame(&frame, 1).ok());
+  EXPECT_TRUE(journal_->failed());
+  EXPECT_THAT(journal_->status().message(), HasSubstr("4294967296 bytes"));
 }
 
 TEST_F(JournalTest, IsReadWhileItIsWritten) {

@@ -156,6 +156,12 @@ uint64_t ModelDisk::used() const {
   return bytes;
 }
 
+Result<uint64_t> ModelDisk::FreeBytes(const std::string& directory) {
+  if (stopped_ && asides_ == 0) return Failure(directory, EIO);
+  if (!IsDirectory(directory)) return Failure(directory, ENOENT);
+  return capacity_ - std::min(capacity_, used());
+}
+
 bool ModelDisk::Fits(uint64_t more_bytes) const {
   return more_bytes == 0 || used() + more_bytes <= capacity_;
 }

@@ -73,6 +73,7 @@ class ModelDisk final : public Disk {
   Status CreateDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& directory) override;
   Status SyncDirectory(const std::string& directory) override;
+  Result<uint64_t> FreeBytes(const std::string& directory) override;
   std::string BootId() override { return "boot " + std::to_string(power_cuts_); }
   Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) override;
 

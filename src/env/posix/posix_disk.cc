@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -200,6 +201,12 @@ class PosixDisk final : public Disk {
     if (fd.get() < 0 || Retry([&] { return fsync(fd.get()); }) < 0)
       return Failure("sync", directory);
     return {};
+  }
+
+  Result<uint64_t> FreeBytes(const std::string& directory) override {
+    struct statvfs info;
+    if (statvfs(directory.c_str(), &info) < 0) return Failure("look at the room of", directory);
+    return uint64_t{info.f_bavail} * info.f_frsize;
   }
 
   std::string BootId() override {

@@ -166,5 +166,14 @@ TEST_F(PosixDiskTest, ADirectoryIsLockedOnce) {
   EXPECT_TRUE(disk_.Lock(Path("d")).ok());
 }
 
+TEST_F(PosixDiskTest, TheRoomAndTheRunOfTheMachineAreKnown) {
+  const auto free_bytes = disk_.FreeBytes(Path("."));
+  ASSERT_TRUE(free_bytes.ok()) << free_bytes.message();
+  EXPECT_GT(*free_bytes, 0u);
+  EXPECT_EQ(disk_.FreeBytes(Path("nowhere")).status().error_number(), ENOENT);
+  EXPECT_EQ(disk_.BootId().size(), 36u);
+  EXPECT_EQ(disk_.BootId(), disk_.BootId());
+}
+
 }  // namespace
 }  // namespace runnel
