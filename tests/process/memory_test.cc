@@ -18,7 +18,7 @@ class MemoryTest : public ServerTest {
         command.push_back(fmt::format("key:{}", i));
         command.push_back(value);
       }
-      ASSERT_EQ(ToText(client.Call(command)), "OK");
+      ASSERT_EQ(ToText(client.Call(command)), "+OK");
     }
   }
 };
@@ -29,8 +29,8 @@ TEST_F(MemoryTest, AFlushedDatabaseIsFreedByAHelper) {
   for (const char* flush : {"FLUSHALL", "FLUSHDB", "FLUSHALL ASYNC", "FLUSHDB SYNC"}) {
     Ask(*client, "CONFIG RESETSTAT");
     Fill(*client, 5000);
-    EXPECT_EQ(Ask(*client, flush), "OK");
-    EXPECT_EQ(Ask(*client, "DBSIZE"), "(integer) 0");
+    EXPECT_EQ(Ask(*client, flush), "+OK");
+    EXPECT_EQ(Ask(*client, "DBSIZE"), "0");
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "lazyfreed_objects") == 5000; }));
     EXPECT_EQ(InfoNumber(*client, "lazyfree_pending_objects"), 0);
   }
@@ -44,8 +44,8 @@ TEST_F(MemoryTest, AFlushMakesRoomBelowMaxmemory) {
   Fill(*client, 100'000);
   Ask(*client, fmt::format("CONFIG SET maxmemory {}", InfoNumber(*client, "used_memory") * 3 / 4));
   EXPECT_THAT(Ask(*client, "SET k v"), testing::HasSubstr("OOM"));
-  EXPECT_EQ(Ask(*client, "FLUSHALL"), "OK");
-  EXPECT_EQ(Ask(*client, "SET k v"), "OK");
+  EXPECT_EQ(Ask(*client, "FLUSHALL"), "+OK");
+  EXPECT_EQ(Ask(*client, "SET k v"), "+OK");
 }
 
 TEST_F(MemoryTest, WhatIsFreedGoesBackToTheSystem) {
