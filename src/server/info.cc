@@ -82,7 +82,7 @@ void AddClients(ServerHost& host, Fields fields) {
   size_t with_timeout = 0;
   for (const auto& [id, session] : broker.sessions()) {
     largest_input = std::max(largest_input, session->transport->input_memory());
-    largest_output = std::max(largest_output, session->unsent_bytes());
+    largest_output = std::max(largest_output, session->unsent_memory());
     subscribers += session->subscriptions() > 0 ? 1 : 0;
     watchers += session->watched.empty() ? 0 : 1;
     const bool has_deadline = session->blocked && session->blocking->deadline_ms != Wait::kForever;

@@ -46,9 +46,21 @@ TEST_F(ClientCommandsTest, ALineTellsEverythingInRedissOrder) {
   line.erase(line.find(" tot-mem="), line.find(" events=") - line.find(" tot-mem="));
   EXPECT_EQ(line,
             "id=1 addr=127.0.0.1:1 laddr=127.0.0.1:6379 fd=-1 name=bob age=4 idle=1 flags=N db=2 "
-            "sub=0 psub=0 ssub=0 multi=-1 watch=2 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 obl=0 "
-            "oll=0 omem=0 events=r cmd=ping user=default redir=-1 resp=3 lib-name=lib "
+            "sub=0 psub=0 ssub=0 multi=-1 watch=2 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 "
+            "rbp=0 obl=0 oll=0 omem=0 events=r cmd=ping user=default redir=-1 resp=3 lib-name=lib "
             "lib-ver=1.2\n");
+}
+
+TEST_F(ClientCommandsTest, ALineTellsWhereTheMemoryIs) {
+  auto blocked = harness_.Connect(), reader = harness_.Connect(), writer = harness_.Connect();
+  blocked->Run("BLPOP somekey other 0");
+  EXPECT_THAT(Describe(*blocked), HasSubstr(" argv-mem=18 "));
+  reader->Run("SUBSCRIBE c");
+  reader->stuck = true;
+  writer->Ask({"PUBLISH", "c", "abc"});
+  EXPECT_THAT(Describe(*reader), HasSubstr(" rbs=16384 rbp=33 obl=33 oll=0 omem=0 "));
+  writer->Ask({"PUBLISH", "c", std::string(100'000, 'x')});
+  EXPECT_THAT(Describe(*reader), HasSubstr(" rbs=16384 rbp=16384 obl=16384 oll=7 omem="));
 }
 
 TEST_F(ClientCommandsTest, FlagsTellTheStateOfAConnection) {

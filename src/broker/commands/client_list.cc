@@ -31,6 +31,41 @@ size_t ArgumentMemory(const Session& session) {
          (session.parked == nullptr ? 0 : session.parked->args.MemoryBytes());
 }
 
+// Bytes of the arguments themselves.
+size_t ArgumentBytes(const OwnedArgs& args) {
+  size_t bytes = 0;
+  for (const std::string_view arg : args.views()) {
+    bytes += arg.size();
+  }
+  return bytes;
+}
+
+// Of the command that waits, if one does.
+size_t ArgumentBytes(const Session& session) {
+  return ArgumentBytes(session.postponed_args) +
+         (session.blocking == nullptr ? 0 : ArgumentBytes(session.blocking->args)) +
+         (session.parked == nullptr ? 0 : ArgumentBytes(session.parked->args));
+}
+
+// The output as Redis describes its own: a buffer, and a list of blocks that follow it. Here both
+// are one chain of chunks, whose first takes the place of the buffer.
+struct OutputParts {
+  size_t buffer_memory;  // rbs
+  size_t buffer_bytes;   // obl
+  size_t list_blocks;    // oll
+  size_t list_memory;    // omem
+};
+OutputParts PartsOf(const Session& session) {
+  constexpr size_t kBuffer = 16 * 1024;
+  const size_t memory = session.unsent_memory();
+  OutputParts parts;
+  parts.buffer_memory = std::min(memory, kBuffer);
+  parts.buffer_bytes = std::min(session.unsent_bytes(), kBuffer);
+  parts.list_memory = memory - parts.buffer_memory;
+  parts.list_blocks = (parts.list_memory + kBuffer - 1) / kBuffer;
+  return parts;
+}
+
 }  // namespace
 
 bool IsClientWord(std::string_view text) {
@@ -38,8 +73,9 @@ bool IsClientWord(std::string_view text) {
 }
 
 size_t SessionMemory(const Session& session) {
-  return sizeof(Session) + session.transport->input_memory() + session.unsent_memory() +
-         ArgumentMemory(session) + session.transaction.queue_bytes;
+  const Transport& transport = *session.transport;
+  return sizeof(Session) + transport.input_memory() + transport.request_memory() +
+         session.unsent_memory() + ArgumentMemory(session) + session.transaction.queue_bytes;
 }
 
 std::string DescribeSession(const Session& session, int64_t now_ms) {
@@ -58,13 +94,15 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
       count(Subscription::kPattern), count(Subscription::kShard),
       session.transaction.open ? static_cast<int64_t>(session.transaction.queue.size()) : -1,
       session.watched.size());
-  // All output is one chain of chunks, which is neither the fixed buffer (obl) nor the list behind
-  // it (oll) that Redis has; its bytes stand in obl.
-  line += fmt::format(
-      " qbuf={} qbuf-free={} argv-mem={} multi-mem={} obl={} oll=0 omem={} tot-mem={} events={}",
-      input, transport.input_memory() - std::min(input, transport.input_memory()),
-      ArgumentMemory(session), session.transaction.queue_bytes, session.unsent_bytes(),
-      session.unsent_memory(), SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
+  const OutputParts output = PartsOf(session);
+  line += fmt::format(" qbuf={} qbuf-free={} argv-mem={} multi-mem={}", input,
+                      transport.input_memory() - std::min(input, transport.input_memory()),
+                      ArgumentBytes(session), session.transaction.queue_bytes);
+  // The buffer has no history: its peak (rbp) is what it holds.
+  line +=
+      fmt::format(" rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={}", output.buffer_memory,
+                  output.buffer_bytes, output.buffer_bytes, output.list_blocks, output.list_memory,
+                  SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
   line +=
       fmt::format(" cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
                   session.last_command == nullptr ? "NULL" : session.last_command->full_name,
