@@ -15,10 +15,14 @@ constexpr size_t kPiece = StringObject::kPieceBytes;
 
 // Long enough for several pieces, and unlike itself at any distance.
 std::string Noise(size_t size, uint32_t seed = 1) {
-  std::mt19937 random(seed);
-  std::string bytes(size, 0);
-  for (char& byte : bytes)
-    byte = static_cast<char>(random());
+  std::mt19937_64 random(seed);
+  std::string bytes;
+  bytes.reserve(size + sizeof(uint64_t));
+  while (bytes.size() < size) {
+    const uint64_t word = random();
+    bytes.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  bytes.resize(size);
   return bytes;
 }
 
