@@ -344,12 +344,14 @@ void Broker::Queue(Session& session, const Command& command,
 }
 
 void Broker::Run(Session& session, const Command& command, std::span<const std::string_view> args,
-                 bool resumed, bool may_block) {
+                 bool resumed, bool may_block, std::unique_ptr<ColdProgress> progress) {
   Execution execution(*this, session, command, args, resumed, may_block);
+  execution.progress() = std::move(progress);
   const uint64_t errors = session.reply.errors();
   const uint64_t failed_before = failed_commands_;
   const size_t reply_begin = session.out.size();
   Execution* const outer = std::exchange(current_, &execution);
+  if (cold_ != nullptr) cold_->BeginCommand(session.out, depth_ > 0);
   depth_++;
   const uint64_t begin = cycles_;
   bool missed = false;
@@ -357,7 +359,7 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
     command.spec->run(execution);
   } catch (const ColdMiss& miss) {
     session.out.Truncate(reply_begin);
-    Park(session, command, args, may_block, miss);
+    Park(execution, may_block, miss);
     missed = true;
   } catch (const ColdFailure& failure) {
     session.out.Truncate(reply_begin);
@@ -367,6 +369,7 @@ void Broker::Run(Session& session, const Command& command, std::span<const std::
   const uint64_t cycles = cycles_ - begin;
   depth_--;
   current_ = outer;
+  if (cold_ != nullptr && depth_ == 0) cold_->EndCommand();
   // It has only looked; what it took counts when it has run.
   command.stats.cycles += cycles;
   if (missed) return;

@@ -35,6 +35,8 @@ class BrokerHost {
   virtual ~BrokerHost() = default;
 };
 
+class FutureNames;
+
 // How often RunCron is called, per second.
 inline constexpr int64_t kCronHz = 10;
 
@@ -135,8 +137,9 @@ class Broker final : private KeyspaceObserver {
 
   // Runs a command that is allowed now, as part of the current execution or (resumed) after a wait:
   // EXEC's way to its queue. What may not block answers at once, as if its time were over.
+  // `progress` is what an earlier run of the command has left, if any.
   void Run(Session& session, const Command& command, std::span<const std::string_view> args,
-           bool resumed, bool may_block = true);
+           bool resumed, bool may_block = true, std::unique_ptr<ColdProgress> progress = nullptr);
   // EXEC, before it changes anything: throws ColdMiss if its queue will look at entries that are
   // not in memory.
   void FetchForTransaction(Session& session);
@@ -205,10 +208,10 @@ class Broker final : private KeyspaceObserver {
   void Resume(Session& session, bool may_block = true);
   void Postpone(Session& session, OwnedArgs args);
   void ContinuePostponed();
-  bool MayRunAgain() const;
-  void Park(Session& session, const Command& command, std::span<const std::string_view> args,
-            bool may_block, const ColdMiss& miss);
+  ColdStore::Phase PhaseOfCurrent() const;
+  void Park(Execution& execution, bool may_block, const ColdMiss& miss);
   void Unpark(Session& session);
+  void Probe(Session& session, QueuedCommand& queued, FutureNames* names, uint32_t* db);
   void RunLoaded();
   void RunParked(Session& session);
   void Finish(Session& session, size_t reply_begin, bool muted);

@@ -21,13 +21,13 @@ Execution::Execution(Broker& broker, Session& session, const Command& command,
   if (broker.running_again_) notify_classes_ &= ~kNotifyKeyMiss;
 }
 
-Execution::Execution(Broker& broker, Session& session, const Command& command,
+Execution::Execution(Broker& broker, Session& session, const Command& command, uint32_t db,
                      std::span<const std::string_view> args, ReplyWriter& reply)
     : Context(args, reply, broker.keyspace_, broker.batch_, broker.settings_.data),
       broker_(broker),
       session_(session),
       command_(command) {
-  db_ = session.db;
+  db_ = db;
   now_ms_ = broker.now_ms();
   steady_ms_ = broker.steady_ms();
   may_block_ = false;

@@ -18,9 +18,9 @@ class Execution final : public Context {
  public:
   Execution(Broker& broker, Session& session, const Command& command,
             std::span<const std::string_view> args, bool resumed, bool may_block);
-  // A run that only looks: it ends with WouldChange in the place of its first effect, and nobody is
-  // told of it. `reply` is the caller's.
-  Execution(Broker& broker, Session& session, const Command& command,
+  // A run that only looks, at that database: it ends with WouldChange in the place of its first
+  // effect, and nobody is told of it. `reply` is the caller's.
+  Execution(Broker& broker, Session& session, const Command& command, uint32_t db,
             std::span<const std::string_view> args, ReplyWriter& reply);
 
   static Execution& Of(Context& context) { return static_cast<Execution&>(context); }

@@ -18,6 +18,8 @@ struct Parked {
   bool may_block = true;
   // Hold what was loaded for it in this and earlier rounds.
   ColdStore::Pins pins;
+  // What it has learned in these.
+  std::unique_ptr<ColdProgress> progress;
 };
 
 }  // namespace runnel

@@ -10,6 +10,7 @@
 #include "broker/owned_args.h"
 #include "broker/reply_gate.h"
 #include "broker/transport.h"
+#include "data/cold.h"
 #include "resp/reply_writer.h"
 
 namespace runnel {
@@ -22,6 +23,8 @@ struct Parked;
 struct QueuedCommand {
   const Command* command;
   OwnedArgs args;
+  // What it has learned of cold data before EXEC runs it.
+  std::unique_ptr<ColdProgress> progress = nullptr;
 };
 
 // MULTI ... EXEC, and WATCH before it.

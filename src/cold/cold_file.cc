@@ -11,6 +11,9 @@ namespace {
 constexpr std::string_view kSuffix = ".seg";
 constexpr size_t kDigits = 20;
 
+// Held for a few instructions, beside a disk access each.
+std::mutex locations_mutex;
+
 }  // namespace
 
 std::string FileName::ToString() const {
@@ -37,11 +40,22 @@ std::vector<FileName> UnusedFiles::Take() {
   return std::exchange(names_, {});
 }
 
+StoredExtent::Location StoredExtent::location() const {
+  const std::lock_guard lock(locations_mutex);
+  return location_;
+}
+
+void StoredExtent::Move(Location location) {
+  const std::lock_guard lock(locations_mutex);
+  std::swap(location_, location);
+}
+
 void StoredExtent::Describe(Encoder* out) const {
-  out->Varint(file->name.object);
-  out->Varint(file->name.file);
-  out->Varint(place.offset);
-  out->Varint(place.bytes);
+  const Location now = location();
+  out->Varint(now.file->name.object);
+  out->Varint(now.file->name.file);
+  out->Varint(now.place.offset);
+  out->Varint(now.place.bytes);
   out->Varint(static_cast<uint64_t>(kind()));
   out->Varint(raw_bytes());
   out->Varint(blocks());

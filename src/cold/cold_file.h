@@ -74,16 +74,23 @@ class StoredExtent final : public ColdExtent {
   struct Place {
     uint32_t offset = 0;
     uint32_t bytes = 0;  // header and all
+
+    bool operator==(const Place&) const = default;
   };
 
-  StoredExtent(ColdSource* source, Ref<ColdFile> file, Place place, RunKind kind,
-               uint32_t raw_bytes, uint32_t blocks)
-      : ColdExtent(source, kind, raw_bytes, blocks), place(place), file(std::move(file)) {}
+  struct Location {
+    Ref<ColdFile> file;
+    Place place;
+  };
+
+  StoredExtent(ColdSource* source, Location location, RunKind kind, uint32_t raw_bytes,
+               uint32_t blocks)
+      : ColdExtent(source, kind, raw_bytes, blocks), location_(std::move(location)) {}
 
   void Describe(Encoder* out) const override;
 
-  const Place place;
-  const Ref<ColdFile> file;
+  // Where it is now: it may be written again elsewhere. Any thread.
+  Location location() const;
 
  private:
   friend class ColdCache;
@@ -95,6 +102,9 @@ class StoredExtent final : public ColdExtent {
   bool ahead_ = false;    // read because it was expected, and not used yet
   bool fresh_ = false;    // the hand of the cache's clock has not come by yet
   std::shared_ptr<const BlockRun> blocks_;
+  void Move(Location location);
+
+  Location location_;  // under a mutex that all extents share
 };
 
 using StoredExtents = std::vector<Ref<StoredExtent>>;

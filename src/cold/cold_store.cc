@@ -25,6 +25,9 @@ constexpr size_t kReadsExpected = 8;
 constexpr size_t kMostExpected = 256;
 // After a write or a removal has failed, nothing is tried for so long.
 constexpr int64_t kRetryMs = 1000;
+// Extents for which the commands of one transaction may make the loop wait, because what the
+// commands before them did has led them to where nobody looked before it began.
+constexpr uint64_t kMostBlocking = 64;
 constexpr uint64_t kMostKind = static_cast<uint64_t>(RunKind::kList);
 
 StoredExtent& Stored(const Ref<ColdExtent>& extent) {
@@ -39,11 +42,13 @@ Ref<StoredExtent> Share(const Ref<ColdExtent>& extent) {
 }  // namespace
 
 ColdStore::ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader,
-                     HotBlocks& hot, const ColdSettings& settings, const ColdSizes& sizes)
+                     Worker& syncer, HotBlocks& hot, const ColdSettings& settings,
+                     const ColdSizes& sizes)
     : disk_(disk),
       directory_(std::move(directory)),
       writer_(writer),
       reader_(reader),
+      syncer_(syncer),
       hot_(hot),
       settings_(settings),
       sizes_(sizes) {
@@ -54,8 +59,13 @@ ColdStore::~ColdStore() {
   waiting_.clear();
   wanted_.clear();
   expected_.clear();
+  last_resolved_ = {};
+  noted_.clear();
+  to_rewrite_.clear();
+  rewritten_.reset();
   reader_.Drain();
   writer_.Drain();
+  syncer_.Drain();
 }
 
 Status ColdStore::Open() {
@@ -64,11 +74,7 @@ Status ColdStore::Open() {
   for (const std::string& text : *names) {
     const std::optional<FileName> name = FileName::Parse(text);
     if (!name) continue;
-    const auto file = disk_.Open(PathOf(*name), OpenMode::kRead);
-    if (!file.ok()) return file.status();
-    const auto size = (*file)->Size();
-    if (!size.ok()) return size.status();
-    NoteSize(*name, *size);
+    NoteSize(*name, 0);
     found_.push_back(*name);
     last_object_ = std::max(last_object_, name->object);
     last_file_ = std::max(last_file_, name->file);
@@ -78,15 +84,53 @@ Status ColdStore::Open() {
 
 Status ColdStore::RemoveUnused() {
   Status status;
+  std::vector<FileName> kept;
   for (const FileName& name : std::exchange(found_, {})) {
-    if (resolved_.contains(name)) continue;
+    if (resolved_.contains(name)) {
+      kept.push_back(name);
+      continue;
+    }
     if (Status removed = disk_.Remove(PathOf(name)); !removed.ok()) status = std::move(removed);
     const auto file = files_.find(name);
     stats_.files_bytes -= file->second;
     files_.erase(file);
   }
   resolved_.clear();
+  last_resolved_ = {};
+  if (!kept.empty()) Measure(std::move(kept));
   return status;
+}
+
+// Finds out how long files are of which only what was named is known.
+void ColdStore::Measure(std::vector<FileName> names) {
+  struct Job {
+    std::vector<FileName> names;
+    std::vector<Result<uint64_t>> sizes;
+  };
+  auto job = std::make_shared<Job>();
+  job->names = std::move(names);
+  syncer_.Run(
+      [this, job] {
+        for (const FileName& name : job->names) {
+          const auto file = disk_.Open(PathOf(name), OpenMode::kRead);
+          job->sizes.push_back(file.ok() ? (*file)->Size() : Result<uint64_t>(file.status()));
+        }
+      },
+      [this, job] {
+        for (size_t i = 0; i < job->names.size(); i++) {
+          const auto known = files_.find(job->names[i]);
+          if (known == files_.end()) continue;  // it has gone meanwhile
+          const Result<uint64_t>& size = job->sizes[i];
+          const std::string path = PathOf(job->names[i]);
+          if (!size.ok()) {
+            LogWarning("Cold entries in {} cannot be read: {}", path, size.message());
+          } else if (*size < known->second) {
+            LogWarning("The file {} of cold entries has {} bytes, but {} are needed of it", path,
+                       *size, known->second);
+          }
+          if (size.ok()) NoteSize(job->names[i], *size);
+        }
+      });
 }
 
 std::string ColdStore::PathOf(const FileName& name) const {
@@ -173,11 +217,110 @@ void ColdStore::FinishRemove(const FileName& name, const Status& removed, int64_
   no_removes_before_ms_ = steady_ms + kRetryMs;
 }
 
-void ColdStore::AddFiles(const ColdExtents& extents, Files* files) {
+void ColdStore::NoteForSnapshot(const ColdExtents& extents, Files* files) {
+  in_snapshot_ = true;
   for (const Ref<ColdExtent>& extent : extents) {
-    const Ref<ColdFile>& file = Stored(extent).file;
+    Ref<ColdFile> file = Stored(extent).location().file;
+    noted_.push_back(Share(extent));
     // Extents of a file follow one another.
-    if (files->empty() || files->back().get() != file.get()) files->push_back(file);
+    if (files->empty() || files->back().get() != file.get()) files->push_back(std::move(file));
+  }
+}
+
+void ColdStore::EndSnapshot(bool durable, Files files) {
+  in_snapshot_ = false;
+  if (durable) snapshot_files_ = std::move(files);
+  if (rewritten_) ApplyRewrite(*std::exchange(rewritten_, nullptr));
+  for (Ref<StoredExtent>& extent : std::exchange(noted_, {})) {
+    if (extent->location().file->doubtful) to_rewrite_.push_back(std::move(extent));
+  }
+  StartRewrite();
+}
+
+// What lay in doubtful files, in a new file of the same value.
+struct ColdStore::RewriteJob {
+  StoredExtents extents;
+  std::vector<StoredExtent::Place> places;  // no bytes: that one cannot be read
+  Ref<ColdFile> file;
+  uint64_t offset = 0;
+  uint64_t end = 0;
+  Codec codec;
+  Status status;
+};
+
+// One job at a time, of one value.
+void ColdStore::StartRewrite() {
+  if (rewriting_ || to_rewrite_.empty() || in_snapshot_) return;
+  auto job = std::make_shared<RewriteJob>();
+  const uint64_t object = to_rewrite_.back()->location().file->name.object;
+  uint64_t bytes = 0;
+  while (!to_rewrite_.empty() && bytes < sizes_.write_bytes) {
+    StoredExtent& extent = *to_rewrite_.back();
+    const ColdFile& file = *extent.location().file;
+    if (file.name.object != object) break;
+    // One that nobody else needs any more, or that was named twice, is done with.
+    if (!extent.unique() && file.doubtful) {
+      bytes += extent.raw_bytes();
+      job->extents.push_back(to_rewrite_.back());
+    }
+    to_rewrite_.pop_back();
+  }
+  if (job->extents.empty()) return StartRewrite();
+  const bool goes_on = rewritten_to_ && rewritten_to_->name.object == object &&
+                       !rewritten_to_->doubtful && rewritten_to_->size < sizes_.file_bytes;
+  if (!goes_on) {
+    rewritten_to_ = Ref<ColdFile>::Adopt(new ColdFile({object, ++last_file_}, &unused_));
+  }
+  job->file = rewritten_to_;
+  job->offset = job->file->size;
+  job->codec = settings_.compression;
+  rewriting_ = true;
+  writer_.Run([this, job] { Rewrite(*job); }, [this, job] { FinishRewrite(job); });
+}
+
+// On the helper.
+void ColdStore::Rewrite(RewriteJob& job) const {
+  const bool is_new = job.offset == 0;
+  const uint64_t object = job.file->name.object;
+  std::string bytes;
+  if (is_new) bytes = cold::EncodeFileHeader(object);
+  for (const Ref<StoredExtent>& extent : job.extents) {
+    const size_t begin = bytes.size();
+    const uint64_t offset = job.offset + begin;
+    auto run = ReadExtent(*extent);
+    if (run.ok()) cold::AppendExtent(**run, job.codec, object, offset, &bytes);
+    job.places.push_back(
+        {static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes.size() - begin)});
+  }
+  job.end = job.offset + bytes.size();
+  auto file = disk_.Open(PathOf(job.file->name), is_new ? OpenMode::kCreate : OpenMode::kReadWrite);
+  job.status = file.ok() ? (*file)->WriteAt(job.offset, bytes) : file.status();
+}
+
+void ColdStore::FinishRewrite(std::shared_ptr<RewriteJob> job) {
+  rewriting_ = false;
+  if (!job->status.ok()) {
+    // The next snapshot names them again.
+    LogWarning("Cold entries could not be written again: {}", job->status.message());
+    if (!files_.contains(job->file->name)) NoteSize(job->file->name, 0);
+    rewritten_to_ = {};
+    to_rewrite_.clear();
+    return;
+  }
+  job->file->size = job->end;
+  job->file->dirty = true;
+  NoteSize(job->file->name, job->end);
+  if (in_snapshot_) {
+    rewritten_ = std::move(job);
+  } else {
+    ApplyRewrite(*job);
+    StartRewrite();
+  }
+}
+
+void ColdStore::ApplyRewrite(RewriteJob& job) {
+  for (size_t i = 0; i < job.extents.size(); i++) {
+    if (job.places[i].bytes > 0) job.extents[i]->Move({job.file, job.places[i]});
   }
 }
 
@@ -198,7 +341,7 @@ void ColdStore::Sync(const Files& files, std::function<void(Status)> done) {
     job->files.push_back(file);
     file->dirty = false;
   }
-  writer_.Run(
+  syncer_.Run(
       [this, job] {
         for (const Ref<ColdFile>& file : job->files) {
           if (!job->status.ok()) return;
@@ -229,18 +372,35 @@ Ref<ColdExtent> ColdStore::Resolve(Decoder* in) {
   const uint64_t raw_bytes = in->Varint();
   const uint64_t blocks = in->Varint();
   const auto found = files_.find(name);
-  const bool fits = in->ok() && found != files_.end() && offset <= found->second &&
-                    bytes <= found->second - offset && kind <= kMostKind &&
-                    raw_bytes <= UINT32_MAX && offset + bytes <= UINT32_MAX && blocks <= UINT32_MAX;
+  const bool fits = in->ok() && kind <= kMostKind && raw_bytes <= UINT32_MAX &&
+                    offset <= UINT32_MAX && bytes <= UINT32_MAX - offset && blocks <= UINT32_MAX;
   if (!fits) return {};
+  if (found == files_.end()) {
+    LogWarning("The file {} of cold entries is missing", PathOf(name));
+    return {};
+  }
   Ref<ColdFile>& file = resolved_[name];
   if (!file) {
     file = Ref<ColdFile>::Adopt(new ColdFile(name, &unused_));
-    file->size = found->second;
   }
-  return Ref<ColdExtent>::Adopt(new StoredExtent(
-      this, file, {static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)},
-      static_cast<RunKind>(kind), static_cast<uint32_t>(raw_bytes), static_cast<uint32_t>(blocks)));
+  // No file is opened at the start: it has what is named of it, at least.
+  if (offset + bytes > found->second) NoteSize(name, offset + bytes);
+  const StoredExtent::Place place{static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)};
+  // Parts of one run lie near each other, and share its extent.
+  bool again = false;
+  if (last_resolved_) {
+    const StoredExtent::Location last = last_resolved_->location();
+    again = last.file.get() == file.get() && last.place == place &&
+            last_resolved_->kind() == static_cast<RunKind>(kind) &&
+            last_resolved_->raw_bytes() == raw_bytes && last_resolved_->blocks() == blocks;
+  }
+  if (!again) {
+    last_resolved_ = Ref<StoredExtent>::Adopt(
+        new StoredExtent(this, {file, place}, static_cast<RunKind>(kind),
+                         static_cast<uint32_t>(raw_bytes), static_cast<uint32_t>(blocks)));
+  }
+  last_resolved_->AddRef();
+  return Ref<ColdExtent>::Adopt(last_resolved_.get());
 }
 
 // --- Writing ---
@@ -263,8 +423,13 @@ void ColdStore::StartWrites(int64_t steady_ms) {
   if (settings_.stream_memory == 0 || steady_ms < no_writes_before_ms_) return;
   while (writes_in_flight_ < kMostJobs) {
     const uint64_t kept = hot_.bytes() - std::min(hot_.bytes(), bytes_in_flight_);
-    if (kept <= settings_.stream_memory || !StartWrite(kept - settings_.stream_memory)) return;
+    if (kept <= settings_.stream_memory) break;
+    if (StartWrite(kept - settings_.stream_memory)) continue;
+    // Nobody has anything to give: then what values keep for their ends goes too.
+    if (hot_.tight() || writes_in_flight_ > 0) break;
+    hot_.SetTight(true);
   }
+  if (hot_.bytes() < settings_.stream_memory / 4 * 3) hot_.SetTight(false);
 }
 
 // Begins to write of the value that has most. False if none has anything.
@@ -294,7 +459,7 @@ bool ColdStore::StartWrite(uint64_t excess) {
 // The file of the value's newest extent if it takes more, or a new one.
 Ref<ColdFile> ColdStore::FileFor(Spillable& value) {
   if (const Ref<ColdExtent> newest = value.newest_extent()) {
-    const Ref<ColdFile>& file = Stored(newest).file;
+    const Ref<ColdFile> file = Stored(newest).location().file;
     // A clone that has gone on in the same file may be writing to it now.
     if (file->open && file->name.object == value.object()) return file;
   }
@@ -343,7 +508,7 @@ void ColdStore::FinishWrite(WriteJob& job) {
   write_failed_ = false;
   file.size = job.end;
   NoteSize(file.name, job.end);
-  file.open = job.end < sizes_.file_bytes;
+  file.open = !file.doubtful && job.end < sizes_.file_bytes;
   file.dirty = true;
   if (job.value == nullptr) return;
   stats_.writes += job.runs.size();
@@ -354,7 +519,7 @@ void ColdStore::FinishWrite(WriteJob& job) {
     const auto raw_bytes = static_cast<uint32_t>(run->block_bytes());
     const auto blocks = static_cast<uint32_t>(run->blocks());
     written.push_back(
-        {std::move(run), Ref<ColdExtent>::Adopt(new StoredExtent(this, job.file, job.places[i],
+        {std::move(run), Ref<ColdExtent>::Adopt(new StoredExtent(this, {job.file, job.places[i]},
                                                                  kind, raw_bytes, blocks))});
   }
   job.value->GiveAway(written);
@@ -363,8 +528,9 @@ void ColdStore::FinishWrite(WriteJob& job) {
 // --- Reading ---
 
 Result<std::shared_ptr<const BlockRun>> ColdStore::ReadExtent(const StoredExtent& extent) const {
-  const StoredExtent::Place place = extent.place;
-  const FileName& name = extent.file->name;
+  // The file stays as long as this has it.
+  const auto [stored_in, place] = extent.location();
+  const FileName& name = stored_in->name;
   const std::string path = PathOf(name);
   const auto fail = [&](std::string_view why) {
     return Status::Error(
@@ -372,6 +538,11 @@ Result<std::shared_ptr<const BlockRun>> ColdStore::ReadExtent(const StoredExtent
   };
   const auto file = disk_.Open(path, OpenMode::kRead);
   if (!file.ok()) return fail(file.message());
+  const auto length = (*file)->Size();
+  if (!length.ok()) return fail(length.message());
+  if (*length < uint64_t{place.offset} + place.bytes) {
+    return fail("the file ends before their end");
+  }
   std::string bytes(place.bytes, '\0');
   const auto size = (*file)->ReadAt(place.offset, bytes.data(), bytes.size());
   if (!size.ok()) return fail(size.message());
@@ -390,23 +561,91 @@ std::shared_ptr<const BlockRun> ColdStore::Read(const ColdExtent& extent) {
   return *read;
 }
 
+void ColdStore::BeginCommand(const Rope& reply, bool nested) {
+  if (!nested) {
+    command_ = ++last_command_;
+    needed_ = replied_ = blocking_ = 0;
+  } else if (reply_begin_) {
+    replied_ += reply_end_ - *reply_begin_;
+  }
+  reply_ = &reply;
+  reply_begin_.reset();
+}
+
+void ColdStore::NoteUse(const ColdExtent& extent) {
+  if (command_ == 0) return;
+  if (extent.CountIn(command_)) needed_ += extent.raw_bytes();
+  reply_end_ = reply_->size();
+  if (!reply_begin_) reply_begin_ = reply_end_;
+  CheckNeeded();
+}
+
+void ColdStore::NoteKept(uint64_t bytes) {
+  if (command_ == 0) return;
+  needed_ += bytes;
+  CheckNeeded();
+}
+
+// A command that has begun to change something gets what it asks for: it has looked at the same
+// before.
+void ColdStore::CheckNeeded() const {
+  const uint64_t limit = settings_.cold_read_limit;
+  uint64_t needed = needed_ + replied_;
+  if (reply_begin_) needed += reply_end_ - *reply_begin_;
+  if (limit == 0 || needed <= limit || command_ == 0 || phase() == Phase::kChanging) return;
+  throw ColdFailure{fmt::format("the command needs at least {} bytes of cold data and of its reply "
+                                "in memory at once, and cold-read-limit is {}",
+                                needed, limit),
+                    true};
+}
+
+void ColdStore::CheckFailed(const ColdExtent& extent) const {
+  const auto failed = failures_.find(static_cast<const StoredExtent*>(&extent));
+  if (failed != failures_.end()) throw ColdFailure{failed->second};
+}
+
 void ColdStore::Fetch(const ColdExtents& extents) {
   ColdExtents missing;
   for (const Ref<ColdExtent>& extent : extents) {
+    if (command_ != 0 && extent->CountIn(command_)) needed_ += extent->raw_bytes();
     if (extent->loaded() != nullptr) continue;
-    const auto failed = failures_.find(&Stored(extent));
-    if (failed != failures_.end()) throw ColdFailure{failed->second};
+    CheckFailed(*extent);
     missing.push_back(extent);
   }
   if (missing.empty()) return;
-  if (can_miss_ && can_miss_()) throw ColdMiss{std::move(missing)};
+  CheckNeeded();
+  if (phase() == Phase::kLooking) throw ColdMiss{std::move(missing)};
   for (const Ref<ColdExtent>& extent : missing) {
-    if (extent->loaded() != nullptr) continue;
-    auto read = ReadExtent(Stored(extent));
-    stats_.blocking_reads++;
-    if (!read.ok()) throw ColdFailure{read.message()};
-    cache_.Insert(Share(extent), std::move(*read), false);
+    ReadOnLoop(extent);
   }
+}
+
+void ColdStore::CountBlockingRead() {
+  if (command_ != 0 && phase() == Phase::kInside && blocking_ >= kMostBlocking) {
+    throw ColdFailure{fmt::format("the transaction comes to need more than {} pieces of cold data "
+                                  "that could not be foreseen",
+                                  kMostBlocking),
+                      true};
+  }
+  blocking_++;
+  stats_.blocking_reads++;
+}
+
+void ColdStore::ReadOnLoop(const Ref<ColdExtent>& extent) {
+  if (extent->loaded() != nullptr) return;
+  CountBlockingRead();
+  auto read = ReadExtent(Stored(extent));
+  if (!read.ok()) throw ColdFailure{read.message()};
+  cache_.Insert(Share(extent), std::move(*read), false);
+}
+
+std::shared_ptr<const BlockRun> ColdStore::Pass(const ColdExtents& window) {
+  const StoredExtent& first = Stored(window.front());
+  if (first.loaded() != nullptr) return cache_.Find(first);
+  CheckFailed(first);
+  if (phase() == Phase::kLooking) throw ColdMiss{{}, window};
+  CountBlockingRead();
+  return Read(first);
 }
 
 void ColdStore::Expect(const ColdExtents& extents) {
@@ -419,23 +658,35 @@ void ColdStore::Expect(const ColdExtents& extents) {
 }
 
 ColdStore::Pins::~Pins() {
-  for (const Ref<StoredExtent>& extent : extents_) {
+  Release(extents_);
+  Release(passing_);
+}
+
+void ColdStore::Pins::Release(const StoredExtents& extents) {
+  for (const Ref<StoredExtent>& extent : extents) {
     if (--extent->pins_ > 0) continue;
     // Whoever asks again makes another attempt.
     static_cast<ColdStore&>(extent->source()).failures_.erase(extent.get());
   }
 }
 
-void ColdStore::Load(const ColdExtents& missing, Pins* pins, std::function<void()> done) {
+void ColdStore::Load(const ColdMiss& miss, Pins* pins, std::function<void()> done) {
   Waiting& waiting = waiting_.emplace_back(Waiting{pins, {}, std::move(done)});
+  const StoredExtents passed = std::exchange(pins->passing_, {});
+  Pin(miss.missing, &pins->extents_, &waiting);
+  Pin(miss.passing, &pins->passing_, &waiting);
+  Pins::Release(passed);
+  StartReads();
+}
+
+void ColdStore::Pin(const ColdExtents& missing, StoredExtents* pinned, Waiting* waiting) {
   for (const Ref<ColdExtent>& extent : missing) {
     const Ref<StoredExtent> stored = Share(extent);
     stored->pins_++;
-    pins->extents_.push_back(stored);
-    waiting.extents.push_back(stored);
+    pinned->push_back(stored);
+    waiting->extents.push_back(stored);
     if (!stored->reading_) wanted_.push_back(stored);
   }
-  StartReads();
 }
 
 void ColdStore::Cancel(const Pins* pins) {

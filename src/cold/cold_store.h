@@ -18,6 +18,7 @@
 #include "data/hot_blocks.h"
 #include "env/disk.h"
 #include "env/worker.h"
+#include "resp/rope.h"
 
 namespace runnel {
 
@@ -46,21 +47,22 @@ struct ColdStats {
 
 // Keeps streams and long lists within the bound of memory: gives blocks of them to files, and
 // brings them back when somebody looks at them. Belongs to the loop's thread; what waits for the
-// disk is done by two helpers, one that writes and one that reads.
+// disk is done by helpers: one writes, one reads, and one syncs for snapshots, which may take long.
 //
 // A file is removed when no value, no clone of one, and no pin (see Pin) refers to it.
 class ColdStore final : public ColdSource {
  public:
   // Everything is borrowed and outlives the store, which outlives all values. `directory` is where
   // the files are.
-  ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader, HotBlocks& hot,
-            const ColdSettings& settings, const ColdSizes& sizes = {});
+  ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader, Worker& syncer,
+            HotBlocks& hot, const ColdSettings& settings, const ColdSizes& sizes = {});
   // Waits for the helpers. No value may refer to an extent any more.
   ~ColdStore() override;
 
-  // Looks at what is in the directory (which is made when it is needed): extents of these files can
-  // be resolved until RemoveUnused, which removes the files that nobody has referred to by then.
-  // Nothing is written before that. Both wait for the disk: for the start.
+  // Lists what is in the directory (which is made when it is needed): extents of these files can be
+  // resolved until RemoveUnused, which removes the files that nobody has referred to by then, and
+  // has the others measured: one that is shorter than what was named of it is logged. Nothing is
+  // written before that. Both wait for the disk, for the start, but open no file.
   Status Open();
   Status RemoveUnused();
   // While the start reads a journal, after each of its frames: the same as EndTurn, but waits for
@@ -69,30 +71,43 @@ class ColdStore final : public ColdSource {
 
   // --- For the broker ---
 
-  // Whether the command that runs can be run again from its start. Where it cannot (and by
-  // default), Fetch waits for the disk.
-  void MissIf(std::function<bool()> can_miss) { can_miss_ = std::move(can_miss); }
+  // How far the command that runs has come.
+  enum class Phase : uint8_t {
+    kChanging,  // it has changed something: it must get what it asks for
+    kInside,    // it has changed nothing yet, but others in its transaction may have
+    kLooking,   // nothing has been changed: it can be run again from its start
+  };
+  // `phase` tells it for the command that runs. By default all are kChanging.
+  void AskPhase(std::function<Phase()> phase) { phase_ = std::move(phase); }
+  // A command, or one inside a transaction that runs (`nested`), begins and writes its reply to the
+  // end of `reply`, which lives until the next begins or EndCommand is called.
+  void BeginCommand(const Rope& reply, bool nested);
+  void EndCommand() { command_ = 0; }
 
-  // A hold on extents: they stay in memory, or, for a file, on the disk.
+  // A hold on extents: they stay in memory.
   class Pins {
    public:
     Pins() = default;
-    Pins(Pins&& other) noexcept : extents_(std::exchange(other.extents_, {})) {}
+    Pins(Pins&& other) noexcept
+        : extents_(std::exchange(other.extents_, {})),
+          passing_(std::exchange(other.passing_, {})) {}
     Pins& operator=(Pins&& other) noexcept {
       std::swap(extents_, other.extents_);
+      std::swap(passing_, other.passing_);
       return *this;
     }
     ~Pins();
-    bool empty() const { return extents_.empty(); }
 
    private:
     friend class ColdStore;
+    static void Release(const cold::StoredExtents& extents);
     cold::StoredExtents extents_;
+    cold::StoredExtents passing_;  // until the next Load
   };
-  // Reads what is not in memory of `missing` beside the loop, pins it to `pins`, and calls `done`
+  // Reads what is not in memory of the miss beside the loop, pins it to `pins`, and calls `done`
   // later, from Deliver. `pins` outlives that, or Cancel was called. An extent that could not be
-  // read then makes Fetch throw.
-  void Load(const ColdExtents& missing, Pins* pins, std::function<void()> done);
+  // read then makes Fetch and Pass throw.
+  void Load(const ColdMiss& miss, Pins* pins, std::function<void()> done);
   void Cancel(const Pins* pins);
   // At the end of each turn: lets go of what is over the bound of the cache, and begins what there
   // is to write and to read. `steady_ms` is the time.
@@ -105,19 +120,25 @@ class ColdStore final : public ColdSource {
 
   // --- For snapshots ---
 
-  // Adds the files that have these extents. One may come more than once.
+  // Files of extents; one may be there more than once.
   using Files = std::vector<Ref<cold::ColdFile>>;
-  static void AddFiles(const ColdExtents& extents, Files* files);
+  // A snapshot is being written, and names these extents: their files are added to `files`. Until
+  // EndSnapshot, extents stay where they are.
+  void NoteForSnapshot(const ColdExtents& extents, Files* files);
   // Calls `done` when what is in these files, and their names, would survive a power cut; or why
   // not.
   void Sync(const Files& files, std::function<void(Status)> done);
-  // The newest durable snapshot refers to these files: they stay, those of the snapshot before do
-  // not for its sake.
-  void PinForSnapshot(Files files) { snapshot_files_ = std::move(files); }
+  // The snapshot has ended. If it is durable it refers to these files: they stay, those of the
+  // snapshot before do not for its sake. What it named of files whose sync has failed is written
+  // again, so that a later one can succeed.
+  void EndSnapshot(bool durable, Files files);
 
   // --- ColdSource ---
 
   void Fetch(const ColdExtents& extents) override;
+  std::shared_ptr<const BlockRun> Pass(const ColdExtents& window) override;
+  void NoteUse(const ColdExtent& extent) override;
+  void NoteKept(uint64_t bytes) override;
   void Expect(const ColdExtents& extents) override;
   std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) override;
   Ref<ColdExtent> Resolve(Decoder* in) override;
@@ -137,12 +158,25 @@ class ColdStore final : public ColdSource {
   Result<std::shared_ptr<const BlockRun>> ReadExtent(const cold::StoredExtent& extent) const;
   size_t CacheBound() const;
 
+  struct RewriteJob;
+  void StartRewrite();
+  void Rewrite(RewriteJob& job) const;
+  void FinishRewrite(std::shared_ptr<RewriteJob> job);
+  void ApplyRewrite(RewriteJob& job);
+  void Measure(std::vector<cold::FileName> names);
+
   void StartWrites(int64_t steady_ms);
   bool StartWrite(uint64_t excess);
   Ref<cold::ColdFile> FileFor(Spillable& value);
   void Write(WriteJob& job) const;
   void FinishWrite(WriteJob& job);
 
+  Phase phase() const { return phase_ ? phase_() : Phase::kChanging; }
+  void CheckNeeded() const;
+  void CheckFailed(const ColdExtent& extent) const;
+  void CountBlockingRead();
+  void ReadOnLoop(const Ref<ColdExtent>& extent);
+  void Pin(const ColdExtents& missing, cold::StoredExtents* pinned, Waiting* waiting);
   void StartReads();
   void TakeReads(cold::StoredExtents* queue, bool ahead, ReadJob* job);
   void FinishReads(ReadJob& job);
@@ -156,10 +190,21 @@ class ColdStore final : public ColdSource {
   const std::string directory_;
   Worker& writer_;
   Worker& reader_;
+  Worker& syncer_;
   HotBlocks& hot_;
   const ColdSettings& settings_;
   const ColdSizes sizes_;
-  std::function<bool()> can_miss_;
+  std::function<Phase()> phase_;
+
+  // What the command that runs has needed until now.
+  uint64_t command_ = 0;  // its number; 0: none runs
+  uint64_t last_command_ = 0;
+  uint64_t needed_ = 0;    // bytes of blocks
+  uint64_t replied_ = 0;   // bytes of replies of the commands before it in its transaction
+  uint64_t blocking_ = 0;  // extents for which it has made the loop wait
+  const Rope* reply_ = nullptr;
+  std::optional<size_t> reply_begin_;  // its size when cold data was first looked at
+  size_t reply_end_ = 0;               // and when that was done last
 
   cold::UnusedFiles unused_;
   // Files of this name are there, with so many bytes: what Open found, and what was written since.
@@ -167,9 +212,16 @@ class ColdStore final : public ColdSource {
   std::vector<cold::FileName> found_;  // by Open, until RemoveUnused
   // Those that Resolve has made a reference to, until RemoveUnused.
   absl::btree_map<cold::FileName, Ref<cold::ColdFile>> resolved_;
+  Ref<cold::StoredExtent> last_resolved_;
   std::vector<cold::FileName> unremoved_;
   int64_t no_removes_before_ms_ = 0;
   Files snapshot_files_;
+  bool in_snapshot_ = false;
+  cold::StoredExtents noted_;       // by the snapshot that is being written
+  cold::StoredExtents to_rewrite_;  // they lie in doubtful files
+  Ref<cold::ColdFile> rewritten_to_;
+  std::shared_ptr<RewriteJob> rewritten_;  // done, and waits for the end of a snapshot
+  bool rewriting_ = false;
   uint64_t last_object_ = 0;
   uint64_t last_file_ = 0;
 

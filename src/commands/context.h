@@ -1,6 +1,9 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -25,7 +28,12 @@ struct DataOptions {
 
 // Thrown out of a command that is only run to see what it looks at, in the place of its first
 // effect (see Broker::FetchForTransaction).
-struct WouldChange {};
+struct WouldChange {
+  // The effect gives the value of the command's first key to its last key, which is in this
+  // database.
+  std::optional<uint32_t> given_to_db = std::nullopt;
+  bool copied = false;  // the first key keeps it
+};
 
 // One run of one command: its arguments, the state that it may look at, and the ways in which it
 // may act. A command reads its arguments, looks at const data, and then either writes an error and
@@ -110,8 +118,12 @@ class Context {
   // returns.
   template <class E>
   void Apply(const E& effect) {
-    if (only_looks_) [[unlikely]]
+    if (only_looks_) [[unlikely]] {
+      if constexpr (std::same_as<E, KeyRename> || std::same_as<E, KeyCopy>) {
+        throw WouldChange{effect.to.db, std::same_as<E, KeyCopy>};
+      }
       throw WouldChange();
+    }
     // Counted first: an effect that looks at cold entries must know that there is no way back.
     changes_++;
     batch_.Add(effect);
@@ -133,6 +145,10 @@ class Context {
 
   // Effects applied by this command so far.
   uint64_t changes() const { return changes_; }
+
+  // What this command keeps for its next run if it misses cold data: null in the first run, and
+  // afterwards what an earlier run of the same command has left here.
+  std::unique_ptr<ColdProgress>& progress() { return progress_; }
 
  protected:
   Context(std::span<const std::string_view> args, ReplyWriter& reply, Keyspace& keyspace,
@@ -160,6 +176,7 @@ class Context {
   uint64_t hits_ = 0;
   uint64_t misses_ = 0;
   uint64_t changes_ = 0;
+  std::unique_ptr<ColdProgress> progress_;
 
  private:
   template <class T>

@@ -6,6 +6,8 @@
 #include "commands/expiry.h"
 #include "commands/key_events.h"
 #include "commands/keyspace_commands.h"
+#include "data/cold.h"
+#include "fmt/format.h"
 
 // The bytes that DUMP gives and RESTORE takes:
 //
@@ -32,6 +34,24 @@ bool OpenDump(std::string_view dump, ObjectType* type, std::string_view* payload
   *payload = content.substr(1);
   return true;
 }
+
+// Gathers a dump of at most so many bytes, the trailer included.
+class DumpSink final : public EncoderSink {
+ public:
+  struct TooLong {};
+
+  explicit DumpSink(size_t limit) : limit_(limit) {}
+  // Throws TooLong.
+  void Take(std::string_view bytes) override {
+    if (bytes.size() + kTrailerBytes > limit_ - bytes_.size()) throw TooLong();
+    bytes_ += bytes;
+  }
+  std::string& bytes() { return bytes_; }
+
+ private:
+  const size_t limit_;
+  std::string bytes_;
+};
 
 struct RestoreOptions {
   bool replace = false;
@@ -90,15 +110,36 @@ bool ReadRestoreTtl(Context& context, bool absolute, int64_t* expire_at_ms) {
 void Dump(Context& context) {
   const KeyEntry* entry = context.Find(context.Key(1));
   if (entry == nullptr) return context.reply().Null();
-  entry->value().FetchAll();
-  std::string dump;
+  const Object& value = entry->value();
+  ColdExtents extents;
+  value.AddExtents(&extents);
+  if (!extents.empty()) {
+    // The dump takes as much again.
+    uint64_t bytes = 0;
+    for (const Ref<ColdExtent>& extent : extents) {
+      bytes += extent->raw_bytes();
+    }
+    extents.front()->source().NoteKept(bytes);
+    value.FetchAll();
+  }
+  const size_t limit = context.options().max_bulk_bytes;
+  DumpSink sink(limit);
   constexpr size_t kSamples = 5;
-  dump.reserve(entry->value().MemoryBytes(kSamples) + kTrailerBytes);  // about what it takes
-  Encoder encoder(&dump);
-  encoder.Byte(static_cast<uint8_t>(entry->type()));
-  entry->value().Serialize(&dump);
-  encoder.Fixed(kDumpVersion);
-  encoder.Fixed(Checksum(dump));
+  sink.bytes().reserve(std::min(limit, value.MemoryBytes(kSamples) + kTrailerBytes));
+  std::string rest;
+  Encoder encoder(&rest, &sink);
+  try {
+    encoder.Byte(static_cast<uint8_t>(entry->type()));
+    value.Encode(&encoder);
+    sink.Take(rest);
+  } catch (const DumpSink::TooLong&) {
+    return context.reply().Error(fmt::format(
+        "ERR the dump of the key would have more than {} bytes (proto-max-bulk-len)", limit));
+  }
+  std::string& dump = sink.bytes();
+  Encoder trailer(&dump);
+  trailer.Fixed(kDumpVersion);
+  trailer.Fixed(Checksum(dump));
   context.reply().Bulk(dump);
 }
 

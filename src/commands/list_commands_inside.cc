@@ -1,12 +1,16 @@
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "commands/arguments.h"
 #include "commands/key_events.h"
 #include "commands/list_commands.h"
 #include "data/list.h"
+#include "data/list_search.h"
 
 namespace runnel::commands {
 namespace {
@@ -85,37 +89,72 @@ bool ReadPosOptions(Context& context, PosOptions* options) {
   return true;
 }
 
+// The positions of the elements equal to `value` that are met first. Looks at what is on the disk
+// in small pieces; the command may be run again for each of them.
+std::vector<uint64_t> Search(Context& context, const List& list, std::string_view value,
+                             const ListSearch::Order& order) {
+  std::unique_ptr<ColdProgress>& progress = context.progress();
+  if (progress == nullptr) progress = std::make_unique<ListSearch>();
+  return static_cast<ListSearch&>(*progress).Find(list, value, order);
+}
+
 // The positions of the elements equal to `value` that the options ask for, in the order in which
 // they are met.
-std::vector<size_t> FindPositions(const List& list, std::string_view value,
-                                  const PosOptions& options) {
-  std::vector<size_t> found;
+std::vector<uint64_t> FindPositions(Context& context, const List& list, std::string_view value,
+                                    const PosOptions& options) {
+  std::vector<uint64_t> found;
   const bool from_back = options.rank < 0;
-  const size_t size = list.size();
-  const size_t limit =
-      options.max_length == 0 ? size : std::min(size, static_cast<size_t>(options.max_length));
-  size_t wanted = static_cast<size_t>(options.count.value_or(1));
+  const uint64_t size = list.size();
+  const uint64_t limit =
+      options.max_length == 0 ? size : std::min(size, static_cast<uint64_t>(options.max_length));
+  uint64_t wanted = static_cast<uint64_t>(options.count.value_or(1));
   if (wanted == 0) wanted = size;
-  int64_t to_skip = (from_back ? -options.rank : options.rank) - 1;
+  const uint64_t skipped = static_cast<uint64_t>(from_back ? -options.rank : options.rank) - 1;
+  if (list.has_cold()) {
+    const uint64_t most = skipped > size - std::min(wanted, size) ? size : skipped + wanted;
+    found = Search(context, list, value,
+                   {.from_back = from_back, .wanted = most, .most_looked = limit});
+    found.erase(found.begin(),
+                found.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(skipped, found.size())));
+    return found;
+  }
+  uint64_t to_skip = skipped;
   List::Iterator it = list.Seek(from_back ? size - 1 : 0);
-  for (size_t i = 0; i < limit && found.size() < wanted; i++) {
-    if (it.value() == value && to_skip-- <= 0) found.push_back(from_back ? size - 1 - i : i);
+  for (uint64_t i = 0; i < limit && found.size() < wanted; i++) {
+    if (it.value() == value) {
+      if (to_skip == 0) {
+        found.push_back(from_back ? size - 1 - i : i);
+      } else {
+        to_skip--;
+      }
+    }
     from_back ? it.Previous() : it.Next();
   }
   return found;
 }
 
-// How many elements are equal to `value`, from the front or from the back, up to `most`. Looks at
-// all that List::Remove is going to look at.
-uint64_t CountEqual(const List& list, std::string_view value, bool from_back, uint64_t most) {
+// Whether any element is equal to `value`.
+bool HasEqual(const List& list, std::string_view value, bool from_back) {
   const size_t size = list.size();
   List::Iterator it = list.Seek(from_back ? size - 1 : 0);
-  uint64_t found = 0;
-  for (size_t i = 0; i < size && found < most; i++) {
-    found += it.value() == value;
+  for (size_t i = 0; i < size; i++) {
+    if (it.value() == value) return true;
     from_back ? it.Previous() : it.Next();
   }
-  return found;
+  return false;
+}
+
+// As ListErase has them.
+std::string EncodeRanges(std::span<const List::Range> ranges) {
+  std::string bytes;
+  Encoder encoder(&bytes);
+  uint64_t end = 0;
+  for (const List::Range& range : ranges) {
+    encoder.Varint(range.begin - end);
+    encoder.Varint(range.count);
+    end = range.begin + range.count;
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -161,14 +200,14 @@ void LPos(Context& context) {
   if (!ReadPosOptions(context, &options)) return;
   const List* list;
   if (!context.Read(context.Key(1), &list)) return;
-  std::vector<size_t> found;
-  if (list != nullptr) found = FindPositions(*list, context.arg(2), options);
+  std::vector<uint64_t> found;
+  if (list != nullptr) found = FindPositions(context, *list, context.arg(2), options);
   if (!options.count) {
     if (found.empty()) return context.reply().Null();
     return context.reply().Integer(static_cast<int64_t>(found[0]));
   }
   context.reply().Array(found.size());
-  for (const size_t position : found) {
+  for (const uint64_t position : found) {
     context.reply().Integer(static_cast<int64_t>(position));
   }
 }
@@ -195,10 +234,12 @@ void LInsert(Context& context) {
   const List* list;
   if (!context.ReadForWrite(key, &list)) return;
   if (list == nullptr) return context.reply().Integer(0);
-  const std::vector<size_t> pivot = FindPositions(*list, context.arg(3), {});
+  const std::vector<uint64_t> pivot = FindPositions(context, *list, context.arg(3), {});
   if (pivot.empty()) return context.reply().Integer(-1);
   const size_t size = list->size() + 1;
-  context.Apply(ListInsert{key, pivot.front() + (after ? 1 : 0), context.arg(4)});
+  const uint64_t index = pivot.front() + (after ? 1 : 0);
+  list->RequireToInsert(index);
+  context.Apply(ListInsert{key, index, context.arg(4)});
   context.Notify(kNotifyList, "linsert", key);
   context.reply().Integer(static_cast<int64_t>(size));
 }
@@ -211,12 +252,20 @@ void LRem(Context& context) {
   if (!context.ReadForWrite(key, &list)) return;
   const std::string_view value = context.arg(3);
   if (list == nullptr) return context.reply().Integer(0);
-  // One is enough to know of, unless the effect could miss.
-  const uint64_t limit = count < 0 ? -static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
-  const uint64_t most = !list->has_cold() ? 1 : limit == 0 ? list->size() : limit;
-  if (CountEqual(*list, value, count < 0, most) == 0) return context.reply().Integer(0);
+  const bool from_back = count < 0;
   const size_t before = list->size();
-  context.Apply(ListRemove{key, count, value});
+  if (list->has_cold()) {
+    const uint64_t magnitude =
+        from_back ? -static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
+    const uint64_t wanted = count == 0 ? before : magnitude;
+    std::vector<uint64_t> found =
+        Search(context, *list, value, {.from_back = from_back, .wanted = wanted});
+    if (found.empty()) return context.reply().Integer(0);
+    context.Apply(ListErase{key, EncodeRanges(ListSearch::ToRanges(&found))});
+  } else {
+    if (!HasEqual(*list, value, from_back)) return context.reply().Integer(0);
+    context.Apply(ListRemove{key, count, value});
+  }
   const KeyEntry* entry = context.keyspace().Find(key);
   const size_t after = entry == nullptr ? 0 : entry->As<List>()->size();
   context.Notify(kNotifyList, "lrem", key);

@@ -68,11 +68,8 @@ class ColdExtent {
   // The blocks, as they were when they were written, if they are in memory; nullptr otherwise. Good
   // until the end of the turn, and for as long as somebody has them pinned.
   const BlockRun* loaded() const { return loaded_; }
-  // The same, and remembers that they were of use.
-  const BlockRun* Use() const {
-    used_ = true;
-    return loaded_;
-  }
+  // The same, and remembers that they were of use; throws as ColdSource::NoteUse does.
+  inline const BlockRun* Use() const;
 
   ColdSource& source() const { return *source_; }
   // What loaded() is. Any thread.
@@ -91,11 +88,20 @@ class ColdExtent {
   // True if nobody but the caller holds a reference.
   bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
 
+  // For the source: notes that the command with that number has counted the extent. Returns false
+  // if it had done so before.
+  bool CountIn(uint64_t command) const {
+    if (counted_in_ == command) return false;
+    counted_in_ = command;
+    return true;
+  }
+
  protected:
   const BlockRun* loaded_ = nullptr;
   mutable bool used_ = false;
 
  private:
+  mutable uint64_t counted_in_ = 0;
   mutable std::atomic<uint32_t> references_{1};
   ColdSource* const source_;
   const uint32_t raw_bytes_;
@@ -111,8 +117,18 @@ class ColdSource {
   virtual ~ColdSource() = default;
 
   // When it returns, all of these are in memory, until the end of the turn at least. Instead of
-  // waiting for the disk it may throw ColdMiss; it throws ColdFailure if one cannot be read.
+  // waiting for the disk it may throw ColdMiss. It throws ColdFailure if one cannot be read, or if
+  // the command that runs would need more in memory at once than a command may have.
   virtual void Fetch(const ColdExtents& extents) = 0;
+  // For a walk that needs each extent once: the blocks of the first of `window`, which stay in
+  // memory as long as the caller keeps them. Throws as Fetch does; a miss asks for all of `window`
+  // as ColdMiss::passing.
+  virtual std::shared_ptr<const BlockRun> Pass(const ColdExtents& window) = 0;
+  // The blocks of an extent that is in memory are about to be used. May throw ColdFailure as Fetch
+  // does for a command that needs too much.
+  virtual void NoteUse(const ColdExtent&) {}
+  // The command that runs keeps so many bytes of what it has found. Throws as NoteUse does.
+  virtual void NoteKept(uint64_t) {}
   // They will be asked for soon.
   virtual void Expect(const ColdExtents& extents) = 0;
   // The blocks of an extent, from memory or from the disk, for as long as the caller keeps them.
@@ -128,12 +144,30 @@ class ColdSource {
 // vocabulary, with ColdFailure: every command that looks at entries may meet it, deep in a walk, a
 // few times a second beside a disk read each, and none of them has anything to do about it.)
 struct ColdMiss {
+  // These stay in memory until the command has ended.
   ColdExtents missing;
+  // These stay in memory until the command has been run once more: for a walk over more than may be
+  // in memory at once. What the walk knows by then is kept as a ColdProgress.
+  ColdExtents passing = {};
 };
 
-// Thrown where entries cannot be read: the disk failed or what it holds is damaged.
+// What a command knows of cold data when it misses, kept for its next run.
+class ColdProgress {
+ public:
+  virtual ~ColdProgress() = default;
+};
+
+// Thrown where entries cannot be read: the disk failed, or what it holds is damaged.
 struct ColdFailure {
   std::string message;  // names the file and the offset
+  // Nothing has failed: the command needs more cold data in memory than a command may have.
+  bool too_much = false;
 };
+
+const BlockRun* ColdExtent::Use() const {
+  used_ = true;
+  if (loaded_ != nullptr) source_->NoteUse(*this);
+  return loaded_;
+}
 
 }  // namespace runnel

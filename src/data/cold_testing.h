@@ -78,8 +78,9 @@ class FakeColdSource final : public ColdSource {
         what();
         break;
       } catch (const ColdMiss& miss) {
-        CHECK(!miss.missing.empty());
+        CHECK(!miss.missing.empty() || !miss.passing.empty());
         Load(miss.missing);
+        Load(miss.passing);
       }
     }
     misses = false;
@@ -89,6 +90,12 @@ class FakeColdSource final : public ColdSource {
     fetches++;
     if (misses) throw ColdMiss{extents};
     Load(extents);
+  }
+  std::shared_ptr<const BlockRun> Pass(const ColdExtents& window) override {
+    fetches++;
+    const auto& first = static_cast<const Extent&>(*window.front());
+    if (misses && first.loaded() == nullptr) throw ColdMiss{{}, window};
+    return first.Parse();
   }
   void Expect(const ColdExtents& extents) override { expected += extents.size(); }
   std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) override {
@@ -101,13 +108,13 @@ class FakeColdSource final : public ColdSource {
     return Ref<ColdExtent>::Adopt(extent);
   }
 
- private:
   static void Load(const ColdExtents& extents) {
     for (const Ref<ColdExtent>& extent : extents) {
       static_cast<Extent&>(*extent).Load();
     }
   }
 
+ private:
   std::set<Extent*> extents_;
 };
 

@@ -237,8 +237,11 @@ bool EntryLog::Remove(StreamId id) {
 void EntryLog::DropOldest(uint64_t count) {
   if (count == 0) return;
   count = std::min(count, length_);
-  if (cold_) count = DropOldestCold(count);
+  Disposer* const disposer =
+      blocks() > kMostFreedInPlace && hot() != nullptr ? hot()->disposer() : nullptr;
+  if (cold_) count = DropOldestCold(count, disposer);
   length_ -= count;
+  std::vector<Ref<Block>> gone;
   while (count > 0) {
     Segment& segment = segments_.front();
     if (segment.live > count) {
@@ -246,8 +249,10 @@ void EntryLog::DropOldest(uint64_t count) {
       break;
     }
     count -= segment.live;
+    if (disposer != nullptr) gone.push_back(segment.block);
     RemoveSegment(segments_.begin());
   }
+  DisposeOf(std::move(gone), disposer);
   UpdateFirstId();
 }
 

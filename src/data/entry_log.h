@@ -235,7 +235,7 @@ class EntryLog final : public Spillable {
   bool ContainsCold(StreamId id) const;
   bool RemoveCold(StreamId id);
   void RemoveRun(Runs::Position at);
-  uint64_t DropOldestCold(uint64_t count);
+  uint64_t DropOldestCold(uint64_t count, Disposer* disposer);
   uint64_t CountColdBelow(StreamId id) const;
   void AddRun(ColdRun run);
   void CloneCold(EntryLog* copy) const;

@@ -195,13 +195,15 @@ bool EntryLog::RemoveCold(StreamId id) {
 }
 
 // Returns how many are still to go, from the blocks in memory.
-uint64_t EntryLog::DropOldestCold(uint64_t count) {
+uint64_t EntryLog::DropOldestCold(uint64_t count, Disposer* disposer) {
   RequireOldest(count, false);
+  ColdExtents gone;
   while (cold_ && count > 0) {
     ColdRun& run = cold_->runs.front();
     if (run.live <= count) {
       count -= run.live;
       length_ -= run.live;
+      if (disposer != nullptr) gone.push_back(run.extent);
       RemoveRun(cold_->runs.begin());
       continue;
     }
@@ -216,6 +218,7 @@ uint64_t EntryLog::DropOldestCold(uint64_t count) {
     CountCold(-count, 0);
     count = 0;
   }
+  DisposeOf(std::move(gone), disposer);
   return count;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -31,6 +32,7 @@ void HotBlocks::Leave() {
   std::erase(whole_->parts_, this);
   // Values that are still attached ask for it.
   run_bytes_ = whole_->run_bytes_;
+  tight_ = whole_->tight_;
   whole_ = nullptr;
 }
 
@@ -67,7 +69,6 @@ Spillable* HotBlocks::LargestOfClass(size_t size_class) {
 
 void HotBlocks::Link(Spillable* value, uint8_t size_class) {
   value->size_class_ = size_class;
-  if (size_class == 0) return;
   Spillable*& list = lists_[size_class];
   if (list == nullptr) {
     list = value->next_ = value->previous_ = value;
@@ -81,9 +82,7 @@ void HotBlocks::Link(Spillable* value, uint8_t size_class) {
 }
 
 void HotBlocks::Unlink(Spillable* value) {
-  if (value->size_class_ == 0) return;
   Spillable*& list = lists_[value->size_class_];
-  value->size_class_ = 0;
   if (value->next_ == value) {
     list = nullptr;
     return;
@@ -91,6 +90,29 @@ void HotBlocks::Unlink(Spillable* value) {
   value->previous_->next_ = value->next_;
   value->next_->previous_ = value->previous_;
   if (list == value) list = value->next_;
+}
+
+void HotBlocks::SetTight(bool tight) {
+  if (tight == tight_) return;
+  tight_ = tight;
+  Relink();
+  for (HotBlocks* part : parts_) {
+    part->Relink();
+  }
+}
+
+// Sorts all values anew.
+void HotBlocks::Relink() {
+  const std::array<Spillable*, kClasses> lists = std::exchange(lists_, {});
+  for (Spillable* const first : lists) {
+    if (first == nullptr) continue;
+    Spillable* value = first;
+    do {
+      Spillable* const next = value->next_;
+      Link(value, value->writing() ? uint8_t{0} : ClassOf(value->sealed_bytes()));
+      value = next;
+    } while (value != first);
+  }
 }
 
 // Whoever derives from it has detached itself, while it could still say what it counts for.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/cold.h"
+#include "data/disposer.h"
 
 namespace runnel {
 
@@ -114,7 +115,24 @@ class HotBlocks {
   // same, and take turns); nullptr if none has anything to give.
   Spillable* Largest();
   // The value turned out to have nothing to give: it is not chosen until its blocks change.
-  void PassOver(Spillable* value) { value->hot_->Unlink(value); }
+  void PassOver(Spillable* value) {
+    value->hot_->Unlink(value);
+    value->hot_->Link(value, 0);
+  }
+
+  // Where many blocks go that a value lets go of at once; nullptr frees them in place. Set for the
+  // whole, as all below.
+  Disposer* disposer() const { return whole_ == nullptr ? disposer_ : whole_->disposer_; }
+  void set_disposer(Disposer* disposer) { disposer_ = disposer; }
+
+  // Memory of blocks that a value which is used at both ends should keep at each of them, and from
+  // how many bytes on it is worth writing what it has beyond that. Both are small while memory is
+  // tight, which is said when nobody has anything to give any more; that costs a step for each
+  // value that counts here.
+  size_t kept_bytes() const { return tight() ? run_bytes() / 16 : 2 * run_bytes(); }
+  size_t least_given() const { return tight() ? run_bytes() / 4 : run_bytes(); }
+  bool tight() const { return whole_ == nullptr ? tight_ : whole_->tight_; }
+  void SetTight(bool tight);
 
   // The size of the runs that are written; set for the whole.
   size_t run_bytes() const { return whole_ == nullptr ? run_bytes_ : whole_->run_bytes_; }
@@ -123,7 +141,8 @@ class HotBlocks {
  private:
   friend class Spillable;
 
-  // Sealed bytes below 4 KiB, below 8 KiB, ... from 256 KiB on. The first class is not listed.
+  // Sealed bytes below 4 KiB, below 8 KiB, ... from 256 KiB on. In the first class are also those
+  // that are being written or have been passed over; none of it is chosen.
   static constexpr size_t kClasses = 8;
   static constexpr size_t kLeastShift = 12;
   static uint8_t ClassOf(size_t sealed_bytes);
@@ -133,6 +152,7 @@ class HotBlocks {
   // Adds to the sums of this and of the whole. The changes may be negative, in two's complement.
   void Count(uint64_t hot_bytes, uint64_t cold_entries, uint64_t cold_bytes);
   Spillable* LargestOfClass(size_t size_class);
+  void Relink();
 
   HotBlocks* whole_ = nullptr;
   std::vector<HotBlocks*> parts_;
@@ -141,6 +161,8 @@ class HotBlocks {
   uint64_t bytes_ = 0;
   uint64_t cold_entries_ = 0;
   uint64_t cold_bytes_ = 0;
+  Disposer* disposer_ = nullptr;
+  bool tight_ = false;
   size_t run_bytes_ = 256 * 1024;
   std::array<Spillable*, kClasses> lists_ = {};  // rings; each names the one whose turn is next
 };

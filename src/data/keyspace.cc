@@ -110,9 +110,7 @@ void Keyspace::Retire(const Database& database, KeyEntry* entry, int64_t expire_
 }
 
 void Keyspace::Discard(std::unique_ptr<Object> value) {
-  // Freeing an allocation takes some ten nanoseconds; a thousand of them are not yet felt.
-  constexpr size_t kFreeInPlace = 1000;
-  if (disposer_ != nullptr && value->FreeEffort() > kFreeInPlace)
+  if (disposer_ != nullptr && value->FreeEffort() > kMostFreedInPlace)
     disposer_->Dispose(std::move(value));
 }
 

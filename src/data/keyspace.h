@@ -67,16 +67,6 @@ class KeyspaceObserver {
   virtual void OnSwap(uint32_t a, uint32_t b) = 0;
 };
 
-// Takes what takes long to free, to free it off the event loop.
-class Disposer {
- public:
-  virtual ~Disposer() = default;
-  // A value that no key holds any more.
-  virtual void Dispose(std::unique_ptr<Object> value) = 0;
-  // A database that was flushed.
-  virtual void Dispose(std::unique_ptr<Database> database) = 0;
-};
-
 // Receives the state of a keyspace as it was when the capture began (Keyspace::BeginCapture), key
 // by key in no order.
 class KeyspaceCapture {
@@ -120,9 +110,12 @@ class Keyspace {
 
   // At most one observer, which outlives the keyspace or is taken away with nullptr.
   void Observe(KeyspaceObserver* observer) { observer_ = observer; }
-  // Where large values go that are replaced or removed, and databases that are flushed; nullptr
-  // (the default) frees them in place. Outlives the keyspace or is taken away.
-  void DisposeWith(Disposer* disposer) { disposer_ = disposer; }
+  // Where large values go that are replaced or removed, large parts of values, and databases that
+  // are flushed; nullptr (the default) frees them in place. Outlives the keyspace or is taken away.
+  void DisposeWith(Disposer* disposer) {
+    disposer_ = disposer;
+    hot_blocks_.set_disposer(disposer);
+  }
 
   // A capture takes the state of this moment while the keyspace goes on changing: each key that
   // exists now is given to `capture` exactly once, by CaptureSome or before its first change. A

@@ -226,11 +226,11 @@ TEST(Keyspace, RemovesAKeyByItsOwnName) {
 
 class KeepingDisposer : public Disposer {
  public:
-  void Dispose(std::unique_ptr<Object> value) override { values.push_back(std::move(value)); }
+  void Dispose(std::unique_ptr<Disposable> value) override { values.push_back(std::move(value)); }
   void Dispose(std::unique_ptr<Database> database) override {
     databases.push_back(std::move(database));
   }
-  std::vector<std::unique_ptr<Object>> values;
+  std::vector<std::unique_ptr<Disposable>> values;
   std::vector<std::unique_ptr<Database>> databases;
 };
 

@@ -10,6 +10,7 @@
 #include "base/coding.h"
 #include "base/varint.h"
 #include "data/list_run.h"
+#include "data/list_search.h"
 #include "data/list_spill.h"
 
 namespace runnel {
@@ -109,11 +110,14 @@ void List::PopBack() {
   TrimAfterPops();
 }
 
-// All of the block at that end.
+// All of the block at that end. What there is to be freed goes to `dropped`, if there is that.
 template <bool kFront>
-void List::DropBlock() {
+void List::DropBlock(std::vector<ListBlock>* dropped) {
   ListSpill* const spill = this->spill();
   if (spill != nullptr) spill->NoteDropping(kFront);
+  if (dropped != nullptr) {
+    dropped->push_back(std::move(kFront ? blocks_.front() : blocks_.back()));
+  }
   kFront ? blocks_.PopFront() : blocks_.PopBack();
   if (spill == nullptr) return;
   if (blocks_.size() < kLongBlocks / 2 && spill->runs() == 0) {
@@ -249,8 +253,17 @@ void List::Splice(size_t index, size_t removed, std::string_view value) {
   size_t b = FindBlock(number);
   size_t position = static_cast<size_t>(number - blocks_[b].start());
   if (removed == 0 && position == 0 && blocks_[b].cold()) {
-    // Between two blocks is also behind the first of them: this one need not be in memory.
-    b = FindToChange(number - 1);
+    // Between two blocks: this one need not be in memory.
+    if (blocks_[b - 1].cold()) {
+      const ListSpill::Edit edit(spill(), b, b);
+      const bool large = value.size() > ListBlock::kLargestSlot;
+      ListBlock block = large ? ListBlock::Large(value, false)
+                              : ListBlock(ListBlock::Footprint(value.size()), false);
+      if (!large) CHECK(block.Append(value));
+      blocks_.Insert(b, std::move(block));
+      return Renumber(b, b + 1);
+    }
+    b--;
     position = blocks_[b].size();
   } else if (blocks_[b].cold()) {
     b = FindToChange(number);
@@ -272,7 +285,13 @@ size_t List::Remove(std::string_view value, int64_t count) {
   const uint64_t magnitude =
       from_back ? uint64_t{0} - static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
   const size_t limit = count == 0 ? size() : magnitude;
-  if (has_cold()) ThawMatching(value, limit, from_back);
+  if (has_cold()) {
+    ListSearch search;
+    std::vector<uint64_t> found =
+        search.Find(*this, value, {.from_back = from_back, .wanted = limit});
+    Erase(ListSearch::ToRanges(&found));
+    return found.size();
+  }
   const ListSpill::Edit edit(spill(), 0, blocks_.size());
   size_t removed = 0;
   size_t lowest = blocks_.size();
@@ -290,6 +309,57 @@ size_t List::Remove(std::string_view value, int64_t count) {
   return removed;
 }
 
+void List::Erase(std::span<const Range> ranges) {
+  if (ranges.empty()) return;
+  const ListSpill::Edit edit(spill(), 0, blocks_.size());
+  Ring<ListBlock> kept;
+  std::vector<Range> removed;  // of the block
+  size_t next = 0;             // the first range that is not done with
+  uint64_t begin = 0;          // of the block
+  for (size_t b = 0; b < blocks_.size(); b++) {
+    const uint64_t end = begin + blocks_[b].size();
+    removed.clear();
+    for (size_t i = next; i < ranges.size() && ranges[i].begin < end; i++) {
+      const uint64_t first = std::max(ranges[i].begin, begin);
+      const uint64_t behind = std::min(ranges[i].begin + ranges[i].count, end);
+      if (first < behind) removed.push_back({first - begin, behind - first});
+      if (ranges[i].begin + ranges[i].count <= end) next = i + 1;
+    }
+    KeepParts(std::move(blocks_[b]), removed, &kept);
+    begin = end;
+  }
+  blocks_ = std::move(kept);
+  if (!blocks_.empty()) Renumber(0, blocks_.size());
+}
+
+// Appends what is left of the block.
+void List::KeepParts(ListBlock block, std::span<const Range> removed, Ring<ListBlock>* kept) {
+  if (block.cold() && !removed.empty()) {
+    uint64_t next = 0;
+    for (const Range& range : removed) {
+      if (range.begin > next) kept->PushBack(block.ColdPart(next, range.begin - next));
+      next = range.begin + range.count;
+    }
+    if (next < block.size()) kept->PushBack(block.ColdPart(next, block.size() - next));
+    return;
+  }
+  if (!removed.empty()) {
+    std::vector<uint32_t> positions;
+    for (const Range& range : removed) {
+      for (uint64_t i = 0; i < range.count; i++) {
+        positions.push_back(static_cast<uint32_t>(range.begin + i));
+      }
+    }
+    block.RemoveAt(positions);
+    if (block.size() == 0) return;
+    if (!kept->empty() && kept->back().JoinsWith(block)) {
+      kept->back() = ListBlock::Merge(kept->back(), block);
+      return;
+    }
+  }
+  kept->PushBack(std::move(block));
+}
+
 // After changes within the blocks from `from` to before `to`: takes out empty ones, joins small
 // neighbours, and gives all their numbers.
 void List::Tidy(size_t from, size_t to) {
@@ -301,8 +371,7 @@ void List::Tidy(size_t from, size_t to) {
     if (block.size() == 0) continue;
     if (end > from) {
       ListBlock& last = blocks_[end - 1];
-      if (!last.cold() && !block.cold() && last.reversed() == block.reversed() &&
-          last.footprint() + block.footprint() <= ListBlock::kMaxCapacity / 2) {
+      if (last.JoinsWith(block)) {
         last = ListBlock::Merge(last, block);
         continue;
       }
@@ -337,20 +406,31 @@ void List::Renumber(size_t from, size_t to) {
 void List::Trim(size_t start, size_t count) {
   ASSERT(start + count <= size());
   size_t behind = size() - start - count;
+  // A list of fewer blocks has nothing that takes long to free.
+  const HotBlocks* hot =
+      blocks_.size() > kMostFreedInPlace && spill() != nullptr ? spill()->hot() : nullptr;
+  Disposer* const disposer = hot != nullptr ? hot->disposer() : nullptr;
+  std::vector<ListBlock> gone;
+  std::vector<ListBlock>* const dropped = disposer != nullptr ? &gone : nullptr;
+  TrimBlocks(start, count, behind, dropped);
+  DisposeOf(std::move(gone), disposer);
+}
+
+void List::TrimBlocks(size_t start, size_t count, size_t behind, std::vector<ListBlock>* dropped) {
   if (count == 0) {
     while (!empty()) {
-      DropBlock<false>();
+      DropBlock<false>(dropped);
     }
     return;
   }
   while (start >= blocks_.front().size()) {
     start -= blocks_.front().size();
-    DropBlock<true>();
+    DropBlock<true>(dropped);
   }
   if (start > 0) DropFrom(blocks_.front(), start, true);
   while (behind >= blocks_.back().size()) {
     behind -= blocks_.back().size();
-    DropBlock<false>();
+    DropBlock<false>(dropped);
   }
   if (behind > 0) DropFrom(blocks_.back(), behind, false);
   if (blocks_.size() == 1 && !blocks_.front().cold()) blocks_.front().TrimAfterPops();

@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ring.h"
 #include "data/hot_blocks.h"
@@ -30,7 +32,7 @@ class ListSpill;
 // which of its elements are left. Popping and trimming only count, whatever is on the disk. What
 // looks at elements of a run fetches it, and may throw ColdMiss or ColdFailure (data/cold.h) if it
 // is not in memory: Front, Back, At, an iterator's value(), Require, and, before they change
-// anything, Set, Insert and Remove, which make its blocks the list's own again. What was fetched
+// anything, Set and Insert, which make its blocks the list's own again. What was fetched
 // stays at hand until the end of the turn, so that a change which was planned with a look at the
 // same elements does not throw.
 //
@@ -80,6 +82,10 @@ class List final : public Object {
   void Require(size_t start, size_t count) const {
     if (has_cold()) RequireCold(start, count);
   }
+  // The same for what Insert looks at. REQUIRES: index <= size().
+  void RequireToInsert(size_t index) const {
+    if (has_cold()) RequireColdToInsert(index);
+  }
   // Whether elements are on the disk.
   bool has_cold() const;
 
@@ -90,8 +96,17 @@ class List final : public Object {
   void Insert(size_t index, std::string_view value);
 
   // Removes elements equal to `value`, which is not one of this list's own: the first `count`, the
-  // last -count if that is negative, all if it is 0. Returns how many there were.
+  // last -count if that is negative, all if it is 0. Returns how many there were. Where elements
+  // are on the disk, it waits for that (ColdSource::Read), a run at a time.
   size_t Remove(std::string_view value, int64_t count);
+
+  // Removes the elements of these ranges, which ascend, do not overlap and lie within the list.
+  // Looks at no element: a run on the disk becomes several parts.
+  struct Range {
+    uint64_t begin = 0;
+    uint64_t count = 0;
+  };
+  void Erase(std::span<const Range> ranges);
 
   // Keeps the `count` elements from `start` on and removes all others. REQUIRES: start + count <=
   // size(). Takes O(blocks removed).
@@ -122,6 +137,7 @@ class List final : public Object {
 
  private:
   friend class ListSpill;
+  friend class ListSearch;
 
   // A list with so many blocks is long, and keeps account of them (ListSpill).
   static constexpr size_t kLongBlocks = 16;
@@ -138,7 +154,8 @@ class List final : public Object {
   void Tidy(size_t from, size_t to);
   void Renumber(size_t from, size_t to);
   template <bool kFront>
-  void DropBlock();
+  void DropBlock(std::vector<ListBlock>* dropped = nullptr);
+  void TrimBlocks(size_t start, size_t count, size_t behind, std::vector<ListBlock>* dropped);
   void DropFrom(ListBlock& block, size_t count, bool front);
   bool LoadElements(Decoder* in, uint64_t count);
 
@@ -147,8 +164,9 @@ class List final : public Object {
   const ListRun& FetchRun(size_t block) const;
   void ExpectFrom(size_t block, bool forward) const;
   void RequireCold(size_t start, size_t count) const;
+  void RequireColdToInsert(size_t index) const;
   void Thaw(size_t block);
-  void ThawMatching(std::string_view value, size_t limit, bool from_back);
+  static void KeepParts(ListBlock block, std::span<const Range> removed, Ring<ListBlock>* kept);
   size_t FindToChange(int64_t number);
   void BecomeLong(HotBlocks* hot);
 

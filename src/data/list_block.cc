@@ -71,15 +71,26 @@ ListBlock ListBlock::Share() const {
   return result;
 }
 
-ListBlock ListBlock::Cold(Ref<ColdExtent> extent, uint32_t skip, uint32_t count) {
+ListBlock ListBlock::Cold(Ref<ColdExtent> extent, uint32_t skip, uint32_t count, uint32_t bytes) {
   ListBlock result;
   result.extent_ = extent.Release();
   result.begin_ = skip;
+  result.end_ = bytes;
   result.count_ = count;
   result.first_ = kColdFirst;
   result.written_ = kForeign;
   result.cold_ = true;
   return result;
+}
+
+ListBlock ListBlock::ColdPart(size_t first, size_t count) const {
+  ASSERT(cold_ && first + count <= count_);
+  // Parts that lie side by side have the bytes of the whole.
+  const auto bytes_before = [this](uint64_t elements) {
+    return static_cast<uint32_t>(uint64_t{end_} * elements / count_);
+  };
+  return Cold(ShareExtent(), begin_ + static_cast<uint32_t>(first), static_cast<uint32_t>(count),
+              bytes_before(first + count) - bytes_before(first));
 }
 
 bool ListBlock::MakeRoom(size_t size) {
@@ -163,7 +174,22 @@ size_t ListBlock::RemoveMatching(std::string_view value, size_t limit, bool from
   }
   if (slots.empty()) return 0;
   if (!upwards) std::reverse(slots.begin(), slots.end());
+  RemoveSlots(slots);
+  return slots.size();
+}
 
+void ListBlock::RemoveAt(std::span<const uint32_t> positions) {
+  std::vector<size_t> slots;
+  slots.reserve(positions.size());
+  for (const uint32_t position : positions) {
+    slots.push_back(reversed_ ? top() - 1 - position : first_ + position);
+  }
+  if (reversed_) std::reverse(slots.begin(), slots.end());
+  RemoveSlots(slots);
+}
+
+// The slots ascend.
+void ListBlock::RemoveSlots(std::span<const size_t> slots) {
   const ListBlock old = std::move(*this);
   if (slots.size() == old.count_) {
     *this = ListBlock();
@@ -179,7 +205,6 @@ size_t ListBlock::RemoveMatching(std::string_view value, size_t limit, bool from
     }
     AppendSlots(old, next, old.top() - next);
   }
-  return slots.size();
 }
 
 ListBlock ListBlock::Merge(const ListBlock& front, const ListBlock& back) {

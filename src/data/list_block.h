@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct ListBlockParts {
   };
   int64_t start_ = 0;
   uint32_t begin_ = 0;  // offset of the first slot's bytes; of a cold one, the elements to skip
-  uint32_t end_ = 0;    // offset behind the last slot's bytes
+  uint32_t end_ = 0;    // offset behind the last slot's bytes; of a cold one, bytes it counts for
   uint32_t count_ = 0;  // slots with elements; of a cold one, elements
   uint16_t first_ = 0;  // the lowest slot with an element
   uint16_t written_ : 14 = 0;  // slots that were ever written, as Append must know, or kForeign
@@ -75,8 +76,9 @@ class ListBlock : private ListBlockParts {
   // A second descriptor of the same elements, without the right to append.
   ListBlock Share() const;
 
-  // `count` elements on the disk, behind the first `skip` of the extent's (a ListRun).
-  static ListBlock Cold(Ref<ColdExtent> extent, uint32_t skip, uint32_t count);
+  // `count` elements on the disk, behind the first `skip` of the extent's (a ListRun). They count
+  // for so many of its bytes.
+  static ListBlock Cold(Ref<ColdExtent> extent, uint32_t skip, uint32_t count, uint32_t bytes);
 
   ListBlock(ListBlock&& other) noexcept { TakeFrom(other); }
   ListBlock& operator=(ListBlock&& other) noexcept {
@@ -95,6 +97,10 @@ class ListBlock : private ListBlockParts {
     return Ref<ColdExtent>::Adopt(extent_);
   }
   uint32_t skip() const { return begin_; }
+  uint32_t cold_bytes() const { return end_; }
+  // The `count` elements from position `first` on as a block of their own, without a number, with
+  // their share of the bytes.
+  ListBlock ColdPart(size_t first, size_t count) const;
   // Forgets elements at an end; less than all of them.
   void DropColdFront(size_t count) {
     ASSERT(cold_ && count < count_);
@@ -184,7 +190,14 @@ class ListBlock : private ListBlockParts {
   // Removes the first (or last) `limit` elements equal to `value`; returns how many there were.
   // start() is not kept.
   size_t RemoveMatching(std::string_view value, size_t limit, bool from_back);
+  // Removes the elements at these positions, which ascend. start() is not kept.
+  void RemoveAt(std::span<const uint32_t> positions);
 
+  // Whether both are so small that they should become one by Merge.
+  bool JoinsWith(const ListBlock& next) const {
+    return !cold_ && !next.cold_ && reversed_ == next.reversed_ &&
+           footprint() + next.footprint() <= kMaxCapacity / 2;
+  }
   // The elements of both in one block. REQUIRES: both are reversed or both are not, and their
   // footprints fit a block.
   static ListBlock Merge(const ListBlock& front, const ListBlock& back);
@@ -249,6 +262,7 @@ class ListBlock : private ListBlockParts {
   size_t free_room() const { return block_->capacity() - end_ - kTableEntry * top(); }
   void MoveTo(size_t capacity);
   void SlideDown();
+  void RemoveSlots(std::span<const size_t> slots);
   void AppendSlots(const ListBlock& from, size_t slot, size_t count);
 };
 

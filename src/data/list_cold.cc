@@ -87,6 +87,14 @@ void List::RequireCold(size_t start, size_t count) const {
   Fetch(missing);
 }
 
+// Within a run that is thawed by it; between two blocks nothing is looked at.
+void List::RequireColdToInsert(size_t index) const {
+  if (index == 0 || index == size()) return;
+  const int64_t number = blocks_.front().start() + static_cast<int64_t>(index);
+  const size_t b = FindBlock(number);
+  if (blocks_[b].cold() && number > blocks_[b].start()) FetchRun(b);
+}
+
 // Fetches the run with as many of those behind it as the walk has seen, so that a long walk is not
 // begun again for each run.
 void List::Iterator::EnterRun() {
@@ -134,34 +142,6 @@ void List::Thaw(size_t block) {
     parts[i].set_start(number);
     number = parts[i].stop();
     blocks_[block + i] = std::move(parts[i]);
-  }
-}
-
-// Thaws the runs that Remove is going to find something in.
-void List::ThawMatching(std::string_view value, size_t limit, bool from_back) {
-  const auto count = [value](const ListBlock& block, size_t begin, size_t end) {
-    size_t found = 0;
-    for (size_t i = begin; i < end; i++) {
-      found += block.At(i) == value;
-    }
-    return found;
-  };
-  size_t found = 0;
-  for (size_t i = 0; i < blocks_.size() && found < limit; i++) {
-    const size_t b = from_back ? blocks_.size() - 1 - i : i;
-    if (!blocks_[b].cold()) {
-      found += count(blocks_[b], 0, blocks_[b].size());
-      continue;
-    }
-    size_t here = 0;
-    for (const ListBlock& part : FetchRun(b).Share(blocks_[b].skip(), blocks_[b].size())) {
-      here += count(part, 0, part.size());
-    }
-    if (here == 0) continue;
-    found += here;
-    const size_t before = blocks_.size();
-    Thaw(b);
-    i += blocks_.size() - before;
   }
 }
 
@@ -245,6 +225,7 @@ std::unique_ptr<Object> List::LoadStored(Decoder* in, ColdSource& source) {
   auto list = std::make_unique<List>();
   if (in->Byte() != kVersion) return nullptr;
   const uint64_t parts = in->Count(2);
+  const ColdExtent* last_extent = nullptr;
   for (uint64_t i = 0; i < parts; i++) {
     const uint64_t count = in->Varint();
     if (!in->ok()) return nullptr;
@@ -259,8 +240,12 @@ std::unique_ptr<Object> List::LoadStored(Decoder* in, ColdSource& source) {
         skip > UINT32_MAX || left > UINT32_MAX - skip) {
       return nullptr;
     }
+    // Parts of one run count for its bytes once.
+    const bool counted = extent.get() == last_extent;
+    last_extent = extent.get();
+    const uint32_t bytes = counted ? 0 : extent->raw_bytes();
     list->AttachBlock<false>(ListBlock::Cold(std::move(extent), static_cast<uint32_t>(skip),
-                                             static_cast<uint32_t>(left)));
+                                             static_cast<uint32_t>(left), bytes));
   }
   if (list->empty()) return nullptr;
   return list;

@@ -14,6 +14,7 @@
 
 #include "data/cold_testing.h"
 #include "data/list.h"
+#include "data/list_search.h"
 #include "data/testing.h"
 
 namespace runnel {
@@ -27,6 +28,7 @@ std::unique_ptr<List> Copy(const List& list) {
 struct Pair {
   std::unique_ptr<List> list = std::make_unique<List>();
   std::deque<std::string> model;
+  size_t erased = 0;  // ranges, each of which may have cut a run on the disk in two
 };
 
 // The sizes of elements, and whether the list grows or shrinks, change as it goes.
@@ -177,8 +179,10 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
       const std::string value = Value();
       model.insert(model.begin() + static_cast<std::ptrdiff_t>(index), value);
       Missing([&] { list.Insert(index, value); });
-    } else if (kind < 992) {
+    } else if (kind < 991) {
       RemoveSome(pair);
+    } else if (kind < 992) {
+      EraseSome(pair);
     } else if (kind < 993) {
       const size_t start = Below(std::min<size_t>(model.size() + 1, 50));
       const size_t behind = Below(std::min<size_t>(model.size() - start + 1, 50));
@@ -225,15 +229,48 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
     if (count < 0) std::reverse(found.begin(), found.end());
     if (count != 0)
       found.resize(std::min<size_t>(found.size(), static_cast<size_t>(std::abs(count))));
+    const std::vector<uint64_t> met(found.begin(), found.end());
     std::sort(found.rbegin(), found.rend());
     for (const size_t index : found) {
       pair->model.erase(pair->model.begin() + static_cast<std::ptrdiff_t>(index));
     }
-    Missing([&] { EXPECT_EQ(pair->list->Remove(value, count), found.size()); });
+    if (cold_ == nullptr || Below(2) == 0) {
+      EXPECT_EQ(pair->list->Remove(value, count), met.size());
+      if (cold_ != nullptr) pair->erased += met.size();
+      return;
+    }
+    ListSearch search;
+    std::vector<uint64_t> positions;
+    const ListSearch::Order order{
+        .from_back = count < 0,
+        .wanted = count == 0 ? UINT64_MAX : static_cast<uint64_t>(std::abs(count))};
+    Missing([&] { positions = search.Find(*pair->list, value, order); });
+    EXPECT_EQ(positions, met);
+    pair->erased += met.size();
+    pair->list->Erase(ListSearch::ToRanges(&positions));
+  }
+
+  void EraseSome(Pair* pair) {
+    std::vector<List::Range> ranges;
+    std::deque<std::string> left;
+    for (size_t i = 0; i < pair->model.size();) {
+      const bool erased = Below(3) == 0;
+      const size_t count = std::min(1 + Below(erased ? 4 : 200), pair->model.size() - i);
+      if (erased) ranges.push_back({i, count});
+      for (size_t k = i; !erased && k < i + count; k++) {
+        left.push_back(std::move(pair->model[k]));
+      }
+      i += count;
+    }
+    pair->model = std::move(left);
+    const uint64_t fetches = cold_ != nullptr ? cold_->fetches : 0;
+    pair->list->Erase(ranges);
+    if (cold_ != nullptr) pair->erased += ranges.size();
+    EXPECT_EQ(cold_ != nullptr ? cold_->fetches : 0, fetches);
   }
 
   void CloneTo(const Pair& from, size_t slot) {
-    Pair copy{Copy(*from.list), from.model};
+    Pair copy{Copy(*from.list), from.model, from.erased};
     if (cold_ != nullptr) copy.list->Attach(&hot_);
     if (slot < pairs_.size()) {
       Compare(pairs_[slot]);
@@ -286,7 +323,7 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
       footprint += ListBlock::Footprint(it.value().size());
     }
     ASSERT_EQ(i, pair.model.size());
-    EXPECT_LE(pair.list->FreeEffort(), 6 + footprint / (ListBlock::kMaxCapacity / 8));
+    EXPECT_LE(pair.list->FreeEffort(), 6 + pair.erased + footprint / (ListBlock::kMaxCapacity / 8));
   }
 
   static constexpr size_t kPairs = 4;

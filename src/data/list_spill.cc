@@ -48,7 +48,7 @@ void ListSpill::Count(size_t from, size_t to, bool in) {
     if (!blocks[b].cold()) continue;
     runs++;
     elements += blocks[b].size();
-    bytes += blocks[b].extent().raw_bytes();
+    bytes += blocks[b].cold_bytes();
   }
   inner_bytes_ += in ? inner : -inner;
   runs_ += in ? runs : -runs;
@@ -68,7 +68,7 @@ void ListSpill::NoteDropping(bool front) {
   size_t b = front ? 0 : blocks.size() - 1;
   if (blocks[b].cold()) {
     runs_--;
-    CountCold(-uint64_t{blocks[b].size()}, -uint64_t{blocks[b].extent().raw_bytes()});
+    CountCold(-uint64_t{blocks[b].size()}, -uint64_t{blocks[b].cold_bytes()});
     if (runs_ > 0) {
       do {
         front ? b++ : b--;
@@ -154,8 +154,7 @@ ListSpill::Edit::~Edit() {
 
 size_t ListSpill::sealed_bytes() const {
   const uint64_t kept = 2 * kept_bytes();
-  // Less than a run is not worth one.
-  return inner_bytes_ > kept + hot()->run_bytes() ? inner_bytes_ - kept : 0;
+  return inner_bytes_ > kept + hot()->least_given() ? inner_bytes_ - kept : 0;
 }
 
 // Where the blocks end (or, at the back, begin) that stay in memory for the sake of that end.
@@ -165,7 +164,7 @@ size_t ListSpill::EndOfKept(bool front) const {
   size_t b = front ? 1 : blocks.size() - 1;
   while (front ? b < blocks.size() : b > 0) {
     const ListBlock& next = blocks[front ? b : b - 1];
-    kept += next.cold() ? next.extent().raw_bytes() : next.block()->MemoryBytes();
+    kept += next.cold() ? next.cold_bytes() : next.block()->MemoryBytes();
     if (kept > kept_bytes()) break;
     front ? b++ : b--;
   }
@@ -277,7 +276,8 @@ void ListSpill::GiveAway(std::span<const Written> written) {
       const auto& run = static_cast<const ListRun&>(*one.run);
       const Place run_end = place + static_cast<Place>(run.blocks());
       if (IsAt(place, run)) {
-        ListBlock cold = ListBlock::Cold(one.extent, 0, static_cast<uint32_t>(run.entries()));
+        ListBlock cold = ListBlock::Cold(one.extent, 0, static_cast<uint32_t>(run.entries()),
+                                         one.extent->raw_bytes());
         cold.set_start(blocks[BlockAt(place)].start());
         newest = to;
         blocks[to++] = std::move(cold);

@@ -18,7 +18,7 @@ class ListRun;
 // memory of the blocks, which of them are on the disk, and which are being written.
 //
 // Queues are pushed at one end and popped at the other, and which is which is not known. So both
-// ends keep the blocks of two runs in memory, and of the rest that side which has more
+// ends keep some blocks in memory (HotBlocks::kept_bytes), and of the rest that side which has more
 // gives, those blocks first that are next to what is on the disk already.
 class ListSpill final : public Spillable {
  public:
@@ -68,7 +68,7 @@ class ListSpill final : public Spillable {
   size_t BlockAt(Place place) const { return static_cast<size_t>(place - origin_); }
 
   // Memory of blocks that stays at each end.
-  size_t kept_bytes() const { return 2 * hot()->run_bytes(); }
+  size_t kept_bytes() const { return hot()->kept_bytes(); }
   size_t InnerBytes(size_t block) const;
   void Count(size_t from, size_t to, bool in);
   void FindRuns(size_t from, size_t to, bool keep_first, bool keep_last);

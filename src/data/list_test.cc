@@ -1,4 +1,7 @@
+#include "data/keyspace.h"
 #include "data/list.h"
+#include "data/cold_testing.h"
+#include "data/list_search.h"
 #include "data/testing.h"
 
 #include <gmock/gmock.h>
@@ -493,6 +496,122 @@ TEST(List, LoadTakesNoPayloadThatWasCutOrFlipped) {
       ASSERT_EQ(Payload(static_cast<const List&>(*loaded)), flipped) << bit;
     }
   }
+}
+
+// A search that misses goes on where it was, reads each run once, and answers for the list as it is
+// in the end, whatever happened to it meanwhile.
+TEST(ListSearch, AnswersForTheListAsItIsWhenItEnds) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 30; round++) {
+    FakeColdSource source;
+    HotBlocks hot;
+    hot.set_run_bytes(10'000);
+    auto list = std::make_unique<List>();
+    list->Attach(&hot);
+    std::deque<std::string> model;
+    const auto value = [&] { return std::string(100 + random() % 3, 'a'); };
+    const auto push_back = [&] {
+      model.push_back(value());
+      list->PushBack(model.back());
+    };
+    for (int i = 0; i < 6000; i++) {
+      push_back();
+    }
+    while (Spillable* largest = hot.Largest()) {
+      const auto runs = largest->TakeRuns(10'000, 50'000);
+      if (runs.empty()) {
+        hot.PassOver(largest);
+        continue;
+      }
+      std::vector<Spillable::Written> written;
+      for (const auto& run : runs) {
+        written.push_back({run, source.Write(*run)});
+      }
+      largest->NoteWriting(&largest);
+      largest->NoteWriting(nullptr);
+      largest->GiveAway(written);
+    }
+    ASSERT_GT(hot.cold_entries(), 5000u);
+    ListSearch search;
+    const std::string wanted(101, 'a');
+    const ListSearch::Order order{.from_back = random() % 2 == 0,
+                                  .wanted = random() % 2 == 0 ? 1 + random() % 3000 : UINT64_MAX,
+                                  .most_looked = random() % 2 == 0 ? 4000 : UINT64_MAX};
+    std::vector<uint64_t> found;
+    int misses = 0;
+    for (;; misses++) {
+      source.misses = true;
+      try {
+        found = search.Find(*list, wanted, order);
+        break;
+      } catch (const ColdMiss& miss) {
+        ASSERT_TRUE(miss.missing.empty());
+        ASSERT_LE(miss.passing.size(), 16u);
+        source.misses = false;
+        source.EvictAll();
+        source.Load(miss.passing);
+      }
+      source.misses = false;
+      for (int change = static_cast<int>(random() % 40); change > 0; change--) {
+        const size_t index = random() % model.size();
+        switch (random() % 5) {
+          case 0:
+            model.push_front(value());
+            list->PushFront(model.front());
+            break;
+          case 1:
+            list->PopFront();
+            model.pop_front();
+            break;
+          case 2:
+            push_back();
+            break;
+          case 3:
+            if (random() % 10 != 0) break;
+            model[index] = value();
+            list->Set(index, model[index]);
+            break;
+          default:
+            if (random() % 10 != 0) break;
+            model.insert(model.begin() + static_cast<std::ptrdiff_t>(index), value());
+            list->Insert(index, model[index]);
+        }
+      }
+    }
+    source.misses = false;
+    std::vector<uint64_t> expected;
+    for (size_t i = 0; i < model.size() && i < order.most_looked; i++) {
+      const size_t at = order.from_back ? model.size() - 1 - i : i;
+      if (model[at] == wanted && expected.size() < order.wanted) expected.push_back(at);
+    }
+    ASSERT_EQ(found, expected) << "in round " << round;
+    // Each run was missed in one window only, but for what changed.
+    EXPECT_LT(misses, 25);
+    list.reset();
+  }
+}
+
+class CountingDisposer final : public Disposer {
+ public:
+  void Dispose(std::unique_ptr<Disposable>) override { count++; }
+  void Dispose(std::unique_ptr<Database>) override {}
+  int count = 0;
+};
+
+TEST(List, ALongRowOfTrimmedBlocksGoesToTheDisposer) {
+  CountingDisposer disposer;
+  HotBlocks hot;
+  hot.set_disposer(&disposer);
+  List list;
+  list.Attach(&hot);
+  for (int i = 0; i < 1500; i++) {
+    list.PushBack(std::string(9000, 'x'));
+  }
+  list.Trim(100, 1400);
+  EXPECT_EQ(disposer.count, 0);
+  list.Trim(1100, 200);
+  EXPECT_EQ(disposer.count, 1);
+  EXPECT_EQ(list.size(), 200u);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "base/coding.h"
 #include "data/cold.h"
+#include "data/disposer.h"
 
 namespace runnel {
 
@@ -24,10 +25,9 @@ enum class ObjectType : uint8_t {
 
 // The value of a key. Owned by the entry of the keyspace that holds it. Changed only by effects
 // (see effects/effect.h); everybody else has it const.
-class Object {
+class Object : public Disposable {
  public:
   explicit Object(ObjectType type) : type_(type) {}
-  virtual ~Object() = default;
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
 

@@ -56,6 +56,7 @@ enum class EffectType : uint8_t {
   kListRemove = 34,
   kListTrim = 35,
   kListMove = 36,
+  kListErase = 37,
 
   // Streams: 50-69, stream_effects.h
   kStreamAdd = 50,

@@ -111,6 +111,25 @@ void ListRemove::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kModified);
 }
 
+void ListErase::Apply(Keyspace& keyspace) const {
+  List& list = keyspace.Mutable<List>(key);
+  const uint64_t size = list.size();
+  std::vector<List::Range> erased;
+  uint64_t end = 0;
+  Decoder in(ranges);
+  while (!in.done()) {
+    const uint64_t gap = in.Varint();
+    const uint64_t count = in.Varint();
+    // What does not fit is no fact about this list.
+    if (!in.ok() || gap > size - end || count > size - end - gap) break;
+    if (count > 0) erased.push_back({end + gap, count});
+    end += gap + count;
+  }
+  list.Erase(erased);
+  if (list.empty()) return keyspace.Remove(key);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
 void ListTrim::Apply(Keyspace& keyspace) const {
   if (count == 0) return keyspace.Remove(key);
   keyspace.Mutable<List>(key).Trim(start, count);
@@ -145,7 +164,7 @@ std::span<const EffectKind> ListEffects() {
       KindOf<ListPush>("list-push"),     KindOf<ListPop>("list-pop"),
       KindOf<ListSet>("list-set"),       KindOf<ListInsert>("list-insert"),
       KindOf<ListRemove>("list-remove"), KindOf<ListTrim>("list-trim"),
-      KindOf<ListMove>("list-move"),
+      KindOf<ListMove>("list-move"),     KindOf<ListErase>("list-erase"),
   };
   return kKinds;
 }

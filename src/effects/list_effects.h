@@ -81,6 +81,20 @@ struct ListRemove {
   void Apply(Keyspace& keyspace) const;
 };
 
+// The elements of these ranges are gone: of each as varints how many elements lie between it and
+// the one before it, or the front, and how many it has, at least 1. With the last element goes the
+// key. REQUIRES: all lie within the list.
+struct ListErase {
+  static constexpr EffectType kType = EffectType::kListErase;
+  KeyRef key;
+  std::string_view ranges;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.ranges);
+  }
+  void Apply(Keyspace& keyspace) const;
+};
+
 // Only `count` elements from `start` on are left; if that is none, the key is gone. REQUIRES: start
 // + count <= size.
 struct ListTrim {

@@ -152,6 +152,11 @@ constexpr Directive kDirectives[] = {
         "of lists move to files in streams/. 0: no limit."),
     Choice<&ColdSettings::compression>("cold-compression", kAnyTime, kColdCodecs,
                                        "Compression of these files: lz4, zstd, none."),
+    Size<&ColdSettings::cold_read_limit>(
+        "cold-read-limit", kAnyTime, 0, kMax64,
+        "Most bytes of cold data and of the reply built from it that one command may need in "
+        "memory "
+        "at once. Commands that need more are refused. 0: no limit."),
     Integer<&DataOptions::stream_idmp_duration_s>(
         "stream-idmp-duration", kAnyTime, 1, 86400,
         "Seconds for which XADD IDMP recognizes a repeated message. XCFGSET overrides it for one "

@@ -281,7 +281,7 @@ void Server::Submit(std::function<void()> work, std::function<void()> done) {
   loop_->Submit(std::move(work), std::move(done));
 }
 
-void Server::Dispose(std::unique_ptr<Object> value) {
+void Server::Dispose(std::unique_ptr<Disposable> value) {
   FreeLater(std::move(value), 1);
 }
 

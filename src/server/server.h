@@ -48,7 +48,7 @@ class Server final : public ServerHost, private Disposer {
   void Submit(std::function<void()> work, std::function<void()> done) override;
 
  private:
-  void Dispose(std::unique_ptr<Object> value) override;
+  void Dispose(std::unique_ptr<Disposable> value) override;
   void Dispose(std::unique_ptr<Database> database) override;
   template <class T>
   void FreeLater(std::unique_ptr<T> garbage, uint64_t objects);

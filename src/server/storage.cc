@@ -33,8 +33,9 @@ Storage::Storage(Disk& disk, Clock& clock, const Workers& workers, const ServerO
       options_(options),
       keyspace_(keyspace),
       cold_(std::make_unique<ColdStore>(disk, kColdDirectory, workers.cold_writer,
-                                        workers.cold_reader, keyspace.hot_blocks(), cold, sizes)),
-      stored_(std::make_unique<snapshot::ColdEntries>(cold_.get(), &workers.cold_writer)),
+                                        workers.cold_reader, workers.cold_syncer,
+                                        keyspace.hot_blocks(), cold, sizes)),
+      stored_(std::make_unique<snapshot::ColdEntries>(cold_.get(), &workers.cold_syncer)),
       snapshotter_(std::make_unique<snapshot::Snapshotter>(&disk, &workers.snapshot, &keyspace,
                                                            kSnapshotDirectory, stored_.get())) {}
 

@@ -28,6 +28,7 @@ class Storage {
     Worker& snapshot;     // writes snapshots
     Worker& cold_writer;  // write and read files of cold entries
     Worker& cold_reader;
+    Worker& cold_syncer;  // syncs them for snapshots
   };
 
   // Paths count from where the process works; the directory is taken when Open says so. Everything

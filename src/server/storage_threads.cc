@@ -9,6 +9,7 @@ StorageThreads::StorageThreads(Loop& loop) {
     snapshot_->Deliver();
     cold_writer_->Deliver();
     cold_reader_->Deliver();
+    cold_syncer_->Deliver();
   });
   const auto wake = [wakeup = wakeup_.get()] { wakeup->Signal(); };
   log_ = std::make_unique<ThreadWorker>(wake);
@@ -16,10 +17,11 @@ StorageThreads::StorageThreads(Loop& loop) {
   snapshot_ = std::make_unique<ThreadWorker>(wake, ThreadWorker::Haste::kBackground);
   cold_writer_ = std::make_unique<ThreadWorker>(wake);
   cold_reader_ = std::make_unique<ThreadWorker>(wake);
+  cold_syncer_ = std::make_unique<ThreadWorker>(wake, ThreadWorker::Haste::kBackground);
 }
 
 Storage::Workers StorageThreads::workers() {
-  return {*log_, *helper_, *snapshot_, *cold_writer_, *cold_reader_};
+  return {*log_, *helper_, *snapshot_, *cold_writer_, *cold_reader_, *cold_syncer_};
 }
 
 }  // namespace runnel

@@ -24,6 +24,7 @@ class StorageThreads {
   std::unique_ptr<ThreadWorker> snapshot_;
   std::unique_ptr<ThreadWorker> cold_writer_;
   std::unique_ptr<ThreadWorker> cold_reader_;
+  std::unique_ptr<ThreadWorker> cold_syncer_;
 };
 
 }  // namespace runnel

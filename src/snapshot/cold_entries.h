@@ -11,22 +11,19 @@ namespace runnel::snapshot {
 // The cold store as snapshots see it.
 class ColdEntries final : public StoredEntries {
  public:
-  // Both outlive it. `writer` is the store's own.
-  ColdEntries(ColdStore* store, Worker* writer) : store_(store), writer_(writer) {}
+  // Both outlive it. `syncer` is the store's own.
+  ColdEntries(ColdStore* store, Worker* syncer) : store_(store), syncer_(syncer) {}
 
-  void Note(const ColdExtents& extents) override { ColdStore::AddFiles(extents, &files_); }
+  void Note(const ColdExtents& extents) override { store_->NoteForSnapshot(extents, &files_); }
   void Sync(std::function<void(const Status&)> done) override {
     store_->Sync(files_, std::move(done));
   }
-  void Drain() override { writer_->Drain(); }
-  void End(bool durable) override {
-    ColdStore::Files files = std::exchange(files_, {});
-    if (durable) store_->PinForSnapshot(std::move(files));
-  }
+  void Drain() override { syncer_->Drain(); }
+  void End(bool durable) override { store_->EndSnapshot(durable, std::exchange(files_, {})); }
 
  private:
   ColdStore* const store_;
-  Worker* const writer_;
+  Worker* const syncer_;
   ColdStore::Files files_;
 };
 

@@ -25,7 +25,8 @@ struct ColdWorld {
   }
   // The store looks at the disk as one that begins.
   void Start() {
-    store = std::make_unique<ColdStore>(disk, "streams", writer, reader, hot, settings, kSizes);
+    store =
+        std::make_unique<ColdStore>(disk, "streams", writer, reader, syncer, hot, settings, kSizes);
     CHECK(store->Open().ok());
   }
   // Ends turns, and does what the helpers have to do, until nothing is left of it.
@@ -34,8 +35,9 @@ struct ColdWorld {
       store->EndTurn(now_ms);
       writer.Drain();
       reader.Drain();
+      syncer.Drain();
       store->EndTurn(now_ms);
-    } while (!writer.idle() || !reader.idle());
+    } while (!writer.idle() || !reader.idle() || !syncer.idle());
   }
 
   std::vector<std::string> Files() {
@@ -45,12 +47,12 @@ struct ColdWorld {
   // As a snapshot does with the extents that it names.
   void SyncAndPin(const ColdExtents& extents) {
     ColdStore::Files files;
-    ColdStore::AddFiles(extents, &files);
+    store->NoteForSnapshot(extents, &files);
     Status synced = Status::Error("not yet");
     store->Sync(files, [&](Status status) { synced = status; });
     Settle();
     EXPECT_TRUE(synced.ok()) << synced.message();
-    store->PinForSnapshot(std::move(files));
+    store->EndSnapshot(true, std::move(files));
   }
   // The power is cut, and a store begins on what is left. No value may be there.
   void LosePower() {
@@ -63,6 +65,7 @@ struct ColdWorld {
   ModelDisk disk;
   SteppedWorker writer;
   SteppedWorker reader;
+  SteppedWorker syncer;
   HotBlocks hot;
   ColdSettings settings;
   int64_t now_ms = 1000;

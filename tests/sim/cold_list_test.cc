@@ -122,6 +122,47 @@ TEST_F(ColdListTest, AListThatGoesWhileItIsWrittenLeavesNoFile) {
   EXPECT_THAT(Files(), IsEmpty());
 }
 
+// Lists that keep all they have for their ends, while there is room, give it when there is none.
+TEST(ColdListsTest, ManyListsOfMediumSizeHoldTheBoundTogether) {
+  ColdSizes sizes;
+  sizes.run_bytes = 64 * 1024;
+  ModelDisk disk(1);
+  SteppedWorker writer, reader, syncer;
+  HotBlocks hot;
+  ColdSettings settings;
+  settings.stream_memory = 2'000'000;
+  ColdStore store(disk, "streams", writer, reader, syncer, hot, settings, sizes);
+  ASSERT_TRUE(store.Open().ok());
+  const auto settle = [&] {
+    do {
+      store.EndTurn(1000);
+      writer.Drain();
+      store.EndTurn(1000);
+    } while (!writer.idle());
+  };
+  std::vector<std::unique_ptr<List>> lists;
+  for (int n = 0; n < 40; n++) {
+    List& list = *lists.emplace_back(std::make_unique<List>());
+    list.Attach(&hot);
+    for (uint64_t i = 0; i < 3000; i++) {
+      list.PushBack(Element(i));
+    }
+    settle();
+    if (n < 5) EXPECT_FALSE(hot.tight());
+  }
+  EXPECT_TRUE(hot.tight());
+  EXPECT_LE(hot.bytes(), settings.stream_memory);
+  for (const auto& list : lists) {
+    ASSERT_EQ(list->size(), 3000u);
+    EXPECT_EQ(list->At(1500), Element(1500));
+  }
+  lists.resize(3);
+  settle();
+  EXPECT_FALSE(hot.tight());
+  lists.clear();
+  settle();
+}
+
 TEST_F(ColdListTest, CopiesShareExtentsAndGoOnInFilesOfTheirOwn) {
   Push(0, 3000);
   world_.Settle();

@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 #include "broker/commands/broker_families.h"
+#include "fmt/format.h"
 
 namespace runnel {
 namespace {
@@ -45,12 +46,19 @@ void Exec(Context& context) {
     broker.DiscardTransaction(session);
     return context.reply().NullArray();
   }
-  broker.FetchForTransaction(session);
+  try {
+    broker.FetchForTransaction(session);
+  } catch (const ColdFailure& failure) {
+    broker.DiscardTransaction(session);
+    return context.reply().Error(
+        fmt::format("EXECABORT Transaction discarded because of: {}", failure.message));
+  }
   // The transaction's own changes are no reason to note that it is broken.
   broker.watches().Unwatch(session);
   context.reply().Array(session.transaction.queue.size());
-  for (const QueuedCommand& queued : session.transaction.queue) {
-    broker.Run(session, *queued.command, queued.args.views(), false);
+  for (QueuedCommand& queued : session.transaction.queue) {
+    broker.Run(session, *queued.command, queued.args.views(), false, true,
+               std::move(queued.progress));
   }
   broker.DiscardTransaction(session);
 }
