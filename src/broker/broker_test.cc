@@ -52,10 +52,10 @@ TEST_F(BrokerTest, RepliesMayLeaveBeforeTheTurnEnds) {
   auto client = harness_.Connect(), other = harness_.Connect();
   client->Request({"PING", "1"});
   other->Request({"PING", "2"});
-  EXPECT_GT(client->session().out.size(), 0u);
+  EXPECT_GT(client->session().output.pending.size(), 0u);
   harness_.broker.ReleaseEarly(client->session());
-  EXPECT_TRUE(client->session().out.empty());
-  EXPECT_GT(other->session().out.size(), 0u);
+  EXPECT_TRUE(client->session().output.pending.empty());
+  EXPECT_GT(other->session().output.pending.size(), 0u);
   client->Request({"PING", "3"});
   EXPECT_EQ(client->Received(), "$1\r\n1\r\n$1\r\n3\r\n");
   EXPECT_EQ(other->Received(), "$1\r\n2\r\n");
@@ -73,7 +73,7 @@ TEST_F(BrokerTest, ServingWaitsForTheEndOfATransaction) {
   writer->Request({"DEL", "q"});
   EXPECT_EQ(writer->Ask({"EXEC"}), "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n");
   EXPECT_EQ(waiter->Received(), "");
-  EXPECT_TRUE(waiter->session().blocked);
+  EXPECT_TRUE(waiter->session().blocked());
 }
 
 TEST_F(BrokerTest, KeyOrderOfTheCallWinsWhenSeveralAreReady) {
@@ -244,6 +244,80 @@ TEST_F(BrokerTest, PausedWritesWaitAndGoOnInOrder) {
   EXPECT_EQ(writer->Received(), "+OK\r\n$1\r\n1\r\n");
 }
 
+TEST_F(BrokerTest, DuringAPauseKeysThatAreOverReadAsAbsentAndStay) {
+  auto admin = harness_.Connect(), reader = harness_.Connect(), watcher = harness_.Connect();
+  reader->Run("SET k v PX 100");
+  watcher->Run("WATCH k");
+  admin->Run("CLIENT PAUSE 10000 WRITE");
+  harness_.Advance(200);
+  EXPECT_EQ(reader->Run("GET k"), "$-1");
+  EXPECT_EQ(reader->Run("EXISTS k"), ":0");
+  EXPECT_EQ(reader->Run("RANDOMKEY"), "$-1");
+  EXPECT_EQ(harness_.keyspace.size(0), 1u);
+  EXPECT_EQ(harness_.broker.stats().expired_keys, 0u);
+  // It is gone as far as anybody can see, so a transaction that relies on it is broken.
+  watcher->Run("MULTI");
+  EXPECT_EQ(watcher->Run("EXEC"), "*-1");
+  admin->Run("CLIENT UNPAUSE");
+  harness_.Advance(1);
+  EXPECT_EQ(harness_.keyspace.size(0), 0u);
+  EXPECT_EQ(harness_.broker.stats().expired_keys, 1u);
+}
+
+TEST_F(BrokerTest, WhoIsPutOffIsNotIdle) {
+  harness_.settings.timeout_s = 1;
+  auto admin = harness_.Connect(), writer = harness_.Connect();
+  admin->Run("CLIENT PAUSE 5000 WRITE");
+  EXPECT_EQ(writer->Run("SET k v"), "");
+  for (int i = 0; i < 4; i++) {
+    harness_.Advance(1000);
+  }
+  EXPECT_TRUE(writer->open());
+  harness_.Advance(1000);
+  EXPECT_EQ(writer->Lines(), "+OK");
+  EXPECT_FALSE(admin->open());
+}
+
+TEST_F(BrokerTest, WhoHasJustBeenServedIsNotIdle) {
+  harness_.settings.timeout_s = 1;
+  auto popper = harness_.Connect(), late = harness_.Connect();
+  popper->Run("BLPOP q 0");
+  late->Run("BLPOP nothing 3");
+  harness_.Advance(3000);
+  auto pusher = harness_.Connect();
+  pusher->Run("RPUSH q a");
+  EXPECT_EQ(popper->Lines(), "*2 $1 q $1 a");
+  EXPECT_EQ(late->Lines(), "*-1");
+  harness_.Advance(900);
+  EXPECT_TRUE(popper->open());
+  EXPECT_TRUE(late->open());
+  harness_.Advance(200);
+  EXPECT_FALSE(popper->open());
+  EXPECT_FALSE(late->open());
+}
+
+// Nobody leaves a trace in a long pause in which clients come and go.
+TEST_F(BrokerTest, WhoEndsDuringAPauseIsForgotten) {
+  auto admin = harness_.Connect();
+  admin->Run("CLIENT PAUSE 5000");
+  for (int i = 0; i < 1000; i++) {
+    auto client = harness_.Connect();
+    client->Request({"PING"});
+    EXPECT_EQ(harness_.broker.pause().count(), 1u);
+  }
+  EXPECT_EQ(harness_.broker.pause().count(), 0u);
+  EXPECT_TRUE(harness_.broker.pause().put_off().empty());
+}
+
+TEST_F(BrokerTest, WithoutAPasswordNobodyIsAskedForIt) {
+  harness_.settings.requirepass = "secret";
+  auto client = harness_.Connect();
+  EXPECT_EQ(client->Run("PING"), "-NOAUTH Authentication required.");
+  harness_.settings.requirepass.clear();
+  EXPECT_EQ(client->Run("PING"), "+PONG");
+  EXPECT_NE(client->Run("HELLO 2").substr(0, 1), "-");
+}
+
 TEST_F(BrokerTest, MutedRepliesLeaveMessagesThrough) {
   auto client = harness_.Connect(), publisher = harness_.Connect();
   client->Ask({"HELLO", "3"});
@@ -299,6 +373,30 @@ TEST_F(BrokerTest, KeysExpireThoughNobodyAsksForThem) {
   harness_.Advance(1000);
   EXPECT_EQ(harness_.keyspace.size(0), 0u);
   EXPECT_EQ(harness_.broker.stats().expired_keys, 1000u);
+}
+
+// The loop goes on with its other work between slices of the removal.
+TEST_F(BrokerTest, ManyKeysThatExpireAtOnceGoInSlices) {
+  constexpr size_t kKeys = 20000;
+  constexpr size_t kMostInATurn = 5000;
+  for (size_t i = 0; i < kKeys; i++) {
+    const std::string name = "k" + std::to_string(i);
+    harness_.keyspace.Put(KeyRef(0, name), std::make_unique<StringObject>("v"));
+    harness_.keyspace.SetExpiry(KeyRef(0, name), harness_.broker.clock().now_ms() + 10);
+  }
+  harness_.Advance(20);
+  size_t left = harness_.keyspace.size(0);
+  EXPECT_GE(left, kKeys - kMostInATurn);
+  while (left > 0) {
+    ASSERT_EQ(harness_.broker.NextTimerMs(), 0);
+    harness_.broker.RunTimers();
+    harness_.broker.EndTurn();
+    EXPECT_GE(harness_.keyspace.size(0) + kMostInATurn, left);
+    ASSERT_LT(harness_.keyspace.size(0), left);
+    left = harness_.keyspace.size(0);
+  }
+  harness_.broker.RunTimers();
+  EXPECT_EQ(harness_.broker.NextTimerMs(), -1);
 }
 
 TEST_F(BrokerTest, EntriesGoInTimeThoughNobodyAdds) {
@@ -396,13 +494,17 @@ TEST_F(BrokerTest, LoadingIsNoChange) {
   listener->Run("PSUBSCRIBE *");
   const KeyRef key(0, "k");
   harness_.keyspace.Put(key, std::make_unique<StringObject>("v"));
-  harness_.keyspace.SetExpiry(key, harness_.broker.now_ms() + 10);
+  harness_.keyspace.SetExpiry(key, harness_.broker.clock().now_ms() + 10);
   harness_.Advance(1000);
   EXPECT_NE(harness_.keyspace.Find(key), nullptr);
   EXPECT_EQ(listener->Lines(), "");
   EXPECT_EQ(harness_.broker.changes(), 0u);
   watcher->Run("MULTI");
   EXPECT_EQ(watcher->Run("EXEC"), "*0");
+  // Nor does a look at the key remove it: what is still to come may refer to it.
+  watcher->Run("WATCH k");
+  EXPECT_NE(harness_.keyspace.Find(key), nullptr);
+  EXPECT_EQ(harness_.broker.stats().expired_keys, 0u);
 
   harness_.broker.set_loading(false);
   harness_.Advance(1000);

@@ -20,6 +20,9 @@ struct CommandStats {
   uint64_t failed = 0;    // ran and answered with an error
   // Calls whose time in nanoseconds has this many bits.
   std::array<uint64_t, 64> histogram{};
+  // Where a call that took so long is counted: any value has a place, because the time is of a
+  // counter that may be wrong.
+  static size_t HistogramIndex(double nanos);
 };
 
 // A command as the table holds it: the specification and what has been counted.

@@ -41,5 +41,16 @@ TEST(CommandTable, SubcommandsHaveFullNamesAndParents) {
   EXPECT_EQ(table.FindFull("get|x"), nullptr);
 }
 
+TEST(CommandStatsTest, EveryTimeHasAPlaceInTheHistogram) {
+  EXPECT_EQ(CommandStats::HistogramIndex(-1e30), 0u);
+  EXPECT_EQ(CommandStats::HistogramIndex(0), 0u);
+  EXPECT_EQ(CommandStats::HistogramIndex(1), 1u);
+  EXPECT_EQ(CommandStats::HistogramIndex(1024), 11u);
+  EXPECT_EQ(CommandStats::HistogramIndex(0x1p62), 63u);
+  EXPECT_EQ(CommandStats::HistogramIndex(0x1p63), 63u);
+  EXPECT_EQ(CommandStats::HistogramIndex(0x1p64), 63u);
+  EXPECT_EQ(CommandStats::HistogramIndex(1e300), 63u);
+}
+
 }  // namespace
 }  // namespace runnel

@@ -1,42 +1,53 @@
 #include "broker/execution.h"
 
-#include "broker/broker.h"
+#include <utility>
+
+#include "base/assert.h"
+#include "broker/change_log.h"
+#include "broker/command_table.h"
+#include "broker/expiry.h"
+#include "broker/notifications.h"
+#include "broker/settings.h"
+#include "broker/turn_clock.h"
 
 namespace runnel {
 
-Execution::Execution(Broker& broker, Session& session, const Command& command,
-                     std::span<const std::string_view> args, bool resumed, bool may_block)
-    : Context(args, session.reply, broker.keyspace_, broker.batch_, broker.settings_.data),
-      broker_(broker),
+Execution::Execution(Parts& parts, Session& session, const Command& command,
+                     std::span<const std::string_view> args, const RunMode& mode, Execution* outer)
+    : Context(args, session.reply, parts.keyspace, parts.log.batch(), parts.settings.data),
+      parts_(parts),
       session_(session),
-      command_(command) {
+      command_(command),
+      outer_(outer) {
   db_ = session.db;
-  notify_classes_ = broker.settings_.notify_classes;
-  now_ms_ = broker.now_ms();
-  steady_ms_ = broker.steady_ms();
-  may_block_ = may_block && broker.depth_ == 0;
-  resumed_ = resumed;
-  no_touch_ = session.no_touch;
+  notify_classes_ = parts.settings.notify_classes;
+  now_ms_ = parts.clock.now_ms();
+  steady_ms_ = parts.clock.steady_ms();
+  may_block_ = mode.may_block && outer == nullptr;
+  resumed_ = mode.resumed;
+  no_touch_ = session.info.no_touch;
   // The first time has told it.
-  if (broker.running_again_) notify_classes_ &= ~kNotifyKeyMiss;
+  if (mode.again) notify_classes_ &= ~kNotifyKeyMiss;
 }
 
-Execution::Execution(Broker& broker, Session& session, const Command& command, uint32_t db,
-                     std::span<const std::string_view> args, ReplyWriter& reply)
-    : Context(args, reply, broker.keyspace_, broker.batch_, broker.settings_.data),
-      broker_(broker),
+Execution::Execution(Parts& parts, Session& session, const Command& command, uint32_t db,
+                     std::span<const std::string_view> args, ReplyWriter& reply, Execution* outer)
+    : Context(args, reply, parts.keyspace, parts.log.batch(), parts.settings.data),
+      parts_(parts),
       session_(session),
-      command_(command) {
+      command_(command),
+      outer_(outer) {
   db_ = db;
-  now_ms_ = broker.now_ms();
-  steady_ms_ = broker.steady_ms();
+  now_ms_ = parts.clock.now_ms();
+  steady_ms_ = parts.clock.steady_ms();
   may_block_ = false;
   no_touch_ = true;
   only_looks_ = true;
 }
 
 void Execution::Block(Wait wait) {
-  broker_.Block(*this, std::move(wait));
+  CHECK(may_block() && wait_ == nullptr);
+  wait_ = std::make_unique<Wait>(std::move(wait));
 }
 
 void Execution::Redact(size_t i) {
@@ -45,11 +56,14 @@ void Execution::Redact(size_t i) {
 }
 
 void Execution::Publish(NotifyClass event_class, std::string_view event, const KeyRef& key) {
-  broker_.PublishEvent(event_class, event, key);
+  parts_.notifications.Publish(event_class, event, key);
 }
 
+// A command that writes was allowed to, and may put something into the key's place.
 void Execution::Expire(const KeyRef& key) {
-  if (!only_looks_) broker_.ExpireKey(key);
+  if (only_looks_) return;
+  const bool writes = (command_.spec->flags & kWrite) != 0;
+  if (writes || parts_.expiry.MayExpire()) parts_.expiry.Expire(key);
 }
 
 }  // namespace runnel

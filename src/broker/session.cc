@@ -1,11 +1,12 @@
 #include "broker/session.h"
 
-#include "broker/parked.h"
-#include "broker/waiters.h"
+#include "broker/suspended.h"
+#include "broker/watch.h"
 
 namespace runnel {
 
-Session::Session(uint64_t id, Transport* transport) : id(id), transport(transport), reply(&out) {}
+Session::Session(uint64_t id, Transport* transport)
+    : id(id), transport(transport), reply(&output.pending) {}
 
 Session::~Session() = default;
 

@@ -2,13 +2,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/intrusive_list.h"
 #include "base/string_map.h"
+#include "broker/held_replies.h"
 #include "broker/owned_args.h"
-#include "broker/reply_gate.h"
 #include "broker/transport.h"
 #include "data/cold.h"
 #include "resp/reply_writer.h"
@@ -16,8 +16,24 @@
 namespace runnel {
 
 struct Command;
-class Blocking;
-struct Parked;
+struct Suspended;
+struct Watch;
+
+// What is known of a client, for CLIENT LIST and for the checks before a command.
+struct ClientInfo {
+  bool authenticated = false;
+  uint32_t wrong_passwords = 0;  // given since the last right one
+  bool monitor = false;
+  bool no_evict = false;
+  bool no_touch = false;
+  std::string name;
+  std::string lib_name;
+  std::string lib_version;
+  int64_t created_ms = 0;      // Unix milliseconds
+  int64_t last_active_ms = 0;  // likewise: the last request
+  const Command* last_command = nullptr;
+  uint64_t bytes_in = 0;
+};
 
 // A command that MULTI has queued.
 struct QueuedCommand {
@@ -36,88 +52,113 @@ struct Transaction {
   size_t queue_bytes = 0;
 };
 
+// The replies of a session until they are given to its transport.
+struct Output {
+  // Written in this turn; at its end they go through the gate.
+  Rope pending;
+  HeldReplies held;
+  // The session's last change is kept for good when the journal is durable up to here; 0: it has
+  // made none.
+  Position last_change = 0;
+  // Steady milliseconds: since when the output is above its soft limit; 0: it is not.
+  int64_t soft_limit_since_ms = 0;
+
+  // CLIENT REPLY.
+  bool off = false;
+  bool skip_next = false;
+  bool skip = false;  // the reply of the command that runs or waits
+
+  // True if the reply of the command that runs or waits is not sent.
+  bool muted() const { return off || skip; }
+};
+
+// Why a session takes no request now. One state at a time; src/broker/README.md has the table of
+// who moves a session from one to another.
+enum class Waits : uint8_t {
+  kNothing,  // it takes requests
+  kBlocked,  // its command waits for a key, the journal or something outside: see Waiting
+  kParked,   // its command waits for entries on the disk: see Parking
+  kPutOff,   // its command has not begun: CLIENT PAUSE or back-pressure put it off, see Pause
+};
+
+// How far a session is from its end.
+enum class SessionEnd : uint8_t {
+  kOpen,
+  kClosing,  // no further request is taken; it ends when its replies have left
+  kKilled,   // it ends at the end of the turn, whether its replies have left or not
+};
+
 // The three kinds of names one can subscribe to.
 enum class Subscription : uint8_t { kChannel, kPattern, kShard };
 inline constexpr size_t kSubscriptionKinds = 3;
 
-// The state of one client connection, apart from its bytes. Created by Broker::Connect and owned by
-// the broker. Fields are plain: the broker's parts read and set them, and each group says which
-// part that is.
-class Session {
+// Lists that a session may be in, each owned by one part of the broker.
+struct InDirty;      // Outbox: has pending output
+struct InHolding;    // Outbox: has held output
+struct InKilled;     // Outbox: ends at the end of the turn
+struct InContinued;  // Turn: takes requests again
+struct InLoaded;     // Parking: what it waited for is in memory
+struct InPutOff;     // Pause
+struct InMonitors;   // Monitors
+
+// The state of one client connection, apart from its bytes. Created by Sessions::Add and owned by
+// Sessions. Fields are plain: the parts of the broker read and set them, each its own structure.
+class Session : public ListNode<InDirty>,
+                public ListNode<InHolding>,
+                public ListNode<InKilled>,
+                public ListNode<InContinued>,
+                public ListNode<InLoaded>,
+                public ListNode<InPutOff>,
+                public ListNode<InMonitors> {
  public:
+  // `transport` is borrowed and outlives the session.
   Session(uint64_t id, Transport* transport);
   ~Session();
+
+  // False while a command of this session waits, or the session ends: the next request must stay
+  // where it is.
+  bool takes_requests() const { return waits == Waits::kNothing && end == SessionEnd::kOpen; }
+  bool blocked() const { return waits == Waits::kBlocked; }
+  bool parked() const { return waits == Waits::kParked; }
+  bool put_off() const { return waits == Waits::kPutOff; }
+  // It takes no further request, ever.
+  bool ends() const { return end != SessionEnd::kOpen; }
+  bool killed() const { return end == SessionEnd::kKilled; }
 
   // Subscriptions of all kinds; above 0, a RESP2 client may do little else.
   size_t subscriptions() const {
     return subscribed[0].size() + subscribed[1].size() + subscribed[2].size();
   }
+  // The client gets what it did not ask for one by one.
+  bool listens() const { return subscriptions() > 0 || info.monitor; }
   // Reply bytes that have not left, wherever they wait.
-  size_t unsent_bytes() const { return out.size() + held.bytes() + transport->unsent_bytes(); }
+  size_t unsent_bytes() const {
+    return output.pending.size() + output.held.bytes() + transport->unsent_bytes();
+  }
   // The memory that they take.
   size_t unsent_memory() const {
-    return out.MemoryBytes() + held.MemoryBytes() + transport->unsent_memory();
+    return output.pending.MemoryBytes() + output.held.MemoryBytes() + transport->unsent_memory();
   }
-  // False while a command of this session waits, or the session ends: the next request must stay
-  // where it is.
-  bool takes_requests() const { return !blocked && !parked && !postponed && !closing; }
-  // True if the reply of the command that runs or waits is not sent.
-  bool muted() const { return reply_off || skip_reply; }
 
   const uint64_t id;
   Transport* const transport;
 
-  // Replies written in this turn; at its end they go through the gate.
-  Rope out;
-  ReplyWriter reply;
-  HeldReplies held;
-  bool dirty = false;    // in the broker's list of sessions with something in `out`
-  bool holding = false;  // in the broker's list of sessions with something in `held`
-  // The session's last change is kept for good when the journal is durable up to here; 0: it has
-  // made none.
-  Position last_change = 0;
-
   uint32_t db = 0;
-  bool authenticated = false;
-  uint32_t wrong_passwords = 0;  // given since the last right one
-  std::string name;
-  std::string lib_name;
-  std::string lib_version;
-  int64_t created_ms = 0;      // Unix milliseconds
-  int64_t last_active_ms = 0;  // likewise: the last request
-  // Steady milliseconds: since when the output is above its soft limit; 0: it is not.
-  int64_t soft_limit_since_ms = 0;
-  bool closing = false;  // no further request is taken; ends when its replies have left
-  bool killed = false;   // ends at the end of the turn, replies or not
-  bool monitor = false;
-  bool no_evict = false;
-  bool no_touch = false;
-  const Command* last_command = nullptr;
-  uint64_t commands = 0;
-  uint64_t bytes_in = 0;
+  Waits waits = Waits::kNothing;
+  SessionEnd end = SessionEnd::kOpen;
+  Output output;
+  ReplyWriter reply;  // writes to output.pending
+  // The command that waits; nullptr while `waits` is kNothing.
+  std::unique_ptr<Suspended> suspended;
 
-  // CLIENT REPLY.
-  bool reply_off = false;
-  bool skip_next_reply = false;
-  bool skip_reply = false;  // that of the command that runs or waits
-
+  ClientInfo info;
   Transaction transaction;
   // Keys under WATCH (see Watches), and whether one has changed.
-  std::vector<std::pair<uint32_t, std::string>> watched;
+  std::vector<std::unique_ptr<Watch>> watched;
   bool watch_broken = false;
-
   // For each kind the names subscribed to, with the session's place in the name's list (see
   // PubSub).
   StringMap<size_t> subscribed[kSubscriptionKinds];
-
-  // A command that waits (see Waiters). Kept over re-runs, which set `blocked` again or not.
-  bool blocked = false;
-  std::unique_ptr<Blocking> blocking;
-  // A command that waits for entries on the disk (see Broker::Park).
-  std::unique_ptr<Parked> parked;
-  // A command that CLIENT PAUSE has put off.
-  bool postponed = false;
-  OwnedArgs postponed_args;
 };
 
 }  // namespace runnel

@@ -40,6 +40,7 @@ struct Settings {
   int64_t slowlog_log_slower_than_us = 10000;  // negative turns the log off
   uint32_t slowlog_max_len = 128;
   int64_t latency_monitor_threshold_ms = 0;  // 0 turns it off
+  bool latency_tracking = true;              // histograms of how long commands take
 
   uint32_t notify_classes = 0;  // NotifyClass bits
 

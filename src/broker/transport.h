@@ -9,7 +9,7 @@
 namespace runnel {
 
 // What a session asks of the connection that carries it. Implemented by the network; outlives the
-// session, which is disconnected (Broker::Disconnect) before its transport goes.
+// session, which is disconnected (Front::Disconnect) before its transport goes.
 class Transport {
  public:
   virtual ~Transport() = default;

@@ -1,24 +1,28 @@
 #pragma once
 
-#include <string>
+#include <cstdint>
+#include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "broker/key_name.h"
 #include "broker/session.h"
+#include "broker/watch.h"
 #include "data/keyspace.h"
 
 namespace runnel {
 
-// Keys under WATCH. A change of a watched key breaks the transactions of all who watch it.
+// Keys under WATCH. A change of a watched key breaks the transactions of all who watch it. Each
+// call costs constant time for each key and each watcher that it concerns.
 class Watches {
  public:
-  bool empty() const { return watchers_.empty(); }
+  bool empty() const { return keys_.empty(); }
   // Keys that somebody watches.
-  size_t keys() const { return watchers_.size(); }
+  size_t keys() const { return keys_.size(); }
 
-  void Watch(Session& session, uint32_t db, std::string_view name);
+  // Does nothing if the session watches the key already. `exists`: whether there is such a key now.
+  void Add(Session& session, uint32_t db, std::string_view name, bool exists);
   // Forgets all that the session watches, and that something has changed.
   void Unwatch(Session& session);
 
@@ -29,11 +33,12 @@ class Watches {
   void OnSwap(uint32_t a, uint32_t b, const Keyspace& keyspace);
 
  private:
-  using Key = std::pair<uint32_t, std::string>;
+  using Pair = std::pair<const WatchedKey*, const Session*>;
 
-  static void Break(const std::vector<Session*>& sessions);
+  static void Break(const WatchedKey& key);
 
-  absl::flat_hash_map<Key, std::vector<Session*>> watchers_;
+  absl::flat_hash_set<std::unique_ptr<WatchedKey>, KeyNameHash, KeyNameEqual> keys_;
+  absl::flat_hash_set<Pair> pairs_;  // who watches what, so that nobody watches a key twice
 };
 
 }  // namespace runnel

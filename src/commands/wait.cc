@@ -28,7 +28,7 @@ bool CanServe(WaitKind kind, std::string_view group, const KeyEntry* entry) {
     case WaitKind::kGroup:
       return CanServeGroup(group, entry);
     case WaitKind::kDurable:
-    case WaitKind::kSnapshot:
+    case WaitKind::kEvent:
       return false;
   }
   return false;

@@ -13,11 +13,11 @@ namespace runnel {
 
 // What a blocked command waits for on its keys.
 enum class WaitKind : uint8_t {
-  kList,      // a list with elements
-  kStream,    // entries added to a stream
-  kGroup,     // entries that a consumer group has not yet been given; or the group's end
-  kDurable,   // no key: the journal's way to the disk
-  kSnapshot,  // no key: the end of the snapshot that is being taken
+  kList,     // a list with elements
+  kStream,   // entries added to a stream
+  kGroup,    // entries that a consumer group has not yet been given; or the group's end
+  kDurable,  // no key: the journal's way to the disk
+  kEvent,    // no key: something outside of the broker happens; see Wait::event
 };
 
 // How a blocked command stays blocked. The broker keeps it, and a copy of the command's arguments;
@@ -38,6 +38,9 @@ struct Wait {
   // For kDurable: the command is run again when the journal is durable up to here. After the
   // deadline it is run again too, and may not block then.
   Position durable_at = kNowhere;
+  // For kEvent: which event. Whoever makes it happen ends the wait (Broker::EndEvent) or has the
+  // command run again; a client cannot be unblocked by another one meanwhile.
+  uint64_t event = kSnapshotEnd;
   // The answer after the deadline: a null array, or (false) a null.
   bool timeout_is_array = true;
   // Arguments that the command must see otherwise when it is run again, such as `$` that stands for
@@ -46,6 +49,8 @@ struct Wait {
 
   static constexpr int64_t kForever = INT64_MAX;
   static constexpr Position kNowhere = UINT64_MAX;
+  // The event that the snapshot which is being taken ends, well or not.
+  static constexpr uint64_t kSnapshotEnd = 0;
 };
 
 // Whether somebody who waits like this on the key can be served now, as far as the key alone tells.

@@ -34,7 +34,7 @@ constexpr int kMaxVectors = 64;
 
 }  // namespace
 
-Connection::Connection(Network& network, Broker& broker, std::unique_ptr<ByteStream> stream)
+Connection::Connection(Network& network, Front& broker, std::unique_ptr<ByteStream> stream)
     : network_(network),
       broker_(broker),
       stream_(std::move(stream)),
@@ -68,7 +68,7 @@ void Connection::OnRead(size_t bytes) {
   if (session_ == nullptr) return;
   broker_.UpdateTime();
   broker_.stats().bytes_in += bytes;
-  session_->bytes_in += bytes;
+  session_->info.bytes_in += bytes;
   BeginTurn();
   turn_read_ += bytes;
   if (reading_shared_) {
@@ -99,15 +99,16 @@ void Connection::OnRead(size_t bytes) {
 size_t Connection::Process(std::string_view bytes) {
   size_t done = 0;
   while (session_->takes_requests() && MayExecute()) {
-    const RequestLimits limits{broker_.settings().data.max_bulk_bytes, session_->authenticated};
+    const RequestLimits limits{broker_.settings().data.max_bulk_bytes,
+                               session_->info.authenticated};
     const auto outcome = parser_.Parse(bytes.substr(done), limits);
     if (outcome == RequestParser::Outcome::kRequest) {
-      const size_t output = session_->out.size();
+      const size_t output = session_->output.pending.size();
       broker_.Execute(*session_, parser_.args());
       if (session_ == nullptr) return bytes.size();
       done += parser_.consumed();
       turn_effort_ += parser_.consumed() + kRequestEffort;
-      const size_t replied = session_->out.size();
+      const size_t replied = session_->output.pending.size();
       if (replied > output) turn_effort_ += (replied - output) / kReplyBytesPerEffort;
       if (replied > kSendEarlyBytes) broker_.ReleaseEarly(*session_);
       if (session_ == nullptr) return bytes.size();
@@ -120,7 +121,7 @@ size_t Connection::Process(std::string_view bytes) {
     done += parser_.consumed();
     break;
   }
-  return session_->closing ? bytes.size() : done;
+  return session_->ends() ? bytes.size() : done;
 }
 
 bool Connection::MayExecute() {
@@ -137,7 +138,7 @@ bool Connection::MayExecute() {
 }
 
 size_t Connection::unread() const {
-  return session_->out.size() + session_->held.bytes() + output_.size();
+  return session_->output.pending.size() + session_->output.held.bytes() + output_.size();
 }
 
 bool Connection::OutputIsTooMuch() const {
@@ -191,7 +192,7 @@ void Connection::Continue() {
 
 void Connection::UpdateReading() {
   if (session_ == nullptr) return;
-  const bool reads = !held_back_ && !execute_later_ && !peer_ended_ && !session_->closing &&
+  const bool reads = !held_back_ && !execute_later_ && !peer_ended_ && !session_->ends() &&
                      (session_->takes_requests() || input_.size() < kMostWaitingInput);
   if (reads == reading_) return;
   reading_ = reads;
@@ -204,12 +205,12 @@ void Connection::OnEnd(std::string_view error) {
   if (session_ == nullptr) return;
   if (!error.empty()) return CloseNow();
   // It ends by itself when its replies have left.
-  if (session_->closing) return;
+  if (session_->ends()) return;
   // A command that waits for the disk, or is put off, does not wait for something to happen: it and
   // what follows it are executed first.
-  peer_ended_ = session_->parked != nullptr || session_->postponed || execute_later_ || held_back_;
+  peer_ended_ = session_->parked() || session_->put_off() || execute_later_ || held_back_;
   if (peer_ended_) return UpdateReading();
-  if (!session_->takes_requests() || session_->subscriptions() > 0 || session_->monitor) {
+  if (!session_->takes_requests() || session_->subscriptions() > 0 || session_->info.monitor) {
     return CloseNow();
   }
   broker_.CloseAfterReply(*session_);

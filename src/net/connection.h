@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "broker/broker.h"
+#include "broker/front.h"
 #include "broker/transport.h"
 #include "env/byte_stream.h"
 #include "net/input_buffer.h"
@@ -32,7 +32,7 @@ class Network;
 class Connection final : public ByteStreamHandler, public Transport {
  public:
   // `network` and `broker` outlive the connection.
-  Connection(Network& network, Broker& broker, std::unique_ptr<ByteStream> stream);
+  Connection(Network& network, Front& broker, std::unique_ptr<ByteStream> stream);
   ~Connection() override;
 
   // ByteStreamHandler
@@ -91,7 +91,7 @@ class Connection final : public ByteStreamHandler, public Transport {
   void NoteOutput();
 
   Network& network_;
-  Broker& broker_;
+  Front& broker_;
   std::unique_ptr<ByteStream> stream_;
   Session* session_;  // nullptr once the closing has begun
   RequestParser parser_;

@@ -369,7 +369,7 @@ TEST_F(ConnectionTest, APeerThatHasEndedWaitsForNothing) {
 TEST_F(ConnectionTest, OneThatEndsItselfExecutesNothingMore) {
   for (const char* end : {"QUIT\r\n", "CLIENT KILL ID {} SKIPME no\r\n", "*1\r\n:bad\r\n"}) {
     const auto client = harness_.Connect();
-    const uint64_t id = harness_.core.broker.last_session_id();
+    const uint64_t id = harness_.core.broker.sessions().last_id();
     client->Write("PING\r\n");
     client->Write(fmt::format(fmt::runtime(end), id));
     client->Write("INCR n\r\n");

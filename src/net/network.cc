@@ -41,7 +41,7 @@ class Refusal final : public ByteStreamHandler {
 
 }  // namespace
 
-Network::Network(Loop& loop, Broker& broker, const Settings& settings)
+Network::Network(Loop& loop, Front& broker, const Settings& settings)
     : loop_(loop),
       broker_(broker),
       settings_(settings),

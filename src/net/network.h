@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "broker/broker.h"
+#include "broker/front.h"
 #include "env/loop.h"
 #include "net/connection.h"
 #include "net/output_pool.h"
@@ -18,7 +18,7 @@ class Network {
  public:
   // Everything is borrowed and outlives the network, which must be closed (Close, then the loop run
   // until empty()) before it is destroyed.
-  Network(Loop& loop, Broker& broker, const Settings& settings);
+  Network(Loop& loop, Front& broker, const Settings& settings);
   ~Network();
 
   // `address` is an IPv4 or IPv6 address.
@@ -63,7 +63,7 @@ class Network {
   void ReconsiderWatched();
 
   Loop& loop_;
-  Broker& broker_;
+  Front& broker_;
   const Settings& settings_;
   std::unique_ptr<char[]> shared_buffer_;
   std::vector<std::unique_ptr<Listener>> listeners_;

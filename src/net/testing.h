@@ -219,7 +219,7 @@ class NetworkHarness {
     Settle();
     return peer.received;
   }
-  Session& session(uint64_t id) { return *core.broker.sessions().at(id); }
+  Session& session(uint64_t id) { return *core.broker.sessions().all().at(id); }
   uint64_t commands() { return core.broker.stats().commands_processed; }
 
   BrokerHarness core;

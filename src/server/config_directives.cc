@@ -183,6 +183,9 @@ constexpr Directive kDirectives[] = {
     Integer<&Settings::latency_monitor_threshold_ms>(
         "latency-monitor-threshold", kAnyTime, 0, kMax64,
         "LATENCY records events that take at least this many milliseconds. 0: none."),
+    Flag<&Settings::latency_tracking>(
+        "latency-tracking", kAnyTime,
+        "Count how long each command takes, for LATENCY HISTOGRAM and INFO latencystats."),
 
     // Durability.
     {.name = "save",

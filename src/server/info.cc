@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "broker/waiters.h"
+#include "broker/waiting.h"
 #include "fmt/format.h"
 #include "server/memory_report.h"
 
@@ -52,7 +52,7 @@ void AddServer(ServerHost& host, Fields fields) {
   utsname system{};
   uname(&system);
   const ServerIdentity& identity = host.identity();
-  const int64_t now_us = host.broker().now_us();
+  const int64_t now_us = host.broker().clock().now_us();
   const int64_t uptime_s = std::max<int64_t>(now_us - identity.start_us, 0) / 1'000'000;
   fields.Add("redis_version", kRedisVersion);
   fields.Add("runnel_version", kVersion);
@@ -80,12 +80,13 @@ void AddClients(ServerHost& host, Fields fields) {
   size_t subscribers = 0;
   size_t watchers = 0;
   size_t with_timeout = 0;
-  for (const auto& [id, session] : broker.sessions()) {
+  for (const auto& [id, session] : broker.sessions().all()) {
     largest_input = std::max(largest_input, session->transport->input_memory());
     largest_output = std::max(largest_output, session->unsent_memory());
     subscribers += session->subscriptions() > 0 ? 1 : 0;
     watchers += session->watched.empty() ? 0 : 1;
-    const bool has_deadline = session->blocked && session->blocking->deadline_ms != Wait::kForever;
+    const bool has_deadline =
+        session->blocked() && session->suspended->deadline_ms != Wait::kForever;
     with_timeout += has_deadline ? 1 : 0;
   }
   fields.Add("connected_clients", broker.sessions().size());
@@ -93,19 +94,20 @@ void AddClients(ServerHost& host, Fields fields) {
   fields.Add("maxclients", broker.settings().maxclients);
   fields.Add("client_recent_max_input_buffer", largest_input);
   fields.Add("client_recent_max_output_buffer", largest_output);
-  fields.Add("blocked_clients", broker.waiters().blocked() + broker.paused_clients());
+  fields.Add("blocked_clients", broker.waiting().blocked() + broker.pause().count());
   fields.Add("tracking_clients", 0);
   fields.Add("pubsub_clients", subscribers);
   fields.Add("watching_clients", watchers);
   fields.Add("clients_in_timeout_table", with_timeout);
   fields.Add("total_watched_keys", broker.watches().keys());
-  fields.Add("total_blocking_keys", broker.waiters().keys());
+  fields.Add("total_blocking_keys", broker.waiting().keys());
+  fields.Add("total_blocking_keys_on_nokey", broker.waiting().keys_of_groups());
 }
 
 // Streams and long lists in memory and on the disk.
 void AddCold(Broker& broker, Fields fields) {
   const HotBlocks& blocks = broker.keyspace().hot_blocks();
-  const ColdStats stats = broker.cold() == nullptr ? ColdStats() : broker.cold()->stats();
+  const ColdStats stats = broker.parking().cold() == nullptr ? ColdStats() : broker.parking().cold()->stats();
   fields.Add("stream_hot_bytes", blocks.bytes());
   fields.Add("cold_entries", blocks.cold_entries());
   fields.Add("cold_bytes", blocks.cold_bytes());
@@ -115,8 +117,8 @@ void AddCold(Broker& broker, Fields fields) {
   fields.Add("cold_reads", stats.reads);
   fields.Add("cold_read_ahead_hits", stats.ahead_hits);
   fields.Add("cold_blocking_reads", stats.blocking_reads);
-  fields.Add("cold_waiting_clients", broker.parked_clients());
-  fields.Add("cold_writes_behind", broker.cold() != nullptr && broker.cold()->behind() ? 1 : 0);
+  fields.Add("cold_waiting_clients", broker.parking().count());
+  fields.Add("cold_writes_behind", broker.parking().cold() != nullptr && broker.parking().cold()->behind() ? 1 : 0);
 }
 
 void AddMemory(ServerHost& host, Fields fields) {
@@ -156,7 +158,7 @@ void AddMemory(ServerHost& host, Fields fields) {
 
 // Clients know the journal by the fields of Redis's append-only file.
 void AddJournal(ServerHost& host, Fields fields) {
-  const journal::Journal* journal = host.broker().journal();
+  const journal::Journal* journal = host.broker().log().journal();
   const bool comes = host.loading() != nullptr && host.config().options().journal;
   fields.Add("aof_enabled", journal != nullptr || comes ? 1 : 0);
   fields.Add("aof_last_write_status", journal == nullptr || journal->status().ok() ? "ok" : "err");
@@ -217,11 +219,11 @@ void AddStats(ServerHost& host, Fields fields) {
   const Stats& stats = broker.stats();
   fields.Add("total_connections_received", stats.connections_received);
   fields.Add("total_commands_processed", stats.commands_processed);
-  fields.Add("instantaneous_ops_per_sec", static_cast<int64_t>(broker.command_rate().per_second()));
+  fields.Add("instantaneous_ops_per_sec", static_cast<int64_t>(broker.turn().command_rate().per_second()));
   fields.Add("total_net_input_bytes", stats.bytes_in);
   fields.Add("total_net_output_bytes", stats.bytes_out);
-  fields.AddRounded("instantaneous_input_kbps", broker.input_rate().per_second() / 1024);
-  fields.AddRounded("instantaneous_output_kbps", broker.output_rate().per_second() / 1024);
+  fields.AddRounded("instantaneous_input_kbps", broker.turn().input_rate().per_second() / 1024);
+  fields.AddRounded("instantaneous_output_kbps", broker.turn().output_rate().per_second() / 1024);
   fields.Add("rejected_connections", stats.connections_rejected);
   fields.Add("expired_keys", stats.expired_keys);
   fields.Add("evicted_keys", 0);
@@ -242,7 +244,7 @@ void AddReplication(ServerHost& host, Fields fields) {
   fields.Add("role", "master");
   fields.Add("connected_slaves", 0);
   fields.Add("master_failover_state", "no-failover");
-  fields.Add("master_repl_offset", host.broker().gate().appended());
+  fields.Add("master_repl_offset", host.broker().log().watermarks().appended.position);
 }
 
 void AddCpu(ServerHost&, Fields fields) {
@@ -326,7 +328,7 @@ void AddKeyspace(ServerHost& host, Fields fields) {
     const int64_t ttl =
         keyspace.expiring(db) == 0
             ? 0
-            : std::max<int64_t>(keyspace.MeanExpiry(db) - host.broker().now_ms(), 0);
+            : std::max<int64_t>(keyspace.MeanExpiry(db) - host.broker().clock().now_ms(), 0);
     fields.Add(fmt::format("db{}", db), fmt::format("keys={},expires={},avg_ttl={}",
                                                     keyspace.size(db), keyspace.expiring(db), ttl));
   }

@@ -19,10 +19,10 @@ double MemoryReport::peak_percent() const {
 MemoryReport ReportMemory(ServerHost& host) {
   Broker& broker = host.broker();
   MemoryReport report;
-  report.used = broker.used_memory();
+  report.used = AllocatedBytes();
   report.peak = std::max(broker.stats().peak_memory, report.used);
   report.startup = std::min(host.identity().startup_memory, report.used);
-  for (const auto& [id, session] : broker.sessions()) {
+  for (const auto& [id, session] : broker.sessions().all()) {
     report.clients += SessionMemory(*session);
   }
   const Keyspace& keyspace = broker.keyspace();

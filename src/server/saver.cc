@@ -30,7 +30,7 @@ void Saver::StartFrom(const FoundState& found) {
 }
 
 Status Saver::Refusal() const {
-  const journal::Journal* journal = broker_.journal();
+  const journal::Journal* journal = broker_.log().journal();
   if (journal == nullptr || !journal->failed()) return {};
   return Status::Error("the journal has failed: " + journal->status().message());
 }
@@ -63,8 +63,8 @@ void Saver::Take() {
   running_ = std::exchange(next_, std::nullopt);
   began_us_ = clock_.SteadyMicros();
   changes_at_begin_ = broker_.changes();
-  CHECK(broker_.sealed());
-  const journal::Journal* journal = broker_.journal();
+  CHECK(broker_.log().sealed());
+  const journal::Journal* journal = broker_.log().journal();
   snapshot::SnapshotInfo info;
   info.position = journal != nullptr ? journal->appended() : found_.position;
   info.epoch = journal != nullptr ? journal->epoch() : found_.epoch;
@@ -86,7 +86,7 @@ void Saver::OnDone(const Status& status, const snapshot::SnapshotTotals& totals)
     last_bytes_ = totals.file_bytes;
     saves_++;
     broker_.NoteSaved(changes_at_begin_);
-    if (broker_.journal() != nullptr) broker_.journal()->RemoveBefore(position_);
+    if (broker_.log().journal() != nullptr) broker_.log().journal()->RemoveBefore(position_);
     LogNotice("A snapshot of {} keys at position {} is on the disk: {} bytes in {:.1f} s",
               totals.keys, position_, totals.file_bytes, static_cast<double>(took_us) / 1e6);
   } else {
@@ -102,7 +102,7 @@ void Saver::OnDone(const Status& status, const snapshot::SnapshotTotals& totals)
 bool Saver::IsDue() const {
   if (busy() || !Refusal().ok()) return false;
   if (failed_us_ && clock_.SteadyMicros() - *failed_us_ < kRetryMicros) return false;
-  if (const journal::Journal* journal = broker_.journal()) {
+  if (const journal::Journal* journal = broker_.log().journal()) {
     const uint64_t grown = journal->appended() - saved_position_;
     if (options_.snapshot_journal_bytes != 0 && grown >= options_.snapshot_journal_bytes) {
       return true;

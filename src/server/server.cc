@@ -235,7 +235,7 @@ void Server::Turn() {
 // What the end saves if nobody says anything: with a journal nothing is lost without a snapshot.
 Server::EndSave Server::DefaultEndSave() const {
   if (!saver_->SavesAtEnd()) return EndSave::kNothing;
-  return broker_->journal() != nullptr ? EndSave::kIfPossible : EndSave::kSnapshot;
+  return broker_->log().journal() != nullptr ? EndSave::kIfPossible : EndSave::kSnapshot;
 }
 
 // Whether the server may end.
@@ -263,7 +263,7 @@ void Server::ArmTimer() {
     timer_at_ms_ = -1;
     return;
   }
-  const int64_t at_ms = broker_->steady_ms() + wait_ms;
+  const int64_t at_ms = broker_->clock().steady_ms() + wait_ms;
   if (at_ms == timer_at_ms_) return;
   timer_at_ms_ = at_ms;
   // What has passed since the broker looked at the clock may be much, if this round did much.

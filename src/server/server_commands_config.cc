@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "broker/waiters.h"
+#include "broker/waiting.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 #include "server/server_commands.h"
@@ -42,48 +42,36 @@ void ConfigSet(Context& context) {
 
 // Resets all counters. The peak of the memory is no counter, so it stays.
 void ConfigResetStat(Context& context) {
-  Broker& broker = Execution::Of(context).broker();
-  const size_t peak_memory = broker.stats().peak_memory;
-  broker.stats() = Stats();
-  broker.stats().peak_memory = peak_memory;
-  broker.commands().ResetStats();
+  Parts& parts = Execution::Of(context).parts();
+  const size_t peak_memory = parts.stats.peak_memory;
+  parts.stats = Stats();
+  parts.stats.peak_memory = peak_memory;
+  parts.commands.ResetStats();
   context.reply().Ok();
 }
 
-namespace {
-
-// Replies to a session that waits for CONFIG REWRITE. The session may have ended or may have been
-// unblocked meanwhile.
-void ReplyToRewrite(Broker& broker, uint64_t session_id, const Command& command,
-                    const Status& status) {
-  Session* session = broker.FindSession(session_id);
-  if (session == nullptr || !session->blocked || session->blocking->command != &command) return;
-  broker.Unblock(*session);
-  broker.ReplyOutcome(
-      *session, status.ok() ? "" : fmt::format("ERR Rewriting config file: {}", status.message()));
-}
-
-}  // namespace
-
 // A helper thread writes the file, because writing waits for the disk.
 void ConfigRewrite(Context& context) {
-  Execution& execution = Execution::Of(context);
   ServerHost& host = ServerHost::Of(context);
   const Result<std::function<Status()>> rewrite = host.config().Rewrite();
   if (!rewrite.ok()) return context.reply().Error("ERR " + rewrite.message());
   if (!context.may_block()) {
     return context.reply().Error("ERR CONFIG REWRITE isn't allowed inside a transaction");
   }
-  context.Block(Wait());
+  Wait wait;
+  wait.kind = WaitKind::kEvent;
+  wait.event = host.broker().waiting().NewEvent();
+  context.Block(wait);
   const auto status = std::make_shared<Status>();
   host.Submit([rewrite = *rewrite, status] { *status = rewrite(); },
-              [&host, id = execution.session().id, &command = execution.command(), status] {
+              [&host, event = wait.event, status] {
                 if (status->ok()) {
                   LogNotice("CONFIG REWRITE has written {}", host.config().file());
                 } else {
                   LogWarning("CONFIG REWRITE failed: {}", status->message());
                 }
-                ReplyToRewrite(host.broker(), id, command, *status);
+                host.broker().EndEvent(
+                    event, status->ok() ? "" : "ERR Rewriting config file: " + status->message());
               });
 }
 

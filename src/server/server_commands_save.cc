@@ -78,7 +78,7 @@ void Save(Context& context) {
     saver.Schedule(Kind::kSave);
   }
   Wait wait;
-  wait.kind = WaitKind::kSnapshot;
+  wait.kind = WaitKind::kEvent;
   context.Block(std::move(wait));
 }
 

@@ -16,7 +16,7 @@ void Info(Context& context) {
 void Shutdown(Context& context) {
   ServerHost& host = ServerHost::Of(context);
   Wait for_snapshot;
-  for_snapshot.kind = WaitKind::kSnapshot;
+  for_snapshot.kind = WaitKind::kEvent;
   if (context.resumed()) {
     // Only a snapshot that failed leaves somebody to be told.
     if (host.stopping()) return context.Block(std::move(for_snapshot));
@@ -44,7 +44,7 @@ void Shutdown(Context& context) {
   // A journal has everything, so a snapshot that `save` points ask for may fail.
   if (host.saver().SavesAtEnd() && !nosave) {
     save = true;
-    force = force || host.broker().journal() != nullptr;
+    force = force || host.broker().log().journal() != nullptr;
   }
   using EndSave = ServerHost::EndSave;
   const EndSave end_save = !save   ? EndSave::kNothing
@@ -54,7 +54,7 @@ void Shutdown(Context& context) {
   host.RequestShutdown(
       fmt::format("SHUTDOWN from client {}", execution.session().transport->peer()), end_save);
   if (end_save == EndSave::kSnapshot) return context.Block(std::move(for_snapshot));
-  execution.broker().CloseAfterReply(execution.session());
+  execution.parts().outbox.CloseAfterReply(execution.session());
 }
 
 }  // namespace runnel::commands

@@ -282,6 +282,37 @@ TEST_F(ConfigFileCommandsTest, RewriteAnswersWhenTheFileIsWritten) {
   EXPECT_EQ(line, "timeout 7");
 }
 
+// It waits for the file, which no other client can change.
+TEST_F(ConfigFileCommandsTest, NobodyElseEndsTheWaitForARewrite) {
+  auto other = harness_.Connect();
+  EXPECT_EQ(Run("CONFIG REWRITE"), "");
+  EXPECT_EQ(other->Run("CLIENT UNBLOCK " + std::to_string(client_->session().id)), ":0");
+  EXPECT_EQ(client_->Lines(), "");
+  RunSubmitted();
+  EXPECT_EQ(client_->Lines(), "+OK");
+}
+
+// Each one is answered by its own end.
+TEST_F(ConfigFileCommandsTest, RewritesAtTheSameTimeAreToldApart) {
+  auto other = harness_.Connect();
+  EXPECT_EQ(Run("CONFIG REWRITE"), "");
+  EXPECT_EQ(other->Run("CONFIG REWRITE"), "");
+  ASSERT_EQ(submitted_.size(), 2u);
+  // The second one is finished first.
+  std::swap(submitted_[0], submitted_[1]);
+  std::swap(finished_[0], finished_[1]);
+  const auto first = std::pair(submitted_[1], finished_[1]);
+  submitted_.pop_back();
+  finished_.pop_back();
+  RunSubmitted();
+  EXPECT_EQ(client_->Lines(), "");
+  EXPECT_EQ(other->Lines(), "+OK");
+  submitted_.push_back(first.first);
+  finished_.push_back(first.second);
+  RunSubmitted();
+  EXPECT_EQ(client_->Lines(), "+OK");
+}
+
 TEST_F(ConfigFileCommandsTest, RewriteThatFailsSaysWhy) {
   std::filesystem::remove_all(dir_);
   EXPECT_EQ(Run("CONFIG REWRITE"), "");

@@ -25,7 +25,7 @@ class ServerHost : public BrokerHost {
  public:
   // The server that a command runs in. REQUIRES: it is one of ServerCommands().
   static ServerHost& Of(Context& context) {
-    return static_cast<ServerHost&>(Execution::Of(context).broker().host());
+    return static_cast<ServerHost&>(Execution::Of(context).parts().host);
   }
 
   virtual Config& config() = 0;

@@ -397,7 +397,7 @@ class Simulation {
 
   // As the server does: at the end of a turn, when the keyspace is what the journal holds.
   void TakeSnapshot() {
-    if (snapshotter().busy() || journal()->failed() || !harness_->broker.sealed()) return;
+    if (snapshotter().busy() || journal()->failed() || !harness_->broker.log().sealed()) return;
     const Position position = journal()->appended();
     Tell("a snapshot begins");
     // Many of its steps are rare otherwise.

@@ -382,6 +382,12 @@ TEST_F(BrokerJournalTest, KeysDoNotExpireIntoAFullDisk) {
   harness_->Advance(6000);
   EXPECT_EQ(journal_->appended(), end);
   EXPECT_EQ(harness_->keyspace.size(0), 2u);
+  // Nor because somebody looks at them.
+  EXPECT_EQ(client.Run("GET k"), "$-1");
+  EXPECT_EQ(client.Run("EXISTS k"), ":0");
+  Sync();
+  EXPECT_EQ(journal_->appended(), end);
+  EXPECT_EQ(harness_->keyspace.size(0), 2u);
 }
 
 }  // namespace

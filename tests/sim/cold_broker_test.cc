@@ -57,7 +57,7 @@ class ColdBroker {
   // The reply, whenever it comes.
   std::string Ask(BrokerHarness::Client& client, const std::string& line) {
     std::string reply = client.Run(line);
-    while (client.session().parked != nullptr) {
+    while (client.session().parked()) {
       CHECK(reply.empty());
       reader.Step();
       reply = client.Lines();
@@ -95,7 +95,7 @@ class ColdBrokerTest : public ::testing::Test {
 
 TEST_F(ColdBrokerTest, OthersGoOnWhileARangeIsParked) {
   EXPECT_EQ(client_->Run("XRANGE s - + COUNT 1"), "");
-  EXPECT_EQ(world_.harness.broker.parked_clients(), 1u);
+  EXPECT_EQ(world_.harness.broker.parking().count(), 1u);
   EXPECT_EQ(other_->Run("XLEN s"), ":2000");
   // What comes behind it waits.
   EXPECT_EQ(client_->Run("XLEN s"), "");
@@ -105,7 +105,7 @@ TEST_F(ColdBrokerTest, OthersGoOnWhileARangeIsParked) {
   EXPECT_EQ(client_->Lines(), "");
   world_.reader.Step();
   EXPECT_EQ(client_->Lines(), std::string("*1 ") + kEntry1 + " :2000");
-  EXPECT_EQ(world_.harness.broker.parked_clients(), 0u);
+  EXPECT_EQ(world_.harness.broker.parking().count(), 0u);
   EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
   // And the second time it is there.
   EXPECT_EQ(client_->Run("XRANGE s - + COUNT 1"), std::string("*1 ") + kEntry1);
@@ -116,7 +116,7 @@ TEST_F(ColdBrokerTest, ALongRangeMissesOnce) {
   world_.reader.Step();
   world_.reader.Step();
   EXPECT_EQ(client_->Lines(), "");
-  EXPECT_EQ(world_.harness.broker.parked_clients(), 1u);
+  EXPECT_EQ(world_.harness.broker.parking().count(), 1u);
   world_.reader.Drain();
   EXPECT_THAT(client_->Lines(), StartsWith("*2000 "));
   EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
@@ -153,7 +153,7 @@ TEST_F(ColdBrokerTest, SeveralStreamsAreFetchedBeforeTheFirstIsDelivered) {
 TEST_F(ColdBrokerTest, WhoLeavesWhileParkedIsForgotten) {
   client_->Run("XRANGE s - + COUNT 1");
   client_->CloseNow();
-  EXPECT_EQ(world_.harness.broker.parked_clients(), 0u);
+  EXPECT_EQ(world_.harness.broker.parking().count(), 0u);
   world_.Settle();
   auto third = world_.Connect();
   third->Run("XRANGE s 1000 + COUNT 1");
@@ -237,16 +237,16 @@ TEST_F(ColdBrokerTest, APauseHoldsForWhatIsParked) {
 TEST_F(ColdBrokerTest, ABlockedReaderThatMissesKeepsItsPlaceInTime) {
   other_->Run("XGROUP CREATE s g $");
   EXPECT_EQ(client_->Run("XREADGROUP GROUP g c BLOCK 5000 STREAMS s >"), "");
-  EXPECT_TRUE(client_->session().blocked);
+  EXPECT_TRUE(client_->session().blocked());
   // The group goes back to where entries are cold; a new entry wakes the reader.
   other_->Run("XGROUP SETID s g 3");
   other_->Run("XADD s * n new");
-  EXPECT_FALSE(client_->session().blocked);
-  ASSERT_NE(client_->session().parked, nullptr);
+  EXPECT_FALSE(client_->session().blocked());
+  ASSERT_TRUE(client_->session().parked());
   other_->Run("XGROUP SETID s g $");
   world_.reader.Drain();
   EXPECT_EQ(client_->Lines(), "");
-  EXPECT_TRUE(client_->session().blocked);
+  EXPECT_TRUE(client_->session().blocked());
   world_.harness.Advance(5001);
   EXPECT_EQ(client_->Lines(), "*-1");
 }
@@ -333,7 +333,7 @@ TEST_F(HeldUpTest, ProducersWaitForTheWriterAndNobodyElseDoes) {
   EXPECT_TRUE(world_.store->behind());
   EXPECT_GT(hot_bytes(), kStreamMemory + 4 * kSizes.far_behind);
   EXPECT_LT(hot_bytes(), kStreamMemory + 5 * kSizes.far_behind);
-  EXPECT_EQ(world_.harness.broker.paused_clients(), 1u);
+  EXPECT_EQ(world_.harness.broker.pause().count(), 1u);
   EXPECT_EQ(other_->Run("SET k v"), "+OK");
   EXPECT_EQ(other_->Run("XLEN s"), ":" + std::to_string(added));
   EXPECT_EQ(other_->Run("XTRIM s MAXLEN 0 LIMIT 0"),
@@ -348,7 +348,7 @@ TEST_F(HeldUpTest, ProducersWaitForTheWriterAndNobodyElseDoes) {
   EXPECT_THAT(producer_->Lines(),
               ::testing::AllOf(StartsWith("$"), ::testing::EndsWith(std::to_string(added + 1))));
   EXPECT_LE(hot_bytes(), kStreamMemory + 2 * kSizes.far_behind + 1000);
-  EXPECT_EQ(world_.harness.broker.paused_clients(), 0u);
+  EXPECT_EQ(world_.harness.broker.pause().count(), 0u);
 }
 
 TEST_F(HeldUpTest, TransactionsAreHeldUpAsAWhole) {
@@ -369,7 +369,7 @@ TEST_F(HeldUpTest, TransactionsAreHeldUpAsAWhole) {
 TEST_F(HeldUpTest, WhoLeavesMeanwhileIsForgotten) {
   const int added = AddUntilHeldUp(*producer_);
   producer_->CloseNow();
-  EXPECT_EQ(world_.harness.broker.paused_clients(), 0u);
+  EXPECT_EQ(world_.harness.broker.pause().count(), 0u);
   world_.Settle();
   world_.Settle();
   EXPECT_EQ(other_->Run("XLEN s"), ":" + std::to_string(added));
@@ -378,7 +378,7 @@ TEST_F(HeldUpTest, WhoLeavesMeanwhileIsForgotten) {
 TEST_F(HeldUpTest, ADiskThatTakesNothingHoldsNobodyUp) {
   ASSERT_GT(AddUntilHeldUp(*producer_), 0);
   world_.disk.FailCalls(world_.disk.calls() + 1, 1'000'000, ENOSPC);
-  while (world_.harness.broker.paused_clients() > 0) {
+  while (world_.harness.broker.pause().count() > 0) {
     world_.writer.Step();
     other_->Run("XLEN s");
   }
@@ -415,7 +415,7 @@ class ColdListBrokerTest : public ::testing::Test {
 
 TEST_F(ColdListBrokerTest, OthersGoOnWhileARangeIsParked) {
   EXPECT_EQ(client_->Run("LRANGE l 1499 1500"), "");
-  EXPECT_EQ(world_.harness.broker.parked_clients(), 1u);
+  EXPECT_EQ(world_.harness.broker.parking().count(), 1u);
   EXPECT_EQ(other_->Run("LLEN l"), ":3000");
   EXPECT_EQ(other_->Run("LINDEX l 0"), Bulk(1));
   world_.reader.Drain();
@@ -481,9 +481,9 @@ TEST_F(ColdListBrokerTest, WholeListsMoveWithoutReading) {
 TEST_F(ColdListBrokerTest, AWaiterIsServedFromAListThatIsColdAtItsEnd) {
   EXPECT_EQ(client_->Run("LTRIM l 1500 2999"), "+OK");
   EXPECT_EQ(other_->Run("BLPOP waited 5"), "");
-  EXPECT_TRUE(other_->session().blocked);
+  EXPECT_TRUE(other_->session().blocked());
   EXPECT_EQ(client_->Run("RENAME l waited"), "+OK");
-  ASSERT_NE(other_->session().parked, nullptr);
+  ASSERT_TRUE(other_->session().parked());
   EXPECT_EQ(other_->Lines(), "");
   world_.reader.Drain();
   EXPECT_EQ(other_->Lines(), "*2 $6 waited " + Bulk(1501));
@@ -770,7 +770,7 @@ class Twins {
     if (::testing::Test::HasFatalFailure()) return;
     const std::string expected = hot_client_->Run(line);
     std::string reply = cold_client_->Run(line);
-    while (cold_client_->session().parked != nullptr) {
+    while (cold_client_->session().parked()) {
       ASSERT_EQ(reply, "");
       Below(2) == 0 ? cold_.reader.Step() : cold_.writer.Step();
       reply = cold_client_->Lines();

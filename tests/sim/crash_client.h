@@ -27,7 +27,7 @@ class CrashClient final : public Transport {
 
   bool open() const { return session_ != nullptr; }
   // A command of it waits for a key, or for the disk.
-  bool blocked() const { return session_ != nullptr && session_->blocked; }
+  bool blocked() const { return session_ != nullptr && session_->blocked(); }
   // Requests without a reply.
   size_t unanswered() const { return asked_.size(); }
 

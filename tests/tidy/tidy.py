@@ -29,6 +29,8 @@ BANNED = [
     (IN_TESTS, r"\b(u|nano)?sleep(_for|_until)?\s*\(", "wait for the condition itself"),
 ]
 BANNED = [(where, re.compile(what), instead) for where, what, instead in BANNED]
+# Folders whose files are in a strict order, too.
+WITHOUT_CIRCLES = ["src/broker/"]
 INCLUDE = re.compile(r'\s*#\s*include\s+(["<])([^">]+)[">]')
 
 
@@ -108,6 +110,25 @@ def find_unused_headers(texts):
     ]
 
 
+def find_circles(texts, folder):
+    """Sources of the folder that include each other in a circle. A header and the source file of the
+    same name are one; tests do not count."""
+    includes = {}
+    for path, text in texts.items():
+        if IN_SRC.search(path) and path.startswith(folder) and not TEST_CODE.search(path):
+            unit = path[len("src/"):].rsplit(".", 1)[0]
+            found = (INCLUDE.match(line) for line in text.splitlines())
+            names = {match.group(2).rsplit(".", 1)[0] for match in found if match}
+            includes.setdefault(unit, set()).update(names - {unit})
+    # What includes nothing that is left cannot be in a circle.
+    while True:
+        free = {unit for unit, names in includes.items() if not names & includes.keys()}
+        if not free:
+            return sorted(includes)
+        for unit in free:
+            del includes[unit]
+
+
 def read_tree(root):
     texts = {}
     for directory, names, files in os.walk(root):
@@ -173,6 +194,10 @@ def check_the_checks():
         assert good, f"{path}: {text!r}: expected {expected}, found {findings}"
     texts = {"src/a/x.h": pragma, "src/a/y.h": pragma, "src/a/y.cc": '#include "a/y.h"\n'}
     assert find_unused_headers(texts) == ["src/a/x.h"]
+    texts = {"src/a/x.h": '#include "a/y.h"\n', "src/a/y.h": "", "src/a/z.h": '#include "a/x.h"\n'}
+    assert not find_circles(texts, "src/a/")
+    texts["src/a/y.cc"] = '#include "a/x.h"\n'
+    assert find_circles(texts, "src/a/") == ["a/x", "a/y", "a/z"]
 
 
 def main():
@@ -185,6 +210,10 @@ def main():
         for path in sorted(texts) for number, message in check(path, texts[path], layers)
     ]
     findings += [f"{path}:1: nobody includes this header" for path in find_unused_headers(texts)]
+    for folder in WITHOUT_CIRCLES:
+        circle = find_circles(texts, folder)
+        if circle:
+            findings.append(f"{folder}:1: these, or some of them, include each other: {circle}")
     print("\n".join(findings + [f"{len(texts)} files, {len(findings)} findings"]))
     return 1 if findings else 0
 

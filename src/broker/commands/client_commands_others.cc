@@ -2,10 +2,13 @@
 #include <string>
 
 #include "base/numbers.h"
-#include "broker/broker.h"
 #include "broker/commands/client_commands.h"
 #include "broker/commands/client_list.h"
 #include "broker/commands/help.h"
+#include "broker/dispatcher.h"
+#include "broker/execution.h"
+#include "broker/pause.h"
+#include "broker/sessions.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 
@@ -22,12 +25,12 @@ namespace {
 
 // The IDs from arguments[first] on, as the lines of those that are there.
 void ListIds(Context& context, size_t first) {
-  Broker& broker = Execution::Of(context).broker();
+  const Sessions& sessions = Execution::Of(context).parts().sessions;
   std::string lines;
   for (const std::string_view text : context.args().subspan(first)) {
     const std::optional<int64_t> id = ParseInteger(text);
     if (!id) return context.reply().Error("ERR Invalid client ID");
-    const Session* session = broker.FindSession(static_cast<uint64_t>(*id));
+    const Session* session = sessions.Find(static_cast<uint64_t>(*id));
     if (session != nullptr) lines += DescribeSession(*session, context.now_ms());
   }
   context.reply().Verbatim(lines);
@@ -79,10 +82,10 @@ struct KillOptions {
 int64_t Kill(Context& context, const KillOptions& options) {
   Execution& execution = Execution::Of(context);
   int64_t killed = 0;
-  for (const auto& [id, session] : execution.broker().sessions()) {
-    if (session->killed || !options.filter.Takes(*session, context.now_ms())) continue;
+  for (const auto& [id, session] : execution.parts().sessions.all()) {
+    if (session->killed() || !options.filter.Takes(*session, context.now_ms())) continue;
     if (options.skip_me && session.get() == &execution.session()) continue;
-    execution.broker().Kill(*session);
+    execution.parts().dispatcher.Kill(*session);
     killed++;
   }
   return killed;
@@ -100,8 +103,8 @@ void ClientList(Context& context) {
     return context.reply().Error(kSyntaxError);
   }
   std::string lines;
-  for (const auto& [id, session] : Execution::Of(context).broker().sessions()) {
-    if (session->killed || (type && *type != TypeOf(*session))) continue;
+  for (const auto& [id, session] : Execution::Of(context).parts().sessions.all()) {
+    if (session->killed() || (type && *type != TypeOf(*session))) continue;
     lines += DescribeSession(*session, context.now_ms());
   }
   context.reply().Verbatim(lines);
@@ -134,24 +137,18 @@ void ClientUnblock(Context& context) {
   }
   int64_t id;
   if (!ReadInteger(context, context.arg(2), &id)) return;
-  Broker& broker = Execution::Of(context).broker();
-  Session* session = broker.FindSession(static_cast<uint64_t>(id));
-  if (session == nullptr || !session->blocked) return context.reply().Integer(0);
-  broker.Unblock(*session);
-  if (with_error) {
-    broker.ReplyOutcome(*session, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
-  } else {
-    broker.ReplyTimeout(*session);
-  }
-  context.reply().Integer(1);
+  Parts& parts = Execution::Of(context).parts();
+  Session* session = parts.sessions.Find(static_cast<uint64_t>(id));
+  const bool unblocked = session != nullptr && parts.dispatcher.Unblock(*session, with_error);
+  context.reply().Integer(unblocked ? 1 : 0);
 }
 
 void ClientPause(Context& context) {
   if (context.argc() > 4) return ReplyWrongSubcommand(context);
-  Pause pause = Pause::kAll;
+  PauseKind kind = PauseKind::kAll;
   if (context.argc() == 4) {
     if (Is(context.arg(3), "write")) {
-      pause = Pause::kWrites;
+      kind = PauseKind::kWrites;
     } else if (!Is(context.arg(3), "all")) {
       return context.reply().Error("ERR CLIENT PAUSE mode must be WRITE or ALL");
     }
@@ -159,12 +156,14 @@ void ClientPause(Context& context) {
   int64_t until_ms;
   if (!ReadTimeoutMs(context, context.arg(2), &until_ms)) return;
   // A pause of 0 is over at once, where a timeout of 0 would be none.
-  if (until_ms != Wait::kForever) Execution::Of(context).broker().SetPause(pause, until_ms);
+  if (until_ms != Wait::kForever) Execution::Of(context).parts().pause.Begin(kind, until_ms);
   context.reply().Ok();
 }
 
 void ClientUnpause(Context& context) {
-  Execution::Of(context).broker().EndPause();
+  Parts& parts = Execution::Of(context).parts();
+  parts.pause.End();
+  parts.dispatcher.RetryPutOff();
   context.reply().Ok();
 }
 

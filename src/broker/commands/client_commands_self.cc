@@ -1,8 +1,8 @@
 #include <string>
 
-#include "broker/broker.h"
 #include "broker/commands/client_commands.h"
 #include "broker/commands/client_list.h"
+#include "broker/execution.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 
@@ -21,10 +21,10 @@ Session& Self(Context& context) {
   return false;
 }
 
-void SetSwitch(Context& context, bool Session::*field) {
+void SetSwitch(Context& context, bool ClientInfo::*field) {
   bool on;
   if (!ReadSwitch(context, context.arg(2), &on)) return;
-  Self(context).*field = on;
+  Self(context).info.*field = on;
   context.reply().Ok();
 }
 
@@ -35,21 +35,21 @@ void ClientId(Context& context) {
 }
 
 void ClientGetName(Context& context) {
-  const std::string& name = Self(context).name;
+  const std::string& name = Self(context).info.name;
   name.empty() ? context.reply().Null() : context.reply().Bulk(name);
 }
 
 void ClientSetName(Context& context) {
   if (!IsClientWord(context.arg(2))) return context.reply().Error(kBadClientName);
-  Self(context).name = context.arg(2);
+  Self(context).info.name = context.arg(2);
   context.reply().Ok();
 }
 
 void ClientSetInfo(Context& context) {
   const std::string_view attribute = context.arg(2);
   Session& session = Self(context);
-  std::string* field = Is(attribute, "lib-name")  ? &session.lib_name
-                       : Is(attribute, "lib-ver") ? &session.lib_version
+  std::string* field = Is(attribute, "lib-name")  ? &session.info.lib_name
+                       : Is(attribute, "lib-ver") ? &session.info.lib_version
                                                   : nullptr;
   if (field == nullptr) {
     return context.reply().Error(fmt::format("ERR Unrecognized option '{}'", attribute));
@@ -72,27 +72,27 @@ void ClientReply(Context& context) {
   Session& session = Self(context);
   const std::string_view mode = context.arg(2);
   if (Is(mode, "on")) {
-    session.reply_off = false;
-    session.skip_reply = false;
+    session.output.off = false;
+    session.output.skip = false;
     context.reply().Ok();
   } else if (Is(mode, "off")) {
-    session.reply_off = true;
+    session.output.off = true;
   } else if (!Is(mode, "skip")) {
     context.reply().Error(kSyntaxError);
   } else if (!context.may_block()) {
     // Without a reply here, EXEC's array would be short of an element and the client lost.
     context.reply().Error("ERR CLIENT REPLY SKIP isn't allowed inside a transaction");
-  } else if (!session.reply_off) {
-    session.skip_next_reply = true;
+  } else if (!session.output.off) {
+    session.output.skip_next = true;
   }
 }
 
 void ClientNoEvict(Context& context) {
-  SetSwitch(context, &Session::no_evict);
+  SetSwitch(context, &ClientInfo::no_evict);
 }
 
 void ClientNoTouch(Context& context) {
-  SetSwitch(context, &Session::no_touch);
+  SetSwitch(context, &ClientInfo::no_touch);
 }
 
 void ClientTracking(Context& context) {

@@ -25,7 +25,7 @@ class ClientCommandsTest : public ::testing::Test {
   }
 
   std::string Describe(BrokerHarness::Client& client) {
-    return DescribeSession(client.session(), harness_.broker.now_ms());
+    return DescribeSession(client.session(), harness_.broker.clock().now_ms());
   }
 
   BrokerHarness harness_;
@@ -174,11 +174,11 @@ TEST_F(ClientCommandsTest, PauseChecksItsArgumentsAndZeroIsNone) {
   EXPECT_EQ(client->Run("CLIENT PAUSE -1"), "-ERR timeout is negative");
   EXPECT_EQ(client->Run("CLIENT PAUSE 1 FOO"), "-ERR CLIENT PAUSE mode must be WRITE or ALL");
   EXPECT_EQ(client->Run("CLIENT PAUSE 0"), "+OK");
-  EXPECT_EQ(harness_.broker.pause(), Pause::kNone);
+  EXPECT_EQ(harness_.broker.pause().kind(), PauseKind::kNone);
   EXPECT_EQ(client->Run("CLIENT PAUSE 1000 WRITE"), "+OK");
-  EXPECT_EQ(harness_.broker.pause(), Pause::kWrites);
+  EXPECT_EQ(harness_.broker.pause().kind(), PauseKind::kWrites);
   EXPECT_EQ(client->Run("CLIENT UNPAUSE"), "+OK");
-  EXPECT_EQ(harness_.broker.pause(), Pause::kNone);
+  EXPECT_EQ(harness_.broker.pause().kind(), PauseKind::kNone);
 }
 
 TEST_F(ClientCommandsTest, RepliesCanBeSkippedButNotInsideATransaction) {

@@ -4,8 +4,7 @@
 
 #include "base/text.h"
 #include "broker/command_table.h"
-#include "broker/parked.h"
-#include "broker/waiters.h"
+#include "broker/suspended.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -13,38 +12,31 @@ namespace {
 
 std::string Flags(const Session& session) {
   std::string flags;
-  if (session.monitor) flags += 'O';
+  if (session.info.monitor) flags += 'O';
   if (session.subscriptions() > 0) flags += 'P';
   if (session.transaction.open) flags += 'x';
-  if (session.blocked || session.parked || session.postponed) flags += 'b';
+  if (session.waits != Waits::kNothing) flags += 'b';
   if (session.watch_broken) flags += 'd';
-  if (session.closing) flags += 'c';
+  if (session.ends()) flags += 'c';
   if (session.transport->is_unix()) flags += 'U';
-  if (session.no_evict) flags += 'e';
-  if (session.no_touch) flags += 'T';
+  if (session.info.no_evict) flags += 'e';
+  if (session.info.no_touch) flags += 'T';
   return flags.empty() ? "N" : flags;
 }
 
 size_t ArgumentMemory(const Session& session) {
-  return session.postponed_args.MemoryBytes() +
-         (session.blocking == nullptr ? 0 : session.blocking->args.MemoryBytes()) +
-         (session.parked == nullptr ? 0 : session.parked->args.MemoryBytes());
+  if (session.suspended == nullptr) return 0;
+  return session.suspended->args.MemoryBytes() + session.suspended->place_count * sizeof(WaitPlace);
 }
 
-// Bytes of the arguments themselves.
-size_t ArgumentBytes(const OwnedArgs& args) {
+// Bytes of the arguments of the command that waits, if one does.
+size_t ArgumentBytes(const Session& session) {
+  if (session.suspended == nullptr) return 0;
   size_t bytes = 0;
-  for (const std::string_view arg : args.views()) {
+  for (const std::string_view arg : session.suspended->args.views()) {
     bytes += arg.size();
   }
   return bytes;
-}
-
-// Of the command that waits, if one does.
-size_t ArgumentBytes(const Session& session) {
-  return ArgumentBytes(session.postponed_args) +
-         (session.blocking == nullptr ? 0 : ArgumentBytes(session.blocking->args)) +
-         (session.parked == nullptr ? 0 : ArgumentBytes(session.parked->args));
 }
 
 // The output as Redis describes its own: a buffer, and a list of blocks that follow it. Here both
@@ -84,11 +76,12 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
   const auto count = [&](Subscription kind) {
     return session.subscribed[static_cast<size_t>(kind)].size();
   };
-  std::string line = fmt::format(
-      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}", session.id,
-      transport.peer(), transport.local(), transport.fd(), session.name,
-      std::max<int64_t>(now_ms - session.created_ms, 0) / 1000,
-      std::max<int64_t>(now_ms - session.last_active_ms, 0) / 1000, Flags(session), session.db);
+  std::string line =
+      fmt::format("id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={}", session.id,
+                  transport.peer(), transport.local(), transport.fd(), session.info.name,
+                  std::max<int64_t>(now_ms - session.info.created_ms, 0) / 1000,
+                  std::max<int64_t>(now_ms - session.info.last_active_ms, 0) / 1000, Flags(session),
+                  session.db);
   line += fmt::format(
       " sub={} psub={} ssub={} multi={} watch={}", count(Subscription::kChannel),
       count(Subscription::kPattern), count(Subscription::kShard),
@@ -103,10 +96,10 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
       fmt::format(" rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={}", output.buffer_memory,
                   output.buffer_bytes, output.buffer_bytes, output.list_blocks, output.list_memory,
                   SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
-  line +=
-      fmt::format(" cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
-                  session.last_command == nullptr ? "NULL" : session.last_command->full_name,
-                  kDefaultUser, session.reply.protocol(), session.lib_name, session.lib_version);
+  line += fmt::format(
+      " cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
+      session.info.last_command == nullptr ? "NULL" : session.info.last_command->full_name,
+      kDefaultUser, session.reply.protocol(), session.info.lib_name, session.info.lib_version);
   return line;
 }
 
@@ -133,7 +126,7 @@ bool ClientFilter::Takes(const Session& session, int64_t now_ms) const {
   return (!id || *id == session.id) && (!type || *type == TypeOf(session)) &&
          (!user || *user == kDefaultUser) && (!peer || *peer == session.transport->peer()) &&
          (!local || *local == session.transport->local()) &&
-         (now_ms - session.created_ms) / 1000 >= min_age_s;
+         (now_ms - session.info.created_ms) / 1000 >= min_age_s;
 }
 
 }  // namespace runnel

@@ -3,9 +3,15 @@
 #include <string_view>
 
 #include "base/version.h"
-#include "broker/broker.h"
+#include "broker/admission.h"
 #include "broker/commands/broker_families.h"
 #include "broker/commands/client_list.h"
+#include "broker/dispatcher.h"
+#include "broker/execution.h"
+#include "broker/outbox.h"
+#include "broker/settings.h"
+#include "broker/stats.h"
+#include "broker/turn_clock.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 
@@ -33,19 +39,19 @@ bool MayEnter(const Settings& settings, std::string_view user, std::string_view 
 }
 
 void Enter(Session& session) {
-  session.authenticated = true;
-  session.wrong_passwords = 0;
+  session.info.authenticated = true;
+  session.info.wrong_passwords = 0;
 }
 
 // Who guesses passwords needs a new connection for each few guesses.
 void RefuseEntry(Execution& execution) {
   Session& session = execution.session();
-  Broker& broker = execution.broker();
-  broker.stats().wrong_passwords.Note(session.transport->peer(), broker.steady_ms());
+  Parts& parts = execution.parts();
+  parts.stats.wrong_passwords.Note(session.transport->peer(), parts.clock.steady_ms());
   execution.reply().Error(kWrongPassword);
-  session.wrong_passwords++;
-  if (session.wrong_passwords >= WrongPasswords::kMostOnAConnection) {
-    broker.CloseAfterReply(session);
+  session.info.wrong_passwords++;
+  if (session.info.wrong_passwords >= WrongPasswords::kMostOnAConnection) {
+    parts.outbox.CloseAfterReply(session);
   }
 }
 
@@ -80,7 +86,7 @@ void Auth(Context& context) {
     execution.Redact(i);
   }
   if (context.argc() > 3) return context.reply().Error(kSyntaxError);
-  const Settings& settings = execution.broker().settings();
+  const Settings& settings = execution.parts().settings;
   if (context.argc() == 2 && settings.requirepass.empty()) {
     return context.reply().Error(
         "ERR AUTH <password> called without any password configured for the default user. Are you "
@@ -141,18 +147,18 @@ void Hello(Context& context) {
   Session& session = execution.session();
   ReplyWriter& reply = context.reply();
   if (options.user) {
-    if (!MayEnter(execution.broker().settings(), *options.user, options.password)) {
+    if (!MayEnter(execution.parts().settings, *options.user, options.password)) {
       return RefuseEntry(execution);
     }
     Enter(session);
   }
-  if (!session.authenticated) {
+  if (MustAuthenticate(session, execution.parts().settings)) {
     return reply.Error(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
         "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
         "RESP protocol version at the same time");
   }
-  if (options.name) session.name = *options.name;
+  if (options.name) session.info.name = *options.name;
   if (options.protocol) reply.set_protocol(*options.protocol);
   reply.Map(7);
   reply.Bulk("server");
@@ -173,11 +179,11 @@ void Hello(Context& context) {
 
 void Quit(Context& context) {
   context.reply().Ok();
-  Execution::Of(context).broker().CloseAfterReply(Execution::Of(context).session());
+  Execution::Of(context).parts().outbox.CloseAfterReply(Execution::Of(context).session());
 }
 
 void Reset(Context& context) {
-  Execution::Of(context).broker().ResetSession(Execution::Of(context).session());
+  Execution::Of(context).parts().dispatcher.Reset(Execution::Of(context).session());
   context.reply().Simple("RESET");
 }
 

@@ -210,8 +210,8 @@ TEST_F(ConnectionCommandsTest, ResetMakesTheConnectionNew) {
   const Session& session = client->session();
   EXPECT_EQ(session.reply.protocol(), 2);
   EXPECT_EQ(session.db, 0u);
-  EXPECT_EQ(session.name, "");
-  EXPECT_EQ(session.lib_name, "lib");  // the library is still the same
+  EXPECT_EQ(session.info.name, "");
+  EXPECT_EQ(session.info.lib_name, "lib");  // the library is still the same
   EXPECT_EQ(session.subscriptions(), 0u);
   EXPECT_TRUE(session.watched.empty());
   EXPECT_EQ(client->Run("EXEC"), "-ERR EXEC without MULTI");

@@ -2,9 +2,14 @@
 #include <string>
 #include <vector>
 
-#include "broker/broker.h"
+#include "broker/command_table.h"
 #include "broker/commands/help.h"
 #include "broker/commands/introspection_commands.h"
+#include "broker/execution.h"
+#include "broker/latency.h"
+#include "broker/monitors.h"
+#include "broker/settings.h"
+#include "broker/slowlog.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 
@@ -13,13 +18,13 @@ namespace {
 
 constexpr int64_t kDefaultSlowLogCount = 10;
 
-Broker& BrokerOf(Context& context) {
-  return Execution::Of(context).broker();
+Parts& PartsOf(Context& context) {
+  return Execution::Of(context).parts();
 }
 
 // The samples of an event, oldest first; empty if there are none.
 const LatencyMonitor::Event* FindEvent(Context& context, std::string_view name) {
-  const auto& events = BrokerOf(context).latency().events();
+  const auto& events = PartsOf(context).latency.events();
   const auto it = events.find(name);
   return it == events.end() ? nullptr : &it->second;
 }
@@ -33,7 +38,7 @@ void SlowLogGet(Context& context) {
   constexpr std::string_view kBadCount = "ERR count should be greater than or equal to -1";
   int64_t count = kDefaultSlowLogCount;
   if (context.argc() == 3 && !ReadInteger(context, context.arg(2), &count, kBadCount, -1)) return;
-  const auto& entries = BrokerOf(context).slowlog().entries();
+  const auto& entries = PartsOf(context).slowlog.entries();
   const size_t shown =
       count < 0 ? entries.size() : std::min(entries.size(), static_cast<size_t>(count));
   ReplyWriter& reply = context.reply();
@@ -54,18 +59,18 @@ void SlowLogGet(Context& context) {
 }
 
 void SlowLogLen(Context& context) {
-  context.reply().Integer(static_cast<int64_t>(BrokerOf(context).slowlog().entries().size()));
+  context.reply().Integer(static_cast<int64_t>(PartsOf(context).slowlog.entries().size()));
 }
 
 void SlowLogReset(Context& context) {
-  BrokerOf(context).slowlog().Reset();
+  PartsOf(context).slowlog.Reset();
   context.reply().Ok();
 }
 
 // --- LATENCY ---
 
 void LatencyLatest(Context& context) {
-  const auto& events = BrokerOf(context).latency().events();
+  const auto& events = PartsOf(context).latency.events();
   ReplyWriter& reply = context.reply();
   reply.Array(events.size());
   for (const auto& [name, event] : events) {
@@ -90,7 +95,7 @@ void LatencyHistory(Context& context) {
 }
 
 void LatencyReset(Context& context) {
-  LatencyMonitor& latency = BrokerOf(context).latency();
+  LatencyMonitor& latency = PartsOf(context).latency;
   size_t forgotten = 0;
   for (const std::string_view event : context.args().subspan(2)) {
     // An empty name would mean all, and no event has it.
@@ -130,8 +135,8 @@ void LatencyGraph(Context& context) {
 }
 
 void LatencyDoctor(Context& context) {
-  const auto& events = BrokerOf(context).latency().events();
-  const int64_t threshold_ms = BrokerOf(context).settings().latency_monitor_threshold_ms;
+  const auto& events = PartsOf(context).latency.events();
+  const int64_t threshold_ms = PartsOf(context).settings.latency_monitor_threshold_ms;
   std::string text;
   if (threshold_ms == 0) {
     text =
@@ -188,7 +193,7 @@ void AddCalled(const Command& command, std::vector<const Command*>* called) {
 }  // namespace
 
 void LatencyHistogram(Context& context) {
-  const CommandTable& table = BrokerOf(context).commands();
+  const CommandTable& table = PartsOf(context).commands;
   std::vector<const Command*> called;
   for (const std::string_view name : context.args().subspan(2)) {
     if (const Command* command = table.FindFull(name)) AddCalled(*command, &called);
@@ -221,7 +226,7 @@ void Monitor(Context& context) {
   if (!context.may_block()) {
     return context.reply().Error("ERR MONITOR isn't allowed for DENY BLOCKING client");
   }
-  BrokerOf(context).StartMonitor(Execution::Of(context).session());
+  PartsOf(context).monitors.Start(Execution::Of(context).session());
   context.reply().Ok();
 }
 

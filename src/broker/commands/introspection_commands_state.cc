@@ -3,16 +3,18 @@
 
 #include "base/random.h"
 #include "base/version.h"
-#include "broker/broker.h"
+#include "broker/change_log.h"
 #include "broker/commands/client_list.h"
 #include "broker/commands/introspection_commands.h"
+#include "broker/execution.h"
+#include "broker/turn_clock.h"
 #include "commands/arguments.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
 
 void Time(Context& context) {
-  const int64_t now_us = Execution::Of(context).broker().now_us();
+  const int64_t now_us = Execution::Of(context).parts().clock.now_us();
   context.reply().Array(2);
   context.reply().BulkInteger(now_us / 1'000'000);
   context.reply().BulkInteger(now_us % 1'000'000);
@@ -22,7 +24,8 @@ void Time(Context& context) {
 void Role(Context& context) {
   context.reply().Array(3);
   context.reply().Bulk("master");
-  context.reply().Integer(static_cast<int64_t>(Execution::Of(context).broker().gate().appended()));
+  context.reply().Integer(
+      static_cast<int64_t>(Execution::Of(context).parts().log.watermarks().appended.position));
   context.reply().Array(0);
 }
 
@@ -46,12 +49,12 @@ void WaitAof(Context& context) {
   if (!ReadInteger(context, context.arg(2), &replicas, kNotPositive, 0)) return;
   if (!ReadTimeoutMs(context, context.arg(3), &deadline_ms)) return;
   Execution& execution = Execution::Of(context);
-  journal::Journal* const journal = execution.broker().journal();
+  journal::Journal* const journal = execution.parts().log.journal();
   if (journal == nullptr && local > 0) {
     return context.reply().Error(
         "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
   }
-  const Position last_change = execution.session().last_change;
+  const Position last_change = execution.session().output.last_change;
   const bool kept = journal != nullptr && journal->durable() >= last_change;
   // Replicas are not waited for either: there are none that could come to have the writes.
   if (kept || local == 0 || !context.may_block() || journal->failed()) {
@@ -90,7 +93,7 @@ void LolWut(Context& context) {
   constexpr int kRows = 12;
   constexpr uint64_t kColumns = 48;
   constexpr std::string_view kStream = "~~~~~";
-  Random random(static_cast<uint64_t>(Execution::Of(context).broker().now_us()));
+  Random random(static_cast<uint64_t>(Execution::Of(context).parts().clock.now_us()));
   uint64_t bank = 8 + random.Below(kColumns / 2);
   std::string text;
   for (int row = 0; row < kRows; row++) {

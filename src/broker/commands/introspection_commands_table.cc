@@ -2,18 +2,19 @@
 #include <vector>
 
 #include "base/text.h"
-#include "broker/broker.h"
+#include "broker/command_table.h"
 #include "broker/commands/acl_categories.h"
 #include "broker/commands/command_docs.h"
 #include "broker/commands/help.h"
 #include "broker/commands/introspection_commands.h"
+#include "broker/execution.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
 namespace {
 
 const CommandTable& TableOf(Context& context) {
-  return Execution::Of(context).broker().commands();
+  return Execution::Of(context).parts().commands;
 }
 
 }  // namespace

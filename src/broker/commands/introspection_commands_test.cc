@@ -95,8 +95,8 @@ TEST_F(IntrospectionCommandsTest, LatencyTellsItsSamples) {
   EXPECT_THAT(Run("LATENCY DOCTOR"), HasSubstr("latency-monitor-threshold is 0"));
   harness_.settings.latency_monitor_threshold_ms = 100;
   EXPECT_THAT(Run("LATENCY DOCTOR"), HasSubstr("No event has taken 100 ms"));
-  LatencyMonitor& latency = harness_.broker.latency();
-  const int64_t now_s = harness_.broker.now_ms() / 1000;
+  LatencyMonitor& latency = harness_.broker.parts().latency;
+  const int64_t now_s = harness_.broker.clock().now_ms() / 1000;
   latency.Add("command", now_s - 20, 400, 100);
   latency.Add("command", now_s - 10, 100, 100);
   EXPECT_EQ(Run("LATENCY LATEST"), fmt::format("*1 *4 $7 command :{} :100 :400", now_s - 10));
@@ -144,6 +144,59 @@ TEST_F(IntrospectionCommandsTest, MonitorShowsWhatOthersRun) {
   client_->Lines();
   EXPECT_EQ(other->Run("EXEC"), "*2 +PONG -ERR MONITOR isn't allowed for DENY BLOCKING client");
   EXPECT_THAT(client_->Lines(), ContainsRegex("\"PING\" .*\"EXEC\"$"));
+}
+
+TEST_F(IntrospectionCommandsTest, MonitorShowsABlockedCommandOnceWhenItIsGiven) {
+  auto popper = harness_.Connect(), pusher = harness_.Connect();
+  EXPECT_EQ(Run("MONITOR"), "+OK");
+  popper->Run("BLPOP q 0");
+  EXPECT_THAT(client_->Lines(), ContainsRegex("\"BLPOP\" \"q\" \"0\"$"));
+  pusher->Run("RPUSH q a");
+  EXPECT_EQ(popper->Lines(), "*2 $1 q $1 a");
+  EXPECT_THAT(client_->Lines(), Not(ContainsRegex("BLPOP")));
+}
+
+// One call each, whether they are served, time out or are unblocked.
+TEST_F(IntrospectionCommandsTest, CommandsThatBlockAreCountedHoweverTheyEnd) {
+  const CommandStats& stats = harness_.broker.commands().Find("blpop")->stats;
+  auto popper = harness_.Connect();
+  popper->Run("BLPOP q 1");
+  EXPECT_EQ(stats.calls, 1u);
+  harness_.Advance(1000);
+  EXPECT_EQ(popper->Lines(), "*-1");
+  EXPECT_EQ(stats.calls, 1u);
+  popper->Run("BLPOP q 0");
+  const std::string id = std::to_string(popper->session().id);
+  EXPECT_EQ(Run("CLIENT UNBLOCK " + id), ":1");
+  EXPECT_EQ(popper->Lines(), "*-1");
+  EXPECT_EQ(stats.calls, 2u);
+  EXPECT_EQ(stats.failed, 1u);
+  popper->Run("BLPOP q 0");
+  EXPECT_EQ(Run("CLIENT UNBLOCK " + id + " ERROR"), ":1");
+  EXPECT_EQ(popper->Lines(), "-UNBLOCKED client unblocked via CLIENT UNBLOCK");
+  EXPECT_EQ(stats.failed, 2u);
+  EXPECT_EQ(harness_.broker.stats().errors.at("UNBLOCKED"), 1u);
+  popper->Run("BLPOP q 0");
+  Run("RPUSH q a");
+  EXPECT_EQ(popper->Lines(), "*2 $1 q $1 a");
+  EXPECT_EQ(stats.calls, 4u);
+  EXPECT_EQ(stats.failed, 2u);
+  uint64_t timed = 0;
+  for (const uint64_t calls : stats.histogram) {
+    timed += calls;
+  }
+  EXPECT_EQ(timed, 4u);
+}
+
+TEST_F(IntrospectionCommandsTest, TimesAreNotCountedWithoutLatencyTracking) {
+  const CommandStats& stats = harness_.broker.commands().Find("get")->stats;
+  harness_.settings.latency_tracking = false;
+  Run("GET k");
+  EXPECT_EQ(stats.calls, 1u);
+  EXPECT_EQ(stats.histogram, (std::array<uint64_t, 64>{}));
+  harness_.settings.latency_tracking = true;
+  Run("GET k");
+  EXPECT_NE(stats.histogram, (std::array<uint64_t, 64>{}));
 }
 
 TEST_F(IntrospectionCommandsTest, WithoutReplicasAndJournalThereIsNothingToWaitFor) {

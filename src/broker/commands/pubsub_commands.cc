@@ -2,9 +2,10 @@
 #include <vector>
 
 #include "base/glob.h"
-#include "broker/broker.h"
 #include "broker/commands/broker_families.h"
 #include "broker/commands/help.h"
+#include "broker/execution.h"
+#include "broker/pubsub.h"
 
 namespace runnel {
 namespace {
@@ -38,7 +39,7 @@ template <Subscription kKind>
 void Subscribe(Context& context) {
   Execution& execution = Execution::Of(context);
   for (const std::string_view name : context.args().subspan(1)) {
-    execution.broker().pubsub().Subscribe(execution.session(), kKind, name);
+    execution.parts().pubsub.Subscribe(execution.session(), kKind, name);
     context.reply().Push(3);
     context.reply().Bulk(WordsOf(kKind).subscribed);
     context.reply().Bulk(name);
@@ -48,7 +49,7 @@ void Subscribe(Context& context) {
 
 void UnsubscribeOne(Context& context, Subscription kind, std::string_view name) {
   Execution& execution = Execution::Of(context);
-  execution.broker().pubsub().Unsubscribe(execution.session(), kind, name);
+  execution.parts().pubsub.Unsubscribe(execution.session(), kind, name);
   context.reply().Push(3);
   context.reply().Bulk(WordsOf(kind).unsubscribed);
   context.reply().Bulk(name);
@@ -79,7 +80,7 @@ void Unsubscribe(Context& context) {
 
 template <Subscription kKind>
 void Publish(Context& context) {
-  PubSub& pubsub = Execution::Of(context).broker().pubsub();
+  PubSub& pubsub = Execution::Of(context).parts().pubsub;
   const size_t receivers = pubsub.Publish(kKind, context.arg(1), context.arg(2));
   context.reply().Integer(static_cast<int64_t>(receivers));
 }
@@ -89,7 +90,7 @@ void PubSubNames(Context& context) {
   if (context.argc() > 3) return ReplyWrongSubcommand(context);
   const bool all = context.argc() == 2;
   std::vector<std::string_view> names;
-  Execution::Of(context).broker().pubsub().ForEachName(kKind, [&](std::string_view name) {
+  Execution::Of(context).parts().pubsub.ForEachName(kKind, [&](std::string_view name) {
     if (all || GlobMatch(context.arg(2), name)) names.push_back(name);
   });
   context.reply().Array(names.size());
@@ -100,7 +101,7 @@ void PubSubNames(Context& context) {
 
 template <Subscription kKind>
 void PubSubCounts(Context& context) {
-  const PubSub& pubsub = Execution::Of(context).broker().pubsub();
+  const PubSub& pubsub = Execution::Of(context).parts().pubsub;
   const auto names = context.args().subspan(2);
   context.reply().Array(2 * names.size());
   for (const std::string_view name : names) {
@@ -110,7 +111,7 @@ void PubSubCounts(Context& context) {
 }
 
 void PubSubNumPat(Context& context) {
-  const PubSub& pubsub = Execution::Of(context).broker().pubsub();
+  const PubSub& pubsub = Execution::Of(context).parts().pubsub;
   context.reply().Integer(static_cast<int64_t>(pubsub.names(Subscription::kPattern)));
 }
 

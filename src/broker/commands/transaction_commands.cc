@@ -1,5 +1,8 @@
-#include "broker/broker.h"
 #include "broker/commands/broker_families.h"
+#include "broker/dispatcher.h"
+#include "broker/execution.h"
+#include "broker/executor.h"
+#include "broker/watches.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -19,48 +22,49 @@ void Discard(Context& context) {
   if (!execution.session().transaction.open) {
     return context.reply().Error("ERR DISCARD without MULTI");
   }
-  execution.broker().DiscardTransaction(execution.session());
+  execution.parts().dispatcher.DiscardTransaction(execution.session());
   context.reply().Ok();
 }
 
 // Whether a watched key has changed. Its expiry is a change too, whether or not somebody has
-// noticed it before.
+// noticed it before, and whether or not it may be removed now.
 bool WatchIsBroken(Context& context) {
   const Session& session = Execution::Of(context).session();
-  for (const auto& [db, name] : session.watched) {
-    context.Peek(KeyRef(db, name));
+  bool gone = false;
+  for (const auto& watch : session.watched) {
+    const KeyEntry* entry = context.Peek(KeyRef(watch->key->db, watch->key->name));
+    gone |= watch->existed && entry == nullptr;
   }
-  return session.watch_broken;
+  return gone || session.watch_broken;
 }
 
 void Exec(Context& context) {
   Execution& execution = Execution::Of(context);
-  Broker& broker = execution.broker();
+  Parts& parts = execution.parts();
   Session& session = execution.session();
   if (!session.transaction.open) return context.reply().Error("ERR EXEC without MULTI");
   if (session.transaction.broken) {
-    broker.DiscardTransaction(session);
+    parts.dispatcher.DiscardTransaction(session);
     return context.reply().Error("EXECABORT Transaction discarded because of previous errors.");
   }
   if (WatchIsBroken(context)) {
-    broker.DiscardTransaction(session);
+    parts.dispatcher.DiscardTransaction(session);
     return context.reply().NullArray();
   }
   try {
-    broker.FetchForTransaction(session);
+    parts.executor.LookAhead(execution);
   } catch (const ColdFailure& failure) {
-    broker.DiscardTransaction(session);
+    parts.dispatcher.DiscardTransaction(session);
     return context.reply().Error(
         fmt::format("EXECABORT Transaction discarded because of: {}", failure.message));
   }
   // The transaction's own changes are no reason to note that it is broken.
-  broker.watches().Unwatch(session);
+  parts.watches.Unwatch(session);
   context.reply().Array(session.transaction.queue.size());
   for (QueuedCommand& queued : session.transaction.queue) {
-    broker.Run(session, *queued.command, queued.args.views(), false, true,
-               std::move(queued.progress));
+    parts.executor.RunPart(execution, queued);
   }
-  broker.DiscardTransaction(session);
+  parts.dispatcher.DiscardTransaction(session);
 }
 
 void Watch(Context& context) {
@@ -68,17 +72,18 @@ void Watch(Context& context) {
   if (execution.session().transaction.open) {
     return context.reply().Error("ERR WATCH inside MULTI is not allowed");
   }
+  Parts& parts = execution.parts();
   for (size_t i = 1; i < context.argc(); i++) {
     // A key whose time is over must not break the transaction when it goes: it is gone already.
-    context.Peek(context.Key(i));
-    execution.broker().watches().Watch(execution.session(), context.db(), context.arg(i));
+    const bool exists = context.Peek(context.Key(i)) != nullptr;
+    parts.watches.Add(execution.session(), context.db(), context.arg(i), exists);
   }
   context.reply().Ok();
 }
 
 void Unwatch(Context& context) {
   Execution& execution = Execution::Of(context);
-  execution.broker().watches().Unwatch(execution.session());
+  execution.parts().watches.Unwatch(execution.session());
   context.reply().Ok();
 }
 

@@ -1,0 +1,143 @@
+#include "broker/admission.h"
+
+#include "base/memory.h"
+#include "commands/command.h"
+#include "fmt/format.h"
+
+namespace runnel {
+namespace {
+
+// What is so that may be a reason. As long as nothing is, no row is asked: most commands are let in
+// by one comparison.
+enum Concern : uint32_t {
+  kStranger = 1u << 0,     // the session has not authenticated
+  kTransaction = 1u << 1,  // MULTI is open
+  kMemoryLimit = 1u << 2,  // there is a maxmemory
+  kNoJournal = 1u << 3,    // the journal takes no changes of this kind
+  kSubscriber = 1u << 4,   // RESP2, with subscriptions
+  kLoadingNow = 1u << 5,   // others fill the keyspace
+  kMonitorNow = 1u << 6,   // the session is a monitor
+  kPauseActive = 1u << 7,  // CLIENT PAUSE or back-pressure
+};
+
+}  // namespace
+
+// A command that a session has sent, as the rows see it.
+struct Admission::Request {
+  const Session& session;
+  const Command& command;
+  uint32_t flags;      // of the command
+  uint32_t effective;  // likewise; EXEC has those of its queue too: it does what its queue does
+  bool queue;          // MULTI would queue it
+};
+
+struct Admission::Row {
+  uint32_t when;  // Concerns, any of which makes the row be asked
+  // Whether the request is stopped, and how.
+  Answer (*ask)(const Admission& admission, const Request& request);
+};
+
+namespace {
+
+using Answer = Admission::Answer;
+
+Answer Reject(std::string error) {
+  return {Admission::Verdict::kRejected, std::move(error)};
+}
+
+}  // namespace
+
+// In the order of Redis: the first that stops a request is the one that its client hears of.
+const Admission::Row Admission::kRows[] = {
+    {kStranger,
+     [](const Admission&, const Request& request) {
+       if ((request.flags & kNoAuth) != 0) return Answer();
+       return Reject("NOAUTH Authentication required.");
+     }},
+    {kTransaction,
+     [](const Admission&, const Request& request) {
+       if ((request.flags & kNoMulti) == 0) return Answer();
+       return Reject("ERR Command not allowed inside a transaction");
+     }},
+    {kMemoryLimit,
+     [](const Admission& admission, const Request& request) {
+       const bool takes = (request.effective & kDenyOom) != 0 || request.queue;
+       if (!takes || AllocatedBytes() <= admission.settings_.maxmemory) return Answer();
+       if (admission.pause_.freeing()) return Answer{Verdict::kPutOff};
+       return Reject("OOM command not allowed when used memory > 'maxmemory'.");
+     }},
+    {kNoJournal,
+     [](const Admission& admission, const Request& request) {
+       const Status why = admission.log_.WhyNot(request.effective);
+       return why.ok() ? Answer() : Reject(why.message());
+     }},
+    {kSubscriber,
+     [](const Admission&, const Request& request) {
+       if ((request.flags & kInSubscribe) != 0) return Answer();
+       return Reject(
+           fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
+                       "QUIT / RESET are allowed in this context",
+                       request.command.full_name));
+     }},
+    {kLoadingNow,
+     [](const Admission&, const Request& request) {
+       if ((request.flags & kLoading) != 0) return Answer();
+       return Reject("LOADING Redis is loading the dataset in memory");
+     }},
+    // Redis takes a monitor for a replica here, and tells it so.
+    {kMonitorNow,
+     [](const Admission&, const Request& request) {
+       if ((request.effective & (kWrite | kReadOnly | kMayReplicate)) == 0) return Answer();
+       return Reject("ERR Replica can't interact with the keyspace");
+     }},
+    {kPauseActive,
+     [](const Admission& admission, const Request& request) {
+       if (!admission.pause_.Holds(request.effective)) return Answer();
+       return Answer{Verdict::kPutOff};
+     }},
+    {kTransaction,
+     [](const Admission&, const Request& request) {
+       return request.queue ? Answer{Verdict::kQueue} : Answer();
+     }},
+    {kPauseActive,
+     [](const Admission& admission, const Request& request) {
+       const uint32_t categories = request.command.spec->categories;
+       if (!admission.pause_.HoldsBack(request.effective, categories)) return Answer();
+       return Answer{Verdict::kPutOff};
+     }},
+};
+
+Admission::Answer Admission::Check(const Session& session, const Command& command,
+                                   std::span<const std::string_view> args) const {
+  const Transaction& transaction = session.transaction;
+  const uint32_t flags = command.spec->flags;
+  const bool queue = transaction.open && (flags & kInMulti) == 0;
+  const uint32_t effective = transaction.open && !queue ? flags | transaction.flags : flags;
+  uint64_t bytes = transaction.queue_bytes;
+  if (log_.journal() != nullptr && (effective & kWrite) != 0) {
+    for (const std::string_view arg : args) {
+      bytes += arg.size();
+    }
+  }
+
+  const bool subscriber = session.subscriptions() > 0 && session.reply.protocol() == 2;
+  const auto when = [](bool so, Concern concern) { return so ? uint32_t{concern} : 0; };
+  const uint32_t concerns =
+      when(MustAuthenticate(session, settings_), kStranger) | when(transaction.open, kTransaction) |
+      when(settings_.maxmemory > 0, kMemoryLimit) |
+      when(log_.Refuses(effective, bytes), kNoJournal) | when(subscriber, kSubscriber) |
+      when(policy_.loading(), kLoadingNow) | when(session.info.monitor, kMonitorNow) |
+      when(pause_.active(), kPauseActive);
+  if (concerns == 0) [[likely]]
+    return {};
+
+  const Request request{session, command, flags, effective, queue};
+  for (const Row& row : kRows) {
+    if ((row.when & concerns) == 0) continue;
+    Answer answer = row.ask(*this, request);
+    if (answer.verdict != Verdict::kRun) return answer;
+  }
+  return {};
+}
+
+}  // namespace runnel

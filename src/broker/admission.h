@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "broker/change_log.h"
+#include "broker/change_policy.h"
+#include "broker/command_table.h"
+#include "broker/pause.h"
+#include "broker/session.h"
+#include "broker/settings.h"
+
+namespace runnel {
+
+// Whether the client has still to give the password. Without one nobody has, also those who came
+// when there was one.
+inline bool MustAuthenticate(const Session& session, const Settings& settings) {
+  return !session.info.authenticated && !settings.requirepass.empty();
+}
+
+// Decides whether a command may run now. Each reason why it may not is one row of a table in
+// admission.cc: what must be so for the row to be asked at all, the question, and the answer. It
+// changes nothing.
+class Admission {
+ public:
+  enum class Verdict : uint8_t {
+    kRun,
+    kQueue,     // MULTI is open: it runs with EXEC
+    kPutOff,    // it runs later: see Pause
+    kRejected,  // with the error of Answer
+  };
+  struct Answer {
+    Verdict verdict = Verdict::kRun;
+    std::string error = {};  // of kRejected: the whole text, with its code
+  };
+
+  // Everything is borrowed and outlives it.
+  Admission(const Settings& settings, const ChangeLog& log, const ChangePolicy& policy,
+            const Pause& pause)
+      : settings_(settings), log_(log), policy_(policy), pause_(pause) {}
+
+  // `args` with the command's name.
+  Answer Check(const Session& session, const Command& command,
+               std::span<const std::string_view> args) const;
+
+ private:
+  struct Request;
+  struct Row;
+  static const Row kRows[];
+
+  const Settings& settings_;
+  const ChangeLog& log_;
+  const ChangePolicy& policy_;
+  const Pause& pause_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+
+#include "broker/watermarks.h"
+#include "data/keyspace.h"
+#include "effects/batch.h"
+#include "journal/journal.h"
+
+namespace runnel {
+
+// What becomes of changes: the effects of a turn are gathered in a batch, which becomes a frame of
+// the journal; the watermarks tell how far the journal has come. Without a journal nothing is kept.
+class ChangeLog {
+ public:
+  // `keyspace` outlives it.
+  explicit ChangeLog(Keyspace& keyspace) : keyspace_(keyspace) {}
+
+  // From now on every change goes into the journal. See Broker::KeepIn.
+  void KeepIn(journal::Journal* journal);
+  // nullptr if nothing is kept.
+  journal::Journal* journal() const { return journal_; }
+
+  // The effects of this turn that are in no frame yet. Commands add to it (Context::Apply).
+  Batch& batch() { return batch_; }
+  // True if the keyspace is what the journal holds, as far as that was appended: so it is at the
+  // end of a turn.
+  bool sealed() const { return batch_.empty(); }
+  // A change that no command makes. The effect's views need to live only until this returns.
+  template <class E>
+  void Apply(const E& effect) {
+    batch_.Add(effect);
+    effect.Apply(keyspace_);
+  }
+
+  // Whether the journal takes changes.
+  bool takes_changes() const { return journal_ == nullptr || journal_->status().ok(); }
+  // Whether a command with these flags (CommandFlag) may not run, because the journal takes no
+  // changes or has no room, after what this turn has changed, for what the command may change: that
+  // is about as large as its arguments, of `bytes` bytes. On a full disk what removes goes on as
+  // long as there is room for it.
+  bool Refuses(uint32_t flags, uint64_t bytes) const;
+  // Why a command with these flags is refused; OK if it looks at nothing that the journal keeps.
+  // REQUIRES: Refuses() or failed().
+  Status WhyNot(uint32_t flags) const;
+  // The journal has failed for good, and Flush has told so.
+  bool failed() const { return failed_; }
+
+  // Makes a frame of the batch when that is large. REQUIRES: no transaction is half done.
+  void SealIfLarge();
+  // What became of the journal since the last time.
+  enum class Flushed {
+    kNothing,
+    kSafer,   // the safe watermark has advanced
+    kFailed,  // told once: the journal has failed
+  };
+  // Makes a frame of the batch and gives it to the system. At the end of a turn; `now_us` is of a
+  // clock that only goes forward.
+  Flushed Flush(int64_t now_us);
+  // After kFailed: memory holds changes that the journal did not keep.
+  bool lost_changes() const { return unkept_; }
+  // After kFailed: who is left asks for nothing that could be lost, so nothing waits any more.
+  void LetAllPass() { watermarks_.safe.position = watermarks_.appended.position; }
+
+  const Watermarks& watermarks() const { return watermarks_; }
+  // What a change depends on that the batch holds: it will be in a frame that begins where the
+  // journal ends now.
+  Position next_change() const { return watermarks_.appended.position + 1; }
+
+ private:
+  void Seal();
+
+  Keyspace& keyspace_;
+  journal::Journal* journal_ = nullptr;
+  bool failed_ = false;
+  bool unkept_ = false;
+  Batch batch_{journal::kFrameHeaderBytes};
+  Watermarks watermarks_;
+};
+
+}  // namespace runnel

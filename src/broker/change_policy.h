@@ -1,0 +1,32 @@
+#pragma once
+
+#include "broker/change_log.h"
+#include "broker/pause.h"
+
+namespace runnel {
+
+// The one permission to change state that nobody's command asks for: expiry of keys, by time or
+// because somebody looked, and retention of streams. Commands that write ask Admission, which has
+// an error for each reason; here the answer is only yes or no. A key whose time is over reads as
+// absent in either case.
+class ChangePolicy {
+ public:
+  // Everything is borrowed and outlives the policy.
+  ChangePolicy(const ChangeLog& log, const Pause& pause) : log_(log), pause_(pause) {}
+
+  // While others fill the keyspace with what was kept, it is not ours to change.
+  bool loading() const { return loading_; }
+  void set_loading(bool loading) { loading_ = loading; }
+
+  // During CLIENT PAUSE, of either kind, the data stand still, as in Redis.
+  bool MayChange() const {
+    return !loading_ && pause_.kind() == PauseKind::kNone && log_.takes_changes();
+  }
+
+ private:
+  const ChangeLog& log_;
+  const Pause& pause_;
+  bool loading_ = false;
+};
+
+}  // namespace runnel

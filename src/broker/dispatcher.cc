@@ -1,0 +1,423 @@
+#include "broker/dispatcher.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "broker/monitors.h"
+#include "broker/outbox.h"
+#include "broker/parking.h"
+#include "broker/pause.h"
+#include "broker/pubsub.h"
+#include "broker/settings.h"
+#include "broker/turn_clock.h"
+#include "broker/waiting.h"
+#include "broker/watches.h"
+#include "commands/command.h"
+#include "fmt/format.h"
+
+namespace runnel {
+namespace {
+
+// A frame of the journal holds 4 GiB at most, and a transaction is never cut, so what it may queue
+// is bounded.
+constexpr size_t kMostQueuedBytes = size_t{1} << 30;
+
+// A web page can make a browser send these words to any port; no Redis client ever does.
+bool LooksLikeHttp(std::string_view name) {
+  return EqualsIgnoreCase(name, "post") || EqualsIgnoreCase(name, "host:");
+}
+
+// The confirmations of (un)subscribing are messages rather than replies: CLIENT REPLY OFF does not
+// mute them.
+bool ConfirmsSubscription(const CommandSpec& spec) {
+  return (spec.flags & kPubSub) != 0 && (spec.flags & kInSubscribe) != 0;
+}
+
+std::unique_ptr<Suspended> Suspend(const Command& command, std::span<const std::string_view> args) {
+  auto suspended = std::make_unique<Suspended>();
+  suspended->command = &command;
+  suspended->args = OwnedArgs(args);
+  return suspended;
+}
+
+// What a session waited for has come: it is not idle since its request.
+void NoteServed(Session& session, const TurnClock& clock) {
+  session.info.last_active_ms = clock.now_ms();
+}
+
+}  // namespace
+
+// --- Requests ---
+
+void Dispatcher::Execute(Session& session, std::span<const std::string_view> args) {
+  Output& output = session.output;
+  session.info.last_active_ms = parts_.clock.now_ms();
+  output.skip = std::exchange(output.skip_next, false);
+  parts_.outbox.BeginReply(session);
+  bool confirms = false;
+  if (const Command* command = Resolve(session, args)) {
+    session.info.last_command = command;
+    confirms = ConfirmsSubscription(*command->spec);
+    const Admission::Answer answer = parts_.admission.Check(session, *command, args);
+    switch (answer.verdict) {
+      case Admission::Verdict::kRun: {
+        const RunMode mode;
+        Settle(session, *command, args, nullptr, mode,
+               parts_.executor.Run(session, *command, args, mode));
+        break;
+      }
+      case Admission::Verdict::kQueue:
+        Queue(session, *command, args);
+        break;
+      case Admission::Verdict::kPutOff:
+        parts_.pause.PutOff(session, Suspend(*command, args));
+        break;
+      case Admission::Verdict::kRejected:
+        Reject(session, command, answer.error);
+        break;
+    }
+  }
+  parts_.outbox.EndReply(output.muted() && !confirms);
+  ServeReady();
+  parts_.log.SealIfLarge();
+}
+
+const Command* Dispatcher::Resolve(Session& session, std::span<const std::string_view> args) {
+  if (args[0] != last_name_) {
+    last_found_ = parts_.commands.Find(args[0]);
+    last_name_ = args[0].substr(0, last_found_ == nullptr ? 0 : args[0].size());
+  }
+  const Command* command = last_found_;
+  if (command == nullptr) {
+    if (LooksLikeHttp(args[0])) {
+      LogWarning("Possible attack: client {} speaks HTTP (POST or Host:). Connection closed.",
+                 session.transport->peer());
+      parts_.outbox.Kill(session);
+      return nullptr;
+    }
+    constexpr size_t kShown = 128;
+    std::string shown;
+    for (size_t i = 1; i < args.size() && shown.size() < kShown; i++) {
+      shown += fmt::format("'{}' ", args[i].substr(0, kShown - shown.size()));
+    }
+    Reject(session, nullptr,
+           fmt::format("ERR unknown command '{}', with args beginning with: {}",
+                       args[0].substr(0, kShown), shown));
+    return nullptr;
+  }
+  if (!command->subcommands.empty() && args.size() > 1) {
+    const Command* subcommand = CommandTable::FindSubcommand(*command, args[1]);
+    if (subcommand == nullptr) {
+      Reject(session, command,
+             fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", args[1].substr(0, 128),
+                         UpperCase(command->spec->name)));
+      return nullptr;
+    }
+    command = subcommand;
+  }
+  const int arity = command->spec->arity;
+  const int argc = static_cast<int>(args.size());
+  if (arity > 0 ? argc != arity : argc < -arity) {
+    Reject(session, command,
+           fmt::format("ERR wrong number of arguments for '{}' command", command->full_name));
+    return nullptr;
+  }
+  return command;
+}
+
+// `command` is nullptr if there is none.
+void Dispatcher::Reject(Session& session, const Command* command, std::string_view error) {
+  if (command != nullptr) command->stats.rejected++;
+  parts_.executor.CountError(error);
+  // EXEC ends the transaction also when it is refused. Outside a transaction too, as in Redis.
+  if (command != nullptr && command->spec->name == "exec") {
+    DiscardTransaction(session);
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
+    return session.reply.Error(
+        fmt::format("EXECABORT Transaction discarded because of: {}", error));
+  }
+  session.transaction.broken |= session.transaction.open;
+  session.reply.Error(error);
+}
+
+void Dispatcher::Queue(Session& session, const Command& command,
+                       std::span<const std::string_view> args) {
+  Transaction& transaction = session.transaction;
+  if (transaction.queue_bytes > kMostQueuedBytes) {
+    return Reject(
+        session, &command,
+        fmt::format("ERR the transaction has more than {} bytes of arguments", kMostQueuedBytes));
+  }
+  // What follows a refused command can only be discarded.
+  if (!transaction.broken) {
+    QueuedCommand& queued =
+        transaction.queue.emplace_back(QueuedCommand{&command, OwnedArgs(args)});
+    transaction.queue_bytes += queued.args.MemoryBytes() + sizeof(QueuedCommand);
+    transaction.flags |= command.spec->flags;
+  }
+  session.reply.Simple("QUEUED");
+}
+
+// --- What comes of a run ---
+
+// The session waits if the outcome says so. `suspended` is the copy of the command that was run, or
+// nullptr if it was not one of those.
+void Dispatcher::Settle(Session& session, const Command& command,
+                        std::span<const std::string_view> args,
+                        std::unique_ptr<Suspended> suspended, const RunMode& mode,
+                        Outcome outcome) {
+  if (outcome.done()) [[likely]]
+    return;
+  if (suspended == nullptr) suspended = Suspend(command, args);
+  if (outcome.miss != nullptr) {
+    suspended->may_block = mode.may_block;
+    suspended->progress = std::move(outcome.progress);
+    return parts_.parking.Park(session, std::move(suspended), *outcome.miss);
+  }
+  Wait& wait = *outcome.wait;
+  // The names of keys and the group are views into the arguments of this run, which `suspended` may
+  // not share; Block copies what it needs.
+  if (!suspended->resumed) {
+    suspended->resumed = true;
+    for (auto& [argument, text] : wait.replaced) {
+      suspended->args.Replace(argument, std::move(text));
+    }
+    suspended->db = session.db;
+    suspended->kind = wait.kind;
+    suspended->deadline_ms = wait.deadline_ms;
+    suspended->timeout_is_array = wait.timeout_is_array;
+  }
+  suspended->retry_at_ms = wait.retry_at_ms;
+  suspended->durable_at = wait.durable_at;
+  suspended->event = wait.event;
+  session.suspended = std::move(suspended);
+  parts_.waiting.Block(session, wait);
+}
+
+// Runs the command of a session again that has just stopped waiting for something.
+void Dispatcher::Resume(Session& session, bool may_block) {
+  CHECK(session.waits == Waits::kNothing && session.suspended != nullptr);
+  if (session.killed()) return;
+  // It was let in before the journal failed, and what it would change now would not be kept.
+  if (parts_.log.failed()) [[unlikely]] {
+    const Status why = parts_.log.WhyNot(session.suspended->command->spec->flags);
+    if (!why.ok()) {
+      parts_.executor.CountError(why.message());
+      return Answer(session, why.message());
+    }
+  }
+  std::unique_ptr<Suspended> suspended = std::move(session.suspended);
+  const Command& command = *suspended->command;
+  // Its arguments stay where they are for the whole run.
+  const auto args = suspended->args.views();
+  const RunMode mode{.resumed = true, .may_block = may_block};
+  parts_.outbox.BeginReply(session);
+  Outcome outcome = parts_.executor.Run(session, command, args, mode);
+  Settle(session, command, args, std::move(suspended), mode, std::move(outcome));
+  parts_.outbox.EndReply(session.output.muted());
+  if (session.waits != Waits::kNothing) return;
+  NoteServed(session, parts_.clock);
+  ContinueLater(session);
+}
+
+// Runs the command of a session again that was parked.
+void Dispatcher::RunAgain(Session& session) {
+  if (session.killed()) return;
+  std::unique_ptr<Suspended> suspended = std::move(session.suspended);
+  const Command& command = *suspended->command;
+  const auto args = suspended->args.views();
+  const RunMode mode{
+      .resumed = suspended->resumed, .may_block = suspended->may_block, .again = true};
+  parts_.outbox.BeginReply(session);
+  // Much may have changed meanwhile: a pause, the memory, the journal. A pause does not hold those
+  // who were waiting when it began.
+  Admission::Answer answer = parts_.admission.Check(session, command, args);
+  if (mode.resumed && answer.verdict == Admission::Verdict::kPutOff) answer = {};
+  switch (answer.verdict) {
+    case Admission::Verdict::kRun: {
+      Outcome outcome =
+          parts_.executor.Run(session, command, args, mode, std::move(suspended->progress));
+      // What is pinned stays so until the command has run.
+      Settle(session, command, args, std::move(suspended), mode, std::move(outcome));
+      break;
+    }
+    case Admission::Verdict::kPutOff:
+      suspended->pins = {};
+      parts_.pause.PutOff(session, std::move(suspended));
+      break;
+    case Admission::Verdict::kQueue:  // it was not queued when it came
+      break;
+    case Admission::Verdict::kRejected:
+      Reject(session, &command, answer.error);
+      break;
+  }
+  parts_.outbox.EndReply(session.output.muted());
+  if (session.waits != Waits::kNothing) return;
+  NoteServed(session, parts_.clock);
+  ContinueLater(session);
+}
+
+// Answers a session whose wait something else has ended: with this error, or OK if it is empty.
+void Dispatcher::Answer(Session& session, std::string_view error) {
+  session.suspended.reset();
+  NoteServed(session, parts_.clock);
+  ContinueLater(session);
+  if (session.output.muted()) return;
+  error.empty() ? session.reply.Ok() : session.reply.Error(error);
+  parts_.outbox.Note(session);
+}
+
+// The same for a wait that is over without result.
+void Dispatcher::AnswerTimeout(Session& session) {
+  const bool is_array = session.suspended->timeout_is_array;
+  session.suspended.reset();
+  NoteServed(session, parts_.clock);
+  ContinueLater(session);
+  if (session.output.muted()) return;
+  is_array ? session.reply.NullArray() : session.reply.Null();
+  parts_.outbox.Note(session);
+}
+
+// --- Ends of waits ---
+
+void Dispatcher::ServeReady() {
+  if (!parts_.waiting.anything_ready()) [[likely]]
+    return;
+  while (Session* session = parts_.waiting.TakeReady(parts_.keyspace)) {
+    Resume(*session, true);
+  }
+}
+
+void Dispatcher::RunLoaded() {
+  if (!parts_.parking.anything_loaded()) return;
+  parts_.clock.Update();
+  while (Session* session = parts_.parking.TakeLoaded()) {
+    RunAgain(*session);
+    ServeReady();
+  }
+}
+
+void Dispatcher::ServeDurable(Position durable) {
+  while (Session* session = parts_.waiting.DueAt(durable)) {
+    parts_.waiting.Unblock(*session);
+    Resume(*session, true);
+  }
+}
+
+void Dispatcher::ServeEvent(uint64_t event) {
+  for (Session* session : parts_.waiting.ForEvent(event)) {
+    parts_.waiting.Unblock(*session);
+    Resume(*session, true);
+  }
+}
+
+void Dispatcher::EndEvent(uint64_t event, std::string_view error) {
+  for (Session* session : parts_.waiting.ForEvent(event)) {
+    if (!error.empty()) {
+      session->suspended->command->stats.failed++;
+      parts_.executor.CountError(error);
+    }
+    parts_.waiting.Unblock(*session);
+    Answer(*session, error);
+  }
+}
+
+void Dispatcher::ServeTimers() {
+  while (Session* session = parts_.waiting.TimedOut(parts_.clock.steady_ms())) {
+    parts_.waiting.Unblock(*session);
+    // Who waits for the journal is told how far it has come.
+    if (session->suspended->kind == WaitKind::kDurable) {
+      Resume(*session, false);
+    } else {
+      AnswerTimeout(*session);
+    }
+  }
+  while (Session* session = parts_.waiting.DueForRetry(parts_.clock.now_ms())) {
+    parts_.waiting.Unblock(*session);
+    Resume(*session, true);
+  }
+}
+
+bool Dispatcher::Unblock(Session& session, bool with_error) {
+  // What waits for an event is no wait that a client has asked for.
+  if (!session.blocked() || session.suspended->kind == WaitKind::kEvent) return false;
+  parts_.waiting.Unblock(session);
+  // Redis counts both ways as failures.
+  session.suspended->command->stats.failed++;
+  if (!with_error) {
+    AnswerTimeout(session);
+    return true;
+  }
+  constexpr std::string_view kUnblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+  parts_.executor.CountError(kUnblocked);
+  Answer(session, kUnblocked);
+  return true;
+}
+
+void Dispatcher::RetryPutOff() {
+  parts_.pause.put_off().ForEach([&](Session& session) { ContinueLater(session); });
+}
+
+void Dispatcher::ContinueSessions() {
+  if (continued_.empty()) return;
+  parts_.clock.Update();
+  // Who is put off again meanwhile goes on the next time.
+  while (Session* session = continued_.PopFront()) {
+    if (session->ends() || session->blocked() || session->parked()) continue;
+    if (session->put_off()) {
+      const std::unique_ptr<Suspended> suspended = parts_.pause.TakeBack(*session);
+      Execute(*session, suspended->args.views());
+    }
+    if (session->takes_requests()) session->transport->Continue();
+  }
+}
+
+// --- Ends of sessions ---
+
+void Dispatcher::Detach(Session& session) {
+  switch (session.waits) {
+    case Waits::kNothing:
+      break;
+    case Waits::kBlocked:
+      parts_.waiting.Unblock(session);
+      break;
+    case Waits::kParked:
+      parts_.parking.Cancel(session);
+      break;
+    case Waits::kPutOff:
+      parts_.pause.TakeBack(session);
+      break;
+  }
+  session.suspended.reset();
+  parts_.pubsub.Drop(session);
+  parts_.watches.Unwatch(session);
+  static_cast<ListNode<InMonitors>&>(session).Unlink();
+}
+
+void Dispatcher::Kill(Session& session) {
+  if (session.killed()) return;
+  if (&session == parts_.outbox.writer()) return parts_.outbox.CloseAfterReply(session);
+  Detach(session);
+  parts_.outbox.Kill(session);
+}
+
+void Dispatcher::Reset(Session& session) {
+  DiscardTransaction(session);
+  parts_.pubsub.Drop(session);
+  parts_.monitors.Stop(session);
+  session.db = 0;
+  session.reply.set_protocol(2);
+  session.output.off = session.output.skip_next = session.output.skip = false;
+  session.info.authenticated = parts_.settings.requirepass.empty();
+  session.info.name.clear();
+  session.info.no_evict = session.info.no_touch = false;
+}
+
+void Dispatcher::DiscardTransaction(Session& session) {
+  session.transaction = Transaction();
+  parts_.watches.Unwatch(session);
+}
+
+}  // namespace runnel

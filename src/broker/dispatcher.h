@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/intrusive_list.h"
+#include "broker/admission.h"
+#include "broker/command_table.h"
+#include "broker/executor.h"
+#include "broker/parts.h"
+#include "broker/session.h"
+#include "broker/suspended.h"
+
+namespace runnel {
+
+// Takes requests from their arrival to their reply: resolves the name, asks Admission, runs the
+// command, and puts the session where the outcome says (Waiting, Parking, Pause). Runs commands
+// again whose wait is over. This is the only part that moves sessions between these states.
+class Dispatcher {
+ public:
+  // The parts outlive it.
+  explicit Dispatcher(Parts& parts) : parts_(parts) {}
+
+  // Executes one request. The views are not kept. REQUIRES: session.takes_requests().
+  void Execute(Session& session, std::span<const std::string_view> args);
+  // The session takes requests again: its transport goes on at the end of the turn.
+  void ContinueLater(Session& session) { continued_.Add(session); }
+
+  // --- Ends of waits ---
+
+  // Runs the commands again that marked keys may serve.
+  void ServeReady();
+  // Of sessions whose entries have been loaded.
+  void RunLoaded();
+  // Of sessions that wait for the journal to be durable up to here.
+  void ServeDurable(Position durable);
+  // Of sessions that wait for this event (Wait::event).
+  void ServeEvent(uint64_t event);
+  // The event has happened, and its session is answered with this error, or with OK if it is empty.
+  void EndEvent(uint64_t event, std::string_view error);
+  // Of sessions whose deadline or retry time has come.
+  void ServeTimers();
+  // CLIENT UNBLOCK: the session's wait is over as if its time were, or with an error. Returns false
+  // if it waits for nothing that a client may end.
+  bool Unblock(Session& session, bool with_error);
+  // Those that were put off are tried again at the end of the turn.
+  void RetryPutOff();
+  // Goes on with sessions that take requests again, in the order in which they came to.
+  void ContinueSessions();
+  bool anything_continues() const { return !continued_.empty(); }
+
+  // --- Ends of sessions ---
+
+  // Takes the session out of everything that could serve it or send to it.
+  void Detach(Session& session);
+  // CLIENT KILL: ends the session now; if it is the one whose command runs, after its reply.
+  void Kill(Session& session);
+  // Back to the state of a new connection (RESET).
+  void Reset(Session& session);
+  void DiscardTransaction(Session& session);
+
+ private:
+  const Command* Resolve(Session& session, std::span<const std::string_view> args);
+  void Reject(Session& session, const Command* command, std::string_view error);
+  void Queue(Session& session, const Command& command, std::span<const std::string_view> args);
+  void Settle(Session& session, const Command& command, std::span<const std::string_view> args,
+              std::unique_ptr<Suspended> suspended, const RunMode& mode, Outcome outcome);
+  void Resume(Session& session, bool may_block);
+  void RunAgain(Session& session);
+  void Answer(Session& session, std::string_view error);
+  void AnswerTimeout(Session& session);
+
+  Parts& parts_;
+  IntrusiveList<Session, InContinued> continued_;
+  // The name that was looked up last, as it was written, and the command. Clients repeat
+  // themselves.
+  std::string last_name_;
+  const Command* last_found_ = nullptr;
+};
+
+}  // namespace runnel

@@ -1,0 +1,192 @@
+#include "broker/executor.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/cycle_clock.h"
+#include "base/numbers.h"
+#include "broker/audit.h"
+#include "broker/change_log.h"
+#include "broker/future_names.h"
+#include "broker/latency.h"
+#include "broker/monitors.h"
+#include "broker/parking.h"
+#include "broker/settings.h"
+#include "broker/slowlog.h"
+#include "broker/stats.h"
+#include "broker/turn_clock.h"
+#include "commands/command.h"
+#include "fmt/format.h"
+
+namespace runnel {
+Executor::Executor(Parts& parts) : parts_(parts), nanos_per_cycle_(NanosPerCycle()) {}
+
+void Executor::Calibrate() {
+  nanos_per_cycle_ = NanosPerCycle();
+}
+
+Outcome Executor::Run(Session& session, const Command& command,
+                      std::span<const std::string_view> args, const RunMode& mode,
+                      std::unique_ptr<ColdProgress> progress) {
+  Execution execution(parts_, session, command, args, mode, current_);
+  execution.progress() = std::move(progress);
+  return RunOne(execution, mode);
+}
+
+void Executor::RunPart(Execution& outer, QueuedCommand& queued) {
+  const RunMode mode{.may_block = false};
+  Execution execution(parts_, outer.session(), *queued.command, queued.args.views(), mode, &outer);
+  execution.progress() = std::move(queued.progress);
+  RunOne(execution, mode);
+}
+
+Outcome Executor::RunOne(Execution& execution, const RunMode& mode) {
+  Session& session = execution.session();
+  const Command& command = execution.command();
+  const uint64_t errors = session.reply.errors();
+  const size_t reply_begin = session.output.pending.size();
+  Execution* const outer = std::exchange(current_, &execution);
+  ColdStore* const cold = parts_.parking.cold();
+  if (cold != nullptr) cold->BeginCommand(session.output.pending, outer != nullptr);
+  Outcome outcome;
+  try {
+    command.spec->run(execution);
+    outcome.wait = execution.TakeWait();
+  } catch (ColdMiss& miss) {
+    session.output.pending.Truncate(reply_begin);
+    outcome.miss = std::make_unique<ColdMiss>(std::move(miss));
+    outcome.progress = std::move(execution.progress());
+  } catch (const ColdFailure& failure) {
+    session.output.pending.Truncate(reply_begin);
+    session.reply.Error(fmt::format("ERR {}", failure.message));
+  }
+  current_ = outer;
+  if (cold != nullptr && outer == nullptr) cold->EndCommand();
+  const uint64_t cycles = parts_.clock.TakeCycles();
+  command.stats.cycles += cycles;
+  // It has only looked; it counts when it has run.
+  if (outcome.miss != nullptr) return outcome;
+
+  if (execution.changes() > 0) session.output.last_change = parts_.log.next_change();
+  parts_.stats.keyspace_hits += execution.hits();
+  parts_.stats.keyspace_misses += execution.misses();
+  // The errors among EXEC's replies are those of the commands that it ran.
+  if (session.reply.errors() - errors > execution.failed_parts) {
+    if (outer != nullptr) outer->failed_parts++;
+    command.stats.failed++;
+    CountError(session.reply.last_error_code());
+  } else if (command.audited) {
+    LogAudited(command.full_name, session.transport->peer());
+  }
+  const double nanos = static_cast<double>(cycles) * nanos_per_cycle_;
+  // A command that blocks is one call, however often it runs.
+  if (!mode.resumed) CountCall(execution, nanos);
+  CountTime(execution, nanos);
+  return outcome;
+}
+
+void Executor::CountCall(Execution& execution, double nanos) {
+  const Command& command = execution.command();
+  parts_.stats.commands_processed++;
+  command.stats.calls++;
+  if (parts_.settings.latency_tracking)
+    command.stats.histogram[CommandStats::HistogramIndex(nanos)]++;
+  if (!parts_.monitors.empty() && (command.spec->flags & (kAdmin | kSkipMonitor)) == 0) {
+    parts_.monitors.Feed(execution.session(), execution.shown_args());
+  }
+}
+
+void Executor::CountTime(Execution& execution, double nanos) {
+  const Settings& settings = parts_.settings;
+  const uint32_t flags = execution.command().spec->flags;
+  const int64_t now_s = parts_.clock.now_ms() / 1000;
+  const int64_t micros = nanos < 0x1p62 ? static_cast<int64_t>(nanos / 1000) : 0;
+  if (micros >= settings.slowlog_log_slower_than_us && settings.slowlog_log_slower_than_us >= 0 &&
+      (flags & kSkipSlowlog) == 0) {
+    const Session& session = execution.session();
+    parts_.slowlog.Add(now_s, micros, execution.shown_args(), session.transport->peer(),
+                       session.info.name, settings.slowlog_max_len);
+  }
+  if (settings.latency_monitor_threshold_ms > 0) {
+    parts_.latency.Add((flags & kFast) != 0 ? "fast-command" : "command", now_s, micros / 1000,
+                       settings.latency_monitor_threshold_ms);
+  }
+}
+
+void Executor::CountError(std::string_view error) {
+  parts_.stats.total_error_replies++;
+  parts_.stats.errors[std::string(error.substr(0, error.find(' ')))]++;
+}
+
+// Once the first command of the queue has changed something, there is no way back, and the loop
+// would have to wait for the disk.
+//
+// Each command is run against the present state until it would change it, and what it answers is
+// thrown away. Values that commands before it rename or copy are looked at under their present
+// names. What is not foreseen: where in a value a command looks after others have removed from it
+// (the loop waits, for a bounded number of extents: ColdStore::Phase::kInside), and SWAPDB.
+void Executor::LookAhead(Execution& outer) {
+  ColdStore* const cold = parts_.parking.cold();
+  if (cold == nullptr || parts_.keyspace.hot_blocks().cold_entries() == 0) return;
+  ColdMiss all;
+  std::optional<ColdFailure> too_much;
+  FutureNames names(parts_.keyspace);
+  uint32_t db = outer.session().db;
+  for (QueuedCommand& queued : outer.session().transaction.queue) {
+    try {
+      Probe(outer, queued, &names, &db);
+    } catch (const ColdMiss& miss) {
+      all.missing.insert(all.missing.end(), miss.missing.begin(), miss.missing.end());
+      all.passing.insert(all.passing.end(), miss.passing.begin(), miss.passing.end());
+    } catch (const ColdFailure& failure) {
+      // Of what cannot be read, that command will tell itself.
+      if (!failure.too_much) continue;
+      too_much = failure;
+      break;
+    }
+  }
+  // The transaction itself begins with nothing again.
+  cold->BeginCommand(outer.session().output.pending, false);
+  if (too_much) throw *too_much;
+  if (!all.missing.empty() || !all.passing.empty()) throw all;
+}
+
+// Runs a command of the queue in database *db, which it may change, until it would change anything.
+void Executor::Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db) {
+  const CommandSpec& spec = *queued.command->spec;
+  const std::span<const std::string_view> own = queued.args.views();
+  if (spec.name == "select") {
+    const std::optional<uint64_t> number = ParseDigits(own[1]);
+    if (number && *number < parts_.keyspace.databases()) *db = static_cast<uint32_t>(*number);
+    return;
+  }
+  // Others look at no keys, and may do what cannot be taken back.
+  if ((spec.flags & (kReadOnly | kWrite)) == 0 || spec.keys.empty()) return;
+  uint32_t now_db = *db;
+  std::vector<std::string_view> args(own.begin(), own.end());
+  if (!names->ToNow(spec, &now_db, &args)) return;
+  Session& session = outer.session();
+  Rope dropped;
+  ReplyWriter reply(&dropped);
+  reply.set_protocol(session.reply.protocol());
+  Execution probe(parts_, session, *queued.command, now_db, args, reply, &outer);
+  probe.progress() = std::move(queued.progress);
+  parts_.parking.cold()->BeginCommand(dropped, true);
+  current_ = &probe;
+  const auto end = [&] {
+    current_ = &outer;
+    queued.progress = std::move(probe.progress());
+  };
+  try {
+    spec.run(probe);
+  } catch (const WouldChange& change) {
+    if (change.given_to_db) names->Give(spec, *db, own, change);
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
+}
+
+}  // namespace runnel

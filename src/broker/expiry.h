@@ -1,0 +1,36 @@
+#pragma once
+
+#include "broker/change_log.h"
+#include "broker/change_policy.h"
+#include "broker/notifications.h"
+#include "broker/stats.h"
+#include "data/keyspace.h"
+#include "effects/keyspace_effects.h"
+
+namespace runnel {
+
+// Removes keys whose time is over. Both ways to that come here: upkeep, and commands that look at
+// such a key.
+class Expiry {
+ public:
+  // Everything is borrowed and outlives it.
+  Expiry(const ChangePolicy& policy, ChangeLog& log, Notifications& notifications, Stats& stats)
+      : policy_(policy), log_(log), notifications_(notifications), stats_(stats) {}
+
+  bool MayExpire() const { return policy_.MayChange(); }
+  // Removes the key, as an effect of its own. REQUIRES: its time is over, and MayExpire() or a
+  // command runs that is allowed to write.
+  void Expire(const KeyRef& key) {
+    log_.Apply(KeyRemove{key});
+    stats_.expired_keys++;
+    notifications_.Publish(kNotifyExpired, "expired", key);
+  }
+
+ private:
+  const ChangePolicy& policy_;
+  ChangeLog& log_;
+  Notifications& notifications_;
+  Stats& stats_;
+};
+
+}  // namespace runnel

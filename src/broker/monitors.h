@@ -1,0 +1,36 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "broker/outbox.h"
+#include "broker/session.h"
+#include "broker/turn_clock.h"
+
+namespace runnel {
+
+// Sessions that MONITOR has made listeners of all commands.
+class Monitors {
+ public:
+  // Everything is borrowed and outlives it.
+  Monitors(Outbox& outbox, TurnClock& clock) : outbox_(outbox), clock_(clock) {}
+
+  bool empty() const { return sessions_.empty(); }
+  void Start(Session& session) {
+    session.info.monitor = true;
+    sessions_.Add(session);
+  }
+  void Stop(Session& session) {
+    session.info.monitor = false;
+    static_cast<ListNode<InMonitors>&>(session).Unlink();
+  }
+  // `session` has been given this command.
+  void Feed(const Session& session, std::span<const std::string_view> args);
+
+ private:
+  Outbox& outbox_;
+  TurnClock& clock_;
+  IntrusiveList<Session, InMonitors> sessions_;
+};
+
+}  // namespace runnel

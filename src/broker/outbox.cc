@@ -1,0 +1,168 @@
+#include "broker/outbox.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace runnel {
+namespace {
+
+// A client whose output is still below this is not measured against its limits after each command.
+constexpr size_t kSmallOutput = 64 * 1024;
+
+}  // namespace
+
+void Outbox::BeginReply(Session& session) {
+  ASSERT(writer_ == nullptr);
+  writer_ = &session;
+  reply_begin_ = session.output.pending.size();
+}
+
+void Outbox::EndReply(bool muted) {
+  Session& session = *std::exchange(writer_, nullptr);
+  if (muted) session.output.pending.Truncate(reply_begin_);
+  if (!after_reply_.empty()) {
+    session.output.pending.Append(after_reply_.ToString());
+    after_reply_.Clear();
+  }
+  if (!session.output.pending.empty()) Note(session);
+}
+
+void Outbox::Note(Session& session) {
+  dirty_.Add(session);
+  if (session.output.pending.size() > kSmallOutput && !session.killed() && OverLimit(session)) {
+    session.output.pending.Clear();
+    Kill(session);
+  }
+}
+
+void Outbox::Deliver(Session& session, const Ref<Block>& block, std::string_view bytes) {
+  if (session.killed()) return;
+  if (&session == writer_) {
+    after_reply_.Append(bytes);
+    return;
+  }
+  if (block) {
+    session.output.pending.AppendSlice(block, bytes);
+  } else {
+    session.output.pending.Append(bytes);
+  }
+  Note(session);
+}
+
+void Outbox::CloseAfterReply(Session& session) {
+  if (!session.ends()) session.end = SessionEnd::kClosing;
+  Note(session);
+}
+
+void Outbox::Kill(Session& session) {
+  session.end = SessionEnd::kKilled;
+  killed_.Add(session);
+}
+
+void Outbox::ReleaseEarly(Session& session, bool sealed) {
+  auto& dirty = static_cast<ListNode<InDirty>&>(session);
+  if (!sealed || !MayLeave(watermarks_.appended, watermarks_.safe) || !dirty.linked()) return;
+  dirty.Unlink();
+  Release(session);
+}
+
+void Outbox::ReleasePending() {
+  while (Session* session = dirty_.PopFront()) {
+    Release(*session);
+  }
+}
+
+void Outbox::Release(Session& session) {
+  if (session.killed()) return;
+  // Note has measured what this turn adds; what earlier turns left unsent counts too.
+  const bool more = session.unsent_bytes() > session.output.pending.size();
+  if (more && Enforce(session)) return;
+  if (!session.output.pending.empty()) {
+    session.output.held.Add(std::move(session.output.pending), watermarks_.appended);
+  }
+  Send(session);
+}
+
+// Sends what may leave. The session may have ended after this.
+void Outbox::Send(Session& session) {
+  const bool ends = session.ends();
+  Transport& transport = *session.transport;
+  Rope released = session.output.held.Release(watermarks_.safe);
+  const bool all = session.output.held.empty();
+  stats_.bytes_out += released.size();
+  if (!all) {
+    session.output.held.Unshare();
+    holding_.Add(session);
+  }
+  // Either call may end the session.
+  if (!released.empty()) transport.Send(std::move(released));
+  if (ends && all) transport.CloseAfterSending();
+}
+
+void Outbox::ReleaseHeld() {
+  IntrusiveList<Session, InHolding> sessions;
+  sessions.Append(holding_);
+  while (Session* session = sessions.PopFront()) {
+    if (session->killed()) continue;
+    if (!MayLeave(session->output.held.first(), watermarks_.safe)) {
+      holding_.PushBack(*session);
+      continue;
+    }
+    Send(*session);
+  }
+}
+
+size_t Outbox::KillHolding() {
+  size_t killed = 0;
+  while (Session* session = holding_.PopFront()) {
+    if (session->killed()) continue;
+    Kill(*session);
+    killed++;
+  }
+  dirty_.ForEach([&](Session& session) {
+    if (session.killed() || session.output.pending.empty()) return;
+    Kill(session);
+    killed++;
+  });
+  return killed;
+}
+
+void Outbox::CloseKilled() {
+  while (Session* session = killed_.PopFront()) {
+    session->transport->CloseNow();
+  }
+}
+
+bool Outbox::Enforce(Session& session) {
+  if (session.killed() || !OverLimit(session)) return false;
+  Kill(session);
+  return true;
+}
+
+bool Outbox::OverLimit(Session& session) {
+  // Monitors are bounded like subscribers: both get what they did not ask for one by one.
+  const bool listens = session.listens();
+  const OutputLimit& limit = listens ? settings_.output_pubsub : settings_.output_normal;
+  // What is held counts, not what is asked for. Below this, a chunk is mostly room.
+  const size_t memory = session.unsent_memory();
+  const size_t unsent = memory > kSmallOutput ? memory : session.unsent_bytes();
+  const bool soft = limit.soft_bytes > 0 && unsent > limit.soft_bytes;
+  int64_t& since_ms = session.output.soft_limit_since_ms;
+  if (!soft) {
+    since_ms = 0;
+  } else if (since_ms == 0) {
+    since_ms = clock_.steady_ms();
+  }
+  const bool hard = limit.hard_bytes > 0 && unsent > limit.hard_bytes;
+  const bool too_long = soft && clock_.steady_ms() - since_ms > limit.soft_seconds * 1000;
+  if (!hard && !too_long) return false;
+  stats_.output_buffer_limit_closes++;
+  LogWarning("Client {} (id {}, {}) closed: {} bytes of output unread, over the {} of its {} limit",
+             session.transport->peer(), session.id, listens ? "pubsub" : "normal", unsent,
+             hard ? limit.hard_bytes : limit.soft_bytes, hard ? "hard" : "soft");
+  return true;
+}
+
+}  // namespace runnel

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "base/intrusive_list.h"
+#include "broker/session.h"
+#include "broker/suspended.h"
+#include "cold/cold_store.h"
+
+namespace runnel {
+
+// Sessions whose command looked at entries that are on the disk: it waits until they are in memory,
+// and runs again. The other sessions go on meanwhile; later requests of a parked session wait, so
+// replies keep their order.
+class Parking {
+ public:
+  // Outlives the broker; nullptr if all entries are in memory.
+  void Use(ColdStore* cold) { cold_ = cold; }
+  ColdStore* cold() const { return cold_; }
+
+  // The session waits for what its command missed. REQUIRES: session.waits is kNothing.
+  void Park(Session& session, std::unique_ptr<Suspended> command, const ColdMiss& miss) {
+    session.suspended = std::move(command);
+    session.waits = Waits::kParked;
+    count_++;
+    cold_->Load(miss, &session.suspended->pins, [this, &session] { loaded_.Add(session); });
+  }
+  // The next session whose entries are in memory, not parked any more; nullptr if there is none.
+  // The entries stay in memory as long as its `suspended` lives.
+  Session* TakeLoaded() {
+    Session* const session = loaded_.PopFront();
+    if (session != nullptr) Leave(*session);
+    return session;
+  }
+  // The session waits no more, and its command is forgotten. REQUIRES: session.parked().
+  void Cancel(Session& session) {
+    static_cast<ListNode<InLoaded>&>(session).Unlink();
+    cold_->Cancel(&session.suspended->pins);
+    Leave(session);
+    session.suspended.reset();
+  }
+
+  bool anything_loaded() const { return !loaded_.empty(); }
+  size_t count() const { return count_; }
+
+ private:
+  void Leave(Session& session) {
+    session.waits = Waits::kNothing;
+    count_--;
+  }
+
+  ColdStore* cold_ = nullptr;
+  IntrusiveList<Session, InLoaded> loaded_;
+  size_t count_ = 0;
+};
+
+}  // namespace runnel

@@ -1,0 +1,57 @@
+#pragma once
+
+namespace runnel {
+
+class Admission;
+class BrokerHost;
+class ChangeLog;
+class ChangePolicy;
+class CommandTable;
+class Dispatcher;
+class Executor;
+class Expiry;
+class Keyspace;
+class LatencyMonitor;
+class Monitors;
+class Notifications;
+class Outbox;
+class Parking;
+class Pause;
+class PubSub;
+class Sessions;
+class SlowLog;
+class TurnClock;
+class Waiting;
+class Watches;
+struct Settings;
+struct Stats;
+
+// The parts of the broker, for commands about it: each includes the parts that it uses. From low
+// to high, as in README.md. Owned by Broker.
+struct Parts {
+  Keyspace& keyspace;
+  const Settings& settings;
+  BrokerHost& host;
+  TurnClock& clock;
+  CommandTable& commands;
+  Stats& stats;
+  SlowLog& slowlog;
+  LatencyMonitor& latency;
+  Sessions& sessions;
+  Pause& pause;
+  ChangeLog& log;
+  ChangePolicy& policy;
+  Outbox& outbox;
+  PubSub& pubsub;
+  Notifications& notifications;
+  Expiry& expiry;
+  Monitors& monitors;
+  Watches& watches;
+  Waiting& waiting;
+  Parking& parking;
+  Admission& admission;
+  Executor& executor;
+  Dispatcher& dispatcher;
+};
+
+}  // namespace runnel

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/btree_map.h"
+#include "broker/session.h"
+
+namespace runnel {
+
+// All sessions, by ID, which is the order in which they came.
+class Sessions {
+ public:
+  using Map = absl::btree_map<uint64_t, std::unique_ptr<Session>>;
+
+  // `transport` outlives the session. IDs begin at 1 and never come twice.
+  Session& Add(Transport* transport);
+  // Destroys the session, which leaves all lists that it is in. What else refers to it (waits,
+  // watches, subscriptions) has let it go before.
+  void Remove(Session& session);
+
+  // nullptr if there is none with this ID, or if it is about to end.
+  Session* Find(uint64_t id) const;
+  const Map& all() const { return all_; }
+  bool empty() const { return all_.empty(); }
+  size_t size() const { return all_.size(); }
+  uint64_t last_id() const { return last_id_; }
+
+ private:
+  Map all_;
+  uint64_t last_id_ = 0;
+};
+
+}  // namespace runnel

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/intrusive_list.h"
+#include "base/position.h"
+#include "broker/owned_args.h"
+#include "cold/cold_store.h"
+#include "commands/wait.h"
+
+namespace runnel {
+
+struct Command;
+class Session;
+struct WaitQueue;
+
+struct InWaitQueue;
+// A session's place among those that wait for one key (see Waiting).
+struct WaitPlace : ListNode<InWaitQueue> {
+  WaitQueue* queue;
+  Session* session;
+};
+
+// A command that has not answered and runs again later, from its start: it waits for a key, for the
+// journal, for entries on the disk, or it was put off. Owned by its session while it waits, and by
+// the function that runs it again meanwhile. It goes from one way of waiting to another without a
+// new copy of its arguments.
+struct Suspended {
+  const Command* command = nullptr;
+  OwnedArgs args;
+
+  // --- How it was run, and how it runs again ---
+
+  // It has blocked before: the deadline of then counts, and a pause does not hold it.
+  bool resumed = false;
+  // False: it has to answer now, as if its time were over.
+  bool may_block = true;
+
+  // --- Blocked: see Waiting ---
+
+  uint32_t db = 0;
+  WaitKind kind = WaitKind::kList;
+  int64_t deadline_ms = Wait::kForever;  // steady clock
+  int64_t retry_at_ms = Wait::kForever;  // Unix clock
+  Position durable_at = Wait::kNowhere;
+  uint64_t event = 0;
+  bool timeout_is_array = true;
+  std::unique_ptr<WaitPlace[]> places;  // one for each key, without repetitions
+  size_t place_count = 0;
+
+  // --- Parked ---
+
+  // Hold what was loaded for it in this and earlier rounds.
+  ColdStore::Pins pins;
+  // What it has learned in these.
+  std::unique_ptr<ColdProgress> progress;
+};
+
+}  // namespace runnel

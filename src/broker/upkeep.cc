@@ -1,0 +1,118 @@
+#include "broker/upkeep.h"
+
+#include <string>
+
+#include "base/log.h"
+#include "broker/change_log.h"
+#include "broker/change_policy.h"
+#include "broker/expiry.h"
+#include "broker/notifications.h"
+#include "broker/outbox.h"
+#include "broker/sessions.h"
+#include "broker/settings.h"
+#include "broker/turn_clock.h"
+#include "data/stream.h"
+#include "effects/stream_effects.h"
+
+namespace runnel {
+
+class Upkeep::Budget {
+ public:
+  explicit Budget(Clock& clock) : clock_(clock), stop_us_(clock.SteadyMicros() + kMicros) {}
+  // Uses up one step; false if there is none left.
+  bool Take() {
+    if (steps_ == 0) return false;
+    // The clock costs as much as a step.
+    if (--steps_ % kStepsPerLook == 0 && clock_.SteadyMicros() > stop_us_) steps_ = 0;
+    return true;
+  }
+  bool spent() const { return steps_ == 0; }
+
+ private:
+  static constexpr int64_t kMicros = 1000;
+  static constexpr uint32_t kStepsPerLook = 16;
+
+  Clock& clock_;
+  const int64_t stop_us_;
+  uint32_t steps_ = 4096;
+};
+
+const std::array<Upkeep::Job, 3> Upkeep::kJobs = {&Upkeep::ExpireKeys, &Upkeep::KeepRetention,
+                                                  &Upkeep::CheckSessions};
+
+void Upkeep::Begin() {
+  for (size_t job = 0; job < kJobs.size(); job++) {
+    pending_ |= 1u << job;
+  }
+}
+
+// The next slice begins with another job, so none starves.
+void Upkeep::Work() {
+  Budget budget(parts_.clock.clock());
+  for (size_t i = 0; i < kJobs.size() && pending_ != 0 && !budget.spent(); i++) {
+    const size_t job = next_job_;
+    next_job_ = (job + 1) % kJobs.size();
+    if ((pending_ & (1u << job)) != 0 && (this->*kJobs[job])(budget)) pending_ &= ~(1u << job);
+  }
+}
+
+// The keys of a database are kept in the order of their expiry, so this never looks at a key in
+// vain.
+bool Upkeep::ExpireKeys(Budget& budget) {
+  const int64_t now_ms = parts_.clock.now_ms();
+  for (; expire_dbs_done_ < parts_.keyspace.databases(); expire_dbs_done_++) {
+    while (parts_.expiry.MayExpire()) {
+      const KeyEntry* entry = parts_.keyspace.NextToExpire(expire_db_);
+      if (entry == nullptr || !entry->ExpiredAt(now_ms)) break;
+      if (!budget.Take()) return false;
+      const std::string name(entry->name());
+      parts_.expiry.Expire(KeyRef(expire_db_, name));
+    }
+    expire_db_ = (expire_db_ + 1) % parts_.keyspace.databases();
+  }
+  expire_dbs_done_ = 0;
+  return true;
+}
+
+// Entries that are too old go though nobody adds others.
+bool Upkeep::KeepRetention(Budget& budget) {
+  while (parts_.policy.MayChange() && retention_dbs_done_ < parts_.keyspace.databases()) {
+    if (!budget.Take()) return false;
+    const KeyEntry* entry = parts_.keyspace.NextForUpkeep(retention_db_, retention_after_);
+    retention_after_ = entry;
+    if (entry == nullptr) {
+      retention_db_ = (retention_db_ + 1) % parts_.keyspace.databases();
+      retention_dbs_done_++;
+      continue;
+    }
+    const uint64_t count = entry->As<Stream>()->PlanRetention(parts_.clock.now_ms());
+    if (count == 0) continue;
+    const std::string name(entry->name());
+    const StreamDropOldest effect{KeyRef(retention_db_, name), count, false};
+    parts_.log.Apply(effect);
+    parts_.notifications.Publish(kNotifyStream, "xtrim", effect.key);
+  }
+  retention_dbs_done_ = 0;
+  return true;
+}
+
+bool Upkeep::CheckSessions(Budget& budget) {
+  const Sessions::Map& sessions = parts_.sessions.all();
+  const int64_t idle_ms = parts_.settings.timeout_s * 1000;
+  for (auto it = sessions.upper_bound(session_after_); it != sessions.end(); ++it) {
+    if (!budget.Take()) return false;
+    Session& session = *it->second;
+    session_after_ = session.id;
+    // However small the output is now: so the soft limit forgets an overrun that is over.
+    if (session.killed() || parts_.outbox.Enforce(session)) continue;
+    const bool waits = session.waits != Waits::kNothing || session.listens();
+    if (idle_ms > 0 && !waits && parts_.clock.now_ms() - session.info.last_active_ms > idle_ms) {
+      LogVerbose("Closing idle client {}", session.transport->peer());
+      parts_.outbox.Kill(session);
+    }
+  }
+  session_after_ = 0;
+  return true;
+}
+
+}  // namespace runnel

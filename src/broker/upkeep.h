@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "broker/parts.h"
+#include "data/keyspace.h"
+
+namespace runnel {
+
+// What comes with time alone: keys whose time is over go, streams drop entries that are too old,
+// idle clients and those that do not read are closed.
+//
+// Each of these is a job. A round of all jobs begins kCronHz times a second; it is done in slices
+// that hold the loop for about a millisecond each, one in a turn, so a million keys that expire at
+// once delay nobody for longer than that.
+class Upkeep {
+ public:
+  // The parts outlive it.
+  explicit Upkeep(Parts& parts) : parts_(parts) {}
+
+  // Begins a round of each job whose last round is over.
+  void Begin();
+  // Does one slice. When it is over, pending() tells whether another one is needed.
+  void Work();
+  bool pending() const { return pending_ != 0; }
+
+ private:
+  // A slice ends after so many steps, or after this time, whichever comes first.
+  class Budget;
+  // Works on its round until that is over (returns true) or the budget is used up.
+  using Job = bool (Upkeep::*)(Budget& budget);
+  static const std::array<Job, 3> kJobs;
+
+  bool ExpireKeys(Budget& budget);
+  bool KeepRetention(Budget& budget);
+  bool CheckSessions(Budget& budget);
+
+  Parts& parts_;
+  uint32_t pending_ = 0;  // a bit for each job whose round is not over
+  size_t next_job_ = 0;
+  // Where the jobs go on.
+  uint32_t expire_db_ = 0;
+  uint32_t expire_dbs_done_ = 0;  // in this round
+  uint32_t retention_db_ = 0;
+  uint32_t retention_dbs_done_ = 0;
+  const KeyEntry* retention_after_ = nullptr;  // may be gone
+  uint64_t session_after_ = 0;
+};
+
+}  // namespace runnel

@@ -1,0 +1,145 @@
+#include "broker/waiting.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+
+namespace runnel {
+
+size_t Waiting::QueueHash::operator()(const QueueName& name) const {
+  return HashKey(name.group) ^ (reinterpret_cast<uintptr_t>(name.key) >> 4) ^
+         (static_cast<size_t>(name.kind) << 60);
+}
+
+// --- Blocking ---
+
+void Waiting::Block(Session& session, const Wait& wait) {
+  CHECK(session.waits == Waits::kNothing);
+  Suspended& suspended = *session.suspended;
+  CHECK(suspended.place_count == 0);
+  suspended.places = std::make_unique<WaitPlace[]>(wait.keys.size());
+  for (const std::string_view name : wait.keys) {
+    steps_++;
+    WaitQueue& queue = QueueOf(KeyOf(KeyRef(suspended.db, name)), wait);
+    // A key that is named twice is waited for once: then the last place is this session's.
+    if (!queue.places.empty() && queue.places.back()->session == &session) continue;
+    WaitPlace& place = suspended.places[suspended.place_count++];
+    place.queue = &queue;
+    place.session = &session;
+    queue.places.PushBack(place);
+    queue.size++;
+  }
+  if (suspended.deadline_ms != Wait::kForever) deadlines_.Add(session, suspended.deadline_ms);
+  if (suspended.retry_at_ms != Wait::kForever) retries_.Add(session, suspended.retry_at_ms);
+  if (suspended.durable_at != Wait::kNowhere) durable_.Add(session, suspended.durable_at);
+  if (suspended.kind == WaitKind::kEvent) events_.Add(session, suspended.event);
+  session.waits = Waits::kBlocked;
+  blocked_++;
+}
+
+AwaitedKey& Waiting::KeyOf(const KeyRef& key) {
+  const auto it = keys_.find(key);
+  if (it != keys_.end()) return **it;
+  auto added = std::make_unique<AwaitedKey>();
+  added->db = key.db;
+  added->name = key.name;
+  return **keys_.insert(std::move(added)).first;
+}
+
+WaitQueue& Waiting::QueueOf(AwaitedKey& key, const Wait& wait) {
+  const auto it = queues_.find(QueueName{&key, wait.kind, wait.group});
+  if (it != queues_.end()) return **it;
+  auto added = std::make_unique<WaitQueue>();
+  added->key = &key;
+  added->kind = wait.kind;
+  added->group = wait.group;
+  key.queues.PushBack(*added);
+  if (wait.kind == WaitKind::kGroup && key.group_queues++ == 0) keys_of_groups_++;
+  return **queues_.insert(std::move(added)).first;
+}
+
+void Waiting::Unblock(Session& session) {
+  CHECK(session.blocked());
+  Suspended& suspended = *session.suspended;
+  for (size_t i = 0; i < suspended.place_count; i++) {
+    Leave(suspended.places[i]);
+  }
+  suspended.place_count = 0;
+  suspended.places.reset();
+  if (suspended.deadline_ms != Wait::kForever) deadlines_.Remove(session, suspended.deadline_ms);
+  if (suspended.retry_at_ms != Wait::kForever) retries_.Remove(session, suspended.retry_at_ms);
+  if (suspended.durable_at != Wait::kNowhere) durable_.Remove(session, suspended.durable_at);
+  if (suspended.kind == WaitKind::kEvent) events_.Remove(session, suspended.event);
+  session.waits = Waits::kNothing;
+  blocked_--;
+}
+
+// A queue that is empty goes, and its key with the last one.
+void Waiting::Leave(WaitPlace& place) {
+  steps_++;
+  WaitQueue& queue = *place.queue;
+  place.Unlink();
+  if (--queue.size > 0) return;
+  AwaitedKey& key = *queue.key;
+  if (queue.kind == WaitKind::kGroup && --key.group_queues == 0) keys_of_groups_--;
+  queues_.erase(queues_.find(NameOf(queue)));
+  if (key.queues.empty()) keys_.erase(keys_.find(KeyRef(key.db, key.name)));
+}
+
+// --- Waking ---
+
+void Waiting::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
+  if (keys_.empty() || !IsAwaited(change)) return;
+  const auto it = keys_.find(KeyRef(db, name));
+  if (it != keys_.end()) ready_.Add(**it);
+}
+
+void Waiting::OnFlush(uint32_t db, const Keyspace& keyspace) {
+  if (keyspace.size(db) == 0) return;
+  for (const auto& key : keys_) {
+    if (key->db == db && keyspace.Find(KeyRef(db, key->name)) != nullptr) ready_.Add(*key);
+  }
+}
+
+void Waiting::OnSwap(uint32_t a, uint32_t b) {
+  for (const auto& key : keys_) {
+    if (key->db == a || key->db == b) ready_.Add(*key);
+  }
+}
+
+Session* Waiting::TakeReady(const Keyspace& keyspace) {
+  while (true) {
+    if (due_.empty()) {
+      AwaitedKey* const key = ready_.PopFront();
+      if (key == nullptr) return nullptr;
+      MakeDue(*key);
+    }
+    steps_++;
+    WaitQueue& queue = *due_.front();
+    const AwaitedKey& key = *queue.key;
+    // Those that went meanwhile are not waited for.
+    if (queue.due == 0 ||
+        !CanServe(queue.kind, queue.group, keyspace.Find(KeyRef(key.db, key.name)))) {
+      due_.PopFront();
+      continue;
+    }
+    queue.due--;
+    Session& session = *queue.places.front()->session;
+    Unblock(session);
+    return &session;
+  }
+}
+
+void Waiting::MakeDue(AwaitedKey& key) {
+  key.queues.ForEach([&](WaitQueue& queue) {
+    queue.due = queue.size;
+    due_.PushBack(queue);
+  });
+}
+
+std::vector<Session*> Waiting::ForEvent(uint64_t event) const {
+  std::vector<Session*> sessions;
+  events_.ForEach(event, [&](Session& session) { sessions.push_back(&session); });
+  return sessions;
+}
+
+}  // namespace runnel

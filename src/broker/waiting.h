@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "base/intrusive_list.h"
+#include "broker/key_name.h"
+#include "broker/ordered_waiters.h"
+#include "broker/suspended.h"
+#include "commands/wait.h"
+#include "data/keyspace.h"
+
+namespace runnel {
+
+struct AwaitedKey;
+struct InQueuesOfKey;
+struct InDueQueues;
+struct InReadyKeys;
+
+// Sessions that wait in one queue: the same key, and the same kind (and group) of waiting. Oldest
+// first.
+struct WaitQueue : ListNode<InQueuesOfKey>, ListNode<InDueQueues> {
+  AwaitedKey* key = nullptr;
+  WaitKind kind = WaitKind::kList;
+  std::string group;
+  IntrusiveList<WaitPlace, InWaitQueue> places;
+  size_t size = 0;  // of `places`
+  size_t due = 0;   // how many of them may still run for the mark that is being served
+};
+
+// A key that somebody waits for.
+struct AwaitedKey : ListNode<InReadyKeys> {
+  uint32_t db = 0;
+  std::string name;
+  IntrusiveList<WaitQueue, InQueuesOfKey> queues;
+  size_t group_queues = 0;  // those of kind kGroup
+};
+
+// Sessions whose command is blocked: it waits for a key, a position of the journal, or an event
+// outside of the broker.
+//
+// The rules for keys are Redis's: a change only marks the key; when the command, or the whole
+// transaction, that made it is over, the key's waiters run their commands again, oldest first, each
+// at most once per mark. One that still finds nothing waits on at the end of the queue. Waiters of
+// different consumer groups, and readers of different kinds, queue apart, so a change costs what it
+// serves and not what waits.
+//
+// This class only says whose turn it is; the caller runs the commands. Blocking on n keys and
+// unblocking cost n steps, a mark costs one.
+class Waiting {
+ public:
+  // The session waits from now on. Its `suspended` holds everything but the places.
+  // REQUIRES: session.waits is kNothing.
+  void Block(Session& session, const Wait& wait);
+  // It waits no more, for whatever reason. Its `suspended` stays as it is, for a rerun.
+  // REQUIRES: session.blocked().
+  void Unblock(Session& session);
+
+  // Sessions that wait, keys that are waited for, and those of the keys whose removal ends a wait.
+  size_t blocked() const { return blocked_; }
+  size_t keys() const { return keys_.size(); }
+  size_t keys_of_groups() const { return keys_of_groups_; }
+
+  void OnKeyChange(uint32_t db, std::string_view name, KeyChange change);
+  // All keys of the database, which are still there, are about to go.
+  void OnFlush(uint32_t db, const Keyspace& keyspace);
+  void OnSwap(uint32_t a, uint32_t b);
+
+  bool anything_ready() const { return !ready_.empty() || !due_.empty(); }
+  // The next session that a marked key may serve, unblocked, to be run again; nullptr if no mark is
+  // left. What its command changes may mark further keys.
+  Session* TakeReady(const Keyspace& keyspace);
+
+  // The first session whose deadline has come; nullptr if there is none.
+  Session* TimedOut(int64_t steady_ms) const { return deadlines_.FirstUpTo(steady_ms); }
+  // The first session that asked to be run again by this time (Unix clock).
+  Session* DueForRetry(int64_t now_ms) const { return retries_.FirstUpTo(now_ms); }
+  // The first session that waits for the journal to be durable up to `position` or less.
+  Session* DueAt(Position position) const { return durable_.FirstUpTo(position); }
+  // All sessions that wait for this event (Wait::event).
+  std::vector<Session*> ForEvent(uint64_t event) const;
+  // An event that nobody has waited for yet.
+  uint64_t NewEvent() { return ++last_event_; }
+
+  // The next deadline and the next retry; Wait::kForever if there is none.
+  int64_t next_deadline_ms() const { return deadlines_.NextOr(Wait::kForever); }
+  int64_t next_retry_ms() const { return retries_.NextOr(Wait::kForever); }
+
+  // Places that were taken, left or looked at so far: the measure of what this class does.
+  uint64_t steps() const { return steps_; }
+
+ private:
+  struct QueueName {
+    const AwaitedKey* key;
+    WaitKind kind;
+    std::string_view group;
+    friend bool operator==(const QueueName&, const QueueName&) = default;
+  };
+  struct QueueHash;
+  struct QueueEqual;
+  struct QueueHash {
+    using is_transparent = void;
+    size_t operator()(const QueueName& name) const;
+    size_t operator()(const std::unique_ptr<WaitQueue>& queue) const {
+      return (*this)(NameOf(*queue));
+    }
+  };
+  struct QueueEqual {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return NameOf(a) == NameOf(b);
+    }
+  };
+  static const QueueName& NameOf(const QueueName& name) { return name; }
+  static QueueName NameOf(const WaitQueue& queue) { return {queue.key, queue.kind, queue.group}; }
+  static QueueName NameOf(const std::unique_ptr<WaitQueue>& queue) { return NameOf(*queue); }
+
+  AwaitedKey& KeyOf(const KeyRef& key);
+  WaitQueue& QueueOf(AwaitedKey& key, const Wait& wait);
+  void Leave(WaitPlace& place);
+  void MakeDue(AwaitedKey& key);
+
+  absl::flat_hash_set<std::unique_ptr<AwaitedKey>, KeyNameHash, KeyNameEqual> keys_;
+  absl::flat_hash_set<std::unique_ptr<WaitQueue>, QueueHash, QueueEqual> queues_;
+  IntrusiveList<AwaitedKey, InReadyKeys> ready_;  // marked, in the order of the marks
+  IntrusiveList<WaitQueue, InDueQueues> due_;     // of the key that is being served
+  OrderedWaiters<int64_t> deadlines_;
+  OrderedWaiters<int64_t> retries_;
+  OrderedWaiters<Position> durable_;
+  OrderedWaiters<uint64_t> events_;
+  uint64_t last_event_ = Wait::kSnapshotEnd;
+  size_t blocked_ = 0;
+  size_t keys_of_groups_ = 0;
+  uint64_t steps_ = 0;
+};
+
+}  // namespace runnel
