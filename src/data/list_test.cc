@@ -1,6 +1,6 @@
-#include "data/keyspace.h"
 #include "data/list.h"
 #include "data/cold_testing.h"
+#include "data/keyspace.h"
 #include "data/list_search.h"
 #include "data/testing.h"
 

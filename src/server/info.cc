@@ -107,7 +107,8 @@ void AddClients(ServerHost& host, Fields fields) {
 // Streams and long lists in memory and on the disk.
 void AddCold(Broker& broker, Fields fields) {
   const HotBlocks& blocks = broker.keyspace().hot_blocks();
-  const ColdStats stats = broker.parking().cold() == nullptr ? ColdStats() : broker.parking().cold()->stats();
+  const ColdStats stats =
+      broker.parking().cold() == nullptr ? ColdStats() : broker.parking().cold()->stats();
   fields.Add("stream_hot_bytes", blocks.bytes());
   fields.Add("cold_entries", blocks.cold_entries());
   fields.Add("cold_bytes", blocks.cold_bytes());
@@ -118,7 +119,8 @@ void AddCold(Broker& broker, Fields fields) {
   fields.Add("cold_read_ahead_hits", stats.ahead_hits);
   fields.Add("cold_blocking_reads", stats.blocking_reads);
   fields.Add("cold_waiting_clients", broker.parking().count());
-  fields.Add("cold_writes_behind", broker.parking().cold() != nullptr && broker.parking().cold()->behind() ? 1 : 0);
+  fields.Add("cold_writes_behind",
+             broker.parking().cold() != nullptr && broker.parking().cold()->behind() ? 1 : 0);
 }
 
 void AddMemory(ServerHost& host, Fields fields) {
@@ -219,7 +221,8 @@ void AddStats(ServerHost& host, Fields fields) {
   const Stats& stats = broker.stats();
   fields.Add("total_connections_received", stats.connections_received);
   fields.Add("total_commands_processed", stats.commands_processed);
-  fields.Add("instantaneous_ops_per_sec", static_cast<int64_t>(broker.turn().command_rate().per_second()));
+  fields.Add("instantaneous_ops_per_sec",
+             static_cast<int64_t>(broker.turn().command_rate().per_second()));
   fields.Add("total_net_input_bytes", stats.bytes_in);
   fields.Add("total_net_output_bytes", stats.bytes_out);
   fields.AddRounded("instantaneous_input_kbps", broker.turn().input_rate().per_second() / 1024);

@@ -59,6 +59,7 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
     end_save_ = save;
   }
   bool stopping() const override { return stopping_; }
+  uint64_t disposing_objects() const override { return 0; }
   void Submit(std::function<void()> work, std::function<void()> done) override {
     submitted_.push_back(std::move(work));
     finished_.push_back(std::move(done));

@@ -139,14 +139,14 @@ Status Storage::ReadJournal(Loading& loading) {
 Status Storage::OpenJournal(Loading& loading) {
   const int64_t begin_us = clock_.SteadyMicros();
   uint64_t records = 0;
-  auto journal = journal::Journal::Open(
-      &disk_, &workers_.log, &workers_.helper,
-      {kJournalDirectory, options_.journal_segment_bytes, options_.appendfsync, found_.position,
-       options_.journal_cut_damage},
-      [&](const journal::Frame& frame) {
-        records += frame.records;
-        return Replay(frame, loading);
-      });
+  auto journal =
+      journal::Journal::Open(&disk_, &workers_.log, &workers_.helper,
+                             {kJournalDirectory, options_.journal_segment_bytes,
+                              options_.appendfsync, found_.position, options_.journal_cut_damage},
+                             [&](const journal::Frame& frame) {
+                               records += frame.records;
+                               return Replay(frame, loading);
+                             });
   if (!journal.ok()) return journal.status();
   journal_ = std::move(*journal);
   if (journal_->epoch() < found_.epoch) journal_->set_epoch(found_.epoch);

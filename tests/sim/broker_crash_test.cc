@@ -235,10 +235,11 @@ class Simulation {
   }
 
   Status Recover() {
-    storage_ = std::make_unique<Storage>(
-        disk_, harness_->clock,
-        Storage::Workers{log_thread_, helper_, snapshot_thread_, cold_writer_, cold_reader_, cold_writer_},
-        options_, harness_->settings.cold, harness_->keyspace, kColdSizes);
+    storage_ = std::make_unique<Storage>(disk_, harness_->clock,
+                                         Storage::Workers{log_thread_, helper_, snapshot_thread_,
+                                                          cold_writer_, cold_reader_, cold_writer_},
+                                         options_, harness_->settings.cold, harness_->keyspace,
+                                         kColdSizes);
     if (Status opened = storage_->Open(); !opened.ok()) return opened;
     Loading loading(harness_->clock, [] { return Status(); });
     if (Status loaded = storage_->Load(loading); !loaded.ok()) return loaded;

@@ -518,7 +518,7 @@ TEST_F(ColdListBrokerTest, SearchesGoInWindows) {
     const uint64_t reads = world_.store->stats().reads;
     std::string reply = client_->Run(command);
     uint64_t most = 0;
-    while (client_->session().parked != nullptr) {
+    while (client_->session().parked()) {
       world_.reader.Step();
       most = std::max(most, world_.store->stats().cache_bytes);
       if (reply.empty()) reply = client_->Lines();

@@ -148,7 +148,9 @@ TEST(ColdListsTest, ManyListsOfMediumSizeHoldTheBoundTogether) {
       list.PushBack(Element(i));
     }
     settle();
-    if (n < 5) EXPECT_FALSE(hot.tight());
+    if (n < 5) {
+      EXPECT_FALSE(hot.tight());
+    }
   }
   EXPECT_TRUE(hot.tight());
   EXPECT_LE(hot.bytes(), settings.stream_memory);
