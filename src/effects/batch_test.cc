@@ -72,6 +72,7 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ListSet{key, 7, "v"});
   visit(ListInsert{key, 7, "v"});
   visit(ListRemove{key, -1, "v"});
+  visit(ListErase{key, "\x01\x02"});
   visit(ListTrim{key, 1, 2});
   visit(ListMove{key, to, ListEnd::kFront, ListEnd::kBack, 1, false});
   visit(StreamCreate{key});

@@ -348,13 +348,13 @@ TEST_F(JournalTest, OthersMayNotReadTheFiles) {
   const mode_t before = umask(0);
   Start();
   umask(before);
-  // More than a segment holds.
   const std::string value(kSegmentBytes / 4, 'v');
   std::unique_ptr<RespClient> client = Client();
-  for (int i = 0; i < 10; ++i) {
+  // A segment that is full takes more while the next one is not ready.
+  EXPECT_TRUE(Eventually([&] {
     EXPECT_EQ(ToText(client->Call({"SET", "key", value})), "+OK");
-  }
-  EXPECT_TRUE(Eventually([&] { return Segments().size() > 2; }));
+    return Segments().size() > 2;
+  }));
   EXPECT_EQ(fs::status(Journal()).permissions() & fs::perms(0027), fs::perms::none);
   for (const auto& entry : fs::recursive_directory_iterator(Journal())) {
     EXPECT_EQ(entry.status().permissions() & fs::perms(0137), fs::perms::none) << entry.path();
