@@ -28,6 +28,7 @@
 #include "broker/stats.h"
 #include "broker/turn.h"
 #include "broker/turn_clock.h"
+#include "broker/turn_meter.h"
 #include "broker/waiting.h"
 #include "broker/watches.h"
 #include "data/keyspace.h"
@@ -72,6 +73,7 @@ class Broker final : public Front, private KeyspaceObserver {
   int64_t NextTimerMs() const { return turn_.NextTimerMs(); }
   void RunTimers() { turn_.RunTimers(); }
   void RunCron() { turn_.RunCron(); }
+  void MeasureTurn() { turn_.Measure(); }
 
   // --- For the server ---
 
@@ -108,6 +110,7 @@ class Broker final : public Front, private KeyspaceObserver {
   CommandTable& commands() { return commands_; }
   SlowLog& slowlog() { return slowlog_; }
   const TurnClock& clock() const { return clock_; }
+  const TurnMeter& meter() const { return meter_; }
   const Sessions& sessions() const { return sessions_; }
   const Pause& pause() const { return pause_; }
   // Its journal is nullptr if nothing is kept.
@@ -127,6 +130,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Keyspace& keyspace_;
   const Settings& settings_;
   TurnClock clock_;
+  TurnMeter meter_;
   CommandTable commands_;
   Stats stats_;
   SlowLog slowlog_;

@@ -16,6 +16,7 @@
 #include "broker/slowlog.h"
 #include "broker/stats.h"
 #include "broker/turn_clock.h"
+#include "broker/turn_meter.h"
 #include "commands/command.h"
 #include "fmt/format.h"
 
@@ -65,6 +66,7 @@ Outcome Executor::RunOne(Execution& execution, const RunMode& mode) {
   if (cold != nullptr && outer == nullptr) cold->EndCommand();
   const uint64_t cycles = parts_.clock.TakeCycles();
   command.stats.cycles += cycles;
+  parts_.meter.Did(TurnMeter::Part::kCommands, command.full_name, cycles);
   // It has only looked; it counts when it has run.
   if (outcome.miss != nullptr) return outcome;
 

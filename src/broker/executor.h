@@ -54,6 +54,7 @@ class Executor {
   void CountError(std::string_view error);
   // Measures how long a cycle is, from time to time.
   void Calibrate();
+  double nanos_per_cycle() const { return nanos_per_cycle_; }
 
  private:
   Outcome RunOne(Execution& execution, const RunMode& mode);

@@ -8,7 +8,7 @@
 
 namespace runnel {
 
-// Events that took longer than a threshold ("command", "fast-command", "expire-cycle", ...): for
+// Events that took longer than a threshold ("command", "fast-command", "eventloop"): for
 // each the last samples, at most one a second, as LATENCY shows them.
 class LatencyMonitor {
  public:

@@ -21,6 +21,7 @@ class PubSub;
 class Sessions;
 class SlowLog;
 class TurnClock;
+class TurnMeter;
 class Waiting;
 class Watches;
 struct Settings;
@@ -33,6 +34,7 @@ struct Parts {
   const Settings& settings;
   BrokerHost& host;
   TurnClock& clock;
+  TurnMeter& meter;
   CommandTable& commands;
   Stats& stats;
   SlowLog& slowlog;

@@ -1,35 +1,48 @@
 #include "broker/turn.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/steps.h"
 #include "broker/change_log.h"
 #include "broker/dispatcher.h"
+#include "broker/executor.h"
+#include "broker/latency.h"
 #include "broker/outbox.h"
 #include "broker/parking.h"
 #include "broker/pause.h"
+#include "broker/settings.h"
 #include "broker/turn_clock.h"
+#include "broker/turn_meter.h"
 #include "broker/waiting.h"
 
 namespace runnel {
 
 void Turn::End() {
+  parts_.clock.BeginTurn();
   parts_.dispatcher.RunLoaded();
   parts_.dispatcher.ContinueSessions();
   FlushLog();
+  parts_.clock.TakeCycles();
   parts_.outbox.ReleasePending();
   parts_.outbox.CloseKilled();
+  Did("replies");
   ColdStore* const cold = parts_.parking.cold();
   if (cold == nullptr) return;
   cold->EndTurn(parts_.clock.steady_ms());
+  Did("cold-blocks");
   if (parts_.pause.SetBackPressure(cold->behind())) parts_.dispatcher.RetryPutOff();
 }
 
 // The turn's changes are given to the system. What the disk has done meanwhile lets replies go.
 void Turn::FlushLog() {
   if (parts_.log.journal() == nullptr) return;
-  switch (parts_.log.Flush(parts_.clock.clock().SteadyMicros())) {
+  parts_.clock.TakeCycles();
+  const ChangeLog::Flushed flushed = parts_.log.Flush(parts_.clock.clock().SteadyMicros());
+  parts_.meter.Did(TurnMeter::Part::kJournal, "journal", parts_.clock.TakeCycles());
+  switch (flushed) {
     case ChangeLog::Flushed::kNothing:
       break;
     case ChangeLog::Flushed::kSafer:
@@ -89,10 +102,31 @@ void Turn::RunCron() {
   command_rate_.Sample(stats.commands_processed, parts_.clock.steady_ms());
   input_rate_.Sample(stats.bytes_in, parts_.clock.steady_ms());
   output_rate_.Sample(stats.bytes_out, parts_.clock.steady_ms());
+  turn_rate_.Sample(parts_.meter.turns(), parts_.clock.steady_ms());
+  busy_rate_.Sample(parts_.meter.cycles(), parts_.clock.steady_ms());
   stats.peak_memory = std::max(stats.peak_memory, AllocatedBytes());
   upkeep_.Begin();
   upkeep_.Work();
   parts_.dispatcher.ServeReady();
+}
+
+void Turn::Measure() {
+  const uint64_t steps = std::exchange(steps_, StepsTaken());
+  const int64_t us =
+      parts_.meter.End(parts_.clock.EndTurn(), steps_ - steps, parts_.executor.nanos_per_cycle());
+  parts_.latency.Add("eventloop", parts_.clock.now_ms() / 1000, us / 1000,
+                     parts_.settings.latency_monitor_threshold_ms);
+}
+
+double Turn::recent_turn_us() const {
+  const double turns = turn_rate_.per_second();
+  if (turns == 0) return 0;
+  return busy_rate_.per_second() / turns * parts_.executor.nanos_per_cycle() / 1000;
+}
+
+// The part of the end of the turn that took the time since the clock was read last.
+void Turn::Did(std::string_view what) {
+  parts_.meter.Did(TurnMeter::Part::kOther, what, parts_.clock.TakeCycles());
 }
 
 }  // namespace runnel

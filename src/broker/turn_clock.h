@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "base/cycle_clock.h"
 #include "env/clock.h"
@@ -12,13 +13,17 @@ namespace runnel {
 class TurnClock {
  public:
   // `clock` outlives it.
-  explicit TurnClock(Clock& clock) : clock_(clock) { Update(); }
+  explicit TurnClock(Clock& clock) : clock_(clock) {
+    Update();
+    turn_began_ = 0;
+  }
 
   // Reads the clocks.
   void Update() {
     now_us_ = clock_.UnixMicros();
     steady_ms_ = clock_.SteadyMicros() / 1000;
     cycles_ = ReadCycles();
+    if (turn_began_ == 0) turn_began_ = cycles_;
   }
 
   // Unix and steady milliseconds, Unix microseconds.
@@ -33,6 +38,13 @@ class TurnClock {
     return CyclesBetween(before, cycles_);
   }
 
+  // A turn begins with the first Update in it, or here if there was none.
+  void BeginTurn() {
+    if (turn_began_ == 0) turn_began_ = ReadCycles();
+  }
+  // The turn is over. Returns how many cycles it took.
+  uint64_t EndTurn() { return CyclesBetween(std::exchange(turn_began_, 0), ReadCycles()); }
+
   Clock& clock() { return clock_; }
 
  private:
@@ -40,6 +52,7 @@ class TurnClock {
   int64_t now_us_ = 0;
   int64_t steady_ms_ = 0;
   uint64_t cycles_ = 0;
+  uint64_t turn_began_ = 0;  // 0: no turn has begun
 };
 
 }  // namespace runnel

@@ -11,6 +11,7 @@
 #include "broker/sessions.h"
 #include "broker/settings.h"
 #include "broker/turn_clock.h"
+#include "broker/turn_meter.h"
 #include "data/stream.h"
 #include "effects/stream_effects.h"
 
@@ -37,8 +38,11 @@ class Upkeep::Budget {
   uint32_t steps_ = 4096;
 };
 
-const std::array<Upkeep::Job, 3> Upkeep::kJobs = {&Upkeep::ExpireKeys, &Upkeep::KeepRetention,
-                                                  &Upkeep::CheckSessions};
+const std::array<Upkeep::Job, 3> Upkeep::kJobs = {{
+    {&Upkeep::ExpireKeys, "expiry"},
+    {&Upkeep::KeepRetention, "retention"},
+    {&Upkeep::CheckSessions, "check-clients"},
+}};
 
 void Upkeep::Begin() {
   for (size_t job = 0; job < kJobs.size(); job++) {
@@ -52,7 +56,10 @@ void Upkeep::Work() {
   for (size_t i = 0; i < kJobs.size() && pending_ != 0 && !budget.spent(); i++) {
     const size_t job = next_job_;
     next_job_ = (job + 1) % kJobs.size();
-    if ((pending_ & (1u << job)) != 0 && (this->*kJobs[job])(budget)) pending_ &= ~(1u << job);
+    if ((pending_ & (1u << job)) == 0) continue;
+    parts_.clock.TakeCycles();
+    if ((this->*kJobs[job].work)(budget)) pending_ &= ~(1u << job);
+    parts_.meter.Did(TurnMeter::Part::kUpkeep, kJobs[job].name, parts_.clock.TakeCycles());
   }
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "broker/parts.h"
 #include "data/keyspace.h"
@@ -30,7 +31,10 @@ class Upkeep {
   // A slice ends after so many steps, or after this time, whichever comes first.
   class Budget;
   // Works on its round until that is over (returns true) or the budget is used up.
-  using Job = bool (Upkeep::*)(Budget& budget);
+  struct Job {
+    bool (Upkeep::*work)(Budget& budget);
+    std::string_view name;  // see TurnMeter
+  };
   static const std::array<Job, 3> kJobs;
 
   bool ExpireKeys(Budget& budget);

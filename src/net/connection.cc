@@ -203,6 +203,7 @@ void Connection::UpdateReading() {
 // what it waits for must not be lost on it.
 void Connection::OnEnd(std::string_view error) {
   if (session_ == nullptr) return;
+  broker_.UpdateTime();
   if (!error.empty()) return CloseNow();
   // It ends by itself when its replies have left.
   if (session_->ends()) return;
@@ -269,6 +270,7 @@ void Connection::OnWritten(std::string_view error) {
   taken_bytes_ += in_flight_;
   output_.Consume(std::exchange(in_flight_, 0));
   if (session_ == nullptr) return;
+  broker_.UpdateTime();
   if (!error.empty()) return CloseNow();
   BeginTurn();
   Flush();

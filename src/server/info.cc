@@ -9,6 +9,7 @@
 
 #include "base/cycle_clock.h"
 #include "base/memory.h"
+#include "base/steps.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "broker/waiting.h"
@@ -216,6 +217,28 @@ void AddPersistence(ServerHost& host, Fields fields) {
   if (host.loading() != nullptr) AddLoading(*host.loading(), fields);
 }
 
+int64_t Micros(uint64_t cycles) {
+  return static_cast<int64_t>(static_cast<double>(cycles) * NanosPerCycle() / 1000);
+}
+
+// The turns of the loop, by the names that later versions of Redis have for them; then what was
+// done in the longest one.
+void AddTurns(Broker& broker, Fields fields) {
+  const TurnMeter& meter = broker.meter();
+  fields.Add("eventloop_cycles", meter.turns());
+  fields.Add("eventloop_duration_sum", Micros(meter.cycles()));
+  fields.Add("eventloop_duration_cmd_sum", Micros(meter.cycles(TurnMeter::Part::kCommands)));
+  fields.Add("instantaneous_eventloop_cycles_per_sec",
+             static_cast<int64_t>(broker.turn().turn_rate().per_second()));
+  fields.Add("instantaneous_eventloop_duration_usec",
+             static_cast<int64_t>(broker.turn().recent_turn_us()));
+  const TurnMeter::Turn& longest = meter.longest();
+  fields.Add("longest_turn_us", Micros(longest.cycles));
+  fields.Add("longest_turn_commands", longest.commands);
+  fields.Add("longest_turn_part", longest.longest);
+  fields.Add("longest_turn_part_us", Micros(longest.longest_cycles));
+}
+
 void AddStats(ServerHost& host, Fields fields) {
   Broker& broker = host.broker();
   const Stats& stats = broker.stats();
@@ -241,6 +264,7 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.Add("total_error_replies", stats.total_error_replies);
   fields.Add("client_query_buffer_limit_disconnections", stats.query_buffer_limit_closes);
   fields.Add("client_output_buffer_limit_disconnections", stats.output_buffer_limit_closes);
+  AddTurns(broker, fields);
 }
 
 void AddReplication(ServerHost& host, Fields fields) {
@@ -337,34 +361,65 @@ void AddKeyspace(ServerHost& host, Fields fields) {
   }
 }
 
+// The turns once more, in detail. `turns_usec` has one bucket for each power of two: "256=3" are 3
+// turns of 128 to 255 microseconds.
+void AddDebug(ServerHost& host, Fields fields) {
+  const TurnMeter& meter = host.broker().meter();
+  fields.Add("eventloop_duration_aof_sum", Micros(meter.cycles(TurnMeter::Part::kJournal)));
+  fields.Add("eventloop_duration_cron_sum", Micros(meter.cycles(TurnMeter::Part::kUpkeep)));
+  fields.Add("eventloop_duration_max", Micros(meter.longest().cycles));
+  fields.Add("eventloop_cmd_per_cycle_max", meter.most_commands());
+  std::string buckets;
+  for (size_t bits = 0; bits < TurnMeter::kBuckets; bits++) {
+    const uint64_t turns = meter.histogram()[bits];
+    if (turns == 0) continue;
+    if (!buckets.empty()) buckets += ',';
+    buckets += fmt::format("{}={}", uint64_t{1} << bits, turns);
+  }
+  fields.Add("turns_usec", buckets);
+  if (!kCountsSteps) return;
+  fields.Add("most_turn_steps", meter.most_steps().steps);
+  fields.Add("most_turn_steps_part", meter.most_steps().longest);
+}
+
+// Which names of sections show one, besides its own.
+enum class Shown {
+  kByDefault,
+  kByAll,
+  kByName,
+};
+
 struct Section {
   std::string_view title;  // also its name
   void (*add)(ServerHost& host, Fields fields);
-  bool by_default;
+  Shown shown;
 };
 
 constexpr Section kSections[] = {
-    {"Server", AddServer, true},
-    {"Clients", AddClients, true},
-    {"Memory", AddMemory, true},
-    {"Persistence", AddPersistence, true},
-    {"Stats", AddStats, true},
-    {"Replication", AddReplication, true},
-    {"CPU", AddCpu, true},
-    {"Modules", AddModules, true},
-    {"Commandstats", AddCommandStats, false},
-    {"Errorstats", AddErrorStats, true},
-    {"Latencystats", AddLatencyStats, false},
-    {"Cluster", AddCluster, true},
-    {"Keyspace", AddKeyspace, true},
+    {"Server", AddServer, Shown::kByDefault},
+    {"Clients", AddClients, Shown::kByDefault},
+    {"Memory", AddMemory, Shown::kByDefault},
+    {"Persistence", AddPersistence, Shown::kByDefault},
+    {"Stats", AddStats, Shown::kByDefault},
+    {"Replication", AddReplication, Shown::kByDefault},
+    {"CPU", AddCpu, Shown::kByDefault},
+    {"Modules", AddModules, Shown::kByDefault},
+    {"Commandstats", AddCommandStats, Shown::kByAll},
+    {"Errorstats", AddErrorStats, Shown::kByDefault},
+    {"Latencystats", AddLatencyStats, Shown::kByAll},
+    {"Cluster", AddCluster, Shown::kByDefault},
+    {"Keyspace", AddKeyspace, Shown::kByDefault},
+    {"Debug", AddDebug, Shown::kByName},
 };
 
 bool IsAskedFor(const Section& section, std::span<const std::string_view> names) {
-  if (names.empty()) return section.by_default;
+  const bool by_default = section.shown == Shown::kByDefault;
+  if (names.empty()) return by_default;
   return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
-    return EqualsIgnoreCase(name, section.title) || EqualsIgnoreCase(name, "all") ||
-           EqualsIgnoreCase(name, "everything") ||
-           (EqualsIgnoreCase(name, "default") && section.by_default);
+    if (EqualsIgnoreCase(name, section.title)) return true;
+    if (EqualsIgnoreCase(name, "default")) return by_default;
+    return section.shown != Shown::kByName &&
+           (EqualsIgnoreCase(name, "all") || EqualsIgnoreCase(name, "everything"));
   });
 }
 

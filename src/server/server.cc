@@ -53,7 +53,7 @@ Server::Server(Config& config, const Supervisor& supervisor)
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());
   keyspace_.DisposeWith(this);
-  threads_ = std::make_unique<StorageThreads>(*loop_);
+  threads_ = std::make_unique<StorageThreads>(*loop_, [this] { broker_->UpdateTime(); });
   storage_ = std::make_unique<Storage>(SystemDisk(), SystemClock(), threads_->workers(),
                                        config.options(), config.settings().cold, keyspace_);
   saver_ =
@@ -103,7 +103,10 @@ Status Server::Start() {
   loop_->OnSignal(SIGHUP, [] { ReopenLog(); });
   loop_->OnSignal(SIGTERM, [this] { RequestShutdown("signal SIGTERM", DefaultEndSave()); });
   loop_->OnSignal(SIGINT, [this] { RequestShutdown("signal SIGINT", DefaultEndSave()); });
-  loop_->OnTurn([this] { Turn(); });
+  loop_->OnTurn([this] {
+    Turn();
+    broker_->MeasureTurn();
+  });
   timer_ = loop_->NewTimer([this] {
     timer_at_ms_ = -1;
     broker_->RunTimers();
@@ -224,12 +227,19 @@ void Server::Turn() {
     broker_->ServeSnapshotWaiters();
     broker_->EndTurn();
   }
-  if (saver_->Turn()) threads_->Wake();
+  if (saver_->busy()) TakeSnapshotSlice();
   if (stopping_) {
     End();
     if (network_->empty() && disposing_ == 0) return loop_->Stop();
   }
   ArmTimer();
+}
+
+void Server::TakeSnapshotSlice() {
+  Parts& parts = broker_->parts();
+  parts.clock.TakeCycles();
+  if (saver_->Turn()) threads_->Wake();
+  parts.meter.Did(TurnMeter::Part::kOther, "snapshot", parts.clock.TakeCycles());
 }
 
 // What the end saves if nobody says anything: with a journal nothing is lost without a snapshot.

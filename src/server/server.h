@@ -56,6 +56,7 @@ class Server final : public ServerHost, private Disposer {
   void ObeyChanges();
   Status Load();
   void Turn();
+  void TakeSnapshotSlice();
   void ArmTimer();
   EndSave DefaultEndSave() const;
   bool SaveAtEnd();

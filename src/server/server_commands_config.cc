@@ -47,6 +47,7 @@ void ConfigResetStat(Context& context) {
   parts.stats = Stats();
   parts.stats.peak_memory = peak_memory;
   parts.commands.ResetStats();
+  parts.meter.Reset();
   context.reply().Ok();
 }
 

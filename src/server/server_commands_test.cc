@@ -224,6 +224,27 @@ TEST_F(ServerCommandsTest, ResetStatBeginsTheCountsAgain) {
   EXPECT_THAT(Info("commandstats"), Not(HasSubstr("cmdstat_get:")));
 }
 
+TEST_F(ServerCommandsTest, InfoTellsOfTurns) {
+  Run("SET a 1");
+  harness_.broker.MeasureTurn();
+  EXPECT_THAT(Info("stats"), AllOf(HasSubstr("\r\neventloop_cycles:1\r\neventloop_duration_sum:"),
+                                   HasSubstr("\r\neventloop_duration_cmd_sum:"),
+                                   HasSubstr("\r\ninstantaneous_eventloop_cycles_per_sec:0\r\n"),
+                                   HasSubstr("\r\ninstantaneous_eventloop_duration_usec:0\r\n"),
+                                   HasSubstr("\r\nlongest_turn_us:"),
+                                   HasSubstr("\r\nlongest_turn_commands:1\r\nlongest_turn_part:"),
+                                   HasSubstr("\r\nlongest_turn_part_us:")));
+  EXPECT_THAT(Info("debug"), AllOf(StartsWith("# Debug\r\neventloop_duration_aof_sum:0\r\n"),
+                                   HasSubstr("\r\neventloop_cmd_per_cycle_max:1\r\nturns_usec:"),
+                                   HasSubstr("=1\r\n")));
+  EXPECT_THAT(Info("everything"), Not(HasSubstr("# Debug")));
+
+  Run("CONFIG RESETSTAT");
+  EXPECT_THAT(Info("stats"), HasSubstr("\r\neventloop_cycles:0\r\n"));
+  EXPECT_THAT(Info("stats"), HasSubstr("\r\nlongest_turn_part:\r\n"));
+  EXPECT_THAT(Info("debug"), HasSubstr("\r\nturns_usec:\r\n"));
+}
+
 // --- CONFIG ---
 
 TEST_F(ServerCommandsTest, ConfigGetsAndSets) {

@@ -1,9 +1,12 @@
 #include "server/storage_threads.h"
 
+#include <utility>
+
 namespace runnel {
 
-StorageThreads::StorageThreads(Loop& loop) {
-  wakeup_ = loop.NewWakeup([this] {
+StorageThreads::StorageThreads(Loop& loop, std::function<void()> before) {
+  wakeup_ = loop.NewWakeup([this, before = std::move(before)] {
+    before();
     log_->Deliver();
     helper_->Deliver();
     snapshot_->Deliver();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "env/loop.h"
@@ -11,7 +12,8 @@ namespace runnel {
 // The threads that work for a storage. What they have done is told in the loop's next round.
 class StorageThreads {
  public:
-  explicit StorageThreads(Loop& loop);
+  // `before` is called before the loop's thread is told what they have done.
+  StorageThreads(Loop& loop, std::function<void()> before);
 
   Storage::Workers workers();
   // Has the loop begin another round.

@@ -159,7 +159,9 @@ void LatencyDoctor(Context& context) {
   if (!events.empty()) {
     text +=
         "Events named command and fast-command are single commands; SLOWLOG GET tells which ones, "
-        "as far as they reach slowlog-log-slower-than.\n";
+        "as far as they reach slowlog-log-slower-than. The event named eventloop is a turn of the "
+        "loop, in which several commands and other work may be done; INFO stats tells about the "
+        "longest one.\n";
   }
   context.reply().Verbatim(text);
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "fmt/format.h"
@@ -88,6 +90,17 @@ TEST_F(IntrospectionCommandsTest, SlowLogGivesTheLastEntriesFirst) {
   EXPECT_EQ(Run("SLOWLOG GET -2"), "-ERR count should be greater than or equal to -1");
   EXPECT_EQ(Run("SLOWLOG RESET"), "+OK");
   EXPECT_EQ(Run("SLOWLOG LEN"), ":0");
+}
+
+TEST_F(IntrospectionCommandsTest, LatencyTellsOfLongTurns) {
+  harness_.settings.latency_monitor_threshold_ms = 1;
+  harness_.broker.UpdateTime();
+  // Something holds the loop.
+  const auto begin = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(3)) {
+  }
+  harness_.broker.MeasureTurn();
+  EXPECT_THAT(Run("LATENCY LATEST"), StartsWith("*1 *4 $9 eventloop :"));
 }
 
 TEST_F(IntrospectionCommandsTest, LatencyTellsItsSamples) {
