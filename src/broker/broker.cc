@@ -73,7 +73,6 @@ void Broker::SetFreeing(bool freeing) {
 
 void Broker::KeepIn(journal::Journal* journal) {
   log_.KeepIn(journal);
-  if (journal != nullptr) changes_ = 0;
 }
 
 void Broker::UseCold(ColdStore* cold) {
@@ -84,13 +83,11 @@ void Broker::UseCold(ColdStore* cold) {
 }
 
 void Broker::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
-  changes_++;
   if (IsChangeOfValue(change)) watches_.OnKeyChange(db, name);
   waiting_.OnKeyChange(db, name, change);
 }
 
 void Broker::OnFlush(uint32_t db) {
-  changes_ += keyspace_.size(db);
   watches_.OnFlush(db, keyspace_);
   waiting_.OnFlush(db, keyspace_);
 }

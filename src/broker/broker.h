@@ -98,11 +98,6 @@ class Broker final : public Front, private KeyspaceObserver {
   // answered with this error, or with OK if it is empty. From the loop, outside of commands.
   void EndEvent(uint64_t event, std::string_view error) { dispatcher_.EndEvent(event, error); }
 
-  // How many times a key has changed since the last snapshot that is durable, or the start.
-  uint64_t changes() const { return changes_; }
-  // A snapshot is durable that was begun when changes() was this.
-  void NoteSaved(uint64_t changes_before) { changes_ -= changes_before; }
-
   // --- The parts ---
 
   Parts& parts() { return parts_; }
@@ -152,7 +147,6 @@ class Broker final : public Front, private KeyspaceObserver {
   Executor executor_;
   Dispatcher dispatcher_;
   Turn turn_;
-  uint64_t changes_ = 0;
 };
 
 }  // namespace runnel

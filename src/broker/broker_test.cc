@@ -136,9 +136,9 @@ TEST_F(BrokerTest, AFlushWakesGroupReadersAndCountsItsKeysAsChanges) {
   other->Run("XGROUP CREATE s g $ MKSTREAM");
   other->Run("MSET a 1 b 2");
   EXPECT_EQ(reader->Run("XREADGROUP GROUP g c BLOCK 0 STREAMS s >"), "");
-  const uint64_t changes = harness_.broker.changes();
+  const uint64_t changes = harness_.broker.log().changes();
   EXPECT_EQ(other->Run("FLUSHALL ASYNC"), "+OK");
-  EXPECT_EQ(harness_.broker.changes(), changes + 3);
+  EXPECT_EQ(harness_.broker.log().changes(), changes + 3);
   EXPECT_EQ(reader->Lines().substr(0, 1), "-");
 }
 
@@ -498,7 +498,7 @@ TEST_F(BrokerTest, LoadingIsNoChange) {
   harness_.Advance(1000);
   EXPECT_NE(harness_.keyspace.Find(key), nullptr);
   EXPECT_EQ(listener->Lines(), "");
-  EXPECT_EQ(harness_.broker.changes(), 0u);
+  EXPECT_EQ(harness_.broker.log().changes(), 0u);
   watcher->Run("MULTI");
   EXPECT_EQ(watcher->Run("EXEC"), "*0");
   // Nor does a look at the key remove it: what is still to come may refer to it.

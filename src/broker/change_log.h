@@ -33,6 +33,13 @@ class ChangeLog {
     effect.Apply(keyspace_);
   }
 
+  // Changes that commands have made since the last snapshot that is durable, or the start: elements
+  // and keys, as Redis counts them. What comes with time alone does not count.
+  uint64_t changes() const { return changes_; }
+  void CountChanges(uint64_t changes) { changes_ += changes; }
+  // A snapshot is durable that was begun when changes() was this.
+  void NoteSaved(uint64_t changes_before) { changes_ -= changes_before; }
+
   // Whether the journal takes changes.
   bool takes_changes() const { return journal_ == nullptr || journal_->status().ok(); }
   // Whether a command with these flags (CommandFlag) may not run, because the journal takes no
@@ -74,6 +81,7 @@ class ChangeLog {
   journal::Journal* journal_ = nullptr;
   bool failed_ = false;
   bool unkept_ = false;
+  uint64_t changes_ = 0;
   Batch batch_{journal::kFrameHeaderBytes};
   Watermarks watermarks_;
 };

@@ -70,7 +70,10 @@ Outcome Executor::RunOne(Execution& execution, const RunMode& mode) {
   // It has only looked; it counts when it has run.
   if (outcome.miss != nullptr) return outcome;
 
-  if (execution.changes() > 0) session.output.last_change = parts_.log.next_change();
+  if (execution.changes() > 0) {
+    session.output.last_change = parts_.log.next_change();
+    parts_.log.CountChanges(execution.changed_elements());
+  }
   parts_.stats.keyspace_hits += execution.hits();
   parts_.stats.keyspace_misses += execution.misses();
   // The errors among EXEC's replies are those of the commands that it ran.

@@ -1,5 +1,7 @@
 #include "broker/outbox.h"
 
+#include <algorithm>
+
 #include <utility>
 
 #include "base/assert.h"
@@ -76,6 +78,9 @@ void Outbox::ReleasePending() {
 
 void Outbox::Release(Session& session) {
   if (session.killed()) return;
+  Output& output = session.output;
+  output.peak_bytes =
+      std::max(output.peak_bytes, std::min(output.pending.size(), Output::kBufferBytes));
   // Note has measured what this turn adds; what earlier turns left unsent counts too.
   const bool more = session.unsent_bytes() > session.output.pending.size();
   if (more && Enforce(session)) return;

@@ -63,6 +63,11 @@ struct Output {
   // Steady milliseconds: since when the output is above its soft limit; 0: it is not.
   int64_t soft_limit_since_ms = 0;
 
+  // The most bytes that a turn has left here of late, up to kBufferBytes; see client_list.cc.
+  static constexpr size_t kBufferBytes = 16 * 1024;
+  size_t peak_bytes = 0;
+  int64_t peak_since_ms = 0;  // steady milliseconds
+
   // CLIENT REPLY.
   bool off = false;
   bool skip_next = false;

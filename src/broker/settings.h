@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cold/settings.h"
 #include "commands/context.h"
@@ -41,6 +42,8 @@ struct Settings {
   uint32_t slowlog_max_len = 128;
   int64_t latency_monitor_threshold_ms = 0;  // 0 turns it off
   bool latency_tracking = true;              // histograms of how long commands take
+  // Of these histograms, what INFO shows: percents from 0 to 100.
+  std::vector<double> latency_percentiles = {50, 99, 99.9};
 
   uint32_t notify_classes = 0;  // NotifyClass bits
 

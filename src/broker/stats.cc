@@ -1,6 +1,23 @@
 #include "broker/stats.h"
 
+#include <algorithm>
+
 namespace runnel {
+
+void RecentPeak::Note(size_t value, int64_t now_s) {
+  Second& second = seconds_[static_cast<size_t>(now_s) % seconds_.size()];
+  if (second.time_s != now_s) second = {now_s, 0};
+  second.most = std::max(second.most, value);
+}
+
+size_t RecentPeak::Most(int64_t now_s) const {
+  size_t most = 0;
+  for (const Second& second : seconds_) {
+    const bool recent = now_s - second.time_s < static_cast<int64_t>(seconds_.size());
+    if (recent) most = std::max(most, second.most);
+  }
+  return most;
+}
 
 void Rate::Sample(uint64_t count, int64_t steady_ms) {
   if (last_ms_ != 0 && steady_ms > last_ms_ && count >= last_count_) {

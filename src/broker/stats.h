@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -7,6 +9,21 @@
 #include "broker/audit.h"
 
 namespace runnel {
+
+// The largest of the values that were noted in the last 8 seconds.
+class RecentPeak {
+ public:
+  // `now_s` does not go back.
+  void Note(size_t value, int64_t now_s);
+  size_t Most(int64_t now_s) const;
+
+ private:
+  struct Second {
+    int64_t time_s = -1;
+    size_t most = 0;
+  };
+  std::array<Second, 8> seconds_;
+};
 
 // What has been counted since the start or CONFIG RESETSTAT, and what INFO makes of it.
 struct Stats {
@@ -26,6 +43,9 @@ struct Stats {
   WrongPasswords wrong_passwords;
   std::map<std::string, uint64_t, std::less<>> errors;  // replies by prefix word
   size_t peak_memory = 0;                               // bytes
+  // Bytes of memory that one client has taken for its input, and for its output.
+  RecentPeak recent_input;
+  RecentPeak recent_output;
 };
 
 // How fast a counter grows per second, over the last 16 samples of about 100 ms.

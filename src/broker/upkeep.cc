@@ -1,5 +1,6 @@
 #include "broker/upkeep.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/log.h"
@@ -10,6 +11,7 @@
 #include "broker/outbox.h"
 #include "broker/sessions.h"
 #include "broker/settings.h"
+#include "broker/stats.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "data/stream.h"
@@ -103,6 +105,18 @@ bool Upkeep::KeepRetention(Budget& budget) {
   return true;
 }
 
+// What CLIENT LIST and INFO tell about the size of clients of late.
+void Upkeep::NoteSizes(Session& session) {
+  const int64_t now_s = parts_.clock.now_ms() / 1000;
+  parts_.stats.recent_input.Note(session.transport->input_memory(), now_s);
+  parts_.stats.recent_output.Note(session.unsent_memory(), now_s);
+  constexpr int64_t kOfLateMs = 5000;
+  Output& output = session.output;
+  if (parts_.clock.steady_ms() - output.peak_since_ms < kOfLateMs) return;
+  output.peak_since_ms = parts_.clock.steady_ms();
+  output.peak_bytes = std::min(output.pending.size(), Output::kBufferBytes);
+}
+
 bool Upkeep::CheckSessions(Budget& budget) {
   const Sessions::Map& sessions = parts_.sessions.all();
   const int64_t idle_ms = parts_.settings.timeout_s * 1000;
@@ -110,6 +124,7 @@ bool Upkeep::CheckSessions(Budget& budget) {
     if (!budget.Take()) return false;
     Session& session = *it->second;
     session_after_ = session.id;
+    NoteSizes(session);
     // However small the output is now: so the soft limit forgets an overrun that is over.
     if (session.killed() || parts_.outbox.Enforce(session)) continue;
     const bool waits = session.waits != Waits::kNothing || session.listens();

@@ -10,6 +10,8 @@
 
 namespace runnel {
 
+class Session;
+
 // What comes with time alone: keys whose time is over go, streams drop entries that are too old,
 // idle clients and those that do not read are closed.
 //
@@ -40,6 +42,7 @@ class Upkeep {
   bool ExpireKeys(Budget& budget);
   bool KeepRetention(Budget& budget);
   bool CheckSessions(Budget& budget);
+  void NoteSizes(Session& session);
 
   Parts& parts_;
   uint32_t pending_ = 0;  // a bit for each job whose round is not over

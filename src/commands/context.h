@@ -115,9 +115,10 @@ class Context {
   }
 
   // Changes the keyspace: see effects/effect.h. The effect's views need to live only until this
-  // returns.
+  // returns. `elements` is how many changes it is for whoever counts them (elements pushed or
+  // popped, entries removed; 0: none): Redis's `save` and rdb_changes_since_last_save do so.
   template <class E>
-  void Apply(const E& effect) {
+  void Apply(const E& effect, uint64_t elements = 1) {
     if (only_looks_) [[unlikely]] {
       if constexpr (std::same_as<E, KeyRename> || std::same_as<E, KeyCopy>) {
         throw WouldChange{effect.to.db, std::same_as<E, KeyCopy>};
@@ -126,9 +127,13 @@ class Context {
     }
     // Counted first: an effect that looks at cold entries must know that there is no way back.
     changes_++;
+    changed_elements_ += elements;
     batch_.Add(effect);
     effect.Apply(keyspace_);
   }
+
+  // Counts changes that could not be told with the effect, which was then applied with none.
+  void CountElements(uint64_t elements) { changed_elements_ += elements; }
 
   // Tells subscribers of keyspace notifications what happened to the key.
   void Notify(NotifyClass event_class, std::string_view event, const KeyRef& key) {
@@ -145,6 +150,8 @@ class Context {
 
   // Effects applied by this command so far.
   uint64_t changes() const { return changes_; }
+  // The elements that they changed.
+  uint64_t changed_elements() const { return changed_elements_; }
 
   // What this command keeps for its next run if it misses cold data: null in the first run, and
   // afterwards what an earlier run of the same command has left here.
@@ -176,6 +183,7 @@ class Context {
   uint64_t hits_ = 0;
   uint64_t misses_ = 0;
   uint64_t changes_ = 0;
+  uint64_t changed_elements_ = 0;
   std::unique_ptr<ColdProgress> progress_;
 
  private:

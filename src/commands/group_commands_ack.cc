@@ -30,7 +30,7 @@ void XAck(Context& context) {
   if (ids.empty()) return context.reply().Integer(0);
   // The difference, because an ID may be named twice.
   const uint64_t pending = group->pending().size();
-  context.Apply(GroupAck{key, context.arg(2), ids});
+  context.Apply(GroupAck{key, context.arg(2), ids}, ids.size());
   context.reply().Integer(static_cast<int64_t>(pending - group->pending().size()));
   DropAcknowledged(context, key, *stream, ids);
 }
@@ -57,7 +57,7 @@ absl::InlinedVector<int64_t, 16> AckAndDelete(Context& context, const KeyRef& ke
     if (pending) acked.push_back(id);
   }
   if (acked.empty()) return answers;
-  context.Apply(GroupAck{key, group.name(), acked});
+  context.Apply(GroupAck{key, group.name(), acked}, acked.size());
 
   // Whether an entry is still needed shows now that this group does not need it any more.
   IdList deleted;

@@ -141,11 +141,13 @@ void WriteClaimed(Context& context, const Stream& stream, const IdList& ids, boo
 // Applies what a claim found. `arguments` says how the claimed entries are then.
 void ApplyClaim(Context& context, const KeyRef& key, const ConsumerGroup& group,
                 const Speaker& speaker, const ClaimPlan& plan, const ClaimArguments& arguments) {
-  if (!plan.missing.empty()) context.Apply(GroupAck{key, group.name(), plan.missing});
+  if (!plan.missing.empty())
+    context.Apply(GroupAck{key, group.name(), plan.missing}, plan.missing.size());
   if (plan.claimed.empty()) return NoteSeen(context, key, group, speaker);
-  context.Apply(GroupClaim{key, group.name(), speaker.consumer->name, context.now_ms(),
-                           arguments.delivery_time, arguments.change, arguments.count,
-                           plan.claimed});
+  context.Apply(
+      GroupClaim{key, group.name(), speaker.consumer->name, context.now_ms(),
+                 arguments.delivery_time, arguments.change, arguments.count, plan.claimed},
+      plan.claimed.size());
 }
 
 }  // namespace

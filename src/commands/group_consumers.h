@@ -25,7 +25,7 @@ inline Speaker FindOrCreateConsumer(Context& context, const KeyRef& key, const C
 inline void NoteSeen(Context& context, const KeyRef& key, const ConsumerGroup& group,
                      const Speaker& speaker) {
   if (speaker.consumer->seen_time == context.now_ms()) return;
-  context.Apply(ConsumerSeen{key, group.name(), speaker.consumer->name, context.now_ms()});
+  context.Apply(ConsumerSeen{key, group.name(), speaker.consumer->name, context.now_ms()}, 0);
 }
 
 }  // namespace runnel::commands

@@ -153,13 +153,18 @@ void SwapDb(Context& context) {
 
 void FlushAll(Context& context) {
   if (!ReadFlushMode(context)) return;
-  context.Apply(Flush{.all = true});
+  const Keyspace& keyspace = context.keyspace();
+  uint64_t keys = 0;
+  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+    keys += keyspace.size(db);
+  }
+  context.Apply(Flush{.all = true}, keys);
   context.reply().Ok();
 }
 
 void FlushDb(Context& context) {
   if (!ReadFlushMode(context)) return;
-  context.Apply(Flush{.all = false, .db = context.db()});
+  context.Apply(Flush{.all = false, .db = context.db()}, context.keyspace().size(context.db()));
   context.reply().Ok();
 }
 

@@ -16,7 +16,7 @@ void Push(Context& context, ListEnd end, bool create) {
   const bool created = list == nullptr;
   const std::span<const std::string_view> values = context.args().subspan(2);
   const size_t size = (created ? 0 : list->size()) + values.size();
-  context.Apply(ListPush{key, end, values});
+  context.Apply(ListPush{key, end, values}, values.size());
   if (created) NotifyNew(context, key);
   context.Notify(kNotifyList, end == ListEnd::kFront ? "lpush" : "rpush", key);
   context.reply().Integer(static_cast<int64_t>(size));
@@ -42,7 +42,7 @@ void PopMany(Context& context, const KeyRef& key, const List& list, ListEnd end,
     context.reply().Bulk(it.value());
     end == ListEnd::kFront ? it.Next() : it.Previous();
   }
-  context.Apply(ListPop{key, end, count});
+  context.Apply(ListPop{key, end, count}, count);
   NotifyPopped(context, key, end, count == size);
 }
 

@@ -261,13 +261,14 @@ void LRem(Context& context) {
     std::vector<uint64_t> found =
         Search(context, *list, value, {.from_back = from_back, .wanted = wanted});
     if (found.empty()) return context.reply().Integer(0);
-    context.Apply(ListErase{key, EncodeRanges(ListSearch::ToRanges(&found))});
+    context.Apply(ListErase{key, EncodeRanges(ListSearch::ToRanges(&found))}, 0);
   } else {
     if (!HasEqual(*list, value, from_back)) return context.reply().Integer(0);
-    context.Apply(ListRemove{key, count, value});
+    context.Apply(ListRemove{key, count, value}, 0);
   }
   const KeyEntry* entry = context.keyspace().Find(key);
   const size_t after = entry == nullptr ? 0 : entry->As<List>()->size();
+  context.CountElements(before - after);
   context.Notify(kNotifyList, "lrem", key);
   if (after == 0) NotifyDeleted(context, key);
   context.reply().Integer(static_cast<int64_t>(before - after));
@@ -284,7 +285,7 @@ void LTrim(Context& context) {
   if (list == nullptr) return context.reply().Ok();
   // Also where nothing goes: the key counts as touched for those who watch it.
   const Range range = RangeOf(start, stop, list->size());
-  context.Apply(ListTrim{key, range.start, range.count});
+  context.Apply(ListTrim{key, range.start, range.count}, list->size() - range.count);
   context.Notify(kNotifyList, "ltrim", key);
   if (range.count == 0) NotifyDeleted(context, key);
   context.reply().Ok();

@@ -20,7 +20,7 @@ struct Move {
 void Apply(Context& context, const Move& move, uint64_t count, uint64_t size, bool reversed,
            bool creates) {
   const bool same = move.from.name == move.to.name;
-  context.Apply(ListMove{move.from, move.to, move.from_end, move.to_end, count, reversed});
+  context.Apply(ListMove{move.from, move.to, move.from_end, move.to_end, count, reversed}, count);
   if (creates) NotifyNew(context, move.to);
   context.Notify(kNotifyList, move.to_end == ListEnd::kFront ? "lpush" : "rpush", move.to);
   NotifyPopped(context, move.from, move.from_end, count == size && !same);

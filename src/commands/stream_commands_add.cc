@@ -201,7 +201,7 @@ void Add(Context& context, const KeyRef& key, const Stream* stream, const AddArg
   context.Notify(kNotifyStream, "xadd", key);
   if (arguments.trim.given) {
     if (stream == nullptr) stream = context.keyspace().Find(key)->As<Stream>();
-    Trim(context, key, *stream, arguments.trim);
+    Trim(context, key, *stream, arguments.trim, TrimCounts::kNothing);
   }
   if (stream != nullptr) KeepRetention(context, key, *stream);
   context.reply().BulkId(*id);

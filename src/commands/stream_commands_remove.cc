@@ -31,16 +31,18 @@ void FetchForTrim(const Stream& stream, const TrimOptions& options,
   }
 }
 
-uint64_t Trim(Context& context, const KeyRef& key, const Stream& stream,
-              const TrimOptions& options) {
+uint64_t Trim(Context& context, const KeyRef& key, const Stream& stream, const TrimOptions& options,
+              TrimCounts counts) {
+  const bool counted = counts == TrimCounts::kEntries;
   const uint64_t length = stream.length();
   if (options.references == References::kAcked) {
     const std::vector<StreamId> ids = stream.PlanAckedTrim(options.trim);
-    if (!ids.empty()) context.Apply(StreamRemove{key, Removal::kTrimmed, ids});
+    if (!ids.empty())
+      context.Apply(StreamRemove{key, Removal::kTrimmed, ids}, counted ? ids.size() : 0);
   } else {
     const bool references = options.references == References::kDelete;
     const uint64_t count = PlanDrop(stream, options, nullptr);
-    if (count > 0) context.Apply(StreamDropOldest{key, count, references});
+    if (count > 0) context.Apply(StreamDropOldest{key, count, references}, counted ? count : 0);
   }
   const uint64_t removed = length - stream.length();
   if (removed > 0) context.Notify(kNotifyStream, "xtrim", key);
@@ -58,7 +60,8 @@ void XTrim(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
-  const uint64_t removed = stream == nullptr ? 0 : Trim(context, key, *stream, options);
+  const uint64_t removed =
+      stream == nullptr ? 0 : Trim(context, key, *stream, options, TrimCounts::kEntries);
   context.reply().Integer(static_cast<int64_t>(removed));
 }
 
@@ -76,7 +79,7 @@ void XDel(Context& context) {
   if (ids.empty()) return context.reply().Integer(0);
   // The difference, because an ID may be named twice.
   const uint64_t length = stream->length();
-  context.Apply(StreamRemove{key, Removal::kDeleted, ids});
+  context.Apply(StreamRemove{key, Removal::kDeleted, ids}, ids.size());
   context.Notify(kNotifyStream, "xdel", key);
   context.reply().Integer(static_cast<int64_t>(length - stream->length()));
 }

@@ -8,11 +8,11 @@
 namespace runnel::commands {
 namespace {
 
-// As a trim removes them, not as XDEL does: all groups are past them, so what lies ahead of a group
-// can still be told by subtraction.
+// As a part of the command that does not need them any more. As a trim removes them, not as XDEL
+// does: all groups are past them, so what lies ahead of a group can still be told by subtraction.
 void Drop(Context& context, const KeyRef& key, std::span<const StreamId> ids) {
   if (ids.empty()) return;
-  context.Apply(StreamRemove{key, Removal::kTrimmed, ids});
+  context.Apply(StreamRemove{key, Removal::kTrimmed, ids}, 0);
   context.Notify(kNotifyStream, "xdel", key);
 }
 
@@ -21,7 +21,7 @@ void Drop(Context& context, const KeyRef& key, std::span<const StreamId> ids) {
 void KeepRetention(Context& context, const KeyRef& key, const Stream& stream) {
   const uint64_t count = stream.PlanRetention(context.now_ms());
   if (count == 0) return;
-  context.Apply(StreamDropOldest{key, count, false});
+  context.Apply(StreamDropOldest{key, count, false}, 0);
   context.Notify(kNotifyStream, "xtrim", key);
 }
 

@@ -186,6 +186,11 @@ constexpr Directive kDirectives[] = {
     Flag<&Settings::latency_tracking>(
         "latency-tracking", kAnyTime,
         "Count how long each command takes, for LATENCY HISTOGRAM and INFO latencystats."),
+    {.name = "latency-tracking-info-percentiles",
+     .parse = ParsePercentiles,
+     .format = FormatPercentiles,
+     .several = true,
+     .why = "Percentiles of these times that INFO latencystats shows, from 0 to 100. Empty: none."},
 
     // Durability.
     {.name = "save",

@@ -195,7 +195,6 @@ constexpr Directive kKept[] = {
     Kept("watchdog-period", KeepInteger, "0"),
     Kept("use-exit-on-panic", KeepFlag, "no"),
     Kept("enable-debug-assert", KeepFlag, "no"),
-    KeptText("latency-tracking-info-percentiles", "50 99 99.9"),
     // Marks for the operating system, and looks.
     Kept("shutdown-timeout", KeepInteger, "10"),
     KeptText("oom-score-adj", "no"),

@@ -191,6 +191,39 @@ std::string FormatLogFormat(const Directive& directive, const ConfigValues& valu
   return std::string(directive.choices[static_cast<size_t>(values.options.log_format)]);
 }
 
+std::string FormatPercent(double percent) {
+  std::string text = fmt::format("{:.6f}", percent);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+// All of them are good, or none is set.
+Status ParsePercentiles(const Directive& directive, Directive::Words words, ConfigValues* values) {
+  std::vector<double> percents;
+  for (const std::string& word : words) {
+    const std::optional<double> percent = ParseDouble(word);
+    if (!percent) {
+      return Status::Error(fmt::format("'{}' is no number", word));
+    }
+    if (!(*percent >= 0 && *percent <= 100)) {
+      return Status::Error(
+          fmt::format("{} parameters should sit between [0.0,100.0]", directive.name));
+    }
+    percents.push_back(*percent);
+  }
+  values->settings.latency_percentiles = std::move(percents);
+  return {};
+}
+
+std::string FormatPercentiles(const Directive&, const ConfigValues& values) {
+  std::string text;
+  for (const double percent : values.settings.latency_percentiles) {
+    text += fmt::format("{}{}", text.empty() ? "" : " ", FormatPercent(percent));
+  }
+  return text;
+}
+
 Status ParseSave(const Directive&, Directive::Words words, ConfigValues* values) {
   const Status invalid = Status::Error("Invalid save parameters");
   if (words.size() % 2 != 0) return invalid;

@@ -135,6 +135,9 @@ constexpr Directive Text(std::string_view name, Directive::Change change, std::s
       .why = why};
 }
 
+// A number of percents: "50", "99.9".
+std::string FormatPercent(double percent);
+
 // --- Values with a form of their own ---
 
 Status ParseBind(const Directive& directive, Directive::Words words, ConfigValues* values);
@@ -151,6 +154,8 @@ Status ParseStreamBytes(const Directive& directive, Directive::Words words, Conf
 std::string FormatStreamBytes(const Directive& directive, const ConfigValues& values);
 Status ParseLogFormat(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatLogFormat(const Directive& directive, const ConfigValues& values);
+Status ParsePercentiles(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatPercentiles(const Directive& directive, const ConfigValues& values);
 Status ParseSave(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatSave(const Directive& directive, const ConfigValues& values);
 

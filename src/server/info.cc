@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 
 #include "base/cycle_clock.h"
 #include "base/memory.h"
@@ -14,6 +15,7 @@
 #include "base/version.h"
 #include "broker/waiting.h"
 #include "fmt/format.h"
+#include "server/config_kinds.h"
 #include "server/memory_report.h"
 
 namespace runnel {
@@ -76,8 +78,9 @@ void AddServer(ServerHost& host, Fields fields) {
 
 void AddClients(ServerHost& host, Fields fields) {
   Broker& broker = host.broker();
-  size_t largest_input = 0;
-  size_t largest_output = 0;
+  const int64_t now_s = broker.clock().now_ms() / 1000;
+  size_t largest_input = broker.stats().recent_input.Most(now_s);
+  size_t largest_output = broker.stats().recent_output.Most(now_s);
   size_t subscribers = 0;
   size_t watchers = 0;
   size_t with_timeout = 0;
@@ -211,7 +214,7 @@ void AddLoading(const Loading& loading, Fields fields) {
 void AddPersistence(ServerHost& host, Fields fields) {
   fields.Add("loading", host.loading() != nullptr ? 1 : 0);
   fields.Add("async_loading", 0);
-  fields.Add("rdb_changes_since_last_save", host.broker().changes());
+  fields.Add("rdb_changes_since_last_save", host.broker().log().changes());
   AddSnapshots(host.saver(), fields);
   AddJournal(host, fields);
   if (host.loading() != nullptr) AddLoading(*host.loading(), fields);
@@ -322,13 +325,14 @@ void AddErrorStats(ServerHost& host, Fields fields) {
   }
 }
 
-// The time in microseconds that this percentage of the calls did not exceed. The histogram has one
-// bucket for each power of two of nanoseconds; this is the upper end of the bucket.
-double Percentile(const CommandStats& stats, double percent) {
-  uint64_t calls = 0;
+// The time in microseconds that this percentage of the `calls` in the histogram did not exceed. It
+// has one bucket for each power of two of nanoseconds; this is the upper end of the bucket.
+double Percentile(const CommandStats& stats, uint64_t calls, double percent) {
+  const double wanted = std::max(static_cast<double>(calls) * percent / 100, 1.0);
+  uint64_t seen = 0;
   for (size_t bits = 0; bits < stats.histogram.size(); bits++) {
-    calls += stats.histogram[bits];
-    if (static_cast<double>(calls) >= static_cast<double>(stats.calls) * percent / 100) {
+    seen += stats.histogram[bits];
+    if (static_cast<double>(seen) >= wanted) {
       return static_cast<double>((uint64_t{1} << bits) - 1) / 1000;
     }
   }
@@ -336,11 +340,18 @@ double Percentile(const CommandStats& stats, double percent) {
 }
 
 void AddLatencyStats(ServerHost& host, Fields fields) {
+  const Settings& settings = host.broker().settings();
+  if (!settings.latency_tracking) return;
   ForEachCommand(host, [&](const Command& command) {
-    if (command.stats.calls == 0) return;
-    fields.Add(fmt::format("latency_percentiles_usec_{}", command.full_name),
-               fmt::format("p50={:.3f},p99={:.3f},p99.9={:.3f}", Percentile(command.stats, 50),
-                           Percentile(command.stats, 99), Percentile(command.stats, 99.9)));
+    const auto& histogram = command.stats.histogram;
+    const uint64_t calls = std::accumulate(histogram.begin(), histogram.end(), uint64_t{0});
+    if (calls == 0) return;
+    std::string shown;
+    for (const double percent : settings.latency_percentiles) {
+      shown += fmt::format("{}p{}={:.3f}", shown.empty() ? "" : ",", config::FormatPercent(percent),
+                           Percentile(command.stats, calls, percent));
+    }
+    fields.Add(fmt::format("latency_percentiles_usec_{}", command.full_name), shown);
   });
 }
 

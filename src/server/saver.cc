@@ -62,7 +62,7 @@ bool Saver::Turn() {
 void Saver::Take() {
   running_ = std::exchange(next_, std::nullopt);
   began_us_ = clock_.SteadyMicros();
-  changes_at_begin_ = broker_.changes();
+  changes_at_begin_ = broker_.log().changes();
   CHECK(broker_.log().sealed());
   const journal::Journal* journal = broker_.log().journal();
   snapshot::SnapshotInfo info;
@@ -85,7 +85,7 @@ void Saver::OnDone(const Status& status, const snapshot::SnapshotTotals& totals)
     last_save_s_ = clock_.UnixMicros() / 1'000'000;
     last_bytes_ = totals.file_bytes;
     saves_++;
-    broker_.NoteSaved(changes_at_begin_);
+    broker_.log().NoteSaved(changes_at_begin_);
     if (broker_.log().journal() != nullptr) broker_.log().journal()->RemoveBefore(position_);
     LogNotice("A snapshot of {} keys at position {} is on the disk: {} bytes in {:.1f} s",
               totals.keys, position_, totals.file_bytes, static_cast<double>(took_us) / 1e6);
@@ -110,7 +110,7 @@ bool Saver::IsDue() const {
   }
   const int64_t age_s = clock_.UnixMicros() / 1'000'000 - last_save_s_;
   return std::any_of(options_.save.begin(), options_.save.end(), [&](const SavePoint& point) {
-    return age_s > point.seconds && broker_.changes() >= static_cast<uint64_t>(point.changes);
+    return age_s > point.seconds && broker_.log().changes() >= static_cast<uint64_t>(point.changes);
   });
 }
 

@@ -58,7 +58,7 @@ class Saver {
   // `save` has points and something changed. A journal alone needs none: it holds everything, its
   // length is bounded by snapshot-journal-bytes, and who ends a server may kill it if that takes
   // long.
-  bool SavesAtEnd() const { return !options_.save.empty() && broker_.changes() > 0; }
+  bool SavesAtEnd() const { return !options_.save.empty() && broker_.log().changes() > 0; }
   // Takes a snapshot of the present state, instead of one that is being taken. Blocks: for the end.
   // REQUIRES: the turn's changes are sealed.
   Status SaveNow();

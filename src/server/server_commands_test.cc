@@ -224,6 +224,78 @@ TEST_F(ServerCommandsTest, ResetStatBeginsTheCountsAgain) {
   EXPECT_THAT(Info("commandstats"), Not(HasSubstr("cmdstat_get:")));
 }
 
+// The numbers are those of Redis 7.0.
+TEST_F(ServerCommandsTest, ChangesAreCountedByElements) {
+  const std::pair<const char*, uint64_t> kSteps[] = {
+      {"SET a 1 EX 100", 1},
+      {"MSET b 2 c 3", 2},
+      {"GET a", 0},
+      {"DEL b nope", 1},
+      {"RENAME c d", 1},
+      {"RPUSH l 1 2 3 4 5 6 7 8 9 9 9", 11},
+      {"LPOP l", 1},
+      {"LPOP l 2", 2},
+      {"LMOVE l m LEFT RIGHT", 1},
+      {"LMPOP 1 l LEFT COUNT 2", 2},
+      {"LREM l 0 9", 3},
+      {"LTRIM l 0 1", 0},
+      {"LTRIM l 5 6", 2},
+      {"XADD s 1-1 f v", 1},
+      {"XADD s 2-1 f v", 1},
+      {"XADD s 3-1 f v", 1},
+      {"XADD s 4-1 f v", 1},
+      {"XADD s MAXLEN 3 5-1 f v", 1},
+      {"XTRIM s MAXLEN 1", 2},
+      {"XADD s 6-1 f v", 1},
+      {"XADD s 7-1 f v", 1},
+      {"XGROUP CREATE s g 0", 1},
+      {"XREADGROUP GROUP g c STREAMS s >", 2},
+      {"XREADGROUP GROUP g c STREAMS s >", 0},
+      {"XCLAIM s g c 0 5-1 6-1", 2},
+      {"XACK s g 5-1 6-1 99-1", 2},
+      {"XDEL s 5-1 6-1 99-1", 2},
+      {"FLUSHDB", 4},
+  };
+  const ChangeLog& log = harness_.broker.log();
+  for (const auto& [command, count] : kSteps) {
+    const uint64_t before = log.changes();
+    EXPECT_NE(Run(command).substr(0, 1), "-") << command;
+    EXPECT_EQ(log.changes() - before, count) << command;
+  }
+}
+
+TEST_F(ServerCommandsTest, LatencyStatsShowThePercentilesThatAreAskedFor) {
+  CommandStats& stats = harness_.broker.commands().Find("get")->stats;
+  stats.calls = 100;  // more than were timed
+  stats.histogram[10] = 9;
+  stats.histogram[20] = 1;
+  const std::string get = "latency_percentiles_usec_get:";
+  EXPECT_THAT(Info("latencystats"), HasSubstr(get + "p50=1.023,p99=1048.575,p99.9=1048.575\r\n"));
+  Run("CONFIG SET latency-tracking-info-percentiles");
+  EXPECT_EQ(client_->Ask({"CONFIG", "SET", "latency-tracking-info-percentiles", "0 12.5 90 100"}),
+            "+OK\r\n");
+  EXPECT_EQ(Run("CONFIG GET latency-tracking-info-percentiles"),
+            "*2 $33 latency-tracking-info-percentiles $13 0 12.5 90 100");
+  EXPECT_THAT(Info("latencystats"),
+              HasSubstr(get + "p0=1.023,p12.5=1.023,p90=1.023,p100=1048.575\r\n"));
+  EXPECT_THAT(Run("CONFIG SET latency-tracking-info-percentiles 100.1"),
+              HasSubstr("parameters should sit between [0.0,100.0]"));
+  EXPECT_THAT(Run("CONFIG SET latency-tracking-info-percentiles x"), HasSubstr("'x'"));
+  EXPECT_EQ(client_->Ask({"CONFIG", "SET", "latency-tracking-info-percentiles", ""}), "+OK\r\n");
+  EXPECT_THAT(Info("latencystats"), HasSubstr(get + "\r\n"));
+  Run("CONFIG SET latency-tracking no");
+  EXPECT_EQ(Info("latencystats"), "# Latencystats\r\n");
+}
+
+TEST_F(ServerCommandsTest, TheLargestBuffersAreThoseOfTheLastSeconds) {
+  harness_.broker.stats().recent_input.Note(5000, harness_.broker.clock().now_ms() / 1000);
+  EXPECT_THAT(Info("clients"), HasSubstr("client_recent_max_input_buffer:5000\r\n"));
+  harness_.Advance(7000);
+  EXPECT_THAT(Info("clients"), HasSubstr("client_recent_max_input_buffer:5000\r\n"));
+  harness_.Advance(1000);
+  EXPECT_THAT(Info("clients"), HasSubstr("client_recent_max_input_buffer:0\r\n"));
+}
+
 TEST_F(ServerCommandsTest, InfoTellsOfTurns) {
   Run("SET a 1");
   harness_.broker.MeasureTurn();
@@ -444,7 +516,7 @@ TEST_F(ServerCommandsTest, SaveAnswersWhenTheSnapshotIsThere) {
   EXPECT_EQ(other->Run("SAVE"), "-ERR Background save already in progress");
   EXPECT_EQ(other->Run("BGSAVE"), "-ERR Background save already in progress");
   EXPECT_EQ(other->Run("GET k"), "$1 v");
-  EXPECT_EQ(harness_.broker.changes(), 1u);
+  EXPECT_EQ(harness_.broker.log().changes(), 1u);
   FinishSnapshot();
   EXPECT_EQ(client_->Lines(), "+OK");
   EXPECT_EQ(Run("LASTSAVE"), ":1700000005");

@@ -47,7 +47,7 @@ TEST_F(ClientCommandsTest, ALineTellsEverythingInRedissOrder) {
   EXPECT_EQ(line,
             "id=1 addr=127.0.0.1:1 laddr=127.0.0.1:6379 fd=-1 name=bob age=4 idle=1 flags=N db=2 "
             "sub=0 psub=0 ssub=0 multi=-1 watch=2 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 "
-            "rbp=0 obl=0 oll=0 omem=0 events=r cmd=ping user=default redir=-1 resp=3 lib-name=lib "
+            "rbp=7 obl=0 oll=0 omem=0 events=r cmd=ping user=default redir=-1 resp=3 lib-name=lib "
             "lib-ver=1.2\n");
 }
 
@@ -61,6 +61,16 @@ TEST_F(ClientCommandsTest, ALineTellsWhereTheMemoryIs) {
   EXPECT_THAT(Describe(*reader), HasSubstr(" rbs=16384 rbp=33 obl=33 oll=0 omem=0 "));
   writer->Ask({"PUBLISH", "c", std::string(100'000, 'x')});
   EXPECT_THAT(Describe(*reader), HasSubstr(" rbs=16384 rbp=16384 obl=16384 oll=7 omem="));
+}
+
+TEST_F(ClientCommandsTest, ThePeakOfTheBufferIsOfTheLastSeconds) {
+  const auto client = harness_.Connect();
+  harness_.Advance(100);
+  client->Ask({"ECHO", std::string(1000, 'x')});
+  client->Run("PING");
+  EXPECT_THAT(Describe(*client), HasSubstr(" rbp=1009 obl=0 "));
+  harness_.Advance(5000);
+  EXPECT_THAT(Describe(*client), HasSubstr(" rbp=0 obl=0 "));
 }
 
 TEST_F(ClientCommandsTest, FlagsTellTheStateOfAConnection) {

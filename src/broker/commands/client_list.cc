@@ -44,15 +44,17 @@ size_t ArgumentBytes(const Session& session) {
 struct OutputParts {
   size_t buffer_memory;  // rbs
   size_t buffer_bytes;   // obl
+  size_t buffer_peak;    // rbp
   size_t list_blocks;    // oll
   size_t list_memory;    // omem
 };
 OutputParts PartsOf(const Session& session) {
-  constexpr size_t kBuffer = 16 * 1024;
+  constexpr size_t kBuffer = Output::kBufferBytes;
   const size_t memory = session.unsent_memory();
   OutputParts parts;
   parts.buffer_memory = std::min(memory, kBuffer);
   parts.buffer_bytes = std::min(session.unsent_bytes(), kBuffer);
+  parts.buffer_peak = std::max(parts.buffer_bytes, session.output.peak_bytes);
   parts.list_memory = memory - parts.buffer_memory;
   parts.list_blocks = (parts.list_memory + kBuffer - 1) / kBuffer;
   return parts;
@@ -91,10 +93,9 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
   line += fmt::format(" qbuf={} qbuf-free={} argv-mem={} multi-mem={}", input,
                       transport.input_memory() - std::min(input, transport.input_memory()),
                       ArgumentBytes(session), session.transaction.queue_bytes);
-  // The buffer has no history: its peak (rbp) is what it holds.
   line +=
       fmt::format(" rbs={} rbp={} obl={} oll={} omem={} tot-mem={} events={}", output.buffer_memory,
-                  output.buffer_bytes, output.buffer_bytes, output.list_blocks, output.list_memory,
+                  output.buffer_peak, output.buffer_bytes, output.list_blocks, output.list_memory,
                   SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
   line += fmt::format(
       " cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
