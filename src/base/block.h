@@ -9,22 +9,23 @@
 
 namespace runnel {
 
-// A reference-counted byte buffer: what lists and streams are made of, and what replies to many are
-// sent from. Bytes are written once and never change; the owner of an open block appends behind
-// them. So whoever holds a reference and remembers a size sees the same bytes for as long as it
-// likes, from any thread.
+// A reference-counted byte buffer: lists and streams are made of blocks, and a message for many
+// receivers is sent from one. Bytes are written once and never change; the owner of an open block
+// appends after them. So a holder of a reference that remembers a size sees the same bytes as long
+// as it holds the reference, from any thread.
 //
-// The buffer lies directly behind the header in one allocation.
+// The buffer follows the header directly, in one allocation.
 class Block {
  public:
-  // A block with room for `capacity` bytes or a few more: what the allocator rounds up to is used.
+  // A block with room for at least `capacity` bytes: room that the allocator adds by rounding up is
+  // used.
   static Ref<Block> Create(size_t capacity);
 
   char* data() { return reinterpret_cast<char*>(this + 1); }
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
   size_t capacity() const { return capacity_; }
 
-  // True if nobody but the caller holds a reference: then bytes may also be taken back.
+  // True if the caller holds the only reference: then bytes may also be overwritten.
   bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
 
   // Bytes of memory that the block takes, the header included.

@@ -11,12 +11,12 @@
 
 namespace runnel {
 
-// Bytes that grow at the end. Unlike a string it lets its owner write in place, behind the end,
-// into memory that nobody has filled before.
+// Bytes that grow at the end. Unlike a string it lets its owner write in place, after the end, into
+// memory that nobody has filled before.
 class ByteBuffer {
  public:
   ByteBuffer() = default;
-  // What was moved from is empty.
+  // A buffer that was moved from is empty.
   ByteBuffer(ByteBuffer&& other) noexcept { *this = std::move(other); }
   ByteBuffer& operator=(ByteBuffer&& other) noexcept {
     bytes_ = std::move(other.bytes_);
@@ -33,12 +33,12 @@ class ByteBuffer {
   // Like the pointers, valid until the buffer grows or is moved.
   std::string_view view() const { return {bytes_.get(), size_}; }
 
-  // The place behind the last byte, with room for `bytes` more, whose content is anything.
+  // The place after the last byte, with room for `bytes` more bytes of undefined content.
   char* Room(size_t bytes) {
     if (capacity_ - size_ < bytes) Enlarge(bytes);
     return bytes_.get() + size_;
   }
-  // So many bytes of the room belong to the buffer now. REQUIRES: Room gave as many.
+  // This many bytes of the room now belong to the buffer. REQUIRES: Room gave at least as many.
   void Grow(size_t bytes) {
     ASSERT(bytes <= capacity_ - size_);
     size_ += bytes;
@@ -48,7 +48,7 @@ class ByteBuffer {
     std::memcpy(Room(bytes.size()), bytes.data(), bytes.size());
     size_ += bytes.size();
   }
-  // Makes it empty. If it has more than `kept` bytes of memory, that is given back, all of it.
+  // Makes the buffer empty. If it has more than `kept` bytes of memory, all of it is freed.
   void Clear(size_t kept) {
     if (capacity_ > kept) *this = ByteBuffer();
     size_ = 0;

@@ -22,15 +22,15 @@ class EncoderSink {
 // Appends fields to a string that the caller owns and that outlives the encoder.
 class Encoder {
  public:
-  // About so much gathers for a sink.
+  // About how many bytes are collected for a sink.
   static constexpr size_t kPieceBytes = 64 * 1024;
 
   explicit Encoder(std::string* out) : out_(out) {}
-  // Hands what has gathered in `out` to the sink, at the checkpoints of what is encoded, so that
-  // `out` stays small however long the encoding is. The rest is left in `out` for the caller.
+  // Gives the bytes in `out` to the sink at checkpoints, so that `out` stays small, however long
+  // the encoding is. The rest stays in `out` for the caller.
   Encoder(std::string* out, EncoderSink* sink) : out_(out), sink_(sink) {}
 
-  // Called between the parts of something long; there may be millions of them.
+  // To be called between the parts of a long encoding, of which there may be millions.
   void Checkpoint() {
     if (sink_ != nullptr && out_->size() >= kPieceBytes) HandOver();
   }
@@ -52,7 +52,7 @@ class Encoder {
     Varint(value.size());
     Raw(value);
   }
-  // The bytes alone: for what ends where the encoding does.
+  // The bytes without a length: for a field that ends where the encoding ends.
   void Raw(std::string_view value) {
     if (sink_ != nullptr && value.size() >= kPieceBytes) {
       HandOver();
@@ -76,9 +76,9 @@ class Encoder {
 class DecoderSource {
  public:
   virtual ~DecoderSource() = default;
-  // Returns bytes that begin with `rest`, what was given before and not yet read, and go on with at
-  // least as many as are missing to `needed` (> rest.size()), or with all that are left. What was
-  // returned before is not valid any more.
+  // Returns bytes that begin with `rest` (bytes that were returned before and not read yet) and are
+  // at least `needed` (> rest.size()) in all, or all bytes that are left. Bytes that were returned
+  // before become invalid.
   virtual std::string_view More(std::string_view rest, size_t needed) = 0;
 };
 
@@ -90,17 +90,17 @@ class Decoder {
  public:
   explicit Decoder(std::string_view input)
       : in_(input.data()), end_(input.data() + input.size()), given_(input.size()) {}
-  // Reads on from the source, which outlives the decoder, where `input` ends.
+  // Continues with bytes from the source, which outlives the decoder, where `input` ends.
   Decoder(std::string_view input, DecoderSource* source) : Decoder(input) { source_ = source; }
 
   bool ok() const { return ok_; }
-  // Whether all was read.
+  // Whether all bytes have been read.
   bool done() { return in_ == end_ && !Fetch(1); }
-  // Bytes that are there to be read; a source may have more.
+  // Bytes in memory that can be read; a source may have more.
   size_t remaining() const { return static_cast<size_t>(end_ - in_); }
   // Bytes read so far.
   uint64_t position() const { return given_ - remaining(); }
-  // For a caller that finds a value senseless: from now on the decoder is bad.
+  // For a caller that finds an impossible value: from now on the decoder is bad.
   void Fail() {
     ok_ = false;
     in_ = end_;
@@ -142,16 +142,16 @@ class Decoder {
     in_ += size;
     return value;
   }
-  // All bytes that are left, for what ends where the input does.
+  // All bytes that are left, for a field that ends where the input ends.
   std::string_view Rest() {
     Fetch(std::numeric_limits<size_t>::max());
     const std::string_view value(in_, remaining());
     in_ = end_;
     return value;
   }
-  // A count of things that take at least `least_bytes` (>= 1) each in what remains, so that most
-  // damaged counts are found at once. How much a source still has is not known: reserve nothing by
-  // this number, and test ok() while you count.
+  // A count of elements that take at least `least_bytes` (>= 1) each of the remaining bytes, so
+  // that most damaged counts are detected at once. It is not known how much a source still has:
+  // reserve no memory by this number, and test ok() while you count.
   uint64_t Count(size_t least_bytes) {
     const uint64_t count = Varint();
     if (source_ == nullptr && count > remaining() / least_bytes) {
@@ -162,8 +162,8 @@ class Decoder {
   }
 
  private:
-  // Asks the source for `needed` bytes at in_, more than there are. Returns whether they are there
-  // now.
+  // Asks the source for `needed` bytes at in_, which are more than there are. Returns whether they
+  // are there now.
   bool Fetch(size_t needed) {
     if (source_ == nullptr) return false;
     const std::string_view more = source_->More({in_, remaining()}, needed);

@@ -164,7 +164,7 @@ class Pieces : public EncoderSink, public DecoderSource {
     while (window->size() < needed && next_ < pieces_.size()) {
       *window += pieces_[next_++];
     }
-    // What was given before must not be looked at again: sanitizers see who does.
+    // Bytes given before must not be read again: sanitizers detect that.
     window_ = std::move(window);
     return *window_;
   }

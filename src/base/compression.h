@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-// Compression of what is stored: snapshots and cold blocks.
+// Compression of stored data: snapshots and cold blocks.
 
 namespace runnel {
 
@@ -16,14 +16,14 @@ enum class Codec : uint8_t {
   kZstd = 2,
 };
 
-// Compresses `raw` at the codec's fastest level (for kZstd: level 1) and returns how it is to be
-// stored: `*stored` points into `*buffer`, which is reused from call to call, or is `raw` itself,
-// with kNone, if compressing does not make it smaller.
+// Compresses `raw` at the codec's fastest level (for kZstd: level 1) and returns the codec of the
+// result. `*stored` points into `*buffer`, which is reused from call to call; or it is `raw`
+// itself, with kNone, if compression does not make it smaller.
 Codec Compress(Codec codec, std::string_view raw, std::string* buffer, std::string_view* stored);
 
-// Writes the `raw_bytes` bytes that `stored` was made from to `raw`. False if that is not what
-// `stored` gives, or the codec is not known: any input is safe, and nothing is written beyond
-// `raw_bytes`.
+// Decompresses `stored` to `raw`, which takes exactly `raw_bytes` bytes. Returns false if the
+// result has another size, or if the codec is not known. Any input is safe, and nothing is written
+// beyond `raw_bytes`.
 bool Decompress(Codec codec, std::string_view stored, char* raw, size_t raw_bytes);
 
 }  // namespace runnel

@@ -9,7 +9,7 @@ char Fold(char c, bool ignore_case) {
   return ignore_case ? ToLower(c) : c;
 }
 
-// Matches `c` against the class that begins behind '[' at pattern[*at]; moves *at behind the class.
+// Matches `c` against the class that begins after '[' at pattern[*at]; moves *at past the class.
 bool MatchClass(std::string_view pattern, size_t* at, char c, bool ignore_case) {
   size_t i = *at;
   const bool negated = i < pattern.size() && pattern[i] == '^';
@@ -44,7 +44,7 @@ bool GlobMatch(std::string_view pattern, std::string_view text, bool ignore_case
   if (text.empty()) return pattern.empty();
   size_t p = 0;
   size_t t = 0;
-  size_t star = std::string_view::npos;  // the place behind the last star
+  size_t star = std::string_view::npos;  // the place after the last star
   size_t star_text = 0;                  // where the text went on from there
   while (true) {
     if (p < pattern.size() && pattern[p] == '*') {

@@ -9,8 +9,8 @@ namespace runnel {
 // choose keys that collide. Differs from run to run: never stored.
 uint64_t HashKey(std::string_view name);
 
-// XXH3-64 for checksums of what is stored. With another checksum as its seed it covers both pieces,
-// which need not lie side by side.
+// XXH3-64 for checksums of stored data. With another checksum as its seed it covers both pieces,
+// which need not be adjacent.
 uint64_t Checksum(std::string_view bytes, uint64_t seed = 0);
 
 }  // namespace runnel

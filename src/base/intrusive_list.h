@@ -4,8 +4,8 @@
 
 namespace runnel {
 
-// A place in a list, for an object that is a member of at most one list of this tag. The object
-// inherits a ListNode for each kind of list that it may be in:
+// The links of an object that is in at most one list of this tag. The object inherits a ListNode
+// for each kind of list that it may be in:
 //
 //   struct Waiting;
 //   class Session : public ListNode<Waiting> { ... };

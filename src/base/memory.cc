@@ -15,7 +15,7 @@ extern "C" size_t __sanitizer_get_allocated_size(const volatile void* pointer);
 #include "base/thread_totals.h"
 
 // jemalloc looks for this name when it starts. What is freed goes back to the system within a
-// second instead of ten: a backlog that flows through memory to the disk leaves much behind.
+// second instead of ten: a backlog that flows through memory to the disk leaves much freed memory.
 const char* malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0";
 #endif
 

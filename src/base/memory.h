@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// What the process has allocated, cheap enough to ask before every write.
+// The memory that the process has allocated: cheap enough to be read before every write.
 
 namespace runnel {
 
@@ -12,7 +12,7 @@ namespace runnel {
 void CountThisThread();
 
 // Bytes allocated and not yet freed by the threads that count (as jemalloc rounds them). Costs a
-// few loads; the share of another thread may be a moment old.
+// few loads; the figure of another thread may be slightly out of date.
 size_t AllocatedBytes();
 
 // Bytes that the allocation at `pointer` really takes; 0 for nullptr.
@@ -26,12 +26,12 @@ struct AllocatorStats {
 // The allocator's own figures: costs microseconds, for INFO and MEMORY STATS.
 AllocatorStats ReadAllocatorStats();
 
-// Gives unused memory back to the system (MEMORY PURGE).
+// Returns unused memory to the system (MEMORY PURGE).
 void PurgeAllocator();
 
-// From now on threads of the allocator's own give back what is freed, a second later, also the
-// memory of threads that do nothing any more. Returns false if it has no such threads. To be called
-// when the process forks no more.
+// From now on threads of the allocator return freed memory to the system after a second, also
+// memory of idle threads. Returns false if the allocator has no such threads. Call it after the
+// last fork of the process.
 bool PurgeInBackground();
 
 // "jemalloc-5.3.0" or "libc".

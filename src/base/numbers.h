@@ -14,7 +14,7 @@ inline constexpr size_t kMaxDecimal = 20;  // digits of 2^64-1; a sign and 19 di
 // How many digits the number has: 1 to 20.
 size_t DecimalDigits(uint64_t value);
 
-// Writes the number at `out` (room for kMaxDecimal bytes); returns the place behind it.
+// Writes the number at `out` (room for kMaxDecimal bytes); returns the place after it.
 char* WriteDecimal(char* out, uint64_t value);
 char* WriteDecimal(char* out, int64_t value);
 

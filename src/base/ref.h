@@ -32,7 +32,7 @@ class Ref {
     if (object_ != nullptr) object_->Unref();
   }
 
-  // Gives the reference to the caller, who has to Unref it or Adopt it.
+  // Gives the reference to the caller, which must Unref or Adopt it.
   T* Release() { return std::exchange(object_, nullptr); }
 
   T* get() const { return object_; }

@@ -9,10 +9,10 @@
 
 namespace runnel {
 
-// A sequence with cheap pushes and pops at both ends and access by position: a vector laid around a
-// ring. An empty ring owns no memory, which is why it is used instead of std::deque (a list or a
-// stream with one block is the common case, and a server holds many). T is movable and
-// default-constructible. References are good until the next change of the sequence.
+// A sequence with cheap pushes and pops at both ends and access by position: a circular vector. It
+// is used instead of std::deque because an empty ring owns no memory (a list or a stream with one
+// block is the common case, and a server has many). T is movable and default-constructible.
+// References are valid until the next change of the sequence.
 template <class T>
 class Ring {
  public:
@@ -28,7 +28,7 @@ class Ring {
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  // Slots allocated; what the ring costs is capacity() * sizeof(T).
+  // The number of allocated slots. The memory of the ring is capacity() * sizeof(T).
   size_t capacity() const { return capacity_; }
 
   T& operator[](size_t i) {
@@ -76,8 +76,8 @@ class Ring {
   void Open(size_t i, size_t count) {
     ASSERT(i <= size_);
     if (count == 0) return;
-    const size_t behind = size_ - i;
-    if (i < behind) {
+    const size_t after = size_ - i;
+    if (i < after) {
       for (size_t k = 0; k < count; k++) {
         PushFront(T());
       }
@@ -123,7 +123,7 @@ class Ring {
   }
 
  private:
-  // Far more than a ring has elements; the numbers are small because there are many small rings.
+  // Larger than any ring; the numbers have few bits because there are many small rings.
   static constexpr size_t kMostSlots = size_t{1} << 31;
 
   size_t Slot(size_t i) const { return (first_ + i) & (capacity_ - 1); }
@@ -131,8 +131,8 @@ class Ring {
   void Reserve() {
     if (size_ == capacity_) Resize(capacity_ == 0 ? 1 : size_t{2} * capacity_);
   }
-  // A ring that was long once shall not keep that memory; a short one keeps it, so that a queue
-  // whose length swings around zero does not allocate at each swing.
+  // A ring that was long does not keep that memory. A short ring keeps it, so that a queue whose
+  // length often falls to zero does not allocate each time.
   void Shrink() {
     if (capacity_ > 16 && size_ <= capacity_ / 8) Resize(capacity_ / 4);
   }

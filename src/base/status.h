@@ -6,9 +6,9 @@
 
 #include "base/assert.h"
 
-// The one way in which an expected failure travels: a Status, or a Result<T> that holds either a
-// value or the Status that says why there is none. Broken invariants do not travel, they abort (see
-// base/assert.h).
+// How functions report expected failures: by a Status, or by a Result<T>, which holds either a
+// value or the Status that says why there is none. Broken invariants are not reported: they abort
+// (see base/assert.h).
 
 namespace runnel {
 
@@ -26,7 +26,7 @@ class [[nodiscard]] Status {
   bool ok() const { return message_.empty(); }
   // Empty on success.
   const std::string& message() const { return message_; }
-  // The errno behind the failure, 0 if it has none: tells a full disk from a broken one.
+  // The errno of the failure, 0 if it has none: it tells a full disk from a broken one.
   int error_number() const { return error_number_; }
 
  private:

@@ -22,7 +22,7 @@ struct StreamId {
     return {std::numeric_limits<uint64_t>::max(), std::numeric_limits<uint64_t>::max()};
   }
 
-  // The next or previous possible ID; nothing behind Max() or before Min().
+  // The next or previous possible ID; nothing after Max() or before Min().
   std::optional<StreamId> Next() const;
   std::optional<StreamId> Previous() const;
 
@@ -33,14 +33,13 @@ struct StreamId {
 // The longest text of an ID: two numbers of 20 digits and the dash.
 inline constexpr size_t kMaxStreamIdText = 41;
 
-// Writes "ms-seq" at `out` (room for kMaxStreamIdText bytes); returns the place behind it.
+// Writes "ms-seq" at `out` (room for kMaxStreamIdText bytes); returns the place after it.
 char* WriteStreamId(char* out, StreamId id);
 
 // Makes the texts of IDs that follow one another, which have most of their digits in common.
 class StreamIdWriter {
  public:
-  // "ms-seq", good until the next call. It is the beginning of kMaxStreamIdText bytes that may be
-  // read.
+  // "ms-seq", valid until the next call. kMaxStreamIdText bytes may be read from its beginning.
   std::string_view Text(StreamId id);
 
  private:
@@ -53,7 +52,7 @@ class StreamIdWriter {
 };
 
 // Reads "ms-seq" or "ms" as Redis does: digits only, leading zeros allowed, each number within 64
-// bits. Where "-seq" is missing, `missing_seq` takes its place.
+// bits. If "-seq" is missing, the sequence number is `missing_seq`.
 std::optional<StreamId> ParseStreamId(std::string_view text, uint64_t missing_seq);
 
 }  // namespace runnel

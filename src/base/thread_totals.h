@@ -6,12 +6,12 @@
 
 namespace runnel {
 
-// The sum of what threads count, each in memory of its own that nobody else writes to. Threads come
-// and go; what they counted stays in the sum. All calls may come from any thread.
+// The sum of counters of threads. Each thread writes only to its own counters. When a thread ends,
+// its counts stay in the sum. All functions may be called on any thread.
 class ThreadTotals {
  public:
-  // Running totals that one thread keeps: what it gained and what it lost. They are read while it
-  // goes on counting.
+  // The running totals of one thread: what was added and what was removed. Other threads read them
+  // while it counts.
   struct Counters {
     const uint64_t* gained;
     const uint64_t* lost;
@@ -19,10 +19,10 @@ class ThreadTotals {
 
   // The counters stay readable until they are removed.
   void Add(const Counters& counters);
-  // They count no further, and are not read any more when this returns.
+  // They no longer count, and are not read any more when this returns.
   void Remove(const Counters& counters);
 
-  // What all have gained less what all have lost, possibly below zero while they count.
+  // Everything added less everything removed; may be below zero while threads count.
   int64_t Sum() const;
 
  private:
@@ -30,7 +30,7 @@ class ThreadTotals {
 
   mutable std::mutex mutex_;
   std::vector<Counters> threads_;
-  int64_t finished_ = 0;  // of those that were removed
+  int64_t finished_ = 0;  // of the counters that were removed
 };
 
 }  // namespace runnel

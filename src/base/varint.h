@@ -21,7 +21,7 @@ inline size_t VarintSize(uint64_t value) {
   return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
 }
 
-// Writes at `out`, which has room for VarintSize(value) bytes; returns the place behind them.
+// Writes at `out`, which has room for VarintSize(value) bytes; returns the place after them.
 inline char* WriteVarint(char* out, uint64_t value) {
   while (value >= 0x80) {
     *out++ = static_cast<char>(value | 0x80);
@@ -31,7 +31,7 @@ inline char* WriteVarint(char* out, uint64_t value) {
   return out;
 }
 
-// Reads a varint that begins at `in` and ends before `end`; returns the place behind it, or nullptr
+// Reads a varint that begins at `in` and ends before `end`; returns the place after it, or nullptr
 // if the bytes end inside it or it does not fit 64 bits.
 inline const char* ReadVarint(const char* in, const char* end, uint64_t* value) {
   uint64_t result = 0;

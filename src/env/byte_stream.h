@@ -12,21 +12,20 @@
 
 namespace runnel {
 
-// What a connected byte stream tells its owner. All calls come from the loop, never from inside a
-// call to the stream.
+// The events of a connected byte stream, for its owner. All calls come from the loop, never from
+// inside a call to the stream.
 class ByteStreamHandler {
  public:
   virtual ~ByteStreamHandler() = default;
-  // Where the next bytes shall be read to; asked for directly before each read, at least one byte
-  // long.
+  // The buffer for the next bytes, at least one byte long; called directly before each read.
   virtual std::span<char> ReadBuffer() = 0;
   // That many bytes were put at the beginning of the last ReadBuffer().
   virtual void OnRead(size_t bytes) = 0;
   // Nothing more comes from the peer: it has closed its side (`error` is empty) or the connection
   // broke.
   virtual void OnEnd(std::string_view error) = 0;
-  // The last Write() is done with its bytes: all are sent, or (with an error) none will be any
-  // more.
+  // The last Write() has ended: all of its bytes are sent, or (with an error) no more of them will
+  // be.
   virtual void OnWritten(std::string_view error) = 0;
   // The stream is gone; the last call. The owner destroys the stream now or later.
   virtual void OnClosed() = 0;
@@ -42,7 +41,7 @@ class ByteStream {
   // Begins to read for `handler`, which outlives the stream's OnClosed. Called once, before
   // anything else.
   virtual void Start(ByteStreamHandler* handler) = 0;
-  // Between these nothing is read, and the peer is held back by the kernel.
+  // Between these two calls nothing is read, and the kernel holds the peer back.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
 

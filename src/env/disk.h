@@ -28,30 +28,30 @@ class File {
   // Reads `bytes` bytes at `offset` to `out`; returns how many there were, fewer only at the end of
   // the file.
   virtual Result<size_t> ReadAt(uint64_t offset, char* out, size_t bytes) const = 0;
-  // The first place at `offset` or behind it where something else than zeros may lie; the size if
-  // there is none. What was only reserved is passed over without being read, if the system can
+  // The first place at `offset` or after it that may hold bytes other than zero; the size if there
+  // is none. Reserved room that was never written is skipped without being read, if the system can
   // tell.
   virtual Result<uint64_t> NextData(uint64_t offset) const = 0;
   // Writes all of `bytes` at `offset`. The file grows if it was shorter; a gap reads as zeros.
   // After a failure any part may have been written.
   virtual Status WriteAt(uint64_t offset, std::string_view bytes) = 0;
-  // Returns when all that was written before the call is on the disk, as is the size (fdatasync).
-  // After a failure it is unknown which of it is, also if a later call succeeds.
+  // Returns when everything written before the call is on the disk, including the size (fdatasync).
+  // After a failure it is not known what is on the disk, even if a later call succeeds.
   virtual Status Sync() = 0;
-  // Reserves room on the disk for the first `bytes` bytes and makes the file at least so long:
-  // writes there need neither room nor a new size. New bytes read as zeros, bytes that were there
-  // stay. Never shortens.
+  // Reserves room on the disk for the first `bytes` bytes and makes the file at least that long:
+  // writes there need neither room nor a new size. New bytes read as zeros; existing bytes stay.
+  // Never shortens the file.
   virtual Status Allocate(uint64_t bytes) = 0;
   // Makes writes to the bytes [offset, offset + bytes) of an allocated file quick, if the system
-  // can: has memory for them ready and the disk's own bookkeeping done, so that a sync afterwards
-  // writes nothing but what was written. Changes nothing, whatever is written there meanwhile; a
-  // hint, so it cannot fail. From any thread.
+  // can: prepares memory and the file's extents, so that a later sync writes only the written
+  // bytes. Does not change the content, whatever is written there meanwhile. A hint, so it cannot
+  // fail. Any thread.
   virtual void Warm(uint64_t offset, uint64_t bytes) = 0;
-  // What lies in the bytes [offset, offset + bytes) is synced and will hardly be read soon: the
-  // system need not keep it in memory, and takes that memory for what is written next. Changes
-  // nothing; a hint, so it cannot fail. From any thread.
+  // The bytes [offset, offset + bytes) are synced and will probably not be read soon: the system
+  // need not keep them in memory, and can use that memory for the next writes. Does not change the
+  // content. A hint, so it cannot fail. Any thread.
   virtual void Forget(uint64_t offset, uint64_t bytes) = 0;
-  // Sets the size: cuts what is behind, or adds zeros (without reserving room).
+  // Sets the size: cuts what follows, or adds zeros (without reserving room).
   virtual Status Truncate(uint64_t bytes) = 0;
   virtual Result<uint64_t> Size() const = 0;
 };
@@ -69,8 +69,8 @@ enum class OpenMode {
   kCreate,     // a new, empty file (mode 0640), in place of one of that name
 };
 
-// Callable from every thread; lives longer than the files and locks that it hands out. Paths are as
-// the process sees them.
+// Callable from any thread. Outlives the files and locks that it returns. Paths are as the process
+// sees them.
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -84,26 +84,25 @@ class Disk {
   virtual Status CreateDirectory(const std::string& path) = 0;
   // The names in a directory, sorted, without "." and "..".
   virtual Result<std::vector<std::string>> List(const std::string& directory) = 0;
-  // Returns when the names that were made, changed or removed in the directory before the call are
-  // so on the disk.
+  // Returns when all names that were made, changed or removed in the directory before the call are
+  // durable.
   virtual Status SyncDirectory(const std::string& directory) = 0;
-  // How many bytes more the file system of the directory can hold, for this process: what was only
-  // reserved counts as held. Others may take it at any moment.
+  // How many more bytes the file system of the directory can hold, for this process; reserved room
+  // counts as used. Other processes may take the room at any moment.
   virtual Result<uint64_t> FreeBytes(const std::string& directory) = 0;
-  // What names the run of the machine since it was last started: two processes that read the same
-  // text saw no power cut between them, so whatever one wrote to a file the other reads. Empty if
-  // it is not known.
+  // Identifies the run of the machine since its last start. If two processes read the same text,
+  // there was no power cut between them, so the second reads everything that the first wrote to
+  // files. Empty if it is not known.
   virtual std::string BootId() = 0;
   // Fails with EWOULDBLOCK, naming the holder, if another process (or this one) holds the lock. The
   // lock is a file `runnel.lock` in the directory, which stays there.
   virtual Result<std::unique_ptr<DirectoryLock>> Lock(const std::string& directory) = 0;
 };
 
-// Whether the failure says that there is no room (disk full, or the user's share of it): it passes
-// when there is.
+// Whether the failure says that there is no room (disk full, or quota reached). It may pass.
 bool IsDiskFull(const Status& status);
 
-// The directory that the path's last name is in: "." and "/" where it does not say.
+// The directory of the path's last name: "." or "/" if the path has no other name.
 std::string ParentOf(const std::string& path);
 
 }  // namespace runnel

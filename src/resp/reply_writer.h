@@ -11,8 +11,8 @@
 
 namespace runnel {
 
-// Writes replies in RESP2 or RESP3 to the end of a rope. Aggregates are announced by their length
-// and then written element by element; the caller sees to it that as many follow.
+// Writes replies in RESP2 or RESP3 to the end of a rope. Aggregates begin with their length and are
+// then written element by element; the caller must write exactly that many elements.
 //
 // Where the two protocols differ, the method's name is the RESP3 shape and RESP2 gets the form that
 // Redis gives it: Map(n) is an array of 2n there, Set and Push are arrays, Null() is a null bulk,
@@ -25,7 +25,7 @@ class ReplyWriter {
   int protocol() const { return protocol_; }
   void set_protocol(int version) { protocol_ = version; }
 
-  // Errors written so far. Lets the caller of a command see whether the command failed.
+  // The number of errors written so far: shows whether a command failed.
   uint64_t errors() const { return errors_; }
   // The prefix word of the last error ("ERR", "WRONGTYPE").
   const std::string& last_error_code() const { return last_error_code_; }

@@ -11,7 +11,7 @@ namespace runnel {
 
 struct RequestLimits {
   size_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len
-  // What a client may send before it has authenticated itself is bounded more tightly.
+  // Before a client has authenticated, the limits are tighter.
   bool authenticated = true;
 };
 
@@ -19,15 +19,15 @@ struct RequestLimits {
 // words. It works on the caller's buffer and copies nothing: the arguments of a request are views
 // into that buffer (words of an inline line that were quoted are views into the parser).
 //
-// A request may arrive cut at any byte, and its buffer may move. The parser then remembers how far
-// it came and where the arguments lie, so the cost of a request is linear in its bytes and its
-// arguments, however many pieces it arrives in.
+// A request may arrive in pieces cut at any byte, and its buffer may move. The parser remembers how
+// far it has come and where the arguments are, so the cost of a request is linear in its bytes and
+// its arguments, in however many pieces it arrives.
 class RequestParser {
  public:
   enum class Outcome {
     kRequest,  // args() is a whole request of at least one argument
     kMore,     // the bytes end inside a request (or there are none)
-    kError,    // error() says why this is no request; the connection is of no further use
+    kError,    // error() says why this is no request; the connection cannot be used any more
   };
 
   // Looks at `input`: the bytes from the end of the last request on. The same bytes must be given
@@ -37,11 +37,11 @@ class RequestParser {
 
   // After kRequest: the arguments, good until the next call or until the buffer changes.
   std::span<const std::string_view> args() const { return args_; }
-  // Bytes at the beginning of `input` that are done with; after kMore those of skipped empty
-  // requests. The caller takes exactly these from its buffer before the next call.
+  // The number of bytes at the beginning of `input` that are consumed; after kMore, those of
+  // skipped empty requests. The caller removes exactly these from its buffer before the next call.
   size_t consumed() const { return consumed_; }
-  // After kMore: bytes that the input needs in all, as far as is known now (at least one more than
-  // it had).
+  // After kMore: how many bytes the input needs in all, as far as is known now (at least one more
+  // than it had).
   size_t needed() const { return needed_; }
   // After kError: the text after "-ERR Protocol error: ".
   const std::string& error() const { return error_; }
@@ -50,8 +50,8 @@ class RequestParser {
   size_t MemoryBytes() const {
     return args_.capacity() * sizeof(std::string_view) + words_.capacity();
   }
-  // Gives back what one large request has left. Called between requests: args() is empty after it.
-  // A parser whose memory is usual keeps it.
+  // Frees memory that a large request has needed. Called between requests: args() is empty
+  // afterwards. Memory of the usual size is kept.
   void ReleaseSpare() {
     if (MemoryBytes() > kUsualBytes) FreeArguments();
   }
@@ -69,7 +69,7 @@ class RequestParser {
   std::string error_;
   std::string words_;  // the unquoted words of an inline request
 
-  // How far the unfinished request came. Offsets count from its first byte.
+  // How far the incomplete request has been parsed. Offsets count from its first byte.
   size_t at_ = 0;
   // The address of the request's first byte when its first piece was parsed. Until the request is
   // whole, the views in args_ count from there, wherever the bytes are by now: so arguments that

@@ -35,7 +35,7 @@ class SpareChunks {
 
  private:
 #ifdef RUNNEL_SANITIZE
-  static constexpr size_t kMost = 0;  // so that whoever uses a chunk that is gone is found
+  static constexpr size_t kMost = 0;  // so that a use of a freed chunk is found
 #else
   static constexpr size_t kMost = 64;
 #endif

@@ -14,8 +14,9 @@ struct iovec;
 
 namespace runnel {
 
-// Bytes waiting to be sent: a chain of chunks that is written at the end and taken from the front.
-// Most are the rope's own; what many receive alike may be a slice of a block that they share.
+// Bytes that wait to be sent: a chain of chunks that is written at the end and taken from the
+// front. Most chunks are the rope's own; bytes for many receivers may be a slice of a block that
+// their ropes share.
 //
 // Memory: an empty rope owns none. A rope takes at most twice its bytes and about 1 MiB more (a
 // chunk goes when its last byte is taken), also if it grew from many small ropes: they are packed.
@@ -37,9 +38,9 @@ class Rope {
   // Bytes of memory that the rope holds. A shared slice counts in full, for each rope that has it.
   size_t MemoryBytes() const { return memory_; }
 
-  // Room for `bytes` bytes in one piece at the end; Commit says how many of them were written.
-  // Until then the place stays good as long as nothing else is appended. For bytes whose number is
-  // bounded by the caller: Append cuts what is long into chunks.
+  // Room for `bytes` bytes in one piece at the end; Commit says how many of them were written. The
+  // place is valid until then, or until something else is appended. For a number of bytes that the
+  // caller bounds: Append cuts long bytes into chunks.
   char* Reserve(size_t bytes) {
     if (tail_ == nullptr || tail_->capacity - tail_->end < bytes) AddChunk(bytes);
     return tail_->bytes + tail_->end;
@@ -54,33 +55,33 @@ class Rope {
   // Takes all bytes of `other`, which is empty afterwards. Bytes that fit the room at the end are
   // copied there; whole chunks change their owner.
   void Append(Rope&& other);
-  // Appends bytes that lie in `block` and never change. They are not copied where the rope is
-  // empty, or ends with what lies directly before them in the block, or they are more than a chunk
+  // Appends bytes that are in `block` and never change. They are not copied if the rope is empty,
+  // if it ends with the bytes directly before them in the block, or if they are more than a chunk
   // holds.
   void AppendSlice(const Ref<Block>& block, std::string_view slice);
-  // Copies slices that are less than half of their block. For ropes that are to wait: each would
-  // keep a whole block for its few bytes.
+  // Copies slices that are less than half of their block. For ropes that will wait: otherwise each
+  // would keep a whole block for its few bytes.
   void Unshare();
 
-  // Takes bytes back from the end until `size` are left (at most what is there).
+  // Removes bytes from the end until `size` are left (at most as many as there are).
   void Truncate(size_t size);
-  // Takes the first `bytes` away (at most what is there).
+  // Removes the first `bytes` bytes (at most as many as there are).
   void Consume(size_t bytes);
-  // Takes the first `bytes` (at most what is there) out as a rope of their own.
+  // Moves the first `bytes` bytes (at most as many as there are) to a rope of their own.
   Rope TakeFront(size_t bytes);
   void Clear();
 
   // Describes the first `bytes` bytes, or as many of them as `count` vectors can, and returns how
-  // many vectors were filled. They are good until the bytes are consumed.
+  // many vectors were filled. They are valid until the bytes are consumed.
   int Gather(size_t bytes, iovec* vectors, int count) const;
   // A copy of all bytes.
   std::string ToString() const;
 
  private:
   struct Chunk {
-    // Of the rope's own bytes, which lie after the chunk in the same allocation.
+    // For the rope's own bytes, which follow the chunk in the same allocation.
     static Chunk* Create(size_t capacity);
-    // Of a slice, which leaves no room.
+    // For a slice, without free room.
     static Chunk* Create(const Ref<Block>& block, std::string_view slice);
     static void Destroy(Chunk* chunk);
 
@@ -94,7 +95,7 @@ class Rope {
     uint32_t capacity;  // of a slice: its end
     uint32_t begin = 0;
     uint32_t end;
-    Ref<Block> block;  // that the bytes lie in if they are not the rope's own
+    Ref<Block> block;  // the block of the bytes, if they are not the rope's own
   };
 
   static bool IsPackedInto(const Chunk& tail, const Chunk& chunk);

@@ -233,7 +233,8 @@ class PosixDisk final : public Disk {
   }
 
  private:
-  // The file that is locked in a directory. It holds the process's ID, for who finds it locked.
+  // The file that is locked in a directory. It holds the process's ID, for a process that finds it
+  // locked.
   static constexpr const char* kLockName = "runnel.lock";
 
   static Status InUse(const std::string& directory, int fd) {

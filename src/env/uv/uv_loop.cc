@@ -14,8 +14,8 @@
 namespace runnel {
 namespace {
 
-// A libuv handle in an allocation of its own: whoever used it lets go at any time, and libuv frees
-// it when it has closed it.
+// A libuv handle in an allocation of its own: its user lets go at any time, and libuv frees it when
+// it has closed it.
 template <class Handle>
 class Owned {
  public:
@@ -126,7 +126,7 @@ class UvLoop final : public Loop {
   void Stop() override { uv_stop(&loop_); }
   void RunOnce() override {
     uv_run(&loop_, UV_RUN_NOWAIT);
-    // libuv looks for events behind the turn of its round.
+    // libuv looks for events after the turn of its round.
     if (turn_) turn_();
   }
   void OnTurn(std::function<void()> turn) override { turn_ = std::move(turn); }
