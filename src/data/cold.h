@@ -12,22 +12,22 @@
 #include "base/coding.h"
 #include "base/ref.h"
 
-// Entries of streams and elements of lists that lie on the disk instead of in memory, as far as
-// their value has to know: a handle for each piece, and what happens when a piece is needed that is
-// not in memory. Who writes and reads the pieces is above this layer (cold/cold_store.h).
+// Entries of streams and elements of lists that are on the disk instead of in memory, as far as
+// their value must know: a handle for each piece, and what happens when a piece is needed that is
+// not in memory. The pieces are written and read above this layer (cold/cold_store.h).
 
 namespace runnel {
 
 class ColdSource;
 
-// Whose blocks a run has. The numbers are stored in files: never reuse one.
+// The type of value that a run belongs to. The numbers are stored in files: never reuse one.
 enum class RunKind : uint8_t {
   kStream = 0,  // EntryRun
   kList = 1,    // ListRun
 };
 
-// Consecutive blocks of one value: what is written as one extent, and what an extent unpacks to.
-// Never changes, and may be used on every thread.
+// Consecutive blocks of one value: what is written as one extent, and what an extent unpacks to. It
+// never changes, and may be used on any thread.
 class BlockRun {
  public:
   explicit BlockRun(RunKind kind) : kind_(kind) {}
@@ -36,7 +36,7 @@ class BlockRun {
   BlockRun& operator=(const BlockRun&) = delete;
 
   RunKind kind() const { return kind_; }
-  // How many blocks there are, what they take in memory, and their live entries.
+  // The number of blocks, their bytes in memory, and the number of their live entries.
   virtual size_t blocks() const = 0;
   virtual uint64_t block_bytes() const = 0;
   virtual uint64_t entries() const = 0;
@@ -44,18 +44,17 @@ class BlockRun {
   virtual size_t MemoryBytes() const = 0;
   // Appends what Load reads.
   virtual void Serialize(Encoder* out) const = 0;
-  // Returns nullptr if the bytes are no such run; allocates no more than a small multiple of them.
+  // Returns nullptr if the bytes are no such run. Allocates at most a small multiple of their size.
   static std::shared_ptr<const BlockRun> Load(RunKind kind, Decoder* in);
 
  private:
   const RunKind kind_;
 };
 
-// A run that was written to the disk: what is on the disk, whoever refers to it. Values that were
-// cloned from one another share extents; which entries of an extent still live, each of them knows
-// itself.
+// A run that was written to the disk. Values that were cloned from one another share extents; each
+// value knows itself which entries of an extent are still live.
 //
-// Unless said otherwise a member is for the loop's thread. References may be given up on every
+// Unless said otherwise, members are for the loop's thread. References may be dropped on any
 // thread.
 class ColdExtent {
  public:
@@ -65,10 +64,10 @@ class ColdExtent {
   ColdExtent(const ColdExtent&) = delete;
   ColdExtent& operator=(const ColdExtent&) = delete;
 
-  // The blocks, as they were when they were written, if they are in memory; nullptr otherwise. Good
-  // until the end of the turn, and for as long as somebody has them pinned.
+  // The blocks as they were written, if they are in memory; nullptr otherwise. Valid until the end
+  // of the turn, and as long as they are pinned.
   const BlockRun* loaded() const { return loaded_; }
-  // The same, and remembers that they were of use; throws as ColdSource::NoteUse does.
+  // The same, and marks them as used for the cache; throws as ColdSource::NoteUse does.
   inline const BlockRun* Use() const;
 
   ColdSource& source() const { return *source_; }
@@ -78,7 +77,7 @@ class ColdExtent {
   uint32_t raw_bytes() const { return raw_bytes_; }
   uint32_t blocks() const { return blocks_; }
 
-  // Appends what ColdSource::Resolve finds the extent by. Any thread.
+  // Appends the description by which ColdSource::Resolve finds the extent. Any thread.
   virtual void Describe(Encoder* out) const = 0;
 
   void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
@@ -88,8 +87,8 @@ class ColdExtent {
   // True if nobody but the caller holds a reference.
   bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
 
-  // For the source: notes that the command with that number has counted the extent. Returns false
-  // if it had done so before.
+  // For the source: notes that the command with this number has counted the extent. Returns false
+  // if it had already done so.
   bool CountIn(uint64_t command) const {
     if (counted_in_ == command) return false;
     counted_in_ = command;
@@ -116,51 +115,51 @@ class ColdSource {
  public:
   virtual ~ColdSource() = default;
 
-  // When it returns, all of these are in memory, until the end of the turn at least. Instead of
-  // waiting for the disk it may throw ColdMiss. It throws ColdFailure if one cannot be read, or if
-  // the command that runs would need more in memory at once than a command may have.
+  // When it returns, all of these are in memory, at least until the end of the turn. It may throw
+  // ColdMiss instead of waiting for the disk. It throws ColdFailure if an extent cannot be read, or
+  // if the running command would need more in memory at once than a command may have.
   virtual void Fetch(const ColdExtents& extents) = 0;
-  // For a walk that needs each extent once: the blocks of the first of `window`, which stay in
-  // memory as long as the caller keeps them. Throws as Fetch does; a miss asks for all of `window`
-  // as ColdMiss::passing.
+  // For a walk that needs each extent once. Returns the blocks of the first extent of `window`,
+  // which stay in memory as long as the caller keeps them. Throws as Fetch does; a miss asks for
+  // all of `window`, as ColdMiss::passing.
   virtual std::shared_ptr<const BlockRun> Pass(const ColdExtents& window) = 0;
-  // The blocks of an extent that is in memory are about to be used. May throw ColdFailure as Fetch
-  // does for a command that needs too much.
+  // The blocks of an extent in memory are about to be used. Throws ColdFailure, as Fetch does, for
+  // a command that needs too much.
   virtual void NoteUse(const ColdExtent&) {}
-  // The command that runs keeps so many bytes of what it has found. Throws as NoteUse does.
+  // The running command keeps this many bytes of what it has found. Throws as NoteUse does.
   virtual void NoteKept(uint64_t) {}
-  // They will be asked for soon.
+  // These extents will probably be needed soon: they may be read ahead.
   virtual void Expect(const ColdExtents& extents) = 0;
-  // The blocks of an extent, from memory or from the disk, for as long as the caller keeps them.
-  // Waits for the disk; throws ColdFailure. Any thread.
+  // The blocks of an extent, from memory or from the disk; they stay as long as the caller keeps
+  // them. Waits for the disk; throws ColdFailure. Any thread.
   virtual std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) = 0;
-  // The extent that Describe() described; null if the bytes are no such description or there is no
-  // such file.
+  // The extent that Describe() described; null if the bytes are no description, or if the file does
+  // not exist.
   virtual Ref<ColdExtent> Resolve(Decoder* in) = 0;
 };
 
-// Thrown out of a command that looked at entries which are not in memory, and has changed nothing
-// yet: it is run again when these have been read. (The one exception in the program's own
-// vocabulary, with ColdFailure: every command that looks at entries may meet it, deep in a walk, a
-// few times a second beside a disk read each, and none of them has anything to do about it.)
+// Thrown through a command that has looked at entries which are not in memory and has changed
+// nothing yet: the command runs again when these entries have been read. (An exception is right
+// here: every command that looks at entries may meet one, deep in a walk; this is rare, always
+// together with a disk read, and no command can do anything about it.)
 struct ColdMiss {
   // These stay in memory until the command has ended.
   ColdExtents missing;
-  // These stay in memory until the command has been run once more: for a walk over more than may be
-  // in memory at once. What the walk knows by then is kept as a ColdProgress.
+  // These stay in memory until the command has run once more. For a walk over more data than may be
+  // in memory at once; the walk keeps what it has found as a ColdProgress.
   ColdExtents passing = {};
 };
 
-// What a command knows of cold data when it misses, kept for its next run.
+// What a command has found in cold data when it misses; kept for its next run.
 class ColdProgress {
  public:
   virtual ~ColdProgress() = default;
 };
 
-// Thrown where entries cannot be read: the disk failed, or what it holds is damaged.
+// Thrown if entries cannot be read: the disk failed, or its data is damaged.
 struct ColdFailure {
   std::string message;  // names the file and the offset
-  // Nothing has failed: the command needs more cold data in memory than a command may have.
+  // True if nothing has failed, but the command needs more cold data in memory than it may have.
   bool too_much = false;
 };
 

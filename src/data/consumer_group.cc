@@ -160,8 +160,8 @@ size_t ConsumerGroup::FreeEffort() const {
 // --- Stored form ---
 //
 //   group    := name | last delivered | counter | varint consumers | consumer... | pending list
-//   counter  := varint 0 if unknown, else entries read + 1
-//   consumer := name | zigzag seen time | zigzag active time
+//   counter  := byte 1 if known, else 0 | varint entries read (0 if unknown)
+//   consumer := byte 0 if the index is free | byte 1 | name | zigzag seen time | zigzag active time
 
 void ConsumerGroup::Serialize(Encoder* out) const {
   out->Bytes(name_);

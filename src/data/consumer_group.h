@@ -24,16 +24,16 @@ struct Consumer {
   std::string name;
   ConsumerIndex index = 0;   // its number in the group, while it exists
   uint64_t pending = 0;      // entries of the group's pending list that it owns
-  int64_t seen_time = 0;     // unix ms of its last attempt to read or claim
-  int64_t active_time = -1;  // unix ms of the last attempt that gave it something; -1 for never
+  int64_t seen_time = 0;     // Unix ms of its last attempt to read or claim
+  int64_t active_time = -1;  // Unix ms of the last attempt that gave it entries; -1 for never
   StreamId first_pending;    // if it owns pending entries, none is below this ID
   StreamId last_pending;     // nor above this one
 };
 
-// A consumer group: a position in the stream, its consumers, and what they have not yet
-// acknowledged. It does not know the entries; what needs both is in Stream. Queries are const; the
-// changes at the end cannot fail and take every time as an argument, so that they give the same
-// state wherever they are applied.
+// A consumer group: a position in the stream, its consumers, and the entries that they have not yet
+// acknowledged. It does not know the entries themselves; functions that need both are in Stream.
+// Queries are const. The changes at the end cannot fail and take every time as an argument, so that
+// they give the same state wherever they are applied.
 class ConsumerGroup {
  public:
   using Consumers = absl::btree_map<std::string, std::unique_ptr<Consumer>, std::less<>>;
@@ -45,9 +45,9 @@ class ConsumerGroup {
   std::unique_ptr<ConsumerGroup> Clone() const;
 
   const std::string& name() const { return name_; }
-  // The group has been given all entries up to this ID.
+  // All entries up to this ID have been delivered to the group.
   StreamId last_delivered() const { return last_delivered_; }
-  // How many entries of the stream's life lie at or before last_delivered(), if that is known.
+  // How many entries ever added to the stream are at or before last_delivered(), if that is known.
   std::optional<uint64_t> entries_read() const { return entries_read_; }
   // Pending entries that were released and wait to be claimed.
   uint64_t nacked() const { return nacked_; }
@@ -67,39 +67,40 @@ class ConsumerGroup {
   const PendingList& pending() const { return pending_; }
   // A consumer's own pending entries from an ID on: XREADGROUP's history, XPENDING with a consumer.
   PendingList::Cursor History(const Consumer& consumer, StreamId from) const;
-  // The delivery time of the entry that has waited longest, in unix ms: when it, plus the demanded
-  // idle time, has come, a reader who waits with CLAIM is to be woken. 0 if an entry is released
-  // (it may be claimed at once); nothing if nothing is pending.
+  // The delivery time of the entry that has waited longest, in Unix ms. A reader that waits with
+  // CLAIM is woken at this time plus the idle time that it demands. 0 if an entry is released (it
+  // may be claimed at once); nothing if nothing is pending.
   std::optional<int64_t> OldestDeliveryTime() const;
 
   // --- Changes. A ConsumerIndex must be that of a consumer. ---
 
-  // Adds a consumer, or gives the one that exists (seen_time is then left alone).
+  // Adds a consumer, or returns the one that exists (its seen_time stays as it is).
   Consumer& CreateConsumer(std::string_view name, int64_t seen_time);
   // Removes a consumer and drops its pending entries; returns their number.
   uint64_t RemoveConsumer(ConsumerIndex index);
-  // It tried to read or claim.
+  // The consumer tried to read or claim.
   void MarkSeen(ConsumerIndex index, int64_t time);
-  // It tried and got something.
+  // The consumer tried and got entries.
   void MarkActive(ConsumerIndex index, int64_t time);
 
   // XGROUP SETID, and XCLAIM's LASTID.
   void SetLastDelivered(StreamId id, std::optional<uint64_t> entries_read);
 
-  // A delivery of one entry: pending for `consumer` since `time`, delivered once, whatever it was
-  // before. (Stream::Deliver does this for all that XREADGROUP reads.)
+  // Delivers one entry: it is pending for `consumer` since `time`, delivered once, whatever it was
+  // before. (Stream::Deliver does this for all entries that XREADGROUP reads.)
   void Deliver(StreamId id, ConsumerIndex consumer, int64_t time) { Assign(id, consumer, time, 1); }
   // Sets owner, delivery time and count of an entry, which is added if it is not pending: XCLAIM,
   // and XAUTOCLAIM with the count that it decided.
   void Assign(StreamId id, ConsumerIndex consumer, int64_t delivery_time, uint64_t deliveries);
-  // Gives a pending entry to `consumer` (its owner, or another one) once more: delivery time set,
-  // one delivery added. XREADGROUP's history and CLAIM. Nothing if the entry is not pending.
+  // Delivers a pending entry to `consumer` (its owner, or another one) once more: sets the delivery
+  // time and adds one delivery. For XREADGROUP's history and CLAIM. Does nothing if the entry is
+  // not pending.
   void Redeliver(StreamId id, ConsumerIndex consumer, int64_t time);
-  // XNACK: the entry stays pending without owner, before all others and behind those released
-  // earlier. It is added if it is not pending (FORCE); the caller decided the count.
+  // XNACK: the entry stays pending without owner, before all others but after those released
+  // earlier. It is added if it is not pending (FORCE); the caller has decided the count.
   void Release(StreamId id, uint64_t deliveries);
-  // Takes an entry from the pending list: XACK, a deleted entry found by a claim, DELREF. False if
-  // it was not there.
+  // Removes an entry from the pending list: XACK, a deleted entry found by a claim, DELREF. Returns
+  // false if it was not there.
   bool Ack(StreamId id);
   // The same for many; returns how many were there.
   uint64_t Ack(std::span<const StreamId> ids);

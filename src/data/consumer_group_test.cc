@@ -62,7 +62,7 @@ TEST_F(ConsumerGroupTest, ARemovedConsumerTakesItsPendingEntriesWithIt) {
   EXPECT_EQ(group_.RemoveConsumer(alice_), 2u);
   EXPECT_EQ(group_.FindConsumer("alice"), nullptr);
   EXPECT_EQ(group_.pending().size(), 1u);
-  // The index goes to the next one, who has none of these entries.
+  // The index goes to the next consumer, which has none of these entries.
   EXPECT_EQ(group_.CreateConsumer("carol", kNow).index, alice_);
   EXPECT_TRUE(HistoryOf(alice_, {}).empty());
 }
@@ -185,8 +185,7 @@ TEST_F(ConsumerGroupTest, RefusesPendingEntriesOfAConsumerThatIsNotThere) {
   std::string payload;
   Encoder out(&payload);
   group_.Serialize(&out);
-  // The byte that says that index 0 is in use lies behind the group's head; without it "alice" is
-  // gone.
+  // The byte that says that index 0 is in use follows the group's head; without it "alice" is gone.
   const size_t alice = payload.find("alice") - 2;
   payload.erase(alice, payload.find("bob") - 2 - alice);
   payload.insert(alice, 1, '\0');

@@ -11,13 +11,13 @@
 
 namespace runnel {
 
-// One database: its keys with their values, and what finds those that time concerns. Owned by the
-// keyspace, which alone looks into it, until it is flushed.
+// One database: its keys with their values, their expiries, and the keys whose value needs upkeep.
+// Owned by the keyspace, and used by it alone, until it is flushed.
 class Database {
  public:
-  // Its blocks count in `hot`, which outlives it or is left.
+  // Its blocks count in `hot`, which outlives it, or which it leaves (HotBlocks::Leave).
   explicit Database(HotBlocks* hot) : hot_blocks_(hot) {}
-  // Frees all keys and values, which takes time in proportion to them. A flushed database may be
+  // Frees all keys and values, in time proportional to their number. A flushed database may be
   // destroyed on any thread.
   ~Database();
   Database(const Database&) = delete;
@@ -34,8 +34,8 @@ class Database {
   absl::btree_set<std::pair<int64_t, KeyEntry*>> expiries_;
   __int128 expiry_sum_ = 0;
   absl::btree_set<KeyEntry*> upkeep_;
-  // Of the capture that runs: the number that the database had when it began, and how far the walk
-  // over the table came.
+  // Of the running capture: the number that the database had when it began, and how far the walk
+  // over the table has come.
   uint32_t captured_as_ = 0;
   uint64_t cursor_ = 0;
   bool walked_ = false;

@@ -9,13 +9,13 @@ namespace runnel {
 
 class Database;
 
-// What may take long to free.
+// An object that may take long to free.
 class Disposable {
  public:
   virtual ~Disposable() = default;
 };
 
-// Takes what nobody needs any more and takes long to free, to free it off the event loop.
+// Frees, off the event loop, objects that nobody uses any more and that take long to free.
 class Disposer {
  public:
   virtual ~Disposer() = default;
@@ -25,10 +25,10 @@ class Disposer {
   virtual void Dispose(std::unique_ptr<Database> database) = 0;
 };
 
-// Freeing an allocation takes some ten nanoseconds; a thousand of them are not yet felt.
+// Freeing an allocation takes about ten nanoseconds; a thousand of them do not delay the loop much.
 inline constexpr size_t kMostFreedInPlace = 1000;
 
-// A row of parts that a value has let go of.
+// A row of parts that a value has given up.
 template <class T>
 class DisposableRow final : public Disposable {
  public:

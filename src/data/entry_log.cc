@@ -34,7 +34,7 @@ size_t EntryLog::Segment::CountLiveBefore(size_t entry) const {
   return count;
 }
 
-// Makes `gone` pass over `count` live entries and the dead ones behind them.
+// Makes `gone` pass over `count` live entries and the dead ones after them.
 void EntryLog::Segment::Advance(size_t count) {
   live = static_cast<uint16_t>(live - count);
   size_t entry = gone;
@@ -466,7 +466,7 @@ void EntryCursor::Previous() {
   if (whole_ != nullptr) SettleBackward();
 }
 
-// Goes on from entry_, which may lie behind the segment's last, to the next live entry.
+// Goes on from entry_, which may be past the segment's last, to the next live entry.
 void EntryCursor::FindForward() {
   for (;;) {
     for (; entry_ < segment_->entries; entry_++) {

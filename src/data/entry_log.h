@@ -21,17 +21,17 @@ namespace runnel {
 
 class EntryCursor;
 
-// The entries of a stream: blocks in the order of IDs, of which the last one may be open. Deleting
-// an entry marks it beside its block, trimming moves a mark from the old end on; payloads never
-// change, and a block goes as a whole when none of its entries lives any more.
+// The entries of a stream: blocks in the order of IDs, of which only the last one may be open.
+// Deleting an entry marks it beside its block; trimming moves a mark on from the old end. The
+// payload of a block never changes, and a block is freed as a whole when it has no live entry.
 //
-// The oldest blocks may have been given to the disk, in runs of consecutive ones: the log is then a
-// row of runs, of which it knows little more than the first and the last ID, and the blocks in
-// memory behind them. What looks into a run fetches it, and may throw ColdMiss or ColdFailure
+// The oldest blocks may be on the disk, in runs of consecutive blocks. The log is then a row of
+// runs, of which it knows little more than the first and the last ID, and after them the blocks in
+// memory. A function that looks into a run fetches it, and may throw ColdMiss or ColdFailure
 // (data/cold.h) if it is not in memory: everything that gives a cursor or moves one, Contains,
-// Remove, DropOldest and the counts, all of them before they change anything. What lies in a run
-// that was fetched stays at hand until the end of the turn, so that a change which was planned with
-// a look at the same entries does not throw.
+// Remove, DropOldest and the counts. All of them throw before they change anything. A run that was
+// fetched stays in memory until the end of the turn. So a change does not throw if it was planned
+// with a look at the same entries.
 class EntryLog final : public Spillable {
   struct Segment;
   using Segments = PagedRing<Segment>;
@@ -39,7 +39,7 @@ class EntryLog final : public Spillable {
   using Runs = PagedRing<ColdRun>;
 
  public:
-  // Where an entry lies. A hint for SeekAfter, which tests it: it may be out of date.
+  // Where an entry is. A hint for SeekAfter, which checks it: it may be out of date.
   struct Place {
     uint64_t page = 0;
     uint64_t slot = 0;
@@ -57,21 +57,21 @@ class EntryLog final : public Spillable {
   uint64_t length() const { return length_; }
   // The ID of the first live entry; 0-0 if there is none.
   StreamId first_id() const { return first_id_; }
-  // The last ID in the blocks, removed entries included; 0-0 if there are no blocks. Appending goes
-  // on above it.
+  // The last ID in the blocks, removed entries included; 0-0 if there are no blocks. Appended IDs
+  // are above it.
   StreamId newest_id() const;
   size_t blocks() const { return segments_.size() + (cold_ ? cold_->blocks : 0); }
-  // What the log takes in memory; runs that were fetched are not its own.
+  // Bytes of memory that the log takes, without runs that were fetched.
   size_t MemoryBytes() const;
 
-  // Live entries that are not in memory, and bytes of the blocks that hold them; and the bytes of
-  // the blocks that are.
+  // Live entries that are not in memory, and the bytes of their blocks; and the bytes of the blocks
+  // that are in memory.
   uint64_t cold_entries() const { return cold_ ? cold_->live : 0; }
   uint64_t cold_bytes() const { return cold_ ? cold_->bytes : 0; }
   uint64_t hot_bytes() const { return block_bytes_; }
   bool has_cold() const { return cold_ != nullptr; }
 
-  // All cursors give live entries only. A cursor is good until entries are added or removed.
+  // All cursors give live entries only. A cursor is valid until entries are added or removed.
   //
   // The first entry with an ID not below `id`.
   EntryCursor Seek(StreamId id) const;
@@ -82,13 +82,13 @@ class EntryLog final : public Spillable {
   EntryCursor SeekAfter(StreamId id, Place hint) const;
 
   bool Contains(StreamId id) const;
-  // Whether Seek would find an entry above `id`; never looks into a run.
+  // Whether there is an entry above `id`. Never looks into a run.
   bool HasAfter(StreamId id) const;
 
-  // Fetches the runs that these entries would be in, all at once.
+  // Fetches all runs in which these entries would be, at once.
   void Require(std::span<const StreamId> ids) const;
-  // The same for what DropOldest looks at: the run in which the `count`-th entry is, or, with
-  // `entries`, all from the first one to that.
+  // The same for the runs that DropOldest looks at: the run of the `count`-th entry, or, with
+  // `entries`, all runs up to that one.
   void RequireOldest(uint64_t count, bool entries) const;
 
   // Appends an entry. `fields` alternates names and values. REQUIRES: `id` is above newest_id() and
@@ -105,20 +105,22 @@ class EntryLog final : public Spillable {
   //
   // ...until none below `id` is left.
   uint64_t CountBelow(StreamId id) const;
-  // ...if whole blocks go from the old end as long as `max_length` entries remain, and no more than
-  // `limit` entries go (0: no limit). `added` is an entry that is to be appended first (nullptr:
-  // none).
+  // ...if only whole blocks are removed from the old end, at least `max_length` entries remain, and
+  // at most `limit` entries are removed (0: no limit). `added` is an entry that is appended before
+  // (nullptr: none).
   struct Addition {
     StreamId id;
     std::span<const std::string_view> fields;
     StreamLimits limits;
   };
   uint64_t CountBlocksBeyond(uint64_t max_length, uint64_t limit, const Addition* added) const;
-  // ...if whole blocks go from the old end as long as all their IDs are below `id`, as above.
+  // ...if only whole blocks whose IDs are all below `id` are removed, with `limit` and `added` as
+  // above.
   uint64_t CountBlocksBelow(StreamId id, uint64_t limit, const Addition* added) const;
 
-  // How many of the oldest entries have to go for the others to be within the bounds. Of entries on
-  // the disk whole runs only, as far as all of a run are beyond a bound: none is looked into.
+  // How many of the oldest entries must be removed so that the others are within the bounds.
+  // Entries on the disk count in whole runs only, if the whole run is beyond a bound: no run is
+  // looked into.
   struct Bounds {
     StreamId from;  // no ID below this
     uint64_t entries = UINT64_MAX;
@@ -126,13 +128,13 @@ class EntryLog final : public Spillable {
   };
   uint64_t CountBeyond(const Bounds& bounds) const;
 
-  // Appends all blocks to a payload, and reads them back. Load returns false, and leaves the log in
-  // some destructible state, if the bytes are damaged. Serialize reads what is on the disk (see
-  // ColdSource::Read), and may run on every thread that has the log to itself.
+  // Appends all blocks to a payload, and reads them back. Load returns false if the bytes are
+  // damaged; the log can then only be destroyed. Serialize reads what is on the disk (see
+  // ColdSource::Read), and may run on any thread that has the log to itself.
   void Serialize(Encoder* out) const;
   bool Load(Decoder* in);
 
-  // The same with the runs as descriptions of where they are on the disk. Load also fails if
+  // The same, but runs are stored as descriptions of where they are on the disk. Load also fails if
   // `source` does not have one of them.
   void SerializeWithRuns(Encoder* out) const;
   bool LoadWithRuns(Decoder* in, ColdSource& source);
@@ -142,7 +144,7 @@ class EntryLog final : public Spillable {
 
   // --- Giving blocks to the disk ---
 
-  // All blocks but the last one, which may be open; the oldest ones go first, as EntryRuns.
+  // All blocks but the last one, which may be open. The oldest blocks go first, as EntryRuns.
   size_t sealed_bytes() const override;
   std::vector<std::shared_ptr<const BlockRun>> TakeRuns(size_t run_bytes, size_t bytes) override;
   void GiveAway(std::span<const Written> written) override;
@@ -153,7 +155,7 @@ class EntryLog final : public Spillable {
  private:
   friend class EntryCursor;
 
-  // What is known of a block without its payload.
+  // What the log knows of a block without reading its payload.
   struct Segment {
     Ref<Block> block;
     StreamId first;  // IDs of the first and the last entry, deleted ones included
@@ -161,9 +163,9 @@ class EntryLog final : public Spillable {
     uint32_t bytes = 0;    // of the payload
     uint16_t entries = 0;  // deleted ones included
     uint16_t live = 0;
-    uint16_t gone = 0;  // leading entries that are no more; the next one lives
+    uint16_t gone = 0;  // leading entries that are not live; the next one is
     uint16_t mark_words = 0;
-    std::unique_ptr<uint64_t[]> marks;  // a bit for each deleted entry behind `gone`
+    std::unique_ptr<uint64_t[]> marks;  // a bit for each deleted entry after `gone`
 
     bool IsLive(size_t entry) const {
       if (entry < gone) return false;
@@ -175,8 +177,8 @@ class EntryLog final : public Spillable {
     size_t CountLiveBefore(size_t entry) const;
   };
 
-  // What is known of blocks on the disk. The entries that live are those of the extent from `first`
-  // to `last` without the deleted ones.
+  // What the log knows of a run on the disk. Its live entries are those of the extent from `first`
+  // to `last`, without the deleted ones.
   struct ColdRun {
     Ref<ColdExtent> extent;
     StreamId first;  // both live
@@ -215,7 +217,7 @@ class EntryLog final : public Spillable {
   void UpdateFirstId();
   bool LoadSegment(Decoder* in);
   void SerializeSegments(Encoder* out) const;
-  // The memory of the blocks has changed by so much.
+  // The memory of the blocks has changed by this much.
   void Grow(size_t added, size_t removed) {
     block_bytes_ += added - removed;
     Report(added - removed);
@@ -249,10 +251,10 @@ class EntryLog final : public Spillable {
   size_t block_bytes_ = 0;      // memory of all blocks
   size_t mark_words_ = 0;       // of all segments
   StreamBlockWriter writer_;    // of the last segment's block, if that is open
-  std::unique_ptr<Cold> cold_;  // what lies before the segments; null for nothing
+  std::unique_ptr<Cold> cold_;  // the runs before the segments; null if there are none
 };
 
-// Blocks of a stream as a run: a log of their own.
+// Blocks of a stream as a run: they form a log of their own.
 class EntryRun final : public BlockRun {
  public:
   explicit EntryRun(EntryLog log) : BlockRun(RunKind::kStream), log_(std::move(log)) {}
@@ -287,7 +289,7 @@ class EntryCursor {
  public:
   EntryCursor() = default;
 
-  // False behind the last and before the first entry. An invalid cursor stays so.
+  // False after the last and before the first entry. An invalid cursor stays invalid.
   bool valid() const { return log_ != nullptr; }
   // REQUIRES: valid(), for all below.
   const EntryView& operator*() const { return view_; }
@@ -295,17 +297,17 @@ class EntryCursor {
   void Next();
   void Previous();
 
-  // Live entries from this one on up to ID `last`, or back from this one down to ID `first`, both
-  // included; at most `most` of them. Costs a step per block, not per entry.
+  // The number of live entries from this one on up to ID `last`, or back from this one down to ID
+  // `first`, both included; at most `most`. Takes a step per block, not per entry.
   uint64_t CountTo(StreamId last, uint64_t most) const;
   uint64_t CountBackTo(StreamId first, uint64_t most) const;
 
-  // Goes on by `count` live entries, at the same cost. REQUIRES: so many follow.
+  // Moves on by `count` live entries, at the same cost. REQUIRES: that many follow.
   void Skip(uint64_t count);
 
   // Fetches the runs of the `count` live entries from this one on, or back from this one, all at
-  // once: before a long walk, so that it does not miss one after the other. REQUIRES: there are so
-  // many.
+  // once. For use before a long walk, which would otherwise miss once for each run. REQUIRES: there
+  // are that many.
   void Require(uint64_t count) const {
     if (whole_ != nullptr && count > 1) RequireForward(count);
   }
@@ -336,8 +338,8 @@ class EntryCursor {
   uint64_t CountColdBackTo(StreamId first, uint64_t most, EntryLog::Runs::Position end) const;
   void RequireForward(uint64_t count) const;
 
-  // The log that `at_` counts in: that of the stream, or, if `whole_` is that, the blocks of its
-  // run `run_`.
+  // The log to which `at_` belongs: the log of the stream; or, if `whole_` is the log of the
+  // stream, the blocks of its run `run_`.
   const EntryLog* log_ = nullptr;
   const EntryLog* whole_ = nullptr;
   EntryLog::Runs::Position run_;

@@ -10,7 +10,7 @@
 namespace runnel {
 namespace {
 
-// So many runs behind the one that a walk enters are asked for.
+// When a walk enters a run, this many runs after it are asked for.
 constexpr int kReadAhead = 4;
 
 void WriteId(Encoder* out, StreamId id) {
@@ -80,9 +80,9 @@ EntryLog EntryLog::Living(const ColdRun& run, const EntryLog& extent) {
   EntryLog living = extent.Clone();
   living.DropOldest(living.CountBelow(run.first));
   for (;;) {
-    const EntryCursor behind = living.SeekAfter(run.last, {});
-    if (!behind.valid()) break;
-    living.Remove(behind->id());
+    const EntryCursor next = living.SeekAfter(run.last, {});
+    if (!next.valid()) break;
+    living.Remove(next->id());
   }
   if (run.deleted) {
     for (const StreamId id : *run.deleted) {
@@ -176,7 +176,7 @@ bool EntryLog::RemoveCold(StreamId id) {
     previous.Previous();
     last = previous->id();
   }
-  // What may have missed is behind us.
+  // Everything that could miss has been done.
   length_--;
   if (run.live == 1) {
     RemoveRun(at);
@@ -404,7 +404,7 @@ uint64_t EntryCursor::CountColdTo(StreamId last, uint64_t most) const {
   return std::min(count, most);
 }
 
-// From here or, if `end` is behind the last run, from there.
+// From here or, if `end` is past the last run, from there.
 uint64_t EntryCursor::CountColdBackTo(StreamId first, uint64_t most,
                                       EntryLog::Runs::Position end) const {
   const auto& runs = (whole_ != nullptr ? whole_ : log_)->cold_->runs;

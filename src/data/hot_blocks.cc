@@ -115,7 +115,7 @@ void HotBlocks::Relink() {
   }
 }
 
-// Whoever derives from it has detached itself, while it could still say what it counts for.
+// The derived class has detached itself, while its totals() could still be called.
 Spillable::~Spillable() {
   ASSERT(hot_ == nullptr);
 }

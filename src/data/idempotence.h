@@ -19,9 +19,9 @@
 
 namespace runnel {
 
-// What a stream remembers of the producers that number their messages (XADD IDMP, IDMPAUTO): for
-// each producer its latest message numbers (iids) and the IDs that the entries got, so that a
-// message sent again gets the ID of the first time. Bounded by a number per producer and by age.
+// What a stream remembers of producers that number their messages (XADD IDMP, IDMPAUTO): for each
+// producer its latest message numbers (iids) and the IDs of their entries. So a message that is
+// sent again gets the ID of the first time. Bounded by a number per producer and by age.
 class Idempotence {
  public:
   static constexpr int64_t kDefaultDuration = 100;  // seconds
@@ -32,26 +32,26 @@ class Idempotence {
   Idempotence& operator=(const Idempotence&) = delete;
   std::unique_ptr<Idempotence> Clone() const;
 
-  // Seconds for which an iid is kept, counted from the time in its entry's ID, and iids kept for a
-  // producer.
+  // For how many seconds an iid is kept, counted from the time in its entry's ID; and how many iids
+  // are kept for a producer.
   int64_t duration() const { return duration_; }
   uint64_t max_size() const { return max_size_; }
 
-  // Producers and iids that are remembered; some of them may be too old to match and not yet gone.
+  // The number of remembered producers and iids; some may be too old to match but not removed yet.
   uint64_t pids_tracked() const { return by_pid_.size(); }
   uint64_t iids_tracked() const { return iids_tracked_; }
   // Since the stream exists: entries added with an iid, and messages found to be repeated.
   uint64_t iids_added() const { return iids_added_; }
   uint64_t iids_duplicates() const { return iids_duplicates_; }
 
-  // The ID that this message got when it came first, if it came within duration() seconds before
-  // `now` (unix ms) and is still remembered. That the entry was deleted since does not matter.
+  // The ID that this message got when it first came, if that was within duration() seconds before
+  // `now` (Unix ms) and is still remembered. It does not matter whether the entry still exists.
   std::optional<StreamId> Find(std::string_view pid, std::string_view iid, int64_t now) const;
 
   // --- Changes ---
 
-  // Remembers that the message became entry `id`, counts it, and forgets what is too old at the
-  // time in `id` or too much for the producer. An iid that is there already gets the new ID.
+  // Remembers that the message became entry `id`, and counts it. Forgets iids that are too old at
+  // the time in `id`, or too many for the producer. An iid that is already there gets the new ID.
   void Record(std::string_view pid, std::string_view iid, StreamId id);
   // Find() gave an ID, and nothing was added.
   void CountDuplicate() { iids_duplicates_++; }
@@ -73,7 +73,7 @@ class Idempotence {
     Iids iids;
     Ring<const Iids::value_type*> order;  // the nodes of `iids`, oldest first
   };
-  // In the order of their latest message, so that what expires is at the front.
+  // In the order of their latest message, so that those that expire first are at the front.
   using Producers = std::list<Producer>;
 
   bool Expired(StreamId id, uint64_t now) const;
@@ -89,7 +89,7 @@ class Idempotence {
   uint64_t iids_added_ = 0;
   uint64_t iids_duplicates_ = 0;
   Producers producers_;
-  // Keys lie in the producers.
+  // The keys are views of the producers' pids.
   absl::flat_hash_map<std::string_view, Producers::iterator, StringHash, StringEqual> by_pid_;
 };
 

@@ -15,7 +15,7 @@ inline constexpr int64_t kNoExpiry = std::numeric_limits<int64_t>::max();
 // same for as long as the key exists under this name, also when the value is replaced.
 class KeyEntry {
  public:
-  // The name is laid behind the entry in the same allocation.
+  // The name follows the entry in the same allocation.
   static KeyEntry* Create(std::string_view name, uint64_t hash, std::unique_ptr<Object> value);
   static void Destroy(KeyEntry* entry);
 
@@ -31,13 +31,14 @@ class KeyEntry {
     return type() == T::kType ? static_cast<const T*>(value_.get()) : nullptr;
   }
 
-  // Milliseconds of the Unix clock at which the key is no more; kNoExpiry without one.
+  // The Unix time in milliseconds from which on the key counts as absent; kNoExpiry without an
+  // expiry.
   int64_t expire_at_ms() const { return expire_at_ms_; }
   bool has_expiry() const { return expire_at_ms_ != kNoExpiry; }
   bool ExpiredAt(int64_t now_ms) const { return expire_at_ms_ <= now_ms; }
 
-  // Second of the Unix clock (its low 32 bits) at which a command last used the key. Not durable
-  // state: it is noted by readers too.
+  // The Unix time in seconds (its low 32 bits) at which a command last used the key. It is not
+  // durable state: readers set it too.
   uint32_t accessed_s() const { return accessed_s_; }
   void NoteAccess(uint32_t now_s) const { accessed_s_ = now_s; }
 

@@ -79,8 +79,8 @@ int KeyTable::DepthOf(uint64_t address) const {
 }
 
 // Buckets are visited in the order of their addresses read with the bits reversed. A bucket that
-// splits becomes two neighbours in that order, and two that merge were neighbours; so what lies
-// before the cursor was seen and what lies behind it comes, at whatever size the table is by then.
+// splits becomes two neighbours in that order, and two that merge were neighbours; so buckets
+// before the cursor were seen and buckets after it follow, whatever size the table has by then.
 // (The reversed cursor is an idea of Pieter Noordhuis in Redis's SCAN.)
 uint64_t KeyTable::NextCursor(uint64_t cursor) const {
   const uint64_t mask = (uint64_t{1} << DepthOf(AddressOf(cursor))) - 1;

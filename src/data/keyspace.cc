@@ -99,7 +99,7 @@ KeyEntry* Keyspace::Detach(const KeyRef& key) {
 
 void Keyspace::Retire(const Database& database, KeyEntry* entry, int64_t expire_at_ms,
                       std::unique_ptr<Object> value) {
-  // Whoever gets it may look at it and free it on another thread.
+  // The receiver may look at it and free it on another thread.
   if (value->type() != ObjectType::kString) value->Attach(nullptr);
   if (capture_ != nullptr && entry->capture_ != captures_) {
     entry->capture_ = captures_;

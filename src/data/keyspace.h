@@ -15,8 +15,8 @@
 
 namespace runnel {
 
-// Names a key: the database, the name, and the name's hash, which is computed once per command. The
-// name is a view that the maker of the KeyRef keeps alive.
+// Names a key: the database, the name, and the hash of the name, which is computed once per
+// command. The name is a view; the caller that makes the KeyRef keeps it alive.
 struct KeyRef {
   KeyRef() = default;
   KeyRef(uint32_t db, std::string_view name) : db(db), hash(HashKey(name)), name(name) {}
@@ -27,19 +27,19 @@ struct KeyRef {
 
  private:
   friend class Keyspace;
-  // Where the key was found last, so that the effect of a command need not look for it again.
+  // Where the key was found last, so that the effect of a command does not look it up again.
   mutable KeyEntry* found_ = nullptr;
   mutable uint64_t found_in_ = 0;  // the keyspace's number of that moment
 };
 
-// What happened to a key, as far as those who watch it or wait for it must know.
+// What happened to a key, as far as sessions that watch it or wait for it must know.
 enum class KeyChange {
   kAdded,     // the key is new under this name, or its value was replaced by another
   kGrown,     // elements were added to the value that was there
   kModified,  // any other change of value or expiry
   kRemoved,   // the key is gone
-  // What a stream keeps beside its entries: consumer groups and what is pending, the last ID. WATCH
-  // does not count it, as it does not in Redis.
+  // A change of what a stream has beside its entries: consumer groups, pending entries, the last
+  // ID. WATCH does not count it, as in Redis.
   kBeside,
   kBesideAwaited,  // likewise, and blocked readers must look: entries were given back, or their
                    // group is gone
@@ -49,39 +49,39 @@ enum class KeyChange {
 constexpr bool IsChangeOfValue(KeyChange change) {
   return change != KeyChange::kBeside && change != KeyChange::kBesideAwaited;
 }
-// Whether somebody who waits for the key may have something to do now.
+// Whether a session that waits for the key may be served now.
 constexpr bool IsAwaited(KeyChange change) {
   return change != KeyChange::kModified && change != KeyChange::kBeside;
 }
 
-// Is told of every change of the keyspace, at once and within the effect that makes it: it may only
-// take note.
+// Is told of every change of the keyspace, at once and inside the effect that makes it. It may only
+// take notes: it must not touch the keyspace.
 class KeyspaceObserver {
  public:
   virtual ~KeyspaceObserver() = default;
   virtual void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) = 0;
-  // All keys of the database, which are still there, are about to be removed. Nothing more is told
-  // of any of them.
+  // All keys of the database are about to be removed; they still exist during the call. There are
+  // no further calls for any of them.
   virtual void OnFlush(uint32_t db) = 0;
   // All keys of the two databases have changed places.
   virtual void OnSwap(uint32_t a, uint32_t b) = 0;
 };
 
-// Receives the state of a keyspace as it was when the capture began (Keyspace::BeginCapture), key
-// by key in no order.
+// Receives the state that a keyspace had when the capture began (Keyspace::BeginCapture), key by
+// key, in no order.
 class KeyspaceCapture {
  public:
   virtual ~KeyspaceCapture() = default;
-  // One key as it was then, of the database that had this number then. The name is valid during the
-  // call; the value is the capture's own and may go to another thread. Called from inside effects:
+  // One key as it was then. `db` is the number that its database had then. The name is valid during
+  // the call. The value belongs to the capture and may go to another thread. Called inside effects:
   // it must not touch the keyspace.
   virtual void Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
                     std::unique_ptr<Object> value) = 0;
 };
 
-// All databases with their keys. Everything const is open to everybody; what is not const is called
-// only by effects. Expiry is a time written on an entry: the keyspace has no clock and finds
-// expired keys like any others.
+// All databases with their keys. Const functions are for all callers; of the others, those that
+// change data are only for effects. An expiry is a time stored in the entry of a key: the keyspace
+// has no clock, and finds expired keys like any others.
 class Keyspace {
  public:
   explicit Keyspace(uint32_t databases);
@@ -99,19 +99,20 @@ class Keyspace {
   // The mean of the expiry times (Unix milliseconds) in the database; 0 if no key has one.
   int64_t MeanExpiry(uint32_t db) const;
 
-  // The keys of this database whose value needs upkeep (Object::needs_upkeep), one after the other
-  // in an order of their own: the one behind `after` (nullptr: the first), which need not exist any
-  // more; nullptr behind the last.
+  // Walks over the keys of this database whose value needs upkeep (Object::needs_upkeep), in no
+  // particular order: returns the key after `after` (nullptr: the first key), or nullptr after the
+  // last. `after` need not exist any more.
   const KeyEntry* NextForUpkeep(uint32_t db, const KeyEntry* after) const;
 
-  // What the streams of all databases hold in memory.
+  // What the streams and long lists of all databases hold in memory.
   HotBlocks& hot_blocks() { return hot_blocks_; }
   const HotBlocks& hot_blocks() const { return hot_blocks_; }
 
-  // At most one observer, which outlives the keyspace or is taken away with nullptr.
+  // At most one observer. It outlives the keyspace, or is removed with nullptr.
   void Observe(KeyspaceObserver* observer) { observer_ = observer; }
-  // Where large values go that are replaced or removed, large parts of values, and databases that
-  // are flushed; nullptr (the default) frees them in place. Outlives the keyspace or is taken away.
+  // Gets large values that are replaced or removed, large parts of values, and flushed databases,
+  // to free them; with nullptr (the default) they are freed in place. Outlives the keyspace, or is
+  // removed with nullptr.
   void DisposeWith(Disposer* disposer) {
     disposer_ = disposer;
     hot_blocks_.set_disposer(disposer);
@@ -119,9 +120,9 @@ class Keyspace {
 
   // A capture takes the state of this moment while the keyspace goes on changing: each key that
   // exists now is given to `capture` exactly once, by CaptureSome or before its first change. A
-  // value that no key needs any more (removed, replaced, flushed) is handed over itself, others as
-  // a clone. A flushed database is kept until its keys are captured. One capture at a time;
-  // `capture` outlives it.
+  // value that no key holds any more (removed, replaced, flushed) is handed over itself, any other
+  // value as a clone. A flushed database is kept until its keys are captured. There is one capture
+  // at a time; `capture` outlives it.
   void BeginCapture(KeyspaceCapture* capture);
   // Walks on over the keys, for about `effort` allocations (see Object::FreeEffort; one large value
   // is captured in one piece). Returns whether the capture has ended, with all keys taken.
@@ -133,8 +134,8 @@ class Keyspace {
 
   // --- For effects only ---
 
-  // The value of a key that is known to be a T, to be changed; the caller then says so with
-  // Changed().
+  // The value of a key, to be changed. The caller then reports the change with Changed(). REQUIRES:
+  // the key exists and holds a T.
   template <class T>
   T& Mutable(const KeyRef& key) {
     KeyEntry* entry = Locate(key);
@@ -150,23 +151,23 @@ class Keyspace {
     if (capture_ != nullptr) Capture(*databases_[key.db], entry);
     return static_cast<T*>(entry->value_.get());
   }
-  // Whether the value of the key needs upkeep may have changed.
+  // To be called when Object::needs_upkeep of the key's value may have changed.
   void NoteUpkeep(const KeyRef& key);
   void Changed(const KeyRef& key, KeyChange change) {
     if (observer_ != nullptr) observer_->OnKeyChange(key.db, key.name, change);
   }
 
-  // Sets the key to `value`, without expiry, whatever was there. Reports kAdded.
+  // Sets the key to `value`, without expiry, and replaces a value that was there. Reports kAdded.
   void Put(const KeyRef& key, std::unique_ptr<Object> value);
-  // Takes the key away, if it is there. Reports kRemoved.
+  // Removes the key, if it exists. Reports kRemoved.
   void Remove(const KeyRef& key);
-  // kNoExpiry takes the expiry away. REQUIRES: the key exists. Reports kModified.
+  // kNoExpiry removes the expiry. REQUIRES: the key exists. Reports kModified.
   void SetExpiry(const KeyRef& key, int64_t expire_at_ms);
-  // Moves value and expiry to another name or database, in the place of what was there. REQUIRES:
-  // `from` exists and differs from `to`. Reports both.
+  // Moves value and expiry to another name or database, and replaces a value that was there.
+  // REQUIRES: `from` exists and differs from `to`. Reports the changes of both keys.
   void Rename(const KeyRef& from, const KeyRef& to);
-  // Takes all keys of a database away. Costs the same for any number of keys if there is a
-  // disposer. Reports OnFlush, to begin with.
+  // Removes all keys of a database. With a disposer it costs the same for any number of keys.
+  // Reports OnFlush first.
   void Flush(uint32_t db);
   void Swap(uint32_t a, uint32_t b);
 
@@ -184,17 +185,18 @@ class Keyspace {
   static void NoteUpkeep(Database& database, KeyEntry* entry);
   // Gives the key to the capture unless it has it. REQUIRES: capturing().
   void Capture(const Database& database, KeyEntry* entry);
-  // Takes the key out of its database, with its expiry still written on it; nullptr if there is
-  // none. The caller destroys the entry.
+  // Takes the key out of its database and returns its entry, which keeps its expiry; nullptr if
+  // there is no such key. The caller destroys the entry.
   KeyEntry* Detach(const KeyRef& key);
-  // What becomes of a value that `entry`, which had this expiry, holds no longer.
+  // Gives a value that `entry` no longer holds to the capture, if it needs it, or frees it.
+  // `expire_at_ms` is the expiry that the entry had with this value.
   void Retire(const Database& database, KeyEntry* entry, int64_t expire_at_ms,
               std::unique_ptr<Object> value);
   void Discard(std::unique_ptr<Object> value);
   // The same for a flushed database.
   void Discard(std::unique_ptr<Database> database);
   // Goes on with the walk over a database until it is done or `effort` is spent; returns whether it
-  // is done. A flushed one gives its values away.
+  // is done. The values of a flushed database are handed over.
   bool CaptureSome(Database& database, bool flushed, size_t effort, size_t* spent);
 
   HotBlocks hot_blocks_;
@@ -203,8 +205,7 @@ class Keyspace {
   KeyspaceObserver* observer_ = nullptr;
   Disposer* disposer_ = nullptr;
   KeyspaceCapture* capture_ = nullptr;
-  // Becomes another number, which no keyspace of the process had before, when a key goes or changes
-  // its place.
+  // Gets a new value, which no keyspace of the process had before, when a key is removed or moved.
   uint64_t moves_;
   uint32_t captures_ = 0;  // begun so far: the number of the last one
 };

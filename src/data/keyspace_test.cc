@@ -289,7 +289,7 @@ TEST(Keyspace, HandsAFlushedDatabaseOverInOnePiece) {
   EXPECT_EQ(keyspace.size(1), 1u);
   EXPECT_EQ(keyspace.expiring(0), 0u);
   EXPECT_EQ(keyspace.NextToExpire(0), nullptr);
-  // Whoever spills values knows none of them any more.
+  // The cold store knows none of the values any more.
   EXPECT_EQ(writing, nullptr);
   EXPECT_EQ(keyspace.hot_blocks().bytes(), 0u);
   EXPECT_EQ(keyspace.hot_blocks().Largest(), nullptr);

@@ -164,7 +164,7 @@ size_t List::FindBlock(int64_t number) const {
   const double share = static_cast<double>(number - first) / static_cast<double>(size());
   size_t low = std::min(static_cast<size_t>(share * static_cast<double>(count)), count - 1);
   size_t high = low + 1;
-  // Until low's block does not begin behind the number, and high's (if there is one) does.
+  // Until low's block does not begin after the number, and high's (if there is one) does.
   for (size_t step = 1; blocks_[low].start() > number; step *= 2) {
     high = low;
     low = low > step ? low - step : 0;
@@ -321,8 +321,8 @@ void List::Erase(std::span<const Range> ranges) {
     removed.clear();
     for (size_t i = next; i < ranges.size() && ranges[i].begin < end; i++) {
       const uint64_t first = std::max(ranges[i].begin, begin);
-      const uint64_t behind = std::min(ranges[i].begin + ranges[i].count, end);
-      if (first < behind) removed.push_back({first - begin, behind - first});
+      const uint64_t stop = std::min(ranges[i].begin + ranges[i].count, end);
+      if (first < stop) removed.push_back({first - begin, stop - first});
       if (ranges[i].begin + ranges[i].count <= end) next = i + 1;
     }
     KeepParts(std::move(blocks_[b]), removed, &kept);
@@ -405,18 +405,18 @@ void List::Renumber(size_t from, size_t to) {
 
 void List::Trim(size_t start, size_t count) {
   ASSERT(start + count <= size());
-  size_t behind = size() - start - count;
+  size_t after = size() - start - count;
   // A list of fewer blocks has nothing that takes long to free.
   const HotBlocks* hot =
       blocks_.size() > kMostFreedInPlace && spill() != nullptr ? spill()->hot() : nullptr;
   Disposer* const disposer = hot != nullptr ? hot->disposer() : nullptr;
   std::vector<ListBlock> gone;
   std::vector<ListBlock>* const dropped = disposer != nullptr ? &gone : nullptr;
-  TrimBlocks(start, count, behind, dropped);
+  TrimBlocks(start, count, after, dropped);
   DisposeOf(std::move(gone), disposer);
 }
 
-void List::TrimBlocks(size_t start, size_t count, size_t behind, std::vector<ListBlock>* dropped) {
+void List::TrimBlocks(size_t start, size_t count, size_t after, std::vector<ListBlock>* dropped) {
   if (count == 0) {
     while (!empty()) {
       DropBlock<false>(dropped);
@@ -428,11 +428,11 @@ void List::TrimBlocks(size_t start, size_t count, size_t behind, std::vector<Lis
     DropBlock<true>(dropped);
   }
   if (start > 0) DropFrom(blocks_.front(), start, true);
-  while (behind >= blocks_.back().size()) {
-    behind -= blocks_.back().size();
+  while (after >= blocks_.back().size()) {
+    after -= blocks_.back().size();
     DropBlock<false>(dropped);
   }
-  if (behind > 0) DropFrom(blocks_.back(), behind, false);
+  if (after > 0) DropFrom(blocks_.back(), after, false);
   if (blocks_.size() == 1 && !blocks_.front().cold()) blocks_.front().TrimAfterPops();
 }
 

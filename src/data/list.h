@@ -18,27 +18,27 @@ namespace runnel {
 class ListRun;
 class ListSpill;
 
-// A list of byte strings, made for queues: a push or a pop at either end writes or forgets one slot
-// of a block; any position is found in O(log blocks), nearly always at the first guess; changes in
-// the middle rebuild one block of 8 KiB.
+// A list of byte strings, made for queues. A push or a pop at either end writes or drops one slot
+// of a block. Any position is found in O(log blocks), nearly always at the first guess. A change in
+// the middle rebuilds one block of 8 KiB.
 //
-// The blocks lie in a Ring. The front one and the back one are open, the others are sealed and
-// never change, so a clone shares them (list_block.h says how that is safe while this list goes on,
-// also from other threads). Pushes at the front make reversed blocks and pushes at the back others;
-// a rebuilt block stays what it was. No block is empty.
+// The blocks are in a Ring. The first and the last are open; the others are sealed and never
+// change, so a clone shares them (list_block.h says why this is safe while this list changes, also
+// across threads). Pushes at the front make reversed blocks, pushes at the back make others; a
+// rebuilt block keeps its direction. No block is empty.
 //
-// Blocks from the middle of a long list may have been given to the disk, in runs of consecutive
-// ones: such a run is one of the ring's ListBlocks (ListBlock::cold), which knows its extent and
-// which of its elements are left. Popping and trimming only count, whatever is on the disk. What
+// Blocks from the middle of a long list may be on the disk, in runs of consecutive blocks. Such a
+// run is one ListBlock of the ring (ListBlock::cold), which knows its extent and which of its
+// elements are left. Popping and trimming only count, whatever is on the disk. A function that
 // looks at elements of a run fetches it, and may throw ColdMiss or ColdFailure (data/cold.h) if it
 // is not in memory: Front, Back, At, an iterator's value(), Require, and, before they change
-// anything, Set and Insert, which make its blocks the list's own again. What was fetched
-// stays at hand until the end of the turn, so that a change which was planned with a look at the
-// same elements does not throw.
+// anything, Set and Insert, which move its blocks back into the list. A run that was fetched stays
+// in memory until the end of the turn. So a change does not throw if it was planned with a look at
+// the same elements.
 //
 // Otherwise nothing here can fail. Positions count from 0 at the front. Views and iterators are
-// good until the next change of the list, or, of elements on the disk, until the end of the turn.
-// An element has less than 4 GiB.
+// valid until the next change of the list; those of elements on the disk also only until the end of
+// the turn. An element has less than 4 GiB.
 class List final : public Object {
  public:
   class Iterator;
@@ -74,15 +74,16 @@ class List final : public Object {
   // REQUIRES: index < size().
   std::string_view At(size_t index) const;
 
-  // Sequential access from `index` on, which is no element (and Valid() false) if it is size().
+  // Sequential access from `index` on. If it is size(), there is no element there, and Valid() is
+  // false.
   Iterator Seek(size_t index) const;
 
-  // Fetches the runs of these elements, all at once: before a long walk, so that it does not miss
-  // one after the other. REQUIRES: start + count <= size().
+  // Fetches the runs of these elements, all at once. For use before a long walk, which would
+  // otherwise miss once for each run. REQUIRES: start + count <= size().
   void Require(size_t start, size_t count) const {
     if (has_cold()) RequireCold(start, count);
   }
-  // The same for what Insert looks at. REQUIRES: index <= size().
+  // The same for the run that Insert looks at. REQUIRES: index <= size().
   void RequireToInsert(size_t index) const {
     if (has_cold()) RequireColdToInsert(index);
   }
@@ -92,15 +93,15 @@ class List final : public Object {
   // REQUIRES: index < size().
   void Set(size_t index, std::string_view value);
 
-  // Puts an element before the one at `index`, or behind the last one if that is size().
+  // Puts an element before the one at `index`, or after the last one if that is size().
   void Insert(size_t index, std::string_view value);
 
-  // Removes elements equal to `value`, which is not one of this list's own: the first `count`, the
-  // last -count if that is negative, all if it is 0. Returns how many there were. Where elements
-  // are on the disk, it waits for that (ColdSource::Read), a run at a time.
+  // Removes elements equal to `value`, which must not be a view of an element of this list: the
+  // first `count`, the last -count if that is negative, all if it is 0. Returns how many were
+  // removed. For elements on the disk it waits (ColdSource::Read), one run at a time.
   size_t Remove(std::string_view value, int64_t count);
 
-  // Removes the elements of these ranges, which ascend, do not overlap and lie within the list.
+  // Removes the elements of these ranges, which ascend, do not overlap and are within the list.
   // Looks at no element: a run on the disk becomes several parts.
   struct Range {
     uint64_t begin = 0;
@@ -112,9 +113,8 @@ class List final : public Object {
   // size(). Takes O(blocks removed).
   void Trim(size_t start, size_t count);
 
-  // "listpack" while all elements would fit one block (8 KiB, as Redis's default has it), else
-  // "quicklist". Redis returns to listpack at half of that only; here it depends on nothing but the
-  // content.
+  // "listpack" if all elements fit one block (8 KiB, Redis's default), otherwise "quicklist". Redis
+  // returns to listpack only at half of this size; here the answer depends only on the content.
   std::string_view encoding() const override;
   size_t MemoryBytes(size_t samples) const override;
   size_t FreeEffort() const override { return blocks_.size() + 1; }
@@ -122,12 +122,12 @@ class List final : public Object {
 
   // The payload: the version byte 1, the number of elements as a varint, and each element as its
   // size, a varint, and its bytes. There is exactly one payload for a list, and Load takes no
-  // other; nor an empty list, because no key may hold one.
+  // other. It refuses an empty list, because no key may hold one.
   void Encode(Encoder* out) const override;
   static std::unique_ptr<Object> Load(Decoder* in);
-  // The stored payload: a version byte, the number of parts, and each part as the number of its
-  // elements and those, or as 0, the description of an extent, how many of its elements are to be
-  // skipped, and how many are the list's.
+  // The stored payload: a version byte, the number of parts, and the parts. A part is the number of
+  // its elements and the elements; or it is 0, the description of an extent, how many of its
+  // elements are skipped, and how many of those that follow belong to the list.
   void EncodeStored(Encoder* out) const override;
   void AddExtents(ColdExtents* extents) const override;
   void FetchAll() const override;
@@ -139,7 +139,7 @@ class List final : public Object {
   friend class ListSpill;
   friend class ListSearch;
 
-  // A list with so many blocks is long, and keeps account of them (ListSpill).
+  // A list with this many blocks is long, and has a ListSpill.
   static constexpr size_t kLongBlocks = 16;
   static constexpr uint8_t kVersion = 1;  // of both payloads
 
@@ -155,7 +155,7 @@ class List final : public Object {
   void Renumber(size_t from, size_t to);
   template <bool kFront>
   void DropBlock(std::vector<ListBlock>* dropped = nullptr);
-  void TrimBlocks(size_t start, size_t count, size_t behind, std::vector<ListBlock>* dropped);
+  void TrimBlocks(size_t start, size_t count, size_t after, std::vector<ListBlock>* dropped);
   void DropFrom(ListBlock& block, size_t count, bool front);
   bool LoadElements(Decoder* in, uint64_t count);
 
@@ -170,8 +170,9 @@ class List final : public Object {
   size_t FindToChange(int64_t number);
   void BecomeLong(HotBlocks* hot);
 
-  // What the list reports to: nothing, the account that it counts in, or, with a set bit 0, its own
-  // ListSpill, which does so for a long one. (There may be millions of short ones.)
+  // What the list reports to: nothing; the HotBlocks in which it counts; or, if bit 0 is set, the
+  // ListSpill of a long list, which counts there. (One pointer, because there may be millions of
+  // short lists.)
   ListSpill* spill() const {
     return (reports_to_ & 1) != 0 ? reinterpret_cast<ListSpill*>(reports_to_ - 1) : nullptr;
   }
@@ -181,7 +182,7 @@ class List final : public Object {
 };
 
 // Walks a list in either direction. A run on the disk is fetched when one of its elements is looked
-// at, and more of those that follow the longer the walk has become.
+// at. The longer the walk has become, the more of the following runs are fetched with it.
 class List::Iterator {
  public:
   bool Valid() const { return block_ < list_->blocks_.size(); }
@@ -191,7 +192,8 @@ class List::Iterator {
     if (in_ == nullptr) EnterRun();
     return in_->At(position_);
   }
-  // What value() points into: a reference keeps it there when the list changes or goes.
+  // The block that value() points into: a reference keeps it valid when the list changes or is
+  // destroyed.
   Ref<Block> block() {
     if (in_ == nullptr) EnterRun();
     in_->block()->AddRef();
@@ -202,7 +204,7 @@ class List::Iterator {
     forward_ = true;
     NextBlock();
   }
-  // Before the first element the iterator ends, as behind the last.
+  // The iterator ends before the first element, as it does after the last.
   void Previous() {
     if (position_-- > begin_) return;
     forward_ = false;

@@ -140,7 +140,7 @@ std::vector<ListBlock> ListBlock::Splice(size_t position, size_t removed,
   ASSERT(position + removed <= count_);
   // The same in the order of the slots.
   const size_t below = reversed_ ? count_ - position - removed : position;
-  const size_t behind = first_ + below + removed;
+  const size_t after = first_ + below + removed;
   size_t total = footprint() + Footprint(value.size());
   if (removed != 0) total -= Footprint(At(position).size());
   std::vector<ListBlock> blocks;
@@ -148,7 +148,7 @@ std::vector<ListBlock> ListBlock::Splice(size_t position, size_t removed,
     ListBlock& block = blocks.emplace_back(total, reversed_);
     block.AppendSlots(*this, first_, below);
     CHECK(block.Append(value));
-    block.AppendSlots(*this, behind, top() - behind);
+    block.AppendSlots(*this, after, top() - after);
   } else {
     std::vector<std::string_view> values;
     values.reserve(size_t{count_} + 1);
@@ -156,7 +156,7 @@ std::vector<ListBlock> ListBlock::Splice(size_t position, size_t removed,
       values.push_back(Slot(slot));
     }
     values.push_back(value);
-    for (size_t slot = behind; slot < top(); slot++) {
+    for (size_t slot = after; slot < top(); slot++) {
       values.push_back(Slot(slot));
     }
     blocks = Pack(values, reversed_);

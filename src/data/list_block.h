@@ -15,7 +15,7 @@
 
 namespace runnel {
 
-// What a ListBlock is made of, which can be copied as a whole.
+// The members of a ListBlock, which can be copied as a whole.
 struct ListBlockParts {
   // Never the number of slots of a block: the descriptor has no right to append.
   static constexpr uint16_t kForeign = 0x3fff;
@@ -26,7 +26,7 @@ struct ListBlockParts {
   };
   int64_t start_ = 0;
   uint32_t begin_ = 0;  // offset of the first slot's bytes; of a cold one, the elements to skip
-  uint32_t end_ = 0;    // offset behind the last slot's bytes; of a cold one, bytes it counts for
+  uint32_t end_ = 0;    // offset after the last slot's bytes; of a cold one, bytes it counts for
   uint32_t count_ = 0;  // slots with elements; of a cold one, elements
   uint16_t first_ = 0;  // the lowest slot with an element
   uint16_t written_ : 14 = 0;  // slots that were ever written, as Append must know, or kForeign
@@ -34,28 +34,28 @@ struct ListBlockParts {
   bool cold_ : 1 = false;
 };
 
-// Consecutive elements of a list that lie in one Block, as one list sees them: what the list keeps
-// per block, and all that is needed to read it. In the same few bytes it can be all that a list
-// knows of a run of blocks on the disk (Cold): then there are a start, a size and an extent, and
-// none of the rest may be asked for.
+// A descriptor of consecutive elements of a list in one Block, as one list sees them: what the list
+// keeps per block, and all that is needed to read it. The same few bytes can also be all that a
+// list knows of a run of blocks on the disk (Cold). Then it has a start, a size and an extent, and
+// nothing else may be asked for.
 //
-// A block is a row of slots, one an element. Their bytes grow up from the block's front; a table
-// with the 16-bit end offset of each slot grows down from the block's end:
+// A block is a row of slots, one for each element. Their bytes grow up from the block's front; a
+// table with the 16-bit end offset of each slot grows down from the block's end:
 //
 //     | slot 0 | slot 1 | slot 2 |    free    | end of 2 | end of 1 | end of 0 |
 //
-// So any slot is found in O(1), for two bytes an element. New slots are only added on top, behind
-// the last one. At the back of a list that is the order of the elements. At the front, where each
+// So any slot is found in O(1), for two bytes an element. New slots are only added on top, after
+// the last one. At the back of a list this is the order of the elements. At the front, where each
 // new element goes before the others, the block is reversed: its top slot is its first element. An
 // element larger than kLargestSlot has a block of its own, without a table.
 //
 // Clones, snapshots and replies hold the same Block with descriptors of their own, perhaps in other
 // threads. Popping changes the descriptor only. A slot is written by the one descriptor whose top
-// is the block's, because it lies behind everything that another could look at; or by any that is
-// alone in holding the block.
+// is the top of the block, because it is after everything that another descriptor could look at; or
+// by a descriptor that is the only holder of the block.
 //
-// Positions count the elements in the order of the list. `value`s given must not lie in the block,
-// except where it says so.
+// Positions count the elements in the order of the list. A `value` argument must not be in the
+// block, except where a function says so.
 class ListBlock : private ListBlockParts {
  public:
   // The largest block takes 8 KiB, its header included.
@@ -76,8 +76,8 @@ class ListBlock : private ListBlockParts {
   // A second descriptor of the same elements, without the right to append.
   ListBlock Share() const;
 
-  // `count` elements on the disk, behind the first `skip` of the extent's (a ListRun). They count
-  // for so many of its bytes.
+  // `count` elements on the disk, after the first `skip` elements of the extent (a ListRun). They
+  // count for `bytes` of its bytes.
   static ListBlock Cold(Ref<ColdExtent> extent, uint32_t skip, uint32_t count, uint32_t bytes);
 
   ListBlock(ListBlock&& other) noexcept { TakeFrom(other); }
@@ -101,7 +101,7 @@ class ListBlock : private ListBlockParts {
   // The `count` elements from position `first` on as a block of their own, without a number, with
   // their share of the bytes.
   ListBlock ColdPart(size_t first, size_t count) const;
-  // Forgets elements at an end; less than all of them.
+  // Drops elements at an end, but not all of them.
   void DropColdFront(size_t count) {
     ASSERT(cold_ && count < count_);
     start_ += static_cast<int64_t>(count);
@@ -130,8 +130,8 @@ class ListBlock : private ListBlockParts {
            count_ == other.count_;
   }
 
-  // The list's number for the first element: the one before has a number one less, in the whole
-  // list. The numbers of the others follow; adding and dropping at the front moves it.
+  // The number of the first element. Numbers ascend by one over the whole list. Adding and dropping
+  // elements at the front changes the first number.
   int64_t start() const { return start_; }
   int64_t stop() const { return start_ + count_; }
   void set_start(int64_t start) { start_ = start; }
@@ -142,9 +142,9 @@ class ListBlock : private ListBlockParts {
     return Slot(reversed_ ? top() - 1 - position : first_ + position);
   }
 
-  // Adds an element behind the last one, or before the first one of a reversed block. Returns
-  // false, and does nothing, if that takes MakeRoom or another block. `value` may lie in this
-  // block.
+  // Adds an element after the last one, or before the first one of a reversed block. Returns false,
+  // and does nothing, if there is no room: the caller then needs MakeRoom or another block. `value`
+  // may be in this block.
   bool Append(std::string_view value) {
     const size_t slot = top();
     if (slot != written_) return false;
@@ -159,16 +159,16 @@ class ListBlock : private ListBlockParts {
     return true;
   }
 
-  // Makes the next Append of `size` bytes succeed if the block is to take the element: frees what
-  // was popped, or moves the elements to a larger block. Returns false if the list shall open
-  // another block: this one is full, or it is shared and not worth copying.
+  // Makes the next Append of `size` bytes succeed, if the block should take the element: reuses the
+  // room of popped elements, or moves the elements to a larger block. Returns false if the list
+  // should open another block: this one is full, or it is shared and not worth copying.
   bool MakeRoom(size_t size);
 
-  // Moves the elements to a block without room for more if this one has much. For a block that is
-  // left for another one.
+  // Moves the elements to a block without free room, if this one has much of it. For a block that
+  // will take no more elements.
   void TrimRoom();
-  // Moves the elements to a smaller block if most of this one is not used any more. For the last
-  // block of a list that was longer.
+  // Moves the elements to a smaller block if most of this one is no longer used. For the last block
+  // of a list that was longer.
   void TrimAfterPops();
 
   // REQUIRES: count < size().
@@ -178,13 +178,13 @@ class ListBlock : private ListBlockParts {
   }
   void DropBack(size_t count) { reversed_ ? DropBottom(count) : DropTop(count); }
 
-  // Puts `value` over an element if that can be done in place: the size is the same and nobody else
-  // holds the block. `value` may lie in this block.
+  // Overwrites an element with `value` if that can be done in place: the size is the same and the
+  // block has no other holder. `value` may be in this block.
   bool Overwrite(size_t position, std::string_view value);
 
   // The elements with `value` in place of the `removed` (0 or 1) at `position` (<= size()): one
   // block, or several of about the same size, in the order of the list and reversed like this one,
-  // which stays as it is. `value` may lie in this block.
+  // which stays as it is. `value` may be in this block.
   std::vector<ListBlock> Splice(size_t position, size_t removed, std::string_view value) const;
 
   // Removes the first (or last) `limit` elements equal to `value`; returns how many there were.
@@ -208,7 +208,7 @@ class ListBlock : private ListBlockParts {
 
   ListBlockParts& parts() { return *this; }
   void TakeFrom(ListBlock& other) {
-    // One by one, as they were written: a wider load right behind narrower stores would stall.
+    // One by one, as they were written: a wider load right after narrower stores would stall.
     block_ = other.block_;
     start_ = other.start_;
     begin_ = other.begin_;

@@ -13,8 +13,8 @@
 namespace runnel {
 namespace {
 
-// So many runs behind the one that a walk enters are asked for, as far as they are among so many
-// blocks.
+// When a walk enters a run, this many runs after it are asked for, as far as they are within this
+// many blocks.
 constexpr size_t kReadAhead = 4;
 constexpr size_t kBlocksAhead = 64;
 // A walk that has looked at many runs fetches as many more at once, up to this.
@@ -95,8 +95,8 @@ void List::RequireColdToInsert(size_t index) const {
   if (blocks_[b].cold() && number > blocks_[b].start()) FetchRun(b);
 }
 
-// Fetches the run with as many of those behind it as the walk has seen, so that a long walk is not
-// begun again for each run.
+// Fetches the run and as many runs after it as the walk has seen, so that a long walk is not begun
+// again for each run.
 void List::Iterator::EnterRun() {
   const Ring<ListBlock>& blocks = list_->blocks_;
   const ListBlock& cold = blocks[block_];

@@ -185,10 +185,10 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
       EraseSome(pair);
     } else if (kind < 993) {
       const size_t start = Below(std::min<size_t>(model.size() + 1, 50));
-      const size_t behind = Below(std::min<size_t>(model.size() - start + 1, 50));
-      list.Trim(start, model.size() - start - behind);
+      const size_t after = Below(std::min<size_t>(model.size() - start + 1, 50));
+      list.Trim(start, model.size() - start - after);
       model.erase(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(start));
-      model.erase(model.end() - static_cast<std::ptrdiff_t>(behind), model.end());
+      model.erase(model.end() - static_cast<std::ptrdiff_t>(after), model.end());
     } else if (kind < 999) {
       CloneTo(*pair, Below(kPairs));
     } else if (!model.empty()) {

@@ -19,10 +19,10 @@ ListRun::ListRun(std::vector<ListBlock> blocks)
 
 size_t ListRun::Find(size_t element) const {
   const auto number = static_cast<int64_t>(element);
-  const auto behind =
+  const auto next =
       std::partition_point(blocks_.begin(), blocks_.end(),
                            [number](const ListBlock& block) { return block.start() <= number; });
-  return static_cast<size_t>(behind - blocks_.begin()) - 1;
+  return static_cast<size_t>(next - blocks_.begin()) - 1;
 }
 
 std::vector<ListBlock> ListRun::Share(size_t first, size_t count) const {
@@ -31,9 +31,9 @@ std::vector<ListBlock> ListRun::Share(size_t first, size_t count) const {
   for (size_t i = Find(first); i < blocks_.size() && blocks_[i].start() < end; i++) {
     ListBlock& part = parts.emplace_back(blocks_[i].Share());
     const int64_t before = static_cast<int64_t>(first) - part.start();
-    const int64_t behind = part.stop() - end;
+    const int64_t after = part.stop() - end;
     if (before > 0) part.DropFront(static_cast<size_t>(before));
-    if (behind > 0) part.DropBack(static_cast<size_t>(behind));
+    if (after > 0) part.DropBack(static_cast<size_t>(after));
   }
   return parts;
 }

@@ -36,9 +36,9 @@ class ListRun final : public BlockRun {
   // Blocks of `count` elements from `first` on, shared with this.
   std::vector<ListBlock> Share(size_t first, size_t count) const;
 
-  // The form: the number of blocks, and of each the number of its elements with a bit for whether
-  // it is reversed, the bytes of all of them, and each element as its size and its bytes, from the
-  // lowest slot to the top. All numbers are varints.
+  // The form is the number of blocks, and then the blocks. A block is the number of its elements
+  // with a bit for whether it is reversed, the bytes of all its elements, and each element as its
+  // size and its bytes, from the lowest slot to the top. All numbers are varints.
   void Serialize(Encoder* out) const override;
   static std::shared_ptr<const BlockRun> Load(Decoder* in);
 

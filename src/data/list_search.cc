@@ -123,7 +123,7 @@ const ListSearch::Found& ListSearch::FindInRun(const Walk& walk, size_t b) {
   return runs_.emplace(&block.extent(), std::move(found)).first->second;
 }
 
-// The run of this block, and those behind it that are not in memory.
+// The run of this block, and those after it that are not in memory.
 ColdExtents ListSearch::Window(const Walk& walk, size_t b) const {
   const Ring<ListBlock>& blocks = walk.list.blocks_;
   ColdExtents window;

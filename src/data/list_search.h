@@ -15,16 +15,16 @@
 
 namespace runnel {
 
-// A search through a list for the elements that are equal to a value. What lies on the disk is gone
-// through in windows of a few MB, of which only what was found is kept: so any list can be searched
+// A search through a list for the elements that are equal to a value. Data on the disk is searched
+// in windows of a few MB, of which only the positions found are kept: so any list can be searched
 // in little memory.
 //
-// A window that is not in memory is missed (ColdSource::Pass), and Find is called again, perhaps
-// much later. The list may have changed by then, or be another one: what is kept tells which
+// If a window is not in memory, Find throws ColdMiss (ColdSource::Pass) and is called again,
+// perhaps much later. The list may have changed by then, or be another one: what is kept says which
 // elements of an extent are equal, and an extent never changes. Find looks at the whole list before
-// it answers, so the answer is that for the list as it is then.
+// it answers, so the answer is right for the list as it is then.
 //
-// A search belongs to one value.
+// A search is for one value only.
 class ListSearch final : public ColdProgress {
  public:
   struct Order {
@@ -55,8 +55,8 @@ class ListSearch final : public ColdProgress {
 
   absl::flat_hash_map<const ColdExtent*, Found> runs_;
   uint64_t kept_bytes_ = 0;  // about what runs_ take
-  // Where the walk was when it missed: the number of the element at which the block begins, and how
-  // many elements it had looked at and found.
+  // Where the walk was when it missed: the number of the first element of the block, and how many
+  // elements it had looked at and found.
   struct Stop {
     int64_t number = 0;
     uint64_t looked = 0;

@@ -120,9 +120,9 @@ ListSpill::Edit::Edit(ListSpill* spill, size_t from, size_t to) : spill_(spill) 
   if (spill == nullptr) return;
   size_ = spill->list_->blocks_.size();
   from_ = from - std::min<size_t>(from, 2);
-  behind_ = size_ - std::min(size_, to + 2);
+  after_ = size_ - std::min(size_, to + 2);
   inner_bytes_ = spill->inner_bytes_;
-  to = size_ - behind_;
+  to = size_ - after_;
   const auto outside = [&](Place run) {
     const size_t block = spill->BlockAt(run);
     return spill->runs_ > 0 && (block < from_ || block >= to);
@@ -139,14 +139,14 @@ ListSpill::Edit::~Edit() {
   if (spill_ == nullptr) return;
   ListSpill& spill = *spill_;
   const size_t size = spill.list_->blocks_.size();
-  spill.Count(from_, size - behind_, true);
-  const Place end = spill.PlaceOf(size_ - behind_);
+  spill.Count(from_, size - after_, true);
+  const Place end = spill.PlaceOf(size_ - after_);
   const auto moved = static_cast<int64_t>(size - size_);
   for (Place* mark : {&spill.first_run_, &spill.last_run_, &spill.newest_run_,
                       &spill.writing_begin_, &spill.writing_end_}) {
     if (*mark >= end) *mark += moved;
   }
-  spill.FindRuns(from_, size - behind_, keep_first_, keep_last_);
+  spill.FindRuns(from_, size - after_, keep_first_, keep_last_);
   spill.Report(spill.inner_bytes_ - inner_bytes_);
 }
 
@@ -204,11 +204,11 @@ std::vector<std::shared_ptr<const BlockRun>> ListSpill::TakeRuns(size_t run_byte
   } else {
     ASSERT(blocks[BlockAt(first_run_)].cold() && blocks[BlockAt(last_run_)].cold());
     const size_t first = std::clamp(BlockAt(first_run_), low, high);
-    const size_t behind = std::clamp(BlockAt(last_run_) + 1, low, high);
-    const bool sides_are_gone = first == low && behind == high;
-    if (sides_are_gone || high - behind >= first - low) {
+    const size_t after = std::clamp(BlockAt(last_run_) + 1, low, high);
+    const bool sides_are_gone = first == low && after == high;
+    if (sides_are_gone || high - after >= first - low) {
       // If the sides are gone: what was changed in the middle.
-      begin = sides_are_gone ? low : behind;
+      begin = sides_are_gone ? low : after;
       while (begin < high && !MayGo(begin)) {
         begin++;
       }

@@ -14,31 +14,31 @@ namespace runnel {
 class List;
 class ListRun;
 
-// What a long list keeps account of, so that blocks from its middle can be given to the disk: the
-// memory of the blocks, which of them are on the disk, and which are being written.
+// The accounts of a long list, so that blocks from its middle can be given to the disk: the memory
+// of the blocks, which of them are on the disk, and which are being written.
 //
-// Queues are pushed at one end and popped at the other, and which is which is not known. So both
-// ends keep some blocks in memory (HotBlocks::kept_bytes), and of the rest that side which has more
-// gives, those blocks first that are next to what is on the disk already.
+// Queues are pushed at one end and popped at the other, but it is not known which end is which. So
+// both ends keep some blocks in memory (HotBlocks::kept_bytes). Of the rest, the side that has more
+// gives blocks, first those next to what is on the disk already.
 class ListSpill final : public Spillable {
  public:
-  // Counts what the list has. Belongs to it.
+  // Counts the blocks that the list has. Owned by the list.
   ListSpill(List* list, HotBlocks* hot);
   ~ListSpill() override { Attach(nullptr); }
 
   // Runs on the disk.
   size_t runs() const { return runs_; }
 
-  // The list has another block at an end; it is about to lose the one that is there.
+  // The list has a new block at an end; it is about to drop the block there.
   void NoteAdded(bool front);
   void NoteDropping(bool front);
-  // So many elements and bytes on the disk more.
+  // The list has this many more elements and bytes on the disk (less, in two's complement).
   void CountCold(uint64_t elements, uint64_t bytes);
-  // Asks for the runs that are next to be taken from an end, if that is near.
+  // Asks for the runs that are next to be popped from an end, if that end is near.
   void ExpectAtEnd(bool front) const;
 
-  // Lives while blocks in the middle change: those from `from` to before `to`, their neighbours,
-  // and how many there are.
+  // Lives while blocks in the middle change: the blocks from `from` to before `to`, their
+  // neighbours, and the number of blocks.
   class Edit {
    public:
     Edit(ListSpill* spill, size_t from, size_t to);
@@ -49,7 +49,7 @@ class ListSpill final : public Spillable {
    private:
     ListSpill* const spill_;
     size_t from_ = 0;
-    size_t behind_ = 0;  // blocks behind those that change
+    size_t after_ = 0;  // blocks after those that change
     size_t size_ = 0;
     uint64_t inner_bytes_ = 0;
     bool keep_first_ = false;  // the first and the last run are not among those that change
@@ -62,7 +62,8 @@ class ListSpill final : public Spillable {
   Ref<ColdExtent> newest_extent() const override;
 
  private:
-  // A block's place in the list, counted so that adding and dropping at the ends moves no other.
+  // A block's place in the list, counted so that adding and dropping blocks at the ends leaves the
+  // places of the others as they are.
   using Place = int64_t;
   Place PlaceOf(size_t block) const { return origin_ + static_cast<Place>(block); }
   size_t BlockAt(Place place) const { return static_cast<size_t>(place - origin_); }

@@ -9,15 +9,14 @@
 
 namespace runnel {
 
-// A Ring for sequences that may get very long: values lie in pages of at most kPage, so that
-// neither growth nor a change in the middle ever moves more than a page of values and a share of
-// the page headers. (A plain ring of the 300 000 blocks of a ten-million-entry stream moves 16 MB
-// when it grows, and on average 4 MB when a block in the middle goes.)
+// A Ring for sequences that may get very long: values are in pages of at most kPage, so that growth
+// and changes in the middle never move more than a page of values and some of the page headers. (A
+// plain ring of the 300 000 blocks of a ten-million-entry stream moves 16 MB when it grows, and on
+// average 4 MB when a block in the middle goes.)
 //
 // A Position names a value by the number of its page and its number within the page, both counted
-// from the first value ever pushed. It stays right under PushBack and PopFront; after Insert and
-// Erase it may name another value or none, which Contains() and the caller's own test of the value
-// tell.
+// from the first value ever pushed. PushBack and PopFront do not change it. After Insert and Erase
+// it may name another value or none: the caller checks with Contains() and a test of the value.
 template <class T, size_t kPage = 128>
 class PagedRing {
  public:
@@ -30,7 +29,7 @@ class PagedRing {
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  // The position of the first and the position behind the last value; equal if there are none.
+  // The position of the first value and the position after the last value; equal if there are none.
   Position begin() const { return empty() ? end() : Position{first_page_, pages_.front().popped}; }
   Position end() const { return {first_page_ + pages_.size(), 0}; }
 
@@ -41,7 +40,7 @@ class PagedRing {
     return at.slot - page.popped < page.values.size();
   }
 
-  // REQUIRES: Contains(at). References are good until the next change of the sequence.
+  // REQUIRES: Contains(at). References are valid until the next change of the sequence.
   T& operator[](Position at) { return PageOf(at).values[at.slot - PageOf(at).popped]; }
   const T& operator[](Position at) const { return PageOf(at).values[at.slot - PageOf(at).popped]; }
 
@@ -126,7 +125,7 @@ class PagedRing {
 
   void Clear() { *this = PagedRing(); }
 
-  // What the sequence itself takes; what its values own is not in it.
+  // Bytes of memory of the sequence itself, without what its values own.
   size_t MemoryBytes() const {
     size_t bytes = pages_.capacity() * sizeof(Page);
     for (size_t i = 0; i < pages_.size(); i++) {
@@ -141,8 +140,8 @@ class PagedRing {
     uint64_t popped = 0;  // values popped from its front: the number of the first one
   };
 
-  // How many of the numbers below `size` the predicate holds for. The steps of the search choose
-  // numbers instead of ways, because the processor cannot foresee where they lead.
+  // For how many of the numbers below `size` the predicate holds. The steps of the search select
+  // numbers instead of branching, because the processor could not predict the branches.
   template <class Before>
   static size_t CountBefore(size_t size, Before before) {
     size_t low = 0;
@@ -179,9 +178,8 @@ class PagedRing {
     return {at.page + 1, offset - kPage / 2};
   }
 
-  // Joins the page of `at` with its successor if both are mostly empty, so that no long row of
-  // nearly empty pages is left behind by erasing here and there. `at` may be one behind the page's
-  // last.
+  // Joins the page of `at` with its successor if both are mostly empty, so that erasing here and
+  // there leaves no long row of nearly empty pages. `at` may be one past the page's last value.
   Position Merge(Position at) {
     const size_t index = at.page - first_page_;
     Page& page = pages_[index];

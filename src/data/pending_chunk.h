@@ -13,32 +13,32 @@ namespace runnel {
 
 // Stands for a consumer in a pending entry: the number of the consumer in its group.
 using ConsumerIndex = uint32_t;
-// Of entries that were released (XNACK) and wait for somebody to claim them.
+// The index in entries that were released (XNACK) and can be claimed by any consumer.
 inline constexpr ConsumerIndex kNobody = std::numeric_limits<ConsumerIndex>::max();
 
-// What a pending list keeps of an entry beside its ID.
+// What a pending list keeps of an entry in addition to its ID.
 struct PendingRecord {
   int64_t age;  // sorts by how long the entry has waited: its delivery time, mostly
   uint64_t deliveries;
   ConsumerIndex consumer;
 };
 
-// A stretch of a pending list: up to 128 records of 32 bytes, sorted by ID. All IDs are at or above
-// begin(), within 2^32 ms, and have the upper half of the sequence number in common: so 64 bits
-// order them.
+// A part of a pending list: up to 128 records of 32 bytes, sorted by ID. All IDs are at or above
+// begin(), within 2^32 ms, and have the same upper half of the sequence number: so 64 bits order
+// them.
 //
-// The records lie somewhere in the room that the chunk has. A record taken out of the middle closes
-// the gap at once, on the shorter side: a kilobyte on average, cheaper than keeping dead records
-// and clearing them away later.
+// The records are anywhere in the room of the chunk, without gaps. When a record is erased, the
+// records on the shorter side move at once: a kilobyte on average, which is cheaper than keeping
+// dead records and removing them later.
 //
-// A clone shares the records until one of the two is changed, which takes a copy first. The two may
-// belong to different threads from then on.
+// A clone shares the records until one of the two is changed, which copies them first. The two may
+// belong to different threads.
 class PendingChunk {
  public:
   static constexpr size_t kMostRecords = 128;
   static constexpr size_t kLeastCapacity = 4;
 
-  PendingChunk() = default;  // for containers; holds nothing and takes nothing
+  PendingChunk() = default;  // for containers; has no records and no memory
   // An empty chunk with room for `capacity` <= kMostRecords records.
   PendingChunk(StreamId begin, size_t capacity) : begin_(begin) { Resize(capacity); }
   PendingChunk(PendingChunk&& other) noexcept { *this = std::move(other); }
@@ -60,7 +60,7 @@ class PendingChunk {
   StreamId begin() const { return begin_; }
   size_t size() const { return size_; }
   size_t capacity() const { return capacity_; }
-  // Bytes of its room: a power of two, which the allocator does not round.
+  // Bytes of its room: a power of two, so the allocator does not round it up.
   size_t MemoryBytes() const { return capacity_ * sizeof(Slot); }
 
   // False if the chunk certainly holds nothing of that consumer.
@@ -88,28 +88,30 @@ class PendingChunk {
     return static_cast<size_t>(found - first);
   }
 
-  // True if the chunk can represent `id`. REQUIRES, to mean anything: `id` is not below begin().
+  // True if the chunk can represent `id`. REQUIRES: `id` is not below begin().
   bool Fits(StreamId id) const {
     return id.ms - begin_.ms < UINT32_MAX && id.seq >> 32 == begin_.seq >> 32;
   }
 
-  // Makes another ID begin(), one that no ID of the chunk is below. False, and nothing done, if it
-  // could not represent them then.
+  // Sets begin() to another ID, which is not above any ID of the chunk. Returns false, and does
+  // nothing, if the chunk could not represent its IDs then.
   bool MoveBegin(StreamId begin);
 
   // For an empty chunk: begins again with `begin`.
   void Restart(StreamId begin);
 
-  // Makes room for one more record behind all others, if the chunk may have so much.
+  // Makes room for one more record after all others. Returns false if the chunk is full.
   bool MakeRoomBehind();
-  // Adds a record behind all others. REQUIRES: Fits(id), and MakeRoomBehind() just said true.
+  // Adds a record after all others. REQUIRES: Fits(id), and MakeRoomBehind() has just returned
+  // true.
   void Append(StreamId id, const PendingRecord& record) {
     Own();
     slots_[first_ + size_] = {KeyOf(id), record};
     size_++;
     consumers_ |= BitOf(record.consumer);
   }
-  // Adds a record before that at `index`, or behind all. REQUIRES: Fits(id); size() < kMostRecords.
+  // Adds a record before the one at `index`, or after all others. REQUIRES: Fits(id); size() <
+  // kMostRecords.
   void Insert(size_t index, StreamId id, const PendingRecord& record);
   void Erase(size_t index);
   // Erases all records of a consumer, telling each to erased(ID, record).
@@ -118,8 +120,8 @@ class PendingChunk {
 
   // Moves the records from `index` on to a new chunk. REQUIRES: 0 < index < size().
   PendingChunk SplitOff(size_t index);
-  // Takes the records of the chunk that follows, if keys and room allow it; some room is left, so
-  // that the next insertion does not split them again.
+  // Takes over the records of the next chunk, if keys and room allow it. Some room stays free, so
+  // that the next insertion does not split the chunk again.
   bool Absorb(const PendingChunk& next);
   // Gives up room, at most down to what the records need.
   void Shrink(size_t capacity);

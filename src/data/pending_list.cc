@@ -106,8 +106,8 @@ void PendingList::Cursor::Next() {
   Settle();
 }
 
-// Goes forward from index_, which may lie behind the chunk's last, to the next record that is asked
-// for.
+// Goes forward from index_, which may be past the chunk's last record, to the next record that is
+// asked for.
 void PendingList::Cursor::Settle() {
   for (;;) {
     const bool relevant = !consumer_ || chunk_->MayHold(*consumer_);
@@ -201,7 +201,7 @@ PendingList::Change PendingList::Store(StreamId id, const PendingRecord& record)
   return {false, old.consumer};
 }
 
-// Adds a record behind all others.
+// Adds a record after all others.
 void PendingList::Append(StreamId id, const PendingRecord& record) {
   PendingChunk* chunk = chunks_.empty() ? nullptr : &chunks_.back();
   if (chunk != nullptr && chunk->size() == 0) chunk->Restart(id);
@@ -219,7 +219,7 @@ void PendingList::Append(StreamId id, const PendingRecord& record) {
 void PendingList::Insert(Slot slot, StreamId id, const PendingRecord& record) {
   PendingChunk& chunk = chunks_[slot.chunk];
   if (id < chunk.begin() ? !chunk.MoveBegin(id) : !chunk.Fits(id)) {
-    // It needs a chunk of its own between what lies before and behind it.
+    // It needs a chunk of its own between the records before and after it.
     if (slot.index == chunk.size()) {
       slot.chunk = chunks_.Next(slot.chunk);
     } else if (slot.index > 0) {
@@ -258,7 +258,7 @@ std::optional<ConsumerIndex> PendingList::Remove(StreamId id) {
 }
 
 // After a removal: gives up an empty chunk, and joins or shrinks one that is mostly empty, so that
-// a few entries left behind here and there do not hold a chunk each.
+// a few entries that remain here and there do not hold a chunk each.
 void PendingList::Tidy(Chunks::Position at) {
   if (empty()) {
     ClearChunks();
@@ -272,9 +272,9 @@ void PendingList::Tidy(Chunks::Position at) {
   // A queue eats its first chunk from the front: it will be gone soon.
   if (chunk.capacity() <= PendingChunk::kLeastCapacity || at == chunks_.begin()) return;
   const Chunks::Position before = chunks_.Previous(at);
-  const Chunks::Position behind = chunks_.Next(at);
-  if (chunks_.Contains(behind) && chunk.Absorb(chunks_[behind])) {
-    chunks_.Erase(behind);
+  const Chunks::Position next = chunks_.Next(at);
+  if (chunks_.Contains(next) && chunk.Absorb(chunks_[next])) {
+    chunks_.Erase(next);
   } else if (chunks_[before].Absorb(chunk)) {
     chunks_.Erase(at);
   } else {

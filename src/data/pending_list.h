@@ -15,21 +15,22 @@
 
 namespace runnel {
 
-// Delivery counts stop here, the largest number that a reply can carry.
+// Delivery counts stop at this number, the largest one that a reply can hold.
 inline constexpr uint64_t kMaxDeliveries = std::numeric_limits<int64_t>::max();
 
 // An entry that was delivered and not yet acknowledged.
 struct PendingEntry {
   StreamId id;
   ConsumerIndex consumer = kNobody;
-  int64_t delivery_time = 0;  // unix ms of the last delivery; 0 if released
+  int64_t delivery_time = 0;  // Unix ms of the last delivery; 0 if released
   uint64_t deliveries = 0;    // at most kMaxDeliveries
 
   bool released() const { return consumer == kNobody; }
   // How long ago the last delivery was, in ms; -1 if released.
   int64_t Idle(int64_t now) const { return released() ? -1 : now - delivery_time; }
-  // True if the entry may be claimed by who demands that it be idle for `min_idle` ms. Released
-  // entries always may, and all may where nothing is demanded, though the clock went back.
+  // True if a claim that demands an idle time of `min_idle` ms may take the entry. A released entry
+  // may always be claimed. If `min_idle` is 0 or less, every entry may, even if the clock went
+  // back.
   bool Claimable(int64_t now, int64_t min_idle) const {
     return released() || min_idle <= 0 || now - delivery_time >= min_idle;
   }
@@ -62,7 +63,7 @@ class PendingList {
   std::optional<PendingEntry> Find(StreamId id) const;
   bool Contains(StreamId id) const;
 
-  // Walks forward in the order of IDs. Good until the list changes.
+  // Walks forward in the order of IDs. Valid until the list changes.
   class Cursor {
    public:
     bool valid() const { return list_ != nullptr; }
@@ -85,12 +86,12 @@ class PendingList {
   };
   // The first entry with an ID not below `from`.
   Cursor Seek(StreamId from) const;
-  // The same for the entries of one consumer with IDs in [from, to]. Chunks that hold nothing of
-  // its are passed over.
+  // The same for the entries of one consumer with IDs in [from, to]. Skips chunks that certainly
+  // have no entry of this consumer.
   Cursor SeekOf(ConsumerIndex consumer, StreamId from, StreamId to) const;
 
   // Walks from the entry that has waited longest: first released entries in the order of their
-  // release, then the others by delivery time and ID. Good until the list changes.
+  // release, then the others by delivery time and ID. Valid until the list changes.
   class AgeCursor {
    public:
     bool valid() const { return list_ != nullptr; }
@@ -107,21 +108,21 @@ class PendingList {
     AgeIndex::const_iterator at_;
     PendingEntry entry_;
   };
-  // The first call builds an index (24 bytes an entry) that is kept up to date from then on; lists
-  // that are never asked for this order do not pay for it.
+  // The first call builds an index (24 bytes per entry), which is kept up to date from then on. A
+  // list without such a call does not pay for it.
   AgeCursor Oldest() const;
 
   // What a change found.
   struct Change {
     bool inserted = false;             // there was no such entry
-    ConsumerIndex previous = kNobody;  // whose it was, if it was there
+    ConsumerIndex previous = kNobody;  // its owner, if it was there
   };
   // Adds an entry or overwrites it.
   Change Put(StreamId id, ConsumerIndex consumer, int64_t delivery_time, uint64_t deliveries);
-  // Adds an entry without owner or takes the owner from it, and puts it behind all entries released
+  // Adds an entry without owner, or takes the owner from it, and puts it after all entries released
   // before.
   Change Release(StreamId id, uint64_t deliveries);
-  // Removes an entry; returns whose it was, or nothing if there was no such entry.
+  // Removes an entry; returns its owner, or nothing if there was no such entry.
   std::optional<ConsumerIndex> Remove(StreamId id);
   // Removes all entries of a consumer; returns their number.
   uint64_t RemoveAllOf(ConsumerIndex consumer);
@@ -137,8 +138,8 @@ class PendingList {
   bool Load(Decoder* in, ConsumerIndex consumers);
 
  private:
-  // Released entries have this and the number of the release as their age: so they come before all
-  // delivery times, in the order of release.
+  // The age of a released entry is this plus the number of the release. So released entries come
+  // before all delivery times, in the order of release.
   static constexpr int64_t kReleased = std::numeric_limits<int64_t>::min();
 
   // A record's place, or where it would be inserted: a chunk, and an index from 0 to the chunk's
@@ -159,13 +160,13 @@ class PendingList {
   void Tidy(Chunks::Position at);
   void ClearChunks();
 
-  // Each begins above all IDs of the one before. None is empty; but if there is only one it may be,
-  // and is kept for the next delivery.
+  // Each chunk begins above all IDs of the one before. No chunk is empty, except that a single one
+  // may be: it is kept for the next delivery.
   Chunks chunks_;
   uint64_t size_ = 0;
   uint64_t releases_ = 0;  // ever made: the number of the next one
-  // Where the last search ended. What is looked for next is mostly the same again, to be changed,
-  // or the one behind it. It is only a guess: after a change it may name another record, or none.
+  // Where the last search ended. The next search is mostly for the same record, to change it, or
+  // for the one after it. It is only a guess: after a change it may name another record, or none.
   mutable Slot last_located_;
   mutable std::unique_ptr<AgeIndex> by_age_;
 };

@@ -109,8 +109,8 @@ bool Stream::IsReferenced(StreamId id) const {
   return awaited || IsPending(id);
 }
 
-// An entry at or behind `id` was deleted, so what lies behind cannot be told by subtraction. Only
-// the highest deleted ID is known, which makes this an answer on the safe side.
+// An entry at or after `id` was deleted, so the number of entries after it cannot be found by
+// subtraction. Only the highest deleted ID is known, so the answer may be true without need.
 bool Stream::HasTombstonesFrom(StreamId id) const {
   return length() != 0 && max_deleted_id_ != StreamId() && id <= max_deleted_id_;
 }
@@ -141,7 +141,7 @@ std::optional<int64_t> Stream::Lag(const ConsumerGroup& group) const {
   return static_cast<int64_t>(entries_added_ - *read);
 }
 
-// The group's counter when `id` is delivered, the first entry behind its position.
+// The group's counter when `id` is delivered, the first entry after its position.
 void Stream::AdvanceEntriesRead(ConsumerGroup* group, StreamId id) const {
   const StreamId position = group->last_delivered_;
   if (group->entries_read_ && position >= first_id() && !HasTombstonesFrom(position)) {
@@ -161,7 +161,7 @@ uint64_t Stream::Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId 
     group->last_place_ = at.place();
     if (!no_ack) group->Deliver(id, consumer, time);
     count++;
-    if (id == last) break;  // what lies behind may not be in memory
+    if (id == last) break;  // what follows may not be in memory
   }
   group->MarkSeen(consumer, time);
   if (!no_ack) group->MarkActive(consumer, time);
@@ -191,7 +191,7 @@ void Stream::DropOldest(uint64_t count, bool references) {
     EntryCursor at = left > 0 ? log_.Seek(StreamId::Min()) : EntryCursor();
     for (; left > 0; left--) {
       DropReferences(at->id());
-      // What lies behind the last one may not be in memory.
+      // What follows the last one may not be in memory.
       if (left > 1) at.Next();
     }
   }

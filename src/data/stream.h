@@ -21,22 +21,22 @@
 
 namespace runnel {
 
-// What trimming shall leave. Made by XADD and XTRIM from their arguments.
+// What a trim leaves. Made by XADD and XTRIM from their arguments.
 struct StreamTrim {
   enum class By { kLength, kMinId };
   By by = By::kLength;
-  uint64_t max_length = 0;   // MAXLEN: at most so many entries stay
+  uint64_t max_length = 0;   // MAXLEN: at most this many entries stay
   StreamId min_id;           // MINID: no entry below this ID stays
   bool approximate = false;  // only whole blocks go (`~`)
-  uint64_t limit = 0;        // with `~`: at most so many entries go; 0 for no limit
+  uint64_t limit = 0;        // with `~`: at most this many entries are removed; 0 for no limit
 };
 
-// A stream: its entries, its counters, its consumer groups, and what it remembers of idempotent
-// producers.
+// A stream: its entries, its counters, its consumer groups, its retention, and the messages that it
+// remembers of idempotent producers.
 //
-// Commands ask the const part, decide, and put the decision into an effect; the effect calls one of
-// the changes, which cannot fail and depend on nothing but their arguments and the stream. Times
-// are unix ms and always come as arguments.
+// Commands call the const functions, decide, and put the decision into an effect. The effect calls
+// one of the changes, which cannot fail and depend only on their arguments and the stream. Times
+// are Unix milliseconds and are always arguments.
 class Stream final : public Object {
  public:
   static constexpr ObjectType kType = ObjectType::kStream;
@@ -55,10 +55,9 @@ class Stream final : public Object {
   StreamId first_id() const { return log_.first_id(); }
   // The highest ID ever given out, or set by XSETID.
   StreamId last_id() const { return last_id_; }
-  // The highest ID in the blocks of the log, removed entries included: last_id() may not fall below
-  // it.
+  // The highest ID in the blocks of the log, removed entries included. last_id() is never below it.
   StreamId newest_id() const { return log_.newest_id(); }
-  // The highest ID ever deleted by XDEL and its kin; trimming does not count. 0-0 for none.
+  // The highest ID ever deleted by XDEL and the like; trimming does not count. 0-0 for none.
   StreamId max_deleted_id() const { return max_deleted_id_; }
   // Entries ever added, or as set by XSETID.
   uint64_t entries_added() const { return entries_added_; }
@@ -66,26 +65,27 @@ class Stream final : public Object {
   size_t blocks() const { return log_.blocks(); }
 
   bool Contains(StreamId id) const { return log_.Contains(id); }
-  // Whether there is an entry that the group was not given yet. Never misses.
+  // Whether there is an entry that was not delivered to the group yet. Never misses.
   bool HasNew(const ConsumerGroup& group) const { return log_.HasAfter(group.last_delivered_); }
   // The first live entry with an ID not below `id`, the last one with an ID not above it, the first
-  // one with an ID above it. A cursor and the views it gives are good until entries are added or
-  // removed; what happens to groups does not concern them.
+  // one with an ID above it. A cursor and its views are valid until entries are added or removed;
+  // changes of groups do not affect them.
   EntryCursor Seek(StreamId id) const { return log_.Seek(id); }
   EntryCursor SeekBack(StreamId id) const { return log_.SeekBack(id); }
   EntryCursor SeekAfter(StreamId id) const { return log_.SeekAfter(id, {}); }
-  // The first entry that the group was not given yet: what XREADGROUP `>` reads. Mostly one step.
+  // The first entry that was not delivered to the group yet: what XREADGROUP `>` reads. Mostly one
+  // step.
   EntryCursor SeekNew(const ConsumerGroup& group) const {
     return log_.SeekAfter(group.last_delivered_, group.last_place_);
   }
 
-  // Entries that are on the disk (see EntryLog). A command that changes something after it has
-  // looked at entries, or looks at many, first asks for those that it is going to look at: with the
-  // planning of a trim, or with these.
+  // Entries on the disk (see EntryLog). A command that changes something after it has looked at
+  // entries, or that looks at many entries, first fetches those that it is going to look at: by
+  // planning a trim, or with these functions.
   bool has_cold() const { return log_.has_cold(); }
   void Require(std::span<const StreamId> ids) const { log_.Require(ids); }
   void RequireOldest(uint64_t count) const { log_.RequireOldest(count, true); }
-  // For XINFO: live entries in memory and not, and bytes of the blocks that hold them.
+  // For XINFO: live entries in memory and on the disk, and the bytes of their blocks.
   uint64_t hot_entries() const { return log_.length() - log_.cold_entries(); }
   uint64_t hot_bytes() const { return log_.hot_bytes(); }
   uint64_t cold_entries() const { return log_.cold_entries(); }
@@ -94,12 +94,11 @@ class Stream final : public Object {
   // How many of the oldest entries a trim removes: the argument of DropOldest. With `added` the
   // answer is for the stream after that entry was appended, as XADD trims.
   uint64_t PlanTrim(const StreamTrim& trim, const EntryLog::Addition* added = nullptr) const;
-  // The same where references are looked at one by one, so `approximate` only means that `limit`
-  // holds. For DELREF, whose trims end with DropOldest(n, true).
+  // The same for a trim that looks at references one by one, so `approximate` only means that
+  // `limit` holds. For DELREF, whose trims end with DropOldest(n, true).
   uint64_t PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition* added = nullptr) const;
-  // ACKED: the IDs of the entries to remove, oldest first, passing over those that a group still
-  // needs. The entry `added` counts, and is removed itself if no group exists and the trim demands
-  // it.
+  // ACKED: the IDs of the entries to remove, oldest first, without those that a group still needs.
+  // The entry `added` counts, and is removed itself if there is no group and the trim demands it.
   std::vector<StreamId> PlanAckedTrim(const StreamTrim& trim,
                                       const EntryLog::Addition* added = nullptr) const;
 
@@ -109,30 +108,29 @@ class Stream final : public Object {
   const ConsumerGroup* FindGroup(std::string_view name) const;
   ConsumerGroup* FindGroup(std::string_view name);
 
-  // True if a group still needs the entry: it was not delivered to the group, or is pending there.
-  // Says nothing about whether the entry exists.
+  // Whether a group still needs the entry: it was not delivered to the group, or is pending there.
+  // Does not say whether the entry exists.
   bool IsReferenced(StreamId id) const;
 
-  // How many entries were added up to and including `id`, as far as that can be told without
-  // counting: Redis's rules, because clients compare the numbers.
+  // How many entries were added up to and including `id`, if that is known without counting. The
+  // rules are Redis's, because clients compare the numbers.
   std::optional<uint64_t> EstimateEntriesRead(StreamId id) const;
-  // Entries that the group has yet to be given, if that can be told.
+  // The number of entries that were not delivered to the group yet, if it is known.
   std::optional<int64_t> Lag(const ConsumerGroup& group) const;
 
   // --- Retention ---
 
   const Retention& retention() const { return retention_ ? *retention_ : kKeepAll; }
   // How many of the oldest entries are beyond the bounds at this time: the argument of DropOldest.
-  // Looks at nothing that is on the disk.
+  // Never looks at entries on the disk.
   uint64_t PlanRetention(int64_t now) const;
   // The entries that ON-ACK DELETE lets go, oldest first: every group was given them and has
-  // acknowledged them. Looks at all entries up to the position of the group that is farthest
-  // behind.
+  // acknowledged them. Looks at all entries up to the position of the group that lags most.
   std::vector<StreamId> PlanAcknowledged() const;
 
   // --- Idempotent producers ---
 
-  // nullptr as long as none was heard of and nothing was configured.
+  // nullptr as long as there was no message of one and nothing was configured.
   const Idempotence* idempotence() const { return idempotence_.get(); }
 
   // --- Changes ---
@@ -163,19 +161,19 @@ class Stream final : public Object {
   // False if there is none.
   bool DestroyGroup(std::string_view name);
 
-  // What XREADGROUP `>` does when it read all entries behind the group's position up to and
-  // including `last`: they become pending for the consumer, delivered once at `time` (also those
-  // that were pending already), and the consumer was active, unless `no_ack`; the group's position
-  // and counter move. Returns how many entries that were. REQUIRES: `group` is one of groups(),
+  // What XREADGROUP `>` does after it has read all entries after the group's position, up to and
+  // including `last`. Unless `no_ack`, they become pending for the consumer, delivered once at
+  // `time` (also those that were pending already), and the consumer counts as active. The group's
+  // position and counter move. Returns the number of entries. REQUIRES: `group` is one of groups(),
   // `consumer` one of its consumers.
   uint64_t Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId last, int64_t time,
                    bool no_ack);
 
-  // Bounds hold from the next PlanRetention on.
+  // The next PlanRetention uses the new bounds.
   void Retain(const Retention& retention);
 
-  // Starts to remember idempotent producers, if it has not begun; the values are those of the
-  // server's configuration or of XCFGSET, and count only if this is the first call.
+  // Begins to remember idempotent producers, if it has not begun. The values are those of the
+  // server's configuration or of XCFGSET; only those of the first call count.
   Idempotence& CreateIdempotence(int64_t duration_s, uint64_t max_size);
   // nullptr if not begun.
   Idempotence* mutable_idempotence() { return idempotence_.get(); }
@@ -209,7 +207,7 @@ class Stream final : public Object {
   StreamId max_deleted_id_;
   uint64_t entries_added_ = 0;
   Groups groups_;
-  // The group that was asked for last: a command looks for its group, and its effect looks again.
+  // The group that was looked up last: a command looks its group up, and its effect does so again.
   mutable const ConsumerGroup* last_found_ = nullptr;
   std::unique_ptr<Idempotence> idempotence_;
   std::unique_ptr<Retention> retention_;  // null: kKeepAll

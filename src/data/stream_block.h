@@ -12,8 +12,8 @@
 #include "base/stream_id.h"
 #include "base/varint.h"
 
-// The payload of a block of stream entries. It stands for itself: with the number of its entries,
-// which the stream keeps beside it, it can be read by anybody who holds the block.
+// The payload of a block of stream entries. With the number of its entries, which the stream keeps
+// beside it, every holder of the block can read it.
 //
 //   payload  := base | entry... | free room | offset of the last entry ... offset of entry 0
 //   base     := fixed64 ms | fixed64 seq            the ID that entry IDs count from
@@ -33,19 +33,19 @@ namespace runnel {
 struct StreamLimits {
   // Entries in a block, deleted ones included; 0 for no limit but that of bytes.
   size_t max_entries = 100;
-  // Bytes of memory for a block. A block that is less than 15/16 full when the next entry does not
-  // fit grows on, to at most four times this or 14336; an entry that is larger yet gets a block of
-  // its own. Values are taken into [256, 14336].
+  // Bytes of memory for a block. If a block is less than 15/16 full when the next entry does not
+  // fit, it grows, to at most four times this or 14336. A larger entry gets a block of its own.
+  // Values are clamped to [256, 14336].
   size_t max_bytes = 4096;
 };
 
-// a < b, for searches: without a branch, because the processor could not foresee it.
+// a < b, for searches: without a branch, because the processor could not predict it.
 inline bool IsBelow(StreamId a, StreamId b) {
   return (a.ms < b.ms) | ((a.ms == b.ms) & (a.seq < b.seq));
 }
 
-// One entry, read in place. Good as long as the block that it lies in: to the next change of the
-// stream, or for as long as the reader holds the block.
+// One entry, read in place. Valid as long as its block: until the next change of the stream, or as
+// long as the reader holds the block.
 class EntryView {
  public:
   struct Field {
@@ -107,8 +107,8 @@ class EntryView {
       in += size;
     }
   }
-  // Where the names lie. Entries of a block that have the same names have them in the same place,
-  // mostly; entries that have them in the same place have the same.
+  // Where the names are. Entries of a block with the same names mostly have them in the same place;
+  // entries with names in the same place have the same names.
   const char* names() const { return names_; }
 
   // Bytes of all names and values together.
@@ -137,14 +137,14 @@ class StreamBlockReader {
     ReadId(data_ + OffsetOf(k), &id);
     return id;
   }
-  // Not const: remembers the field names that it saw last, because the next entry mostly has the
-  // same.
+  // Not const: it remembers the field names that it read last, because the next entry mostly has
+  // the same ones.
   EntryView EntryAt(size_t k);
 
   // The first entry whose ID is not below `id`; entries() if there is none.
   size_t LowerBound(StreamId id) const;
 
-  // The names that entry k stores; nothing if it refers to those of another one.
+  // The names that entry k stores; nothing if it refers to the names of another entry.
   struct Names {
     uint64_t fields = 0;
     const char* begin = nullptr;
@@ -174,8 +174,8 @@ class StreamBlockReader {
   const char* names_ = nullptr;
 };
 
-// Appends entries to the open block of a stream. A copy reads the same block but does not own its
-// free room, so it moves to a buffer of its own before it writes.
+// Appends entries to the open block of a stream. A copy of a writer reads the same block but does
+// not own its free room, so it moves to a buffer of its own before it writes.
 class StreamBlockWriter {
  public:
   StreamBlockWriter() = default;
@@ -184,7 +184,7 @@ class StreamBlockWriter {
   StreamBlockWriter(StreamBlockWriter&&) noexcept = default;
   StreamBlockWriter& operator=(StreamBlockWriter&&) noexcept = default;
 
-  // Goes on with a block that LoadStreamBlock made. `bytes` is the size of the payload it was
+  // Continues a block that LoadStreamBlock made. `bytes` is the size of the payload that it was
   // given.
   static StreamBlockWriter Continue(Ref<Block> block, size_t entries, size_t bytes);
 
@@ -197,9 +197,9 @@ class StreamBlockWriter {
 
   // `fields` alternates names and values, at least one of each; `id` is above all IDs of the block.
 
-  // Writes the entry into the open block, if there is one and it takes the entry by these limits.
-  // block() is another one afterwards if that needed a larger buffer; whoever holds the old one
-  // keeps seeing what it held.
+  // Writes the entry into the open block, if there is one and the limits allow it. If this needed a
+  // larger buffer, block() is another block afterwards; holders of the old block still see its
+  // content.
   bool Append(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);
   // What Append would return.
   bool Accepts(StreamId id, std::span<const std::string_view> fields,
@@ -207,8 +207,8 @@ class StreamBlockWriter {
   // Opens a new block and writes the entry into it. REQUIRES: empty().
   void Start(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);
 
-  // Ends the open block: returns it as it shall be kept, copied to a fitting buffer if much of it
-  // is free. REQUIRES: !empty(). The writer is empty afterwards.
+  // Ends the open block and returns it, copied to a smaller buffer if much of it is free. REQUIRES:
+  // !empty(). The writer is empty afterwards.
   Ref<Block> Seal();
   // Ends the open block because none of its entries lives any more.
   void Drop();
@@ -220,7 +220,7 @@ class StreamBlockWriter {
     uint32_t fields = 0;
     uint32_t names = 0;  // where the names begin in the payload
   };
-  // As many lists are remembered; a block with more of them stores some again.
+  // This many lists are remembered; a block with more lists stores some of them again.
   static constexpr size_t kSchemas = 4;
 
   // How an entry is to be written.
@@ -242,7 +242,7 @@ class StreamBlockWriter {
   StreamId base_;
   uint32_t entries_ = 0;
   uint32_t bytes_ = 0;
-  uint32_t last_memory_ = 0;  // what the block sealed last took: the next one will be alike
+  uint32_t last_memory_ = 0;  // what the last sealed block took: the next one will be similar
   uint16_t schemas_seen_ = 0;
   bool owns_room_ = false;
   Schema schemas_[kSchemas];
@@ -258,9 +258,9 @@ struct LoadedStreamBlock {
   StreamId first;
   StreamId last;
 };
-// Reads a payload of `entries` >= 1 entries from bytes that may be damaged, and tests everything
-// that the trusted readers above rely on. Nothing if it is not sound. Takes memory in the order of
-// the input's.
+// Reads a payload of `entries` >= 1 entries from bytes that may be damaged, and checks everything
+// that the trusted readers above rely on. Returns nothing if a check fails. Takes memory in the
+// order of the input's size.
 std::optional<LoadedStreamBlock> LoadStreamBlock(std::string_view payload, size_t entries);
 
 }  // namespace runnel

@@ -93,15 +93,15 @@ class Machine {
     const auto above = model_.entries.upper_bound(id);
     const auto from = model_.entries.lower_bound(id);
     const EntryCursor at = stream_->Seek(id);
-    const EntryCursor behind = stream_->SeekAfter(id);
+    const EntryCursor next = stream_->SeekAfter(id);
     ASSERT_EQ(at.valid(), from != model_.entries.end());
-    ASSERT_EQ(behind.valid(), above != model_.entries.end());
+    ASSERT_EQ(next.valid(), above != model_.entries.end());
     if (at.valid()) {
       ASSERT_EQ(at->id(), from->first);
       CompareForwardCounts(at, from);
     }
-    if (behind.valid()) {
-      ASSERT_EQ(behind->id(), above->first);
+    if (next.valid()) {
+      ASSERT_EQ(next->id(), above->first);
     }
     const EntryCursor before = stream_->SeekBack(id);
     ASSERT_EQ(before.valid(), above != model_.entries.begin());
@@ -173,12 +173,11 @@ class Machine {
     ASSERT_EQ(at->id(), std::next(from, static_cast<ptrdiff_t>(steps))->first);
     ASSERT_EQ(FieldsOf(*at), std::next(from, static_cast<ptrdiff_t>(steps))->second);
   }
-  void CompareBackwardCounts(const EntryCursor& at, Entries::const_iterator behind) {
+  void CompareBackwardCounts(const EntryCursor& at, Entries::const_iterator end) {
     const StreamId first = SomeId();
     const Entries::const_iterator begin = model_.entries.lower_bound(first);
     const uint64_t most = Below(300);
-    const uint64_t count =
-        at->id() < first ? 0 : static_cast<uint64_t>(std::distance(begin, behind));
+    const uint64_t count = at->id() < first ? 0 : static_cast<uint64_t>(std::distance(begin, end));
     ASSERT_EQ(at.CountBackTo(first, most), std::min(count, most));
     if (count == 0) return;
     const uint64_t steps = Below(std::min<uint64_t>(count, 200));
@@ -188,7 +187,7 @@ class Machine {
     for (uint64_t i = 0; i < steps; i++) {
       walk.Previous();
     }
-    ASSERT_EQ(walk->id(), std::prev(behind, static_cast<ptrdiff_t>(steps) + 1)->first);
+    ASSERT_EQ(walk->id(), std::prev(end, static_cast<ptrdiff_t>(steps) + 1)->first);
     ASSERT_EQ(cold_ ? cold_->fetches : 0, fetches);
   }
   void CompareNew(const ConsumerGroup& group) {
@@ -488,8 +487,8 @@ std::string Serialized(const Stream& stream) {
   return payload;
 }
 
-// Every so often, the machine goes on with a copy or with what was stored and loaded; the one left
-// behind must stay what it was.
+// Every so often, the machine goes on with a copy or with what was stored and loaded; the other one
+// must stay what it was.
 void RunMachine(uint64_t seed, int steps, FakeColdSource* cold = nullptr) {
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   Machine machine(seed, cold);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kNow = 1'700'000'000'000;
 
-// Appends entries 1-0, 2-0, ... up to `count`-0, behind those that are there.
+// Appends entries 1-0, 2-0, ... up to `count`-0, after those that are there.
 void Fill(Stream* stream, uint64_t count) {
   while (stream->last_id().ms < count) {
     stream->Append({stream->last_id().ms + 1, 0}, std::vector<std::string_view>{"f", "v"},

@@ -17,11 +17,10 @@ inline constexpr size_t kMaxStringBytes = 512 * 1024 * 1024;
 
 // A plain string value: locks, counters and idempotency keys.
 //
-// A short string lies in the object itself. A longer one lies in blocks: one block up to
-// kPieceBytes, above that a row of pieces that have kPieceBytes each, but for the last. A clone
-// shares the blocks, and a block that is shared is copied before it is changed. So a clone costs a
-// reference for each piece, and a change of a shared string copies no more than the pieces that it
-// touches.
+// A short string is in the object itself. A longer one is in blocks: one block up to kPieceBytes,
+// above that a row of pieces of kPieceBytes each, except the last. A clone shares the blocks, and a
+// block that is shared is copied before it is changed. So a clone costs a reference for each piece,
+// and a change of a shared string copies no more than the pieces that it touches.
 class StringObject final : public Object {
  public:
   static constexpr ObjectType kType = ObjectType::kString;
@@ -39,8 +38,8 @@ class StringObject final : public Object {
     return is_long() ? std::string_view(long_.head->data(), std::min(long_.size, kPieceBytes))
                      : std::string_view(small_, small_size_);
   }
-  // Visits the bytes from `offset` on, `count` of them, as one or more views in their order.
-  // REQUIRES: they are there.
+  // Visits `count` bytes from `offset` on, as one or more views in order. REQUIRES: offset + count
+  // <= size().
   template <class Visit>
   void ForEachPiece(size_t offset, size_t count, Visit visit) const {
     if (!is_long()) return visit(head().substr(offset, count));
@@ -55,16 +54,16 @@ class StringObject final : public Object {
   // A copy of all bytes.
   std::string ToString() const;
 
-  // What is kept of the old value's memory is at most about twice what the new one needs.
+  // Reuses the memory of the old value, if that is at most about twice what the new one needs.
   void Set(std::string_view value);
-  // Moves no more than the bytes of one piece that are there.
+  // Copies at most the existing bytes of one piece.
   void Append(std::string_view tail);
-  // Overwrites from `offset` on, after zero bytes up to it where the string was shorter.
+  // Overwrites from `offset` on. If the string is shorter, zero bytes fill it up to `offset`.
   void SetRange(size_t offset, std::string_view part);
 
   std::string_view encoding() const override;
   size_t MemoryBytes(size_t samples) const override;
-  // Giving back the pages of a large buffer takes time, too.
+  // Returning the pages of a large buffer to the system takes time, too.
   size_t FreeEffort() const override { return 1 + size() / 4096; }
   std::unique_ptr<Object> Clone() const override;
   void Encode(Encoder* out) const override;
@@ -97,7 +96,7 @@ class StringObject final : public Object {
   void Overwrite(size_t offset, std::string_view part);
 
   bool edited_ = false;     // by Append or SetRange: Redis reports such a string as "raw"
-  uint8_t small_size_ = 0;  // kLong: it is no small one
+  uint8_t small_size_ = 0;  // kLong: it is a long one
   union {
     char small_[kSmallBytes];
     Long long_;
