@@ -9,27 +9,27 @@
 
 namespace runnel::cold {
 
-// The extents that are in memory, up to a bound that Evict holds: in between it may be passed, so
-// that what was found stays where it is until the end of the turn. Which go is decided by whether
-// they were used, or have come, since the hand of the clock last came by.
+// The extents that are in memory. Evict enforces a bound; between two calls it may be exceeded, so
+// that extents stay in memory until the end of the turn. The cache is a clock: it evicts extents
+// that were neither used nor inserted since its hand last passed them.
 class ColdCache {
  public:
   ~ColdCache();
 
-  // The extent has been read. Nothing happens if it is there already.
+  // The extent has been read. Does nothing if it is already there.
   void Insert(const Ref<StoredExtent>& extent, std::shared_ptr<const BlockRun> blocks, bool ahead);
-  // From any thread; null if it is not there.
+  // Null if the extent is not in the cache. Any thread.
   std::shared_ptr<const BlockRun> Find(const StoredExtent& extent) const;
-  // Lets go of extents until at most `bytes` are left, and of some that nobody refers to any more.
-  // Pinned ones stay.
+  // Evicts extents until at most `bytes` are left, and some to which nothing refers any more.
+  // Pinned extents stay.
   void Evict(size_t bytes);
 
   size_t bytes() const { return bytes_; }
-  // Extents that were expected and then used.
+  // The number of extents that were read ahead and then used.
   uint64_t ahead_hits() const { return ahead_hits_; }
 
  private:
-  // True if it went.
+  // Returns whether the extent was evicted.
   bool Visit(size_t i, bool over);
   void Remove(size_t i);
 

@@ -18,7 +18,7 @@ class ColdStore;
 
 namespace runnel::cold {
 
-// What names a file: the number of the value, and that of the file, which no other has.
+// The name of a file: the number of the value, and the number of the file, which is unique.
 struct FileName {
   uint64_t object = 0;
   uint64_t file = 0;
@@ -29,7 +29,7 @@ struct FileName {
   static std::optional<FileName> Parse(std::string_view text);
 };
 
-// Files that nobody refers to any more, from whatever thread the last reference went.
+// Files to which nothing refers any more. The last reference may be dropped on any thread.
 class UnusedFiles {
  public:
   void Add(FileName name);
@@ -41,8 +41,8 @@ class UnusedFiles {
   std::vector<FileName> names_;
 };
 
-// A file of extents. Counted: when the last extent in it is of no use any more, and nobody else has
-// it, it becomes one of the unused.
+// A file of extents, with a reference count: when no extent, snapshot or job refers to it any more,
+// it is added to the unused files.
 class ColdFile {
  public:
   ColdFile(const FileName& name, UnusedFiles* unused) : name(name), unused_(unused) {}
@@ -51,10 +51,10 @@ class ColdFile {
 
   const FileName name;
   // The loop's thread.
-  uint64_t size = 0;      // what is written of it
-  bool open = false;      // the next run may be appended
+  uint64_t size = 0;      // bytes written so far
+  bool open = false;      // a run may be appended
   bool dirty = false;     // written to since its last sync
-  bool doubtful = false;  // a sync has failed: what is on the disk is not known
+  bool doubtful = false;  // a sync has failed: the content on the disk is not known
 
   void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() const {
@@ -89,18 +89,18 @@ class StoredExtent final : public ColdExtent {
 
   void Describe(Encoder* out) const override;
 
-  // Where it is now: it may be written again elsewhere. Any thread.
+  // Where it is now: it may be written again to another place. Any thread.
   Location location() const;
 
  private:
   friend class ColdCache;
   friend class runnel::ColdStore;
 
-  // Commands that wait, or have waited and not run yet, and snapshots.
+  // By commands that wait, or have waited and not run yet, and by snapshots.
   uint32_t pins_ = 0;
-  bool reading_ = false;  // the helper has been told to
-  bool ahead_ = false;    // read because it was expected, and not used yet
-  bool fresh_ = false;    // the hand of the cache's clock has not come by yet
+  bool reading_ = false;  // the helper has been told to read it
+  bool ahead_ = false;    // read ahead, and not used yet
+  bool fresh_ = false;    // the hand of the cache's clock has not passed it yet
   std::shared_ptr<const BlockRun> blocks_;
   void Move(Location location);
 

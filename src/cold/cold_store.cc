@@ -21,7 +21,7 @@ namespace {
 // Extents that are read in one go: those that somebody waits for, and those that are expected.
 constexpr size_t kReadsWanted = 64;
 constexpr size_t kReadsExpected = 8;
-// What is expected beyond this is forgotten: whoever asks for it then waits.
+// Requests to read ahead beyond this are dropped: a command that needs them then waits.
 constexpr size_t kMostExpected = 256;
 // After a write or a removal has failed, nothing is tried for so long.
 constexpr int64_t kRetryMs = 1000;
@@ -665,7 +665,7 @@ ColdStore::Pins::~Pins() {
 void ColdStore::Pins::Release(const StoredExtents& extents) {
   for (const Ref<StoredExtent>& extent : extents) {
     if (--extent->pins_ > 0) continue;
-    // Whoever asks again makes another attempt.
+    // The next command that needs the extent makes another attempt.
     static_cast<ColdStore&>(extent->source()).failures_.erase(extent.get());
   }
 }
@@ -703,8 +703,8 @@ struct ColdStore::ReadJob {
   std::vector<Item> items;
 };
 
-// One job at a time, so that what somebody waits for never stands behind a long row of what is only
-// expected.
+// One job at a time, so that an extent for which a command waits is never queued after many that
+// are only expected.
 void ColdStore::StartReads() {
   if (reading_ || (wanted_.empty() && expected_.empty())) return;
   auto job = std::make_shared<ReadJob>();

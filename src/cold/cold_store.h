@@ -24,67 +24,67 @@ namespace runnel {
 
 // Sizes that tests make small.
 struct ColdSizes {
-  size_t run_bytes = 256 * 1024;           // of an extent, before it is packed
-  size_t write_bytes = 4 * 1024 * 1024;    // at most so much is written at once
+  size_t run_bytes = 256 * 1024;           // of an extent, before compression
+  size_t write_bytes = 4 * 1024 * 1024;    // most bytes that are written at once
   uint64_t file_bytes = 64 * 1024 * 1024;  // a file that has reached this is not appended to
   size_t least_cache = 16 * 1024 * 1024;
-  // What is so far above the bound is written without packing, which is several times faster. At
-  // four times as much the store is behind().
+  // When memory is this far above the bound, runs are written without compression, which is several
+  // times faster. At four times this the store is behind().
   uint64_t far_behind = 16 * 1024 * 1024;
 };
 
 // What INFO shows.
 struct ColdStats {
-  uint64_t files_bytes = 0;  // that the files take
+  uint64_t files_bytes = 0;  // bytes of the files
   uint64_t files = 0;
   uint64_t cache_bytes = 0;
-  uint64_t reads = 0;            // extents that commands waited for, or were expected to ask for
-  uint64_t ahead_hits = 0;       // those of them that were there when a command first asked
+  uint64_t reads = 0;            // extents that commands waited for, or that were read ahead
+  uint64_t ahead_hits = 0;       // extents that were read ahead and then used
   uint64_t blocking_reads = 0;   // extents for which the loop itself waited
   uint64_t writes = 0;           // extents
   uint64_t bytes_in_flight = 0;  // of blocks that are being written
 };
 
-// Keeps streams and long lists within the bound of memory: gives blocks of them to files, and
-// brings them back when somebody looks at them. Belongs to the loop's thread; what waits for the
-// disk is done by helpers: one writes, one reads, and one syncs for snapshots, which may take long.
+// Keeps streams and long lists within the bound of memory: writes blocks of them to files, and
+// reads them back when a command looks at them. For the loop's thread. Helpers wait for the disk:
+// one writes, one reads, and one syncs for snapshots, which may take long.
 //
 // A file is removed when no value, no clone of one, and no pin (see Pin) refers to it.
 class ColdStore final : public ColdSource {
  public:
-  // Everything is borrowed and outlives the store, which outlives all values. `directory` is where
-  // the files are.
+  // Everything is borrowed and outlives the store, which outlives all values. The files are in
+  // `directory`.
   ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader, Worker& syncer,
             HotBlocks& hot, const ColdSettings& settings, const ColdSizes& sizes = {});
   // Waits for the helpers. No value may refer to an extent any more.
   ~ColdStore() override;
 
-  // Lists what is in the directory (which is made when it is needed): extents of these files can be
-  // resolved until RemoveUnused, which removes the files that nobody has referred to by then, and
-  // has the others measured: one that is shorter than what was named of it is logged. Nothing is
-  // written before that. Both wait for the disk, for the start, but open no file.
+  // Open lists the files of the directory (which is made when it is needed): extents of these files
+  // can be resolved until RemoveUnused. RemoveUnused removes the files to which nothing refers by
+  // then, and has a helper measure the others: a file that is too short is logged. Nothing is
+  // written before RemoveUnused. Both wait for the disk, but open no file. For the start.
   Status Open();
   Status RemoveUnused();
-  // While the start reads a journal, after each of its frames: the same as EndTurn, but waits for
-  // the writer if it is far behind.
+  // For the start, after each frame of the journal: the same as EndTurn, but waits for the writer
+  // if it is far behind.
   void KeepUp(int64_t steady_ms);
 
   // --- For the broker ---
 
-  // How far the command that runs has come.
+  // How far the running command has come.
   enum class Phase : uint8_t {
-    kChanging,  // it has changed something: it must get what it asks for
+    kChanging,  // it has changed something: it must get the data that it asks for
     kInside,    // it has changed nothing yet, but others in its transaction may have
-    kLooking,   // nothing has been changed: it can be run again from its start
+    kLooking,   // nothing has been changed: it can run again from its start
   };
-  // `phase` tells it for the command that runs. By default all are kChanging.
+  // `phase` returns the phase of the running command. By default it is kChanging.
   void AskPhase(std::function<Phase()> phase) { phase_ = std::move(phase); }
-  // A command, or one inside a transaction that runs (`nested`), begins and writes its reply to the
-  // end of `reply`, which lives until the next begins or EndCommand is called.
+  // A command begins, or a command inside the running transaction (`nested`). It writes its reply
+  // to the end of `reply`, which lives until the next command begins or EndCommand is called.
   void BeginCommand(const Rope& reply, bool nested);
   void EndCommand() { command_ = 0; }
 
-  // A hold on extents: they stay in memory.
+  // Keeps extents in memory as long as it lives.
   class Pins {
    public:
     Pins() = default;
@@ -104,33 +104,34 @@ class ColdStore final : public ColdSource {
     cold::StoredExtents extents_;
     cold::StoredExtents passing_;  // until the next Load
   };
-  // Reads what is not in memory of the miss beside the loop, pins it to `pins`, and calls `done`
-  // later, from Deliver. `pins` outlives that, or Cancel was called. An extent that could not be
-  // read then makes Fetch and Pass throw.
+  // Has a helper read the extents of the miss that are not in memory, pins them to `pins`, and
+  // calls `done` later on the loop's thread. `pins` outlives this, or Cancel is called. If an
+  // extent cannot be read, Fetch and Pass throw for it afterwards.
   void Load(const ColdMiss& miss, Pins* pins, std::function<void()> done);
   void Cancel(const Pins* pins);
-  // At the end of each turn: lets go of what is over the bound of the cache, and begins what there
-  // is to write and to read. `steady_ms` is the time.
+  // For the end of each turn: evicts extents above the bound of the cache, and begins writes and
+  // reads. `steady_ms` is the time.
   void EndTurn(int64_t steady_ms);
 
-  // True from the end of a turn in which much more was in memory than may be, until the writer has
-  // caught up with a good part of it: whoever adds more should wait. Never while nothing is being
-  // written, because the disk takes nothing or there is nothing to give.
+  // Whether the writer lags: true from the end of a turn with much more in memory than the bound,
+  // until the writer has caught up with a good part of it. Commands that add data should wait
+  // meanwhile. Always false while nothing is being written, because the disk takes nothing or there
+  // is nothing to write.
   bool behind() const { return behind_; }
 
   // --- For snapshots ---
 
-  // Files of extents; one may be there more than once.
+  // Files of extents; a file may occur more than once.
   using Files = std::vector<Ref<cold::ColdFile>>;
-  // A snapshot is being written, and names these extents: their files are added to `files`. Until
-  // EndSnapshot, extents stay where they are.
+  // A snapshot is being written, and names these extents: adds their files to `files`. Until
+  // EndSnapshot, extents are not moved to other files.
   void NoteForSnapshot(const ColdExtents& extents, Files* files);
-  // Calls `done` when what is in these files, and their names, would survive a power cut; or why
-  // not.
+  // Calls `done` when the content and the names of these files survive a power cut; or with the
+  // reason why they do not.
   void Sync(const Files& files, std::function<void(Status)> done);
-  // The snapshot has ended. If it is durable it refers to these files: they stay, those of the
-  // snapshot before do not for its sake. What it named of files whose sync has failed is written
-  // again, so that a later one can succeed.
+  // The snapshot has ended. If it is durable, it refers to these files and keeps them; the snapshot
+  // before no longer keeps its files. Extents that it named in files whose sync has failed are
+  // written again, so that a later snapshot can succeed.
   void EndSnapshot(bool durable, Files files);
 
   // --- ColdSource ---
@@ -196,21 +197,21 @@ class ColdStore final : public ColdSource {
   const ColdSizes sizes_;
   std::function<Phase()> phase_;
 
-  // What the command that runs has needed until now.
+  // What the running command has needed so far.
   uint64_t command_ = 0;  // its number; 0: none runs
   uint64_t last_command_ = 0;
   uint64_t needed_ = 0;    // bytes of blocks
-  uint64_t replied_ = 0;   // bytes of replies of the commands before it in its transaction
-  uint64_t blocking_ = 0;  // extents for which it has made the loop wait
+  uint64_t replied_ = 0;   // reply bytes of earlier commands of its transaction
+  uint64_t blocking_ = 0;  // extents for which the loop has waited
   const Rope* reply_ = nullptr;
-  std::optional<size_t> reply_begin_;  // its size when cold data was first looked at
-  size_t reply_end_ = 0;               // and when that was done last
+  std::optional<size_t> reply_begin_;  // its size when the command first looked at cold data
+  size_t reply_end_ = 0;               // and when it last did so
 
   cold::UnusedFiles unused_;
-  // Files of this name are there, with so many bytes: what Open found, and what was written since.
+  // The files that exist, with their sizes: those that Open has found, and those written since.
   absl::btree_map<cold::FileName, uint64_t> files_;
   std::vector<cold::FileName> found_;  // by Open, until RemoveUnused
-  // Those that Resolve has made a reference to, until RemoveUnused.
+  // The files to which Resolve has made references, until RemoveUnused.
   absl::btree_map<cold::FileName, Ref<cold::ColdFile>> resolved_;
   Ref<cold::StoredExtent> last_resolved_;
   std::vector<cold::FileName> unremoved_;
@@ -218,16 +219,16 @@ class ColdStore final : public ColdSource {
   Files snapshot_files_;
   bool in_snapshot_ = false;
   cold::StoredExtents noted_;       // by the snapshot that is being written
-  cold::StoredExtents to_rewrite_;  // they lie in doubtful files
+  cold::StoredExtents to_rewrite_;  // in doubtful files
   Ref<cold::ColdFile> rewritten_to_;
-  std::shared_ptr<RewriteJob> rewritten_;  // done, and waits for the end of a snapshot
+  std::shared_ptr<RewriteJob> rewritten_;  // done; waits for the end of a snapshot
   bool rewriting_ = false;
   uint64_t last_object_ = 0;
   uint64_t last_file_ = 0;
 
   cold::ColdCache cache_;
-  cold::StoredExtents wanted_;    // to be read, for somebody who waits
-  cold::StoredExtents expected_;  // to be read when nothing else is
+  cold::StoredExtents wanted_;    // to be read, for a command that waits
+  cold::StoredExtents expected_;  // to be read ahead, when nothing is wanted
   absl::flat_hash_map<const cold::StoredExtent*, std::string> failures_;
   std::vector<Waiting> waiting_;
   bool reading_ = false;
@@ -235,7 +236,7 @@ class ColdStore final : public ColdSource {
   bool behind_ = false;
   int writes_in_flight_ = 0;
   uint64_t bytes_in_flight_ = 0;
-  bool write_failed_ = false;  // and nothing was written since
+  bool write_failed_ = false;  // true until a write succeeds
   bool retry_later_ = false;   // set the time at the end of the turn
   int64_t no_writes_before_ms_ = 0;
   ColdStats stats_;

@@ -59,8 +59,8 @@ Header Decode(std::string_view bytes) {
   return header;
 }
 
-// Of all bytes before the checksum, and those behind it. The object is part of it, so that an
-// extent of another file is not taken for one of this.
+// Of all bytes before the checksum and after it. The object is part of it, so that an extent of
+// another file is not taken for one of this file.
 uint64_t ExtentChecksum(std::string_view header, std::string_view stored, uint64_t object) {
   return Checksum(stored, Checksum(header, object));
 }

@@ -17,18 +17,19 @@ namespace runnel::cold {
 inline constexpr size_t kFileHeaderBytes = 32;
 inline constexpr size_t kExtentHeaderBytes = 40;
 
-// What a file begins with. `object` is the number of the value.
+// The header of a file. `object` is the number of the value.
 std::string EncodeFileHeader(uint64_t object);
-// Whether a file begins with that; the message says what is wrong otherwise.
+// Whether `bytes` begin with the header of a file of this object; otherwise the message says what
+// is wrong.
 Status CheckFileHeader(std::string_view bytes, uint64_t object);
 
-// Appends the run as an extent that will lie at `offset` of a file of that object.
+// Appends the run as an extent, which will be at `offset` in a file of this object.
 void AppendExtent(const BlockRun& run, Codec codec, uint64_t object, uint64_t offset,
                   std::string* out);
 
-// The run of that kind back from the bytes of an extent, which may be damaged or those of another
-// one: then the message says what is wrong with them. Takes memory in the order of what the extent
-// holds, and none before the checksum is right.
+// Makes a run of this kind from the bytes of an extent. If they are damaged, or belong to another
+// extent, the message says what is wrong. Takes memory in the order of the extent's content, and
+// none before the checksum has been verified.
 Result<std::shared_ptr<const BlockRun>> DecodeExtent(std::string_view bytes, RunKind kind,
                                                      uint64_t object, uint64_t offset);
 
