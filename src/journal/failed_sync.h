@@ -7,15 +7,16 @@
 #include "env/disk.h"
 #include "journal/segment.h"
 
-// What must outlive the process after a sync has failed. The system may have given up writing some
-// bytes and still show them: who reads them in the next process and syncs them again is told that
-// all is well, though nothing was written. So the process that saw the failure leaves a note, and
-// the next one writes the doubtful segments anew, to other files. The note is needed only as long
-// as the system runs, since with it goes what it showed; so it need not be synced.
+// What must outlive the process after a failed sync. The system may have dropped some bytes and
+// still show them: if the next process reads them and syncs them again, the sync succeeds although
+// nothing was written. So the process that saw the failure leaves a note, and the next process
+// writes the doubtful segments again, to other files. The note is needed only as long as the system
+// runs, because after a restart the system no longer shows the dropped bytes. So it need not be
+// synced.
 
 namespace runnel::journal {
 
-// Leaves the note. If that fails too nothing more can be done.
+// Leaves the note. If that fails too, nothing more can be done.
 void NoteFailedSync(Disk& disk, const std::string& directory);
 
 // Whether there is a note.

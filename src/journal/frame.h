@@ -6,7 +6,7 @@
 
 #include "base/position.h"
 
-// One frame of the journal: a header and a payload that the journal does not look into. README.md
+// One frame of the journal: a header and a payload, into which the journal does not look. README.md
 // shows the bytes.
 
 namespace runnel::journal {
@@ -18,8 +18,8 @@ inline constexpr size_t kMaxPayloadBytes = 0xffffffff;
 // How the frames of every version begin; one byte with the version follows.
 inline constexpr std::string_view kFrameMagic = "RNL";
 
-// What a journal is known by. Its frames carry the id in their checksums. Nobody outside the server
-// and its followers knows it, so bytes that a client has chosen never make a frame.
+// The identity of a journal. The id is part of the checksums of its frames. Only the server and its
+// followers know it, so bytes that a client has chosen never make a frame.
 struct Identity {
   uint64_t id = 0;  // chosen at random; not 0
   // Frames at this position and after it are of version 2. A journal that an earlier version wrote
@@ -63,8 +63,8 @@ struct FrameHeader {
   uint64_t frame_bytes() const { return kFrameHeaderBytes + uint64_t{payload_bytes}; }
 };
 
-// Takes the header at the beginning of `input` apart; `header` is set for kFrame, its base for
-// kNewer too. Nothing in it is to be believed before the checksum holds. An input too short for a
+// Decodes the header at the beginning of `input`; sets `header` for kFrame, and its base for kNewer
+// too. No field can be trusted before the checksum has been verified. An input too short for a
 // header is kForeign.
 HeaderKind DecodeHeader(std::string_view input, FrameHeader* header);
 

@@ -22,8 +22,8 @@ constexpr int64_t kSyncAfterMicros = 500'000;
 constexpr uint64_t kSyncAfterBytes = uint64_t{16} << 20;
 // Memory is made ready for writes in pieces of so many bytes, when less than two of them are left.
 constexpr uint64_t kWarmBytes = uint64_t{4} << 20;
-// Of the active segment the system's memory keeps at most twice as many synced bytes: nobody reads
-// them but followers, who are seldom further behind.
+// Of the active segment the system's memory keeps at most twice as many synced bytes: only
+// followers read them, and they are seldom further behind.
 constexpr uint64_t kRememberedBytes = uint64_t{8} << 20;
 // How long a sync may wait for turns that bring more: about what one takes on a quick disk. A
 // single turn that serves many clients may take longer; this bounds a row of small ones.
@@ -405,9 +405,9 @@ bool Journal::IsSyncDue(int64_t now_us) const {
   return false;
 }
 
-// Whether the sync that is due waits for those who come at once: clients whose replies the last one
-// has released, and others whose requests are being read. Alone they would wait for the next sync
-// but one, and each sync costs the processor as much as a dozen requests.
+// Whether the sync that is due waits for changes that come at once: from clients whose replies the
+// last sync has released, and from others whose requests are being read. Otherwise they would wait
+// for the sync after the next, and each sync costs the processor as much as a dozen requests.
 bool Journal::Gathers(int64_t now_us, bool more) {
   if (sync_policy_ != SyncPolicy::kAlways) return false;
   if (gathering_) return more && now_us < gather_until_us_;

@@ -21,7 +21,7 @@ namespace runnel::journal {
 
 enum class SyncPolicy {
   kAlways,  // a change is safe when it is synced; a sync begins when the one before has ended and
-            // nobody else is just about to write
+            // no other change is about to be written
   kEverySecond,  // safe when it is written; half a second later at most it is being synced
   kNo,           // safe when it is written; the system syncs when it likes
 };
@@ -31,17 +31,17 @@ struct JournalOptions {
   // Reserved for each segment, at most: on a disk with little room segments are smaller.
   uint64_t segment_bytes = uint64_t{128} << 20;
   SyncPolicy sync_policy = SyncPolicy::kEverySecond;
-  // The state up to here is known already (from a snapshot; 0: nothing is): recovery begins here.
+  // The state up to here is already known (from a snapshot; 0: nothing is known): recovery begins
+  // here.
   Position from = 0;
-  // Damage is cut as a torn tail is, instead of stopping the start: what is lost is lost already,
-  // and a person has decided so.
+  // Damage is cut like a torn tail, instead of stopping the start: a person has decided so.
   bool cut_damage = false;
-  // The id of a journal that is made anew: a follower takes that of its leader. 0: by chance.
+  // The id for a new journal: a follower takes the id of its leader. 0: a random id.
   uint64_t id = 0;
 };
 
-// The log of all changes: an endless row of frames, cut into segments. What frames carry is opaque
-// to it.
+// The log of all changes: an endless row of frames, cut into segments. It does not know what frames
+// carry.
 //
 // All calls come from one thread, which never waits for a sync: `log_thread` syncs, `helper`
 // prepares and removes segments. Watermarks, each never beyond the one before and none going back:
@@ -50,20 +50,20 @@ struct JournalOptions {
 //   written    the system has them: they outlive the process
 //   durable    the disk has them: they outlive a power cut
 //
-// What fails: when the disk is full, frames wait in memory until there is room, status() says so
+// Failures: when the disk is full, frames wait in memory until there is room; status() says so
 // meanwhile, and nothing is lost. So that no frame has to wait, the journal knows how much room it
-// has, and whoever makes changes asks first (HasRoomFor). Any other failed write, and any failed
-// sync, is final: what the file holds is not known any more, so the watermarks stay where they are
-// for good.
+// has, and the caller asks before it makes a change (HasRoomFor). Any other failed write, and any
+// failed sync, is final: the content of the file is no longer known, so the watermarks never move
+// again.
 class Journal {
  public:
   class Opening;
 
-  // Recovers the journal in the directory, which is made if it is not there, and calls `visit` for
-  // each frame from options.from on. What was cut is logged. All that was visited is durable when
-  // this returns. Blocks. Fails if the directory is in use, or as Inspect and Repair do; then the
-  // files are as they were or half repaired, and a later Open goes on with that. `disk`,
-  // `log_thread` and `helper` outlive the journal.
+  // Recovers the journal in the directory, which is made if it does not exist, and calls `visit`
+  // for each frame from options.from on. A cut is logged. All visited frames are durable when this
+  // returns. Blocks. Fails if the directory is in use, or as Inspect and Repair do; then the files
+  // are unchanged or half repaired, and a later Open continues from there. `disk`, `log_thread` and
+  // `helper` outlive the journal.
   static Result<std::unique_ptr<Journal>> Open(Disk* disk, Worker* log_thread, Worker* helper,
                                                JournalOptions options, const VisitFrame& visit);
   // Without Close(): as if the process had been killed.
@@ -71,7 +71,7 @@ class Journal {
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  // What it is known by, and what its frames carry in their checksums.
+  // The identity of the journal, which is part of the checksums of its frames.
   const Identity& identity() const { return identity_; }
 
   // The oldest byte that is kept.
@@ -79,33 +79,33 @@ class Journal {
   Position appended() const { return appended_; }
   Position written() const { return written_; }
   Position durable() const { return durable_; }
-  // What the policy takes for safe: an answer that depends on a position up to here may leave.
-  // Never goes back, also when the policy becomes stricter.
+  // What the policy calls safe: a reply that depends on a position up to here may be sent. Never
+  // goes back, even when the policy becomes stricter.
   Position safe() const { return safe_; }
 
-  // Whether new changes may be made. If not, why: the disk has no room for more (IsDiskFull, it
-  // passes), or the journal has failed. Ask before a command is executed, not after. Changes in
-  // Flush and when a worker delivers.
+  // Whether new changes may be made. If not, the reason: the disk has no room (IsDiskFull; this may
+  // pass), or the journal has failed. Ask before a command is executed, not after. Changes in Flush
+  // and when a worker has finished a job.
   const Status& status() const { return status_; }
 
-  // About what the smallest change takes beside its arguments: to be added to those.
+  // About how many bytes the smallest change takes in addition to its arguments.
   static constexpr uint64_t kLeastChangeBytes = 512;
   enum class Change {
-    kAdds,     // what is kept becomes more
-    kRemoves,  // it becomes less, or little more: such changes go on longest on a full disk
+    kAdds,     // adds data
+    kRemoves,  // removes data, or adds little: on a full disk such changes go on longest
   };
-  // Whether frames of so many bytes, headers included, will surely find room after those that were
-  // appended: in what is reserved, or on the disk as it was when it was last looked at, of which
-  // half is left to others. A part of the reserve is kept for changes that remove and for those
-  // that become larger than was thought. If not, the disk is looked at again soon. Ask before a
-  // command is executed.
+  // Whether frames of this many bytes, headers included, surely have room after those that were
+  // appended: in the reserve, or in half of the free room that the disk had when it was last looked
+  // at. A part of the reserve is kept for changes that remove, and for changes that become larger
+  // than estimated. If the answer is no, the disk is looked at again soon. Ask before a command is
+  // executed.
   bool HasRoomFor(uint64_t bytes, Change change) {
     const bool has = appended_ + bytes + (change == Change::kAdds ? kept_room_ : 0) <= room_end_;
     if (!has) [[unlikely]]
       room_wanted_ = true;
     return has && !failed_ && full_.ok();
   }
-  // The failure for a change that HasRoomFor has refused.
+  // The error for a change that HasRoomFor has refused.
   Status WhyNoRoom() const;
   // Failed for good.
   bool failed() const { return failed_; }
@@ -114,46 +114,46 @@ class Journal {
   uint64_t epoch() const { return epoch_; }
   void set_epoch(uint64_t epoch);
 
-  // Gives one frame: it will be recovered whole or not at all. Its payload lies in `*frame` behind
-  // kFrameHeaderBytes that are free. Refused only if the journal has failed: on a full disk it
-  // waits in memory, since what it tells has already been done. A payload of more than
-  // kMaxPayloadBytes makes the journal fail. `*frame` is taken; what it holds afterwards is some
-  // buffer that was used before.
+  // Appends one frame, which will be recovered whole or not at all. Its payload is in `*frame`
+  // after kFrameHeaderBytes free bytes. Refused only if the journal has failed: on a full disk the
+  // frame waits in memory, because its changes have already been made. A payload of more than
+  // kMaxPayloadBytes makes the journal fail. `*frame` is taken; afterwards it is a buffer that was
+  // used before.
   Status AppendFrame(ByteBuffer* frame, uint32_t records);
-  // The same for a payload that lies elsewhere, which is copied.
+  // The same for a payload in other memory, which is copied.
   Status Append(std::string_view payload, uint32_t records);
 
-  // Writes what was appended, with one write for each frame, and begins a sync if one is
-  // due. Call it once in every turn of the loop and at least ten times a second; `now_us` is of a
-  // clock that only goes forward.
+  // Writes the appended frames, with one write for each, and begins a sync if one is due. Call it
+  // once in every turn of the loop and at least ten times a second; `now_us` is of a clock that
+  // only goes forward.
   void Flush(int64_t now_us);
 
-  // A sync is put off for what the next turn may bring: Flush is to be called again as soon as the
+  // A sync is put off so that it covers changes of the next turn: call Flush again as soon as the
   // loop has looked for events, without waiting for one.
   bool gathering() const { return gathering_; }
 
   SyncPolicy sync_policy() const { return sync_policy_; }
-  // Counts from the next Flush on.
+  // Takes effect with the next Flush.
   void set_sync_policy(SyncPolicy policy) { sync_policy_ = policy; }
 
-  // Has all that was written until the next Flush synced soon, whatever the policy: somebody waits
-  // for durable() to pass it.
+  // Everything that is written until the next Flush is synced soon, under any policy: for a caller
+  // that waits for durable().
   void RequestSync() { sync_requested_ = true; }
 
-  // Has the segments removed that lie wholly before `position` and are durable. Which the caller no
-  // longer needs: a durable snapshot covers them.
+  // Removes the durable segments that are entirely before `position`, which a durable snapshot
+  // covers.
   void RemoveBefore(Position position);
 
   // Reads frames from `position` on, up to written().
   Result<JournalReader> ReadFrom(Position position) const;
 
-  // Returns when all that was written is durable, or the journal has failed. Blocks.
+  // Returns when everything written is durable, or the journal has failed. Blocks.
   void SyncWritten();
 
-  // Writes and syncs all that was appended, and adds an empty frame that says so: whatever is found
-  // damaged later is known to have been whole. Blocks. Afterwards the journal can only be
-  // destroyed. A follower does not call it, because its journal holds nothing but its leader's
-  // frames.
+  // Writes and syncs everything that was appended, and adds an empty frame that says so: if
+  // something is found damaged later, it is known to have been whole. Blocks. Afterwards the
+  // journal can only be destroyed. A follower does not call it, because its journal has only its
+  // leader's frames.
   Status Close(int64_t now_us);
 
  private:

@@ -9,19 +9,19 @@
 namespace runnel::journal {
 
 // Reads the frames of a journal that is being written, from one place on: for followers and checks.
-// On any thread; it needs nothing of the Journal but to be told how far to read. Segments that are
+// On any thread; it needs nothing from the Journal except how far to read. Segments that are
 // removed meanwhile end it with an error, except the one it is in.
 class JournalReader {
  public:
   // `disk` outlives the reader; `identity` is that of the journal. Fails if no segment holds
-  // `position`; whether a frame begins there shows with the first one.
+  // `position`; the first call of Next shows whether a frame begins there.
   static Result<JournalReader> Open(Disk* disk, std::string directory, const Identity& identity,
                                     Position position);
 
   // Where the next frame begins.
   Position position() const { return position_; }
 
-  // The next frame, valid until the next call; nothing if it would begin at `limit` or behind.
+  // The next frame, valid until the next call; nothing if it would begin at `limit` or after it.
   // REQUIRES: a frame ends at `limit`, and the journal has written it (Journal::written() or less).
   Result<std::optional<Frame>> Next(Position limit);
 

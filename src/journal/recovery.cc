@@ -319,7 +319,7 @@ Status RemoveSegments(Disk& disk, const std::string& directory, size_t kept,
     if (!removed.ok()) return removed;
     segments->pop_back();
   }
-  // Before anything is written where they were: an old segment must not come back behind new
+  // Before anything is written where they were: an old segment must not appear again after new
   // frames.
   return disk.SyncDirectory(directory);
 }

@@ -26,7 +26,7 @@ struct Inspection {
   size_t first = 0;  // the segment in which reading began
   size_t last = 0;   // and the one in which it ended
   Position from = 0;
-  // Behind the last good frame.
+  // After the last good frame.
   Position end = 0;
   // Of the last good frame; 0 without one.
   uint64_t epoch = 0;
@@ -89,26 +89,26 @@ class RecoveryReader {
   std::unique_ptr<Walk> walk_;  // null: there are no segments
 };
 
-// Reads the journal from position `from` on, calling `visit` for each frame that begins there or
-// behind; from its oldest segment on if there is no `from`. Fails if the disk does, if the journal
-// begins behind `from` or has a frame across it, or if `visit` does. A journal that ends before
-// `from` is no failure: whoever knows the state at `from` has all that it held.
+// Reads the journal from position `from` on, or from its oldest segment on if there is no `from`,
+// and calls `visit` for each frame that begins there or later. Fails if the disk does, if the
+// journal begins after `from` or has a frame across it, or if `visit` does. A journal that ends
+// before `from` is not a failure: the state at `from` includes everything that it held.
 Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::optional<Position> from,
                            const VisitFrame& visit);
 
-// Makes the files what Inspect found: cuts what is behind inspection.end, then syncs what is left,
-// so that nothing that was visited can be lost any more. What is cut is set aside first (see
+// Makes the files what Inspect has decided: cuts everything after inspection.end, then syncs the
+// rest, so that nothing that was visited can be lost any more. The cut is set aside first (see
 // set_aside.h), if the disk has room. A journal that ended before inspection.from is removed as a
-// whole. The inspection is updated. A crash inside leaves a journal of which Inspect finds the
-// same. REQUIRES: the decision was kEnd or kCut, or the row may be cut and a person has decided so;
-// the directory is locked.
+// whole. The inspection is updated. After a crash inside Repair, Inspect decides the same again.
+// REQUIRES: the decision was kEnd or kCut, or the row may be cut and a person has decided so; the
+// directory is locked.
 Status Repair(Disk& disk, const std::string& directory, Inspection* inspection);
 
-// Cuts the journal at the end of a frame, however good what is behind may be: for a person who has
-// decided so. What is cut is set aside first. The note is made to say no more than what is left, so
-// that the next start takes it; if there is no segment at all, that is all that is done.
-// REQUIRES: the directory is locked. Fails if no frame ends at `end` and no segment begins there,
-// or if there is no room to set aside what is cut.
+// Cuts the journal at the end of a frame, even if whole frames follow: for a person who has decided
+// so. The cut is set aside first. The note is changed to name only what is left, so that the next
+// start accepts the journal; if there is no segment at all, nothing else is done. REQUIRES: the
+// directory is locked. Fails if no frame ends at `end` and no segment begins there, or if there is
+// no room to set aside what is cut.
 Status CutAt(Disk& disk, const std::string& directory, Position end);
 
 }  // namespace runnel::journal

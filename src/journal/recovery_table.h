@@ -10,14 +10,13 @@
 // The table rests on what a disk may do (see env/disk.h): what was synced stays; what was not may
 // be lost in a power cut, in any part and any order. So a hole with whole frames after it is no
 // damage by itself. Three things tell damage from what a crash may leave:
-// - each frame, and the note beside the journal, says up to where the journal was synced when it
-// was
-//   written: whatever is not whole before such a position is damage;
-// - the note says in which run of the machine it was written. Without a power cut since then the
-//   system still has every write, in the order in which they were made, and only the last can be
-//   unfinished: a hole is damage;
-// - the note says whether the journal was ended well. Then whatever is not whole is damage.
-// Nothing else is damage, and what a power cut took was never promised to anybody.
+// - Each frame, and the note beside the journal, says up to where the journal was synced when it
+//   was written: everything before such a position that is not whole is damage.
+// - The note says in which run of the machine it was written. Without a power cut since then the
+//   system still has every write, in order, and only the last can be incomplete: a hole is damage.
+// - The note says whether the journal was closed cleanly. If so, everything that is not whole is
+//   damage.
+// Nothing else is damage: what a power cut took had not been promised to anybody.
 
 namespace runnel::journal {
 
@@ -31,7 +30,7 @@ enum Fact : uint32_t {
   kChecksumHolds = 1 << 5,   // it is a whole frame
   kBaseFollows = 1 << 6,     // whose base is this place
   kEpochFollows = 1 << 7,    // and whose epoch is not before that of the frame before
-  kLastSegment = 1 << 8,     // no segment is behind this one
+  kLastSegment = 1 << 8,     // no segment follows this one
   kNextBeginsHere = 1 << 9,  // the next segment begins at this very place
   kNextBeginsBefore = 1 << 10,  // the next segment begins before this place
   kFrameLater = 1 << 11,  // a whole frame lies after this place, in this segment or a later one
@@ -45,9 +44,9 @@ using Facts = uint32_t;
 
 enum class Decision {
   kTakeFrame,    // the frame is good: go to its end
-  kNextSegment,  // go on in the next segment; what is behind this place in this one is nothing
+  kNextSegment,  // go on in the next segment; the rest of this one means nothing
   kEnd,          // the journal ends here
-  kCut,          // the journal ends here; everything behind is dropped, and that is said
+  kCut,          // the journal ends here; everything after it is dropped, and the log says so
   kStop,         // nothing is changed; the start fails and names file and offset
 };
 

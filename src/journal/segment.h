@@ -30,8 +30,8 @@ std::string TemporarySegmentPath(const std::string& directory);
 // The segments of a directory in the order of positions. Files of other names are not looked at.
 Result<std::vector<Segment>> ListSegments(Disk& disk, const std::string& directory);
 
-// About where what was written to the segment ends and its reserve begins, up to a page behind it.
-// Reads a few pages only, so zeros in what was written may deceive it: for estimates.
+// An estimate of where the written part of the segment ends and its reserve begins, up to a page
+// too far. Reads a few pages only, so zeros in the written part may make it wrong.
 Result<Position> EstimateEnd(Disk& disk, const std::string& directory, const Segment& segment);
 
 }  // namespace runnel::journal

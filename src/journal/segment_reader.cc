@@ -53,7 +53,7 @@ Result<Found> SegmentReader::At(Position position, Frame* frame) {
 Result<HeaderKind> SegmentReader::HeaderAt(Position position, std::string_view bytes,
                                            FrameHeader* header) const {
   const HeaderKind kind = DecodeHeader(bytes, header);
-  // A version alone may be noise behind the first bytes of a torn header.
+  // A version alone may be noise after the first bytes of a torn header.
   if (kind == HeaderKind::kNewer && header->base != position) return HeaderKind::kForeign;
   if (kind != HeaderKind::kFrame) return kind;
   if (header->version == 1) {

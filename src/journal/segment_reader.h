@@ -37,9 +37,9 @@ class SegmentReader {
   // `frame` is set for kFrame, its payload valid until the next call. REQUIRES: base() <= position
   // <= end().
   Result<Found> At(Position position, Frame* frame);
-  // The first whole frame at `position` or behind it that lies where its base says.
+  // The first whole frame at `position` or after it that is where its base says.
   Result<std::optional<Frame>> FindFrom(Position position);
-  // The place behind the last byte that is not zero; `position` if only zeros follow it.
+  // The place after the last byte that is not zero; `position` if only zeros follow it.
   Result<Position> DataEnd(Position position);
   // Forgets what was read: the file has changed.
   Status Refresh();
@@ -52,11 +52,11 @@ class SegmentReader {
   // As journal::DecodeHeader; what cannot be a header at `position` is kForeign.
   Result<HeaderKind> HeaderAt(Position position, std::string_view bytes, FrameHeader* header) const;
   Result<std::optional<Frame>> OwnFrameAt(Position position);
-  // The first place at `offset` or behind it that is worth reading: where the reserve of a segment
-  // is, which is large, there are only zeros.
+  // The first place at `offset` or after it that is worth reading: the reserve of a segment, which
+  // is large, has only zeros.
   Result<uint64_t> PastReserve(uint64_t offset) const;
-  // At least `bytes` bytes of the file at `offset`, more if they are at hand. REQUIRES: the file
-  // has so many.
+  // At least `bytes` bytes of the file at `offset`, more if they are in the window. REQUIRES: the
+  // file has them.
   Result<std::string_view> Read(uint64_t offset, uint64_t bytes);
 
   std::unique_ptr<File> file_;

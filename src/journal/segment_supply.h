@@ -10,16 +10,16 @@
 
 namespace runnel::journal {
 
-// The file of the next segment, prepared by a helper before it is needed: created, its room
-// reserved, synced. It gets its name when it is taken, because only then is its position known;
-// until then it is "next.tmp".
+// The file of the next segment, which a helper prepares before it is needed: it creates it,
+// reserves its room and syncs it. The file gets its name when it is taken, because only then its
+// position is known; until then it is "next.tmp".
 class SegmentSupply {
  public:
   // A "next.tmp" of an earlier process is replaced. `disk` and `helper` outlive the supply.
   SegmentSupply(Disk* disk, Worker* helper, std::string directory);
 
-  // Has a file of so many bytes prepared if there is none and none is on its way. After a failure
-  // it waits a second before it tries again. Returns whether the helper was given work.
+  // Has a file of this many bytes prepared, if there is none and none is being prepared. After a
+  // failure it waits a second before it tries again. Returns whether the helper was given work.
   bool Prepare(int64_t now_us, uint64_t bytes);
   bool ready() const { return file_ != nullptr; }
   // What was reserved for the file that is ready; 0 if there is none.
@@ -27,8 +27,8 @@ class SegmentSupply {
   // Why there is none, if the last try failed.
   const Status& status() const { return status_; }
 
-  // Names the file; the directory is not synced yet. If this fails the file stays ready. REQUIRES:
-  // ready().
+  // Gives the file its name; the directory is not synced yet. If this fails, the file stays ready.
+  // REQUIRES: ready().
   Result<std::shared_ptr<File>> Take(Position base);
 
   // The same at once, for the first segment of a new journal: named and durable when it returns.
