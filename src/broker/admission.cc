@@ -7,8 +7,8 @@
 namespace runnel {
 namespace {
 
-// What is so that may be a reason. As long as nothing is, no row is asked: most commands are let in
-// by one comparison.
+// States that may be reasons. If none holds, no row is asked: most commands are admitted by one
+// comparison.
 enum Concern : uint32_t {
   kStranger = 1u << 0,     // the session has not authenticated
   kTransaction = 1u << 1,  // MULTI is open
@@ -27,13 +27,14 @@ struct Admission::Request {
   const Session& session;
   const Command& command;
   uint32_t flags;      // of the command
-  uint32_t effective;  // likewise; EXEC has those of its queue too: it does what its queue does
+  uint32_t effective;  // likewise; EXEC also has the flags of its queue, because it does what its
+                       // queue does
   bool queue;          // MULTI would queue it
 };
 
 struct Admission::Row {
-  uint32_t when;  // Concerns, any of which makes the row be asked
-  // Whether the request is stopped, and how.
+  uint32_t when;  // Concerns: the row is asked if one of them holds
+  // Whether the row stops the request, and how.
   Answer (*ask)(const Admission& admission, const Request& request);
 };
 
@@ -47,7 +48,7 @@ Answer Reject(std::string error) {
 
 }  // namespace
 
-// In the order of Redis: the first that stops a request is the one that its client hears of.
+// In the order of Redis: the client gets the answer of the first row that stops its request.
 const Admission::Row Admission::kRows[] = {
     {kStranger,
      [](const Admission&, const Request& request) {

@@ -14,15 +14,14 @@
 
 namespace runnel {
 
-// Whether the client has still to give the password. Without one nobody has, also those who came
-// when there was one.
+// Whether the client still has to give the password. If no password is set, no client has to, also
+// one that connected when there was one.
 inline bool MustAuthenticate(const Session& session, const Settings& settings) {
   return !session.info.authenticated && !settings.requirepass.empty();
 }
 
-// Decides whether a command may run now. Each reason why it may not is one row of a table in
-// admission.cc: what must be so for the row to be asked at all, the question, and the answer. It
-// changes nothing.
+// Decides whether a command may run now. Each reason against it is one row of a table in
+// admission.cc: when the row applies, the question, and the answer. It changes nothing.
 class Admission {
  public:
   enum class Verdict : uint8_t {
@@ -33,7 +32,7 @@ class Admission {
   };
   struct Answer {
     Verdict verdict = Verdict::kRun;
-    std::string error = {};  // of kRejected: the whole text, with its code
+    std::string error = {};  // of kRejected: the whole text, including the code
   };
 
   // Everything is borrowed and outlives it.

@@ -5,16 +5,15 @@
 
 namespace runnel {
 
-// What the log says about acts that matter for security: what was done and from which address. It
-// never has arguments, because these may be secrets.
+// Log lines about actions that matter for security: what was done, and from which address. They
+// never contain arguments, because these may be secrets.
 
 // Whether each successful call of the command with this full name ("client|kill") is logged.
 bool IsAudited(std::string_view full_name);
 // Logs a call of such a command.
 void LogAudited(std::string_view full_name, std::string_view peer);
 
-// Wrong passwords. Any client can give as many as it likes, so the log says it at most once a
-// second.
+// Wrong passwords. A client can send as many as it likes, so the log has at most one line a second.
 class WrongPasswords {
  public:
   // A connection is closed after this many in a row.

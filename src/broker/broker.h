@@ -36,13 +36,14 @@
 
 namespace runnel {
 
-// The single-threaded core: it owns the sessions, executes their requests, keeps those that must
-// wait, and decides when replies leave. It has no sockets, no threads and no timers of its own: the
-// network calls Connect, Execute and Disconnect (see Front), and the event loop calls EndTurn once
-// per round and RunTimers when NextTimerMs says so.
+// The single-threaded core: it owns the sessions, executes their requests, keeps sessions that must
+// wait, and decides when replies are sent. It has no sockets, no threads and no timers of its own:
+// the network calls the functions of Front, and the event loop calls EndTurn once per round,
+// RunTimers when NextTimerMs says so, RunCron kCronHz times a second, and MeasureTurn before it
+// waits.
 //
-// This class only owns the parts, which do the work, and gives access to them; README.md describes
-// them. So its members and its getters are one for each part.
+// This class only owns the parts, which do the work, and gives access to them: it has one member
+// and one getter for each part. README.md describes the parts.
 class Broker final : public Front, private KeyspaceObserver {
  public:
   // Everything is borrowed and outlives the broker.
@@ -77,25 +78,26 @@ class Broker final : public Front, private KeyspaceObserver {
 
   // --- For the server ---
 
-  // While others fill the keyspace with what was kept: commands that are not marked with kLoading
-  // are refused, nothing expires, and nobody hears of the keys that come.
+  // True while the start fills the keyspace: commands without the flag kLoading are refused,
+  // nothing expires, and no session is told of changed keys.
   void set_loading(bool loading);
   // Whether values that no key holds any more are being freed. While they are, a command that needs
-  // memory is put off rather than refused. To be called anew whenever some of them are free.
+  // memory is put off instead of refused. Call it again whenever some of them have been freed.
   void SetFreeing(bool freeing);
   // From now on every change goes into the journal, and replies wait until it is as safe as the
-  // journal's policy demands. Called once, when the keyspace is what the journal made it and before
-  // it is changed otherwise; without it nothing is kept. The journal outlives the broker, or is
-  // taken away with nullptr; no command may run after that.
+  // journal's policy demands. Called once: after the keyspace has been filled from the journal, and
+  // before it is changed otherwise. Without this call changes are not durable. The journal outlives
+  // the broker, or is removed with nullptr; no command may run after that.
   void KeepIn(journal::Journal* journal);
-  // Commands that look at entries which `cold` has on the disk wait for them beside the others. It
-  // outlives the broker, or is taken away with nullptr.
+  // Commands that look at entries which `cold` has on the disk wait for them, while other sessions
+  // go on. `cold` outlives the broker, or is removed with nullptr.
   void UseCold(ColdStore* cold);
-  // The snapshot has ended, well or not: whoever waits for that is told. From the loop, outside of
-  // commands.
+  // A snapshot has ended, with or without success: sessions that wait for this are served. Called
+  // by the loop, outside of commands.
   void ServeSnapshotWaiters() { dispatcher_.ServeEvent(Wait::kSnapshotEnd); }
   // The event (Wait::event) has happened. The session that waits for it, if there still is one, is
-  // answered with this error, or with OK if it is empty. From the loop, outside of commands.
+  // answered with this error, or with OK if the error is empty. Called by the loop, outside of
+  // commands.
   void EndEvent(uint64_t event, std::string_view error) { dispatcher_.EndEvent(event, error); }
 
   // --- The parts ---
@@ -108,7 +110,7 @@ class Broker final : public Front, private KeyspaceObserver {
   const TurnMeter& meter() const { return meter_; }
   const Sessions& sessions() const { return sessions_; }
   const Pause& pause() const { return pause_; }
-  // Its journal is nullptr if nothing is kept.
+  // Its journal is nullptr if the server has none.
   ChangeLog& log() { return log_; }
   const ChangeLog& log() const { return log_; }
   const PubSub& pubsub() const { return pubsub_; }

@@ -1,5 +1,5 @@
-// The broker's own rules, with real commands on a real keyspace but without sockets: who is served
-// when, what a transaction sees, when replies leave, and how a session ends.
+// The broker's own rules, with real commands on a real keyspace but without sockets: which session
+// is served when, what a transaction sees, when replies leave, and how a session ends.
 
 #include "broker/broker.h"
 

@@ -9,8 +9,8 @@
 
 namespace runnel {
 
-// What becomes of changes: the effects of a turn are gathered in a batch, which becomes a frame of
-// the journal; the watermarks tell how far the journal has come. Without a journal nothing is kept.
+// The effects of a turn are collected in a batch, which becomes a frame of the journal. The
+// watermarks say how far the journal has come. Without a journal, effects are only applied.
 class ChangeLog {
  public:
   // `keyspace` outlives it.
@@ -18,15 +18,15 @@ class ChangeLog {
 
   // From now on every change goes into the journal. See Broker::KeepIn.
   void KeepIn(journal::Journal* journal);
-  // nullptr if nothing is kept.
+  // nullptr if there is none.
   journal::Journal* journal() const { return journal_; }
 
   // The effects of this turn that are in no frame yet. Commands add to it (Context::Apply).
   Batch& batch() { return batch_; }
-  // True if the keyspace is what the journal holds, as far as that was appended: so it is at the
-  // end of a turn.
+  // True if all changes are in appended frames of the journal, as at the end of a turn.
   bool sealed() const { return batch_.empty(); }
-  // A change that no command makes. The effect's views need to live only until this returns.
+  // Applies an effect that no command has stated. The effect's views need to live only until this
+  // returns.
   template <class E>
   void Apply(const E& effect) {
     batch_.Add(effect);
@@ -42,36 +42,37 @@ class ChangeLog {
 
   // Whether the journal takes changes.
   bool takes_changes() const { return journal_ == nullptr || journal_->status().ok(); }
-  // Whether a command with these flags (CommandFlag) may not run, because the journal takes no
-  // changes or has no room, after what this turn has changed, for what the command may change: that
-  // is about as large as its arguments, of `bytes` bytes. On a full disk what removes goes on as
-  // long as there is room for it.
+  // Whether a command with these flags (CommandFlag) must be refused: because the journal takes no
+  // changes, or because it has no room for the changes of this turn and of the command, which are
+  // about as large as the command's arguments (`bytes`). On a full disk, commands that remove are
+  // admitted as long as there is room for them.
   bool Refuses(uint32_t flags, uint64_t bytes) const;
-  // Why a command with these flags is refused; OK if it looks at nothing that the journal keeps.
+  // Why a command with these flags is refused; OK if it does not concern data in the journal.
   // REQUIRES: Refuses() or failed().
   Status WhyNot(uint32_t flags) const;
-  // The journal has failed for good, and Flush has told so.
+  // The journal has failed for good, and Flush has returned kFailed.
   bool failed() const { return failed_; }
 
-  // Makes a frame of the batch when that is large. REQUIRES: no transaction is half done.
+  // Makes a frame of the batch if it is large. REQUIRES: no transaction is half done.
   void SealIfLarge();
-  // What became of the journal since the last time.
+  // What has happened to the journal since the last call.
   enum class Flushed {
     kNothing,
     kSafer,   // the safe watermark has advanced
-    kFailed,  // told once: the journal has failed
+    kFailed,  // returned once: the journal has failed
   };
-  // Makes a frame of the batch and gives it to the system. At the end of a turn; `now_us` is of a
-  // clock that only goes forward.
+  // Makes a frame of the batch and gives it to the system. For the end of a turn. `now_us` is the
+  // time of a clock that only goes forward.
   Flushed Flush(int64_t now_us);
   // After kFailed: memory holds changes that the journal did not keep.
   bool lost_changes() const { return unkept_; }
-  // After kFailed: who is left asks for nothing that could be lost, so nothing waits any more.
+  // After kFailed: the sessions that are left depend on nothing that could be lost, so no reply
+  // waits any more.
   void LetAllPass() { watermarks_.safe.position = watermarks_.appended.position; }
 
   const Watermarks& watermarks() const { return watermarks_; }
-  // What a change depends on that the batch holds: it will be in a frame that begins where the
-  // journal ends now.
+  // The position on which a change in the batch depends: it will be in a frame that begins where
+  // the journal ends now.
   Position next_change() const { return watermarks_.appended.position + 1; }
 
  private:

@@ -5,8 +5,8 @@
 
 namespace runnel {
 
-// The one permission to change state that nobody's command asks for: expiry of keys, by time or
-// because somebody looked, and retention of streams. Commands that write ask Admission, which has
+// The one permission for changes that no command asks for: expiry of keys, by time or because a
+// command looked at the key, and retention of streams. Commands that write ask Admission, which has
 // an error for each reason; here the answer is only yes or no. A key whose time is over reads as
 // absent in either case.
 class ChangePolicy {
@@ -14,11 +14,11 @@ class ChangePolicy {
   // Everything is borrowed and outlives the policy.
   ChangePolicy(const ChangeLog& log, const Pause& pause) : log_(log), pause_(pause) {}
 
-  // While others fill the keyspace with what was kept, it is not ours to change.
+  // While the start fills the keyspace, nothing else may change it.
   bool loading() const { return loading_; }
   void set_loading(bool loading) { loading_ = loading; }
 
-  // During CLIENT PAUSE, of either kind, the data stand still, as in Redis.
+  // During CLIENT PAUSE of either kind the data do not change, as in Redis.
   bool MayChange() const {
     return !loading_ && pause_.kind() == PauseKind::kNone && log_.takes_changes();
   }

@@ -20,8 +20,8 @@ struct CommandStats {
   uint64_t failed = 0;    // ran and answered with an error
   // Calls whose time in nanoseconds has this many bits.
   std::array<uint64_t, 64> histogram{};
-  // Where a call that took so long is counted: any value has a place, because the time is of a
-  // counter that may be wrong.
+  // The index at which a call of this duration is counted. Any value has one, because the time
+  // comes from a counter that may be wrong.
   static size_t HistogramIndex(double nanos);
 };
 
@@ -42,10 +42,10 @@ class CommandTable {
   CommandTable(const CommandTable&) = delete;
   CommandTable& operator=(const CommandTable&) = delete;
 
-  // Adds a family. The specs live as long as the table; no name may come twice.
+  // Adds a family. The specs live as long as the table; names must be unique.
   void Add(std::span<const CommandSpec> specs);
 
-  // nullptr if there is none.
+  // nullptr if there is no such command.
   const Command* Find(std::string_view name) const;
   // By "name" or "name|subcommand".
   const Command* FindFull(std::string_view full_name) const;

@@ -231,8 +231,8 @@ void Dispatcher::RunAgain(Session& session) {
   const RunMode mode{
       .resumed = suspended->resumed, .may_block = suspended->may_block, .again = true};
   parts_.outbox.BeginReply(session);
-  // Much may have changed meanwhile: a pause, the memory, the journal. A pause does not hold those
-  // who were waiting when it began.
+  // Much may have changed meanwhile: a pause, the memory, the journal. A pause does not hold
+  // sessions that were waiting when it began.
   Admission::Answer answer = parts_.admission.Check(session, command, args);
   if (mode.resumed && answer.verdict == Admission::Verdict::kPutOff) answer = {};
   switch (answer.verdict) {
@@ -327,7 +327,7 @@ void Dispatcher::EndEvent(uint64_t event, std::string_view error) {
 void Dispatcher::ServeTimers() {
   while (Session* session = parts_.waiting.TimedOut(parts_.clock.steady_ms())) {
     parts_.waiting.Unblock(*session);
-    // Who waits for the journal is told how far it has come.
+    // A command that waits for the journal answers how far it has come.
     if (session->suspended->kind == WaitKind::kDurable) {
       Resume(*session, false);
     } else {
@@ -363,7 +363,7 @@ void Dispatcher::RetryPutOff() {
 void Dispatcher::ContinueSessions() {
   if (continued_.empty()) return;
   parts_.clock.Update();
-  // Who is put off again meanwhile goes on the next time.
+  // A session that is put off again meanwhile goes on the next time.
   while (Session* session = continued_.PopFront()) {
     if (session->ends() || session->blocked() || session->parked()) continue;
     if (session->put_off()) {

@@ -16,9 +16,9 @@
 
 namespace runnel {
 
-// Takes requests from their arrival to their reply: resolves the name, asks Admission, runs the
-// command, and puts the session where the outcome says (Waiting, Parking, Pause). Runs commands
-// again whose wait is over. This is the only part that moves sessions between these states.
+// Takes requests from their arrival to their reply: finds the command, asks Admission, runs the
+// command, and gives the session to the part that the outcome names (Waiting, Parking, Pause). Runs
+// commands again when their wait is over. Only this part moves sessions between these states.
 class Dispatcher {
  public:
   // The parts outlive it.
@@ -31,32 +31,34 @@ class Dispatcher {
 
   // --- Ends of waits ---
 
-  // Runs the commands again that marked keys may serve.
+  // Runs blocked commands again that marked keys may serve.
   void ServeReady();
-  // Of sessions whose entries have been loaded.
+  // Runs the commands again of sessions whose entries have been loaded.
   void RunLoaded();
-  // Of sessions that wait for the journal to be durable up to here.
+  // The same for sessions that wait for the journal to be durable up to here.
   void ServeDurable(Position durable);
-  // Of sessions that wait for this event (Wait::event).
+  // The same for sessions that wait for this event (Wait::event).
   void ServeEvent(uint64_t event);
-  // The event has happened, and its session is answered with this error, or with OK if it is empty.
+  // The event has happened: its session is answered with this error, or with OK if the error is
+  // empty.
   void EndEvent(uint64_t event, std::string_view error);
-  // Of sessions whose deadline or retry time has come.
+  // Ends the waits of sessions whose deadline has come; runs the commands again whose retry time
+  // has come.
   void ServeTimers();
-  // CLIENT UNBLOCK: the session's wait is over as if its time were, or with an error. Returns false
-  // if it waits for nothing that a client may end.
+  // CLIENT UNBLOCK: ends the session's wait as a timeout does, or with an error. Returns false if
+  // the session does not wait for something that a client may end.
   bool Unblock(Session& session, bool with_error);
-  // Those that were put off are tried again at the end of the turn.
+  // Commands that were put off are tried again at the end of the turn.
   void RetryPutOff();
-  // Goes on with sessions that take requests again, in the order in which they came to.
+  // Goes on with sessions that take requests again, in the order in which they became ready.
   void ContinueSessions();
   bool anything_continues() const { return !continued_.empty(); }
 
   // --- Ends of sessions ---
 
-  // Takes the session out of everything that could serve it or send to it.
+  // Removes the session from everything that could serve it or send to it.
   void Detach(Session& session);
-  // CLIENT KILL: ends the session now; if it is the one whose command runs, after its reply.
+  // CLIENT KILL: ends the session now, or after its reply if its command is running.
   void Kill(Session& session);
   // Back to the state of a new connection (RESET).
   void Reset(Session& session);
@@ -75,8 +77,8 @@ class Dispatcher {
 
   Parts& parts_;
   IntrusiveList<Session, InContinued> continued_;
-  // The name that was looked up last, as it was written, and the command. Clients repeat
-  // themselves.
+  // The name that was looked up last, as the client wrote it, and its command. Clients often send
+  // the same command again.
   std::string last_name_;
   const Command* last_found_ = nullptr;
 };

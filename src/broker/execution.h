@@ -16,25 +16,25 @@ struct Command;
 
 // How a command is run.
 struct RunMode {
-  // It has blocked before: the deadline of then counts.
+  // It has blocked before: the deadline of that run counts.
   bool resumed = false;
-  // False: what would block answers at once, as if its time were over.
+  // False: a command that would block answers at once, as after a timeout.
   bool may_block = true;
-  // It has run before, without an effect, and missed entries that were on the disk.
+  // It has run before, without an effect, and has missed entries on the disk.
   bool again = false;
 };
 
-// One run of one command by a session: all of its state, on the stack of Executor::Run. It is the
-// Context that the command's handler sees, and lets commands about sessions and the broker itself
-// see more. Every Context that a handler is given is one of these.
+// One run of one command of a session: all state of the run, on the stack of Executor::Run. It is
+// the Context that the command's handler sees; commands about sessions and the broker see more of
+// it. Every Context of a handler is an Execution.
 class Execution final : public Context {
  public:
-  // Everything is borrowed for the time of the run. `outer` is the command that runs this one as a
-  // part of itself (EXEC), or nullptr.
+  // Everything is borrowed for the time of the run. `outer` is the run of the command that runs
+  // this one as a part of itself (EXEC), or nullptr.
   Execution(Parts& parts, Session& session, const Command& command,
             std::span<const std::string_view> args, const RunMode& mode, Execution* outer);
-  // A run that only looks, at that database: it ends with WouldChange in the place of its first
-  // effect, and nobody is told of it. `reply` is the caller's.
+  // A run that only looks, in database `db`: instead of its first effect it throws WouldChange, and
+  // it causes no notifications. `reply` is the caller's.
   Execution(Parts& parts, Session& session, const Command& command, uint32_t db,
             std::span<const std::string_view> args, ReplyWriter& reply, Execution* outer);
 
@@ -45,9 +45,9 @@ class Execution final : public Context {
   const Command& command() const { return command_; }
   Execution* outer() const { return outer_; }
 
-  // The command waits: the executor finds out when the handler has returned.
+  // The command waits: the executor sees this when the handler has returned.
   void Block(Wait wait) override;
-  // nullptr unless the command waits. Views in it are good as long as the arguments are.
+  // nullptr unless the command waits. Views in it are valid as long as the arguments are.
   std::unique_ptr<Wait> TakeWait() { return std::move(wait_); }
 
   // Argument i is a secret: the slow log and monitors show "(redacted)" in its place.
@@ -57,8 +57,8 @@ class Execution final : public Context {
     return shown_args_.empty() ? args() : shown_args_;
   }
 
-  // Whether it can be unwound and run again: it has changed nothing, and it is not a part of
-  // another command, which may have.
+  // Whether the command can be unwound and run again: it has changed nothing, and it is not a part
+  // of another command, which may have changed something.
   ColdStore::Phase phase() const {
     if (only_looks_) return ColdStore::Phase::kLooking;
     if (changes_ > 0) return ColdStore::Phase::kChanging;
@@ -67,7 +67,8 @@ class Execution final : public Context {
 
   uint64_t hits() const { return hits_; }
   uint64_t misses() const { return misses_; }
-  // Commands that ran as parts of this one and failed. Their errors are no error of this one.
+  // The number of commands that ran as parts of this one and failed. Their errors do not count as
+  // errors of this one.
   uint64_t failed_parts = 0;
 
  private:

@@ -15,11 +15,11 @@ namespace runnel {
 
 class FutureNames;
 
-// What came of one run of a command.
+// The outcome of one run of a command.
 struct Outcome {
-  // Of kBlocked: what it waits for. nullptr otherwise.
+  // What the command waits for, if it is blocked; nullptr otherwise.
   std::unique_ptr<Wait> wait;
-  // Of kParked: what it missed, and what it has learned so far. nullptr otherwise.
+  // What the command missed, and what it has found so far, if it must be parked; nullptr otherwise.
   std::unique_ptr<ColdMiss> miss;
   std::unique_ptr<ColdProgress> progress;
 
@@ -27,30 +27,30 @@ struct Outcome {
 };
 
 // Runs commands that may run now, and counts them. The state of a run is an Execution on the stack;
-// the executor itself keeps only which one is the innermost.
+// the executor itself only knows the innermost one.
 class Executor {
  public:
   // The parts outlive it.
   explicit Executor(Parts& parts);
 
-  // Runs the command from its start. Its reply, or its error, is written when the outcome is
-  // done(); otherwise nothing is, and the caller keeps the command to be run again. `progress` is
-  // what an earlier run of the command has left, if any.
+  // Runs the command from its start. If the outcome is done(), its reply or error has been written.
+  // Otherwise nothing has been written, and the caller keeps the command to run it again.
+  // `progress` is what an earlier run of the command has left, if there was one.
   Outcome Run(Session& session, const Command& command, std::span<const std::string_view> args,
               const RunMode& mode, std::unique_ptr<ColdProgress> progress = nullptr);
-  // EXEC runs a command of its queue, which can neither wait nor miss.
+  // Runs a command of EXEC's queue, which can neither wait nor miss.
   void RunPart(Execution& outer, QueuedCommand& queued);
-  // EXEC, before it changes anything: throws ColdMiss if its queue will look at entries that are
-  // not in memory, and ColdFailure if these are too much.
+  // For EXEC, before it changes anything: throws ColdMiss if the commands of its queue will look at
+  // entries that are not in memory, and ColdFailure if these are too many.
   void LookAhead(Execution& outer);
 
-  // Whether the command that runs can be unwound: then reading an entry that is on the disk may
-  // throw ColdMiss.
+  // Whether the running command can be unwound: then reading an entry that is on the disk may throw
+  // ColdMiss.
   ColdStore::Phase phase() const {
     return current_ == nullptr ? ColdStore::Phase::kChanging : current_->phase();
   }
 
-  // An error reply that no run has written.
+  // Counts an error reply that no run of a command has written.
   void CountError(std::string_view error);
   // Measures how long a cycle is, from time to time.
   void Calibrate();

@@ -9,8 +9,7 @@
 
 namespace runnel {
 
-// Removes keys whose time is over. Both ways to that come here: upkeep, and commands that look at
-// such a key.
+// Removes keys whose time is over: for upkeep, and for commands that look at such a key.
 class Expiry {
  public:
   // Everything is borrowed and outlives it.
@@ -18,8 +17,8 @@ class Expiry {
       : policy_(policy), log_(log), notifications_(notifications), stats_(stats) {}
 
   bool MayExpire() const { return policy_.MayChange(); }
-  // Removes the key, as an effect of its own. REQUIRES: its time is over, and MayExpire() or a
-  // command runs that is allowed to write.
+  // Removes the key, with an effect of its own. REQUIRES: its time is over; and either MayExpire(),
+  // or the running command may write.
   void Expire(const KeyRef& key) {
     log_.Apply(KeyRemove{key});
     stats_.expired_keys++;

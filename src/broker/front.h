@@ -16,22 +16,21 @@ class Front {
  public:
   // The session of a new connection. `transport` outlives it.
   virtual Session& Connect(Transport* transport) = 0;
-  // The session is gone after this: its waits, watches, subscriptions and queued commands with it.
+  // Destroys the session, with its waits, watches, subscriptions and queued commands.
   virtual void Disconnect(Session& session) = 0;
   // Reads the clocks; called before the requests of one read are executed.
   virtual void UpdateTime() = 0;
   // Executes one request. The views are not kept. REQUIRES: session.takes_requests().
   virtual void Execute(Session& session, std::span<const std::string_view> args) = 0;
-  // At the end of the turn, or soon after, Transport::Continue is called: the network can take on
-  // requests again.
+  // Transport::Continue is called for the session at the end of the turn, or soon after.
   virtual void ContinueLater(Session& session) = 0;
-  // The bytes were no request: the reply is this error ("ERR Protocol error: ..."), and the session
-  // ends.
+  // The bytes were no request: the reply is an error ("ERR Protocol error: " and this text), and
+  // the session ends.
   virtual void FailProtocol(Session& session, std::string_view error) = 0;
-  // Sends the session's replies before the turn ends, if nothing in this turn or before it has to
-  // be safe first. The session may have ended after this.
+  // Sends the session's replies before the end of the turn, if no change of this turn or an earlier
+  // one has to become safe first. The session may have ended after this call.
   virtual void ReleaseEarly(Session& session) = 0;
-  // Ends the session once its replies have left. Nothing more is executed for it.
+  // Ends the session when its replies are sent. Nothing more is executed for it.
   virtual void CloseAfterReply(Session& session) = 0;
 
   // Milliseconds of a clock that only goes forward, as of the last UpdateTime.

@@ -9,9 +9,9 @@
 namespace runnel {
 
 // Replies of one session that wait for the journal, oldest first. A reply shows state that includes
-// every change made before it, its own and others', so it depends on the end of the journal as it
-// was when the reply's turn ended; it leaves when that is safe. They are packed, however many turns
-// they come from.
+// every change made before it, by this session and by others. So it depends on the end that the
+// journal had when the reply's turn ended, and is sent when that is safe. Replies of many turns are
+// stored together.
 class HeldReplies {
  public:
   bool empty() const { return runs_.empty(); }
@@ -20,11 +20,11 @@ class HeldReplies {
 
   // Adds replies that depend on the journal up to `appended`, which never goes back.
   void Add(Rope&& replies, Appended appended);
-  // What was added waits longer than a turn: see Rope::Unshare.
+  // The replies wait longer than a turn: see Rope::Unshare.
   void Unshare() { replies_.Unshare(); }
-  // What the oldest of them depends on. REQUIRES: !empty().
+  // The position on which the oldest reply depends. REQUIRES: !empty().
   Appended first() const { return runs_.front().appended; }
-  // Takes out what may leave now, in order.
+  // Takes out the replies that may be sent now, in order.
   Rope Release(Safe safe);
 
  private:

@@ -9,7 +9,7 @@
 
 namespace runnel {
 
-// Sessions that MONITOR has made listeners of all commands.
+// Sessions that receive all commands (MONITOR).
 class Monitors {
  public:
   // Everything is borrowed and outlives it.
@@ -24,7 +24,7 @@ class Monitors {
     session.info.monitor = false;
     static_cast<ListNode<InMonitors>&>(session).Unlink();
   }
-  // `session` has been given this command.
+  // `session` has run this command: sends it to all monitors.
   void Feed(const Session& session, std::span<const std::string_view> args);
 
  private:

@@ -9,13 +9,13 @@
 
 namespace runnel {
 
-// Keyspace notifications: what happened to keys, published to who subscribed to it.
+// Keyspace notifications: publishes what happened to keys.
 class Notifications {
  public:
   // Everything is borrowed and outlives it.
   Notifications(const Settings& settings, PubSub& pubsub) : settings_(settings), pubsub_(pubsub) {}
 
-  // Does nothing for events of classes that notify-keyspace-events does not name.
+  // Does nothing for classes of events that notify-keyspace-events does not name.
   void Publish(NotifyClass event_class, std::string_view event, const KeyRef& key);
 
  private:

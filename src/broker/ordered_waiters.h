@@ -9,8 +9,8 @@
 namespace runnel {
 
 // Sessions that wait until something that only grows has reached a value: a clock, or a watermark
-// of the journal. Those of one value come in the order of their IDs. Each call costs at most the
-// logarithm of how many wait.
+// of the journal. Sessions that wait for the same value are in the order of their IDs. A call costs
+// at most the logarithm of the number of sessions.
 template <class Value>
 class OrderedWaiters {
  public:
@@ -22,16 +22,16 @@ class OrderedWaiters {
   void Remove(const Session& session, Value value) { waiters_.erase({value, session.id}); }
 
   bool empty() const { return waiters_.empty(); }
-  // The least value that somebody waits for; `otherwise` if nobody waits.
+  // The least value that a session waits for; `otherwise` if no session waits.
   Value NextOr(Value otherwise) const {
     return waiters_.empty() ? otherwise : waiters_.begin()->first.first;
   }
-  // The first that waits for `reached` or less; nullptr if there is none.
+  // The first session that waits for `reached` or less; nullptr if there is none.
   Session* FirstUpTo(Value reached) const {
     if (waiters_.empty() || waiters_.begin()->first.first > reached) return nullptr;
     return waiters_.begin()->second;
   }
-  // Visits those that wait for exactly this value; `visit` must not change them.
+  // Visits the sessions that wait for exactly this value; `visit` must not change this set.
   template <class Visit>
   void ForEach(Value value, Visit visit) const {
     for (auto it = waiters_.lower_bound({value, 0}); it != waiters_.end(); ++it) {

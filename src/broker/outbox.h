@@ -14,9 +14,9 @@
 
 namespace runnel {
 
-// Everything that leaves for clients, and the ends of sessions: replies and messages are gathered
-// during the turn, held until the journal is as safe as was promised, sent, and measured against
-// the limits of unread output.
+// Everything that is sent to clients, and the ends of sessions. Replies and messages are collected
+// during the turn, held until the journal is as safe as the policy promises, sent, and compared
+// with the limits of unread output.
 class Outbox {
  public:
   // Everything is borrowed and outlives it.
@@ -26,41 +26,44 @@ class Outbox {
 
   // --- During the turn ---
 
-  // A command of this session is going to write its reply. One at a time.
+  // A command of this session is about to write its reply. One at a time.
   void BeginReply(Session& session);
-  // It has ended; muted: its reply is dropped. Messages to the session that came meanwhile follow.
+  // The reply has ended. If `muted`, it is dropped. Messages to the session that came meanwhile
+  // follow it.
   void EndReply(bool muted);
   // The session whose reply is being written; nullptr if none.
   const Session* writer() const { return writer_; }
 
-  // Something was written to the session's pending output otherwise.
+  // The session's pending output was written to without BeginReply.
   void Note(Session& session);
-  // Delivers the message to a subscriber or monitor, as it stands; see PubSub::Deliver. One that
-  // the running command itself causes to its own session comes after the command's reply.
+  // Delivers the message to a subscriber or monitor, unchanged; see PubSub::Deliver. A message that
+  // the running command sends to its own session comes after the command's reply.
   void Deliver(Session& session, const Ref<Block>& block, std::string_view bytes);
 
-  // Ends the session once its replies have left.
+  // Ends the session when its replies are sent.
   void CloseAfterReply(Session& session);
-  // Ends the session at the end of the turn. It stays among subscribers and waiters until then, who
-  // may be in the middle of visiting it; nothing is executed for it and nothing is sent to it.
+  // Ends the session at the end of the turn. Until then it stays in the lists of subscribers and
+  // waiters, because a caller may be iterating over them. Nothing is executed for it, and nothing
+  // is sent to it.
   void Kill(Session& session);
 
   // --- Releasing ---
 
-  // Sends the session's replies before the turn ends, if nothing in this turn (sealed: it has
-  // changed nothing) or before it has to be safe first. The session may have ended after this.
+  // Sends the session's replies before the end of the turn, if no change of this turn (`sealed`:
+  // there is none) or an earlier one has to become safe first. The session may have ended after
+  // this call.
   void ReleaseEarly(Session& session, bool sealed);
-  // Sends what the watermarks let through of what this turn has written.
+  // Sends the replies that this turn has written, as far as the watermarks allow.
   void ReleasePending();
-  // Sends what was held and is safe now.
+  // Sends held replies that may be sent now.
   void ReleaseHeld();
-  // The journal has failed, and what was held depends on what it did not keep: ends the sessions
-  // that have any. Returns how many.
+  // The journal has failed, and held replies depend on changes that it did not keep: ends the
+  // sessions that have any. Returns how many.
   size_t KillHolding();
-  // The connections of killed sessions are closed.
+  // Closes the connections of killed sessions.
   void CloseKilled();
 
-  // Closes the session if more of its output is unread than the limits allow. Returns whether.
+  // Kills the session if it has more unread output than the limits allow. Returns whether it did.
   bool Enforce(Session& session);
 
  private:
@@ -77,7 +80,7 @@ class Outbox {
   IntrusiveList<Session, InKilled> killed_;
   Session* writer_ = nullptr;
   size_t reply_begin_ = 0;  // where the writer's reply begins in its pending output
-  Rope after_reply_;        // messages to the writer
+  Rope after_reply_;        // messages to `writer_`
 };
 
 }  // namespace runnel

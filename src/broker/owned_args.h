@@ -7,8 +7,8 @@
 
 namespace runnel {
 
-// Arguments of a command that is run later than it arrived (queued by MULTI, blocked, put off by a
-// pause): a copy in memory of its own.
+// Arguments of a command that runs later than it arrived (queued by MULTI, blocked, parked, put
+// off): a copy.
 class OwnedArgs {
  public:
   OwnedArgs() = default;
@@ -17,14 +17,14 @@ class OwnedArgs {
   OwnedArgs& operator=(OwnedArgs&&) = default;
 
   std::span<const std::string_view> views() const { return views_; }
-  // Gives argument i another text.
+  // Replaces argument i.
   void Replace(size_t i, std::string text);
   size_t MemoryBytes() const {
     return bytes_.capacity() + views_.capacity() * sizeof(std::string_view);
   }
 
  private:
-  // A vector, not a string: moving one never moves its bytes, so the views stay good.
+  // A vector, not a string: moving one never moves its bytes, so the views stay valid.
   std::vector<char> bytes_;
   std::vector<std::string_view> views_;
   std::vector<std::vector<char>> replaced_;

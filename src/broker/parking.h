@@ -11,8 +11,8 @@
 
 namespace runnel {
 
-// Sessions whose command looked at entries that are on the disk: it waits until they are in memory,
-// and runs again. The other sessions go on meanwhile; later requests of a parked session wait, so
+// Sessions whose command looked at entries on the disk. The command waits until they are in memory,
+// and runs again. Other sessions go on meanwhile. Later requests of a parked session wait, so its
 // replies keep their order.
 class Parking {
  public:
@@ -20,21 +20,21 @@ class Parking {
   void Use(ColdStore* cold) { cold_ = cold; }
   ColdStore* cold() const { return cold_; }
 
-  // The session waits for what its command missed. REQUIRES: session.waits is kNothing.
+  // The session waits for the entries that its command missed. REQUIRES: session.waits is kNothing.
   void Park(Session& session, std::unique_ptr<Suspended> command, const ColdMiss& miss) {
     session.suspended = std::move(command);
     session.waits = Waits::kParked;
     count_++;
     cold_->Load(miss, &session.suspended->pins, [this, &session] { loaded_.Add(session); });
   }
-  // The next session whose entries are in memory, not parked any more; nullptr if there is none.
-  // The entries stay in memory as long as its `suspended` lives.
+  // The next session whose entries are in memory, which is no longer parked; nullptr if there is
+  // none. The entries stay in memory as long as its `suspended` lives.
   Session* TakeLoaded() {
     Session* const session = loaded_.PopFront();
     if (session != nullptr) Leave(*session);
     return session;
   }
-  // The session waits no more, and its command is forgotten. REQUIRES: session.parked().
+  // The session no longer waits, and its command is dropped. REQUIRES: session.parked().
   void Cancel(Session& session) {
     static_cast<ListNode<InLoaded>&>(session).Unlink();
     cold_->Cancel(&session.suspended->pins);

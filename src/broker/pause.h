@@ -15,15 +15,15 @@ namespace runnel {
 // Which commands CLIENT PAUSE holds.
 enum class PauseKind : uint8_t { kNone, kWrites, kAll };
 
-// The reasons to put a command off before it has begun, and the sessions whose command was put off:
-//   - CLIENT PAUSE, which holds some commands or all until a time;
-//   - back-pressure, which holds what adds entries until the cold store has caught up;
-//   - memory that is about to become free, for which what needs memory waits above maxmemory.
+// Reasons to put a command off before it begins, and the sessions whose command was put off:
+//   - CLIENT PAUSE, which holds some commands or all commands until a given time;
+//   - back-pressure, which holds commands that add entries until the cold store has caught up;
+//   - memory that is about to be freed: above maxmemory, commands that need memory wait for it.
 // A session that was put off is not idle. Its command is checked again when it goes on, and may be
 // put off again.
 class Pause {
  public:
-  // CLIENT PAUSE. A pause that is there already only gets longer and stricter.
+  // CLIENT PAUSE. It can make a pause that is under way only longer and stricter.
   void Begin(PauseKind kind, int64_t until_steady_ms) {
     kind_ = std::max(kind_, kind);
     until_ms_ = std::max(until_ms_, until_steady_ms);
@@ -36,29 +36,29 @@ class Pause {
   // When it ends by itself, on the steady clock; Wait::kForever without a pause.
   int64_t until_ms() const { return kind_ == PauseKind::kNone ? Wait::kForever : until_ms_; }
 
-  // Values that no key holds any more are being freed: what needs memory waits for that.
+  // Values that no key holds any more are being freed: commands that need memory wait for that.
   void SetFreeing(bool freeing) { freeing_ = freeing; }
   bool freeing() const { return freeing_; }
 
-  // Back-pressure. Returns whether that has just ended.
+  // Back-pressure. Returns whether it has just ended.
   bool SetBackPressure(bool on) { return std::exchange(back_pressure_, on) && !on; }
 
-  // True while there is any reason at all.
+  // True during CLIENT PAUSE or back-pressure.
   bool active() const { return kind_ != PauseKind::kNone || back_pressure_; }
   // Whether the pause holds a command with these flags (CommandFlag).
   bool Holds(uint32_t flags) const {
     return kind_ == PauseKind::kAll ||
            (kind_ == PauseKind::kWrites && (flags & (kWrite | kMayReplicate)) != 0);
   }
-  // Whether back-pressure holds a command of these categories: one that may add to a stream or a
-  // list. A transaction may, if it adds anything.
+  // Whether back-pressure holds a command with these flags and categories: one that may add to a
+  // stream or a list. A transaction that adds anything counts.
   bool HoldsBack(uint32_t flags, uint32_t categories) const {
     return back_pressure_ && (flags & kDenyOom) != 0 &&
            (categories & (kAclList | kAclStream | kAclTransaction)) != 0;
   }
 
-  // The session's command is to run from its beginning when the reasons are over.
-  // REQUIRES: session.waits is kNothing.
+  // The session's command runs from its beginning when the reasons are over. REQUIRES:
+  // session.waits is kNothing.
   void PutOff(Session& session, std::unique_ptr<Suspended> command) {
     session.suspended = std::move(command);
     session.waits = Waits::kPutOff;
@@ -66,14 +66,14 @@ class Pause {
     put_off_.PushBack(session);
     count_++;
   }
-  // The command of a session that is not put off any more. REQUIRES: session.put_off().
+  // Takes back the command of a session, which is no longer put off. REQUIRES: session.put_off().
   std::unique_ptr<Suspended> TakeBack(Session& session) {
     static_cast<ListNode<InPutOff>&>(session).Unlink();
     session.waits = Waits::kNothing;
     count_--;
     return std::move(session.suspended);
   }
-  // Sessions that are put off, in the order in which they were.
+  // Sessions that are put off, oldest first.
   const IntrusiveList<Session, InPutOff>& put_off() const { return put_off_; }
   size_t count() const { return count_; }
 

@@ -12,25 +12,26 @@
 
 namespace runnel {
 
-// Who is subscribed to what: channels, patterns and shard channels, each a space of names of its
-// own. Sessions are borrowed: one is taken out with Drop() before it goes.
+// The subscriptions of sessions to channels, patterns and shard channels; each of the three has
+// names of its own. Sessions are borrowed: a session is removed with Drop() before it is destroyed.
 class PubSub {
  public:
-  // A message for one receiver, as a whole reply in the receiver's protocol. `block` is empty, or
-  // holds the bytes so that they need not be copied; otherwise they are good during the call.
+  // A message for one receiver, as a whole reply in the receiver's protocol. `block` holds the
+  // bytes, so that they need not be copied; or it is empty, and the bytes are valid only during the
+  // call.
   using Deliver = std::function<void(Session&, const Ref<Block>& block, std::string_view bytes)>;
 
   explicit PubSub(Deliver deliver) : deliver_(std::move(deliver)) {}
 
-  // False if it was subscribed (or was not) already.
+  // Return false if nothing has changed: the session was already subscribed, or was not.
   bool Subscribe(Session& session, Subscription kind, std::string_view name);
   bool Unsubscribe(Session& session, Subscription kind, std::string_view name);
   // Ends all subscriptions of the session.
   void Drop(Session& session);
 
   // Delivers a message to the subscribers of the channel and, for a plain channel, of all patterns
-  // that match it; a session gets it once for each of its subscriptions that does. Returns how many
-  // times it was delivered.
+  // that match it. A session gets it once for each of its subscriptions that match. Returns how
+  // many times it was delivered.
   size_t Publish(Subscription kind, std::string_view channel, std::string_view message);
 
   // Names with at least one subscriber, of this kind.
@@ -43,7 +44,7 @@ class PubSub {
   size_t names(Subscription kind) const { return Names(kind).size(); }
   size_t subscribers(Subscription kind, std::string_view name) const;
 
-  // Bytes of memory that are kept for messages to come.
+  // Bytes of memory that are kept for later messages.
   size_t SpareBytes() const;
 
  private:
@@ -55,7 +56,8 @@ class PubSub {
     Ref<Block> block;
     std::string_view bytes;
   };
-  // Messages to many, one after the other, so that what a receiver gets in one turn is one piece.
+  // Messages for many receivers, one after the other in one block, so that the messages of one turn
+  // are one piece for a receiver.
   struct SharedBytes {
     Ref<Block> block;  // of kSharedBlock bytes, however large a message was
     size_t used = 0;

@@ -19,10 +19,10 @@ struct Command;
 struct Suspended;
 struct Watch;
 
-// What is known of a client, for CLIENT LIST and for the checks before a command.
+// What the server knows about a client, for CLIENT LIST and for the checks before a command.
 struct ClientInfo {
   bool authenticated = false;
-  uint32_t wrong_passwords = 0;  // given since the last right one
+  uint32_t wrong_passwords = 0;  // since the last right one
   bool monitor = false;
   bool no_evict = false;
   bool no_touch = false;
@@ -39,7 +39,7 @@ struct ClientInfo {
 struct QueuedCommand {
   const Command* command;
   OwnedArgs args;
-  // What it has learned of cold data before EXEC runs it.
+  // What it has found in cold data before EXEC runs it.
   std::unique_ptr<ColdProgress> progress = nullptr;
 };
 
@@ -52,15 +52,15 @@ struct Transaction {
   size_t queue_bytes = 0;
 };
 
-// The replies of a session until they are given to its transport.
+// The replies of a session until its transport gets them.
 struct Output {
-  // Written in this turn; at its end they go through the gate.
+  // Written in this turn; at its end they are sent or held.
   Rope pending;
   HeldReplies held;
-  // The session's last change is kept for good when the journal is durable up to here; 0: it has
-  // made none.
+  // The session's last change is durable when the journal is durable up to here; 0: it has made
+  // none.
   Position last_change = 0;
-  // Steady milliseconds: since when the output is above its soft limit; 0: it is not.
+  // Since when the output is above its soft limit, in steady milliseconds; 0: it is not.
   int64_t soft_limit_since_ms = 0;
 
   // The most bytes that a turn has left here of late, up to kBufferBytes; see client_list.cc.
@@ -77,23 +77,23 @@ struct Output {
   bool muted() const { return off || skip; }
 };
 
-// Why a session takes no request now. One state at a time; src/broker/README.md has the table of
-// who moves a session from one to another.
+// Why a session takes no request now. It has one state at a time; README.md has a table of the
+// states.
 enum class Waits : uint8_t {
   kNothing,  // it takes requests
   kBlocked,  // its command waits for a key, the journal or something outside: see Waiting
   kParked,   // its command waits for entries on the disk: see Parking
-  kPutOff,   // its command has not begun: CLIENT PAUSE or back-pressure put it off, see Pause
+  kPutOff,   // its command has not begun: it was put off, see Pause
 };
 
 // How far a session is from its end.
 enum class SessionEnd : uint8_t {
   kOpen,
-  kClosing,  // no further request is taken; it ends when its replies have left
-  kKilled,   // it ends at the end of the turn, whether its replies have left or not
+  kClosing,  // no further request is taken; it ends when its replies are sent
+  kKilled,   // it ends at the end of the turn, whether its replies are sent or not
 };
 
-// The three kinds of names one can subscribe to.
+// The three kinds of names that a client can subscribe to.
 enum class Subscription : uint8_t { kChannel, kPattern, kShard };
 inline constexpr size_t kSubscriptionKinds = 3;
 
@@ -101,13 +101,14 @@ inline constexpr size_t kSubscriptionKinds = 3;
 struct InDirty;      // Outbox: has pending output
 struct InHolding;    // Outbox: has held output
 struct InKilled;     // Outbox: ends at the end of the turn
-struct InContinued;  // Turn: takes requests again
-struct InLoaded;     // Parking: what it waited for is in memory
+struct InContinued;  // Dispatcher: takes requests again
+struct InLoaded;     // Parking: the entries it waited for are in memory
 struct InPutOff;     // Pause
 struct InMonitors;   // Monitors
 
-// The state of one client connection, apart from its bytes. Created by Sessions::Add and owned by
-// Sessions. Fields are plain: the parts of the broker read and set them, each its own structure.
+// The state of one client connection, without its unread bytes. Created by Sessions::Add and owned
+// by Sessions. Fields are plain: the parts of the broker read them, and each part sets those that
+// belong to it.
 class Session : public ListNode<InDirty>,
                 public ListNode<InHolding>,
                 public ListNode<InKilled>,
@@ -120,13 +121,13 @@ class Session : public ListNode<InDirty>,
   Session(uint64_t id, Transport* transport);
   ~Session();
 
-  // False while a command of this session waits, or the session ends: the next request must stay
-  // where it is.
+  // False while a command of this session waits, or the session ends: then its next request must
+  // not be executed.
   bool takes_requests() const { return waits == Waits::kNothing && end == SessionEnd::kOpen; }
   bool blocked() const { return waits == Waits::kBlocked; }
   bool parked() const { return waits == Waits::kParked; }
   bool put_off() const { return waits == Waits::kPutOff; }
-  // It takes no further request, ever.
+  // It takes no further requests.
   bool ends() const { return end != SessionEnd::kOpen; }
   bool killed() const { return end == SessionEnd::kKilled; }
 
@@ -134,9 +135,9 @@ class Session : public ListNode<InDirty>,
   size_t subscriptions() const {
     return subscribed[0].size() + subscribed[1].size() + subscribed[2].size();
   }
-  // The client gets what it did not ask for one by one.
+  // The client receives messages that are not replies to its requests.
   bool listens() const { return subscriptions() > 0 || info.monitor; }
-  // Reply bytes that have not left, wherever they wait.
+  // Reply bytes that are not sent yet, wherever they wait.
   size_t unsent_bytes() const {
     return output.pending.size() + output.held.bytes() + transport->unsent_bytes();
   }
@@ -161,8 +162,8 @@ class Session : public ListNode<InDirty>,
   // Keys under WATCH (see Watches), and whether one has changed.
   std::vector<std::unique_ptr<Watch>> watched;
   bool watch_broken = false;
-  // For each kind the names subscribed to, with the session's place in the name's list (see
-  // PubSub).
+  // For each kind, the names that the session is subscribed to, with its place in the list of the
+  // name (see PubSub).
   StringMap<size_t> subscribed[kSubscriptionKinds];
 };
 

@@ -8,15 +8,15 @@
 
 namespace runnel {
 
-// All sessions, by ID, which is the order in which they came.
+// All sessions, by ID. IDs ascend in the order in which sessions were added.
 class Sessions {
  public:
   using Map = absl::btree_map<uint64_t, std::unique_ptr<Session>>;
 
-  // `transport` outlives the session. IDs begin at 1 and never come twice.
+  // `transport` outlives the session. IDs begin at 1 and are never reused.
   Session& Add(Transport* transport);
-  // Destroys the session, which leaves all lists that it is in. What else refers to it (waits,
-  // watches, subscriptions) has let it go before.
+  // Destroys the session, which leaves all lists that it is in. Nothing else may refer to it any
+  // more (waits, watches, subscriptions).
   void Remove(Session& session);
 
   // nullptr if there is none with this ID, or if it is about to end.

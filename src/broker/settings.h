@@ -9,16 +9,16 @@
 
 namespace runnel {
 
-// How much unread output a connection of one class may pile up: closed at once above `hard_bytes`,
-// and after `soft_seconds` above `soft_bytes`. 0 is no limit.
+// How much unread output a connection of one class may have: it is closed at once above
+// `hard_bytes`, and after `soft_seconds` above `soft_bytes`. 0 is no limit.
 struct OutputLimit {
   uint64_t hard_bytes = 0;
   uint64_t soft_bytes = 0;
   int64_t soft_seconds = 0;
 };
 
-// The settings that the broker and the network obey while they run. The server's configuration owns
-// the one instance and changes it in place (CONFIG SET); the names are those of redis.conf.
+// The settings of the broker and the network. The server's configuration owns the one instance and
+// changes it in place (CONFIG SET). The names are those of redis.conf.
 struct Settings {
   uint32_t databases = 16;
 

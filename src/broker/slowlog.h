@@ -22,8 +22,8 @@ class SlowLog {
     std::string client_name;
   };
 
-  // Keeps an entry of this command, and no more than `max_entries` in all. Long arguments, and
-  // arguments behind the first 31, are kept only as a note of how much there was.
+  // Keeps an entry of this command, and at most `max_entries` entries in all. Of long arguments,
+  // and of arguments after the first 31, only a note of their size or number is kept.
   void Add(int64_t time_s, int64_t duration_us, std::span<const std::string_view> args,
            std::string_view peer, std::string_view client_name, size_t max_entries);
   void Shrink(size_t max_entries);

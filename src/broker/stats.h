@@ -25,7 +25,7 @@ class RecentPeak {
   std::array<Second, 8> seconds_;
 };
 
-// What has been counted since the start or CONFIG RESETSTAT, and what INFO makes of it.
+// Counters since the start or CONFIG RESETSTAT, for INFO.
 struct Stats {
   uint64_t connections_received = 0;
   uint64_t connections_rejected = 0;

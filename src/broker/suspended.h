@@ -23,19 +23,19 @@ struct WaitPlace : ListNode<InWaitQueue> {
   Session* session;
 };
 
-// A command that has not answered and runs again later, from its start: it waits for a key, for the
-// journal, for entries on the disk, or it was put off. Owned by its session while it waits, and by
-// the function that runs it again meanwhile. It goes from one way of waiting to another without a
-// new copy of its arguments.
+// A command that has not been answered and runs again later, from its start: it waits for a key,
+// the journal, an event or entries on the disk, or it was put off. Owned by its session while it
+// waits, and by the function that runs it again during the run. It moves from one way of waiting to
+// another without a new copy of its arguments.
 struct Suspended {
   const Command* command = nullptr;
   OwnedArgs args;
 
   // --- How it was run, and how it runs again ---
 
-  // It has blocked before: the deadline of then counts, and a pause does not hold it.
+  // It has blocked before: the deadline of that run counts, and a pause does not hold it.
   bool resumed = false;
-  // False: it has to answer now, as if its time were over.
+  // False: it must answer now, as after a timeout.
   bool may_block = true;
 
   // --- Blocked: see Waiting ---
@@ -52,9 +52,9 @@ struct Suspended {
 
   // --- Parked ---
 
-  // Hold what was loaded for it in this and earlier rounds.
+  // Keeps in memory the entries that were loaded for it, now and in earlier rounds.
   ColdStore::Pins pins;
-  // What it has learned in these.
+  // What it has found in these rounds.
   std::unique_ptr<ColdProgress> progress;
 };
 

@@ -8,28 +8,29 @@
 
 namespace runnel {
 
-// What a session asks of the connection that carries it. Implemented by the network; outlives the
-// session, which is disconnected (Front::Disconnect) before its transport goes.
+// What a session needs from its connection. Implemented by the network. It outlives the session:
+// Front::Disconnect is called before the transport is destroyed.
 class Transport {
  public:
   virtual ~Transport() = default;
 
-  // Sends the bytes, now as far as the peer takes them and the rest as it does.
+  // Sends the bytes: as many as the peer takes now, and the rest as it takes them.
   virtual void Send(Rope&& bytes) = 0;
-  // Closes the connection when all that was given to Send has left. Nothing more is read.
+  // Closes the connection when all bytes given to Send are sent. Nothing more is read.
   virtual void CloseAfterSending() = 0;
-  // Closes it now; what has not left is lost. The session is disconnected before this returns.
+  // Closes the connection now; bytes that are not sent are lost. The session is disconnected before
+  // this returns.
   virtual void CloseNow() = 0;
-  // The session takes requests again: those that have arrived meanwhile are executed.
+  // The session takes requests again: requests that arrived meanwhile are executed.
   virtual void Continue() = 0;
 
-  // Bytes given to Send that have not left, and the memory that they take.
+  // Bytes given to Send that are not sent yet, and the memory that they take.
   virtual size_t unsent_bytes() const = 0;
   virtual size_t unsent_memory() const = 0;
-  // Bytes that have arrived and not been executed, and the memory set aside for them.
+  // Bytes that have arrived and are not executed yet, and the memory reserved for them.
   virtual size_t input_bytes() const = 0;
   virtual size_t input_memory() const = 0;
-  // Memory set aside for the table of a request's arguments.
+  // Memory reserved for the table of a request's arguments.
   virtual size_t request_memory() const { return 0; }
 
   virtual int fd() const = 0;

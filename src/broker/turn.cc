@@ -56,8 +56,8 @@ void Turn::FlushLog() {
   }
 }
 
-// Nothing more becomes safe. Whoever waits for that can only be told by the end of its connection:
-// whether its changes will be there after a restart is not known.
+// Nothing more becomes safe. A client that waits for that can only be disconnected: it is not known
+// whether its changes will be there after a restart.
 void Turn::OnLogFailed() {
   const size_t ended = parts_.log.lost_changes() ? parts_.outbox.KillHolding() : 0;
   // They are told that it was in vain.

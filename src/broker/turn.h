@@ -12,14 +12,14 @@ namespace runnel {
 // How often Turn::RunCron is called, per second.
 inline constexpr int64_t kCronHz = 10;
 
-// What the event loop calls, and in which order the parts do their work then.
+// The functions that the event loop calls, and the order in which the parts do their work in them.
 class Turn {
  public:
   // The parts outlive it.
   explicit Turn(Parts& parts) : parts_(parts), upkeep_(parts) {}
 
-  // The end of a round of the loop: what was done in it is sealed, and its replies leave as far as
-  // the journal lets them.
+  // The end of a round of the loop: its changes are sealed in a frame, and its replies are sent, as
+  // far as the journal is safe.
   void End();
   // Milliseconds until RunTimers has something to do; -1 if nothing waits.
   int64_t NextTimerMs() const;
@@ -27,14 +27,14 @@ class Turn {
   void RunTimers();
   // kCronHz times a second: begins a round of upkeep, samples rates.
   void RunCron();
-  // The loop is going to look for events again: what was done since it last did is measured.
+  // The loop is about to wait for events again: measures what was done since it last waited.
   void Measure();
 
   const Rate& command_rate() const { return command_rate_; }
   const Rate& input_rate() const { return input_rate_; }
   const Rate& output_rate() const { return output_rate_; }
   const Rate& turn_rate() const { return turn_rate_; }
-  // Microseconds that a turn takes on average, of late.
+  // The mean time of recent turns, in microseconds.
   double recent_turn_us() const;
 
  private:

@@ -8,8 +8,8 @@
 
 namespace runnel {
 
-// The time as all parts of the broker see it: read at the beginning of a turn and before the
-// requests of one read, it stands still in between.
+// The time as all parts of the broker see it. The clocks are read at the beginning of a turn and
+// before the requests of one read; in between the time stands still.
 class TurnClock {
  public:
   // `clock` outlives it.

@@ -8,34 +8,35 @@
 namespace runnel {
 
 // How long the turns of the loop take, and what was done in the longest one. A turn begins with the
-// first thing that happens in it and ends when the loop looks for events again: for so long nobody
-// else is served. Times come and are kept in cycles (base/cycle_clock.h).
+// first event in it and ends when the loop waits for events again. Times are given and kept in
+// cycles (base/cycle_clock.h).
 class TurnMeter {
  public:
-  // What a turn is made of, besides what is not measured on its own.
+  // The measured parts of a turn. Time outside of them belongs to no part.
   enum class Part {
     kCommands,
-    kUpkeep,   // jobs that come with time
+    kUpkeep,   // periodic jobs
     kJournal,  // the turn's changes are written
     kOther,
   };
   static constexpr size_t kParts = 4;
 
-  // What is known of one turn.
+  // What is known about one turn.
   struct Turn {
     uint64_t cycles = 0;
-    uint64_t commands = 0;  // how many ran; those inside EXEC count too
-    // Of the command that took longest, or the job, or "rest" if neither took as long as what is
-    // not measured on its own. Empty: there was no turn.
+    uint64_t commands = 0;  // how many commands ran; those inside EXEC count too
+    // The name of the command or job that took longest; or "rest", if the time that is not measured
+    // by name was longer. Empty: there was no turn.
     std::string_view longest;
     uint64_t longest_cycles = 0;
     uint64_t steps = 0;  // base/steps.h
   };
-  // Turns by their time: histogram()[n] took less than 2^n microseconds, and not less than half of
-  // that. The last one has all that took longer.
+  // Turns by their time: histogram()[n] counts those of less than 2^n microseconds and, for n > 0,
+  // at least half of that. The last one counts all longer turns too.
   static constexpr size_t kBuckets = 32;
 
-  // Something was done that took so long. The name must not go away.
+  // Work with this name took this many cycles. The characters of the name must live as long as the
+  // meter.
   void Did(Part part, std::string_view name, uint64_t cycles) {
     if (part == Part::kCommands) commands_++;
     cycles_[static_cast<size_t>(part)] += cycles;
@@ -43,9 +44,9 @@ class TurnMeter {
     longest_ = name;
     longest_cycles_ = cycles;
   }
-  // The turn has ended: it took so many cycles and steps. Returns its microseconds.
+  // The turn has ended; it took this many cycles and steps. Returns its microseconds.
   int64_t End(uint64_t cycles, uint64_t steps, double nanos_per_cycle);
-  // Forgets all turns (CONFIG RESETSTAT), but not what was done in the one that runs.
+  // Forgets all turns (CONFIG RESETSTAT), but not the work of the current one.
   void Reset();
 
   // --- Of all turns ---
@@ -54,7 +55,7 @@ class TurnMeter {
   uint64_t cycles() const { return total_; }
   uint64_t cycles(Part part) const { return totals_[static_cast<size_t>(part)]; }
   uint64_t most_commands() const { return most_commands_; }
-  // The one that took longest, and the one of the most steps.
+  // The longest turn, and the turn with the most steps.
   const Turn& longest() const { return longest_turn_; }
   const Turn& most_steps() const { return most_steps_turn_; }
   const std::array<uint64_t, kBuckets>& histogram() const { return histogram_; }

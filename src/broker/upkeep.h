@@ -12,12 +12,12 @@ namespace runnel {
 
 class Session;
 
-// What comes with time alone: keys whose time is over go, streams drop entries that are too old,
-// idle clients and those that do not read are closed.
+// Work that is due because time has passed: keys whose time is over are removed, streams drop
+// entries that are too old, idle clients and clients that do not read are closed.
 //
-// Each of these is a job. A round of all jobs begins kCronHz times a second; it is done in slices
-// that hold the loop for about a millisecond each, one in a turn, so a million keys that expire at
-// once delay nobody for longer than that.
+// Each of these is a job. A round of all jobs begins kCronHz times a second. It is done in slices,
+// one per turn, which hold the loop for about a millisecond each. So a million keys that expire at
+// once delay no client for longer than that.
 class Upkeep {
  public:
   // The parts outlive it.
@@ -32,7 +32,7 @@ class Upkeep {
  private:
   // A slice ends after so many steps, or after this time, whichever comes first.
   class Budget;
-  // Works on its round until that is over (returns true) or the budget is used up.
+  // Works on its round until the round is over (returns true) or the budget is used up.
   struct Job {
     bool (Upkeep::*work)(Budget& budget);
     std::string_view name;  // see TurnMeter

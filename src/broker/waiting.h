@@ -21,18 +21,17 @@ struct InQueuesOfKey;
 struct InDueQueues;
 struct InReadyKeys;
 
-// Sessions that wait in one queue: the same key, and the same kind (and group) of waiting. Oldest
-// first.
+// Sessions in one queue: they wait for the same key in the same way (kind and group). Oldest first.
 struct WaitQueue : ListNode<InQueuesOfKey>, ListNode<InDueQueues> {
   AwaitedKey* key = nullptr;
   WaitKind kind = WaitKind::kList;
   std::string group;
   IntrusiveList<WaitPlace, InWaitQueue> places;
   size_t size = 0;  // of `places`
-  size_t due = 0;   // how many of them may still run for the mark that is being served
+  size_t due = 0;   // how many of them may still run for the mark that is served now
 };
 
-// A key that somebody waits for.
+// A key that sessions wait for.
 struct AwaitedKey : ListNode<InReadyKeys> {
   uint32_t db = 0;
   std::string name;
@@ -40,39 +39,40 @@ struct AwaitedKey : ListNode<InReadyKeys> {
   size_t group_queues = 0;  // those of kind kGroup
 };
 
-// Sessions whose command is blocked: it waits for a key, a position of the journal, or an event
-// outside of the broker.
+// Sessions whose command is blocked: it waits for a key, for a position of the journal, or for an
+// event outside of the broker.
 //
-// The rules for keys are Redis's: a change only marks the key; when the command, or the whole
-// transaction, that made it is over, the key's waiters run their commands again, oldest first, each
-// at most once per mark. One that still finds nothing waits on at the end of the queue. Waiters of
-// different consumer groups, and readers of different kinds, queue apart, so a change costs what it
-// serves and not what waits.
+// The rules for keys are Redis's. A change only marks the key. After the command, or the whole
+// transaction, that changed it, the sessions that wait for the key run their commands again, oldest
+// first, each at most once per mark. A session that still finds nothing waits on, at the end of the
+// queue. Sessions that wait for different consumer groups or in different ways are in different
+// queues, so the cost of a change depends on the sessions that it serves, not on those that wait.
 //
-// This class only says whose turn it is; the caller runs the commands. Blocking on n keys and
-// unblocking cost n steps, a mark costs one.
+// This class only says which session is next; the caller runs the commands. Blocking on n keys and
+// unblocking cost n steps, a mark costs one step.
 class Waiting {
  public:
   // The session waits from now on. Its `suspended` holds everything but the places.
   // REQUIRES: session.waits is kNothing.
   void Block(Session& session, const Wait& wait);
-  // It waits no more, for whatever reason. Its `suspended` stays as it is, for a rerun.
-  // REQUIRES: session.blocked().
+  // The session no longer waits. Its `suspended` stays as it is, for another run. REQUIRES:
+  // session.blocked().
   void Unblock(Session& session);
 
-  // Sessions that wait, keys that are waited for, and those of the keys whose removal ends a wait.
+  // The number of sessions that wait, of keys that they wait for, and of those keys whose removal
+  // ends a wait.
   size_t blocked() const { return blocked_; }
   size_t keys() const { return keys_.size(); }
   size_t keys_of_groups() const { return keys_of_groups_; }
 
   void OnKeyChange(uint32_t db, std::string_view name, KeyChange change);
-  // All keys of the database, which are still there, are about to go.
+  // All keys of the database are about to be removed; they still exist.
   void OnFlush(uint32_t db, const Keyspace& keyspace);
   void OnSwap(uint32_t a, uint32_t b);
 
   bool anything_ready() const { return !ready_.empty() || !due_.empty(); }
-  // The next session that a marked key may serve, unblocked, to be run again; nullptr if no mark is
-  // left. What its command changes may mark further keys.
+  // The next session that a marked key may serve. It is unblocked, and its command is to be run
+  // again. nullptr if no mark is left. The command may mark further keys.
   Session* TakeReady(const Keyspace& keyspace);
 
   // The first session whose deadline has come; nullptr if there is none.
@@ -83,14 +83,14 @@ class Waiting {
   Session* DueAt(Position position) const { return durable_.FirstUpTo(position); }
   // All sessions that wait for this event (Wait::event).
   std::vector<Session*> ForEvent(uint64_t event) const;
-  // An event that nobody has waited for yet.
+  // A new event, for which no session waits yet.
   uint64_t NewEvent() { return ++last_event_; }
 
   // The next deadline and the next retry; Wait::kForever if there is none.
   int64_t next_deadline_ms() const { return deadlines_.NextOr(Wait::kForever); }
   int64_t next_retry_ms() const { return retries_.NextOr(Wait::kForever); }
 
-  // Places that were taken, left or looked at so far: the measure of what this class does.
+  // How many places were taken, left or looked at so far: a measure of the work of this class.
   uint64_t steps() const { return steps_; }
 
  private:

@@ -43,7 +43,7 @@ class WaitingTest : public ::testing::Test {
   testing::BrokerHarness harness_;
   std::vector<std::unique_ptr<testing::BrokerHarness::Client>> clients_;
   std::vector<uint64_t> reruns_;
-  // Who is served takes one element from the list that was pushed to, if there is one.
+  // A session that is served takes one element from the list that was pushed to, if there is one.
   void ServeReady() {
     while (Session* session = waiting_.TakeReady(harness_.keyspace)) {
       reruns_.push_back(session->id);

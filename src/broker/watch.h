@@ -11,14 +11,14 @@ class Session;
 struct WatchedKey;
 
 struct InWatchersOfKey;
-// That one session watches one key. Owned by the session.
+// The fact that one session watches one key. Owned by the session.
 struct Watch : ListNode<InWatchersOfKey> {
   WatchedKey* key = nullptr;
   Session* session = nullptr;
   bool existed = false;  // when WATCH was given
 };
 
-// A key that somebody watches.
+// A watched key.
 struct WatchedKey {
   uint32_t db = 0;
   std::string name;

@@ -6,8 +6,7 @@
 
 namespace runnel {
 
-// The commands about connections and the broker itself. Their handlers see what is behind
-// Execution::Of(context).
+// The commands about connections and the broker itself. Their handlers use Execution::Of(context).
 std::span<const CommandSpec> ConnectionCommands();
 std::span<const CommandSpec> ClientCommands();
 std::span<const CommandSpec> PubSubCommands();

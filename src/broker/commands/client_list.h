@@ -9,8 +9,8 @@
 
 #include "broker/session.h"
 
-// Sessions as clients see them: the lines of CLIENT LIST, the kinds of clients, and who a filter
-// means.
+// Sessions as clients see them: the lines of CLIENT LIST, the kinds of clients, and which clients a
+// filter means.
 
 namespace runnel {
 

@@ -21,8 +21,8 @@ void WriteCommandInfo(ReplyWriter& reply, const CommandTable& table, CommandName
 void WriteCommandDocs(ReplyWriter& reply, const CommandTable& table, CommandNames names);
 // COMMAND COUNT.
 void WriteCommandCount(ReplyWriter& reply, const CommandTable& table);
-// COMMAND LIST with the arguments behind it: nothing, or FILTERBY and MODULE, ACLCAT or PATTERN
-// with a value. Writes an error for others.
+// COMMAND LIST with the arguments after it: none, or FILTERBY and MODULE, ACLCAT or PATTERN with a
+// value. Writes an error for other arguments.
 void WriteCommandList(ReplyWriter& reply, const CommandTable& table,
                       std::span<const std::string_view> arguments);
 // COMMAND GETKEYS and GETKEYSANDFLAGS: the keys among the arguments of the call `args`, or an

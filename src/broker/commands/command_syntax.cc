@@ -138,14 +138,14 @@ class Parser {
     const std::string_view token = Take();
     if (token == "...") return Fail("'...' follows nothing");
     const std::string_view next = Next();
-    const std::string_view behind = text_;
+    const std::string_view rest = text_;
     std::optional<CommandArgument> argument = CommandArgument();
     if (!next.empty() && IsWord(next)) argument = Word();
     if (next == "<" || next == "(") argument = Group();
     if (!argument) return std::nullopt;
     if (argument->type.empty() || !argument->token.empty()) {
       // Nothing follows that the token could belong to: it stands for itself.
-      text_ = behind;
+      text_ = rest;
       argument = CommandArgument();
       argument->name = NameOfToken(token);
       argument->type = "pure-token";

@@ -32,8 +32,8 @@ struct CommandArgument {
 //   choice := syntax { "|" syntax }
 //   word   := lower-case name [":" type]
 //
-// [x] is optional, "..." says that the thing before it repeats. A token belongs to the word behind
-// it, or to the < or ( group behind it if that has no token of its own; and to all of the words in
+// [x] is optional, "..." says that the thing before it repeats. A token belongs to the word after
+// it, or to the < or ( group after it if that has no token of its own; and to all of the words in
 // `[TOKEN word word]`. Groups that hold one thing are that thing. A word without a type is a
 // string, except for the few names that tell their type (see the table in the source). What has no
 // name of its own is called by the names of its parts.

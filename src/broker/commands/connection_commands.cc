@@ -43,7 +43,7 @@ void Enter(Session& session) {
   session.info.wrong_passwords = 0;
 }
 
-// Who guesses passwords needs a new connection for each few guesses.
+// A client that guesses passwords needs a new connection for every few guesses.
 void RefuseEntry(Execution& execution) {
   Session& session = execution.session();
   Parts& parts = execution.parts();

@@ -62,7 +62,7 @@ void WaitAof(Context& context) {
     context.reply().Integer(kept ? 1 : 0);
     return context.reply().Integer(0);
   }
-  // Who asks need not wait until the next sync is due.
+  // The client that asks need not wait until the next sync is due.
   journal->RequestSync();
   Wait wait;
   wait.kind = WaitKind::kDurable;

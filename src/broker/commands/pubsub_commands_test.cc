@@ -1,4 +1,4 @@
-// Subscribing, publishing, and asking who listens.
+// Subscribing, publishing, and asking for subscribers.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
