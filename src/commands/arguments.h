@@ -10,8 +10,8 @@
 
 namespace runnel {
 
-// Reading arguments. Each function writes the error reply and returns false where the argument is
-// not what it must be.
+// Reading arguments. Each function writes the error reply and returns false if the argument is
+// wrong.
 
 // A 64-bit integer within [least, most]. `error` is the reply if it is not one.
 [[nodiscard]] bool ReadInteger(Context& context, std::string_view text, int64_t* value,
@@ -19,7 +19,8 @@ namespace runnel {
                                int64_t least = std::numeric_limits<int64_t>::min(),
                                int64_t most = std::numeric_limits<int64_t>::max());
 
-// The number of a database that there is. Like Redis it tells numbers of more than 32 bits apart.
+// The number of an existing database. Like Redis, it has another error for numbers of more than 32
+// bits.
 [[nodiscard]] bool ReadDb(Context& context, std::string_view text, uint32_t* db);
 
 // A timeout of a blocking list command: seconds with a fraction. *deadline_ms is the time on the

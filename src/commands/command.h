@@ -46,8 +46,8 @@ enum CommandCategory : uint32_t {
   kAclAdmin = 1u << 7,
 };
 
-// Where a command's arguments hold keys and what is done to them: the shapes that the commands here
-// have, out of Redis's key specifications.
+// Which arguments of a command are keys, and what the command does to them: the part of Redis's key
+// specifications that the commands here need.
 struct KeySpec {
   enum Find : uint8_t {
     kRange,    // arguments first, first + step, ... up to `last` (counted from `first`; negative
@@ -77,12 +77,12 @@ struct KeySpec {
   bool not_key = false;         // the arguments are no keys but go where keys would: shard channels
 };
 
-// Everything that is known of a command: the table of these drives dispatch, arity and other
-// checks, COMMAND and COMMAND DOCS, ACL categories and the rules of MULTI and of subscribed
-// connections. All views are literals.
+// Everything that the server knows about a command. The table of these is used for dispatch, arity
+// and other checks, COMMAND and COMMAND DOCS, ACL categories, and the rules of MULTI and of
+// subscribed connections. All views are literals.
 struct CommandSpec {
   std::string_view name = {};               // lower case; of a subcommand only its own word
-  void (*run)(Context& context) = nullptr;  // null only where subcommands are a must
+  void (*run)(Context& context) = nullptr;  // null only if a subcommand is required
   int arity = 0;                            // counts the name(s); negative: at least that many
   uint32_t flags = 0;
   uint32_t categories = 0;
@@ -92,9 +92,9 @@ struct CommandSpec {
   std::string_view complexity = {};
   std::string_view summary = {};
   // The arguments for COMMAND DOCS: lower-case words are arguments, upper-case words and
-  // punctuation such as = ~ * are tokens, [x] is optional, <a|b> a choice, "..." behind a thing
-  // says that it repeats, (a b) groups. An argument's type follows from its name, or is written
-  // behind a colon: threshold:integer.
+  // punctuation such as = ~ * are tokens, [x] is optional, <a|b> a choice, "..." after a thing says
+  // that it repeats, (a b) groups. An argument's type follows from its name, or is written after a
+  // colon: threshold:integer.
   std::string_view syntax = {};
   std::span<const CommandSpec> subcommands = {};
 };

@@ -17,7 +17,7 @@
 
 namespace runnel {
 
-// Settings that commands on data look at. Kept by the server's configuration.
+// Settings for commands on data. Owned by the server's configuration.
 struct DataOptions {
   uint32_t stream_node_max_entries = 100;
   uint32_t stream_node_max_bytes = 4096;
@@ -26,8 +26,8 @@ struct DataOptions {
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
 };
 
-// Thrown out of a command that is only run to see what it looks at, in the place of its first
-// effect (see Broker::FetchForTransaction).
+// Thrown through a command that runs only to find out what it looks at, in place of its first
+// effect (see Executor::LookAhead).
 struct WouldChange {
   // The effect gives the value of the command's first key to its last key, which is in this
   // database.
@@ -35,14 +35,15 @@ struct WouldChange {
   bool copied = false;  // the first key keeps it
 };
 
-// One run of one command: its arguments, the state that it may look at, and the ways in which it
-// may act. A command reads its arguments, looks at const data, and then either writes an error and
+// One run of one command: its arguments, the state that it may look at, and the functions by which
+// it acts. A command reads its arguments, looks at const data, and then either writes an error and
 // returns, or applies effects and writes a reply. It writes exactly one reply, except where the
-// protocol says otherwise, or blocks.
+// protocol says otherwise, or it blocks.
 //
-// Looking at the entries of a stream may throw ColdMiss (data/cold.h); the command is then run
-// again from its start, if it has applied no effect. One that has makes the server wait for the
-// disk: so commands look at the entries that they need first, and apply effects then.
+// Looking at entries of a stream or elements of a list may throw ColdMiss (data/cold.h); the
+// command then runs again from its start. After its first effect, a command that needs data on the
+// disk makes the server wait: so commands first look at everything that they need, and then apply
+// effects.
 //
 // Lives on the stack of the broker's execution; nothing in it outlives the command.
 class Context {
@@ -50,7 +51,7 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // args()[0] is the command's name as the client wrote it. The views are good until the command
+  // args()[0] is the command's name as the client wrote it. The views are valid until the command
   // returns.
   std::span<const std::string_view> args() const { return args_; }
   std::string_view arg(size_t i) const { return args_[i]; }
@@ -71,15 +72,15 @@ class Context {
   // The key that argument i names.
   KeyRef Key(size_t i) const { return KeyRef(db_, args_[i]); }
 
-  // The entry of a key that exists now; nullptr otherwise. A key that is past its expiry is removed
-  // by this. Counts as an access to the key. Good until the next effect on the key.
+  // The entry of a key that exists now; nullptr otherwise. Removes a key that is past its expiry.
+  // Counts as an access to the key. Valid until the next effect on the key.
   const KeyEntry* Find(const KeyRef& key) {
     const KeyEntry* entry = Examine(key);
     if (entry != nullptr && !no_touch_) entry->NoteAccess(static_cast<uint32_t>(now_ms_ / 1000));
     return entry;
   }
-  // The same for a command that asks about the key without using its value (TTL, TYPE, EXISTS): a
-  // hit or a miss, but the key's last use stays what it was.
+  // The same for a command that asks about the key without using its value (TTL, TYPE, EXISTS):
+  // counts a hit or a miss, but does not change the time of the key's last use.
   const KeyEntry* Examine(const KeyRef& key) {
     const KeyEntry* entry = Peek(key);
     if (entry == nullptr) Notify(kNotifyKeyMiss, "keymiss", key);
@@ -103,8 +104,8 @@ class Context {
     return entry;
   }
 
-  // The value of a key as a T: *value is it, or nullptr if there is no such key. Where the key
-  // holds another type, the reply is the WRONGTYPE error and the return value false.
+  // Sets *value to the value of a key as a T, or to nullptr if there is no such key. If the key
+  // holds another type, writes the WRONGTYPE error and returns false.
   template <class T>
   [[nodiscard]] bool Read(const KeyRef& key, const T** value) {
     return As(Find(key), value);
@@ -115,8 +116,8 @@ class Context {
   }
 
   // Changes the keyspace: see effects/effect.h. The effect's views need to live only until this
-  // returns. `elements` is how many changes it is for whoever counts them (elements pushed or
-  // popped, entries removed; 0: none): Redis's `save` and rdb_changes_since_last_save do so.
+  // returns. `elements` is how many changes the effect counts as for `save` and
+  // rdb_changes_since_last_save (elements pushed or popped, entries removed; 0: none), as in Redis.
   template <class E>
   void Apply(const E& effect, uint64_t elements = 1) {
     if (only_looks_) [[unlikely]] {
@@ -125,7 +126,7 @@ class Context {
       }
       throw WouldChange();
     }
-    // Counted first: an effect that looks at cold entries must know that there is no way back.
+    // Counted first: an effect that looks at cold entries must not throw ColdMiss.
     changes_++;
     changed_elements_ += elements;
     batch_.Add(effect);
@@ -140,11 +141,11 @@ class Context {
     if (notify_classes_ & event_class) Publish(event_class, event, key);
   }
 
-  // False inside a transaction: then a command that finds nothing answers as if its time were over.
+  // False inside a transaction: then a command that finds nothing answers as after a timeout.
   bool may_block() const { return may_block_; }
-  // The command has not answered and waits. It is run again when a key of `wait` may satisfy it;
-  // `resumed` is true then, and the deadline of the first run stands whatever the command computes.
-  // REQUIRES: may_block(). The last thing that a command does.
+  // The command has not answered and waits. It runs again when a key of `wait` may satisfy it. Then
+  // `resumed` is true, and the deadline of the first run counts, whatever the command computes.
+  // REQUIRES: may_block(). It is the last call of a command.
   virtual void Block(Wait wait) = 0;
   bool resumed() const { return resumed_; }
 
@@ -153,8 +154,8 @@ class Context {
   // The elements that they changed.
   uint64_t changed_elements() const { return changed_elements_; }
 
-  // What this command keeps for its next run if it misses cold data: null in the first run, and
-  // afterwards what an earlier run of the same command has left here.
+  // What the command keeps for its next run if it misses cold data. Null in the first run; later,
+  // what an earlier run of the same command has left here.
   std::unique_ptr<ColdProgress>& progress() { return progress_; }
 
  protected:

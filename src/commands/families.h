@@ -7,7 +7,7 @@
 namespace runnel {
 
 // The commands of each family in this folder. The broker's table takes them together with those of
-// higher layers; a new family adds its line here and in broker/command_table.cc.
+// higher layers; a new family adds its line here and in broker/broker.cc.
 std::span<const CommandSpec> KeyspaceCommands();
 std::span<const CommandSpec> StringCommands();
 std::span<const CommandSpec> ListCommands();

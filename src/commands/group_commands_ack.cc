@@ -130,7 +130,7 @@ bool ReadNackMode(Context& context, std::string_view mode, NackArguments* argume
   return true;
 }
 
-// From argument 3 on: the mode, the IDs, and options behind them.
+// From argument 3 on: the mode, the IDs, and options after them.
 bool ReadNackArguments(Context& context, NackArguments* arguments) {
   if (!ReadNackMode(context, context.arg(3), arguments)) return false;
   if (!Is(context.arg(4), "IDS")) {

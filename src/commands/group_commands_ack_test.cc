@@ -106,7 +106,7 @@ TEST_F(XNackTest, ReleasesEntries) {
   EXPECT_EQ(runner_.Run("XNACK s g FAIL IDS 3 3 1 9"), ":2");
   EXPECT_THAT(runner_.effects(), ElementsAre("group-release"));
   EXPECT_THAT(runner_.events(), IsEmpty());
-  // Those who wait with CLAIM are woken by this.
+  // This wakes clients that wait with CLAIM.
   EXPECT_THAT(runner_.changes(), ElementsAre("awaited s"));
   EXPECT_EQ(
       Pending(),

@@ -14,7 +14,7 @@ struct ClaimPlan {
   IdList missing;  // pending, but gone from the stream: they leave the pending list
 };
 
-// XCLAIM's arguments behind the IDs.
+// XCLAIM's arguments after the IDs.
 struct ClaimArguments {
   int64_t min_idle = 0;
   IdList ids;

@@ -24,7 +24,7 @@ struct Source {
   KeyRef key;
   const Stream* stream = nullptr;
   const ConsumerGroup* group = nullptr;
-  bool history = false;  // the consumer's own pending entries behind `after`, instead of new ones
+  bool history = false;  // the consumer's own pending entries after `after`, instead of new ones
   StreamId after;
 };
 using Sources = absl::InlinedVector<Source, 1>;
@@ -159,7 +159,7 @@ void GroupRead::Give(const Source& source) {
     any = GiveClaimed(&given);
     any |= GiveNew(&given);
   }
-  // A reader who waited and is looked at again has not asked again.
+  // A reader that waited and runs again has not asked again.
   if (!any && !context_.resumed()) NoteSeen(context_, source.key, *source.group, speaker);
   // A history is shown also where it is empty.
   if (any || source.history) given_.push_back(std::move(given));

@@ -8,7 +8,8 @@
 
 namespace runnel::commands {
 
-// A consumer who has just spoken: the one of this name, made and notified if the group had none.
+// The consumer that sends the command: the one with this name, which is created, with a
+// notification, if the group had none.
 struct Speaker {
   const Consumer* consumer = nullptr;
   bool created = false;
@@ -21,7 +22,7 @@ inline Speaker FindOrCreateConsumer(Context& context, const KeyRef& key, const C
   return {group.FindConsumer(name), true};
 }
 
-// Notes that the speaker asked, where it got nothing (what it gets, notes it too).
+// Notes that the consumer asked and got nothing. (The effects of a delivery note this themselves.)
 inline void NoteSeen(Context& context, const KeyRef& key, const ConsumerGroup& group,
                      const Speaker& speaker) {
   if (speaker.consumer->seen_time == context.now_ms()) return;

@@ -17,15 +17,15 @@ struct KeyPosition {
 };
 
 // The keys among the arguments of a call, in the order of the command's key specifications. args[0]
-// is the command's name, of a subcommand args[1] is its own. Nothing if the arguments cannot be
-// those of the command: a number of keys that is none or more than there are arguments, no word
-// STREAMS. Other than by that the arguments are not checked.
+// is the command's name; for a subcommand, args[1] is its name. Nothing if the arguments cannot
+// belong to the command: a number of keys that is no number or more than the arguments, or no word
+// STREAMS. The arguments are not checked otherwise.
 std::optional<std::vector<KeyPosition>> FindKeys(const CommandSpec& spec,
                                                  std::span<const std::string_view> args);
 
-// The keys as three numbers, as Redis told them before there were key specifications: those of all
-// kRange specifications that follow each other. 0, 0, 0 if there are none. A negative `last` counts
-// from the last argument, which is -1.
+// The keys as three numbers, as Redis gave them before it had key specifications: the keys of all
+// consecutive kRange specifications. 0, 0, 0 if there are none. A negative `last` counts from the
+// last argument, which is -1.
 struct KeyRange {
   int first = 0;
   int last = 0;
@@ -33,8 +33,8 @@ struct KeyRange {
 };
 KeyRange FindKeyRange(const CommandSpec& spec);
 
-// True if some keys can be found only by looking at the arguments, so that the range does not tell
-// all.
+// True if some keys can be found only by looking at the arguments, so that the range does not
+// include all of them.
 bool HasMovableKeys(const CommandSpec& spec);
 
 }  // namespace runnel

@@ -93,7 +93,7 @@ void BlockingPop(Context& context, ListEnd end) {
   WaitForList(context, 1, last - 1, deadline_ms);
 }
 
-// What stands behind the timeout of BLMPOP: numkeys key [key ...] LEFT|RIGHT [COUNT count].
+// What follows the timeout of BLMPOP: numkeys key [key ...] LEFT|RIGHT [COUNT count].
 struct MultiPop {
   size_t first_key;
   size_t keys;

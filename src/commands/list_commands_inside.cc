@@ -283,7 +283,7 @@ void LTrim(Context& context) {
   const List* list;
   if (!context.ReadForWrite(key, &list)) return;
   if (list == nullptr) return context.reply().Ok();
-  // Also where nothing goes: the key counts as touched for those who watch it.
+  // Also where nothing goes: the key counts as touched for sessions that watch it.
   const Range range = RangeOf(start, stop, list->size());
   context.Apply(ListTrim{key, range.start, range.count}, list->size() - range.count);
   context.Notify(kNotifyList, "ltrim", key);

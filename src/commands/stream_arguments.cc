@@ -33,7 +33,7 @@ bool ReadIntervalId(Context& context, std::string_view text, uint64_t missing_se
   return true;
 }
 
-// The ID behind `(`, which must be followed or preceded by another one.
+// The ID after `(`, which must be followed or preceded by another one.
 bool ReadExclusive(Context& context, std::string_view text, uint64_t missing_seq,
                    std::optional<StreamId> (StreamId::*neighbour)() const, std::string_view error,
                    StreamId* id) {
@@ -55,7 +55,8 @@ bool IsExclusive(std::string_view text) {
   return text.size() > 1 && text[0] == '(';
 }
 
-// The threshold of MAXLEN or MINID, which stands at argument *i or, after `=` or `~`, behind it.
+// The threshold of MAXLEN or MINID, which is argument *i or, if that is `=` or `~`, the one after
+// it.
 bool ReadThreshold(Context& context, StreamTrim::By by, size_t* i, TrimOptions* options) {
   if (options->given) {
     context.reply().Error(kTwoStrategies);

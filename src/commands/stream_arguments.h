@@ -25,22 +25,23 @@ using IdList = absl::InlinedVector<StreamId, 16>;
 [[nodiscard]] bool ReadId(Context& context, std::string_view text, StreamId* id);
 [[nodiscard]] bool ReadIds(Context& context, std::span<const std::string_view> texts, IdList* ids);
 
-// The first ID of an interval: `-`, `+`, an ID, or `(` and an ID for the one behind it.
+// The first ID of an interval: `-`, `+`, an ID, or `(` and an ID for the one after it.
 [[nodiscard]] bool ReadIntervalStart(Context& context, std::string_view text, StreamId* first);
 // The last one, with `(` for the one before; "ms" means all IDs of that millisecond.
 [[nodiscard]] bool ReadIntervalEnd(Context& context, std::string_view text, StreamId* last);
 
-// What happens to consumer groups that still know an entry which is to be removed.
+// What happens to references that consumer groups have to a removed entry.
 enum class References : uint8_t {
-  kKeep,    // KEEPREF: they go on knowing its ID
-  kDelete,  // DELREF: they forget it
+  kKeep,    // KEEPREF: they are kept
+  kDelete,  // DELREF: they are removed
   kAcked,   // ACKED: an entry that a group still needs is not removed
 };
 
-// One of the three words. Returns false, and writes nothing, if the argument is none of them.
+// Parses one of the three words. Returns false, and writes nothing, if the argument is none of
+// them.
 bool ParseReferences(std::string_view argument, References* references);
 
-// The options of XADD and XTRIM that say what goes.
+// The options of XADD and XTRIM that say which entries are removed.
 struct TrimOptions {
   bool given = false;  // MAXLEN or MINID was
   StreamTrim trim;
@@ -56,8 +57,8 @@ enum class OptionRead {
   kError,    // the error is written
 };
 OptionRead ReadTrimOption(Context& context, size_t* i, TrimOptions* options);
-// Whether the options go together, and one of MAXLEN and MINID is there if that is `required`;
-// settles the limit.
+// Checks that the options fit together, and that MAXLEN or MINID was given if `required`; sets the
+// limit.
 [[nodiscard]] bool FinishTrimOptions(Context& context, bool required, TrimOptions* options);
 
 // `[KEEPREF|DELREF|ACKED] IDS numids id [id ...]`, in any order, from argument `begin` to the last
@@ -65,12 +66,13 @@ OptionRead ReadTrimOption(Context& context, size_t* i, TrimOptions* options);
 [[nodiscard]] bool ReadIdsBlock(Context& context, size_t begin, References* references,
                                 std::span<const std::string_view>* ids);
 
-// Tells which IDs of a list were there before. Costs next to nothing where none is, as usual.
+// Finds IDs of a list that occur more than once. Costs nearly nothing if there are none, the usual
+// case.
 class RepeatFinder {
  public:
   explicit RepeatFinder(const IdList& ids);
 
-  // To be asked for each ID of the list, in order.
+  // Call it for each ID of the list, in order.
   bool IsRepeat(StreamId id) { return any_ && !seen_.insert(id).second; }
 
  private:

@@ -25,8 +25,8 @@ struct AddArguments {
   };
   bool create = true;  // no NOMKSTREAM
   TrimOptions trim;
-  // IDMP and IDMPAUTO: who sends the message, and its number where the client gives it. Empty where
-  // not given.
+  // IDMP and IDMPAUTO: the producer of the message, and its number where the client gives it. Empty
+  // where not given.
   std::string_view pid;
   std::string_view iid;
   Form form = Form::kAuto;

@@ -7,7 +7,7 @@
 namespace runnel::commands {
 namespace {
 
-// The options behind the interval. COUNT may be named again: the last one counts.
+// The options after the interval. COUNT may be named again: the last one counts.
 bool ReadCount(Context& context, uint64_t* count) {
   for (size_t i = 4; i < context.argc(); i += 2) {
     if (i + 1 == context.argc() || !Is(context.arg(i), "COUNT")) {

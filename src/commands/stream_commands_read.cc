@@ -10,7 +10,7 @@ struct Source {
   size_t key = 0;                  // the argument
   const Stream* stream = nullptr;  // nullptr if there is none
   bool last_entry = false;         // `+`: the last entry
-  StreamId after;                  // otherwise those behind this ID
+  StreamId after;                  // otherwise those after this ID
 
   EntryCursor Seek() const {
     if (stream == nullptr) return EntryCursor();

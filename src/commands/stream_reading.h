@@ -9,8 +9,8 @@
 #include "commands/stream_replies.h"
 #include "data/stream.h"
 
-// What XREAD and XREADGROUP have in common: their options, the limits of what one call gives, and
-// the frame of the reply.
+// What XREAD and XREADGROUP have in common: options, limits of one call, and the structure of the
+// reply.
 
 namespace runnel::commands {
 
@@ -33,13 +33,13 @@ struct ReadArguments {
   size_t first_id() const { return first_key + streams; }
 };
 
-// Reads the arguments of XREADGROUP, or of XREAD, where words that only the other has are errors of
-// their own.
+// Reads the arguments of XREADGROUP (`of_group`) or XREAD. Options that only the other command has
+// get an error of their own.
 [[nodiscard]] bool ReadReadArguments(Context& context, bool of_group, ReadArguments* arguments);
 
-// What one call may yet give: COUNT of each stream, and MAXCOUNT and MAXSIZE of all. MAXSIZE never
-// stands in the way of the call's first entry; after that, an entry that does not fit ends the
-// call.
+// What one call may still return: COUNT entries of each stream, and MAXCOUNT entries and MAXSIZE
+// bytes of all streams. MAXSIZE never refuses the call's first entry; after that, an entry that
+// does not fit ends the call.
 class ReadBudget {
  public:
   explicit ReadBudget(const ReadArguments& arguments)
@@ -48,20 +48,20 @@ class ReadBudget {
         bytes_left_(arguments.max_bytes),
         by_bytes_(arguments.max_bytes != kNoCount) {}
 
-  // Nothing more may be given, of whatever stream.
+  // Nothing more may be returned, from any stream.
   bool spent() const { return entries_left_ == 0; }
 
-  // Goes over to the next stream, whose name the reply will hold.
+  // Goes on to the next stream, whose name is part of the reply.
   void NextStream(std::string_view key) {
     stream_left_ = count_;
     TakeBytes(kFrameBytes + key.size());
   }
-  // Takes as many of the entries from the cursor on as may be given; returns their number. `added`
-  // is what each takes in the reply beside what EntryReplyBytes() says.
+  // Takes as many of the entries from the cursor on as may be returned; returns their number.
+  // `added` is how many bytes each takes in the reply in addition to EntryReplyBytes().
   uint64_t TakeEntries(EntryCursor at, size_t added = 0);
-  // Takes one entry, if it may be given.
+  // Takes one entry, if it may be returned.
   bool TakeEntry(const EntryView& entry, size_t added = 0);
-  // Takes one entry that the stream does not have any more, of which the reply shows only the ID.
+  // Takes one entry that the stream no longer has; the reply has only its ID.
   bool TakeMissing();
 
  private:
@@ -84,7 +84,7 @@ class ReadBudget {
 void WriteStreamsHeader(ReplyWriter& reply, size_t streams);
 void WriteStreamHeader(ReplyWriter& reply, std::string_view key);
 
-// The ID of an entry that the stream does not have any more, and nothing.
+// The ID of an entry that the stream no longer has, and a null array.
 void WriteMissingEntry(ReplyWriter& reply, StreamId id);
 
 }  // namespace runnel::commands

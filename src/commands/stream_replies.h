@@ -18,14 +18,14 @@ void WriteEntry(ReplyWriter& reply, const EntryView& entry);
 void WriteClaimedEntry(ReplyWriter& reply, const EntryView& entry, int64_t idle,
                        uint64_t deliveries);
 
-// The array of the `count` entries from the cursor on. REQUIRES: there are so many.
+// The array of the `count` entries from the cursor on. REQUIRES: there are that many.
 void WriteEntries(ReplyWriter& reply, EntryCursor at, uint64_t count);
 void WriteEntriesBack(ReplyWriter& reply, EntryCursor at, uint64_t count);
 
 // Bytes that WriteEntry writes.
 size_t EntryReplyBytes(const EntryView& entry);
 
-// COUNT where none is given.
+// COUNT if none is given.
 inline constexpr uint64_t kNoCount = std::numeric_limits<uint64_t>::max();
 
 }  // namespace runnel::commands

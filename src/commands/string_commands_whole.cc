@@ -42,8 +42,8 @@ bool IsExpiryOption(std::string_view word, ExpiryUnit* unit) {
   return false;
 }
 
-// Takes one option, with the argument behind it if it wants one (*i is moved then). Returns false
-// if it is none, or contradicts one that came before.
+// Takes one option, with the argument after it if it needs one (*i is moved then). Returns false if
+// it is none, or contradicts one that came before.
 bool TakeOption(Context& context, For command, size_t* i, Options* options) {
   const std::string_view word = context.arg(*i);
   const bool has_expiry = options->expiry.has_value();

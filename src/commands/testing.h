@@ -69,7 +69,7 @@ class CommandRunner : private KeyspaceObserver {
 
   // What the last command did.
   //
-  // Keyspace notifications: "event key", with "@db" behind the key where that is not 0.
+  // Keyspace notifications: "event key", with "@db" after the key where that is not 0.
   const std::vector<std::string>& events() const { return events_; }
   // What the keyspace's observer heard: "added key", "grown key", "modified key", "removed key",
   // "swap a b".

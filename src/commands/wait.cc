@@ -13,7 +13,7 @@ bool CanServeGroup(std::string_view name, const KeyEntry* entry) {
   if (stream == nullptr) return true;
   const ConsumerGroup* group = stream->FindGroup(name);
   if (group == nullptr) return true;
-  // Released entries are for those who wait with CLAIM.
+  // Released entries are for clients that wait with CLAIM.
   return group->nacked() > 0 || stream->HasNew(*group);
 }
 

@@ -15,46 +15,46 @@ namespace runnel {
 enum class WaitKind : uint8_t {
   kList,     // a list with elements
   kStream,   // entries added to a stream
-  kGroup,    // entries that a consumer group has not yet been given; or the group's end
-  kDurable,  // no key: the journal's way to the disk
+  kGroup,    // entries that were not delivered to a consumer group yet; or the end of the group
+  kDurable,  // no key: the journal becomes durable
   kEvent,    // no key: something outside of the broker happens; see Wait::event
 };
 
-// How a blocked command stays blocked. The broker keeps it, and a copy of the command's arguments;
-// when one of the keys may satisfy it, the command is run again from the start, and either answers
-// or blocks again.
+// What a blocked command waits for. The broker keeps it, with a copy of the command's arguments.
+// When one of the keys may satisfy the command, it runs again from the start, and either answers or
+// blocks again.
 struct Wait {
   WaitKind kind = WaitKind::kList;
   // Names of keys in the connection's database.
   std::vector<std::string_view> keys;
-  // For kGroup: the group. Waiters of one key and group compete, so they need not all be asked at
-  // each change.
+  // For kGroup: the group. Sessions that wait for the same key and group compete, so not all of
+  // them need to run at each change.
   std::string_view group;
   // Milliseconds on Context::steady_ms()'s clock at which the wait ends; kForever if it does not.
   int64_t deadline_ms = kForever;
-  // At the latest at this time (Unix milliseconds) the command is run again though no key has
-  // changed: an entry becomes claimable then. kForever if there is no such time.
+  // The Unix time in milliseconds at which the command runs again even if no key has changed,
+  // because an entry becomes claimable. kForever if there is no such time.
   int64_t retry_at_ms = kForever;
-  // For kDurable: the command is run again when the journal is durable up to here. After the
-  // deadline it is run again too, and may not block then.
+  // For kDurable: the command runs again when the journal is durable up to here. It also runs again
+  // after the deadline, and must not block then.
   Position durable_at = kNowhere;
-  // For kEvent: which event. Whoever makes it happen ends the wait (Broker::EndEvent) or has the
-  // command run again; a client cannot be unblocked by another one meanwhile.
+  // For kEvent: which event. The code that makes it happen ends the wait (Broker::EndEvent) or
+  // makes the command run again. Another client cannot unblock the client meanwhile.
   uint64_t event = kSnapshotEnd;
-  // The answer after the deadline: a null array, or (false) a null.
+  // The reply after the deadline: a null array, or, if false, a null.
   bool timeout_is_array = true;
-  // Arguments that the command must see otherwise when it is run again, such as `$` that stands for
-  // the last ID at the time of the call.
+  // Arguments that are replaced when the command runs again, such as `$`, which stands for the last
+  // ID at the time of the call.
   std::vector<std::pair<size_t, std::string>> replaced;
 
   static constexpr int64_t kForever = INT64_MAX;
   static constexpr Position kNowhere = UINT64_MAX;
-  // The event that the snapshot which is being taken ends, well or not.
+  // The event that the running snapshot ends, with or without success.
   static constexpr uint64_t kSnapshotEnd = 0;
 };
 
-// Whether somebody who waits like this on the key can be served now, as far as the key alone tells.
-// While it cannot, the broker leaves the waiters in peace.
+// Whether a session that waits like this for the key can be served now, as far as the key alone
+// tells. While it cannot, the broker does not run their commands.
 bool CanServe(WaitKind kind, std::string_view group, const KeyEntry* entry);
 
 }  // namespace runnel

@@ -16,19 +16,19 @@ namespace runnel {
 
 class Network;
 
-// One client connection: turns what its stream reads into requests for the broker, and sends what
-// the broker gives back.
+// One client connection: makes requests for the broker from what its stream reads, and sends the
+// broker's replies.
 //
 // What one connection may do is bounded:
 // - In one turn of the loop it executes requests and sends replies up to a budget; the rest follows
-//   in the next turns, so that others have their share of each.
-// - While its session takes no requests, it reads on until 1 MiB of input waits.
-// - While it has much unread output, it executes and reads nothing more: if the output waits for
-//   the server (the journal, or this turn's budget), above 1 MiB; if it waits for the client, when
-//   the unread output of all clients is too much (OutputPool).
+//   in the next turns, so that every connection has its share of a turn.
+// - While its session takes no requests, it reads ahead up to 1 MiB of input.
+// - While it has too much unread output, it executes and reads nothing. For output that waits for
+//   the server (the journal, or this turn's budget), too much is 1 MiB; for output that the client
+//   has not read, OutputPool decides.
 //
-// Lifetime: made by the network, which destroys it when the stream has said that it is closed. The
-// session ends before that, when the closing begins.
+// Lifetime: the network makes it, and destroys it when the stream has reported that it is closed.
+// The session ends before that, when the closing begins.
 class Connection final : public ByteStreamHandler, public Transport {
  public:
   // `network` and `broker` outlive the connection.
@@ -59,35 +59,35 @@ class Connection final : public ByteStreamHandler, public Transport {
 
   // --- For the network ---
 
-  // The next turn: does what the budget of the last one left undone.
+  // The next turn: continues what the budget of the last turn has stopped.
   void NextTurn();
-  // Looks, now and then, whether a connection that is held back or closing goes on: the other
-  // clients may have read what they left unread. Closes one whose peer has taken nothing for
-  // kStuckMs. `steady_ms` is the steady clock.
+  // Called from time to time while the connection is held back or closing: checks whether it can go
+  // on, because other clients may have read their output meanwhile. Closes the connection if its
+  // peer has taken nothing for kStuckMs. `steady_ms` is the steady clock.
   void Reconsider(int64_t steady_ms);
 
   static constexpr int64_t kStuckMs = 60'000;
 
  private:
-  // Executes the requests at the beginning of `bytes`; returns how many bytes are done with.
+  // Executes the requests at the beginning of `bytes`; returns how many bytes they took.
   size_t Process(std::string_view bytes);
-  // False if nothing more is executed now. Then what makes it go on is arranged for.
+  // False if nothing more may be executed now; the connection will then go on later by itself.
   bool MayExecute();
-  // True if the client, or the server, has to do something with the output first.
+  // True if the client or the server must take some of the output first.
   bool OutputIsTooMuch() const;
-  // Reply bytes that have not left, wherever they wait.
+  // Reply bytes that are not sent yet, wherever they wait.
   size_t unread() const;
   // Goes on with the input if the output is no longer too much.
   void GoOnIfOutputAllows();
   void ExecuteLater();
-  // Reads, or does not, as the state of the connection demands.
+  // Begins or stops reading, as the state of the connection demands.
   void UpdateReading();
   void BeginTurn();
 
-  // Sends as much as the kernel and the turn's budget take.
+  // Sends as much as the kernel takes and the turn's budget allows.
   void Flush();
   void WriteNext();
-  // Tells the pool of a change of output_.
+  // Reports a change of output_ to the pool.
   void NoteOutput();
 
   Network& network_;
@@ -95,28 +95,28 @@ class Connection final : public ByteStreamHandler, public Transport {
   std::unique_ptr<ByteStream> stream_;
   Session* session_;  // nullptr once the closing has begun
   RequestParser parser_;
-  InputBuffer input_;      // what arrived and could not be executed yet
-  size_t processing_ = 0;  // bytes of the shared buffer that Process looks at now
+  InputBuffer input_;      // bytes that have arrived and could not be executed yet
+  size_t processing_ = 0;  // bytes of the shared buffer in Process now
   Rope output_;
   size_t in_flight_ = 0;      // bytes at the head of output_ that the stream is sending
-  size_t noted_output_ = 0;   // memory of output_ that the pool knows of
+  size_t noted_output_ = 0;   // memory of output_ that was reported to the pool
   uint64_t taken_bytes_ = 0;  // bytes that the kernel has taken
 
   bool reading_ = true;          // the stream reads
   bool reading_shared_ = false;  // the last ReadBuffer was the network's
-  bool peer_ended_ = false;      // with requests that have not been executed yet
+  bool peer_ended_ = false;      // it has closed its side, with requests that are not executed yet
   bool held_back_ = false;       // nothing is executed until there is less output
   bool execute_later_ = false;   // the budget is used up: input_ goes on in the next turn
   bool next_turn_ = false;       // the network will call NextTurn
   bool close_when_sent_ = false;
 
-  // What was done in this turn (of the number `turn_`).
+  // What was done in turn number `turn_`.
   uint64_t turn_ = 0;
   size_t turn_effort_ = 0;  // see kTurnEffort
   size_t turn_read_ = 0;    // bytes
   size_t turn_sent_ = 0;    // bytes
 
-  // For Reconsider: what the peer had taken when it was seen to take something last, and when.
+  // For Reconsider: how many bytes the peer had taken when it last took some, and when that was.
   uint64_t progress_bytes_ = 0;
   int64_t progress_ms_ = 0;
 };

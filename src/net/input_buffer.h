@@ -8,11 +8,11 @@
 
 namespace runnel {
 
-// Bytes of one connection that have arrived and are not executed yet. Empty, which it mostly is, it
-// owns no memory.
+// Bytes of one connection that have arrived and are not executed yet. An empty buffer, the usual
+// case, owns no memory.
 //
-// Costs: memory is at most twice the bytes and 16 KiB more. The bytes that are copied are at most a
-// constant times the bytes that arrived, whatever the pieces.
+// Costs: the memory is at most twice the bytes and 16 KiB more. The number of copied bytes is at
+// most a constant times the number of arrived bytes, in whatever pieces they arrive.
 class InputBuffer {
  public:
   size_t size() const { return end_ - begin_; }
@@ -23,15 +23,15 @@ class InputBuffer {
   // Bytes that were copied into the buffer or within it since it was made.
   uint64_t moved() const { return moved_; }
 
-  // Free space after the bytes, at least one byte. `wanted` is how many bytes the buffer has to
-  // hold in all, as far as the caller knows: the space stops there if that is near. A client pays
-  // for memory with bytes and not with a promise, so the buffer at most doubles. May move the
-  // bytes.
+  // Free space after the bytes, at least one byte. `wanted` is how many bytes the buffer must hold
+  // in all, as far as the caller knows: the space ends there if that is near. The buffer at most
+  // doubles, because a client gets memory for bytes that it has sent, not for a length that it
+  // announces. May move the bytes.
   std::span<char> Space(size_t wanted);
   // The first `bytes` of the space have been filled.
   void Fill(size_t bytes) { end_ += bytes; }
   void Append(std::string_view bytes);
-  // Takes the first bytes away.
+  // Removes the first bytes.
   void Consume(size_t bytes);
 
  private:

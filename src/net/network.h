@@ -25,11 +25,11 @@ class Network {
   Status ListenTcp(const std::string& address, int port, int backlog);
   Status ListenUnix(const std::string& path, int backlog, unsigned mode);
 
-  // Ends all listeners and connections; replies that wait are lost.
+  // Closes all listeners and connections; replies that are not sent are lost.
   void Close();
-  // The turn of the loop is over and the next begins: connections go on with what the budget of the
-  // last one left undone. Called once in each round of the loop, after Broker::EndTurn. Returns
-  // true if the next round shall not wait for events: there is more to do.
+  // A turn of the loop is over and the next begins: connections continue what the budget of the
+  // last turn has stopped. Called once in each round of the loop, after Broker::EndTurn. Returns
+  // true if there is more to do, so that the next round must not wait for events.
   bool NextTurn();
 
   bool empty() const { return connections_.empty(); }
@@ -40,7 +40,7 @@ class Network {
   std::span<char> shared_buffer() { return {shared_buffer_.get(), kSharedBytes}; }
   // Destroys the connection.
   void Remove(Connection* connection);
-  // Which turn this is. Budgets begin anew with each.
+  // The number of the turn. Each turn has new budgets.
   uint64_t turn() const { return turn_; }
   // Connection::NextTurn will be called once, in the next turn.
   void CallNextTurn(Connection* connection) { unfinished_.push_back(connection); }
@@ -53,12 +53,12 @@ class Network {
   size_t unsent_memory() const { return output_.total(); }
 
  private:
-  // One read takes at most this much; enough for a deep pipeline of small requests, and little
-  // enough to stay in the second-level cache.
+  // The most that one read takes: enough for a deep pipeline of small requests, and small enough
+  // for the second-level cache.
   static constexpr size_t kSharedBytes = 32 * 1024;
 
   void Accept(std::unique_ptr<ByteStream> stream);
-  // Bytes of memory that all unread output may take.
+  // The limit of memory for all unread output, in bytes.
   size_t MostOutput() const;
   void ReconsiderWatched();
 
@@ -70,7 +70,7 @@ class Network {
   absl::flat_hash_set<Connection*> connections_;
   OutputPool output_;
   uint64_t turn_ = 1;
-  // Have work for the next turn. Those that are removed leave nullptr.
+  // Connections with work for the next turn; nullptr in the place of a removed one.
   std::vector<Connection*> unfinished_;
   absl::flat_hash_set<Connection*> watched_;
   int64_t reconsidered_ms_ = 0;

@@ -4,11 +4,12 @@
 
 namespace runnel {
 
-// A client that leaves more than this unread may have to read before it is read from.
+// A client with more unread output than this may be held back: it must read before the server reads
+// from it.
 inline constexpr size_t kUnreadMayHold = 1024 * 1024;
 
-// The memory of all replies that clients have not read, and whose turn it is to read first when
-// that is too much.
+// The memory of all replies that clients have not read, and which clients are held back when it is
+// too much.
 class OutputPool {
  public:
   // A connection's memory for unsent output was `before` and is `after` (bytes).
@@ -18,10 +19,10 @@ class OutputPool {
   }
   size_t total() const { return total_; }
 
-  // Whether a client with `memory` bytes (more than kUnreadMayHold) of unsent output is held back,
-  // if all together may take `limit` bytes. Up to half of it nobody is. Above that, those with more
-  // than the average of the large are, so that one that never reads does not stop the others; above
-  // the limit, all.
+  // Whether a client with `memory` bytes (more than kUnreadMayHold) of unsent output is held back.
+  // All clients together may take `limit` bytes. Up to half of it, none is held back. Above that,
+  // clients with at least the average of the large ones are, so that one that never reads does not
+  // stop the others. At the limit, all are.
   bool HoldsBack(size_t memory, size_t limit) const {
     if (total_ <= limit / 2 && limit > 0) return false;
     if (total_ >= limit) return true;
