@@ -76,7 +76,7 @@ class Poller {
   // Whether to report also when it can be written.
   void WatchWrite(const Connection& connection, void* tag, bool on);
   // Waits up to `timeout_ns` for events; the result is valid until the next call and empty after a
-  // timeout. Short timeouts return at once, so that a caller who waits for a point in time meets
+  // timeout. Short timeouts return at once, so that a caller that waits for a point in time meets
   // it: he has to ask again. Waiting kForever ends the process after a minute without any event,
   // because then the server hangs.
   const std::vector<Event>& Wait(uint64_t timeout_ns);

@@ -11,8 +11,8 @@ from bench_table import (LONG_SECONDS, STREAMS, UNBOUNDED, Watch, entries_in, fi
 
 ENTRIES = 5_000_000  # of the cases snapshot and restart
 QUICK_ENTRIES = 500_000
-JOURNAL_BEHIND = 200_000_000  # bytes behind the snapshot (case restart)
-QUICK_JOURNAL_BEHIND = 20_000_000
+JOURNAL_AFTER = 200_000_000  # bytes after the snapshot (case restart)
+QUICK_JOURNAL_AFTER = 20_000_000
 BACKLOG_GB = 20
 QUICK_BACKLOG_GB = 2
 BACKLOG_VALUE = 1024
@@ -143,8 +143,8 @@ def middle(values):
 
 def compare_restart(table):
     options = table.options
-    entries, behind = ((QUICK_ENTRIES, QUICK_JOURNAL_BEHIND) if options.quick else
-                       (ENTRIES, JOURNAL_BEHIND))
+    entries, after = ((QUICK_ENTRIES, QUICK_JOURNAL_AFTER) if options.quick else
+                      (ENTRIES, JOURNAL_AFTER))
     servers = [table.server(which, pinned=False) for which in (0, 1)]
     more = None
     for server in servers:
@@ -153,7 +153,7 @@ def compare_restart(table):
         table.fill(server, entries, options.value_size)
         with server.client() as client:
             # As many entries for both: those that make so many bytes of the first one's journal.
-            more = more or int(behind / (log_bytes(client) / entries))
+            more = more or int(after / (log_bytes(client) / entries))
             client.ask("BGREWRITEAOF")
             wait_for_snapshot(client)
         table.fill(server, more, options.value_size)
@@ -171,7 +171,7 @@ def compare_restart(table):
 
     rounds = table.unpinned.rounds("restart", min(options.rounds, 3), measure, servers)
     table.results["restart"] = rounds
-    say(f"\nrestart: {entries} entries in {STREAMS} streams in the snapshot, {more} behind it;\n"
+    say(f"\nrestart: {entries} entries in {STREAMS} streams in the snapshot, {more} after it;\n"
         "from the start of the process (after SIGKILL, files in the system's cache) to its PONG")
     say(f"  {'':<24}{'seconds':>9}{'entries/s':>12}{'MB on disk':>12}")
     medians = []

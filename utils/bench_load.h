@@ -25,7 +25,7 @@ struct Expected {
   std::string Mismatch(const ReplyCounts& counts, uint64_t requests) const;
 };
 
-// One request sent many times, or several in turn, and who listens meanwhile.
+// One request sent many times, or several in turn, and the subscribers meanwhile.
 struct Workload {
   std::vector<Words> requests;
   Numbers numbers = {};

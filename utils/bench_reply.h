@@ -27,7 +27,7 @@ class ReplyScanner {
   // it stopped. Ends the process if the bytes are not RESP.
   const char* Scan(const char* begin, const char* end);
 
-  // Whether the last Scan() stopped behind a whole reply or push.
+  // Whether the last Scan() stopped after a whole reply or push.
   bool whole() const { return whole_; }
   const ReplyCounts& counts() const { return counts_; }
   // The text of the first error, empty if there was none.

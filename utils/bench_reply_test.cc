@@ -39,7 +39,7 @@ std::string AllReplies() {
   return bytes;
 }
 
-// Feeds `bytes` in pieces and returns the offsets behind whole replies.
+// Feeds `bytes` in pieces and returns the offsets after whole replies.
 std::vector<size_t> Ends(ReplyScanner* scanner, std::string_view bytes, size_t piece) {
   std::vector<size_t> ends;
   for (size_t from = 0; from < bytes.size(); from += piece) {

@@ -35,7 +35,7 @@ struct Numbers {
   uint64_t At(uint64_t i) const { return first + i / repeat * stride % modulo; }
 };
 
-// A row of requests, one behind the other, encoded once; between uses only the digits change. So
+// A row of requests, one after the other, encoded once; between uses only the digits change. So
 // sending costs the load tool little more than the system call. The requests are of one or more
 // kinds that take turns: kinds A and B make A B A B ...
 class RequestBatch {

@@ -116,7 +116,7 @@ TEST(CompatFiles, Parse) {
   EXPECT_EQ(LoadError(), "");
 }
 
-// An entry that nothing uses would excuse nothing, and mislead whoever reads the list.
+// An entry that nothing uses would excuse nothing, and mislead readers of the list.
 TEST(CompatFiles, EveryDifferenceIsUsed) {
   std::string error;
   const Differences differences = LoadDifferences(&error);

@@ -38,7 +38,7 @@ std::vector<std::string> Split(std::string_view text, std::string_view separator
 }
 
 // "verb COMMAND values": lower-case words after the command are values; `reply` has its two
-// patterns behind bars.
+// patterns after bars.
 std::optional<Rule> ParseRule(std::string_view text) {
   const std::vector<std::string> parts = Split(text, " | ");
   const std::vector<std::string> words = parts.empty() ? parts : Split(parts[0], " ");

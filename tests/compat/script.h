@@ -32,7 +32,7 @@ struct Step {
   // Sent together with the next step, without waiting for the reply ("a>>").
   bool more = false;
   bool disconnect = false;
-  // Belongs to the step before: whoever shortens a script takes both or none.
+  // Belongs to the step before: a caller that shortens a script takes both or none.
   bool glued = false;
   std::vector<Expectation> expected;
   int line = 0;  // in the file; 0 if it comes from no file

@@ -27,8 +27,8 @@ struct Frame {
 // time and gathers everything that any connection receives because of it, so that two sides can
 // be compared after each.
 //
-// When it waits, it waits for a condition: a blocking command is either answered or listed with
-// the flag b by CLIENT LIST; a subscriber has all its messages when a PING behind them is answered.
+// When it waits, it waits for a condition: a blocking command is either answered or listed with the
+// flag b by CLIENT LIST; a subscriber has all its messages when a PING after them is answered.
 // Those questions go over a connection of its own, the control connection.
 class Side {
  public:

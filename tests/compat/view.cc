@@ -93,7 +93,7 @@ const char* FindField(const std::string& text, const std::string& name) {
 
 void KeepFields(const std::vector<std::string>& names, bool values, Reply* reply) {
   if (!IsText(*reply)) return;
-  // A verbatim string keeps its "txt:", behind which the first name stands.
+  // A verbatim string keeps its "txt:", which the first name follows.
   const size_t prefix = reply->kind == Kind::kVerbatim ? 4 : 0;
   const std::string text = reply->text.substr(std::min(prefix, reply->text.size()));
   std::string kept = reply->text.substr(0, prefix);

@@ -1,7 +1,7 @@
 // Segments of the journal: any bytes are read or refused; what is recovered stays the same when it
 // is recovered again, and no allocation is larger than the input (the runner limits them).
 //
-// Input: the base of the first segment (1 byte), its size (2 bytes), how far behind its base the
+// Input: the base of the first segment (1 byte), its size (2 bytes), how far after its base the
 // second one begins (2 bytes), the bytes of both.
 
 #include <cstddef>

@@ -4,7 +4,7 @@
 //
 // Input: a byte, and the rest. If the byte is 0, the rest is a file, protected by its checksums.
 // Otherwise it is the content of one section, around which a good file is made whose footer says
-// that it holds as many keys as the byte less one: so the fuzzer gets behind the checksums.
+// that it holds as many keys as the byte less one: so the fuzzer gets past the checksums.
 
 #include <cstddef>
 #include <cstdint>

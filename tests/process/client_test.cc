@@ -48,7 +48,7 @@ class Hiredis {
     return HiredisReply(static_cast<redisReply*>(reply));
   }
 
-  // Puts a request behind those that are sent when a reply is asked for.
+  // Adds a request after those that are sent when a reply is asked for.
   void Append(const Argv& argv) {
     std::vector<const char*> arguments;
     std::vector<size_t> sizes;

@@ -74,7 +74,7 @@ TEST_F(ColdTest, ABacklogIsReadBackWhileAProducerGoesOn) {
   while (next <= kEntries) {
     reader->Send(
         {"XREADGROUP", "GROUP", "g", "c", "COUNT", std::to_string(kPage), "STREAMS", "s", ">"});
-    // Behind it in the pipeline, and answered behind it.
+    // After it in the pipeline, and answered after it.
     reader->Send({"XACK", "s", "g", std::to_string(next)});
     Append(*producer, added + 1, added + 10);
     added += 10;
@@ -147,7 +147,7 @@ TEST_F(ColdTest, ASnapshotNamesWhatIsOnTheDisk) {
       n = next;
     }
   };
-  // From the snapshot and what the journal says behind it, then from a snapshot with a copy.
+  // From the snapshot and the journal after it, then from a snapshot with a copy.
   restart();
   EXPECT_EQ(ToText(client->Call({"XLEN", "s"})), "100");
   expect_all_of_copy();

@@ -86,7 +86,7 @@ TEST_F(ConnectionTest, AnUnfinishedRequestEndsWithItsConnection) {
   EXPECT_EQ(Ask(*Client(), "GET key"), "\"value\"");
 }
 
-// What it waits for must go to somebody who is still there.
+// What it waits for must go to a client that is still there.
 TEST_F(ConnectionTest, WhoEndsItsSideWhileItWaitsIsGone) {
   const std::unique_ptr<RespClient> other = Client();
   const std::unique_ptr<RespClient> waiting = Client();
@@ -257,7 +257,8 @@ TEST_F(ConnectionTest, IdleClientsAreClosedUnlessTheyWait) {
   blocked->Send({"BLPOP", "queue", "0"});
   EXPECT_EQ(Ask(*subscriber, "SUBSCRIBE news"), "[\"subscribe\", \"news\", 1]");
   EXPECT_EQ(Ask(*monitor, "MONITOR"), "+OK");
-  // It is the last that does anything, so whoever else could be closed is closed before it.
+  // It is the last that does anything, so any other client that could be closed is closed before
+  // it.
   const std::unique_ptr<RespClient> idle = Client();
   EXPECT_EQ(Ask(*idle, "PING"), "+PONG");
   EXPECT_EQ(ToText(idle->Read()), "<closed>");
@@ -285,7 +286,7 @@ TEST_F(ConnectionTest, ThousandsOfIdleConnectionsAreInNobodysWay) {
   std::vector<std::unique_ptr<RespClient>> idle;
   while (idle.size() < kConnections) {
     idle.push_back(Client());
-    // Whoever comes faster than the server accepts is put off by the kernel for a second.
+    // Clients that connect faster than the server accepts are put off by the kernel for a second.
     if (idle.size() % 100 == 0) WaitUntilRead(*busy);
     EXPECT_EQ(Ask(*busy, "INCR n"), std::to_string(idle.size()));
   }

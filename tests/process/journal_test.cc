@@ -228,7 +228,7 @@ TEST_F(JournalTest, ATornTailIsCutAndSaid) {
   Kill();
   const uint64_t second_end = End();
   ASSERT_GT(second_end, first_end);
-  // Noise behind the end.
+  // Noise after the end.
   Overwrite(second_end, "noise");
   EXPECT_THAT(RunCheck({}).first, HasSubstr("torn tail"));
   Start();
@@ -393,7 +393,7 @@ TEST_F(JournalTest, ThePolicyCanBeChangedWhileItRuns) {
   EXPECT_EQ(Ask(*client, "CONFIG SET appendfsync no"), "+OK");
   EXPECT_EQ(Ask(*client, "SET a 4"), "+OK");
   EXPECT_LT(durable(), written());
-  // Who asks for it gets it synced all the same.
+  // A client that asks for a sync gets it all the same.
   EXPECT_EQ(Ask(*client, "WAITAOF 1 0 0"), "[1, 0]");
   EXPECT_EQ(durable(), written());
   EXPECT_THAT(Ask(*client, "CONFIG SET appendfsync sometimes"), HasSubstr("ERR"));

@@ -179,7 +179,7 @@ class StreamLoad final : public Load {
     }
     read_.clear();
     unknown_.clear();
-    // Nothing that the group has behind it was given to nobody.
+    // Every entry before the group's position was delivered to a consumer.
     const Reply group = client.Call({"XINFO", "GROUPS", "stream"}).items[0];
     const auto is_name = [](const Reply& item) { return item.text == "entries-read"; };
     const auto name = std::find_if(group.items.begin(), group.items.end(), is_name);

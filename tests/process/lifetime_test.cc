@@ -1,4 +1,4 @@
-// How the server starts, how it ends, and what it leaves behind.
+// How the server starts, how it ends, and what remains after it.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -109,7 +109,7 @@ TEST_F(LifetimeTest, ShutdownEndsItWithoutAReply) {
     StartServer();
     const std::unique_ptr<RespClient> client = Client();
     const std::unique_ptr<RespClient> other = Client();
-    // What was sent before is answered, what comes behind is not.
+    // What was sent before is answered, what follows is not.
     client->SendRaw(fmt::format("SET key value\r\n{}\r\nGET key\r\n", command));
     EXPECT_EQ(ToText(client->Read()), "+OK");
     EXPECT_EQ(ToText(client->Read()), "<closed>");

@@ -266,7 +266,7 @@ TEST_F(LimitsTest, WithAPasswordOnlyAFewCommandsComeFirst) {
   const std::unique_ptr<RespClient> other = Client();
   EXPECT_EQ(other->Call({"HELLO", "3", "AUTH", "default", "secret"}).kind, Reply::Kind::kMap);
   EXPECT_EQ(Ask(*other, "GET key"), "null");
-  // A new password is for those who come from now on.
+  // A new password is for clients that connect from now on.
   Set("requirepass", "other");
   EXPECT_EQ(Ask(*other, "GET key"), "null");
   EXPECT_EQ(Ask(*Client(), "AUTH secret"),

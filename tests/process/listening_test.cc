@@ -1,4 +1,4 @@
-// Who may come in: addresses, the unix socket, protected mode, the number of clients.
+// Access: addresses, the Unix socket, protected mode, the number of clients.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <ifaddrs.h>

@@ -12,7 +12,8 @@ namespace {
 using testing::HasSubstr;
 
 constexpr int kEntries = 1'000'000;
-// Who comes too late to see a start tries again: to miss all is no accident any more.
+// A client that comes too late to see a start tries again: to miss all starts is no accident any
+// more.
 constexpr int kMostStarts = 50;
 
 class LoadingTest : public ServerTest {

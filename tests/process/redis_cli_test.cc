@@ -23,7 +23,7 @@ class RedisCliTest : public ServerTest {
     options.command = {kRedisCli, "-p", std::to_string(server_->port())};
     options.command.insert(options.command.end(), args.begin(), args.end());
     options.input = input;
-    // Neither history nor settings of whoever runs the test.
+    // Neither history nor settings of the user that runs the test.
     options.environment = {"REDISCLI_HISTFILE=/dev/null", "REDISCLI_RCFILE=/dev/null"};
     return std::make_unique<Program>(options);
   }

@@ -1,7 +1,7 @@
 // What the broker acknowledged is kept, tried with commands of all types: a seeded workload of
 // several clients on a broker whose journal and snapshots lie on the model disk. The process ends
 // inside any call of the disk, by kill -9 or with the power; then it begins again, several times
-// over, with the newest snapshot and the journal behind it. After each start:
+// over, with the newest snapshot and the journal after it. After each start:
 // - the keyspace is what it was at the end of some turn: all of its frames from the first to that
 //   one, nothing twice, nothing by half, no transaction cut in two;
 // - that turn is not before any that a client was told of, as far as the policy of that moment
@@ -416,7 +416,7 @@ class Simulation {
   // Everything has room and the disk does what it was given: nobody waits for it any more.
   void Settle() {
     disk_.set_capacity(disk_.used() + 1'000'000);
-    // A round gives the journal one segment, or answers one command that others wait behind.
+    // A round gives the journal one segment, or answers one command for which others wait.
     constexpr int kMostRounds = 50;
     for (int i = 0; i < 2 || (i < kMostRounds && SomebodyWaitsForTheDisk()); i++) {
       LetTimePass(1000);
@@ -564,7 +564,7 @@ class Simulation {
   std::map<Position, KeyspaceContent> states_;
   Position owed_ = 0;           // the next start must find this much
   Position owed_to_power_ = 0;  // also after a power cut
-  Position strict_from_ = 0;    // replies about what is behind this wait for the disk, if they do
+  Position strict_from_ = 0;    // replies about changes after this wait for the disk, if they do
   std::map<std::string, Position> told_ids_;  // with what the reply depended on
   bool flushed_all_ = false;                  // in this turn
   Position ids_from_ = 0;                     // IDs up to here may be given again

@@ -87,7 +87,7 @@ TEST_F(BrokerJournalTest, UnderAlwaysAReplyWaitsForTheDisk) {
   Start(SyncPolicy::kAlways);
   Client& client = Connect();
   EXPECT_EQ(client.Run("LPUSH q a"), "");
-  // What comes later waits behind it, also what changes nothing.
+  // Later commands wait for it, also those that change nothing.
   EXPECT_EQ(client.Run("PING"), "");
   Sync();
   EXPECT_EQ(client.Lines(), ":1 +PONG");

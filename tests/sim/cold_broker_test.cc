@@ -97,7 +97,7 @@ TEST_F(ColdBrokerTest, OthersGoOnWhileARangeIsParked) {
   EXPECT_EQ(client_->Run("XRANGE s - + COUNT 1"), "");
   EXPECT_EQ(world_.harness.broker.parking().count(), 1u);
   EXPECT_EQ(other_->Run("XLEN s"), ":2000");
-  // What comes behind it waits.
+  // Requests after it wait.
   EXPECT_EQ(client_->Run("XLEN s"), "");
   EXPECT_THAT(other_->Run("CLIENT LIST ID " + std::to_string(client_->session().id)),
               HasSubstr("flags=b"));
@@ -160,7 +160,7 @@ TEST_F(ColdBrokerTest, WhoLeavesWhileParkedIsForgotten) {
   EXPECT_EQ(other_->Run("CLIENT KILL ID " + std::to_string(third->session().id)), ":1");
   EXPECT_FALSE(third->open());
   world_.Settle();
-  // One who leaves between the reading and the turn's end.
+  // A client that leaves between the reading and the turn's end.
   auto fourth = world_.Connect();
   fourth->Run("XRANGE s 1500 + COUNT 1");
   world_.reader.Drain();

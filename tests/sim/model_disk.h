@@ -47,7 +47,8 @@ class ModelDisk final : public Disk {
   bool stopped() const { return stopped_; }
   // The call in which it ended, as "what path"; empty if it ended between two.
   const std::string& stopped_in() const { return stopped_in_; }
-  // While one lives, whoever looks from outside calls: nothing fails or counts, also after the end.
+  // While one lives, the test looks at the disk from outside: nothing fails or counts, also after
+  // the end.
   class Aside {
    public:
     explicit Aside(ModelDisk* disk) : disk_(disk) { disk_->asides_++; }

@@ -202,15 +202,15 @@ TEST_F(RecoveryTest, DamageThatALaterSegmentTells) {
 }
 
 TEST_F(RecoveryTest, DamageOfEachKind) {
-  const std::string behind = FrameOf(2, 2);
+  const std::string after = FrameOf(2, 2);
   std::string too_long = FrameOf(1, 0), no_header = FrameOf(1, 0);
   too_long[7] = '\x7f';
   no_header[0] = 'x';
-  Write(0, FrameOf(0, 0) + too_long + behind);
+  Write(0, FrameOf(0, 0) + too_long + after);
   EXPECT_THAT(Expect("damage", 100, "a").text, HasSubstr("longer than the file"));
-  Write(0, FrameOf(0, 0) + no_header + behind);
+  Write(0, FrameOf(0, 0) + no_header + after);
   EXPECT_THAT(Expect("damage", 100, "a").text, HasSubstr("not the header"));
-  Write(0, FrameOf(0, 0) + std::string(100, '\0') + behind);
+  Write(0, FrameOf(0, 0) + std::string(100, '\0') + after);
   EXPECT_THAT(Expect("damage", 100, "a").text, HasSubstr("not the header"));
 }
 

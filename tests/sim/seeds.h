@@ -28,7 +28,7 @@ inline std::string& HowAgain() {
   return text;
 }
 
-// One seed alone is run to be looked at: whoever can tells what happens.
+// One seed alone is run to be looked at: tests that can print what happens.
 inline bool OneSeedOnly() {
   return std::getenv("RUNNEL_SIM_SEED") != nullptr;
 }

@@ -1,6 +1,6 @@
 // Snapshots on the model disk, with a worker that goes on only when it is told to: what is loaded
 // is the state of the moment in which the snapshot began, whatever happened meanwhile, and what
-// goes wrong is said and leaves nothing behind.
+// goes wrong is reported and leaves no files.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -372,8 +372,8 @@ TEST_F(SnapshotTest, WhichOneIsLoaded) {
   EXPECT_THAT(newest(150).message(), HasSubstr("position 100"));
 }
 
-// Whoever is told of the progress may end it, in the middle of a value too; an older snapshot is
-// not tried then.
+// The caller that is told of the progress may end it, in the middle of a value too; an older
+// snapshot is not tried then.
 TEST_F(SnapshotTest, LoadingMayBeGivenUp) {
   keyspace_.Put(KeyRef(0, "small"), std::make_unique<StringObject>("v"));
   ASSERT_TRUE(Take(100).ok());

@@ -19,7 +19,7 @@ std::string ItemsText(const Reply& reply, std::string_view open, std::string_vie
   return text.append(close);
 }
 
-// Takes the line at *at without its CRLF, and moves *at behind it.
+// Takes the line at *at without its CRLF, and moves *at past it.
 ParseResult TakeLine(std::string_view bytes, size_t* at, std::string_view* line) {
   const size_t end = bytes.find("\r\n", *at);
   if (end == std::string_view::npos) return ParseResult::kMore;

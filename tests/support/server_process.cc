@@ -81,7 +81,7 @@ bool ServerProcess::WaitUntilItAnswers() {
     if (client == nullptr) return false;
     const Reply pong = client->Call({"PING"});
     if (pong.is_note() || pong.text.rfind("LOADING", 0) == 0) return false;
-    // Without a password the server says who it is; one that asks for it cannot be asked.
+    // Without a password the server names its process; a server with a password cannot be asked.
     const Reply info = client->Call({"INFO", "server"});
     const bool stranger = info.text.find("process_id:") != std::string::npos &&
                           info.text.find(own_id) == std::string::npos;

@@ -66,7 +66,7 @@ class ServerProcess {
   int port() const { return port_; }
   pid_t pid() const { return program_->pid(); }
   const std::string& dir() const { return dir_; }
-  // What the server wrote to standard output and, behind it, to standard error so far.
+  // What the server wrote to standard output so far, and after it what it wrote to standard error.
   std::string Log() const { return program_->Output() + program_->Errors(); }
 
  private:

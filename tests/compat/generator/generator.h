@@ -31,7 +31,7 @@ class Generator {
   Script Release(const Side& side);
   Argv DrawCommand();
   Argv DrawForListener();
-  // Appends the command, spoilt now and then, with what it needs before and behind it.
+  // Appends the command, spoilt now and then, with what it needs before and after it.
   void Append(char connection, Argv command, Script* pipeline);
 
   // Appends a RESET and what brings the connection back to its protocol.
