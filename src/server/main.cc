@@ -100,7 +100,7 @@ class LogThread {
   LogThread& operator=(const LogThread&) = delete;
 };
 
-// What the server runs with, for who reads the log later.
+// What the server runs with, for a later reader of the log.
 void LogStart(const Config& config) {
   const ServerOptions& options = config.options();
   LogNotice("Runnel {} starts: process {}, {}, directory {}", kVersion, getpid(),

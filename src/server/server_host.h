@@ -47,7 +47,7 @@ class ServerHost : public BrokerHost {
   // Whether that was asked for, and has not failed.
   virtual bool stopping() const = 0;
 
-  // Keys' values that no key holds any more and that a helper thread has yet to free.
+  // The number of values that no key holds any more and that a helper thread has yet to free.
   virtual uint64_t disposing_objects() const = 0;
 
   // Runs `work` on a helper thread, then `done` on the loop's.

@@ -8,7 +8,7 @@
 #include "base/compression.h"
 #include "base/position.h"
 
-// The bytes of a snapshot, format version 1. README.md draws them.
+// The bytes of a snapshot, format version 1. README.md shows them.
 
 namespace runnel::snapshot {
 
@@ -16,12 +16,12 @@ inline constexpr uint8_t kFormatVersion = 1;
 inline constexpr size_t kHeaderBytes = 48;
 inline constexpr size_t kSectionHeaderBytes = 32;
 inline constexpr size_t kFooterBytes = 48;
-// No section holds more before compression.
+// The most bytes of a section before compression.
 inline constexpr size_t kMaxSectionBytes = size_t{1} << 20;
 // The largest piece of a key that leaves room for its length.
 inline constexpr size_t kMaxPieceBytes = kMaxSectionBytes - 10;
 
-// What the file says of itself at its beginning.
+// The header of the file.
 struct SnapshotInfo {
   // The state is that after all of the journal before this position...
   Position position = 0;
@@ -33,7 +33,7 @@ struct SnapshotInfo {
   bool operator==(const SnapshotInfo&) const = default;
 };
 
-// What it says at its end.
+// The footer of the file.
 struct SnapshotTotals {
   uint64_t sections = 0;
   uint64_t keys = 0;
@@ -51,12 +51,12 @@ struct SectionHeader {
   uint64_t checksum = 0;
 };
 
-// What is said of a key beside its name and value, as bits.
+// What the file says of a key besides its name and value, as bits.
 inline constexpr uint8_t kExpires = 1;     // its expiry follows
-inline constexpr uint8_t kNamesFiles = 2;  // its value is Object::EncodeStored's
+inline constexpr uint8_t kNamesFiles = 2;  // its value was written by Object::EncodeStored
 
 // Each appends its bytes. `seed` is what EncodeHeader returned: it makes the checksums of sections
-// and footer this file's own, so that a block of another snapshot in their place is found.
+// and footer specific to this file, so that a block of another snapshot in their place is detected.
 uint64_t EncodeHeader(const SnapshotInfo& info, std::string* out);
 void EncodeSectionHeader(const SectionHeader& header, std::string_view stored, uint64_t seed,
                          std::string* out);
