@@ -30,7 +30,7 @@ class Upkeep {
   bool pending() const { return pending_ != 0; }
 
  private:
-  // A slice ends after so many steps, or after this time, whichever comes first.
+  // The limits of a slice: a number of steps, and a time.
   class Budget;
   // Works on its round until the round is over (returns true) or the budget is used up.
   struct Job {

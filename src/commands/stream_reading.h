@@ -26,7 +26,7 @@ struct ReadArguments {
   int64_t deadline_ms = 0;
   bool no_ack = false;
   int64_t min_idle = -1;  // CLAIM; negative if not given
-  // Arguments first_key, ... are `streams` keys, and so many IDs follow them.
+  // From argument first_key on there are `streams` keys, and then as many IDs.
   size_t first_key = 0;
   size_t streams = 0;
 

@@ -84,7 +84,7 @@ class ColdExtent {
   void Unref() const {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
-  // True if nobody but the caller holds a reference.
+  // True if the caller holds the only reference.
   bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
 
   // For the source: notes that the command with this number has counted the extent. Returns false

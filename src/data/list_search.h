@@ -29,8 +29,8 @@ class ListSearch final : public ColdProgress {
  public:
   struct Order {
     bool from_back = false;
-    uint64_t wanted = UINT64_MAX;       // ends when so many were found
-    uint64_t most_looked = UINT64_MAX;  // looks at no more elements
+    uint64_t wanted = UINT64_MAX;       // ends when this many were found
+    uint64_t most_looked = UINT64_MAX;  // looks at no more elements than this
   };
   // The positions of the first (or last) elements that are equal to `value`, in the order in which
   // they are met. Throws ColdMiss and ColdFailure.

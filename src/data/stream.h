@@ -124,8 +124,8 @@ class Stream final : public Object {
   // How many of the oldest entries are beyond the bounds at this time: the argument of DropOldest.
   // Never looks at entries on the disk.
   uint64_t PlanRetention(int64_t now) const;
-  // The entries that ON-ACK DELETE lets go, oldest first: every group was given them and has
-  // acknowledged them. Looks at all entries up to the position of the group that lags most.
+  // The entries that ON-ACK DELETE removes, oldest first: every group has received and acknowledged
+  // them. Looks at all entries up to the position of the group that lags most.
   std::vector<StreamId> PlanAcknowledged() const;
 
   // --- Idempotent producers ---

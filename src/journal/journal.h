@@ -235,7 +235,7 @@ class Journal {
   uint64_t free_bytes_ = 0;
   uint64_t grown_ = 0;
   bool looking_ = false;
-  bool room_wanted_ = false;  // somebody was refused
+  bool room_wanted_ = false;  // a change was refused
   int64_t look_again_us_ = 0;
   uint64_t segment_bytes_;  // of the next segment
   uint64_t kept_room_ = 0;  // for changes that remove
