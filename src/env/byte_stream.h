@@ -44,6 +44,9 @@ class ByteStream {
   // Between these two calls nothing is read, and the kernel holds the peer back.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
+  // Whether the peer has closed its side, or the connection broke. Asks the kernel; for whoever
+  // does not read, and so is not told (OnEnd).
+  virtual bool PeerEnded() const = 0;
 
   // Sends what the kernel takes at once; returns how many bytes it took, or -1 if the connection is
   // broken. REQUIRES: no Write() is under way.

@@ -197,6 +197,8 @@ void Connection::UpdateReading() {
   if (reads == reading_) return;
   reading_ = reads;
   reads ? stream_->ResumeReading() : stream_->PauseReading();
+  // Nobody tells any more when the peer goes.
+  if (!reads && !session_->takes_requests()) network_.Watch(this);
 }
 
 // A peer that has closed its side gets the replies to what it sent, unless it is one that waits:
@@ -284,8 +286,13 @@ void Connection::NoteOutput() {
 
 void Connection::Reconsider(int64_t steady_ms) {
   if (session_ == nullptr) return;
+  const bool waits_unread = !reading_ && session_->blocked();
+  if (waits_unread && stream_->PeerEnded()) return OnEnd("");
   GoOnIfOutputAllows();
-  if (!held_back_ && !close_when_sent_) return network_.Unwatch(this);
+  if (!held_back_ && !close_when_sent_) {
+    if (!waits_unread) network_.Unwatch(this);
+    return;
+  }
   const uint64_t taken = taken_bytes_ + in_flight_ - stream_->unwritten();
   // Output that waits for the journal is not the client's to take.
   if (in_flight_ == 0 || taken != progress_bytes_) {

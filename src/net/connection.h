@@ -61,9 +61,10 @@ class Connection final : public ByteStreamHandler, public Transport {
 
   // The next turn: continues what the budget of the last turn has stopped.
   void NextTurn();
-  // Called from time to time while the connection is held back or closing: checks whether it can go
-  // on, because other clients may have read their output meanwhile. Closes the connection if its
-  // peer has taken nothing for kStuckMs. `steady_ms` is the steady clock.
+  // Called from time to time while the connection is held back, closing, or not read from while its
+  // session waits: checks whether it can go on, because other clients may have read their output
+  // meanwhile. Closes the connection if its peer has taken nothing for kStuckMs, or has gone while
+  // the session waits. `steady_ms` is the steady clock.
   void Reconsider(int64_t steady_ms);
 
   static constexpr int64_t kStuckMs = 60'000;

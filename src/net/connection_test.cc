@@ -366,6 +366,24 @@ TEST_F(ConnectionTest, APeerThatHasEndedWaitsForNothing) {
   EXPECT_EQ(harness_.Ask(*other, "LLEN q\r\n"), ":1\r\n");
 }
 
+// Though there is input that is not read, and reading would tell of the end.
+TEST_F(ConnectionTest, APeerThatHasEndedBehindMuchInputWaitsForNothing) {
+  for (const bool breaks : {false, true}) {
+    const auto client = harness_.Connect();
+    client->Write("BLPOP q 0\r\n");
+    client->Write(Times(1'000'000, "PING\r\n"));
+    harness_.Settle();
+    EXPECT_FALSE(client->stream->reading());
+    harness_.Advance(1000);
+    EXPECT_FALSE(client->closed);
+    breaks ? client->Break() : client->End();
+    harness_.Advance(200);
+    harness_.Settle();
+    EXPECT_TRUE(client->closed);
+  }
+  EXPECT_EQ(harness_.core.broker.waiting().blocked(), 0u);
+}
+
 TEST_F(ConnectionTest, OneThatEndsItselfExecutesNothingMore) {
   for (const char* end : {"QUIT\r\n", "CLIENT KILL ID {} SKIPME no\r\n", "*1\r\n:bad\r\n"}) {
     const auto client = harness_.Connect();

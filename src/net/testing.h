@@ -47,6 +47,7 @@ class FakeStream final : public ByteStream {
   }
   void PauseReading() override { reading_ = false; }
   void ResumeReading() override { reading_ = true; }
+  bool PeerEnded() const override { return peer_->ended || peer_->broken; }
   bool reading() const { return reading_; }
 
   ssize_t TryWrite(const iovec* vectors, int count) override {

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 
 #include <cstring>
 
@@ -90,6 +91,11 @@ void UvStream::PauseReading() {
 void UvStream::ResumeReading() {
   if (reading_ || uv_is_closing(handle())) return;
   reading_ = uv_read_start(stream(), OnAlloc, OnReadable) == 0;
+}
+
+bool UvStream::PeerEnded() const {
+  pollfd polled{fd(), POLLRDHUP, 0};
+  return poll(&polled, 1, 0) > 0;
 }
 
 void UvStream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {

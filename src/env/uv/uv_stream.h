@@ -21,6 +21,7 @@ class UvStream final : public ByteStream {
   void Start(ByteStreamHandler* handler) override;
   void PauseReading() override;
   void ResumeReading() override;
+  bool PeerEnded() const override;
   ssize_t TryWrite(const iovec* vectors, int count) override;
   void Write(const iovec* vectors, int count) override;
   size_t unwritten() const override;
