@@ -8,6 +8,7 @@
 #   make test         all tests that gate a change, with assertions
 #   make test-shipped the process tests with the release build of the server
 #   make sanitize     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make steps        how long single commands hold the loop, counted in steps of the code
 #   make tsan         the server under ThreadSanitizer, driven by process tests
 #   make sim          the crash simulations with SEEDS seeds (100000); a failing seed says how to run
 #                     it again
@@ -27,7 +28,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: all run install dev test test-shipped sanitize tsan sim bench bench-durability fuzz headers \
+.PHONY: all run install dev test test-shipped steps sanitize tsan sim bench bench-durability fuzz headers \
   format format-check tidy clean deps deps-test deps-dev
 .DEFAULT_GOAL := all
 
@@ -80,6 +81,15 @@ tsan: deps-test
 	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/tsan/runnel-server \
 	  TSAN_OPTIONS="halt_on_error=1 exitcode=66" \
 	  ctest --output-on-failure -R '^process\.(mixed|snapshot|cold|lifetime)$$'
+
+# The server counts the basic blocks that it enters, which makes it slower by half.
+steps: deps-test
+	$(call configure,test)
+	$(call configure,steps)
+	@cmake --build build/steps -j $(JOBS) --target runnel-server
+	@cmake --build build/test -j $(JOBS) --target process_turns_test
+	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/steps/runnel-server \
+	  ctest --output-on-failure -R '^process\.turns$$'
 
 sanitize: deps-test
 	$(call configure,sanitize)

@@ -156,6 +156,8 @@ void AddMemory(ServerHost& host, Fields fields) {
   fields.AddRounded("mem_fragmentation_ratio", RatioOf(report.resident, report.used));
   fields.Add("mem_fragmentation_bytes", DifferenceOf(report.resident, report.used));
   fields.Add("mem_clients_normal", report.clients);
+  // Changes of this turn that are not written yet.
+  fields.Add("mem_aof_buffer", host.broker().log().batch().bytes().size());
   fields.Add("mem_allocator", AllocatorName());
   fields.Add("lazyfree_pending_objects", host.disposing_objects());
   fields.Add("lazyfreed_objects", host.broker().stats().lazyfreed_objects);
@@ -259,6 +261,9 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.Add("evicted_clients", 0);
   fields.Add("keyspace_hits", stats.keyspace_hits);
   fields.Add("keyspace_misses", stats.keyspace_misses);
+  // There is no second process.
+  fields.Add("latest_fork_usec", 0);
+  fields.Add("total_forks", 0);
   fields.Add("pubsub_channels", broker.pubsub().names(Subscription::kChannel));
   fields.Add("pubsub_patterns", broker.pubsub().names(Subscription::kPattern));
   fields.Add("pubsubshard_channels", broker.pubsub().names(Subscription::kShard));
