@@ -2,7 +2,9 @@
 // second client that is served meanwhile. The server is built so that it counts the steps of its
 // code (base/steps.h), and no turn of the loop may take more of them than the row says. Nothing
 // looks at a clock.
+#include <errno.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <functional>
@@ -15,6 +17,8 @@ namespace runnel::test {
 namespace {
 
 constexpr int kMany = 100'000;
+constexpr size_t kClients = 500;
+constexpr size_t kLongString = 32 * 1024 * 1024;
 
 // What a turn may take that does not depend on the amount of data: about a millisecond. Compilers
 // cut the same code into different numbers of steps, so this and the numbers below leave room: what
@@ -81,6 +85,7 @@ class TurnsTest : public ServerTest {
       }
       Finish(*client);
       if (HasFatalFailure()) return;
+      crowd_.clear();
       // What the command leaves to others is done too.
       Settle();
       const uint64_t steps = std::stoull(Debug("most_turn_steps"));
@@ -96,6 +101,11 @@ class TurnsTest : public ServerTest {
   static void SendAll(const RespClient& client, std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = send(client.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EAGAIN) {
+        pollfd writable{client.fd(), POLLOUT, 0};
+        ASSERT_EQ(poll(&writable, 1, 60'000), 1);
+        continue;
+      }
       ASSERT_GT(sent, 0);
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -183,6 +193,7 @@ class TurnsTest : public ServerTest {
 
   std::unique_ptr<RespClient> filler_;
   std::unique_ptr<RespClient> other_;
+  std::vector<std::unique_ptr<RespClient>> crowd_;  // idle clients of a row
   bool counts_ = false;
 
   // --- The table ---
@@ -201,6 +212,16 @@ class TurnsTest : public ServerTest {
       SendAll(client, EncodeCommand(command));
     };
   }
+  // The command beside kClients clients that do nothing.
+  Send InCrowd(const std::string& line) {
+    return [=, this](RespClient& client) {
+      while (crowd_.size() < kClients) {
+        crowd_.push_back(Client());
+        if (crowd_.size() % 100 == 0) WaitUntilRead(*other_);
+      }
+      SendAll(client, line + "\r\n");
+    };
+  }
   static Send Line(const std::string& line) {
     return [=](RespClient& client) { SendAll(client, line + "\r\n"); };
   }
@@ -211,9 +232,10 @@ std::vector<TurnsTest::Row> TurnsTest::Rows() {
   const std::string reply = "the reply has an item for each";
   const std::string pending = "it looks whether each is pending";
   const std::string arguments = "the request has an argument for each";
-  static const std::string keys = Keys(), list = List(), stream = Stream(), group = Pending();
+  static const std::string keys = Keys(), list = List(), stream = Stream(), group = Pending(),
+                           bytes = EncodeCommand({"SET", "b", std::string(kLongString, 'v')});
   const Found many_keys{&keys, {}}, long_list{&list, {}}, long_stream{&stream, {}};
-  const Found many_pending{&group, {}};
+  const Found many_pending{&group, {}}, long_string{&bytes, {}};
   return {
       // Keys.
       {"FLUSHALL", many_keys},
@@ -248,6 +270,41 @@ std::vector<TurnsTest::Row> TurnsTest::Rows() {
       {"COPY s t", many_pending},
       {"DUMP l", long_list, PerItem(40, kMany), reply},
       {"DUMP s", many_pending, PerItem(70, kMany), reply},
+      {"RESTORE m", long_list, PerItem(100, kMany), "the request holds each",
+       [](RespClient& client) {
+         const std::string dumped = client.Call({"DUMP", "l"}).text;
+         SendAll(client, EncodeCommand({"RESTORE", "m", "0", dumped}));
+       }},
+      // Strings. Copying their bytes counts no steps.
+      {"GET b", long_string},
+      {"GETRANGE b 0 -1", long_string},
+      {"STRLEN b", long_string},
+      {"COPY b c", long_string},
+      {"APPEND b x", long_string},
+      {"SETRANGE b 16000000 x", long_string},
+      {"SET b x", long_string},
+      // Clients.
+      {"CLIENT LIST in a crowd", {}, PerItem(3000, kClients), reply, InCrowd("CLIENT LIST")},
+      {"CLIENT KILL in a crowd",
+       {},
+       PerItem(200, kClients),
+       "it looks at each client",
+       InCrowd("CLIENT KILL TYPE pubsub")},
+      {"INFO clients in a crowd",
+       {},
+       PerItem(200, kClients),
+       "it looks at each client",
+       InCrowd("INFO clients")},
+      {"PUBLISH beside many patterns",
+       {},
+       PerItem(500, kMany),
+       "it matches each pattern",
+       [this](RespClient& client) {
+         crowd_.push_back(Client());
+         Many({"PSUBSCRIBE"}, "pattern:")(*crowd_.back());
+         ASSERT_TRUE(Eventually([&] { return InfoNumber(*other_, "pubsub_patterns") == kMany; }));
+         SendAll(client, "PUBLISH news x\r\n");
+       }},
       // Lists.
       {"RPUSH of many", {}, PerItem(60, kMany), arguments, Many({"RPUSH", "l"}, "e")},
       {"LRANGE l 0 -1", long_list, PerItem(40, kMany), reply},
