@@ -129,8 +129,11 @@ class Context {
     // Counted first: an effect that looks at cold entries must not throw ColdMiss.
     changes_++;
     changed_elements_ += elements;
+    ASSERT(effect.Fits(keyspace_).fits());
     batch_.Add(effect);
-    effect.Apply(keyspace_);
+    // What is in the batch goes to the journal, so memory must be changed too: a failure here,
+    // where half an effect may be applied, ends the process, and the next start applies the whole.
+    [&]() noexcept { effect.Apply(keyspace_); }();
   }
 
   // Counts changes that could not be told with the effect, which was then applied with none.

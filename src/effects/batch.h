@@ -65,15 +65,7 @@ class Batch {
   // if they cannot be cut into records; what was visited before stays so. A record that is damaged
   // in itself is visited: Replay and Describe refuse it.
   template <class Visit>
-  static bool ForEach(std::string_view bytes, Visit visit) {
-    Decoder in(bytes);
-    std::optional<KeyRef> last_key;
-    while (in.ok() && !in.done()) {
-      const std::string_view record = in.Bytes();
-      if (in.ok()) visit(Record(record, &last_key));
-    }
-    return in.ok();
-  }
+  static bool ForEach(std::string_view bytes, Visit visit);
 
  private:
   // Whether this is the key that a record may leave out now.
@@ -96,5 +88,36 @@ class Batch {
   uint64_t last_key_hash_ = 0;
   uint32_t last_key_db_ = 0;
 };
+
+// Reads the bytes of a batch record by record.
+class BatchReader {
+ public:
+  // `bytes` outlives the reader and what it gives.
+  explicit BatchReader(std::string_view bytes) : in_(bytes) {}
+
+  // The next record, whose views point into the bytes; nothing at their end, or where they cannot
+  // be cut into records.
+  std::optional<Record> Next() {
+    if (!in_.ok() || in_.done()) return std::nullopt;
+    const std::string_view record = in_.Bytes();
+    if (!in_.ok()) return std::nullopt;
+    return Record(record, &last_key_);
+  }
+  // Whether all that was read could be cut into records.
+  bool ok() const { return in_.ok(); }
+
+ private:
+  Decoder in_;
+  std::optional<KeyRef> last_key_;
+};
+
+template <class Visit>
+bool Batch::ForEach(std::string_view bytes, Visit visit) {
+  BatchReader reader(bytes);
+  while (const std::optional<Record> record = reader.Next()) {
+    visit(*record);
+  }
+  return reader.ok();
+}
 
 }  // namespace runnel

@@ -73,8 +73,18 @@ Status Refusal(const Record& record) {
 }  // namespace
 
 Status Replay(const Record& record, Keyspace& keyspace) {
-  if (!record.has_head || !record.kind->replay(record, keyspace)) return Refusal(record);
-  return Status();
+  Misfit misfit;
+  if (!record.has_head || !record.kind->replay(record, keyspace, &misfit)) return Refusal(record);
+  if (misfit.fits()) [[likely]]
+    return Status();
+  const auto description = Describe(record, {});
+  return Status::Error(fmt::format("{} does not fit: {}",
+                                   description.ok() ? description->text : record.kind->name,
+                                   misfit.why()));
+}
+
+uint64_t DatabasesNeeded(const Record& record) {
+  return record.has_head ? record.kind->databases(record) : 0;
 }
 
 Result<Description> Describe(const Record& record, const DescribeLimits& limits) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -10,6 +12,7 @@
 #include "data/keyspace.h"
 #include "effects/codec.h"
 #include "effects/describe.h"
+#include "effects/misfit.h"
 
 namespace runnel {
 
@@ -22,11 +25,19 @@ namespace runnel {
 // which elements), and applying it cannot fail: it is stated only when it is known to fit the state
 // it meets.
 //
-// An effect is a struct of views with three members:
+// An effect is a struct of views with four members:
 //
 //   static constexpr EffectType kType = ...;
 //   template <class Self> static auto Fields(Self& self) { return std::tie(self.key, ...); }
+//   Misfit Fits(const Keyspace& keyspace) const;
 //   void Apply(Keyspace& keyspace) const;
+//
+// Fits says whether the state is one that Apply can change. Whoever states an effect knows that;
+// whoever reads one from a journal asks, because the journal may be that of another state.
+// Databases are compared before (DatabasesNeeded): Fits may look at every key that the effect
+// names. An effect whose databases are not those of its keys alone says so with `uint64_t
+// Databases() const`. One that can find out only by doing half the work has `Misfit
+// ApplyIfFits(Keyspace& keyspace) const` besides.
 //
 // To add one: a number here, the struct in the file of its family, its line in that family's
 // EffectKinds.
@@ -114,9 +125,13 @@ struct EffectKind {
   EffectType type;
   std::string_view name;  // for people who read a journal
   bool begins_with_key;
-  // Reads the fields and applies them. Returns false, with nothing changed, if the bytes are no
-  // such effect. REQUIRES: record.has_head.
-  bool (*replay)(const Record& record, Keyspace& keyspace);
+  // Reads the fields and applies them, if they fit. Returns false, with nothing changed, if the
+  // bytes are no such effect; sets `*misfit`, with nothing changed, if they do not fit the state.
+  // REQUIRES: record.has_head.
+  bool (*replay)(const Record& record, Keyspace& keyspace, Misfit* misfit);
+  // How many databases a keyspace must have for the effect; 0 if the bytes are no such effect.
+  // REQUIRES: record.has_head.
+  uint64_t (*databases)(const Record& record);
   // Reads the fields and describes them. Returns false if the bytes are no such effect. REQUIRES:
   // record.has_head.
   bool (*describe)(const Record& record, Describer& out);
@@ -131,16 +146,55 @@ bool DecodeRecord(const Record& record, DecodeArena& arena, E& effect) {
   return in.ok() && in.done();
 }
 
+inline constexpr Misfit kTooFewDatabases("the database does not exist");
+
+// How many databases a keyspace must have so that all exist that the effect names.
+template <class E>
+uint64_t DatabasesNeeded(const E& effect) {
+  if constexpr (requires { effect.Databases(); }) {
+    return effect.Databases();
+  } else {
+    uint64_t needed = 0;
+    const auto look = [&needed](const auto& field) {
+      if constexpr (std::same_as<std::remove_cvref_t<decltype(field)>, KeyRef>) {
+        needed = std::max(needed, uint64_t{field.db} + 1);
+      }
+    };
+    std::apply([&](const auto&... fields) { (look(fields), ...); }, E::Fields(effect));
+    return needed;
+  }
+}
+
+// Applies the effect if it fits.
+template <class E>
+Misfit ApplyIfFits(const E& effect, Keyspace& keyspace) {
+  if (DatabasesNeeded(effect) > keyspace.databases()) return kTooFewDatabases;
+  if constexpr (requires { effect.ApplyIfFits(keyspace); }) {
+    return effect.ApplyIfFits(keyspace);
+  } else {
+    const Misfit misfit = effect.Fits(keyspace);
+    if (misfit.fits()) effect.Apply(keyspace);
+    return misfit;
+  }
+}
+
 template <class E>
 constexpr EffectKind KindOf(std::string_view name) {
   static_assert((static_cast<uint8_t>(E::kType) & kSameKey) == 0);
-  return {E::kType, name, kBeginsWithKey<E>,
-          [](const Record& record, Keyspace& keyspace) {
+  return {E::kType,
+          name,
+          kBeginsWithKey<E>,
+          [](const Record& record, Keyspace& keyspace, Misfit* misfit) {
             E effect;
             DecodeArena arena;
             if (!DecodeRecord(record, arena, effect)) return false;
-            effect.Apply(keyspace);
+            *misfit = ApplyIfFits(effect, keyspace);
             return true;
+          },
+          [](const Record& record) {
+            E effect;
+            DecodeArena arena;
+            return DecodeRecord(record, arena, effect) ? DatabasesNeeded(effect) : 0;
           },
           [](const Record& record, Describer& out) {
             E effect;
@@ -151,9 +205,13 @@ constexpr EffectKind KindOf(std::string_view name) {
           }};
 }
 
-// Applies one record. An error names the type and changes nothing. The fields are trusted to fit
-// the state of the keyspace: records are checked by checksum before they come here.
+// Applies one record. A failure changes nothing: it names the effect and its fields, if the record
+// does not fit the state of the keyspace, or the type, if the bytes are no effect. Throws
+// ColdFailure (data/cold.h) if a value has to be read from the disk for that and cannot be.
 Status Replay(const Record& record, Keyspace& keyspace);
+
+// How many databases a keyspace must have for the record; 0 if it is no effect.
+uint64_t DatabasesNeeded(const Record& record);
 
 // One record in words, with the key that it may leave out. Fails with the same text where Replay
 // would.

@@ -20,6 +20,33 @@ ConsumerIndex IndexOf(const ConsumerGroup& group, std::string_view name) {
   return consumer->index;
 }
 
+// Whether there is a stream with such a group.
+Misfit FitsGroup(const Keyspace& keyspace, const KeyRef& key, std::string_view name,
+                 const ConsumerGroup** group) {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  *group = stream->FindGroup(name);
+  return *group == nullptr ? Misfit("the stream has no such group") : Misfit();
+}
+
+Misfit FitsGroup(const Keyspace& keyspace, const KeyRef& key, std::string_view name) {
+  const ConsumerGroup* group = nullptr;
+  return FitsGroup(keyspace, key, name, &group);
+}
+
+// Whether there is a stream with such a group that has such a consumer.
+Misfit FitsConsumer(const Keyspace& keyspace, const KeyRef& key, std::string_view name,
+                    std::string_view consumer) {
+  const ConsumerGroup* group = nullptr;
+  const Misfit misfit = FitsGroup(keyspace, key, name, &group);
+  if (!misfit.fits()) return misfit;
+  return group->FindConsumer(consumer) == nullptr ? Misfit("the group has no such consumer")
+                                                  : Misfit();
+}
+
+constexpr Misfit kNoChange("there is no such change of a count");
+
 std::optional<uint64_t> KnownEntriesRead(int64_t entries_read) {
   if (entries_read < 0) return std::nullopt;
   return static_cast<uint64_t>(entries_read);
@@ -41,9 +68,20 @@ uint64_t NewCount(uint64_t old, CountChange change, uint64_t count) {
 
 }  // namespace
 
+Misfit GroupCreate::Fits(const Keyspace& keyspace) const {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  return stream->FindGroup(group) != nullptr ? Misfit("the stream has such a group") : Misfit();
+}
+
 void GroupCreate::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).CreateGroup(group, last_delivered, KnownEntriesRead(entries_read));
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit GroupSetId::Fits(const Keyspace& keyspace) const {
+  return FitsGroup(keyspace, key, group);
 }
 
 void GroupSetId::Apply(Keyspace& keyspace) const {
@@ -51,14 +89,29 @@ void GroupSetId::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kBeside);
 }
 
+Misfit GroupDestroy::Fits(const Keyspace& keyspace) const {
+  return FitsGroup(keyspace, key, group);
+}
+
 void GroupDestroy::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).DestroyGroup(group);
   keyspace.Changed(key, KeyChange::kBesideAwaited);
 }
 
+Misfit ConsumerCreate::Fits(const Keyspace& keyspace) const {
+  const ConsumerGroup* of = nullptr;
+  const Misfit misfit = FitsGroup(keyspace, key, group, &of);
+  if (!misfit.fits()) return misfit;
+  return of->FindConsumer(consumer) != nullptr ? Misfit("the group has such a consumer") : Misfit();
+}
+
 void ConsumerCreate::Apply(Keyspace& keyspace) const {
   GroupAt(keyspace, key, group).CreateConsumer(consumer, time);
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit ConsumerDelete::Fits(const Keyspace& keyspace) const {
+  return FitsConsumer(keyspace, key, group, consumer);
 }
 
 void ConsumerDelete::Apply(Keyspace& keyspace) const {
@@ -67,10 +120,18 @@ void ConsumerDelete::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kBeside);
 }
 
+Misfit ConsumerSeen::Fits(const Keyspace& keyspace) const {
+  return FitsConsumer(keyspace, key, group, consumer);
+}
+
 void ConsumerSeen::Apply(Keyspace& keyspace) const {
   ConsumerGroup& of = GroupAt(keyspace, key, group);
   of.MarkSeen(IndexOf(of, consumer), time);
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit GroupDeliver::Fits(const Keyspace& keyspace) const {
+  return FitsConsumer(keyspace, key, group, consumer);
 }
 
 void GroupDeliver::Apply(Keyspace& keyspace) const {
@@ -79,6 +140,10 @@ void GroupDeliver::Apply(Keyspace& keyspace) const {
   CHECK(of != nullptr);
   stream.Deliver(of, IndexOf(*of, consumer), last, time, no_ack);
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit GroupRedeliver::Fits(const Keyspace& keyspace) const {
+  return FitsConsumer(keyspace, key, group, consumer);
 }
 
 void GroupRedeliver::Apply(Keyspace& keyspace) const {
@@ -91,9 +156,18 @@ void GroupRedeliver::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kBeside);
 }
 
+Misfit GroupAck::Fits(const Keyspace& keyspace) const {
+  return FitsGroup(keyspace, key, group);
+}
+
 void GroupAck::Apply(Keyspace& keyspace) const {
   GroupAt(keyspace, key, group).Ack(ids);
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit GroupClaim::Fits(const Keyspace& keyspace) const {
+  if (change > CountChange::kSet) return kNoChange;
+  return FitsConsumer(keyspace, key, group, consumer);
 }
 
 void GroupClaim::Apply(Keyspace& keyspace) const {
@@ -107,6 +181,11 @@ void GroupClaim::Apply(Keyspace& keyspace) const {
   of.MarkSeen(index, time);
   of.MarkActive(index, time);
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit GroupRelease::Fits(const Keyspace& keyspace) const {
+  if (change > CountChange::kSet) return kNoChange;
+  return FitsGroup(keyspace, key, group);
 }
 
 void GroupRelease::Apply(Keyspace& keyspace) const {

@@ -25,6 +25,7 @@ struct GroupCreate {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.last_delivered, self.entries_read);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -39,6 +40,7 @@ struct GroupSetId {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.last_delivered, self.entries_read);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -52,6 +54,7 @@ struct GroupDestroy {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -66,6 +69,7 @@ struct ConsumerCreate {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.consumer, self.time);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -79,6 +83,7 @@ struct ConsumerDelete {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.consumer);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -93,6 +98,7 @@ struct ConsumerSeen {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.consumer, self.time);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -111,6 +117,7 @@ struct GroupDeliver {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.consumer, self.last, self.time, self.no_ack);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -127,6 +134,7 @@ struct GroupRedeliver {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.consumer, self.time, self.ids);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -141,6 +149,7 @@ struct GroupAck {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.ids);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -170,6 +179,7 @@ struct GroupClaim {
     return std::tie(self.key, self.group, self.consumer, self.time, self.delivery_time, self.change,
                     self.count, self.ids);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -187,6 +197,7 @@ struct GroupRelease {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.group, self.change, self.count, self.ids);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 

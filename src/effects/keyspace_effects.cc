@@ -4,6 +4,20 @@
 
 namespace runnel {
 
+Misfit KeyExpire::Fits(const Keyspace& keyspace) const {
+  return keyspace.Find(key) == nullptr ? kKeyIsMissing : Misfit();
+}
+
+Misfit KeyRename::Fits(const Keyspace& keyspace) const {
+  if (keyspace.Find(from) == nullptr) return kKeyIsMissing;
+  if (from.db == to.db && from.name == to.name) return Misfit("both keys are the same");
+  return {};
+}
+
+Misfit KeyCopy::Fits(const Keyspace& keyspace) const {
+  return keyspace.Find(from) == nullptr ? kKeyIsMissing : Misfit();
+}
+
 void KeyCopy::Apply(Keyspace& keyspace) const {
   const KeyEntry* source = keyspace.Find(from);
   CHECK(source != nullptr);
@@ -12,15 +26,33 @@ void KeyCopy::Apply(Keyspace& keyspace) const {
   if (expire_at_ms != kNoExpiry) keyspace.SetExpiry(to, expire_at_ms);
 }
 
+std::unique_ptr<Object> KeyRestore::Load(Misfit* misfit) const {
+  if (loaded != nullptr) return std::move(*loaded);
+  const ObjectKind* kind = FindObjectKind(type);
+  std::unique_ptr<Object> value = kind == nullptr ? nullptr : kind->Load(payload);
+  if (kind == nullptr) *misfit = Misfit("there is no such type");
+  if (kind != nullptr && value == nullptr) *misfit = Misfit("the payload is damaged");
+  return value;
+}
+
+Misfit KeyRestore::Fits(const Keyspace&) const {
+  Misfit misfit;
+  if (loaded == nullptr) (void)Load(&misfit);
+  return misfit;
+}
+
+Misfit KeyRestore::ApplyIfFits(Keyspace& keyspace) const {
+  Misfit misfit;
+  std::unique_ptr<Object> value = Load(&misfit);
+  if (misfit.fits()) Put(keyspace, std::move(value));
+  return misfit;
+}
+
 void KeyRestore::Apply(Keyspace& keyspace) const {
-  std::unique_ptr<Object> value;
-  if (loaded != nullptr) {
-    value = std::move(*loaded);
-  } else {
-    const ObjectKind* kind = FindObjectKind(type);
-    CHECK(kind != nullptr);
-    value = kind->Load(payload);
-  }
+  CHECK(ApplyIfFits(keyspace).fits());
+}
+
+void KeyRestore::Put(Keyspace& keyspace, std::unique_ptr<Object> value) const {
   CHECK(value != nullptr);
   keyspace.Put(key, std::move(value));
   if (expire_at_ms != kNoExpiry) keyspace.SetExpiry(key, expire_at_ms);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <tuple>
 
@@ -15,6 +16,7 @@ struct KeyRemove {
   static auto Fields(Self& self) {
     return std::tie(self.key);
   }
+  Misfit Fits(const Keyspace&) const { return {}; }
   void Apply(Keyspace& keyspace) const { keyspace.Remove(key); }
 };
 
@@ -27,6 +29,7 @@ struct KeyExpire {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.expire_at_ms);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const { keyspace.SetExpiry(key, expire_at_ms); }
 };
 
@@ -40,6 +43,7 @@ struct KeyRename {
   static auto Fields(Self& self) {
     return std::tie(self.from, self.to);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const { keyspace.Rename(from, to); }
 };
 
@@ -52,6 +56,7 @@ struct KeyCopy {
   static auto Fields(Self& self) {
     return std::tie(self.from, self.to);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -70,7 +75,13 @@ struct KeyRestore {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.type, self.payload, self.expire_at_ms);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
+  Misfit ApplyIfFits(Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
+
+ private:
+  std::unique_ptr<Object> Load(Misfit* misfit) const;
+  void Put(Keyspace& keyspace, std::unique_ptr<Object> value) const;
 };
 
 // All keys of one database are gone, or of all of them.
@@ -82,6 +93,8 @@ struct Flush {
   static auto Fields(Self& self) {
     return std::tie(self.all, self.db);
   }
+  uint64_t Databases() const { return all ? 0 : uint64_t{db} + 1; }
+  Misfit Fits(const Keyspace&) const { return {}; }
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -94,6 +107,8 @@ struct Swap {
   static auto Fields(Self& self) {
     return std::tie(self.a, self.b);
   }
+  uint64_t Databases() const { return uint64_t{std::max(a, b)} + 1; }
+  Misfit Fits(const Keyspace&) const { return {}; }
   void Apply(Keyspace& keyspace) const { keyspace.Swap(a, b); }
 };
 

@@ -1,5 +1,6 @@
 #include "effects/list_effects.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,7 +72,45 @@ void ReverseBlock(List& list, ListEnd end, uint64_t count) {
   }
 }
 
+constexpr Misfit kShorter("the list has fewer elements");
+constexpr Misfit kNoElements("it concerns no element");
+
+// Whether there is a list with at least `count` elements.
+Misfit FitsSize(const Keyspace& keyspace, const KeyRef& key, uint64_t count) {
+  const List* list = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &list);
+  if (!misfit.fits()) return misfit;
+  return list->size() < count ? kShorter : Misfit();
+}
+
+bool IsEnd(ListEnd end) {
+  return end == ListEnd::kFront || end == ListEnd::kBack;
+}
+constexpr Misfit kNoEnd("there is no such end of a list");
+
+// The ranges of a ListErase; nothing if they are no such ranges, or not all in a list of this size.
+std::optional<std::vector<List::Range>> DecodeRanges(std::string_view bytes, uint64_t size) {
+  std::vector<List::Range> ranges;
+  uint64_t end = 0;
+  Decoder in(bytes);
+  while (!in.done()) {
+    const uint64_t gap = in.Varint();
+    const uint64_t count = in.Varint();
+    if (!in.ok() || count == 0 || gap > size - end || count > size - end - gap) return {};
+    ranges.push_back({end + gap, count});
+    end += gap + count;
+  }
+  return ranges;
+}
+
 }  // namespace
+
+Misfit ListPush::Fits(const Keyspace& keyspace) const {
+  if (!IsEnd(end)) return kNoEnd;
+  if (values.empty()) return kNoElements;
+  const List* list = nullptr;
+  return FitsValueOrNothing(keyspace, key, &list);
+}
 
 void ListPush::Apply(Keyspace& keyspace) const {
   if (List* list = keyspace.MutableIf<List>(key)) {
@@ -86,6 +125,12 @@ void ListPush::Apply(Keyspace& keyspace) const {
   keyspace.Put(key, std::move(list));
 }
 
+Misfit ListPop::Fits(const Keyspace& keyspace) const {
+  if (!IsEnd(end)) return kNoEnd;
+  if (count == 0) return kNoElements;
+  return FitsSize(keyspace, key, count);
+}
+
 void ListPop::Apply(Keyspace& keyspace) const {
   List& list = keyspace.Mutable<List>(key);
   // The whole list goes in one piece: it may be long, and is then freed elsewhere.
@@ -94,14 +139,27 @@ void ListPop::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kModified);
 }
 
+Misfit ListSet::Fits(const Keyspace& keyspace) const {
+  if (index == UINT64_MAX) return kShorter;
+  return FitsSize(keyspace, key, index + 1);
+}
+
 void ListSet::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<List>(key).Set(index, value);
   keyspace.Changed(key, KeyChange::kModified);
 }
 
+Misfit ListInsert::Fits(const Keyspace& keyspace) const {
+  return FitsSize(keyspace, key, index);
+}
+
 void ListInsert::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<List>(key).Insert(index, value);
   keyspace.Changed(key, KeyChange::kGrown);
+}
+
+Misfit ListRemove::Fits(const Keyspace& keyspace) const {
+  return FitsSize(keyspace, key, 0);
 }
 
 void ListRemove::Apply(Keyspace& keyspace) const {
@@ -111,29 +169,42 @@ void ListRemove::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kModified);
 }
 
+Misfit ListErase::Fits(const Keyspace& keyspace) const {
+  const List* list = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &list);
+  if (!misfit.fits()) return misfit;
+  return DecodeRanges(ranges, list->size()) ? Misfit()
+                                            : Misfit("the ranges do not lie in the list");
+}
+
 void ListErase::Apply(Keyspace& keyspace) const {
   List& list = keyspace.Mutable<List>(key);
-  const uint64_t size = list.size();
-  std::vector<List::Range> erased;
-  uint64_t end = 0;
-  Decoder in(ranges);
-  while (!in.done()) {
-    const uint64_t gap = in.Varint();
-    const uint64_t count = in.Varint();
-    // What does not fit is no fact about this list.
-    if (!in.ok() || gap > size - end || count > size - end - gap) break;
-    if (count > 0) erased.push_back({end + gap, count});
-    end += gap + count;
-  }
-  list.Erase(erased);
+  const auto erased = DecodeRanges(ranges, list.size());
+  CHECK(erased.has_value());
+  list.Erase(*erased);
   if (list.empty()) return keyspace.Remove(key);
   keyspace.Changed(key, KeyChange::kModified);
+}
+
+Misfit ListTrim::Fits(const Keyspace& keyspace) const {
+  if (count == 0) return FitsSize(keyspace, key, 0);
+  if (start > UINT64_MAX - count) return kShorter;
+  return FitsSize(keyspace, key, start + count);
 }
 
 void ListTrim::Apply(Keyspace& keyspace) const {
   if (count == 0) return keyspace.Remove(key);
   keyspace.Mutable<List>(key).Trim(start, count);
   keyspace.Changed(key, KeyChange::kModified);
+}
+
+Misfit ListMove::Fits(const Keyspace& keyspace) const {
+  if (!IsEnd(from_end) || !IsEnd(to_end)) return kNoEnd;
+  if (count == 0) return kNoElements;
+  if (reversed && from_end != to_end) return Misfit("both ends would have to be the same");
+  const List* target = nullptr;
+  const Misfit misfit = FitsValueOrNothing(keyspace, to, &target);
+  return misfit.fits() ? FitsSize(keyspace, from, count) : misfit;
 }
 
 void ListMove::Apply(Keyspace& keyspace) const {

@@ -23,6 +23,7 @@ struct ListPush {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.end, self.values);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -37,6 +38,7 @@ struct ListPop {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.end, self.count);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -50,6 +52,7 @@ struct ListSet {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.index, self.value);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -64,6 +67,7 @@ struct ListInsert {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.index, self.value);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -78,6 +82,7 @@ struct ListRemove {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.count, self.value);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -92,6 +97,7 @@ struct ListErase {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.ranges);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -106,6 +112,7 @@ struct ListTrim {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.start, self.count);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -125,6 +132,7 @@ struct ListMove {
   static auto Fields(Self& self) {
     return std::tie(self.from, self.to, self.from_end, self.to_end, self.count, self.reversed);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 

@@ -5,8 +5,21 @@
 
 namespace runnel {
 
+Misfit StreamCreate::Fits(const Keyspace& keyspace) const {
+  return keyspace.Find(key) == nullptr ? Misfit() : Misfit("there is such a key");
+}
+
 void StreamCreate::Apply(Keyspace& keyspace) const {
   keyspace.Put(key, std::make_unique<Stream>());
+}
+
+Misfit StreamAdd::Fits(const Keyspace& keyspace) const {
+  if (fields.empty() || fields.size() % 2 != 0) return Misfit("names and values do not pair");
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValueOrNothing(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  const StreamId last = stream == nullptr ? StreamId() : stream->last_id();
+  return id <= last ? Misfit("the ID is not above the stream's last one") : Misfit();
 }
 
 void StreamAdd::Apply(Keyspace& keyspace) const {
@@ -21,9 +34,21 @@ void StreamAdd::Apply(Keyspace& keyspace) const {
   keyspace.Put(key, std::move(stream));
 }
 
+Misfit StreamDropOldest::Fits(const Keyspace& keyspace) const {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  return stream->length() < count ? Misfit("the stream has fewer entries") : Misfit();
+}
+
 void StreamDropOldest::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).DropOldest(count, references);
   keyspace.Changed(key, KeyChange::kModified);
+}
+
+Misfit StreamRemove::Fits(const Keyspace& keyspace) const {
+  if (removal > Removal::kTrimmed) return Misfit("there is no such way to remove");
+  return FitsValue<Stream>(keyspace, key);
 }
 
 void StreamRemove::Apply(Keyspace& keyspace) const {
@@ -39,12 +64,25 @@ void StreamRemove::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kModified);
 }
 
+Misfit StreamSetId::Fits(const Keyspace& keyspace) const {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  if (last_id < stream->newest_id()) return Misfit("the stream has an entry with a higher ID");
+  if (entries_added < stream->length()) return Misfit("the stream has more entries");
+  return {};
+}
+
 void StreamSetId::Apply(Keyspace& keyspace) const {
   Stream& stream = keyspace.Mutable<Stream>(key);
   stream.SetLastId(last_id);
   stream.SetEntriesAdded(entries_added);
   stream.SetMaxDeletedId(max_deleted_id);
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit StreamConfigure::Fits(const Keyspace& keyspace) const {
+  return FitsValue<Stream>(keyspace, key);
 }
 
 void StreamConfigure::Apply(Keyspace& keyspace) const {
@@ -54,15 +92,30 @@ void StreamConfigure::Apply(Keyspace& keyspace) const {
   keyspace.Changed(key, KeyChange::kBeside);
 }
 
+Misfit StreamRetain::Fits(const Keyspace& keyspace) const {
+  return FitsValue<Stream>(keyspace, key);
+}
+
 void StreamRetain::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).Retain({ms, bytes, entries, delete_on_ack});
   keyspace.NoteUpkeep(key);
   keyspace.Changed(key, KeyChange::kBeside);
 }
 
+Misfit StreamRecordMessage::Fits(const Keyspace& keyspace) const {
+  return FitsValue<Stream>(keyspace, key);
+}
+
 void StreamRecordMessage::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).CreateIdempotence(duration_s, max_size).Record(pid, iid, id);
   keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit StreamCountDuplicate::Fits(const Keyspace& keyspace) const {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  return stream->idempotence() == nullptr ? Misfit("the stream remembers no messages") : Misfit();
 }
 
 void StreamCountDuplicate::Apply(Keyspace& keyspace) const {

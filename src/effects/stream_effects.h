@@ -17,6 +17,7 @@ struct StreamCreate {
   static auto Fields(Self& self) {
     return std::tie(self.key);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -34,6 +35,7 @@ struct StreamAdd {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.id, self.max_block_entries, self.max_block_bytes, self.fields);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -48,6 +50,7 @@ struct StreamDropOldest {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.count, self.references);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -69,6 +72,7 @@ struct StreamRemove {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.removal, self.ids);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -83,6 +87,7 @@ struct StreamSetId {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.last_id, self.entries_added, self.max_deleted_id);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -97,6 +102,7 @@ struct StreamConfigure {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.duration_s, self.max_size);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -112,6 +118,7 @@ struct StreamRetain {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.ms, self.bytes, self.entries, self.delete_on_ack);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -130,6 +137,7 @@ struct StreamRecordMessage {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.pid, self.iid, self.id, self.duration_s, self.max_size);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -142,6 +150,7 @@ struct StreamCountDuplicate {
   static auto Fields(Self& self) {
     return std::tie(self.key);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 

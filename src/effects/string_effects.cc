@@ -1,5 +1,7 @@
 #include "effects/string_effects.h"
 
+#include <algorithm>
+
 #include "data/string_object.h"
 #include "effects/families.h"
 
@@ -11,6 +13,21 @@ StringObject& StringAt(Keyspace& keyspace, const KeyRef& key) {
   if (StringObject* string = keyspace.MutableIf<StringObject>(key)) return *string;
   keyspace.Put(key, std::make_unique<StringObject>(""));
   return keyspace.Mutable<StringObject>(key);
+}
+
+// More than any setting of proto-max-bulk-len allows.
+constexpr uint64_t kMostBytes = uint64_t{1} << 32;
+
+// Whether a string that is changed up to `end` bytes and more of it stay within reason.
+Misfit FitsString(const Keyspace& keyspace, const KeyRef& key, uint64_t end, uint64_t more) {
+  const StringObject* string = nullptr;
+  const Misfit misfit = FitsValueOrNothing(keyspace, key, &string);
+  if (!misfit.fits()) return misfit;
+  const uint64_t size = string == nullptr ? 0 : string->size();
+  if (end > kMostBytes || more > kMostBytes || std::max(end, size) + more > kMostBytes) {
+    return Misfit("the string would be too long");
+  }
+  return {};
 }
 
 }  // namespace
@@ -30,9 +47,18 @@ void StringSet::Apply(Keyspace& keyspace) const {
   if (expire_at_ms != kNoExpiry) keyspace.SetExpiry(key, expire_at_ms);
 }
 
+Misfit StringAppend::Fits(const Keyspace& keyspace) const {
+  return FitsString(keyspace, key, 0, tail.size());
+}
+
 void StringAppend::Apply(Keyspace& keyspace) const {
   StringAt(keyspace, key).Append(tail);
   keyspace.Changed(key, KeyChange::kModified);
+}
+
+Misfit StringSetRange::Fits(const Keyspace& keyspace) const {
+  if (offset > kMostBytes) return Misfit("the string would be too long");
+  return FitsString(keyspace, key, offset + part.size(), 0);
 }
 
 void StringSetRange::Apply(Keyspace& keyspace) const {

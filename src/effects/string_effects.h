@@ -17,6 +17,7 @@ struct StringSet {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.value, self.expire_at_ms);
   }
+  Misfit Fits(const Keyspace&) const { return {}; }
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -29,6 +30,7 @@ struct StringAppend {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.tail);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -43,6 +45,7 @@ struct StringSetRange {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.offset, self.part);
   }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 

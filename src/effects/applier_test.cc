@@ -1,0 +1,281 @@
+#include "effects/applier.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/testing.h"
+#include "effects/families.h"
+#include "effects/group_effects.h"
+#include "effects/keyspace_effects.h"
+#include "effects/list_effects.h"
+#include "effects/stream_effects.h"
+#include "effects/string_effects.h"
+
+namespace runnel {
+namespace {
+
+using ::testing::HasSubstr;
+
+template <class... Effects>
+Batch BatchOf(const Effects&... effects) {
+  Batch batch;
+  batch.set_on(true);
+  (batch.Add(effects), ...);
+  return batch;
+}
+
+journal::Frame FrameOf(const Batch& batch) {
+  return {.base = 4711, .records = static_cast<uint32_t>(batch.count()), .payload = batch.bytes()};
+}
+
+TEST(Applier, AppliesAFrameInPieces) {
+  Keyspace keyspace(1);
+  Applier applier(keyspace);
+  const std::string_view values[] = {"v"};
+  const KeyRef key(0, "k");
+  const ListPush push{key, ListEnd::kBack, values};
+  const Batch batch = BatchOf(push, push, push, push, push);
+  applier.Begin(FrameOf(batch));
+  ASSERT_TRUE(applier.ApplySome(2).ok());
+  EXPECT_FALSE(applier.done());
+  EXPECT_EQ(applier.records(), 2u);
+  ASSERT_TRUE(applier.ApplySome(2).ok());
+  EXPECT_FALSE(applier.done());
+  EXPECT_EQ(applier.records(), 4u);
+  ASSERT_TRUE(applier.ApplySome(2).ok());
+  EXPECT_TRUE(applier.done());
+  ASSERT_TRUE(applier.Apply(FrameOf(batch)).ok());
+  EXPECT_EQ(applier.records(), 10u);
+  ASSERT_TRUE(applier.Apply({}).ok()) << "a frame may be empty";
+}
+
+TEST(Applier, AFailureNamesThePlaceAndTheEffectAndIsFinal) {
+  Keyspace keyspace(1);
+  Applier applier(keyspace);
+  const KeyRef key(0, "k");
+  const Batch batch = BatchOf(StringSet{key, "v"}, ListPop{key, ListEnd::kFront, 2});
+  const std::string text =
+      "the frame at position 4711 of the journal, record 2: list-pop 0:\"k\" 0 2 does not fit: the "
+      "key holds a value of another type";
+  EXPECT_EQ(applier.Apply(FrameOf(batch)).message(), text);
+  EXPECT_EQ(applier.ApplySome(1).message(), text);
+  EXPECT_EQ(applier.databases_needed(), 0u);
+  EXPECT_EQ(ContentOf(keyspace).size(), 1u);
+}
+
+TEST(Applier, AnEffectOfALaterVersionIsToldFromDamage) {
+  Keyspace keyspace(1);
+  Applier applier(keyspace);
+  EXPECT_THAT(applier.Apply({.base = 0, .records = 1, .payload = "\x01\x7f"}).message(),
+              HasSubstr("record 1: no effect has the type 127; a later version of Runnel may have "
+                        "written it"));
+  EXPECT_TRUE(applier.met_unknown_effect());
+}
+
+TEST(Applier, TellsHowManyDatabasesAreNeeded) {
+  Keyspace keyspace(3);
+  Applier applier(keyspace);
+  const Batch first = BatchOf(StringSet{KeyRef(2, "k"), "v"}, StringSet{KeyRef(3, "k"), "v"});
+  EXPECT_THAT(applier.Apply(FrameOf(first)).message(),
+              HasSubstr("record 2: string-set 3:\"k\" \"v\" never does not fit: the database"));
+  EXPECT_EQ(applier.databases_needed(), 4u);
+  applier.NoteDatabases(FrameOf(BatchOf(KeyRename{KeyRef(0, "k"), KeyRef(49, "k")}, Swap{1, 2})));
+  EXPECT_EQ(applier.databases_needed(), 50u);
+  applier.NoteDatabases(FrameOf(BatchOf(Swap{99, 2}, Flush{true, 1000})));
+  EXPECT_EQ(applier.databases_needed(), 100u);
+}
+
+// The number of a database that the keyspace does not have is no place to look.
+TEST(Applier, DatabasesOfAllFieldsAreCompared) {
+  const KeyRef key(0, "k");
+  const KeyRef far(UINT32_MAX, "k");
+  for (const Batch& batch :
+       {BatchOf(KeyRemove{far}), BatchOf(StringSet{key, "v"}, KeyRename{key, far}),
+        BatchOf(StringSet{key, "v"}, KeyCopy{key, far}), BatchOf(Flush{false, UINT32_MAX}),
+        BatchOf(Swap{0, UINT32_MAX}), BatchOf(Swap{UINT32_MAX, 0})}) {
+    Keyspace keyspace(16);
+    Applier applier(keyspace);
+    EXPECT_FALSE(applier.Apply(FrameOf(batch)).ok());
+    EXPECT_EQ(applier.databases_needed(), uint64_t{1} << 32);
+  }
+}
+
+TEST(Applier, RefusesAFrameThatIsNotWhatItSays) {
+  const Batch batch = BatchOf(KeyRemove{KeyRef(0, "k")});
+  Keyspace keyspace(1);
+  journal::Frame frame = FrameOf(batch);
+  frame.records = 2;
+  EXPECT_THAT(Applier(keyspace).Apply(frame).message(),
+              HasSubstr("record 1: the frame's header tells of 2 records"));
+  frame = FrameOf(batch);
+  frame.payload.remove_suffix(1);
+  EXPECT_THAT(Applier(keyspace).Apply(frame).message(), HasSubstr("what follows are no records"));
+}
+
+// Random effects of all kinds, most of which fit no state that they could meet.
+class RandomEffects {
+ public:
+  explicit RandomEffects(int seed) : random_(seed) { batch_.set_on(true); }
+
+  // One effect as a batch. The views are good until the next call.
+  const Batch& Next() {
+    batch_.Clear();
+    Add();
+    return batch_;
+  }
+
+ private:
+  uint64_t Below(uint64_t bound) { return random_() % bound; }
+  KeyRef Key() { return KeyRef(static_cast<uint32_t>(Below(20) == 0 ? 2 : Below(2)), Name()); }
+  std::string_view Name() {
+    static constexpr std::string_view kNames[] = {"a", "b", "c"};
+    return Below(30) == 0 ? "s" : kNames[Below(3)];
+  }
+  // Mostly one that other effects leave alone.
+  KeyRef StreamKey() { return Below(6) == 0 ? Key() : KeyRef(0, "s"); }
+  // Of a group, and of a consumer in it: mostly the same one, so that it is met.
+  std::string_view Member() { return Below(6) == 0 ? "b" : "a"; }
+  uint64_t Number() { return Below(30) == 0 ? UINT64_MAX - Below(2) : Below(6); }
+  ListEnd End() { return static_cast<ListEnd>(Below(20) == 0 ? 2 : Below(2)); }
+  StreamId Id() { return {Below(40), Below(3)}; }
+  int64_t Time() { return static_cast<int64_t>(Below(1000)); }
+  CountChange Change() { return static_cast<CountChange>(Below(5)); }
+  std::span<const std::string_view> Strings() {
+    strings_.assign(Below(5), "v");
+    return strings_;
+  }
+  std::span<const StreamId> Ids() {
+    ids_.clear();
+    for (uint64_t i = Below(4); i > 0; i--) {
+      ids_.push_back(Id());
+    }
+    return ids_;
+  }
+
+  void Add() {
+    switch (Below(33)) {
+      case 0:
+        return batch_.Add(KeyRemove{Key()});
+      case 1:
+        return batch_.Add(KeyExpire{Key(), Below(2) == 0 ? kNoExpiry : Time()});
+      case 2:
+        return batch_.Add(KeyRename{Key(), Key()});
+      case 3:
+        return batch_.Add(KeyCopy{Key(), Key()});
+      case 4:
+        return batch_.Add(KeyRestore{Key(), static_cast<ObjectType>(Below(4)),
+                                     Below(2) == 0 ? "\x01\x01\x01v" : "\x01v", kNoExpiry});
+      case 5:
+        return Below(10) == 0
+                   ? batch_.Add(Flush{Below(8) == 0,
+                                      static_cast<uint32_t>(Below(4) == 0 ? 0 : 1 + Below(2))})
+                   : batch_.Add(Swap{static_cast<uint32_t>(1 + Below(2)), 1});
+      case 6:
+        return batch_.Add(StringSet{Key(), "value", kNoExpiry});
+      case 7:
+        return batch_.Add(StringAppend{Key(), "tail"});
+      case 8:
+        return batch_.Add(StringSetRange{Key(), Number(), "part"});
+      case 9:
+      case 10:
+        return batch_.Add(ListPush{Key(), End(), Strings()});
+      case 11:
+        return batch_.Add(ListPop{Key(), End(), Number()});
+      case 12:
+        return batch_.Add(ListSet{Key(), Number(), "w"});
+      case 13:
+        return batch_.Add(ListInsert{Key(), Number(), "w"});
+      case 14:
+        return Below(2) == 0
+                   ? batch_.Add(ListRemove{Key(), static_cast<int64_t>(Number()), "v"})
+                   : batch_.Add(ListErase{Key(), Below(2) == 0 ? "\x01\x01" : "\x01\x02\x05"});
+      case 15:
+        return batch_.Add(ListTrim{Key(), Number(), Number()});
+      case 16:
+        return batch_.Add(ListMove{Key(), Key(), End(), End(), Number(), Below(2) == 0});
+      case 17:
+        return batch_.Add(StreamCreate{StreamKey()});
+      case 18:
+      case 19:
+        return batch_.Add(StreamAdd{StreamKey(), Id(), 3, 100, Strings()});
+      case 20:
+        return batch_.Add(StreamDropOldest{StreamKey(), Number(), Below(2) == 0});
+      case 21:
+        return batch_.Add(StreamRemove{StreamKey(), static_cast<Removal>(Below(4)), Ids()});
+      case 22:
+        return batch_.Add(StreamSetId{StreamKey(), Id(), Number(), Id()});
+      case 23:
+        return Below(2) == 0 ? batch_.Add(StreamConfigure{StreamKey(), 10, 10})
+                             : batch_.Add(StreamRetain{StreamKey(), 0, 0, Number(), Below(2) == 0});
+      case 24:
+        return Below(2) == 0 ? batch_.Add(StreamRecordMessage{StreamKey(), "p", "i", Id(), 10, 10})
+                             : batch_.Add(StreamCountDuplicate{StreamKey()});
+      case 25:
+        return batch_.Add(GroupCreate{StreamKey(), Member(), Id(), Time() - 2});
+      case 26:
+        return Below(4) > 0 ? batch_.Add(GroupSetId{StreamKey(), Member(), Id(), Time()})
+                            : batch_.Add(GroupDestroy{StreamKey(), Member()});
+      case 27:
+        return batch_.Add(ConsumerCreate{StreamKey(), Member(), Member(), Time()});
+      case 28:
+        return Below(8) == 0 ? batch_.Add(ConsumerDelete{StreamKey(), Member(), Member()})
+                             : batch_.Add(ConsumerSeen{StreamKey(), Member(), Member(), Time()});
+      case 29:
+        return batch_.Add(
+            GroupDeliver{StreamKey(), Member(), Member(), Id(), Time(), Below(2) == 0});
+      case 30:
+        return batch_.Add(GroupRedeliver{StreamKey(), Member(), Member(), Time(), Ids()});
+      case 31:
+        return batch_.Add(GroupAck{StreamKey(), Member(), Ids()});
+      default:
+        return Below(2) == 0
+                   ? batch_.Add(GroupClaim{StreamKey(), Member(), Member(), Time(), Time(),
+                                           Change(), Number(), Ids()})
+                   : batch_.Add(GroupRelease{StreamKey(), Member(), Change(), Number(), Ids()});
+    }
+  }
+
+  std::mt19937_64 random_;
+  Batch batch_;
+  std::vector<std::string_view> strings_;
+  std::vector<StreamId> ids_;
+};
+
+class ApplierSeeds : public ::testing::TestWithParam<int> {};
+
+// Whatever a journal says and whatever it meets, it is applied or refused, and what is refused
+// changes nothing.
+TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
+  RandomEffects effects(GetParam());
+  Keyspace keyspace(2);
+  std::set<EffectType> applied, refused;
+  for (int i = 0; i < 30'000; i++) {
+    const Batch& batch = effects.Next();
+    const auto type = static_cast<EffectType>(static_cast<uint8_t>(batch.bytes()[1]) & ~kSameKey);
+    const auto before = i % 8 == 0 ? ContentOf(keyspace) : KeyspaceContent();
+    Applier applier(keyspace);
+    const bool ok = applier.Apply(FrameOf(batch)).ok();
+    (ok ? applied : refused).insert(type);
+    if (!ok && i % 8 == 0) {
+      ASSERT_EQ(ContentOf(keyspace), before) << "effect " << i;
+    }
+  }
+  for (const auto family :
+       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects()}) {
+    for (const EffectKind& kind : family) {
+      EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
+      EXPECT_TRUE(refused.contains(kind.type)) << kind.name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ApplierSeeds, ::testing::Range(0, 10));
+
+}  // namespace
+}  // namespace runnel
