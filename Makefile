@@ -3,7 +3,7 @@
 #   make              build/release/runnel-server and the tools
 #   make run          the same, then start the server on 127.0.0.1:6379 with its data in build/data
 #                     (ARGS="--port 7000" ...)
-#   make install      install the release build (PREFIX=/usr/local DESTDIR=...), see packaging/install
+#   make install      install the release build (PREFIX=/usr/local DESTDIR=...), see utils/packaging/install
 #   make dev          build/dev: the server and the tools for working on them, built fast
 #   make test         all tests that gate a change, with assertions
 #   make test-shipped the process tests with the release build of the server
@@ -53,7 +53,7 @@ run: all
 	build/release/runnel-server conf/runnel.conf --dir build/data $(ARGS)
 
 install: all
-	@packaging/install build/release
+	@utils/packaging/install build/release
 
 dev: deps-test
 	$(call configure,dev)

@@ -44,7 +44,7 @@ class Installation:
         self.prefix, self.etc, self.var = (os.path.join(root, d) for d in ("usr", "etc", "var"))
         self.environment = dict(os.environ, PREFIX=self.prefix, SYSCONFDIR=self.etc,
                                 LOCALSTATEDIR=self.var, DESTDIR="")
-        self.command = [os.path.join(source, "packaging", "install"), build]
+        self.command = [os.path.join(source, "utils", "packaging", "install"), build]
         self.install()
 
     def install(self):
