@@ -28,6 +28,8 @@ constexpr int64_t kRetryMs = 1000;
 // Extents for which the commands of one transaction may make the loop wait, because what the
 // commands before them did has led them to where nobody looked before it began.
 constexpr uint64_t kMostBlocking = 64;
+// For a person who reads that a file lacks something.
+constexpr const char* kPutBack = "put the file back, or go on with a whole copy of the directory";
 constexpr uint64_t kMostKind = static_cast<uint64_t>(RunKind::kList);
 
 StoredExtent& Stored(const Ref<ColdExtent>& extent) {
@@ -123,10 +125,13 @@ void ColdStore::Measure(std::vector<FileName> names) {
           const Result<uint64_t>& size = job->sizes[i];
           const std::string path = PathOf(job->names[i]);
           if (!size.ok()) {
-            LogWarning("Cold entries in {} cannot be read: {}", path, size.message());
+            LogWarning("Cold entries in {} cannot be read: {}. Commands that need them fail; {}",
+                       path, size.message(), kPutBack);
           } else if (*size < known->second) {
-            LogWarning("The file {} of cold entries has {} bytes, but {} are needed of it", path,
-                       *size, known->second);
+            LogWarning(
+                "The file {} of cold entries has {} bytes, but {} are needed of it. Commands that "
+                "need what it lacks fail; {}",
+                path, *size, known->second, kPutBack);
           }
           if (size.ok()) NoteSize(job->names[i], *size);
         }
@@ -220,16 +225,21 @@ void ColdStore::FinishRemove(const FileName& name, const Status& removed, int64_
 void ColdStore::NoteForSnapshot(const ColdExtents& extents, Files* files) {
   in_snapshot_ = true;
   for (const Ref<ColdExtent>& extent : extents) {
-    Ref<ColdFile> file = Stored(extent).location().file;
     noted_.push_back(Share(extent));
+  }
+  AddFiles(extents, files);
+}
+
+void ColdStore::AddFiles(const ColdExtents& extents, Files* files) {
+  for (const Ref<ColdExtent>& extent : extents) {
+    Ref<ColdFile> file = Stored(extent).location().file;
     // Extents of a file follow one another.
     if (files->empty() || files->back().get() != file.get()) files->push_back(std::move(file));
   }
 }
 
-void ColdStore::EndSnapshot(bool durable, Files files) {
+void ColdStore::EndSnapshot() {
   in_snapshot_ = false;
-  if (durable) snapshot_files_ = std::move(files);
   if (rewritten_) ApplyRewrite(*std::exchange(rewritten_, nullptr));
   for (Ref<StoredExtent>& extent : std::exchange(noted_, {})) {
     if (extent->location().file->doubtful) to_rewrite_.push_back(std::move(extent));
@@ -374,15 +384,13 @@ Ref<ColdExtent> ColdStore::Resolve(Decoder* in) {
   const auto found = files_.find(name);
   const bool fits = in->ok() && kind <= kMostKind && raw_bytes <= UINT32_MAX &&
                     offset <= UINT32_MAX && bytes <= UINT32_MAX - offset && blocks <= UINT32_MAX;
+  unresolved_.clear();
   if (!fits) return {};
   if (found == files_.end()) {
-    LogWarning("The file {} of cold entries is missing", PathOf(name));
+    unresolved_ = PathOf(name);
     return {};
   }
-  Ref<ColdFile>& file = resolved_[name];
-  if (!file) {
-    file = Ref<ColdFile>::Adopt(new ColdFile(name, &unused_));
-  }
+  const Ref<ColdFile>& file = Resolved(name);
   // No file is opened at the start: it has what is named of it, at least.
   if (offset + bytes > found->second) NoteSize(name, offset + bytes);
   const StoredExtent::Place place{static_cast<uint32_t>(offset), static_cast<uint32_t>(bytes)};
@@ -401,6 +409,22 @@ Ref<ColdExtent> ColdStore::Resolve(Decoder* in) {
   }
   last_resolved_->AddRef();
   return Ref<ColdExtent>::Adopt(last_resolved_.get());
+}
+
+// REQUIRES: the file is there.
+const Ref<ColdFile>& ColdStore::Resolved(const FileName& name) {
+  Ref<ColdFile>& file = resolved_[name];
+  if (!file) {
+    file = Ref<ColdFile>::Adopt(new ColdFile(name, &unused_));
+  }
+  return file;
+}
+
+bool ColdStore::Hold(std::string_view text, Files* files) {
+  const std::optional<FileName> name = FileName::Parse(text);
+  if (!name || !files_.contains(*name)) return false;
+  files->push_back(Resolved(*name));
+  return true;
 }
 
 // --- Writing ---

@@ -129,10 +129,17 @@ class ColdStore final : public ColdSource {
   // Calls `done` when the content and the names of these files survive a power cut; or with the
   // reason why they do not.
   void Sync(const Files& files, std::function<void(Status)> done);
-  // The snapshot has ended. If it is durable, it refers to these files and keeps them; the snapshot
-  // before no longer keeps its files. Extents that it named in files whose sync has failed are
-  // written again, so that a later snapshot can succeed.
-  void EndSnapshot(bool durable, Files files);
+  // The snapshot has ended. Extents that it named in files whose sync has failed are written again,
+  // so that a later snapshot can succeed.
+  void EndSnapshot();
+  // The snapshots that are kept refer to these files, and keep them; files that were given before
+  // are no longer kept for snapshots.
+  void PinForSnapshots(Files files) { snapshot_files_ = std::move(files); }
+  // Adds the files of these extents.
+  static void AddFiles(const ColdExtents& extents, Files* files);
+  // Adds the file of this name (FileName::ToString) to `files`, if there is one. Only before
+  // RemoveUnused, which then does not remove it.
+  bool Hold(std::string_view name, Files* files);
 
   // --- ColdSource ---
 
@@ -143,6 +150,10 @@ class ColdStore final : public ColdSource {
   void Expect(const ColdExtents& extents) override;
   std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) override;
   Ref<ColdExtent> Resolve(Decoder* in) override;
+
+  // The path of the file whose lack is why the last Resolve has given nothing; empty if that has
+  // another reason.
+  const std::string& unresolved() const { return unresolved_; }
 
   ColdStats stats() const;
 
@@ -156,6 +167,7 @@ class ColdStore final : public ColdSource {
   };
 
   std::string PathOf(const cold::FileName& name) const;
+  const Ref<cold::ColdFile>& Resolved(const cold::FileName& name);
   Result<std::shared_ptr<const BlockRun>> ReadExtent(const cold::StoredExtent& extent) const;
   size_t CacheBound() const;
 
@@ -240,6 +252,7 @@ class ColdStore final : public ColdSource {
   bool retry_later_ = false;   // set the time at the end of the turn
   int64_t no_writes_before_ms_ = 0;
   ColdStats stats_;
+  std::string unresolved_;
 };
 
 }  // namespace runnel

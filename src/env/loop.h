@@ -41,9 +41,6 @@ class Loop {
   // Runs until Stop() was called.
   virtual void Run() = 0;
   virtual void Stop() = 0;
-  // One round that does not wait: tells what has happened by now, then runs the turn. For a caller
-  // that keeps the thread for long. REQUIRES: called neither inside Run() nor inside a callback.
-  virtual void RunOnce() = 0;
 
   // `turn` runs once per round, after the round's events and timers were told and before the loop
   // waits for more.

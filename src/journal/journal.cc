@@ -138,6 +138,7 @@ Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions 
       lock_(std::move(lock)),
       sync_policy_(options_.sync_policy),
       supply_(disk, helper, options_.directory),
+      most_segment_bytes_(options_.segment_bytes),
       segment_bytes_(options_.segment_bytes) {}
 
 Journal::~Journal() = default;
@@ -306,8 +307,8 @@ void Journal::LookForRoom(int64_t now_us) {
 void Journal::NoteFree(uint64_t free_bytes) {
   free_bytes_ = free_bytes;
   grown_ = 0;
-  segment_bytes_ = std::min(options_.segment_bytes,
-                            std::max(kLeastSegmentBytes, free_bytes / kSegmentsInFreeRoom));
+  segment_bytes_ =
+      std::min(most_segment_bytes_, std::max(kLeastSegmentBytes, free_bytes / kSegmentsInFreeRoom));
   kept_room_ = segment_bytes_ / kPartKept;
   UpdateRoom();
 }

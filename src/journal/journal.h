@@ -136,6 +136,10 @@ class Journal {
   // Takes effect with the next Flush.
   void set_sync_policy(SyncPolicy policy) { sync_policy_ = policy; }
 
+  // Segments that are prepared from now on have at most so many bytes: in the place of
+  // JournalOptions::segment_bytes.
+  void set_most_segment_bytes(uint64_t bytes) { most_segment_bytes_ = bytes; }
+
   // Everything that is written until the next Flush is synced soon, under any policy: for a caller
   // that waits for durable().
   void RequestSync() { sync_requested_ = true; }
@@ -237,6 +241,7 @@ class Journal {
   bool looking_ = false;
   bool room_wanted_ = false;  // a change was refused
   int64_t look_again_us_ = 0;
+  uint64_t most_segment_bytes_;
   uint64_t segment_bytes_;  // of the next segment
   uint64_t kept_room_ = 0;  // for changes that remove
   Position room_end_ = 0;   // up to here frames will find room

@@ -145,7 +145,6 @@ class FakeLoop final : public Loop {
  public:
   void Run() override { CHECK(false); }
   void Stop() override { CHECK(false); }
-  void RunOnce() override { CHECK(false); }
   void OnTurn(std::function<void()>) override { CHECK(false); }
   Result<std::unique_ptr<Listener>> ListenTcp(const std::string&, int, const TcpOptions&,
                                               AcceptFunction function) override {

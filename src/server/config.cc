@@ -202,7 +202,13 @@ Status Config::LoadArguments(std::span<const std::string> arguments) {
     const Status status = LoadText(*text, "standard input");
     if (!status.ok()) return status;
   }
-  return LoadOptions(arguments, &values_);
+  Status loaded = LoadOptions(arguments, &values_);
+  // Where there is a journal, snapshots follow its length.
+  ServerOptions& options = values_.options;
+  if (loaded.ok() && !options.journal && !options.save_given) {
+    options.save = {{3600, 1}, {300, 100}, {60, 10000}};
+  }
+  return loaded;
 }
 
 Status Config::Set(std::span<const Pair> pairs) {
@@ -278,6 +284,15 @@ void Config::OnChange(std::string_view name, Action action) {
   CHECK(directive != nullptr);
   const bool added = actions_.emplace(directive->name, std::move(action)).second;
   CHECK(added);
+}
+
+ColdSettings ColdSettingsOf(const Settings& settings) {
+  ColdSettings cold = settings.cold;
+  if (settings.maxmemory == 0 || cold.stream_memory == 0) return cold;
+  // At least 1: 0 means that there is no bound.
+  cold.stream_memory =
+      std::min<uint64_t>(cold.stream_memory, std::max<uint64_t>(settings.maxmemory / 2, 1));
+  return cold;
 }
 
 Config::Ignored Config::WithoutEffect() const {

@@ -35,8 +35,9 @@ class Config {
   //
   // Later values replace earlier ones. `-` reads standard input, after the file and before the
   // directives. The word directly after a directive's name is a value even if it begins with `--`,
-  // except for `save`. On failure the message says where and why ("runnel.conf:12: 'port': ..."),
-  // and the values must not be used.
+  // except for `save`. Without a journal, `save` has Redis's points unless it was given. On failure
+  // the message says where and why ("runnel.conf:12: 'port': ..."), and the values must not be
+  // used.
   Status LoadArguments(std::span<const std::string> arguments);
   // Reads lines in the form of a file. `source` is the name of the text in messages.
   Status LoadText(std::string_view text, const std::string& source);
@@ -75,6 +76,10 @@ class Config {
   std::string file_;
   std::map<std::string_view, Action> actions_;
 };
+
+// What the cold store goes by. Where maxmemory is less than twice stream-memory, the bound is half
+// of maxmemory: old entries go to the disk before there is no memory for new ones.
+ColdSettings ColdSettingsOf(const Settings& settings);
 
 // The whole of a file.
 Result<std::string> ReadConfigFile(const std::string& path);

@@ -149,7 +149,7 @@ constexpr Directive kDirectives[] = {
     Size<&ColdSettings::stream_memory>(
         "stream-memory", kAnyTime, 0, kMax64,
         "Memory of streams and long lists above which the oldest entries of streams and the middle "
-        "of lists move to files in streams/. 0: no limit."),
+        "of lists move to files in streams/. With maxmemory: at most half of that. 0: no limit."),
     Choice<&ColdSettings::compression>("cold-compression", kAnyTime, kColdCodecs,
                                        "Compression of these files: lz4, zstd, none."),
     Size<&ColdSettings::cold_read_limit>(
@@ -198,8 +198,10 @@ constexpr Directive kDirectives[] = {
      .format = FormatSave,
      .several = true,
      .adds = true,
-     .why = "Take a snapshot after this many seconds if there were this many changes. Several "
-            "pairs are possible. With any pair, a snapshot is also taken at the end. Empty: none."},
+     .why =
+         "Take a snapshot after this many seconds if there were this many changes. Several "
+         "pairs are possible. With any pair, a snapshot is also taken at the end. Empty: none. If "
+         "it is not set: none with a journal, and without one 3600 1 300 100 60 10000."},
     WithAlias(Flag<&ServerOptions::journal>(
                   "journal", kAtStart,
                   "Write every change to the directory 'journal', so that it outlives the "
@@ -211,18 +213,32 @@ constexpr Directive kDirectives[] = {
         "everysec (once a second), no (when the operating system does it)."),
     Size<&ServerOptions::journal_segment_bytes>(
         "journal-segment-bytes", kAtStart, 64 * 1024, int64_t{1} << 40,
-        "Size of one journal file. Its disk space is reserved at once. Old data is removed by "
-        "whole files. When little disk space is free, new files are smaller: a sixteenth of it, "
-        "but at least 4 MB."),
+        "Largest size of one journal file. Its disk space is reserved at once. Old data is removed "
+        "by whole files. New files are smaller while snapshot-journal-bytes is auto, 16 to 32 MB, "
+        "and when little disk space is free: a sixteenth of it, but at least 4 MB."),
     Flag<&ServerOptions::journal_cut_damage>(
         "journal-cut-damage", kAtStart,
         "What the start does with a damaged journal. no: it stops, and says what is damaged and "
         "what follows. yes: it cuts the journal at the damage and goes on without what follows, "
         "which is kept in a file."),
-    Size<&ServerOptions::snapshot_journal_bytes>(
-        "snapshot-journal-bytes", kAnyTime, 0, kMax64,
-        "Take a snapshot when this many bytes of journal follow the last one, then remove the "
-        "journal before it. 0: never."),
+    {.name = "snapshot-journal-bytes",
+     .parse = ParseJournalBytes,
+     .format = FormatJournalBytes,
+     .least = 0,
+     .most = kMax64,
+     .why =
+         "Take a snapshot when this many bytes of journal follow the last one. 0: never. auto: so "
+         "that the whole journal takes at most twice what the last snapshot holds, from 64 MB to "
+         "1 GB, and at most a quarter of the free disk space."},
+    Integer<&ServerOptions::snapshots_kept>(
+        "snapshots-kept", kAnyTime, 1, 100,
+        "Number of snapshots that stay, with the journal after the oldest of them. If the newest "
+        "is damaged, the start uses the one before. Older ones are removed when the disk gets "
+        "full."),
+    Integer<&ServerOptions::shutdown_timeout_s>(
+        "shutdown-timeout", kAnyTime, 0, kMaxU32,
+        "Longest time, in seconds, of a snapshot at the end that only makes the next start faster. "
+        "0: none is taken."),
 
     // What is not served has one accepted value. Any other value stops the start.
     Only("cluster-enabled", "no", "Cluster mode is not served: only no is accepted."),

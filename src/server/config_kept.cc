@@ -196,7 +196,6 @@ constexpr Directive kKept[] = {
     Kept("use-exit-on-panic", KeepFlag, "no"),
     Kept("enable-debug-assert", KeepFlag, "no"),
     // Marks for the operating system, and looks.
-    Kept("shutdown-timeout", KeepInteger, "10"),
     KeptText("oom-score-adj", "no"),
     KeptText("oom-score-adj-values", "0 200 800"),
     Kept("disable-thp", KeepFlag, "yes"),

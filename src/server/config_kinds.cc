@@ -224,6 +224,22 @@ std::string FormatPercentiles(const Directive&, const ConfigValues& values) {
   return text;
 }
 
+Status ParseJournalBytes(const Directive& directive, Directive::Words words, ConfigValues* values) {
+  uint64_t& bytes = values->options.snapshot_journal_bytes;
+  if (EqualsIgnoreCase(words[0], "auto")) {
+    bytes = kAutomatic;
+    return {};
+  }
+  const Result<int64_t> value = ReadSize(directive, words[0]);
+  if (value.ok()) bytes = static_cast<uint64_t>(*value);
+  return value.status();
+}
+
+std::string FormatJournalBytes(const Directive&, const ConfigValues& values) {
+  const uint64_t bytes = values.options.snapshot_journal_bytes;
+  return bytes == kAutomatic ? "auto" : fmt::to_string(bytes);
+}
+
 Status ParseSave(const Directive&, Directive::Words words, ConfigValues* values) {
   const Status invalid = Status::Error("Invalid save parameters");
   if (words.size() % 2 != 0) return invalid;
@@ -235,6 +251,7 @@ Status ParseSave(const Directive&, Directive::Words words, ConfigValues* values)
     points.push_back({*seconds, *changes});
   }
   std::vector<SavePoint>& save = values->options.save;
+  values->options.save_given = true;
   if (points.empty()) save.clear();
   save.insert(save.end(), points.begin(), points.end());
   return {};

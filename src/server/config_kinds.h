@@ -140,6 +140,9 @@ std::string FormatPercent(double percent);
 
 // --- Values with a form of their own ---
 
+// Bytes, or "auto".
+Status ParseJournalBytes(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatJournalBytes(const Directive& directive, const ConfigValues& values);
 Status ParseBind(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatBind(const Directive& directive, const ConfigValues& values);
 Status ParseMode(const Directive& directive, Directive::Words words, ConfigValues* values);

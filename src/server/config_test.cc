@@ -98,6 +98,9 @@ TEST(ShippedFileTest, HasEveryDirectiveWithItsReason) {
       comment.clear();
     } else if (line[0] != '#') {
       comments.emplace(line.substr(0, line.find(' ')), comment);
+    } else if (line.size() > 1 && line[1] != ' ') {
+      // A directive whose default depends on others.
+      comments.emplace(line.substr(1, line.find(' ') - 1), comment);
     } else {
       comment += line.substr(1);
     }
@@ -294,6 +297,34 @@ TEST(ConfigArgumentsTest, SaveMayBeEmpty) {
     ASSERT_EQ(Load(config, arguments), "");
     EXPECT_EQ(GetOne(config, "save"), "");
   }
+}
+
+TEST(ConfigArgumentsTest, WithoutAJournalSaveHasPoints) {
+  const auto save = [](std::vector<std::string> arguments) {
+    Config config;
+    EXPECT_EQ(Load(config, std::move(arguments)), "");
+    return GetOne(config, "save");
+  };
+  EXPECT_EQ(save({}), "");
+  EXPECT_EQ(save({"--journal", "no"}), "3600 1 300 100 60 10000");
+  EXPECT_EQ(save({"--appendonly", "no"}), "3600 1 300 100 60 10000");
+  EXPECT_EQ(save({"--appendonly", "no", "--save", ""}), "");
+  EXPECT_EQ(save({"--save", "5", "1", "--appendonly", "no"}), "5 1");
+}
+
+TEST(ColdSettingsOf, HalfOfMaxmemoryIsTheLargestBound) {
+  const auto bound = [](uint64_t maxmemory, uint64_t stream_memory) {
+    Settings settings;
+    settings.maxmemory = maxmemory;
+    settings.cold.stream_memory = stream_memory;
+    return ColdSettingsOf(settings).stream_memory;
+  };
+  EXPECT_EQ(bound(0, 256), 256u);
+  EXPECT_EQ(bound(1000, 256), 256u);
+  EXPECT_EQ(bound(511, 256), 255u);
+  EXPECT_EQ(bound(100, 256), 50u);
+  EXPECT_EQ(bound(1, 256), 1u) << "0 would be no bound";
+  EXPECT_EQ(bound(100, 0), 0u) << "nothing goes to the disk if nothing shall";
 }
 
 TEST(ConfigArgumentsTest, ErrorsSayWhy) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@ struct SavePoint {
   int64_t seconds = 0;
   int64_t changes = 0;
 };
+
+// Stands for "as the server thinks best".
+inline constexpr uint64_t kAutomatic = std::numeric_limits<uint64_t>::max();
 
 // The options of the start, the listeners, the log and the storage. The names are those of
 // redis.conf.
@@ -43,11 +47,15 @@ struct ServerOptions {
   SyslogFacility syslog_facility = SyslogFacility::kLocal0;
   std::string dir;  // absolute; the working directory, where the relative paths above start
   std::vector<SavePoint> save;
+  bool save_given = false;  // `save` was set, be it to no points
   bool journal = true;
   journal::SyncPolicy appendfsync = journal::SyncPolicy::kEverySecond;
   uint64_t journal_segment_bytes = uint64_t{128} << 20;
   bool journal_cut_damage = false;
-  uint64_t snapshot_journal_bytes = uint64_t{1} << 30;  // 0: none for that reason
+  // Journal after which a snapshot is taken; 0: none for that reason.
+  uint64_t snapshot_journal_bytes = kAutomatic;
+  uint32_t snapshots_kept = 2;       // finished ones, the newest included
+  uint32_t shutdown_timeout_s = 10;  // for a snapshot at the end that can be done without
 };
 
 // The values of all directives.

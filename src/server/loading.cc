@@ -2,38 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "base/log.h"
 
 namespace runnel {
 
-Loading::Loading(Clock& clock, std::function<Status()> turn)
+Loading::Loading(Clock& clock)
     : clock_(clock),
-      turn_(std::move(turn)),
       start_s_(clock.UnixMicros() / 1'000'000),
       start_us_(clock.SteadyMicros()),
-      told_us_(start_us_),
-      next_turn_us_(start_us_) {}
+      told_us_(start_us_) {}
 
-Status Loading::Reached(uint64_t loaded_bytes, uint64_t total_bytes) {
+void Loading::Reached(uint64_t loaded_bytes, uint64_t total_bytes) {
   loaded_bytes_ = loaded_bytes;
   total_bytes_ = std::max(loaded_bytes, total_bytes);
-  return Breathe();
-}
-
-Status Loading::Breathe() {
   const int64_t now_us = clock_.SteadyMicros();
-  if (now_us < next_turn_us_) return {};
-  if (now_us - told_us_ >= kTellEveryMicros) {
-    told_us_ = now_us;
-    LogNotice("Loading: {:.1f} % ({} of {} bytes), about {} s to go", percent(), loaded_bytes_,
-              total_bytes_, eta_seconds());
-  }
-  Status status = turn_();
-  // What the turn took is not loading's.
-  next_turn_us_ = clock_.SteadyMicros() + kTurnEveryMicros;
-  return status;
+  if (now_us - told_us_ < kTellEveryMicros) return;
+  told_us_ = now_us;
+  LogNotice("Loading: {:.1f} % ({} of {} bytes), about {} s to go", percent(), loaded_bytes_,
+            total_bytes_, eta_seconds());
 }
 
 double Loading::percent() const {

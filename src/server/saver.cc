@@ -5,6 +5,8 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "fmt/format.h"
 
 namespace runnel {
 namespace {
@@ -13,20 +15,26 @@ namespace {
 constexpr size_t kEffortPerTurn = 500;
 // After a failure nothing is tried again by itself before this.
 constexpr int64_t kRetryMicros = 5'000'000;
+constexpr int64_t kLookAtDiskMicros = 1'000'000;
+// What a start replays in some 0.1 s: a snapshot for less is not worth its syncs.
+constexpr uint64_t kShortJournal = uint64_t{16} << 20;
 
 }  // namespace
 
 Saver::Saver(snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
-             Clock& clock)
+             Clock& clock, Disk& disk)
     : snapshotter_(snapshotter),
       broker_(broker),
       options_(options),
       clock_(clock),
+      disk_(disk),
       last_save_s_(clock.UnixMicros() / 1'000'000) {}
 
 void Saver::StartFrom(const FoundState& found) {
   found_ = found;
   saved_position_ = found.snapshot_position;
+  positions_ = found.snapshots;
+  data_bytes_ = found.snapshot_raw_bytes;
 }
 
 Status Saver::Refusal() const {
@@ -58,6 +66,11 @@ bool Saver::Turn() {
   return running_ && snapshotter_.Step(kEffortPerTurn);
 }
 
+// Without a journal an older snapshot cannot take the place of the newest.
+size_t Saver::Kept() const {
+  return broker_.log().journal() == nullptr ? 1 : options_.snapshots_kept;
+}
+
 // REQUIRES: the turn's changes are sealed.
 void Saver::Take() {
   running_ = std::exchange(next_, std::nullopt);
@@ -70,6 +83,10 @@ void Saver::Take() {
   info.epoch = journal != nullptr ? journal->epoch() : found_.epoch;
   info.created_ms = clock_.UnixMicros() / 1000;
   position_ = info.position;
+  run_kept_ = Kept();
+  // The new one takes the place of the oldest while it is written: the disk need not hold both.
+  KeepNewest(std::max<size_t>(run_kept_ - 1, 1));
+  snapshotter_.set_kept(run_kept_);
   snapshotter_.Begin(info, [this](const Status& status, const snapshot::SnapshotTotals& totals) {
     OnDone(status, totals);
   });
@@ -84,9 +101,17 @@ void Saver::OnDone(const Status& status, const snapshot::SnapshotTotals& totals)
     saved_position_ = position_;
     last_save_s_ = clock_.UnixMicros() / 1'000'000;
     last_bytes_ = totals.file_bytes;
+    data_bytes_ = totals.raw_bytes;
     saves_++;
     broker_.log().NoteSaved(changes_at_begin_);
-    if (broker_.log().journal() != nullptr) broker_.log().journal()->RemoveBefore(position_);
+    if (positions_.empty() || positions_.back() != position_) positions_.push_back(position_);
+    while (positions_.size() > run_kept_) {
+      positions_.erase(positions_.begin());
+    }
+    if (journal::Journal* journal = broker_.log().journal()) {
+      journal->RemoveBefore(positions_.front());
+      journal->set_most_segment_bytes(SegmentBytes(options_, data_bytes_));
+    }
     LogNotice("A snapshot of {} keys at position {} is on the disk: {} bytes in {:.1f} s",
               totals.keys, position_, totals.file_bytes, static_cast<double>(took_us) / 1e6);
   } else {
@@ -104,9 +129,12 @@ bool Saver::IsDue() const {
   if (failed_us_ && clock_.SteadyMicros() - *failed_us_ < kRetryMicros) return false;
   if (const journal::Journal* journal = broker_.log().journal()) {
     const uint64_t grown = journal->appended() - saved_position_;
-    if (options_.snapshot_journal_bytes != 0 && grown >= options_.snapshot_journal_bytes) {
-      return true;
-    }
+    uint64_t most = options_.snapshot_journal_bytes;
+    if (most == kAutomatic) most = AutomaticJournalBytes(data_bytes_, free_bytes_, Kept());
+    if (most != 0 && grown >= most) return true;
+    // Whatever the directive says: before there is no room for changes, and when there is none.
+    if (grown > 0 && free_bytes_ && grown >= *free_bytes_) return true;
+    if (grown > 0 && !journal->status().ok()) return true;
   }
   const int64_t age_s = clock_.UnixMicros() / 1'000'000 - last_save_s_;
   return std::any_of(options_.save.begin(), options_.save.end(), [&](const SavePoint& point) {
@@ -115,10 +143,47 @@ bool Saver::IsDue() const {
 }
 
 void Saver::Cron() {
+  LookAtDisk();
   if (IsDue()) Begin(Kind::kSave);
 }
 
-Status Saver::SaveNow() {
+void Saver::LookAtDisk() {
+  const int64_t now_us = clock_.SteadyMicros();
+  if (now_us - looked_us_ < kLookAtDiskMicros) return;
+  looked_us_ = now_us;
+  const auto free_bytes = disk_.FreeBytes(".");
+  free_bytes_ = free_bytes.ok() ? std::optional<uint64_t>(*free_bytes) : std::nullopt;
+  const journal::Journal* journal = broker_.log().journal();
+  if (journal == nullptr || journal->failed() || positions_.size() <= 1 || busy()) return;
+  // What a snapshot and the journal before the next one will take.
+  const uint64_t needed = last_bytes_ + (journal->appended() - journal->first());
+  if (journal->status().ok() && (!free_bytes_ || *free_bytes_ >= needed)) return;
+  LogNotice("The disk gets full: the snapshots before the one at {} and their journal are removed",
+            positions_.back());
+  KeepNewest(1);
+}
+
+// All but the newest snapshots go, with the journal that only those need.
+void Saver::KeepNewest(size_t kept) {
+  if (positions_.size() <= kept) return;
+  positions_.erase(positions_.begin(), positions_.end() - static_cast<ptrdiff_t>(kept));
+  snapshotter_.KeepNewest(kept);
+  if (broker_.log().journal() != nullptr) broker_.log().journal()->RemoveBefore(positions_.front());
+}
+
+// A snapshot is written about as fast as a journal is replayed.
+bool Saver::ReplayTakesLonger() const {
+  const journal::Journal* journal = broker_.log().journal();
+  if (journal == nullptr || journal->failed() || options_.shutdown_timeout_s == 0) return false;
+  const uint64_t replayed = journal->appended() - saved_position_;
+  return replayed > std::max<uint64_t>(kShortJournal, AllocatedBytes());
+}
+
+bool Saver::SavesAtEnd() const {
+  return (!options_.save.empty() && broker_.log().changes() > 0) || ReplayTakesLonger();
+}
+
+Status Saver::SaveNow(bool if_possible) {
   if (Status refusal = Refusal(); !refusal.ok()) return refusal;
   scheduled_[0] = scheduled_[1] = false;
   snapshotter_.Abort("a newer one is taken instead");
@@ -126,7 +191,13 @@ Status Saver::SaveNow() {
   CHECK(!running_);
   next_ = Kind::kSave;  // perhaps instead of one that was to begin now
   Take();
-  snapshotter_.RunToEnd();
+  const int64_t until_us = clock_.SteadyMicros() + int64_t{options_.shutdown_timeout_s} * 1'000'000;
+  const bool needed = !if_possible || broker_.log().journal() == nullptr;
+  snapshotter_.RunToEnd([&] {
+    if (needed || clock_.SteadyMicros() < until_us) return;
+    snapshotter_.Abort(
+        fmt::format("it takes longer than shutdown-timeout, {} s", options_.shutdown_timeout_s));
+  });
   return last(Kind::kSave).status;
 }
 

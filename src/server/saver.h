@@ -3,23 +3,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/position.h"
 #include "base/status.h"
 #include "broker/broker.h"
 #include "env/clock.h"
+#include "env/disk.h"
 #include "server/config_values.h"
+#include "server/found_state.h"
+#include "server/journal_length.h"
 #include "snapshot/snapshotter.h"
 
 namespace runnel {
-
-// What the server found in its directory when it started.
-struct FoundState {
-  Position position = 0;  // of the state that was loaded
-  uint64_t epoch = 0;
-  // Of the snapshot that this began with; where the journal began if there was none.
-  Position snapshot_position = 0;
-};
 
 // Decides when the server takes snapshots and tells how they stand: on request, by the directives
 // `save` and `snapshot-journal-bytes`, and at the end. Each begins at the end of a turn, when the
@@ -28,9 +24,10 @@ struct FoundState {
 // before.
 class Saver {
  public:
-  // Everything outlives the saver.
+  // Everything outlives the saver. `disk` is where snapshots and journal lie, in the directory in
+  // which the process works.
   Saver(snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
-        Clock& clock);
+        Clock& clock, Disk& disk);
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
 
@@ -55,13 +52,13 @@ class Saver {
   void Schedule(Kind kind);
 
   // Whether the end of the server should wait for a snapshot though nobody said so: as in Redis, if
-  // `save` has points and something changed. A journal alone needs none: it holds everything, its
-  // length is bounded by snapshot-journal-bytes, and who ends a server may kill it if that takes
-  // long.
-  bool SavesAtEnd() const { return !options_.save.empty() && broker_.log().changes() > 0; }
+  // `save` has points and something changed; or if the next start would take longer to replay the
+  // journal than a snapshot takes.
+  bool SavesAtEnd() const;
   // Takes a snapshot of the present state, instead of one that is being taken. Blocks: for the end.
-  // REQUIRES: the turn's changes are sealed.
-  Status SaveNow();
+  // `if_possible`: where there is a journal it is given up after shutdown-timeout. REQUIRES: the
+  // turn's changes are sealed.
+  Status SaveNow(bool if_possible = false);
 
   // What became of the last one.
   struct Report {
@@ -88,6 +85,10 @@ class Saver {
   static size_t Index(Kind kind) { return static_cast<size_t>(kind); }
 
   void Take();
+  size_t Kept() const;
+  void LookAtDisk();
+  void KeepNewest(size_t kept);
+  bool ReplayTakesLonger() const;
   void OnDone(const Status& status, const snapshot::SnapshotTotals& totals);
   bool IsDue() const;
 
@@ -95,6 +96,7 @@ class Saver {
   Broker& broker_;
   const ServerOptions& options_;
   Clock& clock_;
+  Disk& disk_;
   FoundState found_;
 
   std::optional<Kind> running_;
@@ -109,6 +111,12 @@ class Saver {
   int64_t last_save_s_;
   uint64_t saves_ = 0;
   uint64_t last_bytes_ = 0;
+  uint64_t data_bytes_ = 0;  // uncompressed, of the last one that was taken or loaded
+  // Of the snapshots that stay, the oldest first.
+  std::vector<Position> positions_;
+  size_t run_kept_ = 1;                 // how many will stay when the one that is taken is durable
+  std::optional<uint64_t> free_bytes_;  // of the disk, a second ago at most
+  int64_t looked_us_ = 0;               // when that was
 };
 
 }  // namespace runnel

@@ -20,6 +20,10 @@ namespace runnel {
 namespace {
 
 constexpr int64_t kCronMs = 1000 / kCronHz;
+// How long loading goes on before the loop has a turn, unless one piece of it takes longer, and how
+// much is done between two looks at the clock: work of some 100 microseconds.
+constexpr int64_t kLoadMicros = 20'000;
+constexpr size_t kLoadBudget = 256;
 // File descriptors that are not client connections.
 constexpr rlim_t kReservedFiles = 32;
 
@@ -42,6 +46,7 @@ uint32_t RaiseFileLimit(uint32_t maxclients) {
 Server::Server(Config& config, const Supervisor& supervisor)
     : config_(config),
       supervisor_(supervisor),
+      cold_settings_(ColdSettingsOf(config.settings())),
       keyspace_(config.settings().databases),
       loop_(NewUvLoop()) {
   CountThisThread();
@@ -55,9 +60,9 @@ Server::Server(Config& config, const Supervisor& supervisor)
   keyspace_.DisposeWith(this);
   threads_ = std::make_unique<StorageThreads>(*loop_, [this] { broker_->UpdateTime(); });
   storage_ = std::make_unique<Storage>(SystemDisk(), SystemClock(), threads_->workers(),
-                                       config.options(), config.settings().cold, keyspace_);
-  saver_ =
-      std::make_unique<Saver>(storage_->snapshotter(), *broker_, config.options(), SystemClock());
+                                       config.options(), cold_settings_, keyspace_);
+  saver_ = std::make_unique<Saver>(storage_->snapshotter(), *broker_, config.options(),
+                                   SystemClock(), SystemDisk());
   identity_.run_id = RandomHex(40);
   identity_.start_us = SystemClock().UnixMicros();
 }
@@ -94,6 +99,7 @@ Status Server::Start() {
     const Config::Pair pair("maxclients", text);
     CHECK(config_.Set({&pair, 1}).ok());
   }
+  WarnAboutSettings();
   // Before what may take long: it might be in vain.
   if (Status listening = Listen(); !listening.ok()) return listening;
 
@@ -118,6 +124,28 @@ Status Server::Start() {
   return Status();
 }
 
+void Server::WarnAboutSettings() const {
+  const ServerOptions& options = config_.options();
+  if (!options.journal && options.save.empty()) {
+    LogWarning(
+        "This server keeps nothing when it ends: there is no journal (`appendonly no`), and `save` "
+        "has no points");
+  }
+  const Settings& settings = config_.settings();
+  if (settings.maxmemory == 0) return;
+  if (settings.cold.stream_memory == 0) {
+    LogWarning(
+        "maxmemory is {} and stream-memory 0: old entries do not go to the disk, and writes "
+        "are refused when memory is full",
+        settings.maxmemory);
+  } else if (settings.cold.stream_memory > settings.maxmemory / 2) {
+    LogWarning(
+        "stream-memory is {}, more than half of maxmemory, {}: old entries go to the disk "
+        "when they take more than {}",
+        settings.cold.stream_memory, settings.maxmemory, cold_settings_.stream_memory);
+  }
+}
+
 // What CONFIG SET must do apart from changing the value.
 void Server::ObeyChanges() {
   config_.OnChange("loglevel", [this] {
@@ -130,6 +158,12 @@ void Server::ObeyChanges() {
     }
     return Status();
   });
+  for (const char* name : {"maxmemory", "stream-memory", "cold-compression", "cold-read-limit"}) {
+    config_.OnChange(name, [this] {
+      cold_settings_ = ColdSettingsOf(config_.settings());
+      return Status();
+    });
+  }
   config_.OnChange("maxclients", [this] {
     const uint32_t wanted = config_.settings().maxclients;
     const uint32_t room = RaiseFileLimit(wanted);
@@ -175,44 +209,52 @@ Status Server::Listen() {
 }
 
 Status Server::Run() {
-  Status loaded = Load();
-  if (loaded.ok()) {
-    LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
-    FlushLog();  // so that whoever finds the server ready finds its start in the log
-    supervisor_.NotifyReady();
-  } else {
-    if (stopping_) {
-      LogNotice("Loading was given up; what was kept is as it was");
-      loaded = Status();
-    }
-    // There is nothing to save and nothing to wait for.
-    stopping_ = ended_ = true;
-  }
+  broker_->set_loading(true);
+  loading_.emplace(SystemClock());
+  // What is loaded quickly is loaded before anybody is answered.
+  LoadSome();
+  threads_->Wake();
   loop_->Run();
   broker_->KeepIn(nullptr);
   storage_->Close();
-  return loaded;
+  return load_status_;
 }
 
-// Fails also if the server was told to end; then that is not the reason to give.
-Status Server::Load() {
-  broker_->set_loading(true);
-  loading_.emplace(SystemClock(), [this] {
-    loop_->RunOnce();
-    return stopping_ ? Status::Error("the server was told to end") : Status();
-  });
-  const Status loaded = storage_->Load(*loading_);
-  if (loaded.ok() && loading_->total_bytes() > 0) {
-    LogNotice("What was kept is loaded: {} bytes in {:.1f} s", loading_->loaded_bytes(),
+// A piece of the loading, between two looks at the sockets.
+void Server::LoadSome() {
+  if (stopping_) return EndLoading(Status());
+  const int64_t until_us = SystemClock().SteadyMicros() + kLoadMicros;
+  while (SystemClock().SteadyMicros() < until_us) {
+    const auto all = storage_->LoadSome(kLoadBudget);
+    if (!all.ok() || *all) return EndLoading(all.status());
+    loading_->Reached(storage_->startup()->loaded_bytes(), storage_->startup()->total_bytes());
+  }
+  // The next round comes at once.
+  threads_->Wake();
+}
+
+// Loading has come to its end, failed, or been given up because the server is to end.
+void Server::EndLoading(Status loaded) {
+  if (stopping_ || !loaded.ok()) {
+    if (stopping_) LogNotice("Loading was given up; what was kept is as it was");
+    load_status_ = std::move(loaded);
+    // There is nothing to save and nothing to wait for.
+    stopping_ = ended_ = true;
+    loading_.reset();
+    return;
+  }
+  if (loading_->total_bytes() > 0) {
+    LogNotice("What was kept is loaded: {} bytes in {:.1f} s", loading_->total_bytes(),
               loading_->elapsed_seconds());
   }
   loading_.reset();
-  if (!loaded.ok()) return loaded;
   broker_->set_loading(false);
   broker_->KeepIn(storage_->journal());
   broker_->UseCold(storage_->cold());
   saver_->StartFrom(storage_->found());
-  return Status();
+  LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
+  FlushLog();  // so that whoever finds the server ready finds its start in the log
+  supervisor_.NotifyReady();
 }
 
 // One round of the loop. Reading has parsed and executed what arrived, each request at once; here
@@ -220,6 +262,12 @@ Status Server::Load() {
 void Server::Turn() {
   broker_->EndTurn();
   network_busy_ = network_->NextTurn();
+  if (loading_) {
+    Parts& parts = broker_->parts();
+    parts.clock.TakeCycles();
+    LoadSome();
+    parts.meter.Did(TurnMeter::Part::kOther, "load", parts.clock.TakeCycles());
+  }
   if (loading_) return ArmTimer();
   if (stopping_ && !ended_ && !SaveAtEnd()) {
     LogWarning("Not shutting down: what would be lost could not be saved");
@@ -251,7 +299,8 @@ Server::EndSave Server::DefaultEndSave() const {
 // Whether the server may end.
 bool Server::SaveAtEnd() {
   if (end_save_ == EndSave::kNothing) return true;
-  return saver_->SaveNow().ok() || end_save_ == EndSave::kIfPossible;
+  const bool if_possible = end_save_ == EndSave::kIfPossible;
+  return saver_->SaveNow(if_possible).ok() || if_possible;
 }
 
 // Replies that wait for the disk get what they wait for; then what was answered leaves, as far as

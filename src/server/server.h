@@ -54,7 +54,9 @@ class Server final : public ServerHost, private Disposer {
   void FreeLater(std::unique_ptr<T> garbage, uint64_t objects);
   Status Listen();
   void ObeyChanges();
-  Status Load();
+  void WarnAboutSettings() const;
+  void LoadSome();
+  void EndLoading(Status loaded);
   void Turn();
   void TakeSnapshotSlice();
   void ArmTimer();
@@ -65,6 +67,7 @@ class Server final : public ServerHost, private Disposer {
 
   Config& config_;
   const Supervisor& supervisor_;
+  ColdSettings cold_settings_;  // follows the configuration
   ServerIdentity identity_;
   Keyspace keyspace_;
   std::unique_ptr<Loop> loop_;
@@ -75,6 +78,7 @@ class Server final : public ServerHost, private Disposer {
   std::unique_ptr<Network> network_;
   bool network_busy_ = false;  // the next round does not wait
   std::optional<Loading> loading_;
+  Status load_status_;            // why what was kept could not be loaded
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;
   int64_t timer_at_ms_ = -1;  // steady milliseconds at which timer_ fires; -1: it is not set

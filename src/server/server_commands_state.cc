@@ -41,8 +41,8 @@ void Shutdown(Context& context) {
   }
   // It is over in the turn in which it was asked for.
   if (abort) return context.reply().Error("ERR No shutdown in progress.");
-  // A journal has everything, so a snapshot that `save` points ask for may fail.
-  if (host.saver().SavesAtEnd() && !nosave) {
+  // A journal has everything, so a snapshot that nobody asks for by name may fail.
+  if (!save && !nosave && host.saver().SavesAtEnd()) {
     save = true;
     force = force || host.broker().log().journal() != nullptr;
   }

@@ -114,7 +114,7 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
   ThreadWorker worker_{[] {}};
   snapshot::Snapshotter snapshotter_{&SystemDisk(), &worker_, &harness_.keyspace,
                                      directory_ + "/snapshots"};
-  Saver saver_{snapshotter_, harness_.broker, config_.options(), harness_.clock};
+  Saver saver_{snapshotter_, harness_.broker, config_.options(), harness_.clock, SystemDisk()};
   std::optional<Loading> loading_;
   std::unique_ptr<BrokerHarness::Client> client_;
   std::string shutdown_reason_;
@@ -159,9 +159,9 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
 
 TEST_F(ServerCommandsTest, InfoTellsHowFarLoadingIs) {
   EXPECT_THAT(Info("persistence"), Not(HasSubstr("loading_")));
-  loading_.emplace(harness_.clock, [] { return Status(); });
+  loading_.emplace(harness_.clock);
   harness_.broker.set_loading(true);
-  EXPECT_TRUE(loading_->Reached(250, 1000).ok());
+  loading_->Reached(250, 1000);
   harness_.clock.Advance(1000);
   EXPECT_THAT(
       Info("persistence"),

@@ -11,8 +11,9 @@
 #include "env/worker.h"
 #include "journal/journal.h"
 #include "server/config_values.h"
-#include "server/loading.h"
-#include "server/saver.h"
+#include "server/found_state.h"
+#include "server/startup.h"
+#include "snapshot/cold_entries.h"
 #include "snapshot/snapshotter.h"
 
 namespace runnel {
@@ -41,17 +42,20 @@ class Storage {
 
   // Locks the directory, in which the process works already. Fails if somebody else has it.
   Status Open();
-  // Makes the empty keyspace what the newest snapshot and the journal say. A journal is read also
-  // if the server shall keep none: what it holds was acknowledged. Streams above the bound of
-  // memory are written to files meanwhile, and from then on. Blocks for as long as all that takes,
-  // and tells `loading` how far it is. Fails if what is there cannot be trusted, or as `loading`
-  // does; then nothing that was kept has been changed but as Journal::Open says, and this can only
-  // be destroyed. REQUIRES: Open() was successful.
-  Status Load(Loading& loading);
+  // Makes the empty keyspace what the newest snapshot and the journal say, for about `budget` keys
+  // or records: see Startup::Step. Returns whether all is loaded. A journal is read also if the
+  // server shall keep none: what it holds was acknowledged. Streams above the bound of memory are
+  // written to files meanwhile, and from then on. After a failure this can only be destroyed.
+  // REQUIRES: Open() was successful, all is not yet loaded.
+  Result<bool> LoadSome(size_t budget);
+  // All of it. Blocks.
+  Status Load();
+  // How far it is; nullptr before the first LoadSome and when all is loaded.
+  const Startup* startup() const { return startup_.get(); }
 
-  // nullptr before Load(), and if the server keeps none.
+  // nullptr before all is loaded, and if the server keeps none.
   journal::Journal* journal() { return journal_.get(); }
-  // REQUIRES: Load() was successful.
+  // REQUIRES: all is loaded.
   const FoundState& found() const { return found_; }
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }
   ColdStore* cold() { return cold_.get(); }
@@ -63,15 +67,6 @@ class Storage {
   void Close();
 
  private:
-  Status LoadSnapshot(Loading& loading);
-  void KeepWhatItNames();
-  Result<std::optional<Position>> LookAtJournal();
-  uint64_t JournalBytesTo(Position position) const;
-  Status OpenJournal(Loading& loading);
-  Status ReadJournal(Loading& loading);
-  Status Replay(const journal::Frame& frame, Loading& loading);
-  Status NoteAccess(Loading& loading);
-
   Disk& disk_;
   Clock& clock_;
   const Workers workers_;
@@ -79,15 +74,11 @@ class Storage {
   Keyspace& keyspace_;
   std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<ColdStore> cold_;
-  std::unique_ptr<snapshot::StoredEntries> stored_;  // of cold_, for the snapshotter
+  std::unique_ptr<snapshot::ColdEntries> stored_;  // of cold_, for the snapshotter
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<snapshot::Snapshotter> snapshotter_;
   FoundState found_;
-  // What there is to load: the snapshot's bytes, from where on the journal is read, and where it
-  // ends, about.
-  uint64_t snapshot_bytes_ = 0;
-  Position journal_from_ = 0;
-  Position journal_end_ = 0;
+  std::unique_ptr<Startup> startup_;
 };
 
 }  // namespace runnel

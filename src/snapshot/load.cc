@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -13,13 +12,11 @@
 #include "snapshot/section_reader.h"
 
 namespace runnel::snapshot {
-namespace {
 
 // The encoding of one key, piece by piece.
 class Pieces : public DecoderSource {
  public:
-  Pieces(SectionReader* reader, const LoadProgress& progress)
-      : reader_(reader), progress_(progress) {}
+  explicit Pieces(SectionReader* reader) : reader_(reader) {}
 
   // Begins with the next key: true, and first() is its first piece; false behind the last key.
   Result<bool> Begin() {
@@ -70,9 +67,6 @@ class Pieces : public DecoderSource {
       const Result<bool> there = reader_->Next();
       if (!there.ok() || !*there) return there;
       section_ = reader_->bytes();
-      const Status goes_on =
-          progress_ ? progress_(reader_->offset(), reader_->file_bytes()) : Status();
-      if (!goes_on.ok()) return goes_on;
     }
     Decoder in(section_);
     const uint64_t length = in.Varint();
@@ -87,7 +81,6 @@ class Pieces : public DecoderSource {
   }
 
   SectionReader* const reader_;
-  const LoadProgress& progress_;
   std::string_view section_;  // what of it is still to come
   std::string_view piece_;
   std::string_view first_;
@@ -96,77 +89,7 @@ class Pieces : public DecoderSource {
   Status status_;
 };
 
-class Loader {
- public:
-  Loader(SectionReader* reader, Keyspace* keyspace, const LoadProgress& progress,
-         ColdSource* stored)
-      : reader_(reader),
-        keyspace_(keyspace),
-        progress_(progress),
-        stored_(stored),
-        pieces_(reader, progress) {}
-
-  Status Run() {
-    if (reader_->info().databases > keyspace_->databases()) {
-      return reader_->DamagedAt(
-          0, fmt::format("a snapshot of {} databases; this server is configured for {}",
-                         reader_->info().databases, keyspace_->databases()));
-    }
-    while (true) {
-      const Result<bool> there = pieces_.Begin();
-      if (!there.ok()) return there.status();
-      if (!*there) break;
-      const uint64_t offset = reader_->offset();
-      if (!LoadKey()) {
-        if (!pieces_.status().ok()) return pieces_.status();
-        return reader_->DamagedAt(
-            offset, "a key in this section is damaged, or a file is missing that it names");
-      }
-      keys_++;
-    }
-    if (keys_ != reader_->totals().keys) {
-      return reader_->DamagedAt(reader_->file_bytes() - kFooterBytes,
-                                fmt::format("the snapshot holds {} keys, its end says {}", keys_,
-                                            reader_->totals().keys));
-    }
-    return progress_ ? progress_(reader_->file_bytes(), reader_->file_bytes()) : Status();
-  }
-
- private:
-  bool LoadKey() {
-    Decoder in = pieces_.whole() ? Decoder(pieces_.first()) : Decoder(pieces_.first(), &pieces_);
-    const uint64_t db = in.Varint();
-    const auto type = static_cast<ObjectType>(in.Byte());
-    const uint8_t flags = in.Byte();
-    const int64_t expire_at_ms = (flags & kExpires) != 0 ? in.Signed() : kNoExpiry;
-    name_.assign(in.Bytes());
-    const ObjectKind* kind = FindObjectKind(type);
-    if (!in.ok() || db >= reader_->info().databases || kind == nullptr) return false;
-    if ((flags & ~(kExpires | kNamesFiles)) != 0) return false;
-    const KeyRef key(static_cast<uint32_t>(db), name_);
-    if (keyspace_->Find(key) != nullptr) return false;
-    std::unique_ptr<Object> value =
-        (flags & kNamesFiles) != 0 ? LoadStored(*kind, &in) : kind->Load(&in);
-    if (value == nullptr) return false;
-    keyspace_->Put(key, std::move(value));
-    if (expire_at_ms != kNoExpiry) keyspace_->SetExpiry(key, expire_at_ms);
-    return true;
-  }
-
-  std::unique_ptr<Object> LoadStored(const ObjectKind& kind, Decoder* in) {
-    if (stored_ == nullptr || kind.load_stored == nullptr) return nullptr;
-    std::unique_ptr<Object> value = kind.load_stored(in, *stored_);
-    return value != nullptr && in->ok() && in->done() ? std::move(value) : nullptr;
-  }
-
-  SectionReader* const reader_;
-  Keyspace* const keyspace_;
-  const LoadProgress& progress_;
-  ColdSource* const stored_;
-  Pieces pieces_;
-  std::string name_;
-  uint64_t keys_ = 0;
-};
+namespace {
 
 void Clear(Keyspace* keyspace) {
   for (uint32_t db = 0; db < keyspace->databases(); db++) {
@@ -176,57 +99,220 @@ void Clear(Keyspace* keyspace) {
 
 }  // namespace
 
-Result<Loaded> LoadSnapshot(Disk& disk, const std::string& path, Keyspace* keyspace,
-                            const LoadProgress& progress, ColdSource* stored) {
+// --- SnapshotLoad ---
+
+Result<std::unique_ptr<SnapshotLoad>> SnapshotLoad::Open(Disk& disk, const std::string& path,
+                                                         Keyspace* keyspace, ColdStore* stored) {
   auto reader = SectionReader::Open(disk, path);
   if (!reader.ok()) return reader.status();
-  if (Status status = Loader(reader->get(), keyspace, progress, stored).Run(); !status.ok()) {
-    Clear(keyspace);
-    return status;
+  return std::unique_ptr<SnapshotLoad>(new SnapshotLoad(std::move(*reader), keyspace, stored));
+}
+
+SnapshotLoad::SnapshotLoad(std::unique_ptr<SectionReader> reader, Keyspace* keyspace,
+                           ColdStore* stored)
+    : reader_(std::move(reader)),
+      keyspace_(keyspace),
+      stored_(stored),
+      pieces_(std::make_unique<Pieces>(reader_.get())) {}
+
+SnapshotLoad::~SnapshotLoad() = default;
+
+const SnapshotInfo& SnapshotLoad::info() const {
+  return reader_->info();
+}
+const SnapshotTotals& SnapshotLoad::totals() const {
+  return reader_->totals();
+}
+uint64_t SnapshotLoad::loaded_bytes() const {
+  return all_ ? reader_->file_bytes() : reader_->offset();
+}
+uint64_t SnapshotLoad::file_bytes() const {
+  return reader_->file_bytes();
+}
+
+Result<bool> SnapshotLoad::Step(size_t keys) {
+  auto all = LoadKeys(keys);
+  if (!all.ok()) Clear(keyspace_);
+  return all;
+}
+
+Result<bool> SnapshotLoad::LoadKeys(size_t keys) {
+  for (; keys > 0 && !all_; keys--) {
+    const Result<bool> there = pieces_->Begin();
+    if (!there.ok()) return there;
+    if (*there) {
+      if (Status loaded = LoadKey(); !loaded.ok()) return loaded;
+      keys_++;
+      continue;
+    }
+    if (keys_ != reader_->totals().keys) {
+      return Damaged(reader_->file_bytes() - kFooterBytes,
+                     fmt::format("the snapshot holds {} keys, its end says {}", keys_,
+                                 reader_->totals().keys));
+    }
+    all_ = true;
   }
-  return Loaded{(*reader)->info(), (*reader)->totals()};
+  return all_;
+}
+
+Status SnapshotLoad::Damaged(uint64_t offset, const std::string& what) const {
+  return reader_->DamagedAt(offset, what);
+}
+
+Status SnapshotLoad::LoadKey() {
+  const uint64_t offset = reader_->offset();
+  Decoder in = pieces_->whole() ? Decoder(pieces_->first()) : Decoder(pieces_->first(), &*pieces_);
+  const uint64_t db = in.Varint();
+  const auto type = static_cast<ObjectType>(in.Byte());
+  const uint8_t flags = in.Byte();
+  const int64_t expire_at_ms = (flags & kExpires) != 0 ? in.Signed() : kNoExpiry;
+  name_.assign(in.Bytes());
+  const ObjectKind* kind = FindObjectKind(type);
+  const bool known = in.ok() && db < reader_->info().databases && kind != nullptr &&
+                     (flags & ~(kExpires | kNamesFiles)) == 0;
+  if (known && db >= keyspace_->databases()) {
+    databases_needed_ = reader_->info().databases;
+    return Damaged(offset, fmt::format("the snapshot has a key in database {}, and this server is "
+                                       "configured for {} databases",
+                                       db, keyspace_->databases()));
+  }
+  std::unique_ptr<Object> value;
+  if (known && keyspace_->Find(KeyRef(static_cast<uint32_t>(db), name_)) == nullptr) {
+    value = (flags & kNamesFiles) != 0 ? LoadStored(*kind, &in) : kind->Load(&in);
+  }
+  if (value == nullptr) {
+    if (!pieces_->status().ok()) return pieces_->status();
+    const std::string missing = stored_ == nullptr ? std::string() : stored_->unresolved();
+    return Damaged(offset, missing.empty()
+                               ? "a key in this section is damaged"
+                               : fmt::format("a key in this section has entries in the file {}, "
+                                             "which is missing: put the file back, or go on with "
+                                             "a whole copy of the directory",
+                                             missing));
+  }
+  const KeyRef key(static_cast<uint32_t>(db), name_);
+  keyspace_->Put(key, std::move(value));
+  if (expire_at_ms != kNoExpiry) keyspace_->SetExpiry(key, expire_at_ms);
+  return {};
+}
+
+std::unique_ptr<Object> SnapshotLoad::LoadStored(const ObjectKind& kind, Decoder* in) {
+  if (stored_ == nullptr || kind.load_stored == nullptr) return nullptr;
+  std::unique_ptr<Object> value = kind.load_stored(in, *stored_);
+  if (value == nullptr || !in->ok() || !in->done()) return nullptr;
+  ColdExtents extents;
+  value->AddExtents(&extents);
+  ColdStore::AddFiles(extents, &files_);
+  return value;
+}
+
+// --- NewestLoad ---
+
+Result<std::unique_ptr<NewestLoad>> NewestLoad::Begin(Disk& disk, std::string directory,
+                                                      std::optional<Position> journal_first,
+                                                      Keyspace* keyspace, ColdStore* stored) {
+  auto positions = ListSnapshots(disk, directory);
+  if (!positions.ok()) return positions.status();
+  std::unique_ptr<NewestLoad> load(
+      new NewestLoad(disk, std::move(directory), journal_first, keyspace, stored));
+  load->positions_ = std::move(*positions);
+  return load;
+}
+
+NewestLoad::NewestLoad(Disk& disk, std::string directory, std::optional<Position> journal_first,
+                       Keyspace* keyspace, ColdStore* stored)
+    : disk_(disk),
+      directory_(std::move(directory)),
+      journal_first_(journal_first),
+      keyspace_(keyspace),
+      stored_(stored) {}
+
+Result<bool> NewestLoad::Step(size_t keys) {
+  if (loaded_ || positions_.empty()) return true;
+  if (load_ == nullptr) {
+    if (Status opened = OpenNext(); !opened.ok()) return opened;
+    return false;
+  }
+  const auto all = load_->Step(keys);
+  if (!all.ok()) {
+    if (load_->databases_needed() == 0) {
+      if (Status passed = PassOver(all.status()); !passed.ok()) return passed;
+      return false;
+    }
+    return Status::Error(
+        fmt::format("{}. Set `databases` to {}, as it was when the snapshot was "
+                    "taken",
+                    all.message(), load_->databases_needed()));
+  }
+  if (!*all) return false;
+  const Position position = positions_[damaged_.size()];
+  if (load_->info().position != position) {
+    Clear(keyspace_);
+    const Status why = Status::Error(
+        fmt::format("{}, offset 8: holds the state at position {}, not that of its name",
+                    SnapshotPath(directory_, position), load_->info().position));
+    if (Status passed = PassOver(why); !passed.ok()) return passed;
+    return false;
+  }
+  if (Status finished = Finish(); !finished.ok()) return finished;
+  return true;
+}
+
+// Opens the first one that was not found to be damaged.
+Status NewestLoad::OpenNext() {
+  const std::string path = SnapshotPath(directory_, positions_[damaged_.size()]);
+  auto load = SnapshotLoad::Open(disk_, path, keyspace_, stored_);
+  if (load.ok()) {
+    load_ = std::move(*load);
+    return {};
+  }
+  return IsOfNewerFormat(disk_, path) ? load.status() : PassOver(load.status());
+}
+
+// Goes on with the snapshot before, if it will do.
+Status NewestLoad::PassOver(Status why) {
+  load_.reset();
+  damaged_.push_back({positions_[damaged_.size()], std::move(why)});
+  if (damaged_.size() == positions_.size() || !journal_first_ ||
+      positions_[damaged_.size()] < *journal_first_) {
+    return damaged_.front().why;
+  }
+  LogWarning("{}; trying the snapshot before it, {}", damaged_.back().why.message(),
+             SnapshotName(positions_[damaged_.size()]));
+  return {};
+}
+
+// Whoever wrote the snapshot may have been killed before its name was durable. From now on the
+// journal relies on it, and may begin anew after it.
+Status NewestLoad::Finish() {
+  const Status synced = disk_.SyncDirectory(directory_);
+  if (!synced.ok()) {
+    Clear(keyspace_);
+    return synced;
+  }
+  loaded_ = Loaded{load_->info(), load_->totals()};
+  return {};
+}
+
+Result<Loaded> LoadSnapshot(Disk& disk, const std::string& path, Keyspace* keyspace,
+                            ColdStore* stored) {
+  const auto load = SnapshotLoad::Open(disk, path, keyspace, stored);
+  if (!load.ok()) return load.status();
+  const auto all = (*load)->Step(SnapshotLoad::kAllKeys);
+  if (!all.ok()) return all.status();
+  return Loaded{(*load)->info(), (*load)->totals()};
 }
 
 Result<std::optional<Loaded>> LoadNewest(Disk& disk, const std::string& directory,
                                          std::optional<Position> journal_first, Keyspace* keyspace,
-                                         const LoadProgress& progress, ColdSource* stored) {
-  const auto positions = ListSnapshots(disk, directory);
-  if (!positions.ok()) return positions.status();
-  Status given_up;
-  const LoadProgress watched = [&](uint64_t loaded_bytes, uint64_t total_bytes) {
-    if (progress) given_up = progress(loaded_bytes, total_bytes);
-    return given_up;
-  };
-  Status failure;
-  for (const Position position : *positions) {
-    if (!failure.ok()) {
-      if (!journal_first || position < *journal_first) break;
-      LogWarning("{}; trying the snapshot before it, {}", failure.message(),
-                 SnapshotName(position));
-    }
-    const auto loaded =
-        LoadSnapshot(disk, SnapshotPath(directory, position), keyspace, watched, stored);
-    if (!given_up.ok()) return given_up;
-    if (loaded.ok() && loaded->info.position == position) {
-      // Whoever wrote it may have been killed before its name was durable. From now on the journal
-      // relies on it, and may begin anew behind it.
-      const Status synced = disk.SyncDirectory(directory);
-      if (synced.ok()) return std::optional<Loaded>(*loaded);
-      Clear(keyspace);
-      return synced;
-    }
-    Status why = loaded.status();
-    if (loaded.ok()) {
-      Clear(keyspace);
-      why =
-          Status::Error(fmt::format("{}, offset 8: holds the state at position {}, not that of "
-                                    "its name",
-                                    SnapshotPath(directory, position), loaded->info.position));
-    }
-    if (failure.ok()) failure = why;
+                                         ColdStore* stored) {
+  const auto load = NewestLoad::Begin(disk, directory, journal_first, keyspace, stored);
+  if (!load.ok()) return load.status();
+  for (;;) {
+    const auto all = (*load)->Step(SnapshotLoad::kAllKeys);
+    if (!all.ok()) return all.status();
+    if (*all) return (*load)->loaded();
   }
-  if (!failure.ok()) return failure;
-  return std::optional<Loaded>();
 }
 
 }  // namespace runnel::snapshot

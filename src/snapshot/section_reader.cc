@@ -145,4 +145,17 @@ Result<bool> SectionReader::ReadFooter() {
   return false;
 }
 
+bool IsOfNewerFormat(Disk& disk, const std::string& path) {
+  const auto file = disk.Open(path, OpenMode::kRead);
+  if (!file.ok()) return false;
+  std::string header(kHeaderBytes, '\0');
+  const auto read = (*file)->ReadAt(0, header.data(), header.size());
+  if (!read.ok()) return false;
+  header.resize(*read);
+  SnapshotInfo info;
+  uint64_t seed = 0;
+  uint8_t version = 0;
+  return DecodeHeader(header, &info, &seed, &version) == HeaderKind::kNewer;
+}
+
 }  // namespace runnel::snapshot

@@ -84,4 +84,7 @@ class SectionReader {
   std::thread thread_;  // last: begins when all else is there
 };
 
+// Whether the file is a snapshot of a format that this server is too old for.
+bool IsOfNewerFormat(Disk& disk, const std::string& path);
+
 }  // namespace runnel::snapshot

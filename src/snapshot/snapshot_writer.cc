@@ -30,8 +30,9 @@ void GiveWay() {
 
 }  // namespace
 
-SnapshotWriter::SnapshotWriter(Disk* disk, std::string directory, const SnapshotInfo& info)
-    : disk_(disk), directory_(std::move(directory)), info_(info) {}
+SnapshotWriter::SnapshotWriter(Disk* disk, std::string directory, const SnapshotInfo& info,
+                               size_t kept)
+    : disk_(disk), directory_(std::move(directory)), info_(info), kept_(kept) {}
 
 SnapshotWriter::~SnapshotWriter() {
   if (!is_temporary_) return;
@@ -135,7 +136,7 @@ void SnapshotWriter::WriteSection() {
   section_.clear();
 }
 
-void SnapshotWriter::Finish() {
+void SnapshotWriter::Finish(const std::vector<std::string>& files) {
   if (!section_.empty()) WriteSection();
   SnapshotTotals totals = totals_;
   totals.file_bytes += kFooterBytes;
@@ -145,23 +146,16 @@ void SnapshotWriter::Finish() {
   if (status_.ok()) Check(file_->Sync());
   if (!status_.ok()) return;
   file_.reset();
+  // The list first: a snapshot without one names no files.
+  Check(WriteFileList(*disk_, directory_, info_.position, files));
+  if (status_.ok() && !files.empty()) Check(disk_->SyncDirectory(directory_));
+  if (!status_.ok()) return;
   Check(disk_->Rename(TemporaryPath(directory_, info_.position),
                       SnapshotPath(directory_, info_.position)));
   if (!status_.ok()) return;
   is_temporary_ = false;
   Check(disk_->SyncDirectory(directory_));
-  if (status_.ok()) RemoveOlder();
-}
-
-// What cannot be removed now is tried again after the next snapshot.
-void SnapshotWriter::RemoveOlder() {
-  const auto positions = ListSnapshots(*disk_, directory_);
-  if (!positions.ok()) return LogWarning("snapshot: {}", positions.message());
-  for (const Position position : *positions) {
-    if (position == info_.position) continue;
-    const Status removed = disk_->Remove(SnapshotPath(directory_, position));
-    if (!removed.ok()) LogWarning("snapshot: {}", removed.message());
-  }
+  if (status_.ok()) KeepNewest(*disk_, directory_, kept_);
 }
 
 }  // namespace runnel::snapshot

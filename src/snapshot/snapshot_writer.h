@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/coding.h"
 #include "data/object.h"
@@ -18,8 +19,9 @@ namespace runnel::snapshot {
 // The first failure is final: what follows does nothing, and status() keeps saying why.
 class SnapshotWriter : private EncoderSink {
  public:
-  // Nothing is touched yet. The disk outlives the writer.
-  SnapshotWriter(Disk* disk, std::string directory, const SnapshotInfo& info);
+  // Nothing is touched yet. The disk outlives the writer. `kept` finished snapshots stay, this one
+  // included.
+  SnapshotWriter(Disk* disk, std::string directory, const SnapshotInfo& info, size_t kept = 1);
   // Removes the file unless it was finished.
   ~SnapshotWriter() override;
   SnapshotWriter(const SnapshotWriter&) = delete;
@@ -29,9 +31,10 @@ class SnapshotWriter : private EncoderSink {
   void Open();
   // Takes memory for a section or two, however large the value is.
   void Add(uint32_t db, std::string_view name, int64_t expire_at_ms, const Object& value);
-  // Makes the file durable under its name, then removes older snapshots. When this returns without
-  // a failure, the snapshot outlives a power cut.
-  void Finish();
+  // Makes the file durable under its name, then removes older snapshots. `files` are the names of
+  // the files of cold entries that the snapshot names. When this returns without a failure, the
+  // snapshot outlives a power cut.
+  void Finish(const std::vector<std::string>& files = {});
 
   const Status& status() const { return status_; }
   // Bytes given to the disk so far, and the rest of the totals.
@@ -42,12 +45,12 @@ class SnapshotWriter : private EncoderSink {
   void AddPiece(std::string_view bytes, bool more);
   void WriteSection();
   void Write(std::string_view bytes);
-  void RemoveOlder();
   void Check(Status status);
 
   Disk* const disk_;
   const std::string directory_;
   const SnapshotInfo info_;
+  const size_t kept_;
   uint64_t seed_ = 0;
   std::unique_ptr<File> file_;
   bool is_temporary_ = false;  // there may be a file to be removed

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "snapshot/files.h"
 #include "snapshot/snapshot_writer.h"
 
 namespace runnel::snapshot {
@@ -48,7 +49,9 @@ void Snapshotter::Begin(SnapshotInfo info, Done done) {
   CHECK(!busy());
   info.databases = keyspace_->databases();
   run_ = std::make_shared<Run>();
-  run_->writer.emplace(disk_, directory_, info);
+  run_->writer.emplace(disk_, directory_, info, kept_);
+  position_ = info.position;
+  run_kept_ = kept_;
   done_ = std::move(done);
   keys_ = 0;
   captured_ = 0;
@@ -122,15 +125,17 @@ void Snapshotter::HandOverLast() {
   struct Job {
     Status status;
     SnapshotTotals totals;
+    std::vector<std::string> names;
   };
   auto job = std::make_shared<Job>();
+  if (stored_ != nullptr) job->names = stored_->FileNames();
   worker_->Run(
       [run = run_, job] {
         if (run->aborted) {
           job->status = run->writer->status();
           if (job->status.ok()) job->status = Status::Error(run->why);
         } else {
-          run->writer->Finish();
+          run->writer->Finish(job->names);
           job->status = run->writer->status();
           job->totals = run->writer->totals();
         }
@@ -139,6 +144,14 @@ void Snapshotter::HandOverLast() {
       [this, job, alive = alive_] {
         if (*alive) OnFinished(job->status, job->totals);
       });
+}
+
+void Snapshotter::KeepNewest(size_t kept) {
+  worker_->Run([disk = disk_, directory = directory_,
+                kept] { snapshot::KeepNewest(*disk, directory, kept); },
+               [this, kept, alive = alive_] {
+                 if (*alive && stored_ != nullptr) stored_->KeepNewest(kept);
+               });
 }
 
 void Snapshotter::OnWritten(size_t bytes, const Status& status) {
@@ -150,7 +163,7 @@ void Snapshotter::OnFinished(const Status& status, const SnapshotTotals& totals)
   run_.reset();
   ending_ = false;
   ASSERT(waiting_bytes_ == 0);
-  if (stored_ != nullptr) stored_->End(status.ok());
+  if (stored_ != nullptr) stored_->End(status.ok(), position_, run_kept_);
   // `done` may begin the next one.
   std::exchange(done_, nullptr)(status, totals);
 }
@@ -164,8 +177,9 @@ void Snapshotter::Abort(const std::string& why) {
   if (!ending_ && !syncing_) HandOverLast();
 }
 
-void Snapshotter::RunToEnd() {
+void Snapshotter::RunToEnd(const std::function<void()>& look) {
   while (busy()) {
+    if (look) look();
     if (Step(std::numeric_limits<size_t>::max())) continue;
     if (syncing_) stored_->Drain();
     worker_->Drain();

@@ -26,9 +26,13 @@ class StoredEntries {
   virtual void Sync(std::function<void(const Status&)> done) = 0;
   // Has Sync come to its end. Blocks.
   virtual void Drain() = 0;
-  // The snapshot has ended. If it is durable, what it names stays for its sake from now on, and no
-  // more for that of the one before.
-  virtual void End(bool durable) = 0;
+  // The names of the files that were noted.
+  virtual std::vector<std::string> FileNames() const = 0;
+  // Of the finished snapshots only the `kept` newest are there now.
+  virtual void KeepNewest(size_t kept) = 0;
+  // The snapshot of the state at `position` has ended. If it is durable, what it names stays for
+  // its sake from now on; of the snapshots before it, what the `kept` - 1 newest name stays too.
+  virtual void End(bool durable, Position position, size_t kept) = 0;
 };
 
 // Takes snapshots of a keyspace that goes on changing, without a pause and without a second
@@ -57,6 +61,12 @@ class Snapshotter : private KeyspaceCapture {
   Snapshotter(const Snapshotter&) = delete;
   Snapshotter& operator=(const Snapshotter&) = delete;
 
+  // How many finished snapshots stay, the new one included. At least 1. For the next Begin.
+  void set_kept(size_t kept) { kept_ = kept; }
+  // Beside the loop removes all finished snapshots but the `kept` newest, then what only those
+  // removed named. Nothing waits for that; what is begun later comes after it.
+  void KeepNewest(size_t kept);
+
   // Begins a snapshot of the state that the keyspace has now; `info` says which that is (databases
   // is filled in). `done` is called once, later. REQUIRES: !busy().
   void Begin(SnapshotInfo info, Done done);
@@ -72,8 +82,9 @@ class Snapshotter : private KeyspaceCapture {
   // Gives the snapshot up, if there is one: `done` is called later with a failure that says `why`.
   void Abort(const std::string& why);
 
-  // Goes on until nothing is to do any more, `done` called. Blocks: for the end of the process.
-  void RunToEnd();
+  // Goes on until nothing is to do any more, `done` called. Blocks: for the end of the process. Now
+  // and then calls `look`, which may abort the snapshot.
+  void RunToEnd(const std::function<void()>& look = {});
 
   // Of the snapshot that is being taken; of nothing otherwise. Keys that there were at the
   // beginning, that were captured, and bytes that were written.
@@ -112,7 +123,10 @@ class Snapshotter : private KeyspaceCapture {
   const std::string directory_;
   StoredEntries* const stored_;
 
+  size_t kept_ = 1;
   std::shared_ptr<Run> run_;  // null when not busy
+  Position position_ = 0;     // of run_
+  size_t run_kept_ = 1;
   Done done_;
   Batch batch_;
   size_t waiting_bytes_ = 0;  // that the worker has not written yet

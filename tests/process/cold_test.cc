@@ -52,7 +52,7 @@ class ColdTest : public ServerTest {
 };
 
 TEST_F(ColdTest, ABacklogIsReadBackWhileAProducerGoesOn) {
-  StartServer(Argv{"--stream-memory", "1mb"});
+  StartServer(Argv{"--stream-memory", "1mb", "--snapshot-journal-bytes", "0"});
   const auto producer = Client();
   const auto reader = Client();
   Fill(*producer);
@@ -95,7 +95,7 @@ TEST_F(ColdTest, ABacklogIsReadBackWhileAProducerGoesOn) {
 }
 
 TEST_F(ColdTest, AJournalLargerThanTheMemoryIsReadBack) {
-  const Argv args = {"--stream-memory", "1mb", "--appendonly", "yes"};
+  const Argv args = {"--stream-memory", "1mb", "--snapshot-journal-bytes", "0"};
   ServerProcess::Options options;
   options.args = args;
   TempDir dir;
@@ -120,7 +120,8 @@ TEST_F(ColdTest, AJournalLargerThanTheMemoryIsReadBack) {
 // A snapshot names what is on the disk already instead of holding it once more, and what it names
 // stays though the streams go on changing.
 TEST_F(ColdTest, ASnapshotNamesWhatIsOnTheDisk) {
-  const Argv args = {"--stream-memory", "1mb", "--appendonly", "yes", "--cold-compression", "none"};
+  const Argv args = {"--stream-memory",    "1mb", "--snapshot-journal-bytes", "0",
+                     "--cold-compression", "none"};
   ServerProcess::Options options;
   options.args = args;
   TempDir dir;
@@ -154,10 +155,34 @@ TEST_F(ColdTest, ASnapshotNamesWhatIsOnTheDisk) {
   save();
   restart();
   expect_all_of_copy();
-  // Nobody needs the files any more, and no snapshot either.
+  // Nobody needs the files any more but the snapshot before the newest, until the next.
   EXPECT_EQ(ToText(client->Call({"DEL", "s", "copy"})), "2");
   save();
+  EXPECT_GT(InfoNumber(*client, "cold_files_bytes"), 40'000'000);
+  save();
   EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "cold_files_bytes") == 0; }));
+}
+
+// Old entries go to the disk before maxmemory refuses new ones, though stream-memory is larger.
+TEST_F(ColdTest, MaxmemoryBoundsWhatStaysInMemory) {
+  constexpr int64_t kMaxmemory = 40 << 20;
+  StartServer(Argv{"--maxmemory", "40mb", "--stream-memory", "256mb"});
+  EXPECT_TRUE(
+      LogShows("stream-memory is 268435456, more than half of maxmemory, 41943040: old "
+               "entries go to the disk when they take more than 20971520"));
+  const auto producer = Client();
+  for (int n = 1; n <= kEntries; n += kPage) {
+    Append(*producer, n, n + kPage - 1);
+    if (HasFailure()) return;
+    // The writer is given the time that it takes.
+    EXPECT_TRUE(Eventually(
+        [&] { return InfoNumber(*producer, "stream_hot_bytes") < kMaxmemory / 2 + kPage * 2000; }));
+  }
+  EXPECT_GT(InfoNumber(*producer, "cold_entries"), kEntries / 3);
+  // It follows the directives.
+  EXPECT_EQ(Ask(*producer, "CONFIG SET maxmemory 20mb"), "+OK");
+  EXPECT_TRUE(
+      Eventually([&] { return InfoNumber(*producer, "stream_hot_bytes") < kMaxmemory / 4; }));
 }
 
 // A pipe that ends with a command which has to wait for the disk still gets its answer.
@@ -218,7 +243,7 @@ class ColdListTest : public ColdTest {
 
 TEST_F(ColdListTest, AQueueLargerThanItsMemoryIsDrainedWhileAProducerGoesOn) {
   ServerProcess::Options options;
-  options.args = {"--stream-memory", "1mb", "--appendonly", "yes"};
+  options.args = {"--stream-memory", "1mb", "--snapshot-journal-bytes", "0"};
   TempDir dir;
   options.dir = dir.path();
   StartServer(options);
@@ -265,7 +290,8 @@ TEST_F(ColdListTest, AQueueLargerThanItsMemoryIsDrainedWhileAProducerGoesOn) {
 
 TEST_F(ColdListTest, ASnapshotNamesWhatIsOnTheDisk) {
   ServerProcess::Options options;
-  options.args = {"--stream-memory", "1mb", "--appendonly", "yes", "--cold-compression", "none"};
+  options.args = {"--stream-memory",    "1mb", "--snapshot-journal-bytes", "0",
+                  "--cold-compression", "none"};
   TempDir dir;
   options.dir = dir.path();
   StartServer(options);
@@ -286,7 +312,9 @@ TEST_F(ColdListTest, ASnapshotNamesWhatIsOnTheDisk) {
     EXPECT_EQ(client->Call({"LINDEX", "copy", "-25002"}).text, Value(25'002));
     EXPECT_EQ(ToText(client->Call({"SAVE"})), "+OK");
   }
+  // Two snapshots are kept.
   EXPECT_EQ(ToText(client->Call({"DEL", "l", "copy"})), "2");
+  EXPECT_EQ(ToText(client->Call({"SAVE"})), "+OK");
   EXPECT_EQ(ToText(client->Call({"SAVE"})), "+OK");
   EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "cold_files_bytes") == 0; }));
 }

@@ -362,7 +362,7 @@ TEST_F(JournalTest, OthersMayNotReadTheFiles) {
 }
 
 TEST_F(JournalTest, WithoutItNothingIsKept) {
-  Start({"--journal", "no"});
+  Start({"--journal", "no", "--save", ""});
   std::unique_ptr<RespClient> client = Client();
   EXPECT_EQ(Ask(*client, "SET key value"), "+OK");
   EXPECT_EQ(InfoField(*client, "aof_enabled"), "0");
@@ -371,7 +371,7 @@ TEST_F(JournalTest, WithoutItNothingIsKept) {
   EXPECT_THAT(Files(), IsEmpty());
   Stop();
   EXPECT_THAT(Files(), IsEmpty());
-  Start({"--journal", "no"});
+  Start({"--journal", "no", "--save", ""});
   EXPECT_EQ(Ask(*Client(), "DBSIZE"), "0");
 }
 

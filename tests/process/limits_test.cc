@@ -216,6 +216,7 @@ TEST_F(LimitsTest, FullMemoryRefusesWhatAddsAndServesTheRest) {
   constexpr const char* kRefusal = "-\"OOM command not allowed when used memory > 'maxmemory'.\"";
   EXPECT_EQ(Ask(*admin_, "XADD stream 1-1 f v"), "\"1-1\"");
   EXPECT_EQ(Ask(*admin_, "XGROUP CREATE stream group 0"), "+OK");
+  Set("stream-memory", "0");  // else the list would go to the disk
   Set("maxmemory", std::to_string(InfoNumber(*admin_, "used_memory") + 4 * kMegabyte));
   std::string reply;
   int pushed = 0;

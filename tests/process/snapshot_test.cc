@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -75,7 +76,7 @@ TEST_F(SnapshotTest, TakenUnderLoadAndFoundAfterAKill) {
   load.join();
   EXPECT_EQ(InfoField(*client, "rdb_last_bgsave_status"), "ok");
   EXPECT_EQ(InfoNumber(*client, "rdb_saves"), 3);
-  EXPECT_EQ(Snapshots().size(), 1u);
+  EXPECT_EQ(Snapshots().size(), 2u);
   const int last = acknowledged;
 
   KillAndStart();
@@ -119,7 +120,8 @@ TEST_F(SnapshotTest, SaveIsDurableWithoutAJournal) {
 
 // The journal's growth takes a snapshot, and the segments in front of it go.
 TEST_F(SnapshotTest, TheJournalIsCut) {
-  Start({"--snapshot-journal-bytes", "1mb", "--journal-segment-bytes", "256kb"});
+  Start({"--snapshot-journal-bytes", "1mb", "--journal-segment-bytes", "256kb", "--snapshots-kept",
+         "1"});
   const auto client = Client();
   for (int i = 0; i < 300; i++) {
     client->Call({"SET", fmt::format("key:{}", i % 7), std::string(10'000, 'v')});
@@ -190,6 +192,66 @@ TEST_F(SnapshotTest, ADamagedSnapshotIsRefusedByFileAndOffset) {
   EXPECT_EQ(ToText(server.WaitExit()), "exit 1");
   EXPECT_THAT(server.Output() + server.Errors(),
               HasSubstr(fmt::format("snapshots/{}, offset 48: ", file.filename().string())));
+}
+
+// A planned end leaves a snapshot where the next start would replay much journal for little data.
+TEST_F(SnapshotTest, APlannedEndMakesTheNextStartShort) {
+  const Argv never = {"--snapshot-journal-bytes", "0"};
+  const auto churn = [](RespClient& client) {
+    for (int i = 0; i < 100; i++) {
+      client.Call({"SET", "key", std::string(1'000'000, 'v')});
+    }
+  };
+  Start(never);
+  churn(*Client());
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(ToText(server_->WaitExit()), "exit 0");
+  EXPECT_EQ(Snapshots().size(), 1u);
+  Start(never);
+  EXPECT_TRUE(LogShows("; 0 changes from "));
+  EXPECT_EQ(Ask(*Client(), "STRLEN key"), "1000000");
+  // Not when the operator wants none.
+  churn(*Client());
+  EXPECT_EQ(Ask(*Client(), "SHUTDOWN NOSAVE"), "<closed>");
+  EXPECT_EQ(ToText(server_->WaitExit()), "exit 0");
+  Start({"--snapshot-journal-bytes", "0", "--shutdown-timeout", "0"});
+  EXPECT_TRUE(LogShows("; 100 changes from "));
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(ToText(server_->WaitExit()), "exit 0");
+  Start(never);
+  EXPECT_TRUE(LogShows("; 100 changes from "));
+}
+
+TEST_F(SnapshotTest, WithoutAJournalSaveHasPointsAndNothingKeptIsSaid) {
+  Start({"--appendonly", "no"});
+  EXPECT_EQ(Ask(*Client(), "CONFIG GET save"), "[\"save\", \"3600 1 300 100 60 10000\"]");
+  EXPECT_EQ(Ask(*Client(), "SET k 1"), "+OK");
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(ToText(server_->WaitExit()), "exit 0");
+  EXPECT_EQ(Snapshots().size(), 1u);
+  Start({"--appendonly", "no", "--save", ""});
+  EXPECT_EQ(Ask(*Client(), "CONFIG GET save"), "[\"save\", \"\"]");
+  EXPECT_TRUE(LogShows("This server keeps nothing when it ends"));
+}
+
+TEST_F(SnapshotTest, ADamagedNewestSnapshotIsSetAside) {
+  Start();
+  for (const char* value : {"1", "2"}) {
+    Ask(*Client(), fmt::format("SET k {}", value));
+    EXPECT_EQ(Ask(*Client(), "SAVE"), "+OK");
+  }
+  Ask(*Client(), "SET l 3");
+  ASSERT_EQ(Snapshots().size(), 2u);
+  std::vector<fs::path> snapshots = Snapshots();
+  std::sort(snapshots.begin(), snapshots.end());
+  server_->Kill();
+  server_ = nullptr;
+  fs::resize_file(snapshots[1], fs::file_size(snapshots[1]) - 1);
+  Start();
+  EXPECT_EQ(Ask(*Client(), "GET k"), "\"2\"");
+  EXPECT_EQ(Ask(*Client(), "GET l"), "\"3\"");
+  EXPECT_TRUE(LogShows(".damaged"));
+  EXPECT_TRUE(fs::exists(snapshots[1].string() + ".damaged"));
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ struct ColdWorld {
     store->Sync(files, [&](Status status) { synced = status; });
     Settle();
     EXPECT_TRUE(synced.ok()) << synced.message();
-    store->EndSnapshot(true, std::move(files));
+    store->PinForSnapshots(std::move(files));
+    store->EndSnapshot();
   }
   // The power is cut, and a store begins on what is left. No value may be there.
   void LosePower() {

@@ -322,7 +322,8 @@ TEST_F(ColdStoreTest, AFileWhoseSyncFailedIsWrittenAgain) {
     world_.store->Sync(files, [&](Status status) { synced = std::move(status); });
     world_.syncer.Drain();
     const bool ok = synced.ok();
-    world_.store->EndSnapshot(ok, std::move(files));
+    if (ok) world_.store->PinForSnapshots(std::move(files));
+    world_.store->EndSnapshot();
     if (settle) world_.Settle();
     return ok ? "" : synced.message();
   };
@@ -369,7 +370,7 @@ TEST_F(ColdStoreTest, ASyncDoesNotKeepTheWriterWaiting) {
   EXPECT_FALSE(synced);
   world_.Settle();
   EXPECT_TRUE(synced);
-  world_.store->EndSnapshot(true, std::move(files));
+  world_.store->EndSnapshot();
 }
 
 // However many files there are, the start lists them and opens none.

@@ -100,21 +100,12 @@ TEST_F(SnapshotTest, SaysWhatItIs) {
   keyspace_.Put(KeyRef(2, "k"), std::make_unique<StringObject>("v"));
   keyspace_.SetExpiry(KeyRef(2, "k"), -5);
   ASSERT_TRUE(Take(123).ok());
-  uint64_t last = 0;
-  uint64_t total = 0;
   Keyspace keyspace(kDatabases);
-  const auto loaded = LoadSnapshot(disk_, PathOf(123), &keyspace, [&](uint64_t bytes, uint64_t of) {
-    EXPECT_LE(last, bytes);
-    last = bytes;
-    total = of;
-    return Status();
-  });
+  const auto loaded = LoadSnapshot(disk_, PathOf(123), &keyspace);
   ASSERT_TRUE(loaded.ok()) << loaded.message();
   EXPECT_EQ(loaded->info, (SnapshotInfo{123, 7, 1'700'000'000'000, kDatabases}));
   EXPECT_EQ(loaded->totals, totals_);
   EXPECT_EQ(totals_.keys, 1u);
-  EXPECT_EQ(last, totals_.file_bytes);
-  EXPECT_EQ(total, totals_.file_bytes);
   EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
 }
 
@@ -337,12 +328,25 @@ TEST_F(SnapshotTest, ANewerVersionIsRefusedByName) {
   EXPECT_THAT(FailureWith(bytes), HasSubstr("format version 2; this server reads version 1"));
 }
 
-TEST_F(SnapshotTest, MoreDatabasesThanThereAreIsRefused) {
+// It counts what keys use, not what the server that took the snapshot was configured for.
+TEST_F(SnapshotTest, AKeyInADatabaseThatIsNotThereIsRefused) {
   ASSERT_TRUE(Take(1).ok());
   Keyspace smaller(kDatabases - 1);
-  const auto loaded = LoadSnapshot(disk_, PathOf(1), &smaller, nullptr);
+  EXPECT_TRUE(LoadSnapshot(disk_, PathOf(1), &smaller).ok());
+  keyspace_.Put(KeyRef(0, "k"), std::make_unique<StringObject>("v"));
+  keyspace_.Put(KeyRef(2, "k"), std::make_unique<StringObject>("v"));
+  const std::string older = sim::ReadFile(disk_, PathOf(1));
+  ASSERT_TRUE(Take(2).ok());
+  sim::WriteFile(disk_, PathOf(1), older);
+  const auto loaded = LoadSnapshot(disk_, PathOf(2), &smaller);
   ASSERT_FALSE(loaded.ok());
-  EXPECT_THAT(loaded.message(), HasSubstr("a snapshot of 3 databases"));
+  EXPECT_THAT(loaded.message(),
+              HasSubstr("the snapshot has a key in database 2, and this server is "
+                        "configured for 2 databases"));
+  EXPECT_THAT(ContentOf(smaller), IsEmpty());
+  // That is no damage: the older one is not tried.
+  EXPECT_THAT(LoadNewest(disk_, "snapshots", 0, &smaller).message(),
+              HasSubstr("Set `databases` to 3, as it was when the snapshot was taken"));
 }
 
 // The newest is loaded; a damaged one is passed over only if the journal knows the rest.
@@ -372,36 +376,77 @@ TEST_F(SnapshotTest, WhichOneIsLoaded) {
   EXPECT_THAT(newest(150).message(), HasSubstr("position 100"));
 }
 
-// The caller that is told of the progress may end it, in the middle of a value too; an older
-// snapshot is not tried then.
-TEST_F(SnapshotTest, LoadingMayBeGivenUp) {
-  keyspace_.Put(KeyRef(0, "small"), std::make_unique<StringObject>("v"));
-  ASSERT_TRUE(Take(100).ok());
-  const std::string older = sim::ReadFile(disk_, PathOf(100));
-  keyspace_.Put(KeyRef(0, "large"),
-                std::make_unique<StringObject>(std::string(5 * kMaxSectionBytes, 'x')));
-  ASSERT_TRUE(Take(200).ok());
-  sim::WriteFile(disk_, PathOf(100), older);
-
-  int told = 0;
-  const auto count = [&told](uint64_t, uint64_t) {
-    told++;
-    return Status();
-  };
-  Keyspace whole(kDatabases);
-  ASSERT_TRUE(LoadNewest(disk_, "snapshots", 0, &whole, count).ok());
-  const int times = told;
-  EXPECT_GT(times, 5);
-  for (int last = 1; last <= times; last++) {
-    told = 0;
-    Keyspace keyspace(kDatabases);
-    const auto loaded = LoadNewest(disk_, "snapshots", 0, &keyspace, [&](uint64_t, uint64_t) {
-      return ++told == last ? Status::Error("enough") : Status();
-    });
-    EXPECT_EQ(loaded.status().message(), "enough");
-    EXPECT_EQ(told, last);
-    EXPECT_THAT(ContentOf(keyspace), IsEmpty());
+// Some keys at a time, and how far it is can be told in between.
+TEST_F(SnapshotTest, LoadsInSteps) {
+  for (int i = 0; i < 1000; i++) {
+    const std::string name = "key" + std::to_string(i);
+    keyspace_.Put(KeyRef(0, name), std::make_unique<StringObject>(std::string(2000, 'a' + i % 7)));
   }
+  ASSERT_TRUE(Take(1).ok());
+  Keyspace keyspace(kDatabases);
+  const auto load = SnapshotLoad::Open(disk_, PathOf(1), &keyspace, nullptr);
+  ASSERT_TRUE(load.ok());
+  EXPECT_EQ((*load)->file_bytes(), totals_.file_bytes);
+  uint64_t last = 0;
+  for (size_t steps = 1; steps <= 100; steps++) {
+    const auto all = (*load)->Step(10);
+    ASSERT_TRUE(all.ok());
+    EXPECT_FALSE(*all);
+    EXPECT_EQ(keyspace.size(0), steps * 10);
+    EXPECT_LE(last, (*load)->loaded_bytes());
+    last = (*load)->loaded_bytes();
+  }
+  EXPECT_GT(last, totals_.file_bytes / 2);
+  EXPECT_TRUE(*(*load)->Step(10));
+  EXPECT_EQ((*load)->loaded_bytes(), totals_.file_bytes);
+  EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
+}
+
+TEST_F(SnapshotTest, TheNewestStayAsManyAsAreWanted) {
+  snapshotter_.set_kept(2);
+  for (const Position position : {100, 200, 300}) {
+    ASSERT_TRUE(Take(position).ok());
+  }
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000200.snap", "00000000000000000300.snap"));
+  ASSERT_TRUE(Take(300).ok()) << "in the place of one";
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000200.snap", "00000000000000000300.snap"));
+  snapshotter_.KeepNewest(1);
+  worker_.Drain();
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000300.snap"));
+}
+
+TEST_F(SnapshotTest, ADamagedOneIsSetAside) {
+  ASSERT_TRUE(Take(100).ok());
+  ASSERT_TRUE(SetAside(disk_, "snapshots", 100).ok());
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000100.snap.damaged"));
+  EXPECT_TRUE(ListSnapshots(disk_, "snapshots")->empty());
+  EXPECT_TRUE(RemoveLeftovers(disk_, "snapshots").ok());
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000100.snap.damaged"));
+}
+
+TEST_F(SnapshotTest, TheListOfFiles) {
+  ASSERT_TRUE(Take(100).ok());
+  EXPECT_TRUE(ReadFileList(disk_, "snapshots", 100)->empty()) << "there is none";
+  ASSERT_TRUE(WriteFileList(disk_, "snapshots", 100, {"a.seg", "b.seg"}).ok());
+  EXPECT_THAT(*ReadFileList(disk_, "snapshots", 100), ElementsAre("a.seg", "b.seg"));
+  EXPECT_TRUE(RemoveLeftovers(disk_, "snapshots").ok());
+  const std::string path = "snapshots/00000000000000000100.files";
+  std::string bytes = sim::ReadFile(disk_, path);
+  for (size_t i = 0; i < bytes.size(); i++) {
+    std::string damaged = bytes;
+    damaged[i] ^= 1;
+    sim::WriteFile(disk_, path, damaged);
+    EXPECT_FALSE(ReadFileList(disk_, "snapshots", 100).ok()) << "byte " << i;
+  }
+  for (size_t size = 0; size < bytes.size(); size++) {
+    sim::WriteFile(disk_, path, bytes.substr(0, size));
+    EXPECT_FALSE(ReadFileList(disk_, "snapshots", 100).ok()) << size << " bytes";
+  }
+  ASSERT_TRUE(RemoveSnapshot(disk_, "snapshots", 100).ok());
+  EXPECT_THAT(Names(), IsEmpty());
+  sim::WriteFile(disk_, path, bytes);
+  EXPECT_TRUE(RemoveLeftovers(disk_, "snapshots").ok());
+  EXPECT_THAT(Names(), IsEmpty()) << "a list without its snapshot";
 }
 
 }  // namespace

@@ -124,11 +124,6 @@ class UvLoop final : public Loop {
 
   void Run() override { uv_run(&loop_, UV_RUN_DEFAULT); }
   void Stop() override { uv_stop(&loop_); }
-  void RunOnce() override {
-    uv_run(&loop_, UV_RUN_NOWAIT);
-    // libuv looks for events after the turn of its round.
-    if (turn_) turn_();
-  }
   void OnTurn(std::function<void()> turn) override { turn_ = std::move(turn); }
 
   Result<std::unique_ptr<Listener>> ListenTcp(const std::string& address, int port,

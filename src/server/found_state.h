@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/position.h"
+
+namespace runnel {
+
+// What the server found in its directory when it started.
+struct FoundState {
+  Position position = 0;  // of the state that was loaded
+  uint64_t epoch = 0;
+  // Of the snapshot that this began with; where the journal began if there was none.
+  Position snapshot_position = 0;
+  // What that snapshot held, uncompressed; 0 without one.
+  uint64_t snapshot_raw_bytes = 0;
+  // Snapshots that can be used: that one and older ones, the oldest first.
+  std::vector<Position> snapshots;
+};
+
+}  // namespace runnel
