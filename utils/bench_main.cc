@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/version.h"
 #include "utils/bench_cases.h"
 #include "utils/bench_consume.h"
 #include "utils/bench_control.h"
@@ -148,6 +149,7 @@ int Main(int argc, char** argv) {
                "runnel-bench");
   Options options;
   AddOptions(&app, &options);
+  app.set_version_flag("--version", fmt::format("runnel-bench {}", kVersion));
   CLI11_PARSE(app, argc, argv);
   if (options.list) {
     List();

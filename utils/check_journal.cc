@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <sstream>
 #include <vector>
 
@@ -120,12 +121,14 @@ PrintPayload HexPrinter(size_t most_bytes) {
 Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const PrintPayload& print,
                           const std::function<void(double)>& progress, std::ostream& out) {
   auto segments = journal::ListSegments(disk, options.directory);
-  if (!segments.ok()) return segments.status();
-  Listing listing(std::move(*segments));
+  // If the directory is missing, Inspect knows whether there was a journal.
+  if (!segments.ok() && segments.status().error_number() != ENOENT) return segments.status();
+  Listing listing(segments.ok() ? std::move(*segments) : std::vector<Segment>());
   const auto found =
       journal::Inspect(disk, options.directory, options.from, [&](const Frame& frame) {
         listing.Add(frame);
         progress(listing.Share(frame.end()));
+        if (options.look) options.look(frame.payload);
         if (!options.dump) return Status();
         std::ostringstream text;
         if (!print(frame.payload, text)) return Status();
@@ -143,8 +146,7 @@ Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const Print
   if (found->row->decision == journal::Decision::kCut) {
     fmt::print(out, "A server that starts cuts there by itself.\n");
   } else {
-    fmt::print(out, "A server does not start on this. To go on without what is behind: --cut {}\n",
-               found->end);
+    fmt::print(out, "A server does not start on this. {}\n", found->next_step);
   }
   return false;
 }

@@ -30,6 +30,8 @@ struct JournalOptions {
   std::optional<Position> from;
   // One paragraph for each frame that is to be shown, instead of one line for each segment.
   bool dump = false;
+  // Is given the payload of each frame, if it is set.
+  std::function<void(std::string_view payload)> look = {};
 };
 
 // Reads the journal as a server that starts would, changes nothing, and tells what it finds.

@@ -131,8 +131,21 @@ TEST_F(CheckJournalTest, TellsDamageFromATornTail) {
   const std::string damaged = Check(false, {"j", {}, false});
   EXPECT_THAT(damaged, HasSubstr("j/00000000000000000000.log, offset 0 (position 0): damage"));
   EXPECT_THAT(damaged,
-              HasSubstr("does not start on this. To go on without what is behind: --cut 0\n"));
+              HasSubstr("does not start on this. Restore the directory from a copy if there is "
+                        "one. runnel-check shows what is left; 'runnel-check --cut 0' goes on "
+                        "without the rest.\n"));
   EXPECT_EQ(sim::ReadFile(disk_, journal::SegmentPath("j", 0)), first_) << "nothing is changed";
+}
+
+// It may be that nothing is damaged.
+TEST_F(CheckJournalTest, WhatANewerServerWroteIsNotToBeCut) {
+  second_[3] = journal::kFormatVersion + 1;
+  Write(first_, second_);
+  const std::string newer = Check(false, {"j", {}, false});
+  EXPECT_THAT(newer, HasSubstr("NOT WHOLE: good up to position 50"));
+  EXPECT_THAT(newer, HasSubstr("newer version"));
+  EXPECT_THAT(newer, HasSubstr("Start the version of Runnel that wrote it."));
+  EXPECT_THAT(newer, Not(HasSubstr("cut")));
 }
 
 TEST_F(CheckJournalTest, CutsOnlyWhenItIsTold) {

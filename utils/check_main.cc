@@ -8,7 +8,9 @@
 #include <iostream>
 #include <limits>
 
+#include "base/version.h"
 #include "env/posix/posix_disk.h"
+#include "utils/check_directory.h"
 #include "utils/check_journal.h"
 
 namespace runnel::check {
@@ -52,9 +54,35 @@ PrintPayload PrinterFor(const Options& options) {
   return EffectPrinter(limits, options.key);
 }
 
-// Exit codes: 0 whole, 1 not whole, 2 it could not be looked at or done.
-int Run(const Options& options) {
+int Report(const Result<bool>& good) {
+  std::cout.flush();
+  if (good.ok()) return *good ? 0 : 1;
+  fmt::print(stderr, "runnel-check: {}\n", good.message());
+  return 2;
+}
+
+// Exit codes: 0 all is good, 1 something is damaged, 2 nothing is there, or it could not be looked
+// at or done.
+int Run(Options options) {
   Disk& disk = SystemDisk();
+  const DirectoryKind kind = KindOfDirectory(disk, options.journal.directory);
+  if (kind == DirectoryKind::kNothing) {
+    fmt::print(stderr,
+               "runnel-check: {}: there is neither a journal nor a snapshot; it takes the data "
+               "directory of a server (`dir`) or the directory of a journal\n",
+               options.journal.directory);
+    return 2;
+  }
+  if (kind == DirectoryKind::kServer) {
+    if (!options.cut && !options.journal.dump && !options.journal.from) {
+      ProgressBar progress(isatty(STDERR_FILENO) == 1);
+      return Report(CheckDirectory(
+          disk, {options.journal.directory}, [&](double share) { progress.Show(share); },
+          std::cout));
+    }
+    // These are about the journal.
+    options.journal.directory += "/journal";
+  }
   if (options.cut) {
     const Status cut =
         CutJournal(disk, options.journal.directory, *options.cut, options.yes, std::cout);
@@ -69,20 +97,20 @@ int Run(const Options& options) {
   const auto whole = CheckJournal(
       disk, options.journal, PrinterFor(options), [&](double share) { progress.Show(share); },
       std::cout);
-  std::cout.flush();
-  if (whole.ok()) return *whole ? 0 : 1;
-  fmt::print(stderr, "runnel-check: {}\n", whole.message());
-  return 2;
+  return Report(whole);
 }
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "Shows, verifies and cuts journals. Changes nothing unless --cut and --yes are given.",
+      "Verifies what a server keeps in its directory; shows and cuts journals. Changes nothing "
+      "unless --cut and --yes are given. Exit codes: 0 all is good, 1 something is damaged, 2 "
+      "nothing is there or it cannot be read.",
       "runnel-check");
   Options options;
   app.add_option("directory", options.journal.directory,
-                 "the directory of the segments: <dir>/journal")
+                 "the data directory of a server (`dir`), or the directory of a journal")
       ->required();
+  app.set_version_flag("--version", fmt::format("runnel-check {}", kVersion));
   app.add_option("--from", options.journal.from, "begin at this position, where a frame begins");
   CLI::Option* dump =
       app.add_flag("--dump", options.journal.dump, "show each frame and the effects in it");
@@ -94,7 +122,11 @@ int Main(int argc, char** argv) {
   CLI::Option* cut = app.add_option("--cut", options.cut,
                                     "drop everything from this position on, where a frame begins");
   app.add_flag("--yes", options.yes, "do it")->needs(cut);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   options.journal.dump |= options.key.has_value();
   return Run(options);
 }

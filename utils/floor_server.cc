@@ -14,8 +14,11 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
+#include "base/version.h"
+#include "fmt/format.h"
 #include "utils/bench_fail.h"
 #include "utils/bench_floor.h"
 
@@ -105,6 +108,10 @@ class FloorServer {
 }  // namespace runnel::bench
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    fmt::print("runnel-floor {}\n", runnel::kVersion);
+    return 0;
+  }
   if (argc != 2) runnel::bench::Fail("usage: runnel-floor PORT");
   std::make_unique<runnel::bench::FloorServer>(std::atoi(argv[1]))->Run();
 }

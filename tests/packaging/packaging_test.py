@@ -73,6 +73,12 @@ def test_files(installation):
                 assert not re.search(r"@[A-Z]+@", text), f"{name} has a path that is not filled in"
 
 
+def test_versions(installation):
+    for program in ("runnel-server", "runnel-check", "runnel-bench"):
+        out = run(installation.path("bin", program), "--version")
+        assert re.search(r"\d+\.\d+\.\d+", out), out
+
+
 def test_configuration_is_kept(installation):
     with open(installation.conf, "a", encoding="utf-8") as file:
         file.write("\n# mine\nport 0\n")
@@ -168,6 +174,7 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         installation = Installation(source, build, root)
         test_files(installation)
+        test_versions(installation)
         test_configuration(installation)
         test_configuration_is_kept(installation)
         test_manual_pages(installation)

@@ -9,6 +9,10 @@
 namespace runnel::test {
 namespace {
 
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
 constexpr int kEntries = 50'000;
 constexpr size_t kValueBytes = 1000;
 constexpr int kPage = 500;
@@ -161,6 +165,64 @@ TEST_F(ColdTest, ASnapshotNamesWhatIsOnTheDisk) {
   EXPECT_GT(InfoNumber(*client, "cold_files_bytes"), 40'000'000);
   save();
   EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "cold_files_bytes") == 0; }));
+}
+
+// What the newest snapshot names is missing: the start says which file, and what to do next.
+TEST_F(ColdTest, AMissingFileStopsTheStartAndAnEmptiedOneIsNamed) {
+  ServerProcess::Options options;
+  options.args = {"--stream-memory", "1mb", "--snapshot-journal-bytes", "0"};
+  TempDir dir;
+  options.dir = dir.path();
+  StartServer(options);
+  Fill(*Client());
+  EXPECT_EQ(Ask(*Client(), "SAVE"), "+OK");
+  server_->Kill();
+  server_ = nullptr;
+  const auto check = [&] {
+    Program::Options command;
+    const char* const other = std::getenv("RUNNEL_CHECK");
+    command.command = {other != nullptr ? other : RUNNEL_CHECK_PATH, options.dir};
+    Program program(command);
+    const std::string exit = ToText(program.WaitExit());
+    return exit + "\n" + program.Output() + program.Errors();
+  };
+  EXPECT_THAT(check(), AllOf(HasSubstr("exit 0"), HasSubstr(".snap: good, 1 keys")));
+
+  fs::path file;  // the one with the oldest entries
+  for (const auto& entry : fs::directory_iterator(dir.path() / "streams")) {
+    if (file.empty() || entry.path() < file) file = entry.path();
+  }
+  const std::string name = "streams/" + file.filename().string();
+  const fs::path moved = dir.path() / "moved";
+  fs::rename(file, moved);
+  {
+    Program server(
+        ServerCommand({"--port", "0", "--unixsocket", "socket", "--dir", dir.path().string()}));
+    EXPECT_EQ(ToText(server.WaitExit()), "exit 1");
+    EXPECT_THAT(
+        server.Output() + server.Errors(),
+        HasSubstr("has entries in the file " + name + ", which is missing: put the file back"));
+  }
+  EXPECT_THAT(check(), AllOf(HasSubstr("exit 1"), HasSubstr(name)));
+
+  fs::copy_file(moved, file);
+  fs::resize_file(file, 0);
+  StartServer(options);
+  EXPECT_TRUE(LogShows("The file " + name + " of cold entries has 0 bytes"));
+  EXPECT_TRUE(LogShows("put the file back"));
+  const auto client = Client();
+  EXPECT_THAT(client->Call({"XRANGE", "s", "1", "1"}).text, HasSubstr(name));
+  EXPECT_EQ(ExpectEntries(client->Call({"XRANGE", "s", "50000", "+"}), kEntries), kEntries + 1);
+  EXPECT_EQ(Ask(*client, "XLEN s"), std::to_string(kEntries));
+  server_->Kill();
+  server_ = nullptr;
+  EXPECT_THAT(check(), AllOf(HasSubstr("exit 1"), HasSubstr(name)));
+
+  // Nothing is lost when it is put back.
+  fs::remove(file);
+  fs::rename(moved, file);
+  StartServer(options);
+  EXPECT_EQ(ExpectEntries(Client()->Call({"XRANGE", "s", "1", "10"}), 1), 11);
 }
 
 // Old entries go to the disk before maxmemory refuses new ones, though stream-memory is larger.
