@@ -16,7 +16,7 @@ namespace runnel {
 // out that stands only in another batch, so each batch can be read by itself.
 class Batch {
  public:
-  // `headroom` bytes before the records are left free, for whoever makes a frame of them.
+  // `headroom` bytes before the records are left free, for the header of a frame.
   explicit Batch(size_t headroom = 0) : headroom_(headroom) { Clear(); }
 
   // A batch that is off takes nothing: a server without journal and followers pays nothing.

@@ -116,7 +116,7 @@ struct Record {
   EffectType type{};                 // maybe a number that no effect has
   const EffectKind* kind = nullptr;  // nullptr: no effect has it
   KeyRef key;                        // if the kind begins with one; a view into the batch
-  std::string_view fields;           // what is behind the head
+  std::string_view fields;           // what follows the head
   bool has_head = false;             // false: the bytes are no such effect
 };
 

@@ -6,14 +6,14 @@
 
 namespace runnel {
 
-// The effects on consumer groups. The key must be a stream; but for GroupCreate it must have the
-// group, and where a consumer is named, the group must have the consumer. Times are milliseconds of
-// the Unix clock.
+// The effects on consumer groups. The key must be a stream. Except for GroupCreate, the stream must
+// have the group; and where a consumer is named, the group must have the consumer. Times are Unix
+// milliseconds.
 
 // Stands for a group's counter of entries read where that is not known.
 inline constexpr int64_t kEntriesReadUnknown = -1;
 
-// There is a new group that has been given all entries up to `last_delivered`. REQUIRES: no such
+// There is a new group; all entries up to `last_delivered` count as delivered. REQUIRES: no such
 // group.
 struct GroupCreate {
   static constexpr EffectType kType = EffectType::kGroupCreate;
@@ -44,8 +44,8 @@ struct GroupSetId {
   void Apply(Keyspace& keyspace) const;
 };
 
-// The group is gone with its consumers and its pending list. Who waits for it is told so: it
-// reports kRemoved.
+// The group is gone with its consumers and its pending list. Clients that wait for it are told so:
+// it reports kRemoved.
 struct GroupDestroy {
   static constexpr EffectType kType = EffectType::kGroupDestroy;
   KeyRef key;
@@ -58,7 +58,7 @@ struct GroupDestroy {
   void Apply(Keyspace& keyspace) const;
 };
 
-// The group has a new consumer, which first spoke at `time`. REQUIRES: no such consumer.
+// The group has a new consumer, whose first command came at `time`. REQUIRES: no such consumer.
 struct ConsumerCreate {
   static constexpr EffectType kType = EffectType::kConsumerCreate;
   KeyRef key;
@@ -102,9 +102,9 @@ struct ConsumerSeen {
   void Apply(Keyspace& keyspace) const;
 };
 
-// The consumer was given, at `time`, all entries behind the group's position up to and including
-// `last`. They are pending for it, delivered once, unless `no_ack`; the group's position is now
-// `last`.
+// All entries after the group's position, up to and including `last`, were delivered to the
+// consumer at `time`. They are pending for it, delivered once, unless `no_ack`; the group's
+// position is now `last`.
 struct GroupDeliver {
   static constexpr EffectType kType = EffectType::kGroupDeliver;
   KeyRef key;
@@ -121,8 +121,7 @@ struct GroupDeliver {
   void Apply(Keyspace& keyspace) const;
 };
 
-// The consumer was given these pending entries of its own once more: each counts one delivery more,
-// the last one at `time`.
+// These pending entries of the consumer were delivered to it once more, at `time`.
 struct GroupRedeliver {
   static constexpr EffectType kType = EffectType::kGroupRedeliver;
   KeyRef key;
@@ -138,8 +137,8 @@ struct GroupRedeliver {
   void Apply(Keyspace& keyspace) const;
 };
 
-// These entries are not pending any more, as far as they were: acknowledged, or found to be gone
-// from the stream.
+// These entries are no longer pending, as far as they were: they were acknowledged, or are no
+// longer in the stream.
 struct GroupAck {
   static constexpr EffectType kType = EffectType::kGroupAck;
   KeyRef key;
@@ -153,7 +152,7 @@ struct GroupAck {
   void Apply(Keyspace& keyspace) const;
 };
 
-// What becomes of an entry's count of deliveries. The numbers are stored in the journal.
+// How an entry's count of deliveries changes. The numbers are stored in the journal.
 enum class CountChange : uint8_t {
   kKeep = 0,
   kIncrement = 1,  // at most to kMaxDeliveries
@@ -161,7 +160,7 @@ enum class CountChange : uint8_t {
   kSet = 3,
 };
 
-// These entries now belong to the consumer, whoever had them: they count as delivered at
+// These entries now belong to the consumer, whichever consumer had them: they count as delivered at
 // `delivery_time`, and so often as `change` says, where those that were not pending begin at 1. The
 // consumer asked for them at `time`.
 struct GroupClaim {

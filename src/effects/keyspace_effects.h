@@ -68,8 +68,8 @@ struct KeyRestore {
   ObjectType type = ObjectType::kString;
   std::string_view payload;
   int64_t expire_at_ms = kNoExpiry;
-  // What the payload says, if whoever checked it has kept that: Apply takes it from there instead
-  // of reading the payload again. Not part of the effect as it is written down.
+  // The value in the payload, if the caller that checked it has kept it: Apply takes it from there
+  // instead of reading the payload again. Not part of the effect as it is written down.
   std::unique_ptr<Object>* loaded = nullptr;
   template <class Self>
   static auto Fields(Self& self) {

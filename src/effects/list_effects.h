@@ -27,8 +27,8 @@ struct ListPush {
   void Apply(Keyspace& keyspace) const;
 };
 
-// `count` elements are gone from one end, and with the last one the key. REQUIRES: 1 <= count <=
-// size.
+// `count` elements were removed from one end; the key is removed with its last element. REQUIRES: 1
+// <= count <= size.
 struct ListPop {
   static constexpr EffectType kType = EffectType::kListPop;
   KeyRef key;
@@ -56,7 +56,7 @@ struct ListSet {
   void Apply(Keyspace& keyspace) const;
 };
 
-// An element was put before the one at this position, or behind the last one. REQUIRES: index <=
+// An element was put before the one at this position, or after the last one. REQUIRES: index <=
 // size.
 struct ListInsert {
   static constexpr EffectType kType = EffectType::kListInsert;
@@ -71,8 +71,9 @@ struct ListInsert {
   void Apply(Keyspace& keyspace) const;
 };
 
-// The first `count` elements equal to the value are gone (the last ones, if the count is negative;
-// all, if it is 0), and with the last element the key. REQUIRES: the key is a list.
+// The first `count` elements equal to the value were removed (the last ones, if the count is
+// negative; all, if it is 0); the key is removed with its last element. REQUIRES: the key is a
+// list.
 struct ListRemove {
   static constexpr EffectType kType = EffectType::kListRemove;
   KeyRef key;
@@ -86,9 +87,9 @@ struct ListRemove {
   void Apply(Keyspace& keyspace) const;
 };
 
-// The elements of these ranges are gone: of each as varints how many elements lie between it and
-// the one before it, or the front, and how many it has, at least 1. With the last element goes the
-// key. REQUIRES: all lie within the list.
+// The elements of these ranges were removed. A range is two varints: how many elements are between
+// it and the range before it, or the front; and how many elements it has, at least 1. The key is
+// removed with its last element. REQUIRES: all are within the list.
 struct ListErase {
   static constexpr EffectType kType = EffectType::kListErase;
   KeyRef key;
@@ -117,9 +118,9 @@ struct ListTrim {
 };
 
 // `count` elements were taken from one end of a list and put at one end of another, which was made
-// if there was none, or of the same one. They lie there in the order that they had, or, where
-// `reversed`, in the opposite one. The source is gone with its last element. REQUIRES: 1 <= count
-// <= size of the source; `reversed` only where both ends are the same.
+// if there was none, or of the same one. They have the same order there, or, if `reversed`, the
+// opposite one. The source is removed with its last element. REQUIRES: 1 <= count <= size of the
+// source; `reversed` only where both ends are the same.
 struct ListMove {
   static constexpr EffectType kType = EffectType::kListMove;
   KeyRef from;

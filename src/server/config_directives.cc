@@ -85,7 +85,7 @@ constexpr Directive kDirectives[] = {
      .why = "Unread output above which a client is disconnected: class, hard limit, soft limit, "
             "seconds above the soft limit. 0: no limit."},
 
-    // Who may come in.
+    // Access.
     Text<&Settings::requirepass>("requirepass", kAnyTime,
                                  "Password that clients must give with AUTH. Empty: none."),
 

@@ -14,7 +14,8 @@
 
 namespace runnel {
 
-// Who is told of the server's start and end; kAuto: the one that the environment names.
+// The supervisor that is told of the server's start and end; kAuto: the one that the environment
+// names.
 enum class Supervised { kNo, kSystemd, kUpstart, kAuto };
 
 // One point of `save`: a snapshot after so many seconds if there were so many changes.

@@ -17,7 +17,7 @@
 
 namespace runnel {
 
-// Decides when the server takes snapshots and tells how they stand: on request, by the directives
+// Decides when the server takes snapshots, and reports their state: on request, by the directives
 // `save` and `snapshot-journal-bytes`, and at the end. Each begins at the end of a turn, when the
 // keyspace is what the journal holds; when it is durable, the journal in front of it goes. Without
 // a journal the position is always the one that was found, so each snapshot replaces the one
@@ -34,21 +34,21 @@ class Saver {
   // What the keyspace was loaded from. Called once at most, before a snapshot is asked for.
   void StartFrom(const FoundState& found);
 
-  // Under which name a snapshot is asked for, and accounted. They differ in nothing else.
+  // The name under which a snapshot is requested and reported. The kinds do not differ otherwise.
   enum class Kind { kSave, kRewrite };
 
-  // One is taken, or will be at the end of this turn.
+  // Whether a snapshot is being taken, or will be at the end of this turn.
   bool InProgress(Kind kind) const { return running_ == kind || next_ == kind; }
   bool busy() const { return running_ || next_; }
-  // One will be taken when the one that is taken now has ended.
+  // Whether a snapshot will be taken when the running one has ended.
   bool scheduled(Kind kind) const { return scheduled_[Index(kind)]; }
 
   // Why no snapshot may be taken, if so: the journal has failed, so what memory holds is not what
   // was acknowledged.
   Status Refusal() const;
-  // Takes one of the state at the end of this turn. REQUIRES: !busy().
+  // Takes a snapshot of the state at the end of this turn. REQUIRES: !busy().
   void Begin(Kind kind);
-  // Takes one as soon as none is taken.
+  // Takes a snapshot as soon as none is running.
   void Schedule(Kind kind);
 
   // Whether the end of the server should wait for a snapshot though nobody said so: as in Redis, if
@@ -60,13 +60,13 @@ class Saver {
   // turn's changes are sealed.
   Status SaveNow(bool if_possible = false);
 
-  // What became of the last one.
+  // The result of the last snapshot.
   struct Report {
     Status status;         // success before the first
     int64_t seconds = -1;  // that it took; -1 before the first
   };
   const Report& last(Kind kind) const { return last_[Index(kind)]; }
-  // Seconds since the one that is being taken began; -1 if there is none.
+  // Seconds since the running snapshot began; -1 if there is none.
   int64_t current_seconds(Kind kind) const;
   int64_t last_save_s() const { return last_save_s_; }  // Unix time; the start's before the first
   Position last_position() const { return saved_position_; }

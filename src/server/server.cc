@@ -94,7 +94,7 @@ Status Server::Start() {
         "maxclients is {} instead of {}: the system lets this process open no more files; raise "
         "`ulimit -n`",
         room, wanted);
-    // So that whoever is too many is told, and the server keeps files for itself.
+    // So that clients beyond the limit get an error, and the server keeps files for itself.
     const std::string text = fmt::to_string(room);
     const Config::Pair pair("maxclients", text);
     CHECK(config_.Set({&pair, 1}).ok());
@@ -253,7 +253,7 @@ void Server::EndLoading(Status loaded) {
   broker_->UseCold(storage_->cold());
   saver_->StartFrom(storage_->found());
   LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
-  FlushLog();  // so that whoever finds the server ready finds its start in the log
+  FlushLog();  // so that the start is in the log when the server is ready
   supervisor_.NotifyReady();
 }
 

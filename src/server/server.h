@@ -31,8 +31,8 @@ class Server final : public ServerHost, private Disposer {
   // Takes the data directory and opens the sockets. The process works in the directory from then
   // on.
   Status Start();
-  // Loads what was kept, while clients are told so, then serves them; until a signal or SHUTDOWN
-  // ends it, be it in the middle of loading. Fails if what was kept cannot be loaded. REQUIRES:
+  // Loads the data, while clients are answered LOADING, and then serves clients, until a signal or
+  // SHUTDOWN ends the server, even during loading. Fails if the data cannot be loaded. REQUIRES:
   // Start() was successful.
   Status Run();
 

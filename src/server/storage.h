@@ -18,11 +18,12 @@
 
 namespace runnel {
 
-// The data directory of a server: snapshots, the journal, cold entries. What was kept comes from
-// it, and what shall be kept goes to it.
+// The data directory of a server: snapshots, the journal, cold entries. Data is loaded from it at
+// the start and stored in it afterwards.
 class Storage {
  public:
-  // Those that work for it. Their jobs are delivered on the loop's thread.
+  // The helper threads of the storage. The results of their jobs are delivered on the loop's
+  // thread.
   struct Workers {
     Worker& log;          // syncs the journal; nothing else may keep it busy
     Worker& helper;       // all other work with the journal's files

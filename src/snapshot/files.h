@@ -44,7 +44,7 @@ Status WriteFileList(Disk& disk, const std::string& directory, Position position
 Result<std::vector<std::string>> ReadFileList(Disk& disk, const std::string& directory,
                                               Position position);
 
-// Removes what a process that ended in the middle of a snapshot has left. To be called while no
+// Removes the temporary files of a process that ended in the middle of a snapshot. Call it while no
 // snapshot is being written.
 Status RemoveLeftovers(Disk& disk, const std::string& directory);
 

@@ -18,7 +18,7 @@ class Pieces : public DecoderSource {
  public:
   explicit Pieces(SectionReader* reader) : reader_(reader) {}
 
-  // Begins with the next key: true, and first() is its first piece; false behind the last key.
+  // Begins with the next key: true, and first() is its first piece; false after the last key.
   Result<bool> Begin() {
     const Result<bool> there = Advance();
     if (!there.ok() || !*there) return there;

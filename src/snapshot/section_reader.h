@@ -16,12 +16,12 @@
 namespace runnel::snapshot {
 
 // Reads the sections of a snapshot in their order. A thread of its own reads, verifies and
-// decompresses some of them ahead, while the owner's thread uses the one before. While there is a
-// reader, nobody else needs to be kept from the disk.
+// decompresses some of them ahead, while the owner's thread uses the one before. Other threads may
+// use the disk meanwhile.
 class SectionReader {
  public:
-  // Opens the file and reads its header. Fails, naming the file and the offset, if it is no whole
-  // snapshot header of a version that is known. The disk outlives the reader.
+  // Opens the file and reads its header. Fails, naming the file and the offset, if this is not a
+  // whole header of a known version. The disk outlives the reader.
   static Result<std::unique_ptr<SectionReader>> Open(Disk& disk, const std::string& path);
   ~SectionReader();
   SectionReader(const SectionReader&) = delete;
@@ -30,7 +30,7 @@ class SectionReader {
   const SnapshotInfo& info() const { return info_; }
   uint64_t file_bytes() const { return file_bytes_; }
 
-  // The next section: true, and the bytes are valid until the next call; false behind the last one,
+  // The next section: true, and the bytes are valid until the next call; false after the last one,
   // after which totals() is set; or a failure, which names the file and the offset. After a failure
   // or the end the same comes again.
   Result<bool> Next();
@@ -78,7 +78,7 @@ class SectionReader {
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Section>> ready_;
   std::vector<std::unique_ptr<Section>> spare_;  // to be read into
-  bool ended_ = false;                           // nothing comes behind what is ready...
+  bool ended_ = false;                           // nothing follows what is ready...
   Status end_;                                   // ...because of this, or because that was all
   bool stop_ = false;
   std::thread thread_;  // last: begins when all else is there

@@ -22,8 +22,8 @@ constexpr size_t kSectionBytes = size_t{256} << 10;
 // Encoded, or written to the system, at a time.
 constexpr size_t kBytesAtATime = size_t{64} << 10;
 
-// Whoever waits for this processor, above all the loop, has it before the snapshot goes on. The
-// system would often let them wait for its next tick.
+// Threads that wait for this processor, above all the loop's, get it before the snapshot goes on.
+// Otherwise the system would often let them wait for its next tick.
 void GiveWay() {
   std::this_thread::yield();
 }

@@ -13,10 +13,10 @@
 
 namespace runnel::snapshot {
 
-// Writes one snapshot, key by key. All calls block, so they belong to a helper thread; each may be
-// made from another one as long as they come one after the other.
+// Writes one snapshot, key by key. All calls block, so they belong to a helper thread. They may
+// come from several threads, one after the other.
 //
-// The first failure is final: what follows does nothing, and status() keeps saying why.
+// The first failure is final: later calls do nothing, and status() keeps the reason.
 class SnapshotWriter : private EncoderSink {
  public:
   // Nothing is touched yet. The disk outlives the writer. `kept` finished snapshots stay, this one

@@ -22,9 +22,10 @@ class StoredEntries {
   virtual ~StoredEntries() = default;
   // The snapshot that is being taken names these extents: their files stay until it ends.
   virtual void Note(const ColdExtents& extents) = 0;
-  // Calls `done` later, when what was noted would survive a power cut, or why it would not.
+  // Calls `done` later, when the noted files would survive a power cut, or with the reason why they
+  // would not.
   virtual void Sync(std::function<void(const Status&)> done) = 0;
-  // Has Sync come to its end. Blocks.
+  // Returns when Sync has ended. Blocks.
   virtual void Drain() = 0;
   // The names of the files that were noted.
   virtual std::vector<std::string> FileNames() const = 0;
@@ -37,26 +38,25 @@ class StoredEntries {
 
 // Takes snapshots of a keyspace that goes on changing, without a pause and without a second
 // process. The loop walks over the keys in small steps and captures their values as clones, which
-// share what is sealed; a value that is about to change before the walk reached it is captured
-// first, by the keyspace. A worker writes what was captured and frees it.
+// share sealed blocks. The keyspace captures a value that is about to change before the walk has
+// reached it. A worker writes the captured values and frees them.
 //
 // All calls come from the loop's thread.
 class Snapshotter : private KeyspaceCapture {
  public:
-  // What became of a snapshot. When the status is good, the snapshot outlives a power cut.
+  // The result of a snapshot. If the status is OK, the snapshot survives a power cut.
   using Done = std::function<void(const Status& status, const SnapshotTotals& totals)>;
 
-  // The walk stops while values of more than so many bytes wait to be written. (What is captured
-  // because it changes does not wait, but shares its blocks.)
+  // The walk stops while more than this many bytes of values wait to be written. (Values that are
+  // captured because they change cannot wait, but they share their blocks.)
   static constexpr size_t kMaxWaitingBytes = size_t{8} << 20;
 
   // All outlive the snapshotter; `stored` may be null if no value is ever on the disk. The worker
-  // should have nothing else to do that is urgent: a snapshot takes it for as long as the disk
-  // takes.
+  // should have no other urgent work: a snapshot keeps it busy as long as the disk takes.
   Snapshotter(Disk* disk, Worker* worker, Keyspace* keyspace, std::string directory,
               StoredEntries* stored = nullptr);
-  // Gives up a snapshot that is being taken; its Done is not called. What the worker still has to
-  // do for it does not need the snapshotter.
+  // Gives up a running snapshot; its Done is not called. The remaining work of the worker for it
+  // does not need the snapshotter.
   ~Snapshotter() override;
   Snapshotter(const Snapshotter&) = delete;
   Snapshotter& operator=(const Snapshotter&) = delete;
@@ -79,15 +79,16 @@ class Snapshotter : private KeyspaceCapture {
   // From Begin until `done` is called.
   bool busy() const { return run_ != nullptr; }
 
-  // Gives the snapshot up, if there is one: `done` is called later with a failure that says `why`.
+  // Gives up the running snapshot, if there is one: `done` is called later, with a failure that
+  // says `why`.
   void Abort(const std::string& why);
 
-  // Goes on until nothing is to do any more, `done` called. Blocks: for the end of the process. Now
-  // and then calls `look`, which may abort the snapshot.
+  // Continues until the snapshot has ended and `done` has been called. Blocks: for the end of the
+  // process. Now and then calls `look`, which may abort the snapshot.
   void RunToEnd(const std::function<void()>& look = {});
 
-  // Of the snapshot that is being taken; of nothing otherwise. Keys that there were at the
-  // beginning, that were captured, and bytes that were written.
+  // Of the running snapshot; zeros if there is none: the number of keys at its beginning, of keys
+  // captured, and of bytes written.
   struct Progress {
     uint64_t keys = 0;
     uint64_t captured = 0;
