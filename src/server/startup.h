@@ -25,7 +25,7 @@
 namespace runnel {
 
 // Makes an empty keyspace what the newest snapshot and the journal of a directory say, in small
-// steps: whoever loads has its loop go on between two of them.
+// steps: the caller lets its loop go on between two of them.
 class Startup {
  public:
   // What it loads from and to. Everything outlives it.
@@ -53,7 +53,7 @@ class Startup {
     kReady,
   };
 
-  // A budget for whoever has nothing else to do.
+  // A budget for a caller that has nothing else to do.
   static constexpr size_t kEverything = std::numeric_limits<size_t>::max();
 
   explicit Startup(Parts parts);
