@@ -32,8 +32,8 @@ namespace runnel {
 //   Misfit Fits(const Keyspace& keyspace) const;
 //   void Apply(Keyspace& keyspace) const;
 //
-// Fits says whether the state is one that Apply can change. Whoever states an effect knows that; a
-// reader of a journal asks, because the journal may be that of another state. Databases are
+// Fits says whether the state is one that Apply can change. A command that states an effect knows
+// that; a reader of a journal asks, because the journal may be that of another state. Databases are
 // compared before (DatabasesNeeded): Fits may look at every key that the effect names. An effect
 // whose databases are not those of its keys alone says so with `uint64_t Databases() const`. One
 // that can find out only by doing half the work has `Misfit ApplyIfFits(Keyspace& keyspace) const`
