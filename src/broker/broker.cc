@@ -20,11 +20,12 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       notifications_(settings, pubsub_),
       expiry_(policy_, log_, notifications_, stats_),
       monitors_(outbox_, clock_),
+      sweeper_(keyspace, log_, notifications_),
       admission_(settings, log_, policy_, pause_),
-      parts_{keyspace, settings, host,     clock_,         meter_,    commands_,
-             stats_,   slowlog_, latency_, sessions_,      pause_,    log_,
-             policy_,  outbox_,  pubsub_,  notifications_, expiry_,   monitors_,
-             watches_, waiting_, parking_, admission_,     executor_, dispatcher_},
+      parts_{keyspace, settings,       host,      clock_,     meter_,   commands_, stats_,
+             slowlog_, latency_,       sessions_, pause_,     log_,     policy_,   outbox_,
+             pubsub_,  notifications_, expiry_,   monitors_,  watches_, waiting_,  parking_,
+             sweeper_, admission_,     executor_, dispatcher_},
       executor_(parts_),
       dispatcher_(parts_),
       turn_(parts_) {
@@ -79,6 +80,7 @@ void Broker::UseCold(ColdStore* cold) {
   if (parking_.cold() != nullptr) parking_.cold()->AskPhase(nullptr);
   if (pause_.SetBackPressure(false)) dispatcher_.RetryPutOff();
   parking_.Use(cold);
+  sweeper_.Use(cold);
   if (cold != nullptr) cold->AskPhase([this] { return executor_.phase(); });
 }
 

@@ -26,6 +26,7 @@
 #include "broker/settings.h"
 #include "broker/slowlog.h"
 #include "broker/stats.h"
+#include "broker/sweeper.h"
 #include "broker/turn.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
@@ -144,6 +145,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Watches watches_;
   Waiting waiting_;
   Parking parking_;
+  Sweeper sweeper_;
   Admission admission_;
   Parts parts_;
   Executor executor_;

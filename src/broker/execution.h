@@ -59,10 +59,11 @@ class Execution final : public Context {
 
   // Whether the command can be unwound and run again: it has changed nothing, and it is not a part
   // of another command, which may have changed something.
-  ColdStore::Phase phase() const {
-    if (only_looks_) return ColdStore::Phase::kLooking;
-    if (changes_ > 0) return ColdStore::Phase::kChanging;
-    return outer_ == nullptr ? ColdStore::Phase::kLooking : ColdStore::Phase::kInside;
+  ColdStore::Phase cold_phase() const {
+    using Cold = ColdStore::Phase;
+    if (only_looks_) return Cold::kLooking;
+    if (phase() == Phase::kPlanning) return outer_ == nullptr ? Cold::kLooking : Cold::kInside;
+    return outer_ == nullptr ? Cold::kChanged : Cold::kChanging;
   }
 
   uint64_t hits() const { return hits_; }

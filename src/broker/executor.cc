@@ -61,6 +61,9 @@ Outcome Executor::RunOne(Execution& execution, const RunMode& mode) {
   } catch (const ColdFailure& failure) {
     session.output.pending.Truncate(reply_begin);
     session.reply.Error(fmt::format("ERR {}", failure.message));
+  } catch (const TooManyChanges& refused) {
+    session.output.pending.Truncate(reply_begin);
+    session.reply.Error(refused.message);
   }
   current_ = outer;
   if (cold != nullptr && outer == nullptr) cold->EndCommand();

@@ -47,7 +47,7 @@ class Executor {
   // Whether the running command can be unwound: then reading an entry that is on the disk may throw
   // ColdMiss.
   ColdStore::Phase phase() const {
-    return current_ == nullptr ? ColdStore::Phase::kChanging : current_->phase();
+    return current_ == nullptr ? ColdStore::Phase::kChanging : current_->cold_phase();
   }
 
   // Counts an error reply that no run of a command has written.

@@ -20,6 +20,7 @@ class Pause;
 class PubSub;
 class Sessions;
 class SlowLog;
+class Sweeper;
 class TurnClock;
 class TurnMeter;
 class Waiting;
@@ -51,6 +52,7 @@ struct Parts {
   Watches& watches;
   Waiting& waiting;
   Parking& parking;
+  Sweeper& sweeper;
   Admission& admission;
   Executor& executor;
   Dispatcher& dispatcher;

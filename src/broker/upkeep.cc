@@ -12,6 +12,7 @@
 #include "broker/sessions.h"
 #include "broker/settings.h"
 #include "broker/stats.h"
+#include "broker/sweeper.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "data/stream.h"
@@ -29,6 +30,10 @@ class Upkeep::Budget {
     if (--steps_ % kStepsPerLook == 0 && clock_.SteadyMicros() > stop_us_) steps_ = 0;
     return true;
   }
+  // After a step that may have taken as long as many others.
+  void NoteLongStep() {
+    if (clock_.SteadyMicros() > stop_us_) steps_ = 0;
+  }
   bool spent() const { return steps_ == 0; }
 
  private:
@@ -40,9 +45,10 @@ class Upkeep::Budget {
   uint32_t steps_ = 4096;
 };
 
-const std::array<Upkeep::Job, 3> Upkeep::kJobs = {{
+const std::array<Upkeep::Job, 4> Upkeep::kJobs = {{
     {&Upkeep::ExpireKeys, "expiry"},
     {&Upkeep::KeepRetention, "retention"},
+    {&Upkeep::SweepStreams, "on-ack-delete"},
     {&Upkeep::CheckSessions, "check-clients"},
 }};
 
@@ -55,6 +61,12 @@ void Upkeep::Begin() {
 // The next slice begins with another job, so none starves.
 void Upkeep::Work() {
   Budget budget(parts_.clock.clock());
+  if (MayContinueSweep()) {
+    parts_.clock.TakeCycles();
+    parts_.sweeper.Continue();
+    budget.NoteLongStep();
+    parts_.meter.Did(TurnMeter::Part::kUpkeep, "on-ack-delete", parts_.clock.TakeCycles());
+  }
   for (size_t i = 0; i < kJobs.size() && pending_ != 0 && !budget.spent(); i++) {
     const size_t job = next_job_;
     next_job_ = (job + 1) % kJobs.size();
@@ -103,6 +115,35 @@ bool Upkeep::KeepRetention(Budget& budget) {
   }
   retention_dbs_done_ = 0;
   return true;
+}
+
+// What groups have left behind goes. Goes on with one stream until it is swept or has to wait for
+// the disk.
+bool Upkeep::SweepStreams(Budget& budget) {
+  while (parts_.policy.MayChange() && sweep_dbs_done_ < parts_.keyspace.databases()) {
+    if (!budget.Take()) return false;
+    const KeyEntry* entry = parts_.keyspace.NextForUpkeep(sweep_db_, sweep_after_);
+    if (entry == nullptr) {
+      sweep_after_ = nullptr;
+      sweep_db_ = (sweep_db_ + 1) % parts_.keyspace.databases();
+      sweep_dbs_done_++;
+      continue;
+    }
+    const Stream& stream = *entry->As<Stream>();
+    bool more = false;
+    if (stream.unswept()) {
+      const std::string name(entry->name());
+      more = parts_.sweeper.Sweep(KeyRef(sweep_db_, name), stream);
+      budget.NoteLongStep();
+    }
+    if (!more) sweep_after_ = entry;
+  }
+  sweep_dbs_done_ = 0;
+  return true;
+}
+
+bool Upkeep::MayContinueSweep() const {
+  return parts_.sweeper.loaded() && parts_.policy.MayChange();
 }
 
 // What CLIENT LIST and INFO tell about the size of clients of late.

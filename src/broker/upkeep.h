@@ -13,7 +13,8 @@ namespace runnel {
 class Session;
 
 // Work that is due because time has passed: keys whose time is over are removed, streams drop
-// entries that are too old, idle clients and clients that do not read are closed.
+// entries that are too old or that no group needs any more, idle clients and clients that do not
+// read are closed.
 //
 // Each of these is a job. A round of all jobs begins kCronHz times a second. It is done in slices,
 // one per turn, which hold the loop for about a millisecond each. So a million keys that expire at
@@ -27,7 +28,7 @@ class Upkeep {
   void Begin();
   // Does one slice. When it is over, pending() tells whether another one is needed.
   void Work();
-  bool pending() const { return pending_ != 0; }
+  bool pending() const { return pending_ != 0 || MayContinueSweep(); }
 
  private:
   // The limits of a slice: a number of steps, and a time.
@@ -37,11 +38,13 @@ class Upkeep {
     bool (Upkeep::*work)(Budget& budget);
     std::string_view name;  // see TurnMeter
   };
-  static const std::array<Job, 3> kJobs;
+  static const std::array<Job, 4> kJobs;
 
   bool ExpireKeys(Budget& budget);
   bool KeepRetention(Budget& budget);
+  bool SweepStreams(Budget& budget);
   bool CheckSessions(Budget& budget);
+  bool MayContinueSweep() const;
   void NoteSizes(Session& session);
 
   Parts& parts_;
@@ -53,6 +56,9 @@ class Upkeep {
   uint32_t retention_db_ = 0;
   uint32_t retention_dbs_done_ = 0;
   const KeyEntry* retention_after_ = nullptr;  // may be gone
+  uint32_t sweep_db_ = 0;
+  uint32_t sweep_dbs_done_ = 0;
+  const KeyEntry* sweep_after_ = nullptr;  // may be gone
   uint64_t session_after_ = 0;
 };
 

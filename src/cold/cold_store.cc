@@ -616,7 +616,7 @@ void ColdStore::CheckNeeded() const {
   const uint64_t limit = settings_.cold_read_limit;
   uint64_t needed = needed_ + replied_;
   if (reply_begin_) needed += reply_end_ - *reply_begin_;
-  if (limit == 0 || needed <= limit || command_ == 0 || phase() == Phase::kChanging) return;
+  if (limit == 0 || needed <= limit || command_ == 0 || MustGet()) return;
   throw ColdFailure{fmt::format("the command needs at least {} bytes of cold data and of its reply "
                                 "in memory at once, and cold-read-limit is {}",
                                 needed, limit),
@@ -639,6 +639,8 @@ void ColdStore::Fetch(const ColdExtents& extents) {
   if (missing.empty()) return;
   CheckNeeded();
   if (phase() == Phase::kLooking) throw ColdMiss{std::move(missing)};
+  // Commands look at everything before their first effect.
+  ASSERT(phase() != Phase::kChanged);
   for (const Ref<ColdExtent>& extent : missing) {
     ReadOnLoop(extent);
   }

@@ -73,12 +73,29 @@ class ColdStore final : public ColdSource {
 
   // How far the running command has come.
   enum class Phase : uint8_t {
+    kChanged,   // it has changed something, and is not in a transaction: that it asks is a fault
     kChanging,  // it has changed something: it must get the data that it asks for
     kInside,    // it has changed nothing yet, but others in its transaction may have
     kLooking,   // nothing has been changed: it can run again from its start
   };
   // `phase` returns the phase of the running command. By default it is kChanging.
   void AskPhase(std::function<Phase()> phase) { phase_ = std::move(phase); }
+  // While one exists, outside of commands, looking at data on the disk may throw ColdMiss. Nothing
+  // may be changed meanwhile. `store` may be nullptr.
+  class Look {
+   public:
+    explicit Look(ColdStore* store) : store_(store) {
+      if (store_ != nullptr) store_->looking_ = true;
+    }
+    ~Look() {
+      if (store_ != nullptr) store_->looking_ = false;
+    }
+    Look(const Look&) = delete;
+    Look& operator=(const Look&) = delete;
+
+   private:
+    ColdStore* const store_;
+  };
   // A command begins, or a command inside the running transaction (`nested`). It writes its reply
   // to the end of `reply`, which lives until the next command begins or EndCommand is called.
   void BeginCommand(const Rope& reply, bool nested);
@@ -184,7 +201,11 @@ class ColdStore final : public ColdSource {
   void Write(WriteJob& job) const;
   void FinishWrite(WriteJob& job);
 
-  Phase phase() const { return phase_ ? phase_() : Phase::kChanging; }
+  Phase phase() const {
+    if (looking_) return Phase::kLooking;
+    return phase_ ? phase_() : Phase::kChanging;
+  }
+  bool MustGet() const { return phase() == Phase::kChanging || phase() == Phase::kChanged; }
   void CheckNeeded() const;
   void CheckFailed(const ColdExtent& extent) const;
   void CountBlockingRead();
@@ -208,6 +229,7 @@ class ColdStore final : public ColdSource {
   const ColdSettings& settings_;
   const ColdSizes sizes_;
   std::function<Phase()> phase_;
+  bool looking_ = false;  // see Look
 
   // What the running command has needed so far.
   uint64_t command_ = 0;  // its number; 0: none runs

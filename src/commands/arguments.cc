@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/numbers.h"
+#include "fmt/format.h"
 
 namespace runnel {
 
@@ -59,6 +60,13 @@ bool ReadTimeoutSeconds(Context& context, std::string_view text, int64_t* deadli
     return false;
   }
   return ReadTimeout(context, static_cast<double>(*seconds * 1000), deadline_ms);
+}
+
+bool CheckName(Context& context, std::string_view what, std::string_view name) {
+  if (name.size() <= kMostNameBytes) return true;
+  context.reply().Error(
+      fmt::format("ERR the {} has {} bytes, the limit is {}", what, name.size(), kMostNameBytes));
+  return false;
 }
 
 bool ReadTimeoutMs(Context& context, std::string_view text, int64_t* deadline_ms) {

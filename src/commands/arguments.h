@@ -30,6 +30,11 @@ namespace runnel {
 // A timeout of a blocking stream command: whole milliseconds.
 [[nodiscard]] bool ReadTimeoutMs(Context& context, std::string_view text, int64_t* deadline_ms);
 
+// Names of groups, consumers and clients are kept, and repeated in effects and replies: they are no
+// longer than this. `what` begins the error: "group name".
+inline constexpr size_t kMostNameBytes = 64 * 1024;
+[[nodiscard]] bool CheckName(Context& context, std::string_view what, std::string_view name);
+
 inline bool Is(std::string_view argument, std::string_view word) {
   return EqualsIgnoreCase(argument, word);
 }

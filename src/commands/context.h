@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "commands/errors.h"
@@ -24,6 +25,11 @@ struct DataOptions {
   uint32_t stream_idmp_duration_s = 100;
   uint32_t stream_idmp_max_size = 100;
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
+  // The effects of one command, and those of one transaction, become one frame of the journal,
+  // which holds less than 4 GiB. No command begins to change anything after so many bytes of them,
+  // and a command whose effects may take much more room than its request makes sure, before the
+  // first, that they take no more than this (Context::FailIfTooManyChanges).
+  uint64_t most_change_bytes = uint64_t{1} << 30;
 };
 
 // Thrown through a command that runs only to find out what it looks at, in place of its first
@@ -35,15 +41,25 @@ struct WouldChange {
   bool copied = false;  // the first key keeps it
 };
 
+// Thrown in the place of a command's first effect if the commands before it in the same transaction
+// have stated more than DataOptions::most_change_bytes of effects. The command has changed nothing;
+// the message is for its error reply.
+struct TooManyChanges {
+  std::string message;
+};
+
 // One run of one command: its arguments, the state that it may look at, and the functions by which
 // it acts. A command reads its arguments, looks at const data, and then either writes an error and
 // returns, or applies effects and writes a reply. It writes exactly one reply, except where the
 // protocol says otherwise, or it blocks.
 //
-// Looking at entries of a stream or elements of a list may throw ColdMiss (data/cold.h); the
-// command then runs again from its start. After its first effect, a command that needs data on the
-// disk makes the server wait: so commands first look at everything that they need, and then apply
-// effects.
+// A command has two phases. It plans first, and its first effect begins the second phase, in which
+// it changes. Looking at entries of a stream or elements of a list may throw ColdMiss
+// (data/cold.h); the command is then run again from its start, which only a command that still
+// plans allows. So a command looks at everything that it needs while it plans. Looking at what is
+// not in memory after the first effect is a fault of the command, which test builds find
+// (Execution::cold_phase); only inside EXEC, where other commands have changed something already,
+// the server waits for the disk instead.
 //
 // Lives on the stack of the broker's execution; nothing in it outlives the command.
 class Context {
@@ -116,8 +132,10 @@ class Context {
   }
 
   // Changes the keyspace: see effects/effect.h. The effect's views need to live only until this
-  // returns. `elements` is how many changes the effect counts as for `save` and
-  // rdb_changes_since_last_save (elements pushed or popped, entries removed; 0: none), as in Redis.
+  // returns. What the effect looks at is in memory, because the command looked at it while it
+  // planned. So applying it cannot fail, and the batch never holds what did not happen. `elements`
+  // is how many changes the effect counts as for `save` and rdb_changes_since_last_save (elements
+  // pushed or popped, entries removed; 0: none), as in Redis.
   template <class E>
   void Apply(const E& effect, uint64_t elements = 1) {
     if (only_looks_) [[unlikely]] {
@@ -126,7 +144,9 @@ class Context {
       }
       throw WouldChange();
     }
-    // Counted first: an effect that looks at cold entries must not throw ColdMiss.
+    if (changes_ == 0 && batch_.size() > options_.most_change_bytes) [[unlikely]] {
+      ThrowTooManyChanges();
+    }
     changes_++;
     changed_elements_ += elements;
     ASSERT(effect.Fits(keyspace_).fits());
@@ -138,6 +158,14 @@ class Context {
 
   // Counts changes that could not be told with the effect, which was then applied with none.
   void CountElements(uint64_t elements) { changed_elements_ += elements; }
+
+  // Writes an error and returns true if effects of `bytes`, which this command is about to apply,
+  // are more than one command may.
+  [[nodiscard]] bool FailIfTooManyChanges(uint64_t bytes);
+
+  // True if this run only finds out what the command looks at, before a transaction. It ends with
+  // its first effect, and nothing may be noted.
+  bool only_looks() const { return only_looks_; }
 
   // Tells subscribers of keyspace notifications what happened to the key.
   void Notify(NotifyClass event_class, std::string_view event, const KeyRef& key) {
@@ -160,6 +188,12 @@ class Context {
   // What the command keeps for its next run if it misses cold data. Null in the first run; later,
   // what an earlier run of the same command has left here.
   std::unique_ptr<ColdProgress>& progress() { return progress_; }
+
+  enum class Phase {
+    kPlanning,  // nothing has changed: the command may look at everything, and be run again
+    kChanging,  // from the first effect on
+  };
+  Phase phase() const { return changes_ == 0 ? Phase::kPlanning : Phase::kChanging; }
 
  protected:
   Context(std::span<const std::string_view> args, ReplyWriter& reply, Keyspace& keyspace,
@@ -191,6 +225,8 @@ class Context {
   std::unique_ptr<ColdProgress> progress_;
 
  private:
+  [[noreturn]] void ThrowTooManyChanges() const;
+
   template <class T>
   bool As(const KeyEntry* entry, const T** value) {
     *value = nullptr;

@@ -28,11 +28,12 @@ void XAck(Context& context) {
   if (!ReadIds(context, context.args().subspan(3), &ids)) return;
   KeepPending(*group, &ids);
   if (ids.empty()) return context.reply().Integer(0);
+  const IdList dropped = PlanDropAcknowledged(*stream, *group, ids);
   // The difference, because an ID may be named twice.
   const uint64_t pending = group->pending().size();
   context.Apply(GroupAck{key, context.arg(2), ids}, ids.size());
   context.reply().Integer(static_cast<int64_t>(pending - group->pending().size()));
-  DropAcknowledged(context, key, *stream, ids);
+  DropAcknowledged(context, key, dropped);
 }
 
 namespace {

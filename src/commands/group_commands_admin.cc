@@ -68,6 +68,7 @@ void XGroupCreate(Context& context) {
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
   if (stream == nullptr && !options.make_stream) return context.reply().Error(kNoStream);
+  if (!CheckName(context, "group name", context.arg(3))) return;
   // Each option at most once, as the number of arguments tells.
   if (context.argc() > 8) return ReplySubcommandSyntax(context, "XGROUP");
   StreamId position = stream == nullptr ? StreamId() : stream->last_id();
@@ -107,7 +108,7 @@ void XGroupSetId(Context& context) {
   context.Apply(GroupSetId{key, context.arg(3), position,
                            Clamp(options.entries_read, stream->entries_added())});
   context.Notify(kNotifyStream, "xgroup-setid", key);
-  DropAllAcknowledged(context, key, *stream);
+  SweepAcknowledged(context, key, *stream);
   context.reply().Ok();
 }
 
@@ -118,7 +119,7 @@ void XGroupDestroy(Context& context) {
   if (stream->FindGroup(context.arg(3)) == nullptr) return context.reply().Integer(0);
   context.Apply(GroupDestroy{key, context.arg(3)});
   context.Notify(kNotifyStream, "xgroup-destroy", key);
-  DropAllAcknowledged(context, key, *stream);
+  SweepAcknowledged(context, key, *stream);
   context.reply().Integer(1);
 }
 
@@ -127,6 +128,7 @@ void XGroupCreateConsumer(Context& context) {
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindStreamAndGroup(context, key, &stream, &group)) return;
+  if (!CheckName(context, "consumer name", context.arg(4))) return;
   const Speaker speaker = FindOrCreateConsumer(context, key, *group, context.arg(4));
   context.reply().Integer(speaker.created ? 1 : 0);
 }
@@ -141,7 +143,7 @@ void XGroupDelConsumer(Context& context) {
   const uint64_t pending = consumer->pending;
   context.Apply(ConsumerDelete{key, context.arg(3), context.arg(4)});
   context.Notify(kNotifyStream, "xgroup-delconsumer", key);
-  DropAllAcknowledged(context, key, *stream);
+  SweepAcknowledged(context, key, *stream);
   context.reply().Integer(static_cast<int64_t>(pending));
 }
 

@@ -158,6 +158,7 @@ void XClaim(Context& context) {
   const ConsumerGroup* group;
   if (!FindGroup(context, key, context.arg(2), &stream, &group)) return;
   if (group == nullptr) return ReplyNoKeyOrGroup(context, key.name, context.arg(2));
+  if (!CheckName(context, "consumer name", context.arg(3))) return;
   ClaimArguments arguments;
   if (!ReadClaimArguments(context, &arguments)) return;
   const ClaimPlan plan = PlanClaim(*stream, *group, arguments, context.now_ms());
@@ -204,15 +205,34 @@ bool ReadAutoClaimArguments(Context& context, AutoClaimArguments* arguments) {
   return true;
 }
 
+// Fetches the next `count` pending entries that are on the disk, at once.
+void FetchPending(const Stream& stream, PendingList::Cursor at, int64_t count) {
+  if (!stream.has_cold()) return;
+  IdList ids;
+  for (; at.valid() && count > 0; at.Next(), count--) {
+    ids.push_back(at->id);
+  }
+  stream.Require(ids);
+}
+
 // Looks at pending entries from the start on; *next is the first one not looked at, or 0-0.
 ClaimPlan PlanAutoClaim(const Stream& stream, const ConsumerGroup& group,
                         const AutoClaimArguments& arguments, int64_t now_ms, StreamId* next) {
-  // Redis's bound for the work of one call.
+  // Redis's bound for the work of one call, and one of our own, since COUNT may be any number: who
+  // asks for more goes on from `next`.
   constexpr int64_t kLooksPerClaim = 10;
+  constexpr int64_t kMostLooks = 10'000;
   ClaimPlan plan;
-  int64_t looks = arguments.count * kLooksPerClaim;
+  const int64_t count = std::min(arguments.count, kMostLooks);
+  int64_t looks = std::min(count * kLooksPerClaim, kMostLooks);
+  int64_t fetched = 0;
   auto at = group.pending().Seek(arguments.start);
-  for (int64_t left = arguments.count; at.valid() && left > 0 && looks > 0; at.Next(), looks--) {
+  for (int64_t left = count; at.valid() && left > 0 && looks > 0; at.Next(), looks--) {
+    if (fetched == 0) {
+      fetched = std::min(left, looks);
+      FetchPending(stream, at, fetched);
+    }
+    fetched--;
     if (!stream.Contains(at->id)) {
       plan.missing.push_back(at->id);
       left--;
@@ -235,6 +255,7 @@ void XAutoClaim(Context& context) {
   const ConsumerGroup* group;
   if (!FindGroup(context, key, context.arg(2), &stream, &group)) return;
   if (group == nullptr) return ReplyNoKeyOrGroup(context, key.name, context.arg(2));
+  if (!CheckName(context, "consumer name", context.arg(3))) return;
   StreamId next;
   const ClaimPlan plan = PlanAutoClaim(*stream, *group, arguments, context.now_ms(), &next);
   const Speaker speaker = FindOrCreateConsumer(context, key, *group, context.arg(3));

@@ -52,7 +52,9 @@ TEST_F(ClaimTest, LeavesAloneWhatIsNotIdleForLongEnough) {
             "*8 $4 name $1 d $7 pending :0 $4 idle :0 $8 inactive :-1");
   runner_.now_ms += 5;
   EXPECT_EQ(runner_.Run("XCLAIM s g d 5000 1 2"), "*0");
-  EXPECT_THAT(runner_.effects(), ElementsAre("consumer-seen"));
+  EXPECT_THAT(runner_.effects(), testing::IsEmpty());
+  EXPECT_THAT(runner_.Run("XINFO CONSUMERS s g"),
+              testing::HasSubstr("$1 d $7 pending :0 $4 idle :0 $8 inactive :-1"));
   EXPECT_EQ(runner_.Run("XCLAIM s g d -1 1"), Entries({1}));
 }
 
@@ -177,6 +179,22 @@ TEST_F(ClaimTest, ClaimsAnythingWhereNothingIsDemandedThoughTheClockWentBack) {
   runner_.now_ms -= 5000;
   EXPECT_EQ(runner_.Run("XCLAIM s g d 0 1"), Entries({1}));
   EXPECT_EQ(runner_.Run("XCLAIM s g d 1 2"), "*0");
+}
+
+// COUNT may be any number, but one call looks at so many entries only and tells where to go on.
+TEST_F(ClaimTest, BoundsTheWorkOfOneCall) {
+  for (int i = 1; i <= 25'000; i++) {
+    runner_.Run({"XADD", "long", std::to_string(i) + "-0", "f", "v"});
+  }
+  runner_.Run("XGROUP CREATE long g 0");
+  runner_.Run("XREADGROUP GROUP g c STREAMS long >");
+  const auto start = [](const std::string& reply) { return reply.substr(0, reply.find(" *")); };
+  EXPECT_EQ(start(runner_.Run("XAUTOCLAIM long g d 0 0 COUNT 576460752303423487 JUSTID")),
+            "*3 $7 10001-0");
+  EXPECT_EQ(start(runner_.Run("XAUTOCLAIM long g d 5000 10001 COUNT 576460752303423487 JUSTID")),
+            "*3 $7 20001-0");
+  EXPECT_EQ(start(runner_.Run("XAUTOCLAIM long g d 0 20001 COUNT 576460752303423487 JUSTID")),
+            "*3 $3 0-0");
 }
 
 }  // namespace

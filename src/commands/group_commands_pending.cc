@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "commands/group_commands.h"
 #include "commands/stream_arguments.h"
@@ -67,12 +68,16 @@ void WriteEntries(Context& context, const ConsumerGroup& group, const PendingArg
     consumer = group.FindConsumer(arguments.consumer);
     if (consumer == nullptr) return context.reply().Array(0);
   }
+  // Entries that are not idle for long enough are passed over chunk by chunk.
+  const int64_t latest = arguments.min_idle <= 0 ? std::numeric_limits<int64_t>::max()
+                                                 : context.now_ms() - arguments.min_idle;
   std::vector<PendingEntry> entries;
-  auto at = consumer == nullptr ? group.pending().Seek(arguments.first)
-                                : group.History(*consumer, arguments.first);
+  auto at = consumer == nullptr
+                ? group.pending().SeekOf(std::nullopt, arguments.first, arguments.last, latest)
+                : group.History(*consumer, arguments.first, latest);
   for (; at.valid() && at->id <= arguments.last; at.Next()) {
     if (static_cast<int64_t>(entries.size()) >= arguments.count) break;
-    if (at->Claimable(context.now_ms(), arguments.min_idle)) entries.push_back(*at);
+    entries.push_back(*at);
   }
   ReplyWriter& reply = context.reply();
   reply.Array(entries.size());

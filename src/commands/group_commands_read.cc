@@ -1,3 +1,5 @@
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -17,6 +19,9 @@ constexpr size_t kClaimBytes = 24;
 
 // A waiting reader with a tiny min-idle-time shall not keep the server busy with asking.
 constexpr int64_t kLeastRetryMs = 10;
+
+// So many pending entries that the stream has lost are passed over by one CLAIM.
+constexpr size_t kMostLost = 1000;
 
 // One stream of an XREADGROUP.
 struct Source {
@@ -42,6 +47,8 @@ struct Given {
   std::vector<OldEntry> old;  // of the consumer's history, or claimed
   EntryCursor at;             // the new ones
   uint64_t count = 0;
+  StreamId first_new;
+  StreamId last_new;
 };
 
 void ReplyMeaninglessId(Context& context, std::string_view id) {
@@ -74,6 +81,8 @@ bool ReadSource(Context& context, const ReadArguments& arguments, size_t i, Sour
 }
 
 bool HasEntry(const Stream& stream, StreamId id, EntryCursor* at) {
+  // Seek() would look into the run behind an ID that lies before it.
+  if (stream.has_cold() && !stream.Contains(id)) return false;
   *at = stream.Seek(id);
   return at->valid() && (*at)->id() == id;
 }
@@ -89,12 +98,15 @@ class GroupRead {
   void Give(const Source& source);
   // Looks at what Give will look at: call it for all streams before the first is given.
   void Fetch(const Source& source);
+  // ON-ACK DELETE: removes what was given and need not be acknowledged. Call it after WriteReply().
+  void DropUnacknowledged();
   bool empty() const { return given_.empty(); }
   void WriteReply();
 
   // When to look again, in Unix ms, though nothing was added: an entry may be claimed then.
   int64_t retry_at_ms() const {
     if (arguments_.min_idle < 0) return Wait::kForever;
+    if (has_more_lost_) return context_.now_ms() + kLeastRetryMs;
     // An entry that becomes pending from now on can be claimed after the whole time.
     const int64_t oldest = std::min(oldest_delivery_, context_.now_ms());
     const bool far = arguments_.min_idle > Wait::kForever - oldest;
@@ -103,6 +115,15 @@ class GroupRead {
   }
 
  private:
+  // What Fetch has fetched of one group.
+  struct Fetched {
+    uint64_t times = 0;
+    std::optional<StreamId> last_new;
+  };
+
+  void FetchHistory(const Source& source, size_t most);
+  void FetchClaimed(const Source& source, size_t most);
+  void FetchNew(const Source& source, Fetched* fetched);
   bool GiveHistory(const Speaker& speaker, Given* given);
   bool GiveClaimed(Given* given);
   bool GiveNew(Given* given);
@@ -111,38 +132,75 @@ class GroupRead {
   const ReadArguments& arguments_;
   ReadBudget budget_;
   ReadBudget fetch_budget_;
+  absl::flat_hash_map<const ConsumerGroup*, Fetched> fetched_;
   int64_t oldest_delivery_ = Wait::kForever;  // of what could not be claimed
+  bool has_more_lost_ = false;                // a CLAIM has not got past entries that are lost
   absl::InlinedVector<Given, 1> given_;
 };
 
-// Takes what Give would take, but that a stream named twice gives the same twice.
+// Takes what Give will take, or more. A stream that is named several times gives the next entries
+// each time.
 void GroupRead::Fetch(const Source& source) {
-  const Stream& stream = *source.stream;
-  if (!stream.has_cold() || fetch_budget_.spent()) return;
+  if (!source.stream->has_cold() || fetch_budget_.spent()) return;
   fetch_budget_.NextStream(source.key.name);
-  const size_t most = static_cast<size_t>(std::min(arguments_.count, arguments_.max_count));
-  IdList ids;
-  const Consumer* consumer = source.group->FindConsumer(arguments_.consumer);
-  if (source.history) {
-    const std::optional<StreamId> from = source.after.Next();
-    if (consumer == nullptr || !from) return;
-    for (auto at = source.group->History(*consumer, *from); at.valid() && ids.size() < most;
-         at.Next()) {
-      ids.push_back(at->id);
-    }
-    return stream.Require(ids);
-  }
+  Fetched& fetched = fetched_[source.group];
+  fetched.times++;
+  const uint64_t most = std::min(arguments_.count, arguments_.max_count);
+  if (source.history) return FetchHistory(source, most);
   if (arguments_.min_idle >= 0) {
-    // What is not claimable ends the walk, and is looked at too.
-    for (auto at = source.group->pending().Oldest(); at.valid() && ids.size() < most; at.Next()) {
-      ids.push_back(at->id);
-      if (!at->Claimable(context_.now_ms(), arguments_.min_idle)) break;
-    }
-    stream.Require(ids);
+    FetchClaimed(source, most > kNoCount / fetched.times ? kNoCount : most * fetched.times);
   }
-  const EntryCursor at = stream.SeekNew(*source.group);
+  FetchNew(source, &fetched);
+}
+
+void GroupRead::FetchHistory(const Source& source, size_t most) {
+  const Consumer* consumer = source.group->FindConsumer(arguments_.consumer);
+  const std::optional<StreamId> from = source.after.Next();
+  if (consumer == nullptr || !from) return;
+  IdList ids;
+  for (auto at = source.group->History(*consumer, *from); at.valid() && ids.size() < most;
+       at.Next()) {
+    ids.push_back(at->id);
+  }
+  source.stream->Require(ids);
+}
+
+// In windows that grow, because entries that are lost do not count.
+void GroupRead::FetchClaimed(const Source& source, size_t most) {
+  const Stream& stream = *source.stream;
+  size_t taken = 0;
+  size_t lost = 0;
+  constexpr size_t kMostWindow = size_t{1} << 20;
+  size_t window = 256;
+  bool more = true;
+  for (auto at = source.group->pending().Oldest(); more && taken < most && lost < kMostLost;) {
+    IdList ids;
+    const size_t size = std::min(window, most - taken);
+    bool claimable = true;
+    for (; at.valid() && claimable && ids.size() < size; at.Next()) {
+      claimable = at->Claimable(context_.now_ms(), arguments_.min_idle);
+      ids.push_back(at->id);
+    }
+    more = at.valid();
+    stream.Require(ids);
+    for (const StreamId id : ids) {
+      stream.Contains(id) ? taken++ : lost++;
+    }
+    // One that is there and not claimable ends the walk.
+    if (!claimable && stream.Contains(ids.back())) return;
+    window = std::min(2 * window, kMostWindow);
+  }
+}
+
+void GroupRead::FetchNew(const Source& source, Fetched* fetched) {
+  EntryCursor at = fetched->last_new ? source.stream->SeekAfter(*fetched->last_new)
+                                     : source.stream->SeekNew(*source.group);
   if (!at.valid()) return;
-  at.Require(fetch_budget_.TakeEntries(at, arguments_.min_idle < 0 ? 0 : kClaimBytes));
+  const uint64_t count = fetch_budget_.TakeEntries(at, arguments_.min_idle < 0 ? 0 : kClaimBytes);
+  at.Require(count);
+  if (count == 0) return;
+  at.Skip(count - 1);
+  fetched->last_new = at->id();
 }
 
 void GroupRead::Give(const Source& source) {
@@ -172,7 +230,8 @@ bool GroupRead::GiveHistory(const Speaker& speaker, Given* given) {
   const std::optional<StreamId> from = source.after.Next();
   if (!from) return false;
   IdList delivered;
-  for (auto at = source.group->History(*speaker.consumer, *from); at.valid(); at.Next()) {
+  for (auto at = source.group->History(*speaker.consumer, *from);
+       at.valid() && !budget_.stream_spent(); at.Next()) {
     EntryCursor entry;
     const bool exists = HasEntry(*source.stream, at->id, &entry);
     if (!(exists ? budget_.TakeEntry(*entry) : budget_.TakeMissing())) break;
@@ -186,14 +245,24 @@ bool GroupRead::GiveHistory(const Speaker& speaker, Given* given) {
 }
 
 // CLAIM: the entries that have been pending for long enough, the longest first. Those that the
-// stream has lost are passed over and stay pending.
+// stream has lost stay pending, but are passed over here, at most so many at a time, and not looked
+// at again.
 bool GroupRead::GiveClaimed(Given* given) {
   if (arguments_.min_idle < 0) return false;
   const Source& source = *given->source;
+  const PendingList& pending = source.group->pending();
   IdList ids;
-  for (auto at = source.group->pending().Oldest(); at.valid(); at.Next()) {
+  IdList lost;
+  for (auto at = pending.Oldest(); at.valid() && !budget_.stream_spent(); at.Next()) {
+    if (lost.size() == kMostLost) {
+      has_more_lost_ = true;
+      break;
+    }
     EntryCursor entry;
-    if (!HasEntry(*source.stream, at->id, &entry)) continue;
+    if (!HasEntry(*source.stream, at->id, &entry)) {
+      lost.push_back(at->id);
+      continue;
+    }
     if (!at->Claimable(context_.now_ms(), arguments_.min_idle)) {
       oldest_delivery_ = std::min(oldest_delivery_, at->delivery_time);
       break;
@@ -202,6 +271,7 @@ bool GroupRead::GiveClaimed(Given* given) {
     ids.push_back(at->id);
     given->old.push_back({at->id, at->Idle(context_.now_ms()), at->deliveries});
   }
+  if (!context_.only_looks()) pending.PassOver(lost);
   if (ids.empty()) return false;
   context_.Apply(GroupClaim{source.key, source.group->name(), arguments_.consumer,
                             context_.now_ms(), context_.now_ms(), CountChange::kIncrement, 0, ids});
@@ -216,6 +286,8 @@ bool GroupRead::GiveNew(Given* given) {
   if (given->count == 0) return false;
   EntryCursor last = given->at;
   last.Skip(given->count - 1);
+  given->first_new = given->at->id();
+  given->last_new = last->id();
   // This changes the group, not the entries: the cursor stays good.
   context_.Apply(GroupDeliver{source.key, source.group->name(), arguments_.consumer, last->id(),
                               context_.now_ms(), arguments_.no_ack});
@@ -244,10 +316,37 @@ void GroupRead::WriteReply() {
         WriteEntry(reply, *entry);
       }
     }
-    for (uint64_t i = 0; i < given.count; i++, given.at.Next()) {
+    for (uint64_t left = given.count; left > 0; left--) {
       WriteClaimedEntry(reply, *given.at, 0, 0);
+      // What lies behind the last one may not be in memory.
+      if (left > 1) given.at.Next();
     }
   }
+}
+
+void GroupRead::DropUnacknowledged() {
+  for (const Given& given : given_) {
+    if (given.count == 0) continue;
+    DropGiven(context_, given.source->key, *given.source->stream, given.first_new, given.last_new);
+  }
+}
+
+// Whether the effects could become too large; then the error is written. A request names a group
+// and a consumer once, but each of its streams has effects that name them, and effects name each
+// entry that is given once more.
+bool FailIfTooMuch(Context& context, const ReadArguments& arguments, const Sources& sources) {
+  constexpr uint64_t kEffects = 3;  // at most, of one stream
+  constexpr uint64_t kEffectBytes = 64;
+  constexpr uint64_t kIdBytes = 20;
+  const uint64_t names = arguments.group.size() + arguments.consumer.size() + kEffectBytes;
+  uint64_t bytes = 0;
+  for (const Source& source : sources) {
+    bytes += kEffects * names + source.key.name.size();
+    if (!source.history && arguments.min_idle < 0) continue;
+    bytes +=
+        kIdBytes * std::min({source.group->pending().size(), arguments.count, arguments.max_count});
+  }
+  return context.FailIfTooManyChanges(bytes);
 }
 
 // REQUIRES: context.may_block().
@@ -273,6 +372,8 @@ void XReadGroup(Context& context) {
   for (size_t i = 0; i < sources.size(); i++) {
     if (!ReadSource(context, arguments, i, &sources[i])) return;
   }
+  if (!CheckName(context, "consumer name", arguments.consumer)) return;
+  if (FailIfTooMuch(context, arguments, sources)) return;
   GroupRead read(context, arguments);
   for (const Source& source : sources) {
     read.Fetch(source);
@@ -282,10 +383,7 @@ void XReadGroup(Context& context) {
   }
   if (!read.empty()) {
     read.WriteReply();
-    // What is not to be acknowledged is so by being read.
-    for (const Source& source : sources) {
-      if (arguments.no_ack) DropAllAcknowledged(context, source.key, *source.stream);
-    }
+    if (arguments.no_ack) read.DropUnacknowledged();
   } else if (arguments.block && context.may_block()) {
     Block(context, arguments, sources, read.retry_at_ms());
   } else {

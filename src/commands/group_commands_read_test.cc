@@ -71,10 +71,32 @@ TEST_F(XReadGroupTest, NotesConsumersThatGetNothing) {
   EXPECT_THAT(runner_.events(), ElementsAre("xgroup-createconsumer s"));
   runner_.now_ms += 30;
   EXPECT_EQ(runner_.Run("XREADGROUP GROUP g a STREAMS s >"), "*-1");
-  EXPECT_THAT(runner_.effects(), ElementsAre("consumer-seen"));
+  EXPECT_THAT(runner_.effects(), IsEmpty());
   runner_.now_ms += 12;
   EXPECT_EQ(runner_.Run("XINFO CONSUMERS s g"),
             "*1 *8 $4 name $1 a $7 pending :0 $4 idle :12 $8 inactive :-1");
+  EXPECT_EQ(runner_.Run("XREADGROUP GROUP g a STREAMS s 0"), "*1 *2 $1 s *0");
+  EXPECT_THAT(runner_.effects(), IsEmpty());
+  runner_.now_ms += 7;
+  EXPECT_THAT(runner_.Run("XINFO STREAM s FULL"),
+              HasSubstr("seen-time :" + std::to_string(runner_.now_ms - 7)));
+}
+
+// Beside another change the journal is told of a poll, if it was not for a minute.
+TEST_F(XReadGroupTest, JournalsPollsOnceAMinuteAndBesideOtherChanges) {
+  runner_.Run("XADD t 4-0 f v");
+  runner_.Run("XGROUP CREATE t g 0");
+  EXPECT_EQ(runner_.Run("XREADGROUP GROUP g a STREAMS t >"), "*1 *2 $1 t " + Entries({1, 2, 3, 4}));
+  runner_.now_ms += 60'000;
+  EXPECT_EQ(runner_.Run("XREADGROUP GROUP g a COUNT 1 STREAMS s t > >"),
+            "*1 *2 $1 s " + Entries({1}));
+  EXPECT_THAT(runner_.effects(), ElementsAre("consumer-create", "group-deliver", "consumer-seen"));
+  runner_.now_ms += 59'999;
+  EXPECT_EQ(runner_.Run("XREADGROUP GROUP g a COUNT 1 STREAMS s t > >"),
+            "*1 *2 $1 s " + Entries({2}));
+  EXPECT_THAT(runner_.effects(), ElementsAre("group-deliver"));
+  runner_.now_ms += 10;
+  EXPECT_THAT(runner_.Run("XINFO CONSUMERS t g"), HasSubstr("idle :10 "));
 }
 
 TEST_F(XReadGroupTest, DeliversWithoutPendingEntries) {
@@ -318,6 +340,52 @@ TEST_F(ClaimingReadTest, WaitsWhereNothingIsPending) {
   EXPECT_EQ(runner_.blocked()->retry_at_ms, runner_.now_ms + 10);
   EXPECT_EQ(runner_.Run("XREADGROUP GROUP g b BLOCK 0 CLAIM 9223372036854775807 STREAMS s >"), "");
   EXPECT_EQ(runner_.blocked()->retry_at_ms, Wait::kForever);
+}
+
+// Entries that the stream has lost stay pending, but one CLAIM passes over so many only, and none
+// looks at them again.
+TEST_F(XReadGroupTest, PassesOverLostEntriesOnce) {
+  for (int i = 10; i < 2510; i++) {
+    runner_.Run({"XADD", "lost", std::to_string(i) + "-0", "f", "v"});
+  }
+  runner_.Run("XGROUP CREATE lost g 0");
+  runner_.Run("XREADGROUP GROUP g a STREAMS lost >");
+  runner_.Run("XTRIM lost MAXLEN 1");
+  runner_.now_ms += 1000;
+  const char* line = "XREADGROUP GROUP g b BLOCK 0 CLAIM 100 STREAMS lost >";
+  EXPECT_EQ(runner_.Run(line), "");
+  EXPECT_EQ(runner_.blocked()->retry_at_ms, runner_.now_ms + 10);
+  EXPECT_EQ(runner_.Resume(line), "");
+  EXPECT_EQ(runner_.blocked()->retry_at_ms, runner_.now_ms + 10);
+  EXPECT_THAT(runner_.Resume(line), HasSubstr("2509-0"));
+  EXPECT_THAT(runner_.Run("XPENDING lost g"), testing::StartsWith("*4 :2500 "));
+  EXPECT_EQ(runner_.Run(line), "");
+  EXPECT_EQ(runner_.blocked()->retry_at_ms, runner_.now_ms + 100);
+}
+
+TEST_F(XReadGroupTest, BoundsNamesAndChanges) {
+  const std::string longest(64 * 1024, 'n');
+  const std::string too_long = longest + "n";
+  EXPECT_EQ(runner_.Run({"XREADGROUP", "GROUP", "g", too_long, "STREAMS", "s", ">"}),
+            "-ERR the consumer name has 65537 bytes, the limit is 65536");
+  EXPECT_EQ(runner_.Run({"XGROUP", "CREATECONSUMER", "s", "g", too_long}),
+            "-ERR the consumer name has 65537 bytes, the limit is 65536");
+  EXPECT_EQ(runner_.Run({"XGROUP", "CREATE", "s", too_long, "0"}),
+            "-ERR the group name has 65537 bytes, the limit is 65536");
+  EXPECT_EQ(runner_.Run({"XCLAIM", "s", "g", too_long, "0", "1"}),
+            "-ERR the consumer name has 65537 bytes, the limit is 65536");
+  EXPECT_EQ(runner_.Run({"XAUTOCLAIM", "s", "g", too_long, "0", "0"}),
+            "-ERR the consumer name has 65537 bytes, the limit is 65536");
+  EXPECT_THAT(runner_.effects(), IsEmpty());
+  EXPECT_EQ(runner_.Run({"XGROUP", "CREATE", "s", longest, "0"}), "+OK");
+  runner_.options.most_change_bytes = 300'000;
+  EXPECT_EQ(runner_.Run({"XREADGROUP", "GROUP", longest, longest, "STREAMS", "s", ">"}),
+            "-ERR the command may write 393409 bytes of changes to the journal, the limit is "
+            "300000");
+  EXPECT_THAT(runner_.effects(), IsEmpty());
+  runner_.options.most_change_bytes = 400'000;
+  EXPECT_THAT(runner_.Run({"XREADGROUP", "GROUP", longest, longest, "STREAMS", "s", ">"}),
+              HasSubstr("1-0"));
 }
 
 }  // namespace

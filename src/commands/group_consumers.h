@@ -23,10 +23,18 @@ inline Speaker FindOrCreateConsumer(Context& context, const KeyRef& key, const C
 }
 
 // Notes that the consumer asked and got nothing. (The effects of a delivery note this themselves.)
+// It goes into the journal at most once a minute, and only beside other changes. So consumers that
+// only poll write nothing, and after a restart they may seem to have been idle for longer than they
+// were.
 inline void NoteSeen(Context& context, const KeyRef& key, const ConsumerGroup& group,
                      const Speaker& speaker) {
-  if (speaker.consumer->seen_time == context.now_ms()) return;
-  context.Apply(ConsumerSeen{key, group.name(), speaker.consumer->name, context.now_ms()}, 0);
+  constexpr int64_t kLeastMs = 60'000;
+  const Consumer& consumer = *speaker.consumer;
+  if (context.phase() == Context::Phase::kChanging &&
+      context.now_ms() - consumer.seen_time >= kLeastMs) {
+    return context.Apply(ConsumerSeen{key, group.name(), consumer.name, context.now_ms()}, 0);
+  }
+  if (!context.only_looks()) consumer.NotePoll(context.now_ms());
 }
 
 }  // namespace runnel::commands

@@ -2,6 +2,7 @@
 
 #include "commands/stream_arguments.h"
 #include "commands/stream_commands.h"
+#include "commands/stream_retention.h"
 #include "commands/stream_trim.h"
 #include "effects/stream_effects.h"
 
@@ -14,9 +15,13 @@ namespace {
 uint64_t PlanDrop(const Stream& stream, const TrimOptions& options,
                   const EntryLog::Addition* added) {
   if (options.references != References::kDelete) return stream.PlanTrim(options.trim, added);
-  const uint64_t count = stream.PlanExactTrim(options.trim, added);
-  stream.RequireOldest(count);
-  return count;
+  return stream.PlanExactTrim(options.trim, added);
+}
+
+// DELREF: the groups forget all that lies before the first entry, also what was deleted earlier.
+void ForgetTrimmed(Context& context, const KeyRef& key, const Stream& stream) {
+  const StreamId last = stream.length() == 0 ? StreamId::Max() : *stream.first_id().Previous();
+  if (stream.IsPendingUpTo(last)) context.Apply(StreamForget{key, last}, 0);
 }
 
 }  // namespace
@@ -25,7 +30,7 @@ void FetchForTrim(const Stream& stream, const TrimOptions& options,
                   const EntryLog::Addition& added) {
   if (!stream.has_cold()) return;
   if (options.references == References::kAcked) {
-    stream.PlanAckedTrim(options.trim, &added);
+    stream.PlanAckedTrim(options.trim, true);
   } else {
     PlanDrop(stream, options, &added);
   }
@@ -36,13 +41,13 @@ uint64_t Trim(Context& context, const KeyRef& key, const Stream& stream, const T
   const bool counted = counts == TrimCounts::kEntries;
   const uint64_t length = stream.length();
   if (options.references == References::kAcked) {
-    const std::vector<StreamId> ids = stream.PlanAckedTrim(options.trim);
-    if (!ids.empty())
-      context.Apply(StreamRemove{key, Removal::kTrimmed, ids}, counted ? ids.size() : 0);
+    const AckedEntries found = stream.PlanAckedTrim(options.trim);
+    if (found.entries > 0) RemoveRanges(context, key, found.bounds);
+    if (counted) context.CountElements(found.entries);
   } else {
-    const bool references = options.references == References::kDelete;
     const uint64_t count = PlanDrop(stream, options, nullptr);
-    if (count > 0) context.Apply(StreamDropOldest{key, count, references}, counted ? count : 0);
+    if (count > 0) context.Apply(StreamDropOldest{key, count, false}, counted ? count : 0);
+    if (options.references == References::kDelete) ForgetTrimmed(context, key, stream);
   }
   const uint64_t removed = length - stream.length();
   if (removed > 0) context.Notify(kNotifyStream, "xtrim", key);

@@ -112,7 +112,7 @@ class ReferencesTest : public RemovalTest {
 
 TEST_F(ReferencesTest, TrimsWhatNobodyNeeds) {
   EXPECT_EQ(runner_.Run("XTRIM s MAXLEN 0 ACKED"), ":2");
-  EXPECT_THAT(runner_.effects(), ElementsAre("stream-remove"));
+  EXPECT_THAT(runner_.effects(), ElementsAre("stream-remove-ranges"));
   EXPECT_THAT(Left(), ElementsAre("3", "4", "5", "6"));
   runner_.Run("XACK s g 3");
   runner_.Run("XREADGROUP GROUP h c COUNT 1 STREAMS s >");
@@ -142,6 +142,24 @@ TEST_F(ReferencesTest, TrimsReferencesToo) {
   // References are looked at one by one, so `~` does not wait for whole blocks.
   EXPECT_THAT(Left(), ElementsAre("6", "9"));
   EXPECT_EQ(Pending("h"), "*4 :1");
+}
+
+// Also those of entries that were deleted before.
+TEST_F(ReferencesTest, TrimsReferencesOfDeletedEntries) {
+  runner_.Run("XREADGROUP GROUP h c STREAMS s >");
+  EXPECT_EQ(runner_.Run("XDEL s 4 6"), ":2");
+  EXPECT_EQ(Pending("h"), "*4 :3");
+  EXPECT_EQ(runner_.Run("XTRIM s MINID 5 DELREF"), ":3");
+  EXPECT_THAT(runner_.effects(), ElementsAre("stream-drop-oldest", "stream-forget"));
+  EXPECT_EQ(Pending("g"), "*4 :0");
+  EXPECT_EQ(Pending("h"), "*4 :2");
+  // Nothing is left to be trimmed, but a reference is.
+  EXPECT_EQ(runner_.Run("XDEL s 5"), ":1");
+  EXPECT_EQ(runner_.Run("XTRIM s MAXLEN 10 DELREF"), ":0");
+  EXPECT_THAT(runner_.effects(), ElementsAre("stream-forget"));
+  EXPECT_EQ(Pending("h"), "*4 :0");
+  EXPECT_EQ(runner_.Run("XTRIM s MAXLEN 10 DELREF"), ":0");
+  EXPECT_THAT(runner_.effects(), IsEmpty());
 }
 
 TEST_F(ReferencesTest, KeepsReferencesByDefault) {

@@ -185,7 +185,7 @@ void ConfigureRetention(Context& context, const KeyRef& key, const Stream& strea
   if (keep == stream.retention()) return;
   context.Apply(StreamRetain{key, keep.ms, keep.bytes, keep.entries, keep.delete_on_ack});
   KeepRetention(context, key, stream);
-  DropAllAcknowledged(context, key, stream);
+  SweepAcknowledged(context, key, stream);
 }
 
 }  // namespace

@@ -48,6 +48,8 @@ class ReadBudget {
         bytes_left_(arguments.max_bytes),
         by_bytes_(arguments.max_bytes != kNoCount) {}
 
+  // Nothing more may be returned from the present stream.
+  bool stream_spent() const { return stream_left_ == 0 || entries_left_ == 0; }
   // Nothing more may be returned, from any stream.
   bool spent() const { return entries_left_ == 0; }
 

@@ -1,22 +1,11 @@
 #include "commands/stream_retention.h"
 
-#include <vector>
+#include <algorithm>
 
 #include "commands/stream_arguments.h"
 #include "effects/stream_effects.h"
 
 namespace runnel::commands {
-namespace {
-
-// As a part of the command that does not need them any more. As a trim removes them, not as XDEL
-// does: all groups are past them, so what lies ahead of a group can still be told by subtraction.
-void Drop(Context& context, const KeyRef& key, std::span<const StreamId> ids) {
-  if (ids.empty()) return;
-  context.Apply(StreamRemove{key, Removal::kTrimmed, ids}, 0);
-  context.Notify(kNotifyStream, "xdel", key);
-}
-
-}  // namespace
 
 void KeepRetention(Context& context, const KeyRef& key, const Stream& stream) {
   const uint64_t count = stream.PlanRetention(context.now_ms());
@@ -25,18 +14,54 @@ void KeepRetention(Context& context, const KeyRef& key, const Stream& stream) {
   context.Notify(kNotifyStream, "xtrim", key);
 }
 
-void DropAcknowledged(Context& context, const KeyRef& key, const Stream& stream,
-                      std::span<const StreamId> ids) {
-  if (!stream.retention().delete_on_ack) return;
+IdList PlanDropAcknowledged(const Stream& stream, const ConsumerGroup& group, const IdList& ids) {
   IdList dropped;
+  if (!stream.retention().delete_on_ack) return dropped;
   for (const StreamId id : ids) {
-    if (!stream.IsReferenced(id) && stream.Contains(id)) dropped.push_back(id);
+    if (!stream.IsReferencedIfAcked(id, &group)) dropped.push_back(id);
   }
-  Drop(context, key, dropped);
+  stream.Require(dropped);
+  dropped.erase(std::remove_if(dropped.begin(), dropped.end(),
+                               [&](StreamId id) { return !stream.Contains(id); }),
+                dropped.end());
+  return dropped;
 }
 
-void DropAllAcknowledged(Context& context, const KeyRef& key, const Stream& stream) {
-  if (stream.retention().delete_on_ack) Drop(context, key, stream.PlanAcknowledged());
+// As a part of the command that does not need them any more. As a trim removes them, not as XDEL
+// does: all groups are past them, so what lies ahead of a group
+// can still be told by subtraction.
+void DropAcknowledged(Context& context, const KeyRef& key, const IdList& ids) {
+  if (ids.empty()) return;
+  context.Apply(StreamRemove{key, Removal::kTrimmed, ids}, 0);
+  context.Notify(kNotifyStream, "xdel", key);
+}
+
+void DropGiven(Context& context, const KeyRef& key, const Stream& stream, StreamId first,
+               StreamId last) {
+  if (!stream.retention().delete_on_ack) return;
+  const AckedEntries found = stream.PlanAcked({.first = first, .last = last});
+  if (found.entries == 0) return;
+  RemoveRanges(context, key, found.bounds);
+  context.Notify(kNotifyStream, "xdel", key);
+}
+
+void SweepAcknowledged(Context& context, const KeyRef& key, const Stream& stream) {
+  if (!stream.unswept()) return;
+  const AckedEntries found = stream.PlanSweep(0);
+  if (found.entries > 0) {
+    RemoveRanges(context, key, found.bounds);
+    context.Notify(kNotifyStream, "xdel", key);
+  }
+  if (found.next != *stream.unswept()) context.Apply(StreamSwept{key, found.next}, 0);
+}
+
+void RemoveRanges(Context& context, const KeyRef& key, std::span<const StreamId> bounds) {
+  constexpr size_t kMostBounds = 64 * 1024;
+  while (!bounds.empty()) {
+    const auto part = bounds.first(std::min(bounds.size(), kMostBounds));
+    context.Apply(StreamRemoveRanges{key, part}, 0);
+    bounds = bounds.subspan(part.size());
+  }
 }
 
 }  // namespace runnel::commands

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "commands/context.h"
+#include "commands/stream_arguments.h"
 #include "data/stream.h"
 
 namespace runnel::commands {
@@ -12,11 +13,22 @@ namespace runnel::commands {
 // passes.
 void KeepRetention(Context& context, const KeyRef& key, const Stream& stream);
 
-// If the stream has ON-ACK DELETE: removes those of these entries that no group needs any more. For
-// a command that has acknowledged them.
-void DropAcknowledged(Context& context, const KeyRef& key, const Stream& stream,
-                      std::span<const StreamId> ids);
-// The same for all entries. For a command that has created, removed or moved a group.
-void DropAllAcknowledged(Context& context, const KeyRef& key, const Stream& stream);
+// ON-ACK DELETE, where the stream has it: those of the entries that no group needs any more once
+// `group`, which has all of them pending, has acknowledged them. For a command that is about to do
+// that; it looks at entries.
+IdList PlanDropAcknowledged(const Stream& stream, const ConsumerGroup& group, const IdList& ids);
+// Removes them.
+void DropAcknowledged(Context& context, const KeyRef& key, const IdList& ids);
+// The same for the entries from `first` to `last`, which a group was given just now and need not
+// acknowledge: they are in memory.
+void DropGiven(Context& context, const KeyRef& key, const Stream& stream, StreamId first,
+               StreamId last);
+// For a command that has changed what groups there are or where they stand: removes what of all
+// entries no group needs any more, as far as that takes about a millisecond and no look at the
+// disk. Upkeep does the rest.
+void SweepAcknowledged(Context& context, const KeyRef& key, const Stream& stream);
+
+// States the removal of entries (AckedEntries::bounds) in effects that are not too large.
+void RemoveRanges(Context& context, const KeyRef& key, std::span<const StreamId> bounds);
 
 }  // namespace runnel::commands

@@ -5,6 +5,7 @@
 
 #include "commands/families.h"
 #include "commands/testing.h"
+#include "data/stream.h"
 
 namespace runnel {
 namespace {
@@ -16,7 +17,7 @@ using testing::IsEmpty;
 class RetentionTest : public testing::Test {
  protected:
   void Add(uint64_t ms) { runner_.Run({"XADD", "s", std::to_string(ms) + "-1", "f", "v"}); }
-  std::string Info() { return runner_.Run("XINFO STREAM s"); }
+  std::string Info() { return runner_.Run("XINFO STREAM s FULL EXTENDED"); }
 
   CommandRunner runner_{KeyspaceCommands(), StreamCommands(), GroupCommands()};
 };
@@ -32,7 +33,6 @@ TEST_F(RetentionTest, IsShownAndSetOneByOne) {
   EXPECT_THAT(runner_.effects(), IsEmpty());
   EXPECT_THAT(Info(), HasSubstr("$12 retention-ms :0 $15 retention-bytes :100000 $17 "
                                 "retention-entries :5 $6 on-ack $6 delete"));
-  EXPECT_THAT(runner_.Run("XINFO STREAM s FULL"), HasSubstr("on-ack $6 delete"));
   // It does not touch what is remembered of producers, nor the other way round.
   EXPECT_EQ(runner_.Run("XCFGSET s IDMP-DURATION 5"), "+OK");
   EXPECT_THAT(runner_.effects(), ElementsAre("stream-configure"));
@@ -159,6 +159,47 @@ TEST_F(RetentionTest, WhatIsReadWithoutAcknowledgementGoesAtOnce) {
   runner_.Run("XGROUP CREATE s g 0");
   EXPECT_THAT(runner_.Run("XREADGROUP GROUP g c COUNT 1 NOACK STREAMS s >"), HasSubstr("1-1"));
   EXPECT_EQ(runner_.Run("XLEN s"), ":1");
+}
+
+TEST_F(RetentionTest, AManyTimesLargerBacklogIsSweptInSlices) {
+  runner_.Run("XGROUP CREATE s g 0 MKSTREAM");
+  runner_.Run("XGROUP CREATE s slow 0");
+  runner_.Run("XCFGSET s ON-ACK DELETE");
+  for (uint64_t ms = 1; ms <= 9000; ms++) {
+    Add(ms);
+  }
+  runner_.Run("XREADGROUP GROUP g c STREAMS s >");
+  for (uint64_t ms = 2; ms <= 9000; ms += 2) {
+    runner_.Run({"XACK", "s", "g", std::to_string(ms) + "-1"});
+  }
+  EXPECT_EQ(runner_.Run("XLEN s"), ":9000");
+  EXPECT_EQ(runner_.Run("XGROUP DESTROY s slow"), ":1");
+  EXPECT_THAT(runner_.effects(),
+              ElementsAre("group-destroy", "stream-remove-ranges", "stream-swept"));
+  const int left = std::stoi(runner_.Run("XLEN s").substr(1));
+  EXPECT_GT(left, 6000);
+  EXPECT_LT(left, 8000);
+  // Upkeep finds it, also after a restart.
+  const auto find = [&](Keyspace& keyspace) { return keyspace.NextForUpkeep(0, nullptr); };
+  ASSERT_NE(find(runner_.keyspace()), nullptr);
+  EXPECT_TRUE(runner_.keyspace().Find(KeyRef(0, "s"))->As<Stream>()->unswept());
+  EXPECT_EQ(runner_.Replayed(), ContentOf(runner_.keyspace()));
+  // What is acknowledged meanwhile goes at once.
+  runner_.Run("XACK s g 8999-1");
+  EXPECT_EQ(runner_.Run("XLEN s"), ":" + std::to_string(left - 1));
+}
+
+TEST_F(RetentionTest, WhatIsWhollyAcknowledgedIsOneRange) {
+  runner_.Run("XGROUP CREATE s g 0 MKSTREAM");
+  runner_.Run("XCFGSET s ON-ACK DELETE");
+  for (uint64_t ms = 1; ms <= 30000; ms++) {
+    Add(ms);
+  }
+  runner_.Run("XGROUP SETID s g 30000-1");
+  EXPECT_THAT(runner_.effects(),
+              ElementsAre("group-set-id", "stream-remove-ranges", "stream-swept"));
+  EXPECT_EQ(runner_.Run("XLEN s"), ":0");
+  EXPECT_FALSE(runner_.keyspace().Find(KeyRef(0, "s"))->As<Stream>()->unswept());
 }
 
 TEST_F(RetentionTest, GoesWithTheStream) {

@@ -205,7 +205,12 @@ class CommandRunner : private KeyspaceObserver {
     ReplyWriter reply(&rope);
     reply.set_protocol(protocol);
     RunContext context(this, args, reply, resumed);
-    spec.run(context);
+    try {
+      spec.run(context);
+    } catch (const TooManyChanges& refused) {
+      rope.Clear();
+      reply.Error(refused.message);
+    }
     hits_ = context.hits();
     misses_ = context.misses();
     size_t seen = 0;

@@ -28,10 +28,11 @@ const Consumer* ConsumerGroup::FindConsumer(std::string_view name) const {
   return found == consumers_.end() ? nullptr : found->second.get();
 }
 
-PendingList::Cursor ConsumerGroup::History(const Consumer& consumer, StreamId from) const {
+PendingList::Cursor ConsumerGroup::History(const Consumer& consumer, StreamId from,
+                                           int64_t latest) const {
   if (consumer.pending == 0) return PendingList::Cursor();
   return pending_.SeekOf(consumer.index, std::max(from, consumer.first_pending),
-                         consumer.last_pending);
+                         consumer.last_pending, latest);
 }
 
 std::optional<int64_t> ConsumerGroup::OldestDeliveryTime() const {
@@ -77,6 +78,7 @@ uint64_t ConsumerGroup::RemoveConsumer(ConsumerIndex index) {
 
 void ConsumerGroup::MarkSeen(ConsumerIndex index, int64_t time) {
   by_index_[index]->seen_time = time;
+  by_index_[index]->polled_time_ = 0;
 }
 
 void ConsumerGroup::MarkActive(ConsumerIndex index, int64_t time) {
@@ -116,6 +118,12 @@ uint64_t ConsumerGroup::Ack(std::span<const StreamId> ids) {
     count += Ack(id) ? 1 : 0;
   }
   return count;
+}
+
+void ConsumerGroup::AckUpTo(StreamId last) {
+  while (!pending_.empty() && pending_.first_id() <= last) {
+    Ack(pending_.first_id());
+  }
 }
 
 void ConsumerGroup::NoteChange(PendingList::Change change, ConsumerIndex owner, StreamId id) {

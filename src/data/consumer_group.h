@@ -24,10 +24,19 @@ struct Consumer {
   std::string name;
   ConsumerIndex index = 0;   // its number in the group, while it exists
   uint64_t pending = 0;      // entries of the group's pending list that it owns
-  int64_t seen_time = 0;     // Unix ms of its last attempt to read or claim
+  int64_t seen_time = 0;     // Unix ms of its last attempt to read or claim that is durable state
   int64_t active_time = -1;  // Unix ms of the last attempt that gave it entries; -1 for never
   StreamId first_pending;    // if it owns pending entries, none is below this ID
   StreamId last_pending;     // nor above this one
+
+  // Unix ms of its last attempt to read or claim.
+  int64_t last_seen() const { return polled_time_ == 0 ? seen_time : polled_time_; }
+  // It tried and got nothing. Not durable state: it is noted by commands that change nothing.
+  void NotePoll(int64_t time) const { polled_time_ = time; }
+
+ private:
+  friend class ConsumerGroup;
+  mutable int64_t polled_time_ = 0;  // since seen_time was set; 0 if it did not
 };
 
 // A consumer group: a position in the stream, its consumers, and the entries that they have not yet
@@ -66,7 +75,11 @@ class ConsumerGroup {
   // All pending entries: for XPENDING, XAUTOCLAIM (Seek), XREADGROUP CLAIM (Oldest).
   const PendingList& pending() const { return pending_; }
   // A consumer's own pending entries from an ID on: XREADGROUP's history, XPENDING with a consumer.
-  PendingList::Cursor History(const Consumer& consumer, StreamId from) const;
+  PendingList::Cursor History(const Consumer& consumer, StreamId from) const {
+    return History(consumer, from, std::numeric_limits<int64_t>::max());
+  }
+  // The same for those that were delivered at `latest` (Unix ms) or before.
+  PendingList::Cursor History(const Consumer& consumer, StreamId from, int64_t latest) const;
   // The delivery time of the entry that has waited longest, in Unix ms. A reader that waits with
   // CLAIM is woken at this time plus the idle time that it demands. 0 if an entry is released (it
   // may be claimed at once); nothing if nothing is pending.
@@ -104,6 +117,8 @@ class ConsumerGroup {
   bool Ack(StreamId id);
   // The same for many; returns how many were there.
   uint64_t Ack(std::span<const StreamId> ids);
+  // The same for all up to `last`.
+  void AckUpTo(StreamId last);
 
   size_t MemoryBytes() const;
   size_t FreeEffort() const;

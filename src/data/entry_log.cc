@@ -157,13 +157,9 @@ EntryCursor EntryLog::SeekAfter(StreamId id, Place hint) const {
 }
 
 bool EntryLog::HasAfter(StreamId id) const {
-  if (cold_ && (!segments_.empty() || id >= cold_->runs.back().last)) {
-    // Every segment has a live entry, and all of them are above the runs.
-    if (IsCold(id)) return true;
-    if (segments_.empty()) return false;
-  } else if (cold_) {
-    return true;
-  }
+  // Every segment has a live entry, and all of them are above the runs, whose last entry lives.
+  if (cold_ && segments_.empty()) return id < cold_->runs.back().last;
+  if (IsCold(id)) return true;
   const std::optional<StreamId> next = id.Next();
   return next && Seek(*next).valid();
 }

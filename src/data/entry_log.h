@@ -101,6 +101,23 @@ class EntryLog final : public Spillable {
   // Removes the `count` oldest entries, or all if there are fewer.
   void DropOldest(uint64_t count);
 
+  // Removes all entries whose IDs lie in one of the ranges, and returns their number. `bounds` are
+  // the first and the last ID of each range by turns, and never fall. Looks only into the runs that
+  // a range cuts: whole blocks and whole runs go unread.
+  uint64_t RemoveRanges(std::span<const StreamId> bounds);
+
+  // A block in memory or a run on the disk, and what is known of it without a look into it.
+  struct Piece {
+    StreamId first;  // no live entry of the piece is below this ID, or above the next one; those of
+    StreamId last;   // a run live themselves
+    uint64_t live = 0;
+    bool run = false;
+  };
+  // Calls visit(piece) for each piece that may hold an ID from `from` on, oldest first, until that
+  // returns false. The visitor does not change the log.
+  template <class Visit>
+  void ForEachPiece(StreamId from, Visit visit) const;
+
   // How many entries DropOldest would have to remove...
   //
   // ...until none below `id` is left.
@@ -236,7 +253,8 @@ class EntryLog final : public Spillable {
   static EntryLog Living(const ColdRun& run, const EntryLog& extent);
   bool ContainsCold(StreamId id) const;
   bool RemoveCold(StreamId id);
-  void RemoveRun(Runs::Position at);
+  // Returns the position of the run behind it.
+  Runs::Position RemoveRun(Runs::Position at);
   uint64_t DropOldestCold(uint64_t count, Disposer* disposer);
   uint64_t CountColdBelow(StreamId id) const;
   void AddRun(ColdRun run);
@@ -244,6 +262,13 @@ class EntryLog final : public Spillable {
   template <class Visit>
   void ForEachRun(Visit visit) const;
   void CountCold(uint64_t live, uint64_t bytes);
+
+  // entry_log_ranges.cc.
+  void RequireRanges(std::span<const StreamId> bounds) const;
+  void RemoveRangesCold(std::span<const StreamId> bounds);
+  bool RemoveInRun(Runs::Position at, std::span<const StreamId> bounds);
+  void RemoveRangeHot(StreamId first, StreamId last);
+  void RemoveInSegment(Segments::Position at, StreamId first, StreamId last);
 
   Segments segments_;  // each holds at least one live entry
   uint64_t length_ = 0;
@@ -276,6 +301,20 @@ void EntryLog::ForEachRun(Visit visit) const {
   if (!cold_) return;
   for (auto at = cold_->runs.begin(); cold_->runs.Contains(at); at = cold_->runs.Next(at)) {
     visit(cold_->runs[at]);
+  }
+}
+
+template <class Visit>
+void EntryLog::ForEachPiece(StreamId from, Visit visit) const {
+  if (IsCold(from)) {
+    for (auto at = FindRun(from); cold_->runs.Contains(at); at = cold_->runs.Next(at)) {
+      const ColdRun& run = cold_->runs[at];
+      if (!visit(Piece{run.first, run.last, run.live, true})) return;
+    }
+  }
+  for (auto at = FindSegment(from); segments_.Contains(at); at = segments_.Next(at)) {
+    const Segment& segment = segments_[at];
+    if (!visit(Piece{segment.first, segment.last, segment.live, false})) return;
   }
 }
 

@@ -137,13 +137,14 @@ void EntryLog::AddRun(ColdRun run) {
   cold_->runs.PushBack(std::move(run));
 }
 
-void EntryLog::RemoveRun(Runs::Position at) {
+EntryLog::Runs::Position EntryLog::RemoveRun(Runs::Position at) {
   const ColdRun& run = cold_->runs[at];
   cold_->blocks -= run.extent->blocks();
   cold_->deleted -= run.deleted ? run.deleted->size() : 0;
   CountCold(-run.live, -uint64_t{run.extent->raw_bytes()});
-  cold_->runs.Erase(at);
+  const Runs::Position behind = cold_->runs.Erase(at);
   if (cold_->runs.empty()) cold_.reset();
+  return behind;
 }
 
 void EntryLog::CloneCold(EntryLog* copy) const {

@@ -19,6 +19,7 @@ PendingChunk PendingChunk::Clone() const {
   copy.slots_ = slots_;
   copy.holders_ = holders_;
   copy.consumers_ = consumers_;
+  copy.least_age_ = least_age_;
   copy.capacity_ = capacity_;
   copy.first_ = first_;
   copy.size_ = size_;
@@ -65,7 +66,7 @@ bool PendingChunk::MoveBegin(StreamId begin) {
 void PendingChunk::Restart(StreamId begin) {
   ASSERT(size_ == 0);
   begin_ = begin;
-  consumers_ = 0;
+  ForgetRecords();
   first_ = 0;
 }
 
@@ -99,7 +100,7 @@ void PendingChunk::Insert(size_t index, StreamId id, const PendingRecord& record
   }
   size_++;
   slots_[first_ + index] = {KeyOf(id), record};
-  consumers_ |= BitOf(record.consumer);
+  Note(record);
 }
 
 void PendingChunk::Erase(size_t index) {
@@ -123,6 +124,7 @@ PendingChunk PendingChunk::SplitOff(size_t index) {
     upper.slots_[i].key -= shift;
   }
   upper.consumers_ = consumers_;
+  upper.least_age_ = least_age_;
   upper.size_ = static_cast<uint16_t>(size);
   size_ = static_cast<uint16_t>(index);
   return upper;
@@ -143,6 +145,7 @@ bool PendingChunk::Absorb(const PendingChunk& next) {
   }
   size_ = static_cast<uint16_t>(size);
   consumers_ |= next.consumers_;
+  least_age_ = std::min(least_age_, next.least_age_);
   return true;
 }
 

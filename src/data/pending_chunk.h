@@ -49,6 +49,7 @@ class PendingChunk {
     holders_ = std::exchange(other.holders_, nullptr);
     begin_ = other.begin_;
     consumers_ = other.consumers_;
+    least_age_ = other.least_age_;
     capacity_ = std::exchange(other.capacity_, uint16_t{0});
     first_ = std::exchange(other.first_, uint16_t{0});
     size_ = std::exchange(other.size_, uint16_t{0});
@@ -66,6 +67,9 @@ class PendingChunk {
   // False if the chunk certainly holds nothing of that consumer.
   bool MayHold(ConsumerIndex consumer) const { return (consumers_ & BitOf(consumer)) != 0; }
 
+  // No record of the chunk has a lower age.
+  int64_t least_age() const { return least_age_; }
+
   // REQUIRES: index < size(), for both.
   StreamId IdAt(size_t index) const {
     const uint64_t key = slots_[first_ + index].key;
@@ -75,7 +79,7 @@ class PendingChunk {
   void Replace(size_t index, const PendingRecord& record) {
     Own();
     slots_[first_ + index].record = record;
-    consumers_ |= BitOf(record.consumer);
+    Note(record);
   }
 
   // The index of the first record whose ID is not below `id`; size() if there is none.
@@ -108,7 +112,7 @@ class PendingChunk {
     Own();
     slots_[first_ + size_] = {KeyOf(id), record};
     size_++;
-    consumers_ |= BitOf(record.consumer);
+    Note(record);
   }
   // Adds a record before the one at `index`, or after all others. REQUIRES: Fits(id); size() <
   // kMostRecords.
@@ -135,6 +139,14 @@ class PendingChunk {
 
   static constexpr uint64_t BitOf(ConsumerIndex consumer) { return uint64_t{1} << (consumer % 64); }
 
+  void Note(const PendingRecord& record) {
+    consumers_ |= BitOf(record.consumer);
+    least_age_ = std::min(least_age_, record.age);
+  }
+  void ForgetRecords() {
+    consumers_ = 0;
+    least_age_ = std::numeric_limits<int64_t>::max();
+  }
   uint64_t KeyOf(StreamId id) const { return (id.ms - begin_.ms) << 32 | (id.seq & UINT32_MAX); }
   uint64_t LeastKeyFrom(StreamId id) const;
   void Resize(size_t capacity);
@@ -151,6 +163,7 @@ class PendingChunk {
   mutable std::atomic<uint32_t>* holders_ = nullptr;
   StreamId begin_;
   uint64_t consumers_ = 0;  // bit c % 64 is set if consumer c may have a record here
+  int64_t least_age_ = std::numeric_limits<int64_t>::max();
   uint16_t capacity_ = 0;
   uint16_t first_ = 0;  // the records lie in slots first_ ... first_ + size_ - 1
   uint16_t size_ = 0;
@@ -160,7 +173,7 @@ template <class Erased>
 void PendingChunk::EraseAllOf(ConsumerIndex consumer, Erased erased) {
   Own();
   size_t kept = 0;
-  consumers_ = 0;
+  ForgetRecords();
   for (size_t i = 0; i < size_; i++) {
     const Slot slot = slots_[first_ + i];
     if (slot.record.consumer == consumer) {
@@ -169,7 +182,7 @@ void PendingChunk::EraseAllOf(ConsumerIndex consumer, Erased erased) {
     }
     slots_[first_ + kept] = slot;
     kept++;
-    consumers_ |= BitOf(slot.record.consumer);
+    Note(slot.record);
   }
   size_ = static_cast<uint16_t>(kept);
 }

@@ -87,7 +87,8 @@ PendingList::Cursor PendingList::Seek(StreamId from) const {
   return cursor;
 }
 
-PendingList::Cursor PendingList::SeekOf(ConsumerIndex consumer, StreamId from, StreamId to) const {
+PendingList::Cursor PendingList::SeekOf(std::optional<ConsumerIndex> consumer, StreamId from,
+                                        StreamId to, int64_t latest) const {
   Cursor cursor;
   if (empty()) return cursor;
   const Slot slot = Locate(from);
@@ -97,6 +98,7 @@ PendingList::Cursor PendingList::SeekOf(ConsumerIndex consumer, StreamId from, S
   cursor.index_ = slot.index;
   cursor.consumer_ = consumer;
   cursor.to_ = to;
+  cursor.latest_ = latest;
   cursor.Settle();
   return cursor;
 }
@@ -110,9 +112,11 @@ void PendingList::Cursor::Next() {
 // asked for.
 void PendingList::Cursor::Settle() {
   for (;;) {
-    const bool relevant = !consumer_ || chunk_->MayHold(*consumer_);
+    const bool relevant =
+        (!consumer_ || chunk_->MayHold(*consumer_)) && chunk_->least_age() <= latest_;
     for (; relevant && index_ < chunk_->size(); index_++) {
-      if (consumer_ && (*chunk_)[index_].consumer != *consumer_) continue;
+      const PendingRecord& record = (*chunk_)[index_];
+      if ((consumer_ && record.consumer != *consumer_) || record.age > latest_) continue;
       entry_ = EntryAt(*chunk_, index_);
       if (to_ < entry_.id) list_ = nullptr;
       return;
@@ -142,6 +146,14 @@ PendingList::AgeCursor PendingList::Oldest() const {
   cursor.at_ = by_age_->begin();
   cursor.Load();
   return cursor;
+}
+
+void PendingList::PassOver(std::span<const StreamId> ids) const {
+  if (!by_age_) return;
+  for (const StreamId id : ids) {
+    const Slot slot = Locate(id);
+    if (slot.found) by_age_->erase(AgeKey{chunks_[slot.chunk][slot.index].age, id});
+  }
 }
 
 void PendingList::AgeCursor::Next() {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include <absl/container/btree_set.h>
 
@@ -82,13 +83,21 @@ class PendingList {
     size_t index_ = 0;
     std::optional<ConsumerIndex> consumer_;
     StreamId to_ = StreamId::Max();
+    int64_t latest_ = std::numeric_limits<int64_t>::max();
     PendingEntry entry_;
   };
   // The first entry with an ID not below `from`.
   Cursor Seek(StreamId from) const;
   // The same for the entries of one consumer with IDs in [from, to]. Skips chunks that certainly
   // have no entry of this consumer.
-  Cursor SeekOf(ConsumerIndex consumer, StreamId from, StreamId to) const;
+  Cursor SeekOf(ConsumerIndex consumer, StreamId from, StreamId to) const {
+    return SeekOf(consumer, from, to, std::numeric_limits<int64_t>::max());
+  }
+  // The same for those that were delivered at `latest` (Unix ms) or before, or are released; of
+  // every consumer if none is named. Skips chunks that certainly
+  // have no entry so old.
+  Cursor SeekOf(std::optional<ConsumerIndex> consumer, StreamId from, StreamId to,
+                int64_t latest) const;
 
   // Walks from the entry that has waited longest: first released entries in the order of their
   // release, then the others by delivery time and ID. Valid until the list changes.
@@ -111,6 +120,9 @@ class PendingList {
   // The first call builds an index (24 bytes per entry), which is kept up to date from then on. A
   // list without such a call does not pay for it.
   AgeCursor Oldest() const;
+  // Takes entries out of what Oldest() walks over, until they are changed: those that the stream
+  // has lost, which nobody can be given. They stay pending. Not durable state.
+  void PassOver(std::span<const StreamId> ids) const;
 
   // What a change found.
   struct Change {

@@ -33,32 +33,6 @@ uint64_t Stream::PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition*
   return count;
 }
 
-std::vector<StreamId> Stream::PlanAckedTrim(const StreamTrim& trim,
-                                            const EntryLog::Addition* added) const {
-  std::vector<StreamId> ids;
-  const uint64_t length = log_.length() + (added != nullptr ? 1 : 0);
-  const bool by_length = trim.by == StreamTrim::By::kLength;
-  uint64_t most = by_length ? length - std::min(length, trim.max_length) : length;
-  if (trim.approximate && trim.limit != 0) most = std::min(most, trim.limit);
-
-  // From the first entry on that some group was not given yet, everything is needed.
-  StreamId given = StreamId::Max();
-  for (const auto& [name, group] : groups_) {
-    given = std::min(given, group->last_delivered());
-  }
-  const auto passes = [&](StreamId id) {
-    return ids.size() < most && id <= given && (by_length || id < trim.min_id);
-  };
-  EntryCursor at = log_.Seek(StreamId::Min());
-  for (; at.valid() && passes(at->id()); at.Next()) {
-    if (!IsPending(at->id())) ids.push_back(at->id());
-  }
-  if (added != nullptr && !at.valid() && passes(added->id) && !IsPending(added->id)) {
-    ids.push_back(added->id);
-  }
-  return ids;
-}
-
 // --- Retention ---
 
 uint64_t Stream::PlanRetention(int64_t now) const {
@@ -72,15 +46,10 @@ uint64_t Stream::PlanRetention(int64_t now) const {
   return log_.CountBeyond(bounds);
 }
 
-std::vector<StreamId> Stream::PlanAcknowledged() const {
-  if (groups_.empty()) return {};
-  StreamTrim all;
-  all.max_length = 0;
-  return PlanAckedTrim(all);
-}
-
 void Stream::Retain(const Retention& retention) {
+  const bool begins = retention.delete_on_ack && !this->retention().delete_on_ack;
   retention_ = retention == kKeepAll ? nullptr : std::make_unique<Retention>(retention);
+  if (begins || !retention.delete_on_ack) NoteUnswept();
 }
 
 // --- Groups ---
@@ -97,16 +66,12 @@ ConsumerGroup* Stream::FindGroup(std::string_view name) {
   return const_cast<ConsumerGroup*>(std::as_const(*this).FindGroup(name));
 }
 
-bool Stream::IsPending(StreamId id) const {
-  return std::any_of(groups_.begin(), groups_.end(),
-                     [id](const auto& named) { return named.second->pending().Contains(id); });
-}
-
-bool Stream::IsReferenced(StreamId id) const {
-  const bool awaited = std::any_of(groups_.begin(), groups_.end(), [id](const auto& named) {
-    return named.second->last_delivered() < id;
+bool Stream::IsReferencedIfAcked(StreamId id, const ConsumerGroup* acked) const {
+  const auto awaits = [id](const auto& named) { return named.second->last_delivered() < id; };
+  if (std::any_of(groups_.begin(), groups_.end(), awaits)) return true;
+  return std::any_of(groups_.begin(), groups_.end(), [id, acked](const auto& named) {
+    return named.second.get() != acked && named.second->pending().Contains(id);
   });
-  return awaited || IsPending(id);
 }
 
 // An entry at or after `id` was deleted, so the number of entries after it cannot be found by
@@ -206,6 +171,19 @@ uint64_t Stream::DropReferences(StreamId id) {
   return count;
 }
 
+void Stream::ForgetUpTo(StreamId last) {
+  for (const auto& [name, group] : groups_) {
+    group->AckUpTo(last);
+  }
+}
+
+bool Stream::IsPendingUpTo(StreamId last) const {
+  return std::any_of(groups_.begin(), groups_.end(), [last](const auto& named) {
+    const PendingList& pending = named.second->pending();
+    return !pending.empty() && pending.first_id() <= last;
+  });
+}
+
 ConsumerGroup& Stream::CreateGroup(std::string_view name, StreamId last_delivered,
                                    std::optional<uint64_t> entries_read) {
   ASSERT(FindGroup(name) == nullptr);
@@ -263,6 +241,7 @@ std::unique_ptr<Object> Stream::Clone() const {
   }
   if (idempotence_) copy->idempotence_ = idempotence_->Clone();
   copy->Retain(retention());
+  copy->unswept_ = unswept_;
   return copy;
 }
 
@@ -271,6 +250,7 @@ std::unique_ptr<Object> Stream::Clone() const {
 //   stream := byte version | last ID | max deleted ID | varint entries added | entry log
 //             | varint groups | group... | byte parts | idempotence, if 1 is among the parts
 //             | varint ms | varint bytes | varint entries | byte delete on ack, if 2 is
+//             | ID from which on to sweep, if 4 is
 //
 // With runs, the entry log is as EntryLog::SerializeWithRuns writes it.
 
@@ -279,6 +259,7 @@ namespace {
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kHasIdempotence = 1;
 constexpr uint8_t kHasRetention = 2;
+constexpr uint8_t kHasUnswept = 4;
 
 void WriteId(Encoder* out, StreamId id) {
   out->Varint(id.ms);
@@ -306,13 +287,16 @@ void Stream::WriteTail(Encoder* out) const {
   for (const auto& [name, group] : groups_) {
     group->Serialize(out);
   }
-  out->Byte((idempotence_ ? kHasIdempotence : 0) | (retention_ ? kHasRetention : 0));
+  out->Byte((idempotence_ ? kHasIdempotence : 0) | (retention_ ? kHasRetention : 0) |
+            (unswept_ ? kHasUnswept : 0));
   if (idempotence_) idempotence_->Serialize(out);
-  if (!retention_) return;
-  out->Varint(retention_->ms);
-  out->Varint(retention_->bytes);
-  out->Varint(retention_->entries);
-  out->Byte(retention_->delete_on_ack ? 1 : 0);
+  if (retention_) {
+    out->Varint(retention_->ms);
+    out->Varint(retention_->bytes);
+    out->Varint(retention_->entries);
+    out->Byte(retention_->delete_on_ack ? 1 : 0);
+  }
+  if (unswept_) WriteId(out, *unswept_);
 }
 
 void Stream::Encode(Encoder* out) const {
@@ -349,7 +333,7 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
     stream->groups_.emplace(group->name(), std::move(group));
   }
   const uint8_t parts = in->Byte();
-  if ((parts & ~(kHasIdempotence | kHasRetention)) != 0) return nullptr;
+  if ((parts & ~(kHasIdempotence | kHasRetention | kHasUnswept)) != 0) return nullptr;
   if ((parts & kHasIdempotence) != 0) {
     stream->idempotence_ = Idempotence::Load(in);
     if (!stream->idempotence_) return nullptr;
@@ -364,6 +348,11 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
     // There is exactly one payload for a stream.
     if (delete_on_ack > 1 || retention == kKeepAll) return nullptr;
     stream->Retain(retention);
+  }
+  stream->unswept_.reset();
+  if ((parts & kHasUnswept) != 0) {
+    stream->unswept_ = ReadId(in);
+    if (!stream->retention().delete_on_ack || stream->groups_.empty()) return nullptr;
   }
   if (!in->ok()) return nullptr;
   return stream;

@@ -31,6 +31,22 @@ struct StreamTrim {
   uint64_t limit = 0;        // with `~`: at most this many entries are removed; 0 for no limit
 };
 
+// Where to look for entries that no consumer group needs any more, and how far.
+struct AckedSearch {
+  StreamId first = StreamId::Min();  // IDs of the entries, both included
+  StreamId last = StreamId::Max();
+  uint64_t most = UINT64_MAX;  // so many entries
+  size_t effort = SIZE_MAX;    // so many blocks and entries looked at; the last block is finished
+  size_t runs = SIZE_MAX;      // so many runs on the disk looked into
+};
+
+// Entries that no consumer group needs any more.
+struct AckedEntries {
+  std::vector<StreamId> bounds;     // as Stream::RemoveRanges takes them
+  uint64_t entries = 0;             // how many that are
+  StreamId next = StreamId::Max();  // where to go on; Max() if the search has ended
+};
+
 // A stream: its entries, its counters, its consumer groups, its retention, and the messages that it
 // remembers of idempotent producers.
 //
@@ -94,13 +110,15 @@ class Stream final : public Object {
   // How many of the oldest entries a trim removes: the argument of DropOldest. With `added` the
   // answer is for the stream after that entry was appended, as XADD trims.
   uint64_t PlanTrim(const StreamTrim& trim, const EntryLog::Addition* added = nullptr) const;
-  // The same for a trim that looks at references one by one, so `approximate` only means that
-  // `limit` holds. For DELREF, whose trims end with DropOldest(n, true).
+  // The same where `approximate` only means that `limit` holds: for DELREF.
   uint64_t PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition* added = nullptr) const;
-  // ACKED: the IDs of the entries to remove, oldest first, without those that a group still needs.
-  // The entry `added` counts, and is removed itself if there is no group and the trim demands it.
-  std::vector<StreamId> PlanAckedTrim(const StreamTrim& trim,
-                                      const EntryLog::Addition* added = nullptr) const;
+  // ACKED: the oldest entries that no group needs, as many as the trim demands. `with_one_more`
+  // counts an entry that is to be added, but does not look at it: what is planned again after that
+  // looks at nothing else that may be on the disk.
+  AckedEntries PlanAckedTrim(const StreamTrim& trim, bool with_one_more = false) const;
+  // The entries that no group needs any more, as far as `search` goes. What needs no look into a
+  // run is found without one; the others are fetched, all at once.
+  AckedEntries PlanAcked(const AckedSearch& search) const;
 
   // --- Groups ---
 
@@ -110,7 +128,9 @@ class Stream final : public Object {
 
   // Whether a group still needs the entry: it was not delivered to the group, or is pending there.
   // Does not say whether the entry exists.
-  bool IsReferenced(StreamId id) const;
+  bool IsReferenced(StreamId id) const { return IsReferencedIfAcked(id, nullptr); }
+  // The same as it would be if `acked`, one of groups(), had acknowledged the entry.
+  bool IsReferencedIfAcked(StreamId id, const ConsumerGroup* acked) const;
 
   // How many entries were added up to and including `id`, if that is known without counting. The
   // rules are Redis's, because clients compare the numbers.
@@ -124,9 +144,12 @@ class Stream final : public Object {
   // How many of the oldest entries are beyond the bounds at this time: the argument of DropOldest.
   // Never looks at entries on the disk.
   uint64_t PlanRetention(int64_t now) const;
-  // The entries that ON-ACK DELETE removes, oldest first: every group has received and acknowledged
-  // them. Looks at all entries up to the position of the group that lags most.
-  std::vector<StreamId> PlanAcknowledged() const;
+  // ON-ACK DELETE: where to begin to look for entries that are kept though no group needs them any
+  // more; nothing if there are none. There may be such after a group has gone or has moved, or a
+  // consumer has gone with what was pending for it. They are removed in slices, by upkeep.
+  std::optional<StreamId> unswept() const { return unswept_; }
+  // The next slice, which looks into at most `runs` runs on the disk. REQUIRES: unswept().
+  AckedEntries PlanSweep(size_t runs) const;
 
   // --- Idempotent producers ---
 
@@ -143,11 +166,17 @@ class Stream final : public Object {
   bool Delete(StreamId id);
   // Removes an entry as trimming does (ACKED). False if there is no such entry.
   bool Remove(StreamId id) { return log_.Remove(id); }
-  // Removes the oldest `count` entries; with `references` also from the pending lists of all groups
-  // (DELREF).
+  // The same for all entries in these ranges; see EntryLog::RemoveRanges. Returns their number.
+  uint64_t RemoveRanges(std::span<const StreamId> bounds) { return log_.RemoveRanges(bounds); }
+  // Removes the oldest `count` entries; with `references` also from the pending lists of all
+  // groups, which only journals of earlier versions ask for.
   void DropOldest(uint64_t count, bool references = false);
   // Removes `id` from the pending lists of all groups (DELREF); returns how many had it.
   uint64_t DropReferences(StreamId id);
+  // Removes all IDs up to `last` from the pending lists of all groups (DELREF).
+  void ForgetUpTo(StreamId last);
+  // True if ForgetUpTo would remove anything.
+  bool IsPendingUpTo(StreamId last) const;
 
   // XSETID. REQUIRES: last_id() is not below newest_id() afterwards, nor entries_added() below
   // length().
@@ -169,8 +198,12 @@ class Stream final : public Object {
   uint64_t Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId last, int64_t time,
                    bool no_ack);
 
-  // The next PlanRetention uses the new bounds.
+  // Bounds count from the next PlanRetention on, ON-ACK DELETE from the next PlanSweep on.
   void Retain(const Retention& retention);
+  // A group or a consumer has gone, or a group has moved.
+  void NoteUnswept();
+  // Everything before `next` is swept; StreamId::Max() for everything.
+  void SetSwept(StreamId next);
 
   // Begins to remember idempotent producers, if it has not begun. The values are those of the
   // server's configuration or of XCFGSET; only those of the first call count.
@@ -187,16 +220,17 @@ class Stream final : public Object {
   void Encode(Encoder* out) const override;
   void FetchAll() const override { RequireOldest(length()); }
   void Attach(HotBlocks* hot) override { log_.Attach(hot); }
-  bool needs_upkeep() const override { return retention().bounded(); }
+  bool needs_upkeep() const override { return retention().bounded() || unswept_; }
   // See EntryLog::SerializeWithRuns.
   void EncodeStored(Encoder* out) const override;
   void AddExtents(ColdExtents* extents) const override;
   static std::unique_ptr<Object> LoadWithRuns(Decoder* in, ColdSource& source);
 
  private:
-  bool IsPending(StreamId id) const;
   bool HasTombstonesFrom(StreamId id) const;
   void AdvanceEntriesRead(ConsumerGroup* group, StreamId id) const;
+  StreamId GivenToAll() const;
+  void RequireForAcked(const AckedSearch& search, StreamId last) const;
   void WriteHead(Encoder* out) const;
   void WriteTail(Encoder* out) const;
   template <class LoadLog>
@@ -211,6 +245,7 @@ class Stream final : public Object {
   mutable const ConsumerGroup* last_found_ = nullptr;
   std::unique_ptr<Idempotence> idempotence_;
   std::unique_ptr<Retention> retention_;  // null: kKeepAll
+  std::optional<StreamId> unswept_;
 };
 
 }  // namespace runnel

@@ -61,8 +61,10 @@ class Machine {
       SetIds();
     } else if (choice >= 190) {
       Trim();
-    } else if (choice >= 185) {
+    } else if (choice >= 187) {
       AckedTrim();
+    } else if (choice >= 185) {
+      RemoveRanges();
     } else {
       if (cold_) {
         ASSERT_EQ(hot_.bytes(), stream_->hot_bytes());
@@ -270,10 +272,7 @@ class Machine {
     const bool references = Below(2) == 0;
     const uint64_t exact = ExactCount(trim);
     uint64_t count = 0;
-    Missing([&] {
-      count = references ? stream_->PlanExactTrim(trim) : stream_->PlanTrim(trim);
-      if (references) stream_->RequireOldest(count);
-    });
+    Missing([&] { count = references ? stream_->PlanExactTrim(trim) : stream_->PlanTrim(trim); });
     // What was planned does not miss.
     if (cold_) cold_->misses = true;
     if (!trim.approximate) {
@@ -287,14 +286,21 @@ class Machine {
         ASSERT_LT(exact - count, limits_.max_entries + 1);
       }
     }
-    stream_->DropOldest(count, references);
+    stream_->DropOldest(count);
+    if (references) {
+      stream_->ForgetUpTo(stream_->length() == 0 ? StreamId::Max()
+                                                 : *stream_->first_id().Previous());
+    }
     if (cold_) cold_->misses = false;
     for (uint64_t i = 0; i < count; i++) {
-      const StreamId id = model_.entries.begin()->first;
       model_.entries.erase(model_.entries.begin());
-      for (auto& [name, group] : model_.groups) {
-        if (references) group.pending.erase(id);
-      }
+    }
+    for (auto& [name, group] : model_.groups) {
+      if (!references) break;
+      const auto end = model_.entries.empty()
+                           ? group.pending.end()
+                           : group.pending.lower_bound(model_.entries.begin()->first);
+      group.pending.erase(group.pending.begin(), end);
     }
   }
 
@@ -308,13 +314,43 @@ class Machine {
       if (trim.by == StreamTrim::By::kMinId && id >= trim.min_id) break;
       if (!model_.IsReferenced(id)) expected.push_back(id);
     }
-    std::vector<StreamId> planned;
+    AckedEntries planned;
     Missing([&] { planned = stream_->PlanAckedTrim(trim); });
-    ASSERT_EQ(planned, expected);
-    for (const StreamId id : planned) {
-      ASSERT_TRUE(stream_->Remove(id));
+    ASSERT_EQ(planned.entries, expected.size());
+    std::vector<StreamId> ids;
+    for (size_t i = 0; i < planned.bounds.size(); i += 2) {
+      for (auto at = model_.entries.lower_bound(planned.bounds[i]);
+           at != model_.entries.end() && at->first <= planned.bounds[i + 1]; ++at) {
+        ids.push_back(at->first);
+      }
+    }
+    ASSERT_EQ(ids, expected);
+    // What was planned does not miss.
+    if (cold_) cold_->misses = true;
+    ASSERT_EQ(stream_->RemoveRanges(planned.bounds), expected.size());
+    if (cold_) cold_->misses = false;
+    for (const StreamId id : expected) {
       model_.entries.erase(id);
     }
+  }
+
+  void RemoveRanges() {
+    std::vector<StreamId> bounds;
+    StreamId at = SomeId();
+    for (uint64_t i = 2 * (1 + Below(4)); i > 0; i--) {
+      bounds.push_back(at);
+      at = {at.ms + Below(Below(10) == 0 ? 100 : 5), at.seq + 1};
+    }
+    uint64_t expected = 0;
+    for (size_t i = 0; i < bounds.size(); i += 2) {
+      const auto begin = model_.entries.lower_bound(bounds[i]);
+      const auto end = model_.entries.upper_bound(bounds[i + 1]);
+      expected += static_cast<uint64_t>(std::distance(begin, end));
+      model_.entries.erase(begin, end);
+    }
+    uint64_t removed = 0;
+    Missing([&] { removed = stream_->RemoveRanges(bounds); });
+    ASSERT_EQ(removed, expected);
   }
 
   // A random group; false if there is none.

@@ -22,11 +22,16 @@ void Fill(Stream* stream, uint64_t count) {
   }
 }
 
-std::vector<uint64_t> Times(const std::vector<StreamId>& ids) {
+// The times of the entries that were found, which are as many as it says.
+std::vector<uint64_t> Times(const Stream& stream, const AckedEntries& found) {
   std::vector<uint64_t> times;
-  for (const StreamId id : ids) {
-    times.push_back(id.ms);
+  for (size_t i = 0; i < found.bounds.size(); i += 2) {
+    EntryCursor at = stream.Seek(found.bounds[i]);
+    for (; at.valid() && at->id() <= found.bounds[i + 1]; at.Next()) {
+      times.push_back(at->id().ms);
+    }
   }
+  EXPECT_EQ(found.entries, times.size());
   return times;
 }
 
@@ -247,33 +252,77 @@ TEST(StreamTrimTest, WithReferencesEntriesGoOneByOneUpToTheLimit) {
 TEST(StreamTrimTest, AckedTrimsPassOverWhatAGroupNeeds) {
   Stream stream;
   Fill(&stream, 10);
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByLength(8))), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(Times(stream, stream.PlanAckedTrim(ByLength(8))), (std::vector<uint64_t>{1, 2}));
   ConsumerGroup& slow = stream.CreateGroup("slow", {5, 0}, std::nullopt);
   ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
   const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
   // Nothing was delivered to that group.
-  EXPECT_TRUE(stream.PlanAckedTrim(ByLength(0)).empty());
+  EXPECT_EQ(stream.PlanAckedTrim(ByLength(0)).entries, 0u);
   stream.Deliver(&group, consumer, {8, 0}, kNow, false);
   group.Ack(std::vector<StreamId>{{1, 0}, {3, 0}, {4, 0}, {7, 0}});
   // 7-0 is not yet delivered to the slow one.
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByLength(0))), (std::vector<uint64_t>{1, 3, 4}));
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByLength(8))), (std::vector<uint64_t>{1, 3}));
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByMinId({4, 0}))), (std::vector<uint64_t>{1, 3}));
-  EXPECT_EQ(Times(stream.PlanAckedTrim(About(ByLength(0), 1))), (std::vector<uint64_t>{1}));
+  EXPECT_EQ(Times(stream, stream.PlanAckedTrim(ByLength(0))), (std::vector<uint64_t>{1, 3, 4}));
+  EXPECT_EQ(Times(stream, stream.PlanAckedTrim(ByLength(8))), (std::vector<uint64_t>{1, 3}));
+  EXPECT_EQ(Times(stream, stream.PlanAckedTrim(ByMinId({4, 0}))), (std::vector<uint64_t>{1, 3}));
+  EXPECT_EQ(Times(stream, stream.PlanAckedTrim(About(ByLength(0), 1))), (std::vector<uint64_t>{1}));
   slow.SetLastDelivered({10, 0}, std::nullopt);
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByLength(0))), (std::vector<uint64_t>{1, 3, 4, 7}));
+  EXPECT_EQ(Times(stream, stream.PlanAckedTrim(ByLength(0))), (std::vector<uint64_t>{1, 3, 4, 7}));
 }
 
 TEST(StreamTrimTest, AckedTrimsCountTheEntryThatIsYetToBeAdded) {
-  const std::vector<std::string_view> fields = {"f", "v"};
-  const EntryLog::Addition added = {{3, 0}, fields, StreamLimits()};
   Stream stream;
   Fill(&stream, 2);
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByLength(2), &added)), (std::vector<uint64_t>{1}));
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByLength(0), &added)), (std::vector<uint64_t>{1, 2, 3}));
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByMinId({9, 0}), &added)), (std::vector<uint64_t>{1, 2, 3}));
-  stream.CreateGroup("g", {2, 0}, std::nullopt);
-  EXPECT_EQ(Times(stream.PlanAckedTrim(ByLength(0), &added)), (std::vector<uint64_t>{1, 2}));
+  const auto times = [&](const StreamTrim& trim) {
+    return Times(stream, stream.PlanAckedTrim(trim, true));
+  };
+  EXPECT_EQ(times(ByLength(2)), (std::vector<uint64_t>{1}));
+  EXPECT_EQ(times(ByLength(3)), std::vector<uint64_t>());
+  EXPECT_EQ(times(ByLength(0)), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(times(ByMinId({9, 0})), (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(times(ByMinId({2, 0})), (std::vector<uint64_t>{1}));
+  EXPECT_EQ(times(ByMinId({0, 0})), std::vector<uint64_t>());
+}
+
+// What is wholly acknowledged is one range, however many blocks that are.
+TEST(StreamTrimTest, AckedEntriesAreFoundAsRanges) {
+  Stream stream;
+  Fill(&stream, 1000);
+  ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
+  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
+  stream.Deliver(&group, consumer, {900, 0}, kNow, false);
+  for (uint64_t ms = 1; ms <= 900; ms++) {
+    if (ms != 450) group.Ack({ms, 0});
+  }
+  const AckedEntries found = stream.PlanAcked({});
+  EXPECT_EQ(found.bounds.size(), 4u);
+  EXPECT_EQ(found.entries, 899u);
+  EXPECT_EQ(stream.RemoveRanges(found.bounds), 899u);
+  EXPECT_EQ(stream.length(), 101u);
+  EXPECT_EQ(stream.first_id(), (StreamId{450, 0}));
+  EXPECT_EQ(stream.max_deleted_id(), StreamId());
+}
+
+TEST(StreamTrimTest, SweepsGoOnWhereTheyStopped) {
+  Stream stream;
+  Fill(&stream, 20'000);
+  ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
+  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
+  stream.Deliver(&group, consumer, {20'000, 0}, kNow, false);
+  for (uint64_t ms = 1; ms <= 20'000; ms++) {
+    if (ms % 2 == 0) group.Ack({ms, 0});
+  }
+  EXPECT_EQ(stream.unswept(), std::nullopt);
+  stream.Retain({.delete_on_ack = true});
+  int slices = 0;
+  for (; stream.unswept(); slices++) {
+    const AckedEntries found = stream.PlanSweep(0);
+    ASSERT_LT(found.entries, 3000u);
+    stream.RemoveRanges(found.bounds);
+    stream.SetSwept(found.next);
+  }
+  EXPECT_GT(slices, 4);
+  EXPECT_EQ(stream.length(), 10'000u);
+  EXPECT_EQ(stream.Seek({2, 0})->id(), (StreamId{3, 0}));
 }
 
 TEST(StreamTest, AnEntryIsReferencedUntilEveryGroupAcknowledgedIt) {

@@ -159,7 +159,7 @@ class RandomEffects {
   }
 
   void Add() {
-    switch (Below(33)) {
+    switch (Below(35)) {
       case 0:
         return batch_.Add(KeyRemove{Key()});
       case 1:
@@ -233,6 +233,11 @@ class RandomEffects {
         return batch_.Add(GroupRedeliver{StreamKey(), Member(), Member(), Time(), Ids()});
       case 31:
         return batch_.Add(GroupAck{StreamKey(), Member(), Ids()});
+      case 32:
+        return batch_.Add(StreamRemoveRanges{StreamKey(), Ids()});
+      case 33:
+        return Below(2) == 0 ? batch_.Add(StreamSwept{StreamKey(), Id()})
+                             : batch_.Add(StreamForget{StreamKey(), Id()});
       default:
         return Below(2) == 0
                    ? batch_.Add(GroupClaim{StreamKey(), Member(), Member(), Time(), Time(),

@@ -56,6 +56,7 @@ class Batch {
   size_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
   std::string_view bytes() const { return buffer_.view().substr(headroom_); }
+  size_t size() const { return buffer_.size() - headroom_; }  // of bytes()
   // The records with the headroom before them. It may be taken; then Clear() is due.
   ByteBuffer& buffer() { return buffer_; }
   // Nothing was added, and the memory of a turn with a giant value is not kept.

@@ -84,6 +84,9 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(StreamRetain{key, 1, 2, 3, true});
   visit(StreamRecordMessage{key, "p", "i", {5, 1}, 60, 100});
   visit(StreamCountDuplicate{key});
+  visit(StreamRemoveRanges{key, ids});
+  visit(StreamSwept{key, {5, 1}});
+  visit(StreamForget{key, {5, 1}});
   visit(GroupCreate{key, "g", {5, 1}, 4});
   visit(GroupSetId{key, "g", {5, 1}, 4});
   visit(GroupDestroy{key, "g"});

@@ -79,6 +79,9 @@ enum class EffectType : uint8_t {
   kStreamRecordMessage = 56,
   kStreamCountDuplicate = 57,
   kStreamRetain = 58,
+  kStreamRemoveRanges = 59,
+  kStreamSwept = 60,
+  kStreamForget = 61,
 
   // Consumer groups: 70-89, group_effects.h
   kGroupCreate = 70,

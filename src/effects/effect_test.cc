@@ -8,6 +8,7 @@
 #include "data/testing.h"
 #include "effects/batch.h"
 #include "effects/families.h"
+#include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
 #include "effects/stream_effects.h"
@@ -17,8 +18,15 @@
 namespace runnel {
 namespace {
 
+// The types of the effects whose bytes were asked for.
+std::set<EffectType>& RecordedTypes() {
+  static std::set<EffectType> types;
+  return types;
+}
+
 template <class E>
 std::string RecordOf(const E& effect) {
+  RecordedTypes().insert(E::kType);
   Batch batch;
   batch.set_on(true);
   batch.Add(effect);
@@ -155,6 +163,7 @@ TEST(EffectCodec, AnIntegerThatDoesNotFitIsRefused) {
 // What lies in journals already: a change here needs a new number in EffectType.
 TEST(Effects, BytesOfRecords) {
   using namespace std::string_literals;
+  RecordedTypes().clear();
   const std::string_view values[] = {"x", "yz"};
   const KeyRef key(3, "k");
   EXPECT_EQ(RecordOf(KeyRemove{key}), "\x01\x03\x01k"s);
@@ -172,9 +181,51 @@ TEST(Effects, BytesOfRecords) {
   EXPECT_EQ(RecordOf(ListSet{key, 7, "v"}), "\x20\x03\x01k\x07\x01v"s);
   EXPECT_EQ(RecordOf(ListInsert{key, 7, "v"}), "\x21\x03\x01k\x07\x01v"s);
   EXPECT_EQ(RecordOf(ListRemove{key, -1, "v"}), "\x22\x03\x01k\x01\x01v"s);
+  EXPECT_EQ(RecordOf(ListErase{key, "\x01\x02"}), "\x25\x03\x01k\x02\x01\x02"s);
   EXPECT_EQ(RecordOf(ListTrim{key, 1, 2}), "\x23\x03\x01k\x01\x02"s);
   EXPECT_EQ(RecordOf(ListMove{key, KeyRef(0, "to"), ListEnd::kFront, ListEnd::kBack, 1, false}),
             "\x24\x03\x01k\x00\x02to\x00\x01\x01\x00"s);
+
+  const StreamId id = {300, 2};
+  const StreamId ids[] = {{1, 2}, {300, 0}};
+  EXPECT_EQ(RecordOf(StreamAdd{key, id, 100, 4096, values}),
+            "\x32\x03\x01k\xac\x02\x02\x64\x80\x20\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(StreamCreate{key}), "\x33\x03\x01k"s);
+  EXPECT_EQ(RecordOf(StreamDropOldest{key, 300, true}), "\x34\x03\x01k\xac\x02\x01"s);
+  EXPECT_EQ(RecordOf(StreamRemove{key, Removal::kTrimmed, ids}),
+            "\x35\x03\x01k\x02\x02\x01\x02\xac\x02\x00"s);
+  EXPECT_EQ(RecordOf(StreamSetId{key, id, 7, {5, 0}}), "\x36\x03\x01k\xac\x02\x02\x07\x05\x00"s);
+  EXPECT_EQ(RecordOf(StreamConfigure{key, 100, 3}), "\x37\x03\x01k\xc8\x01\x03"s);
+  EXPECT_EQ(RecordOf(StreamRecordMessage{key, "p", "i", id, 100, 3}),
+            "\x38\x03\x01k\x01p\x01i\xac\x02\x02\xc8\x01\x03"s);
+  EXPECT_EQ(RecordOf(StreamCountDuplicate{key}), "\x39\x03\x01k"s);
+  EXPECT_EQ(RecordOf(StreamRetain{key, 300, 1, 2, true}), "\x3a\x03\x01k\xac\x02\x01\x02\x01"s);
+  EXPECT_EQ(RecordOf(StreamRemoveRanges{key, ids}), "\x3b\x03\x01k\x02\x01\x02\xac\x02\x00"s);
+  EXPECT_EQ(RecordOf(StreamSwept{key, id}), "\x3c\x03\x01k\xac\x02\x02"s);
+  EXPECT_EQ(RecordOf(StreamForget{key, id}), "\x3d\x03\x01k\xac\x02\x02"s);
+
+  EXPECT_EQ(RecordOf(GroupCreate{key, "g", id, kEntriesReadUnknown}),
+            "\x46\x03\x01k\x01g\xac\x02\x02\x01"s);
+  EXPECT_EQ(RecordOf(GroupSetId{key, "g", id, 3}), "\x47\x03\x01k\x01g\xac\x02\x02\x06"s);
+  EXPECT_EQ(RecordOf(GroupDestroy{key, "g"}), "\x48\x03\x01k\x01g"s);
+  EXPECT_EQ(RecordOf(ConsumerCreate{key, "g", "c", 100}), "\x49\x03\x01k\x01g\x01\x63\xc8\x01"s);
+  EXPECT_EQ(RecordOf(ConsumerDelete{key, "g", "c"}), "\x4a\x03\x01k\x01g\x01\x63"s);
+  EXPECT_EQ(RecordOf(GroupDeliver{key, "g", "c", id, 100, true}),
+            "\x4b\x03\x01k\x01g\x01\x63\xac\x02\x02\xc8\x01\x01"s);
+  EXPECT_EQ(RecordOf(GroupRedeliver{key, "g", "c", 100, ids}),
+            "\x4c\x03\x01k\x01g\x01\x63\xc8\x01\x02\x01\x02\xac\x02\x00"s);
+  EXPECT_EQ(RecordOf(GroupAck{key, "g", ids}), "\x4d\x03\x01k\x01g\x02\x01\x02\xac\x02\x00"s);
+  EXPECT_EQ(RecordOf(GroupClaim{key, "g", "c", 100, 1, CountChange::kSet, 9, ids}),
+            "\x4e\x03\x01k\x01g\x01\x63\xc8\x01\x02\x03\x09\x02\x01\x02\xac\x02\x00"s);
+  EXPECT_EQ(RecordOf(GroupRelease{key, "g", CountChange::kDecrement, 9, ids}),
+            "\x4f\x03\x01k\x01g\x02\x09\x02\x01\x02\xac\x02\x00"s);
+  EXPECT_EQ(RecordOf(ConsumerSeen{key, "g", "c", 100}), "\x50\x03\x01k\x01g\x01\x63\xc8\x01"s);
+
+  // Every kind stands above.
+  for (int type = 0; type < 256; type++) {
+    const EffectKind* kind = FindEffectKind(static_cast<EffectType>(type));
+    if (kind != nullptr) EXPECT_EQ(RecordedTypes().count(kind->type), 1u) << kind->name;
+  }
 }
 
 TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {

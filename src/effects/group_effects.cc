@@ -14,6 +14,14 @@ ConsumerGroup& GroupAt(Keyspace& keyspace, const KeyRef& key, std::string_view n
   return *group;
 }
 
+// After a change that may leave entries behind which no group needs any more.
+void NoteUnswept(Keyspace& keyspace, const KeyRef& key) {
+  Stream& stream = keyspace.Mutable<Stream>(key);
+  if (!stream.retention().delete_on_ack) return;
+  stream.NoteUnswept();
+  keyspace.NoteUpkeep(key);
+}
+
 ConsumerIndex IndexOf(const ConsumerGroup& group, std::string_view name) {
   const Consumer* consumer = group.FindConsumer(name);
   CHECK(consumer != nullptr);
@@ -86,6 +94,7 @@ Misfit GroupSetId::Fits(const Keyspace& keyspace) const {
 
 void GroupSetId::Apply(Keyspace& keyspace) const {
   GroupAt(keyspace, key, group).SetLastDelivered(last_delivered, KnownEntriesRead(entries_read));
+  NoteUnswept(keyspace, key);
   keyspace.Changed(key, KeyChange::kBeside);
 }
 
@@ -95,6 +104,7 @@ Misfit GroupDestroy::Fits(const Keyspace& keyspace) const {
 
 void GroupDestroy::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).DestroyGroup(group);
+  NoteUnswept(keyspace, key);
   keyspace.Changed(key, KeyChange::kBesideAwaited);
 }
 
@@ -117,6 +127,7 @@ Misfit ConsumerDelete::Fits(const Keyspace& keyspace) const {
 void ConsumerDelete::Apply(Keyspace& keyspace) const {
   ConsumerGroup& of = GroupAt(keyspace, key, group);
   of.RemoveConsumer(IndexOf(of, consumer));
+  NoteUnswept(keyspace, key);
   keyspace.Changed(key, KeyChange::kBeside);
 }
 

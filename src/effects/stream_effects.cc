@@ -1,5 +1,7 @@
 #include "effects/stream_effects.h"
 
+#include <algorithm>
+
 #include "data/stream.h"
 #include "effects/families.h"
 
@@ -62,6 +64,36 @@ void StreamRemove::Apply(Keyspace& keyspace) const {
     if (removal == Removal::kDeletedWithReferences) stream.DropReferences(id);
   }
   keyspace.Changed(key, KeyChange::kModified);
+}
+
+Misfit StreamRemoveRanges::Fits(const Keyspace& keyspace) const {
+  if (bounds.size() % 2 != 0) return Misfit("a range has no end");
+  if (!std::is_sorted(bounds.begin(), bounds.end())) return Misfit("the ranges are not in order");
+  return FitsValue<Stream>(keyspace, key);
+}
+
+void StreamRemoveRanges::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Stream>(key).RemoveRanges(bounds);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+Misfit StreamSwept::Fits(const Keyspace& keyspace) const {
+  return FitsValue<Stream>(keyspace, key);
+}
+
+void StreamSwept::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Stream>(key).SetSwept(next);
+  keyspace.NoteUpkeep(key);
+  keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit StreamForget::Fits(const Keyspace& keyspace) const {
+  return FitsValue<Stream>(keyspace, key);
+}
+
+void StreamForget::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Stream>(key).ForgetUpTo(last);
+  keyspace.Changed(key, KeyChange::kBeside);
 }
 
 Misfit StreamSetId::Fits(const Keyspace& keyspace) const {
@@ -136,6 +168,9 @@ std::span<const EffectKind> StreamEffects() {
       KindOf<StreamRetain>("stream-retain"),
       KindOf<StreamRecordMessage>("stream-record-message"),
       KindOf<StreamCountDuplicate>("stream-count-duplicate"),
+      KindOf<StreamRemoveRanges>("stream-remove-ranges"),
+      KindOf<StreamSwept>("stream-swept"),
+      KindOf<StreamForget>("stream-forget"),
   };
   return kKinds;
 }

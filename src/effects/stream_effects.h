@@ -40,7 +40,7 @@ struct StreamAdd {
 };
 
 // The `count` oldest entries are gone, and, with `references`, what the groups' pending lists had
-// of them.
+// of them. (Only journals of earlier versions have records with `references`; see StreamForget.)
 struct StreamDropOldest {
   static constexpr EffectType kType = EffectType::kStreamDropOldest;
   KeyRef key;
@@ -71,6 +71,47 @@ struct StreamRemove {
   template <class Self>
   static auto Fields(Self& self) {
     return std::tie(self.key, self.removal, self.ids);
+  }
+  Misfit Fits(const Keyspace& keyspace) const;
+  void Apply(Keyspace& keyspace) const;
+};
+
+// All entries are gone whose IDs lie in one of the ranges, as a trim removes them. `bounds` are the
+// first and the last ID of each range by turns, and never fall.
+struct StreamRemoveRanges {
+  static constexpr EffectType kType = EffectType::kStreamRemoveRanges;
+  KeyRef key;
+  std::span<const StreamId> bounds;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.bounds);
+  }
+  Misfit Fits(const Keyspace& keyspace) const;
+  void Apply(Keyspace& keyspace) const;
+};
+
+// ON-ACK DELETE has removed what no group needs of all entries before `next`; StreamId::Max() for
+// all entries.
+struct StreamSwept {
+  static constexpr EffectType kType = EffectType::kStreamSwept;
+  KeyRef key;
+  StreamId next;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.next);
+  }
+  Misfit Fits(const Keyspace& keyspace) const;
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The groups' pending lists know nothing any more of IDs up to `last`: DELREF.
+struct StreamForget {
+  static constexpr EffectType kType = EffectType::kStreamForget;
+  KeyRef key;
+  StreamId last;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.last);
   }
   Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;

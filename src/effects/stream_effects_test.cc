@@ -6,6 +6,7 @@
 #include "data/stream.h"
 #include "data/testing.h"
 #include "effects/batch.h"
+#include "effects/group_effects.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -95,6 +96,76 @@ TEST_F(StreamEffectsTest, EntriesGoInSeveralWays) {
   Apply(StreamRemove{key_, Removal::kTrimmed, trimmed});
   EXPECT_EQ(stream().max_deleted_id(), (StreamId{3, 0}));
   EXPECT_THAT(Ids(), ElementsAre(StreamId{2, 0}, StreamId{4, 0}, StreamId{6, 0}));
+}
+
+TEST_F(StreamEffectsTest, EntriesGoInRanges) {
+  for (uint64_t i = 1; i <= 9; i++) {
+    Add({i, 0});
+  }
+  const StreamId bounds[] = {{2, 0}, {3, 5}, {5, 0}, {5, 0}, {8, 1}, {99, 0}};
+  Apply(StreamRemoveRanges{key_, bounds});
+  EXPECT_THAT(changes_, ElementsAre(KeyChange::kModified));
+  EXPECT_EQ(stream().max_deleted_id(), StreamId());
+  EXPECT_THAT(Ids(), ElementsAre(StreamId{1, 0}, StreamId{4, 0}, StreamId{6, 0}, StreamId{7, 0},
+                                 StreamId{8, 0}));
+  EXPECT_FALSE(StreamRemoveRanges({key_, std::span(bounds).first(3)}).Fits(keyspace_).fits());
+  const StreamId falling[] = {{3, 0}, {2, 0}};
+  EXPECT_FALSE(StreamRemoveRanges({key_, falling}).Fits(keyspace_).fits());
+}
+
+TEST_F(StreamEffectsTest, GroupsForgetUpToAnId) {
+  for (uint64_t i = 1; i <= 4; i++) {
+    Add({i, 0});
+  }
+  Apply(GroupCreate{key_, "g", StreamId(), 0});
+  Apply(ConsumerCreate{key_, "g", "c", 1});
+  Apply(GroupDeliver{key_, "g", "c", {4, 0}, 1, false});
+  const StreamId deleted[] = {{2, 0}};
+  Apply(StreamRemove{key_, Removal::kDeleted, deleted});
+  Apply(StreamForget{key_, {2, 7}});
+  EXPECT_THAT(changes_, ElementsAre(KeyChange::kBeside));
+  const ConsumerGroup& group = *stream().FindGroup("g");
+  EXPECT_EQ(group.pending().size(), 2u);
+  EXPECT_EQ(group.pending().first_id(), (StreamId{3, 0}));
+  EXPECT_EQ(group.FindConsumer("c")->pending, 2u);
+}
+
+// What makes entries that are kept without need is known to upkeep, until they are swept.
+TEST_F(StreamEffectsTest, ChangesOfGroupsAskForASweep) {
+  for (uint64_t i = 1; i <= 4; i++) {
+    Add({i, 0});
+  }
+  Apply(GroupCreate{key_, "g", StreamId(), 0});
+  Apply(GroupCreate{key_, "h", StreamId(), 0});
+  Apply(ConsumerCreate{key_, "g", "c", 1});
+  Apply(GroupSetId{key_, "g", {2, 0}, 0});
+  EXPECT_EQ(stream().unswept(), std::nullopt);
+  const auto swept = [&] {
+    const bool awaits =
+        stream().unswept() == StreamId::Min() && keyspace_.NextForUpkeep(0, nullptr) != nullptr;
+    Apply(StreamSwept{key_, {3, 0}});
+    EXPECT_EQ(stream().unswept(), (StreamId{3, 0}));
+    Apply(StreamSwept{key_, StreamId::Max()});
+    EXPECT_EQ(stream().unswept(), std::nullopt);
+    EXPECT_EQ(keyspace_.NextForUpkeep(0, nullptr), nullptr);
+    return awaits;
+  };
+  Apply(StreamRetain{key_, 0, 0, 0, true});
+  EXPECT_TRUE(swept());
+  Apply(GroupSetId{key_, "g", {3, 0}, 0});
+  EXPECT_TRUE(swept());
+  Apply(ConsumerDelete{key_, "g", "c"});
+  EXPECT_TRUE(swept());
+  Apply(GroupDestroy{key_, "g"});
+  EXPECT_TRUE(swept());
+  // Without a group nothing was acknowledged.
+  Apply(GroupDestroy{key_, "h"});
+  EXPECT_EQ(stream().unswept(), std::nullopt);
+  Apply(GroupCreate{key_, "g", {4, 0}, 0});
+  Apply(GroupSetId{key_, "g", {3, 0}, 0});
+  EXPECT_NE(stream().unswept(), std::nullopt);
+  Apply(StreamRetain{key_, 0, 0, 0, false});
+  EXPECT_EQ(stream().unswept(), std::nullopt);
 }
 
 TEST_F(StreamEffectsTest, SetIdSetsAllCounters) {

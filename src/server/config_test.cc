@@ -423,7 +423,7 @@ TEST(ConfigSetTest, ErrorsAreThoseOfRedis) {
        "memory value"},
       {{{"client-query-buffer-limit", "1"}},
        "CONFIG SET failed (possibly related to argument 'client-query-buffer-limit') - argument "
-       "must be between 1048576 and 9223372036854775807 inclusive"},
+       "must be between 1048576 and 2147483648 inclusive"},
       {{{"appendonly", "no"}},
        "CONFIG SET failed (possibly related to argument 'appendonly') - can't set immutable "
        "config"},

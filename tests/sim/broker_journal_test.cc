@@ -83,6 +83,30 @@ class BrokerJournalTest : public ::testing::Test {
   std::vector<std::unique_ptr<Client>> clients_;
 };
 
+// The effects of a transaction are one frame, which has a limit: a command that begins after it
+// changes nothing.
+TEST_F(BrokerJournalTest, ATransactionThatWritesTooMuchChangesNothingMore) {
+  Start(SyncPolicy::kAlways);
+  harness_->settings.data.most_change_bytes = 1000;
+  Client& client = Connect();
+  const std::string value(600, 'v');
+  client.Run("MULTI");
+  for (const char* key : {"a", "b", "c"}) {
+    EXPECT_EQ(client.Run("SET " + std::string(key) + " " + value), "+QUEUED");
+  }
+  client.Run("EXISTS a b c");
+  client.Run("EXEC");
+  Sync();
+  harness_->broker.EndTurn();
+  EXPECT_THAT(client.Lines(), ::testing::MatchesRegex(
+                                  "\\*4 \\+OK \\+OK -ERR the transaction has written 12[0-9][0-9] "
+                                  "bytes of changes, the limit is 1000 :2"));
+  client.Run("SET c " + value);
+  Sync();
+  harness_->broker.EndTurn();
+  EXPECT_EQ(client.Lines(), "+OK");
+}
+
 TEST_F(BrokerJournalTest, UnderAlwaysAReplyWaitsForTheDisk) {
   Start(SyncPolicy::kAlways);
   Client& client = Connect();

@@ -40,6 +40,7 @@ void ClientGetName(Context& context) {
 }
 
 void ClientSetName(Context& context) {
+  if (!CheckName(context, "client name", context.arg(2))) return;
   if (!IsClientWord(context.arg(2))) return context.reply().Error(kBadClientName);
   Self(context).info.name = context.arg(2);
   context.reply().Ok();
@@ -54,6 +55,7 @@ void ClientSetInfo(Context& context) {
   if (field == nullptr) {
     return context.reply().Error(fmt::format("ERR Unrecognized option '{}'", attribute));
   }
+  if (!CheckName(context, attribute, context.arg(3))) return;
   if (!IsClientWord(context.arg(3))) {
     return context.reply().Error(
         fmt::format("ERR {} cannot contain spaces, newlines or special characters.", attribute));

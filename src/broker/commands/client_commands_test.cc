@@ -112,6 +112,11 @@ TEST_F(ClientCommandsTest, NamesAreWords) {
             "-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
   EXPECT_EQ(client->Ask({"CLIENT", "SETINFO", "Lib-Ver", "1 2"}),
             "-ERR Lib-Ver cannot contain spaces, newlines or special characters.\r\n");
+  const std::string too_long(64 * 1024 + 1, 'n');
+  EXPECT_EQ(client->Ask({"CLIENT", "SETNAME", too_long}),
+            "-ERR the client name has 65537 bytes, the limit is 65536\r\n");
+  EXPECT_EQ(client->Ask({"CLIENT", "SETINFO", "lib-ver", too_long}),
+            "-ERR the lib-ver has 65537 bytes, the limit is 65536\r\n");
   EXPECT_EQ(client->Run("CLIENT SETINFO lib x"), "-ERR Unrecognized option 'lib'");
   EXPECT_EQ(client->Run("CLIENT GETNAME"), "$3 bob");
   EXPECT_EQ(client->Ask({"CLIENT", "SETNAME", ""}), "+OK\r\n");

@@ -128,6 +128,7 @@ struct HelloOptions {
       i += 2;
     } else if (Is(context.arg(i), "setname") && left >= 1) {
       options->name = context.arg(++i);
+      if (!CheckName(context, "client name", *options->name)) return false;
       if (!IsClientWord(*options->name)) {
         context.reply().Error(kBadClientName);
         return false;

@@ -143,6 +143,8 @@ TEST_F(ConnectionCommandsTest, HelloThatFailsChangesNothing) {
   EXPECT_EQ(client->Run("HELLO 3 AUTH default"), "-ERR Syntax error in HELLO option 'AUTH'");
   EXPECT_EQ(client->Ask({"HELLO", "3", "SETNAME", "a b"}),
             "-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
+  EXPECT_EQ(client->Ask({"HELLO", "3", "SETNAME", std::string(64 * 1024 + 1, 'n')}),
+            "-ERR the client name has 65537 bytes, the limit is 65536\r\n");
   EXPECT_EQ(client->Run("HELLO 3 AUTH bob x SETNAME bob"), kWrongPassword);
   EXPECT_EQ(client->session().reply.protocol(), 2);
   EXPECT_EQ(client->Run("CLIENT GETNAME"), "$-1");
