@@ -29,9 +29,65 @@ void WriteEntryOrNull(ReplyWriter& reply, std::string_view name, const EntryCurs
   at.valid() ? WriteEntry(reply, *at) : reply.Null();
 }
 
-// What both forms of XINFO STREAM begin with: 13 pairs.
-constexpr size_t kCommonPairs = 13;
-void WriteCommon(ReplyWriter& reply, const Stream& stream, const DataOptions& options) {
+// What XINFO STREAM shows beside the fields that Redis 7.4 has: client libraries of that time
+// refuse names that they do not know. So the fields of a feature are there if the stream uses it,
+// or on demand (EXTENDED).
+class MoreFields {
+ public:
+  MoreFields(const Stream& stream, const DataOptions& options, bool extended)
+      : stream_(stream),
+        options_(options),
+        producers_(extended || stream.idempotence() != nullptr),
+        retention_(extended || !(stream.retention() == kKeepAll)),
+        cold_(extended || stream.has_cold()),
+        released_(extended) {}
+
+  // Pairs of WriteProducers and WriteOthers.
+  size_t pairs() const { return (producers_ ? 6 : 0) + (retention_ ? 4 : 0) + (cold_ ? 4 : 0); }
+  // Behind the common fields.
+  void WriteProducers(ReplyWriter& reply) const {
+    if (!producers_) return;
+    const Idempotence none(options_.stream_idmp_duration_s, options_.stream_idmp_max_size);
+    const Idempotence& memory = stream_.idempotence() == nullptr ? none : *stream_.idempotence();
+    WriteNumber(reply, "idmp-duration", static_cast<uint64_t>(memory.duration()));
+    WriteNumber(reply, "idmp-maxsize", memory.max_size());
+    WriteNumber(reply, "pids-tracked", memory.pids_tracked());
+    WriteNumber(reply, "iids-tracked", memory.iids_tracked());
+    WriteNumber(reply, "iids-added", memory.iids_added());
+    WriteNumber(reply, "iids-duplicates", memory.iids_duplicates());
+  }
+  // At the end.
+  void WriteOthers(ReplyWriter& reply) const {
+    if (retention_) {
+      const Retention& keep = stream_.retention();
+      WriteNumber(reply, "retention-ms", keep.ms);
+      WriteNumber(reply, "retention-bytes", keep.bytes);
+      WriteNumber(reply, "retention-entries", keep.entries);
+      reply.Bulk("on-ack");
+      reply.Bulk(keep.delete_on_ack ? "delete" : "keep");
+    }
+    if (!cold_) return;
+    // Entries in memory and on the disk, and bytes of the blocks that hold them.
+    WriteNumber(reply, "hot-entries", stream_.hot_entries());
+    WriteNumber(reply, "hot-bytes", stream_.hot_bytes());
+    WriteNumber(reply, "cold-entries", stream_.cold_entries());
+    WriteNumber(reply, "cold-bytes", stream_.cold_bytes());
+  }
+  // Of a group.
+  bool HasReleased(const ConsumerGroup& group) const { return released_ || group.nacked() > 0; }
+
+ private:
+  const Stream& stream_;
+  const DataOptions& options_;
+  const bool producers_;
+  const bool retention_;
+  const bool cold_;
+  const bool released_;
+};
+
+// What both forms of XINFO STREAM begin with: 7 pairs.
+constexpr size_t kCommonPairs = 7;
+void WriteCommon(ReplyWriter& reply, const Stream& stream) {
   WriteNumber(reply, "length", stream.length());
   // Redis keeps its blocks in a tree with a leaf for each. Here they are a list: the smallest such
   // tree is shown.
@@ -41,39 +97,16 @@ void WriteCommon(ReplyWriter& reply, const Stream& stream, const DataOptions& op
   WriteId(reply, "max-deleted-entry-id", stream.max_deleted_id());
   WriteNumber(reply, "entries-added", stream.entries_added());
   WriteId(reply, "recorded-first-entry-id", stream.first_id());
-  const Idempotence none(options.stream_idmp_duration_s, options.stream_idmp_max_size);
-  const Idempotence& memory = stream.idempotence() == nullptr ? none : *stream.idempotence();
-  WriteNumber(reply, "idmp-duration", static_cast<uint64_t>(memory.duration()));
-  WriteNumber(reply, "idmp-maxsize", memory.max_size());
-  WriteNumber(reply, "pids-tracked", memory.pids_tracked());
-  WriteNumber(reply, "iids-tracked", memory.iids_tracked());
-  WriteNumber(reply, "iids-added", memory.iids_added());
-  WriteNumber(reply, "iids-duplicates", memory.iids_duplicates());
 }
 
-// What both end with: what only this server has.
-constexpr size_t kOwnPairs = 8;
-void WriteOwn(ReplyWriter& reply, const Stream& stream) {
-  const Retention& keep = stream.retention();
-  WriteNumber(reply, "retention-ms", keep.ms);
-  WriteNumber(reply, "retention-bytes", keep.bytes);
-  WriteNumber(reply, "retention-entries", keep.entries);
-  reply.Bulk("on-ack");
-  reply.Bulk(keep.delete_on_ack ? "delete" : "keep");
-  // Entries in memory and on the disk, and bytes of the blocks that hold them.
-  WriteNumber(reply, "hot-entries", stream.hot_entries());
-  WriteNumber(reply, "hot-bytes", stream.hot_bytes());
-  WriteNumber(reply, "cold-entries", stream.cold_entries());
-  WriteNumber(reply, "cold-bytes", stream.cold_bytes());
-}
-
-void WriteShort(ReplyWriter& reply, const Stream& stream, const DataOptions& options) {
-  reply.Map(kCommonPairs + 3 + kOwnPairs);
-  WriteCommon(reply, stream, options);
+void WriteShort(ReplyWriter& reply, const Stream& stream, const MoreFields& more) {
+  reply.Map(kCommonPairs + 3 + more.pairs());
+  WriteCommon(reply, stream);
+  more.WriteProducers(reply);
   WriteNumber(reply, "groups", stream.groups().size());
   WriteEntryOrNull(reply, "first-entry", stream.Seek(StreamId::Min()));
   WriteEntryOrNull(reply, "last-entry", stream.SeekBack(StreamId::Max()));
-  WriteOwn(reply, stream);
+  more.WriteOthers(reply);
 }
 
 // At most `count` pending entries from the cursor on, of which there are `size`. Those of a
@@ -100,7 +133,7 @@ void WriteConsumers(ReplyWriter& reply, const ConsumerGroup& group, uint64_t cou
     reply.Bulk("name");
     reply.Bulk(name);
     reply.Bulk("seen-time");
-    reply.Integer(consumer->seen_time);
+    reply.Integer(consumer->last_seen());
     reply.Bulk("active-time");
     reply.Integer(consumer->active_time);
     WriteNumber(reply, "pel-count", consumer->pending);
@@ -109,34 +142,36 @@ void WriteConsumers(ReplyWriter& reply, const ConsumerGroup& group, uint64_t cou
   }
 }
 
-void WriteFull(ReplyWriter& reply, const Stream& stream, const DataOptions& options,
-               uint64_t count) {
-  reply.Map(kCommonPairs + 2 + kOwnPairs);
-  WriteCommon(reply, stream, options);
+void WriteFull(ReplyWriter& reply, const Stream& stream, const MoreFields& more, uint64_t count) {
+  reply.Map(kCommonPairs + 2 + more.pairs());
+  WriteCommon(reply, stream);
+  more.WriteProducers(reply);
   reply.Bulk("entries");
   WriteEntries(reply, stream.Seek(StreamId::Min()), std::min(count, stream.length()));
   reply.Bulk("groups");
   reply.Array(stream.groups().size());
   for (const auto& [name, group] : stream.groups()) {
-    reply.Map(8);
+    const bool has_released = more.HasReleased(*group);
+    reply.Map(has_released ? 8 : 7);
     reply.Bulk("name");
     reply.Bulk(name);
     WriteId(reply, "last-delivered-id", group->last_delivered());
     WriteOptional(reply, "entries-read", group->entries_read());
     WriteOptional(reply, "lag", stream.Lag(*group));
     WriteNumber(reply, "pel-count", group->pending().size());
-    WriteNumber(reply, "nacked-count", group->nacked());
+    if (has_released) WriteNumber(reply, "nacked-count", group->nacked());
     WritePending(reply, *group, group->pending().Seek(StreamId::Min()), group->pending().size(),
                  count, true);
     WriteConsumers(reply, *group, count);
   }
-  WriteOwn(reply, stream);
+  more.WriteOthers(reply);
 }
 
-// FULL [COUNT count], where 0 stands for no limit and less for the default.
-bool ReadFull(Context& context, uint64_t* count) {
+// FULL [COUNT count] [EXTENDED], where 0 stands for no limit and less for the default.
+bool ReadFull(Context& context, uint64_t* count, bool* extended) {
   constexpr int64_t kDefault = 10;
-  const size_t more = context.argc() - 3;
+  *extended = context.argc() > 4 && Is(context.arg(context.argc() - 1), "EXTENDED");
+  const size_t more = context.argc() - 3 - (*extended ? 1 : 0);
   const bool has_count = more == 3;
   if ((more != 1 && !has_count) || !Is(context.arg(3), "FULL") ||
       (has_count && !Is(context.arg(4), "COUNT"))) {
@@ -162,10 +197,13 @@ bool FindStream(Context& context, const Stream** stream) {
 void XInfoStream(Context& context) {
   const Stream* stream;
   if (!FindStream(context, &stream)) return;
-  if (context.argc() == 3) return WriteShort(context.reply(), *stream, context.options());
+  if (context.argc() == 3) {
+    return WriteShort(context.reply(), *stream, MoreFields(*stream, context.options(), false));
+  }
   uint64_t count;
-  if (!ReadFull(context, &count)) return;
-  WriteFull(context.reply(), *stream, context.options(), count);
+  bool extended;
+  if (!ReadFull(context, &count, &extended)) return;
+  WriteFull(context.reply(), *stream, MoreFields(*stream, context.options(), extended), count);
 }
 
 void XInfoGroups(Context& context) {
@@ -200,7 +238,7 @@ void XInfoConsumers(Context& context) {
     reply.Bulk(name);
     WriteNumber(reply, "pending", consumer->pending);
     reply.Bulk("idle");
-    reply.Integer(std::max<int64_t>(now_ms - consumer->seen_time, 0));
+    reply.Integer(std::max<int64_t>(now_ms - consumer->last_seen(), 0));
     reply.Bulk("inactive");
     reply.Integer(active ? std::max<int64_t>(now_ms - consumer->active_time, 0) : -1);
   }
@@ -213,8 +251,9 @@ void XInfoHelp(Context& context) {
       "    Show the consumers of a group.",
       "GROUPS <key>",
       "    Show the consumer groups of a stream.",
-      "STREAM <key> [FULL [COUNT <count>]]",
-      "    Show a stream; with FULL also its entries, groups and consumers.",
+      "STREAM <key> [FULL [COUNT <count>] [EXTENDED]]",
+      "    Show a stream; with FULL also its entries, groups and consumers. The fields of features",
+      "    that Redis 7.4 does not have are there if the stream uses them, or with EXTENDED.",
       "HELP",
       "    Print this help.",
   };

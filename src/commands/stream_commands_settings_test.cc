@@ -19,7 +19,7 @@ class SettingsTest : public testing::Test {
     runner_.Run("XADD s 1-0 f v");
     runner_.Run("XADD s 5-0 f v");
   }
-  std::string Info() { return runner_.Run("XINFO STREAM s"); }
+  std::string Info() { return runner_.Run("XINFO STREAM s FULL EXTENDED"); }
 
   CommandRunner runner_{StreamCommands(), GroupCommands()};
 };
