@@ -74,7 +74,10 @@ struct KeySpec {
   int last = 0;
   int step = 1;
   bool variable_flags = false;  // which access it is depends on other arguments
-  bool not_key = false;         // the arguments are no keys but go where keys would: shard channels
+  // With variable flags: what holds instead if the word GET is not among the arguments behind the
+  // key and the value (SET).
+  const KeySpec* without_get = nullptr;
+  bool not_key = false;  // the arguments are no keys but go where keys would: shard channels
 };
 
 // Everything that the server knows about a command. The table of these is used for dispatch, arity

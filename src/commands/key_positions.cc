@@ -45,12 +45,22 @@ bool AddSpec(const KeySpec& spec, Args args, std::vector<KeyPosition>* keys) {
   return false;
 }
 
+// What is done to the keys of a specification by a call with these arguments.
+const KeySpec& SpecFor(const KeySpec& spec, Args args) {
+  if (spec.without_get == nullptr) return spec;
+  const auto options = args.subspan(std::min<size_t>(args.size(), 3));
+  const bool gets = std::any_of(options.begin(), options.end(), [](std::string_view word) {
+    return EqualsIgnoreCase(word, "GET");
+  });
+  return gets ? spec : *spec.without_get;
+}
+
 }  // namespace
 
 std::optional<std::vector<KeyPosition>> FindKeys(const CommandSpec& spec, Args args) {
   std::vector<KeyPosition> keys;
   for (const KeySpec& key_spec : spec.keys) {
-    if (!AddSpec(key_spec, args, &keys)) return std::nullopt;
+    if (!AddSpec(SpecFor(key_spec, args), args, &keys)) return std::nullopt;
   }
   return keys;
 }

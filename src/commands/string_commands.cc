@@ -12,7 +12,8 @@ using namespace key_specs;
 constexpr KeySpec kSetKey[] = {
     {.access = KeySpec::kRW,
      .use = KeySpec::kUseAccess | KeySpec::kUseUpdate,
-     .variable_flags = true},
+     .variable_flags = true,
+     .without_get = kOverwrite},
 };
 constexpr KeySpec kSetNxKey[] = {{.access = KeySpec::kOW, .use = KeySpec::kUseInsert}};
 constexpr KeySpec kMSetKeys[] = {

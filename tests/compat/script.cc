@@ -11,8 +11,8 @@
 namespace runnel::compat {
 namespace {
 
-constexpr std::array<std::string_view, 18> kModifiers = {
-    "sort", "type", "digits", "fields", "have",    "drop",  "cut",  "mask",  "error",
+constexpr std::array<std::string_view, 19> kModifiers = {
+    "sort", "type", "digits", "fields", "have",    "names", "drop", "cut",   "mask", "error",
     "raw",  "wait", "blocks", "close",  "replies", "until", "save", "fence", "head"};
 
 std::string_view Trim(std::string_view text) {

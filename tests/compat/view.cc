@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
+#include <sstream>
 #include <string_view>
 
 namespace runnel::compat {
@@ -110,6 +112,71 @@ void KeepFields(const std::vector<std::string>& names, bool values, Reply* reply
   reply->text = kept;
 }
 
+// A map that has these names and no values.
+Reply NameMap(const std::set<std::string>& names) {
+  Reply map;
+  map.kind = Kind::kMap;
+  for (const std::string& name : names) {
+    map.items.push_back(Reply::Bulk(name));
+    map.items.push_back(Reply::Note("any"));
+  }
+  return map;
+}
+
+// The names of the fields of a text (INFO, CLIENT LIST), of all its lines together. "# Section" is
+// a name, too.
+Reply FieldNames(const std::string& text) {
+  std::set<std::string> names;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;
+    if (line[0] == '#') {
+      names.insert(line);
+      continue;
+    }
+    // Values of INFO may hold blanks, those of CLIENT LIST do not.
+    const size_t end = line.find_first_of("=: ");
+    if (end != std::string::npos && line[end] == ':') {
+      names.insert(line.substr(0, end));
+      continue;
+    }
+    std::istringstream words(line);
+    for (std::string word; words >> word;) {
+      names.insert(word.substr(0, word.find('=')));
+    }
+  }
+  return NameMap(names);
+}
+
+// Keeps the names of fields, and of the fields of what they hold.
+void KeepNames(Reply* reply) {
+  if (IsText(*reply)) {
+    const size_t prefix = reply->kind == Kind::kVerbatim ? 4 : 0;
+    *reply = FieldNames(reply->text.substr(std::min(prefix, reply->text.size())));
+    return;
+  }
+  if (!IsMapLike(*reply)) {
+    for (Reply& item : reply->items) {
+      if (item.is_aggregate()) KeepNames(&item);
+    }
+    return;
+  }
+  std::map<std::string, Reply> fields;
+  for (size_t i = 0; i < reply->items.size(); i += 2) {
+    Reply& value = reply->items[i + 1];
+    if (!value.is_aggregate()) value = Reply::Note("any");
+    if (value.is_aggregate()) KeepNames(&value);
+    fields.emplace(reply->items[i].text, std::move(value));
+  }
+  reply->kind = Kind::kMap;
+  reply->items.clear();
+  for (auto& [name, value] : fields) {
+    reply->items.push_back(Reply::Bulk(name));
+    reply->items.push_back(std::move(value));
+  }
+}
+
 void KeepErrorWord(Reply* reply) {
   if (reply->is_error()) reply->text = reply->text.substr(0, reply->text.find(' '));
 }
@@ -129,6 +196,7 @@ void Apply(const Modifier& modifier, Reply* reply) {
   if (modifier.name == "digits") MaskDigits(reply);
   if (modifier.name == "fields") KeepFields(modifier.arguments, true, reply);
   if (modifier.name == "have") KeepFields(modifier.arguments, false, reply);
+  if (modifier.name == "names") KeepNames(reply);
   if (modifier.name == "drop") DropFields(modifier.arguments, reply);
   if (modifier.name == "error") KeepErrorWord(reply);
   if (modifier.name == "head") CutItems(number, reply);

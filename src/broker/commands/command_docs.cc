@@ -75,7 +75,6 @@ std::vector<std::string_view> AccessNames(const KeySpec& spec) {
   constexpr std::string_view kAccess[] = {"RO", "RW", "OW", "RM"};
   std::vector<std::string_view> names = NamesOf(kUseNames, spec.use);
   names.insert(names.begin(), kAccess[spec.access]);
-  if (spec.variable_flags) names.push_back("variable_flags");
   return names;
 }
 
@@ -99,7 +98,10 @@ void WriteSearch(ReplyWriter& reply, std::string_view type, size_t fields) {
 void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
   reply.Map(3);
   reply.Bulk("flags");
-  WriteSet(reply, AccessNames(spec));
+  std::vector<std::string_view> names = AccessNames(spec);
+  // COMMAND GETKEYSANDFLAGS does not tell: there the call has told which access it is.
+  if (spec.variable_flags) names.push_back("variable_flags");
+  WriteSet(reply, names);
   reply.Bulk("begin_search");
   if (spec.find == KeySpec::kKeyword) {
     WriteSearch(reply, "keyword", 2);

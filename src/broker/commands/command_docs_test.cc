@@ -226,7 +226,7 @@ TEST_F(CommandDocsTest, Keys) {
   EXPECT_EQ(KeysAndFlags(3, {"copy", "a", "b"}),
             "*2 *2 $1 a ~2 +RO +access *2 $1 b ~2 +OW +update ");
   EXPECT_EQ(KeysAndFlags(2, {"set", "a", "b", "get"}),
-            "*1 *2 $1 a *4 +RW +access +update +variable_flags ");
+            "*1 *2 $1 a *3 +RW +access +update ");
 }
 
 TEST_F(CommandDocsTest, KeysOfWhatIsNoCall) {
