@@ -2,16 +2,10 @@
 
 #include "base/assert.h"
 #include "commands/command.h"
+#include "effects/bounds.h"
 #include "fmt/format.h"
 
 namespace runnel {
-namespace {
-
-// A frame of the journal holds 4 GiB at most. Commands are cut into frames when they have gathered
-// so much; a transaction is never cut.
-constexpr size_t kMostBatchBytes = size_t{64} << 20;
-
-}  // namespace
 
 void ChangeLog::KeepIn(journal::Journal* journal) {
   CHECK(journal == nullptr || journal_ == nullptr);
@@ -48,13 +42,13 @@ Status ChangeLog::WhyNot(uint32_t flags) const {
 }
 
 void ChangeLog::SealIfLarge() {
-  if (batch_.bytes().size() > kMostBatchBytes) Seal();
+  if (batch_.size() > kCutFrameBytes) Seal();
 }
 
 void ChangeLog::Seal() {
   if (batch_.empty()) return;
-  // Refused only by a journal that has failed, which Flush finds. It fails of a batch that is too
-  // large for a frame.
+  // Refused only by a journal that has failed, which Flush finds. A batch that is too large for a
+  // frame would make it fail; effects/bounds.h tells why there is none.
   const Status appended =
       journal_->AppendFrame(&batch_.buffer(), static_cast<uint32_t>(batch_.count()));
   CHECK(appended.ok() || journal_->failed());

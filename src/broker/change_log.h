@@ -55,7 +55,8 @@ class ChangeLog {
   // The journal has failed for good, and Flush has returned kFailed.
   bool failed() const { return failed_; }
 
-  // Makes a frame of the batch if it is large. REQUIRES: no transaction is half done.
+  // Makes a frame of the batch if it is large. Whatever adds to the batch calls this often.
+  // REQUIRES: no command and no transaction is half done.
   void SealIfLarge();
   // What has happened to the journal since the last call.
   enum class Flushed {

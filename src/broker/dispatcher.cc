@@ -15,14 +15,11 @@
 #include "broker/waiting.h"
 #include "broker/watches.h"
 #include "commands/command.h"
+#include "effects/bounds.h"
 #include "fmt/format.h"
 
 namespace runnel {
 namespace {
-
-// A frame of the journal holds 4 GiB at most, and a transaction is never cut, so what it may queue
-// is bounded.
-constexpr size_t kMostQueuedBytes = size_t{1} << 30;
 
 // A web page can make a browser send these words to any port; no Redis client ever does.
 bool LooksLikeHttp(std::string_view name) {
@@ -81,7 +78,6 @@ void Dispatcher::Execute(Session& session, std::span<const std::string_view> arg
   }
   parts_.outbox.EndReply(output.muted() && !confirms);
   ServeReady();
-  parts_.log.SealIfLarge();
 }
 
 const Command* Dispatcher::Resolve(Session& session, std::span<const std::string_view> args) {

@@ -32,7 +32,10 @@ Outcome Executor::Run(Session& session, const Command& command,
                       std::unique_ptr<ColdProgress> progress) {
   Execution execution(parts_, session, command, args, mode, current_);
   execution.progress() = std::move(progress);
-  return RunOne(execution, mode);
+  Outcome outcome = RunOne(execution, mode);
+  // Whether its client has sent it now or it has waited: many may run in one turn.
+  if (current_ == nullptr) parts_.log.SealIfLarge();
+  return outcome;
 }
 
 void Executor::RunPart(Execution& outer, QueuedCommand& queued) {

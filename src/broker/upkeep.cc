@@ -77,6 +77,12 @@ void Upkeep::Work() {
   }
 }
 
+// Uses up one step, after a frame was made of what the steps before have changed if that is much.
+bool Upkeep::Take(Budget& budget) {
+  parts_.log.SealIfLarge();
+  return budget.Take();
+}
+
 // The keys of a database are kept in the order of their expiry, so this never looks at a key in
 // vain.
 bool Upkeep::ExpireKeys(Budget& budget) {
@@ -85,7 +91,7 @@ bool Upkeep::ExpireKeys(Budget& budget) {
     while (parts_.expiry.MayExpire()) {
       const KeyEntry* entry = parts_.keyspace.NextToExpire(expire_db_);
       if (entry == nullptr || !entry->ExpiredAt(now_ms)) break;
-      if (!budget.Take()) return false;
+      if (!Take(budget)) return false;
       const std::string name(entry->name());
       parts_.expiry.Expire(KeyRef(expire_db_, name));
     }
@@ -98,7 +104,7 @@ bool Upkeep::ExpireKeys(Budget& budget) {
 // Entries that are too old go though nobody adds others.
 bool Upkeep::KeepRetention(Budget& budget) {
   while (parts_.policy.MayChange() && retention_dbs_done_ < parts_.keyspace.databases()) {
-    if (!budget.Take()) return false;
+    if (!Take(budget)) return false;
     const KeyEntry* entry = parts_.keyspace.NextForUpkeep(retention_db_, retention_after_);
     retention_after_ = entry;
     if (entry == nullptr) {
@@ -121,7 +127,7 @@ bool Upkeep::KeepRetention(Budget& budget) {
 // the disk.
 bool Upkeep::SweepStreams(Budget& budget) {
   while (parts_.policy.MayChange() && sweep_dbs_done_ < parts_.keyspace.databases()) {
-    if (!budget.Take()) return false;
+    if (!Take(budget)) return false;
     const KeyEntry* entry = parts_.keyspace.NextForUpkeep(sweep_db_, sweep_after_);
     if (entry == nullptr) {
       sweep_after_ = nullptr;
@@ -162,7 +168,7 @@ bool Upkeep::CheckSessions(Budget& budget) {
   const Sessions::Map& sessions = parts_.sessions.all();
   const int64_t idle_ms = parts_.settings.timeout_s * 1000;
   for (auto it = sessions.upper_bound(session_after_); it != sessions.end(); ++it) {
-    if (!budget.Take()) return false;
+    if (!Take(budget)) return false;
     Session& session = *it->second;
     session_after_ = session.id;
     NoteSizes(session);

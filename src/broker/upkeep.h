@@ -40,6 +40,7 @@ class Upkeep {
   };
   static const std::array<Job, 4> kJobs;
 
+  bool Take(Budget& budget);
   bool ExpireKeys(Budget& budget);
   bool KeepRetention(Budget& budget);
   bool SweepStreams(Budget& budget);

@@ -13,6 +13,7 @@
 #include "commands/wait.h"
 #include "data/keyspace.h"
 #include "effects/batch.h"
+#include "effects/bounds.h"
 #include "effects/keyspace_effects.h"
 #include "resp/reply_writer.h"
 
@@ -25,11 +26,10 @@ struct DataOptions {
   uint32_t stream_idmp_duration_s = 100;
   uint32_t stream_idmp_max_size = 100;
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
-  // The effects of one command, and those of one transaction, become one frame of the journal,
-  // which holds less than 4 GiB. No command begins to change anything after so many bytes of them,
-  // and a command whose effects may take much more room than its request makes sure, before the
-  // first, that they take no more than this (Context::FailIfTooManyChanges).
-  uint64_t most_change_bytes = uint64_t{1} << 30;
+  // In a transaction no command begins to change anything after so many bytes of effects, and a
+  // command whose effects may take much more room than its request makes sure, before the first,
+  // that they take no more than this (Context::FailIfTooManyChanges). Tests make it small.
+  uint64_t most_change_bytes = kMostChangeBytes;
 };
 
 // Thrown through a command that runs only to find out what it looks at, in place of its first

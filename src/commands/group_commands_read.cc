@@ -122,7 +122,7 @@ class GroupRead {
   };
 
   void FetchHistory(const Source& source, size_t most);
-  void FetchClaimed(const Source& source, size_t most);
+  void FetchClaimed(const Source& source, size_t most, size_t most_lost);
   void FetchNew(const Source& source, Fetched* fetched);
   bool GiveHistory(const Speaker& speaker, Given* given);
   bool GiveClaimed(Given* given);
@@ -148,7 +148,8 @@ void GroupRead::Fetch(const Source& source) {
   const uint64_t most = std::min(arguments_.count, arguments_.max_count);
   if (source.history) return FetchHistory(source, most);
   if (arguments_.min_idle >= 0) {
-    FetchClaimed(source, most > kNoCount / fetched.times ? kNoCount : most * fetched.times);
+    FetchClaimed(source, most > kNoCount / fetched.times ? kNoCount : most * fetched.times,
+                 kMostLost * fetched.times);
   }
   FetchNew(source, &fetched);
 }
@@ -166,14 +167,14 @@ void GroupRead::FetchHistory(const Source& source, size_t most) {
 }
 
 // In windows that grow, because entries that are lost do not count.
-void GroupRead::FetchClaimed(const Source& source, size_t most) {
+void GroupRead::FetchClaimed(const Source& source, size_t most, size_t most_lost) {
   const Stream& stream = *source.stream;
   size_t taken = 0;
   size_t lost = 0;
   constexpr size_t kMostWindow = size_t{1} << 20;
   size_t window = 256;
   bool more = true;
-  for (auto at = source.group->pending().Oldest(); more && taken < most && lost < kMostLost;) {
+  for (auto at = source.group->pending().Oldest(); more && taken < most && lost < most_lost;) {
     IdList ids;
     const size_t size = std::min(window, most - taken);
     bool claimable = true;
@@ -341,7 +342,7 @@ bool FailIfTooMuch(Context& context, const ReadArguments& arguments, const Sourc
   const uint64_t names = arguments.group.size() + arguments.consumer.size() + kEffectBytes;
   uint64_t bytes = 0;
   for (const Source& source : sources) {
-    bytes += kEffects * names + source.key.name.size();
+    bytes += kEffects * names + 2 * source.key.name.size();
     if (!source.history && arguments.min_idle < 0) continue;
     bytes +=
         kIdBytes * std::min({source.group->pending().size(), arguments.count, arguments.max_count});

@@ -380,7 +380,7 @@ TEST_F(XReadGroupTest, BoundsNamesAndChanges) {
   EXPECT_EQ(runner_.Run({"XGROUP", "CREATE", "s", longest, "0"}), "+OK");
   runner_.options.most_change_bytes = 300'000;
   EXPECT_EQ(runner_.Run({"XREADGROUP", "GROUP", longest, longest, "STREAMS", "s", ">"}),
-            "-ERR the command may write 393409 bytes of changes to the journal, the limit is "
+            "-ERR the command may write 393410 bytes of changes to the journal, the limit is "
             "300000");
   EXPECT_THAT(runner_.effects(), IsEmpty());
   runner_.options.most_change_bytes = 400'000;

@@ -125,8 +125,11 @@ uint64_t ReadBudget::TakeEntries(EntryCursor at, size_t added) {
     return count;
   }
   uint64_t count = 0;
-  for (; at.valid() && TakeEntry(*at, added); at.Next()) {
+  while (at.valid() && TakeEntry(*at, added)) {
     count++;
+    // What lies behind the last one may not be in memory.
+    if (stream_spent()) break;
+    at.Next();
   }
   return count;
 }

@@ -42,6 +42,9 @@ void DropGiven(Context& context, const KeyRef& key, const Stream& stream, Stream
   const AckedEntries found = stream.PlanAcked({.first = first, .last = last});
   if (found.entries == 0) return;
   RemoveRanges(context, key, found.bounds);
+  // Upkeep does the rest.
+  const StreamId next = std::min(found.next, stream.unswept().value_or(StreamId::Max()));
+  if (found.next != StreamId::Max()) context.Apply(StreamSwept{key, next}, 0);
   context.Notify(kNotifyStream, "xdel", key);
 }
 

@@ -35,9 +35,13 @@ struct StreamTrim {
 struct AckedSearch {
   StreamId first = StreamId::Min();  // IDs of the entries, both included
   StreamId last = StreamId::Max();
-  uint64_t most = UINT64_MAX;  // so many entries
-  size_t effort = SIZE_MAX;    // so many blocks and entries looked at; the last block is finished
-  size_t runs = SIZE_MAX;      // so many runs on the disk looked into
+  uint64_t most = UINT64_MAX;   // so many entries
+  size_t effort = SIZE_MAX;     // so many blocks and entries looked at; the last block is finished
+  size_t runs = SIZE_MAX;       // so many runs on the disk looked into
+  size_t ranges = kMostRanges;  // so many ranges of entries
+
+  // At most 160 MiB as an effect.
+  static constexpr size_t kMostRanges = size_t{1} << 22;
 };
 
 // Entries that no consumer group needs any more.
@@ -114,7 +118,7 @@ class Stream final : public Object {
   uint64_t PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition* added = nullptr) const;
   // ACKED: the oldest entries that no group needs, as many as the trim demands. `with_one_more`
   // counts an entry that is to be added, but does not look at it: what is planned again after that
-  // looks at nothing else that may be on the disk.
+  // looks at nothing else that may be on the disk. No more than AckedSearch::kMostRanges ranges.
   AckedEntries PlanAckedTrim(const StreamTrim& trim, bool with_one_more = false) const;
   // The entries that no group needs any more, as far as `search` goes. What needs no look into a
   // run is found without one; the others are fetched, all at once.

@@ -109,6 +109,7 @@ AckedEntries Stream::PlanAcked(const AckedSearch& search) const {
   RequireForAcked(search, last);
   AckedEntries found;
   bool open = false;  // whether the last range may go on
+  const auto full = [&] { return !open && found.bounds.size() / 2 >= search.ranges; };
   const auto take = [&](StreamId from, StreamId to, uint64_t entries) {
     if (!open) found.bounds.insert(found.bounds.end(), {from, to});
     found.bounds.back() = to;
@@ -125,7 +126,7 @@ AckedEntries Stream::PlanAcked(const AckedSearch& search) const {
     const bool inside = search.first <= piece.first && piece.last <= last &&
                         piece.live <= search.most - found.entries;
     const bool whole = inside && !pending.AnyUpTo(piece.last);
-    if (effort == 0 || (!whole && piece.run && runs == 0)) {
+    if (effort == 0 || (!whole && piece.run && runs == 0) || full()) {
       found.next = first;
       return false;
     }
@@ -142,6 +143,9 @@ AckedEntries Stream::PlanAcked(const AckedSearch& search) const {
       effort -= std::min<size_t>(effort, 1);
       if (pending.Contains(id)) {
         open = false;
+      } else if (full()) {
+        found.next = id;
+        return false;
       } else {
         take(id, id, 1);
       }

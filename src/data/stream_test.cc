@@ -302,6 +302,30 @@ TEST(StreamTrimTest, AckedEntriesAreFoundAsRanges) {
   EXPECT_EQ(stream.max_deleted_id(), StreamId());
 }
 
+// Entries that are needed and not needed by turns make many ranges: a search ends after so many.
+TEST(StreamTrimTest, ASearchForAckedEntriesFindsSoManyRanges) {
+  Stream stream;
+  Fill(&stream, 1000);
+  ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
+  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
+  stream.Deliver(&group, consumer, {1000, 0}, kNow, false);
+  for (uint64_t ms = 1; ms <= 1000; ms++) {
+    if (ms % 3 != 0) group.Ack({ms, 0});
+  }
+  AckedSearch search;
+  search.ranges = 100;
+  uint64_t entries = 0;
+  int searches = 0;
+  for (; search.first != StreamId::Max(); searches++) {
+    const AckedEntries found = stream.PlanAcked(search);
+    ASSERT_LE(found.bounds.size(), 200u);
+    entries += found.entries;
+    search.first = found.next;
+  }
+  EXPECT_EQ(searches, 4);
+  EXPECT_EQ(entries, 667u);
+}
+
 TEST(StreamTrimTest, SweepsGoOnWhereTheyStopped) {
   Stream stream;
   Fill(&stream, 20'000);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "effects/bounds.h"
 #include "server/config_kept.h"
 #include "server/config_kinds.h"
 
@@ -69,7 +70,7 @@ constexpr Directive kDirectives[] = {
     Integer<&Settings::maxclients>("maxclients", kAnyTime, 1, kMaxU32,
                                    "Most connections at one time. Further ones are refused."),
     Size<&Settings::client_query_buffer_limit>(
-        "client-query-buffer-limit", kAnyTime, kMegabyte, int64_t{2} << 30,
+        "client-query-buffer-limit", kAnyTime, kMegabyte, int64_t{kMostRequestBytes},
         "Most bytes of one unfinished request. A client that sends more is disconnected."),
     Size<&DataOptions::max_bulk_bytes>("proto-max-bulk-len", kAnyTime, kMegabyte, 1 << 30,
                                        "Most bytes of one argument and of one string value."),

@@ -8,6 +8,7 @@
 #include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 #include "effects/batch.h"
+#include "effects/bounds.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/stepped_worker.h"
 
@@ -105,6 +106,25 @@ TEST_F(BrokerJournalTest, ATransactionThatWritesTooMuchChangesNothingMore) {
   Sync();
   harness_->broker.EndTurn();
   EXPECT_EQ(client.Lines(), "+OK");
+}
+
+// What no command does is cut into frames too: keys with long names that expire at once.
+TEST_F(BrokerJournalTest, WhatExpiresAtOnceIsCutIntoFrames) {
+  constexpr size_t kNameBytes = 1 << 20;
+  constexpr size_t kKeys = kCutFrameBytes / kNameBytes + 10;
+  Start(SyncPolicy::kNo);
+  Client& client = Connect();
+  for (size_t i = 0; i < kKeys; i++) {
+    std::string name = std::to_string(i);
+    name.resize(kNameBytes, 'k');
+    client.Request({"SET", std::move(name), "v", "PX", "5000"});
+    client.Lines();
+  }
+  ASSERT_EQ(harness_->keyspace.size(0), kKeys);
+  harness_->clock.Advance(6000);
+  harness_->broker.RunCron();
+  EXPECT_EQ(harness_->keyspace.size(0), 0u);
+  EXPECT_LT(harness_->broker.log().batch().size(), kCutFrameBytes);
 }
 
 TEST_F(BrokerJournalTest, UnderAlwaysAReplyWaitsForTheDisk) {
