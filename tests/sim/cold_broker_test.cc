@@ -151,6 +151,20 @@ TEST_F(ColdBrokerTest, AClaimingReadLooksAtNothingBehindWhatItGives) {
   EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
 }
 
+// A stream that is named twice is given twice, and each time as many lost entries are passed over:
+// all that is looked for before the first time.
+TEST_F(ColdBrokerTest, AReadThatClaimsTwicePassesOverLostEntriesTwice) {
+  other_->Run("XGROUP CREATE s g 0");
+  world_.Ask(*other_, "XREADGROUP GROUP g old COUNT 1999 STREAMS s >");
+  world_.Ask(*other_, "XTRIM s MAXLEN 80");
+  world_.Fill(*other_, "filler", 4000);
+  const std::string reply =
+      world_.Ask(*client_, "XREADGROUP GROUP g c COUNT 1 CLAIM 0 STREAMS s s > >");
+  EXPECT_THAT(reply, ::testing::AllOf(HasSubstr(" 2000-0 "), HasSubstr(" 1921-0 ")));
+  EXPECT_GT(world_.store->stats().reads, 0u);
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+}
+
 TEST_F(ColdBrokerTest, SeveralStreamsAreFetchedBeforeTheFirstIsDelivered) {
   world_.Fill(*client_, "t", 2000);
   other_->Run("XGROUP CREATE s g 0");
