@@ -10,8 +10,8 @@ namespace runnel {
 bool ToExpiry(int64_t value, ExpiryUnit unit, int64_t now_ms, int64_t* expire_at_ms) {
   if (unit.seconds && __builtin_mul_overflow(value, int64_t{1000}, &value)) return false;
   if (unit.relative && __builtin_add_overflow(value, now_ms, &value)) return false;
-  // The last millisecond of all stands for no expiry; nobody will miss it.
-  *expire_at_ms = std::min(value, kNoExpiry - 1);
+  // All times before now are alike; kNoExpiry is no time.
+  *expire_at_ms = std::max<int64_t>(value, 0);
   return true;
 }
 

@@ -164,7 +164,7 @@ void Restore(Context& context) {
     return context.reply().Error("ERR Bad data format");
   }
 
-  if (expire_at_ms <= context.now_ms()) {
+  if (Expired(expire_at_ms, context.now_ms())) {
     if (entry != nullptr) {
       context.Apply(KeyRemove{key});
       NotifyDeleted(context, key);

@@ -46,8 +46,10 @@ bool ReadConditions(Context& context, Conditions* conditions) {
 bool Allows(const Conditions& conditions, const KeyEntry& entry, int64_t expire_at_ms) {
   if (conditions.nx && entry.has_expiry()) return false;
   if (conditions.xx && !entry.has_expiry()) return false;
-  if (conditions.gt && expire_at_ms <= entry.expire_at_ms()) return false;
-  if (conditions.lt && expire_at_ms >= entry.expire_at_ms()) return false;
+  const uint64_t before = ExpiryOrder(entry.expire_at_ms());
+  const uint64_t after = ExpiryOrder(expire_at_ms);
+  if (conditions.gt && after <= before) return false;
+  if (conditions.lt && after >= before) return false;
   return true;
 }
 
@@ -65,7 +67,7 @@ void SetExpiry(Context& context, ExpiryUnit unit, std::string_view command) {
   if (entry == nullptr || !Allows(conditions, *entry, expire_at_ms)) {
     return context.reply().Integer(0);
   }
-  if (expire_at_ms <= context.now_ms()) {
+  if (Expired(expire_at_ms, context.now_ms())) {
     context.Apply(KeyRemove{key});
     NotifyDeleted(context, key);
   } else {

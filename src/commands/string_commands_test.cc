@@ -99,8 +99,15 @@ TEST_F(StringCommandsTest, ExpiriesAreChecked) {
   EXPECT_EQ(Run("PSETEX k -5 v"), "-ERR invalid expire time in 'psetex' command");
   Run("SET k v");
   EXPECT_EQ(Run("GETEX k EX 0"), "-ERR invalid expire time in 'getex' command");
-  // The last of all times is the one before "never".
+  // The last of all times is not "never".
   EXPECT_EQ(Run("SET k v PXAT 9223372036854775807"), "+OK");
+  EXPECT_EQ(Run("PEXPIRETIME k"), ":9223372036854775807");
+  EXPECT_EQ(Run("PEXPIREAT k 9223372036854775807 GT"), ":0");
+  EXPECT_EQ(Run("PERSIST k"), ":1");
+  EXPECT_EQ(Run("PEXPIRETIME k"), ":-1");
+  EXPECT_EQ(Run("PEXPIREAT k 9223372036854775807 GT"), ":0");
+  EXPECT_EQ(Run("PEXPIREAT k 9223372036854775807 LT"), ":1");
+  EXPECT_EQ(Run("GETEX k PXAT 9223372036854775806"), "$1 v");
   EXPECT_EQ(Run("PEXPIRETIME k"), ":9223372036854775806");
 }
 

@@ -206,7 +206,7 @@ void GetEx(Context& context) {
     return;
 
   ReplyValue(context, string);
-  if (expires && expire_at_ms <= context.now_ms()) {
+  if (expires && Expired(expire_at_ms, context.now_ms())) {
     context.Apply(KeyRemove{key});
     NotifyDeleted(context, key);
   } else if (expires) {

@@ -9,7 +9,19 @@
 
 namespace runnel {
 
-inline constexpr int64_t kNoExpiry = std::numeric_limits<int64_t>::max();
+// The expiry of a key that never expires, among expiries in Unix milliseconds. Every other number
+// is a time.
+inline constexpr int64_t kNoExpiry = std::numeric_limits<int64_t>::min();
+
+// Grows with the time of an expiry; that of kNoExpiry is the highest.
+constexpr uint64_t ExpiryOrder(int64_t expire_at_ms) {
+  return static_cast<uint64_t>(expire_at_ms) - (static_cast<uint64_t>(kNoExpiry) + 1);
+}
+
+// Whether a key with this expiry has expired at this time.
+constexpr bool Expired(int64_t expire_at_ms, int64_t now_ms) {
+  return ExpiryOrder(expire_at_ms) <= ExpiryOrder(now_ms);
+}
 
 // One key of the keyspace with its value. Created and owned by the keyspace; its address stays the
 // same for as long as the key exists under this name, also when the value is replaced.
@@ -35,7 +47,7 @@ class KeyEntry {
   // expiry.
   int64_t expire_at_ms() const { return expire_at_ms_; }
   bool has_expiry() const { return expire_at_ms_ != kNoExpiry; }
-  bool ExpiredAt(int64_t now_ms) const { return expire_at_ms_ <= now_ms; }
+  bool ExpiredAt(int64_t now_ms) const { return Expired(expire_at_ms_, now_ms); }
 
   // The Unix time in seconds (its low 32 bits) at which a command last used the key. It is not
   // durable state: readers set it too.

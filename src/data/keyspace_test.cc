@@ -141,17 +141,22 @@ TEST(Keyspace, ExpiriesAreOrderedAndAveraged) {
   EXPECT_EQ(keyspace.MeanExpiry(0), 900);
   EXPECT_TRUE(keyspace.Find(KeyRef(0, "b"))->ExpiredAt(900));
   EXPECT_FALSE(keyspace.Find(KeyRef(0, "b"))->ExpiredAt(899));
+  EXPECT_FALSE(keyspace.Find(KeyRef(0, "a"))->ExpiredAt(std::numeric_limits<int64_t>::max()));
+  keyspace.SetExpiry(KeyRef(0, "a"), -1);
+  EXPECT_TRUE(keyspace.Find(KeyRef(0, "a"))->ExpiredAt(0));
+  keyspace.SetExpiry(KeyRef(0, "a"), kNoExpiry);
 }
 
 // The sum of many expiries far in the future does not overflow.
 TEST(Keyspace, MeanOfVeryLateExpiries) {
+  constexpr int64_t kLast = std::numeric_limits<int64_t>::max();
   Keyspace keyspace(1);
   for (int i = 0; i < 100; i++) {
     const std::string name = std::to_string(i);
     keyspace.Put(KeyRef(0, name), String("v"));
-    keyspace.SetExpiry(KeyRef(0, name), kNoExpiry - 1);
+    keyspace.SetExpiry(KeyRef(0, name), kLast);
   }
-  EXPECT_EQ(keyspace.MeanExpiry(0), kNoExpiry - 1);
+  EXPECT_EQ(keyspace.MeanExpiry(0), kLast);
 }
 
 TEST(Keyspace, RenameTakesExpiryAlongAndReplaces) {

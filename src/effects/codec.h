@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,9 +20,24 @@ namespace runnel {
 
 // How the fields of effects become bytes and come back. An effect lists its fields once, in
 // Fields(); encoding, decoding and their order follow from that. A field is a KeyRef, an integer, a
-// bool, an enum (of one byte), a StreamId, a string_view, or a span of string_views or StreamIds. A
-// key as the first field is part of the record's head, which Batch writes and Record reads; the
-// others stand here.
+// bool, an enum (of one byte), a StreamId, an ExpiryTime, a string_view, or a span of string_views
+// or StreamIds. A key as the first field is part of the record's head, which Batch writes and
+// Record reads; the others stand here.
+
+// When a key expires, in Unix milliseconds, or kNoExpiry. In the bytes the highest number stands
+// for kNoExpiry, as in the first journals, and the lowest number for the last millisecond.
+struct ExpiryTime {
+  constexpr ExpiryTime(int64_t at_ms = kNoExpiry) : ms(at_ms) {}  // NOLINT: is a time
+  constexpr operator int64_t() const { return ms; }               // NOLINT
+  // From the number in the bytes to the time, and back.
+  static constexpr int64_t Swap(int64_t number) {
+    constexpr int64_t kLast = std::numeric_limits<int64_t>::max();
+    if (number == kNoExpiry) return kLast;
+    return number == kLast ? kNoExpiry : number;
+  }
+
+  int64_t ms;
+};
 
 // Keeps what decoded effects point to: their spans. Strings are views into the record itself.
 class DecodeArena {
@@ -71,6 +87,8 @@ void EncodeField(Out& out, const T& value) {
     out.Byte(value ? 1 : 0);
   } else if constexpr (std::signed_integral<T>) {
     out.Varint(ZigZag(value));
+  } else if constexpr (std::same_as<T, ExpiryTime>) {
+    out.Varint(ZigZag(ExpiryTime::Swap(value.ms)));
   } else if constexpr (std::unsigned_integral<T>) {
     out.Varint(value);
   } else if constexpr (std::same_as<T, std::string_view>) {
@@ -109,6 +127,8 @@ void DecodeField(Decoder& in, DecodeArena& arena, T& value) {
     const int64_t number = in.Signed();
     value = static_cast<T>(number);
     if (value != number) in.Fail();
+  } else if constexpr (std::same_as<T, ExpiryTime>) {
+    value.ms = ExpiryTime::Swap(in.Signed());
   } else if constexpr (std::unsigned_integral<T>) {
     const uint64_t number = in.Varint();
     value = static_cast<T>(number);

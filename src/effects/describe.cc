@@ -10,7 +10,11 @@ void Describer::Add(uint64_t number) {
 }
 
 void Describer::Add(int64_t number) {
-  out_.text += number == kNoExpiry ? "never" : fmt::format("{}", number);
+  out_.text += fmt::format("{}", number);
+}
+
+void Describer::Add(ExpiryTime time) {
+  out_.text += time == kNoExpiry ? "never" : fmt::format("{}", time.ms);
 }
 
 void Describer::Add(std::string_view bytes) {

@@ -13,6 +13,7 @@
 
 #include "base/stream_id.h"
 #include "data/keyspace.h"
+#include "effects/codec.h"
 
 namespace runnel {
 
@@ -60,6 +61,7 @@ class Describer {
 
   void Add(uint64_t number);
   void Add(int64_t number);
+  void Add(ExpiryTime time);
   void Add(std::string_view bytes);
   void Add(StreamId id);
   void Add(const KeyRef& key);

@@ -168,6 +168,11 @@ TEST(Effects, BytesOfRecords) {
   const KeyRef key(3, "k");
   EXPECT_EQ(RecordOf(KeyRemove{key}), "\x01\x03\x01k"s);
   EXPECT_EQ(RecordOf(KeyExpire{key, 100}), "\x02\x03\x01k\xc8\x01"s);
+  EXPECT_EQ(RecordOf(KeyExpire{key, kNoExpiry}),
+            "\x02\x03\x01k\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"s);
+  EXPECT_EQ(RecordOf(KeyExpire{key, std::numeric_limits<int64_t>::max()}),
+            "\x02\x03\x01k\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s);
+  EXPECT_EQ(RecordOf(KeyExpire{key, -1}), "\x02\x03\x01k\x01"s);
   EXPECT_EQ(RecordOf(KeyRename{key, KeyRef(0, "to")}), "\x03\x03\x01k\x00\x02to"s);
   EXPECT_EQ(RecordOf(KeyCopy{key, KeyRef(0, "to")}), "\x04\x03\x01k\x00\x02to"s);
   EXPECT_EQ(RecordOf(KeyRestore{key, ObjectType::kList, "p", 1}), "\x05\x03\x01k\x01\x01p\x02"s);

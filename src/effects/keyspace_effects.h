@@ -24,7 +24,7 @@ struct KeyRemove {
 struct KeyExpire {
   static constexpr EffectType kType = EffectType::kKeyExpire;
   KeyRef key;
-  int64_t expire_at_ms = kNoExpiry;
+  ExpiryTime expire_at_ms;
   template <class Self>
   static auto Fields(Self& self) {
     return std::tie(self.key, self.expire_at_ms);
@@ -67,7 +67,7 @@ struct KeyRestore {
   KeyRef key;
   ObjectType type = ObjectType::kString;
   std::string_view payload;
-  int64_t expire_at_ms = kNoExpiry;
+  ExpiryTime expire_at_ms;
   // The value in the payload, if the caller that checked it has kept it: Apply takes it from there
   // instead of reading the payload again. Not part of the effect as it is written down.
   std::unique_ptr<Object>* loaded = nullptr;
