@@ -117,12 +117,13 @@ class GroupRead {
  private:
   // What Fetch has fetched of one group.
   struct Fetched {
-    uint64_t times = 0;
+    std::optional<PendingList::AgeCursor> claims;  // where to go on; unset: at the oldest
+    bool all_claims = false;                       // no further entry can be claimed
     std::optional<StreamId> last_new;
   };
 
   void FetchHistory(const Source& source, size_t most);
-  void FetchClaimed(const Source& source, size_t most, size_t most_lost);
+  void FetchClaimed(const Source& source, size_t most, Fetched* fetched);
   void FetchNew(const Source& source, Fetched* fetched);
   bool GiveHistory(const Speaker& speaker, Given* given);
   bool GiveClaimed(Given* given);
@@ -144,13 +145,9 @@ void GroupRead::Fetch(const Source& source) {
   if (!source.stream->has_cold() || fetch_budget_.spent()) return;
   fetch_budget_.NextStream(source.key.name);
   Fetched& fetched = fetched_[source.group];
-  fetched.times++;
   const uint64_t most = std::min(arguments_.count, arguments_.max_count);
   if (source.history) return FetchHistory(source, most);
-  if (arguments_.min_idle >= 0) {
-    FetchClaimed(source, most > kNoCount / fetched.times ? kNoCount : most * fetched.times,
-                 kMostLost * fetched.times);
-  }
+  if (arguments_.min_idle >= 0) FetchClaimed(source, most, &fetched);
   FetchNew(source, &fetched);
 }
 
@@ -166,15 +163,17 @@ void GroupRead::FetchHistory(const Source& source, size_t most) {
   source.stream->Require(ids);
 }
 
-// In windows that grow, because entries that are lost do not count.
-void GroupRead::FetchClaimed(const Source& source, size_t most, size_t most_lost) {
+// In windows that grow, because entries that are lost do not count. Each call goes on where the one
+// before it ended, as each Give does.
+void GroupRead::FetchClaimed(const Source& source, size_t most, Fetched* fetched) {
+  constexpr size_t kMostWindow = size_t{1} << 20;
   const Stream& stream = *source.stream;
+  if (!fetched->claims) fetched->claims = source.group->pending().Oldest();
+  PendingList::AgeCursor& at = *fetched->claims;
   size_t taken = 0;
   size_t lost = 0;
-  constexpr size_t kMostWindow = size_t{1} << 20;
   size_t window = 256;
-  bool more = true;
-  for (auto at = source.group->pending().Oldest(); more && taken < most && lost < most_lost;) {
+  while (at.valid() && !fetched->all_claims && taken < most && lost < kMostLost) {
     IdList ids;
     const size_t size = std::min(window, most - taken);
     bool claimable = true;
@@ -182,13 +181,12 @@ void GroupRead::FetchClaimed(const Source& source, size_t most, size_t most_lost
       claimable = at->Claimable(context_.now_ms(), arguments_.min_idle);
       ids.push_back(at->id);
     }
-    more = at.valid();
     stream.Require(ids);
     for (const StreamId id : ids) {
       stream.Contains(id) ? taken++ : lost++;
     }
     // One that is there and not claimable ends the walk.
-    if (!claimable && stream.Contains(ids.back())) return;
+    fetched->all_claims = !claimable && stream.Contains(ids.back());
     window = std::min(2 * window, kMostWindow);
   }
 }

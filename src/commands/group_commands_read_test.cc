@@ -3,6 +3,7 @@
 
 #include "commands/families.h"
 #include "commands/testing.h"
+#include "data/cold_testing.h"
 
 namespace runnel {
 namespace {
@@ -361,6 +362,34 @@ TEST_F(XReadGroupTest, PassesOverLostEntriesOnce) {
   EXPECT_THAT(runner_.Run("XPENDING lost g"), testing::StartsWith("*4 :2500 "));
   EXPECT_EQ(runner_.Run(line), "");
   EXPECT_EQ(runner_.blocked()->retry_at_ms, runner_.now_ms + 100);
+}
+
+// What CLAIM needs of a stream on the disk is looked for once, not anew each time that the stream
+// is named.
+TEST_F(XReadGroupTest, AStreamThatIsNamedOftenIsLookedThroughOnce) {
+  FakeColdSource cold;
+  runner_.options.stream_node_max_entries = 10;
+  for (int i = 1; i <= 4000; i++) {
+    runner_.Run({"XADD", "long", std::to_string(i), "f", "v"});
+  }
+  runner_.Run("XGROUP CREATE long g 0");
+  runner_.Run("XREADGROUP GROUP g a STREAMS long >");
+  runner_.keyspace().hot_blocks().set_run_bytes(1000);
+  cold.Take(&runner_.keyspace().hot_blocks(), 1000);
+  ASSERT_GT(cold.extents(), 10u);
+  const auto looks = [&](int times) {
+    std::vector<std::string_view> args = {"XREADGROUP", "GROUP", "g", "b",      "COUNT",
+                                          "10",         "CLAIM", "0", "STREAMS"};
+    args.insert(args.end(), times, "long");
+    args.insert(args.end(), times, ">");
+    const uint64_t before = cold.looks;
+    EXPECT_THAT(runner_.Run(args), testing::StartsWith("*" + std::to_string(times) + " "));
+    return cold.looks - before;
+  };
+  const uint64_t few = looks(20);
+  EXPECT_GT(few, 200u);
+  EXPECT_LE(looks(200), 11 * few);
+  runner_.Run("DEL long");
 }
 
 TEST_F(XReadGroupTest, BoundsNamesAndChanges) {

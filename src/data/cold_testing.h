@@ -8,9 +8,11 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "data/cold.h"
+#include "data/hot_blocks.h"
 
 namespace runnel {
 
@@ -63,11 +65,29 @@ class FakeColdSource final : public ColdSource {
     }
   }
   size_t extents() const { return extents_.size(); }
+  // Takes all sealed blocks of all values, in runs of about this size.
+  void Take(HotBlocks* hot, size_t run_bytes) {
+    while (Spillable* value = hot->Largest()) {
+      const auto runs = value->TakeRuns(run_bytes, SIZE_MAX);
+      if (runs.empty()) {
+        hot->PassOver(value);
+        continue;
+      }
+      std::vector<Spillable::Written> written;
+      for (const auto& run : runs) {
+        written.push_back({run, Write(*run)});
+      }
+      value->NoteWriting(&value);
+      value->NoteWriting(nullptr);
+      value->GiveAway(written);
+    }
+  }
 
   // What is not in memory is missed instead of loaded.
   bool misses = false;
   uint64_t fetches = 0;
   uint64_t expected = 0;
+  uint64_t looks = 0;  // into what is in memory
 
   // Runs `what`, from the start again after each miss.
   template <class What>
@@ -97,6 +117,7 @@ class FakeColdSource final : public ColdSource {
     if (misses && first.loaded() == nullptr) throw ColdMiss{{}, window};
     return first.Parse();
   }
+  void NoteUse(const ColdExtent&) override { looks++; }
   void Expect(const ColdExtents& extents) override { expected += extents.size(); }
   std::shared_ptr<const BlockRun> Read(const ColdExtent& extent) override {
     return static_cast<const Extent&>(extent).Parse();

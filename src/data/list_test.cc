@@ -517,20 +517,7 @@ TEST(ListSearch, AnswersForTheListAsItIsWhenItEnds) {
     for (int i = 0; i < 6000; i++) {
       push_back();
     }
-    while (Spillable* largest = hot.Largest()) {
-      const auto runs = largest->TakeRuns(10'000, 50'000);
-      if (runs.empty()) {
-        hot.PassOver(largest);
-        continue;
-      }
-      std::vector<Spillable::Written> written;
-      for (const auto& run : runs) {
-        written.push_back({run, source.Write(*run)});
-      }
-      largest->NoteWriting(&largest);
-      largest->NoteWriting(nullptr);
-      largest->GiveAway(written);
-    }
+    source.Take(&hot, 10'000);
     ASSERT_GT(hot.cold_entries(), 5000u);
     ListSearch search;
     const std::string wanted(101, 'a');
