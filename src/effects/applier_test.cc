@@ -59,7 +59,7 @@ TEST(Applier, AFailureNamesThePlaceAndTheEffectAndIsFinal) {
   Keyspace keyspace(1);
   Applier applier(keyspace);
   const KeyRef key(0, "k");
-  const Batch batch = BatchOf(StringSet{key, "v"}, ListPop{key, ListEnd::kFront, 2});
+  const Batch batch = BatchOf(StringSet{key, "v", kNoExpiry}, ListPop{key, ListEnd::kFront, 2});
   const std::string text =
       "the frame at position 4711 of the journal, record 2: list-pop 0:\"k\" 0 2 does not fit: the "
       "key holds a value of another type";
@@ -81,7 +81,8 @@ TEST(Applier, AnEffectOfALaterVersionIsToldFromDamage) {
 TEST(Applier, TellsHowManyDatabasesAreNeeded) {
   Keyspace keyspace(3);
   Applier applier(keyspace);
-  const Batch first = BatchOf(StringSet{KeyRef(2, "k"), "v"}, StringSet{KeyRef(3, "k"), "v"});
+  const Batch first =
+      BatchOf(StringSet{KeyRef(2, "k"), "v", kNoExpiry}, StringSet{KeyRef(3, "k"), "v", kNoExpiry});
   EXPECT_THAT(applier.Apply(FrameOf(first)).message(),
               HasSubstr("record 2: string-set 3:\"k\" \"v\" never does not fit: the database"));
   EXPECT_EQ(applier.databases_needed(), 4u);
@@ -96,9 +97,10 @@ TEST(Applier, DatabasesOfAllFieldsAreCompared) {
   const KeyRef key(0, "k");
   const KeyRef far(UINT32_MAX, "k");
   for (const Batch& batch :
-       {BatchOf(KeyRemove{far}), BatchOf(StringSet{key, "v"}, KeyRename{key, far}),
-        BatchOf(StringSet{key, "v"}, KeyCopy{key, far}), BatchOf(Flush{false, UINT32_MAX}),
-        BatchOf(Swap{0, UINT32_MAX}), BatchOf(Swap{UINT32_MAX, 0})}) {
+       {BatchOf(KeyRemove{far}), BatchOf(StringSet{key, "v", kNoExpiry}, KeyRename{key, far}),
+        BatchOf(StringSet{key, "v", kNoExpiry}, KeyCopy{key, far}),
+        BatchOf(Flush{false, UINT32_MAX}), BatchOf(Swap{0, UINT32_MAX}),
+        BatchOf(Swap{UINT32_MAX, 0})}) {
     Keyspace keyspace(16);
     Applier applier(keyspace);
     EXPECT_FALSE(applier.Apply(FrameOf(batch)).ok());

@@ -225,8 +225,7 @@ TEST_F(CommandDocsTest, Keys) {
   EXPECT_EQ(Keys({"xgroup", "CREATE", "s", "g", "$"}), "*1 $1 s ");
   EXPECT_EQ(KeysAndFlags(3, {"copy", "a", "b"}),
             "*2 *2 $1 a ~2 +RO +access *2 $1 b ~2 +OW +update ");
-  EXPECT_EQ(KeysAndFlags(2, {"set", "a", "b", "get"}),
-            "*1 *2 $1 a *3 +RW +access +update ");
+  EXPECT_EQ(KeysAndFlags(2, {"set", "a", "b", "get"}), "*1 *2 $1 a *3 +RW +access +update ");
 }
 
 TEST_F(CommandDocsTest, KeysOfWhatIsNoCall) {
