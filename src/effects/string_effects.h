@@ -12,7 +12,7 @@ struct StringSet {
   static constexpr EffectType kType = EffectType::kStringSet;
   KeyRef key;
   std::string_view value;
-  ExpiryTime expire_at_ms;
+  ExpiryTime expire_at_ms = kNoExpiry;
   template <class Self>
   static auto Fields(Self& self) {
     return std::tie(self.key, self.value, self.expire_at_ms);
