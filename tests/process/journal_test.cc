@@ -113,6 +113,17 @@ class JournalTest : public ServerTest {
     return soon;
   }
 
+  // Takes the values of seen-time out of XINFO STREAM FULL. Polls that found nothing are told there
+  // but not kept; DUMP has the times that are kept.
+  static void DropSeenTimes(Reply* info) {
+    for (size_t i = 0; i < info->items.size(); i++) {
+      if (info->items[i].text == "seen-time" && i + 1 < info->items.size()) {
+        info->items[i + 1] = Reply();
+      }
+      DropSeenTimes(&info->items[i]);
+    }
+  }
+
   // All that the keys of the first databases hold, in words.
   static std::map<std::string, std::string> Content(RespClient& client) {
     std::map<std::string, std::string> content;
@@ -124,7 +135,8 @@ class JournalTest : public ServerTest {
              {Argv{"TYPE", key.text}, Argv{"PEXPIRETIME", key.text}, Argv{"DUMP", key.text}}) {
           text += ToText(client.Call(question)) + "\n";
         }
-        const Reply info = client.Call({"XINFO", "STREAM", key.text, "FULL", "COUNT", "0"});
+        Reply info = client.Call({"XINFO", "STREAM", key.text, "FULL", "COUNT", "0"});
+        DropSeenTimes(&info);
         if (!info.is_error()) text += ToText(info);
       }
     }

@@ -121,6 +121,8 @@ const std::vector<std::string>& Generator::Avoided() {
                                                  "setid-below-deleted",
                                                  "references-8.2",
                                                  "claim-8.4",
+                                                 "idempotent-add-8.6",
+                                                 "xnack-8.8",
                                                  "read-bounds-8.10",
                                                  "lmovem-8.10",
                                                  "client-since-7.2",
