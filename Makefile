@@ -72,24 +72,25 @@ test-shipped: all deps-test
 	  RUNNEL_CHECK=$(CURDIR)/build/release/runnel-check \
 	  ctest --output-on-failure -j $(JOBS) -L process
 
-# The process tests that make all threads work; a report of ThreadSanitizer ends the server.
-tsan: deps-test
+# $(call drive,flavor,environment,targets,tests): process tests of build/test with the server of
+# another flavor.
+define drive
 	$(call configure,test)
-	$(call configure,tsan)
-	@cmake --build build/tsan -j $(JOBS) --target runnel-server
-	@cmake --build build/test -j $(JOBS) --target process_tests
-	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/tsan/runnel-server \
-	  TSAN_OPTIONS="halt_on_error=1 exitcode=66" \
-	  ctest --output-on-failure -R '^process\.(mixed|snapshot|cold|lifetime)$$'
+	$(call configure,$(1))
+	@cmake --build build/$(1) -j $(JOBS) --target runnel-server
+	@cmake --build build/test -j $(JOBS) --target $(3)
+	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/$(1)/runnel-server $(2) \
+	  ctest --output-on-failure -R '^process\.($(4))$$'
+endef
+
+# The process tests that make all threads work; a report of ThreadSanitizer ends the server.
+TSAN_TESTS = mixed|snapshot|cold|lifetime
+tsan: deps-test
+	$(call drive,tsan,TSAN_OPTIONS="halt_on_error=1 exitcode=66",process_tests,$(TSAN_TESTS))
 
 # The server counts the basic blocks that it enters, which makes it slower by half.
 steps: deps-test
-	$(call configure,test)
-	$(call configure,steps)
-	@cmake --build build/steps -j $(JOBS) --target runnel-server
-	@cmake --build build/test -j $(JOBS) --target process_turns_test
-	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/steps/runnel-server \
-	  ctest --output-on-failure -R '^process\.turns$$'
+	$(call drive,steps,,process_turns_test,turns)
 
 sanitize: deps-test
 	$(call configure,sanitize)

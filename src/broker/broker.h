@@ -61,7 +61,6 @@ class Broker final : public Front, private KeyspaceObserver {
   void Execute(Session& session, std::span<const std::string_view> args) override {
     dispatcher_.Execute(session, args);
   }
-  void ContinueLater(Session& session) override { dispatcher_.ContinueLater(session); }
   void FailProtocol(Session& session, std::string_view error) override;
   void ReleaseEarly(Session& session) override { outbox_.ReleaseEarly(session, log_.sealed()); }
   void CloseAfterReply(Session& session) override { outbox_.CloseAfterReply(session); }

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "base/assert.h"
 #include "broker/watermarks.h"
 #include "data/keyspace.h"
 #include "effects/batch.h"
@@ -27,12 +26,10 @@ class ChangeLog {
   // True if all changes are in appended frames of the journal, as at the end of a turn.
   bool sealed() const { return batch_.empty(); }
   // Applies an effect that no command has stated. The effect's views need to live only until this
-  // returns. It is in the batch then, so a failure ends the process: see Context::Apply.
+  // returns. A failure ends the process: see Commit.
   template <class E>
   void Apply(const E& effect) noexcept {
-    ASSERT(effect.Fits(keyspace_).fits());
-    batch_.Add(effect);
-    effect.Apply(keyspace_);
+    Commit(effect, batch_, keyspace_);
   }
 
   // Changes that commands have made since the last snapshot that is durable, or the start: elements

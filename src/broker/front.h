@@ -22,8 +22,6 @@ class Front {
   virtual void UpdateTime() = 0;
   // Executes one request. The views are not kept. REQUIRES: session.takes_requests().
   virtual void Execute(Session& session, std::span<const std::string_view> args) = 0;
-  // Transport::Continue is called for the session at the end of the turn, or soon after.
-  virtual void ContinueLater(Session& session) = 0;
   // The bytes were no request: the reply is an error ("ERR Protocol error: " and this text), and
   // the session ends.
   virtual void FailProtocol(Session& session, std::string_view error) = 0;

@@ -27,11 +27,11 @@ class Upkeep::Budget {
   bool Take() {
     if (steps_ == 0) return false;
     // The clock costs as much as a step.
-    if (--steps_ % kStepsPerLook == 0 && clock_.SteadyMicros() > stop_us_) steps_ = 0;
+    if (--steps_ % kStepsPerLook == 0) LookAtClock();
     return true;
   }
-  // After a step that may have taken as long as many others.
-  void NoteLongStep() {
+  // The budget is used up if the time is. Called also after a step that may have taken long.
+  void LookAtClock() {
     if (clock_.SteadyMicros() > stop_us_) steps_ = 0;
   }
   bool spent() const { return steps_ == 0; }
@@ -64,7 +64,7 @@ void Upkeep::Work() {
   if (MayContinueSweep()) {
     parts_.clock.TakeCycles();
     parts_.sweeper.Continue();
-    budget.NoteLongStep();
+    budget.LookAtClock();
     parts_.meter.Did(TurnMeter::Part::kUpkeep, "on-ack-delete", parts_.clock.TakeCycles());
   }
   for (size_t i = 0; i < kJobs.size() && pending_ != 0 && !budget.spent(); i++) {
@@ -101,50 +101,54 @@ bool Upkeep::ExpireKeys(Budget& budget) {
   return true;
 }
 
+bool Upkeep::IsOver(const Walk& walk) const {
+  return walk.dbs_done >= parts_.keyspace.databases();
+}
+
+const KeyEntry* Upkeep::Next(Walk* walk) const {
+  const KeyEntry* entry = parts_.keyspace.NextForUpkeep(walk->db, walk->after);
+  if (entry != nullptr) return entry;
+  walk->after = nullptr;
+  walk->db = (walk->db + 1) % parts_.keyspace.databases();
+  walk->dbs_done++;
+  return nullptr;
+}
+
 // Entries that are too old go though nobody adds others.
 bool Upkeep::KeepRetention(Budget& budget) {
-  while (parts_.policy.MayChange() && retention_dbs_done_ < parts_.keyspace.databases()) {
+  while (parts_.policy.MayChange() && !IsOver(retention_)) {
     if (!Take(budget)) return false;
-    const KeyEntry* entry = parts_.keyspace.NextForUpkeep(retention_db_, retention_after_);
-    retention_after_ = entry;
-    if (entry == nullptr) {
-      retention_db_ = (retention_db_ + 1) % parts_.keyspace.databases();
-      retention_dbs_done_++;
-      continue;
-    }
+    const KeyEntry* entry = Next(&retention_);
+    if (entry == nullptr) continue;
+    retention_.after = entry;
     const uint64_t count = entry->As<Stream>()->PlanRetention(parts_.clock.now_ms());
     if (count == 0) continue;
     const std::string name(entry->name());
-    const StreamDropOldest effect{KeyRef(retention_db_, name), count, false};
+    const StreamDropOldest effect{KeyRef(retention_.db, name), count, false};
     parts_.log.Apply(effect);
     parts_.notifications.Publish(kNotifyStream, "xtrim", effect.key);
   }
-  retention_dbs_done_ = 0;
+  retention_.dbs_done = 0;
   return true;
 }
 
 // What groups have left behind goes. Goes on with one stream until it is swept or has to wait for
 // the disk.
 bool Upkeep::SweepStreams(Budget& budget) {
-  while (parts_.policy.MayChange() && sweep_dbs_done_ < parts_.keyspace.databases()) {
+  while (parts_.policy.MayChange() && !IsOver(sweep_)) {
     if (!Take(budget)) return false;
-    const KeyEntry* entry = parts_.keyspace.NextForUpkeep(sweep_db_, sweep_after_);
-    if (entry == nullptr) {
-      sweep_after_ = nullptr;
-      sweep_db_ = (sweep_db_ + 1) % parts_.keyspace.databases();
-      sweep_dbs_done_++;
-      continue;
-    }
+    const KeyEntry* entry = Next(&sweep_);
+    if (entry == nullptr) continue;
     const Stream& stream = *entry->As<Stream>();
     bool more = false;
     if (stream.unswept()) {
       const std::string name(entry->name());
-      more = parts_.sweeper.Sweep(KeyRef(sweep_db_, name), stream);
-      budget.NoteLongStep();
+      more = parts_.sweeper.Sweep(KeyRef(sweep_.db, name), stream);
+      budget.LookAtClock();
     }
-    if (!more) sweep_after_ = entry;
+    if (!more) sweep_.after = entry;
   }
-  sweep_dbs_done_ = 0;
+  sweep_.dbs_done = 0;
   return true;
 }
 

@@ -40,6 +40,18 @@ class Upkeep {
   };
   static const std::array<Job, 4> kJobs;
 
+  // A job's place among the keys that need upkeep, of all databases. A round may begin in any of
+  // them.
+  struct Walk {
+    uint32_t db = 0;
+    uint32_t dbs_done = 0;            // in this round
+    const KeyEntry* after = nullptr;  // the key that was passed last; it may be gone
+  };
+  bool IsOver(const Walk& walk) const;
+  // The next key, which the walk has not passed yet. At the end of a database nullptr, and the walk
+  // goes on with the next one.
+  const KeyEntry* Next(Walk* walk) const;
+
   bool Take(Budget& budget);
   bool ExpireKeys(Budget& budget);
   bool KeepRetention(Budget& budget);
@@ -54,12 +66,8 @@ class Upkeep {
   // Where the jobs go on.
   uint32_t expire_db_ = 0;
   uint32_t expire_dbs_done_ = 0;  // in this round
-  uint32_t retention_db_ = 0;
-  uint32_t retention_dbs_done_ = 0;
-  const KeyEntry* retention_after_ = nullptr;  // may be gone
-  uint32_t sweep_db_ = 0;
-  uint32_t sweep_dbs_done_ = 0;
-  const KeyEntry* sweep_after_ = nullptr;  // may be gone
+  Walk retention_;
+  Walk sweep_;
   uint64_t session_after_ = 0;
 };
 

@@ -149,11 +149,7 @@ class Context {
     }
     changes_++;
     changed_elements_ += elements;
-    ASSERT(effect.Fits(keyspace_).fits());
-    batch_.Add(effect);
-    // What is in the batch goes to the journal, so memory must be changed too: a failure here,
-    // where half an effect may be applied, ends the process, and the next start applies the whole.
-    [&]() noexcept { effect.Apply(keyspace_); }();
+    Commit(effect, batch_, keyspace_);
   }
 
   // Counts changes that could not be told with the effect, which was then applied with none.

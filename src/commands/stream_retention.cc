@@ -6,6 +6,17 @@
 #include "effects/stream_effects.h"
 
 namespace runnel::commands {
+namespace {
+
+// Removes what a search has found. False if it has found nothing.
+bool DropFound(Context& context, const KeyRef& key, const AckedEntries& found) {
+  if (found.entries == 0) return false;
+  RemoveRanges(context, key, found.bounds);
+  context.Notify(kNotifyStream, "xdel", key);
+  return true;
+}
+
+}  // namespace
 
 void KeepRetention(Context& context, const KeyRef& key, const Stream& stream) {
   const uint64_t count = stream.PlanRetention(context.now_ms());
@@ -40,21 +51,16 @@ void DropGiven(Context& context, const KeyRef& key, const Stream& stream, Stream
                StreamId last) {
   if (!stream.retention().delete_on_ack) return;
   const AckedEntries found = stream.PlanAcked({.first = first, .last = last});
-  if (found.entries == 0) return;
-  RemoveRanges(context, key, found.bounds);
+  if (!DropFound(context, key, found)) return;
   // Upkeep does the rest.
   const StreamId next = std::min(found.next, stream.unswept().value_or(StreamId::Max()));
   if (found.next != StreamId::Max()) context.Apply(StreamSwept{key, next}, 0);
-  context.Notify(kNotifyStream, "xdel", key);
 }
 
 void SweepAcknowledged(Context& context, const KeyRef& key, const Stream& stream) {
   if (!stream.unswept()) return;
   const AckedEntries found = stream.PlanSweep(0);
-  if (found.entries > 0) {
-    RemoveRanges(context, key, found.bounds);
-    context.Notify(kNotifyStream, "xdel", key);
-  }
+  DropFound(context, key, found);
   if (found.next != *stream.unswept()) context.Apply(StreamSwept{key, found.next}, 0);
 }
 

@@ -283,16 +283,23 @@ TEST(StreamTrimTest, AckedTrimsCountTheEntryThatIsYetToBeAdded) {
   EXPECT_EQ(times(ByMinId({0, 0})), std::vector<uint64_t>());
 }
 
+// Gives entries 1-0 to `count`-0 to the only consumer of a new group, which acknowledges those of
+// which `acked` is true.
+template <class Acked>
+void DeliverAndAck(Stream* stream, uint64_t count, Acked acked) {
+  ConsumerGroup& group = stream->CreateGroup("g", {}, 0);
+  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
+  stream->Deliver(&group, consumer, {count, 0}, kNow, false);
+  for (uint64_t ms = 1; ms <= count; ms++) {
+    if (acked(ms)) group.Ack({ms, 0});
+  }
+}
+
 // What is wholly acknowledged is one range, however many blocks that are.
 TEST(StreamTrimTest, AckedEntriesAreFoundAsRanges) {
   Stream stream;
   Fill(&stream, 1000);
-  ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
-  stream.Deliver(&group, consumer, {900, 0}, kNow, false);
-  for (uint64_t ms = 1; ms <= 900; ms++) {
-    if (ms != 450) group.Ack({ms, 0});
-  }
+  DeliverAndAck(&stream, 900, [](uint64_t ms) { return ms != 450; });
   const AckedEntries found = stream.PlanAcked({});
   EXPECT_EQ(found.bounds.size(), 4u);
   EXPECT_EQ(found.entries, 899u);
@@ -306,12 +313,7 @@ TEST(StreamTrimTest, AckedEntriesAreFoundAsRanges) {
 TEST(StreamTrimTest, ASearchForAckedEntriesFindsSoManyRanges) {
   Stream stream;
   Fill(&stream, 1000);
-  ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
-  stream.Deliver(&group, consumer, {1000, 0}, kNow, false);
-  for (uint64_t ms = 1; ms <= 1000; ms++) {
-    if (ms % 3 != 0) group.Ack({ms, 0});
-  }
+  DeliverAndAck(&stream, 1000, [](uint64_t ms) { return ms % 3 != 0; });
   AckedSearch search;
   search.ranges = 100;
   uint64_t entries = 0;
@@ -329,12 +331,7 @@ TEST(StreamTrimTest, ASearchForAckedEntriesFindsSoManyRanges) {
 TEST(StreamTrimTest, SweepsGoOnWhereTheyStopped) {
   Stream stream;
   Fill(&stream, 20'000);
-  ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
-  stream.Deliver(&group, consumer, {20'000, 0}, kNow, false);
-  for (uint64_t ms = 1; ms <= 20'000; ms++) {
-    if (ms % 2 == 0) group.Ack({ms, 0});
-  }
+  DeliverAndAck(&stream, 20'000, [](uint64_t ms) { return ms % 2 == 0; });
   EXPECT_EQ(stream.unswept(), std::nullopt);
   stream.Retain({.delete_on_ack = true});
   int slices = 0;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/assert.h"
 #include "base/byte_buffer.h"
 #include "effects/effect.h"
 
@@ -111,6 +112,17 @@ class BatchReader {
   Decoder in_;
   std::optional<KeyRef> last_key_;
 };
+
+// Adds an effect to the batch and applies it to the keyspace. What is in the batch goes to the
+// journal, so memory must be changed too: a failure here, where half an effect may be applied, ends
+// the process, and the next start applies the whole. REQUIRES: the effect fits the keyspace, which
+// builds with assertions ask.
+template <class E>
+void Commit(const E& effect, Batch& batch, Keyspace& keyspace) noexcept {
+  ASSERT(effect.Fits(keyspace).fits());
+  batch.Add(effect);
+  effect.Apply(keyspace);
+}
 
 template <class Visit>
 bool Batch::ForEach(std::string_view bytes, Visit visit) {
