@@ -445,8 +445,9 @@ TEST_F(ColdStoreTest, NoFaultLosesAnEntry) {
       }
       if (random() % 20 == 0) {
         const int errors[] = {EIO, ENOSPC, EACCES};
-        world.disk.FailCalls(world.disk.calls() + 1 + random() % 10, 1 + random() % 3,
-                             errors[random() % 3]);
+        const int error = errors[random() % 3];
+        const uint64_t count = 1 + random() % 3;
+        world.disk.FailCalls(world.disk.calls() + 1 + random() % 10, count, error);
       }
       try {
         if (random() % 3 == 0 && !model.empty()) {

@@ -19,7 +19,9 @@ T* Have(Keyspace& keyspace, const KeyRef& key) {
 }  // namespace
 
 void RandomChanges::Make(Keyspace& keyspace) {
-  const std::string name = std::string(1, "slxk"[Below(4)]) + std::to_string(Below(8));
+  // Step by step, here and below: compilers evaluate operands and arguments in different orders.
+  std::string name(1, "slxk"[Below(4)]);
+  name += std::to_string(Below(8));
   const KeyRef key(static_cast<uint32_t>(Below(keyspace.databases())), name);
   if (Below(8) == 0) return ChangeKeys(keyspace, key);
   switch (name[0]) {
@@ -57,7 +59,10 @@ void RandomChanges::ChangeLists(Keyspace& keyspace, const KeyRef& key) {
     Below(2) == 0 ? list->PushBack(Text(200)) : list->PushFront(Text(40));
     if (Below(3) == 0) Below(2) == 0 ? list->PopFront() : list->PopBack();
     if (list->empty()) list->PushBack("x");
-    if (Below(6) == 0) list->Set(Below(list->size()), Text(30));
+    if (Below(6) == 0) {
+      const uint64_t index = Below(list->size());
+      list->Set(index, Text(30));
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <errno.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -45,8 +46,9 @@ void ForEachSeed(uint64_t seeds, Run run) {
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
   const auto before = std::signal(SIGABRT, [](int) { std::fputs(HowAgain().c_str(), stderr); });
   for (uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); seed++) {
-    HowAgain() = "again: RUNNEL_SIM_SEED=" + std::to_string(seed) +
-                 " sim_test --gtest_filter=" + test->test_suite_name() + "." + test->name() + "\n";
+    HowAgain() = "again: RUNNEL_SIM_SEED=" + std::to_string(seed) + " " +
+                 program_invocation_short_name + " --gtest_filter=" + test->test_suite_name() +
+                 "." + test->name() + "\n";
     run(seed);
   }
   std::signal(SIGABRT, before);
