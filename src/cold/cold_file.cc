@@ -61,4 +61,17 @@ void StoredExtent::Describe(Encoder* out) const {
   out->Varint(blocks());
 }
 
+Ref<StoredExtent> Share(ColdExtent& extent) {
+  extent.AddRef();
+  return Ref<StoredExtent>::Adopt(&Stored(extent));
+}
+
+void AddFiles(const ColdExtents& extents, FileRefs* files) {
+  for (const Ref<ColdExtent>& extent : extents) {
+    Ref<ColdFile> file = Stored(*extent).location().file;
+    // Extents of a file follow one another.
+    if (files->empty() || files->back().get() != file.get()) files->push_back(std::move(file));
+  }
+}
+
 }  // namespace runnel::cold

@@ -12,10 +12,6 @@
 #include "base/ref.h"
 #include "data/cold.h"
 
-namespace runnel {
-class ColdStore;
-}
-
 namespace runnel::cold {
 
 // The name of a file: the number of the value, and the number of the file, which is unique.
@@ -68,6 +64,9 @@ class ColdFile {
   UnusedFiles* const unused_;
 };
 
+// Files that must stay. A file may occur more than once.
+using FileRefs = std::vector<Ref<ColdFile>>;
+
 // The store's extents.
 class StoredExtent final : public ColdExtent {
  public:
@@ -91,10 +90,12 @@ class StoredExtent final : public ColdExtent {
 
   // Where it is now: it may be written again to another place. Any thread.
   Location location() const;
+  // It has been written again to this place, with the same content.
+  void Move(Location location);
 
  private:
   friend class ColdCache;
-  friend class runnel::ColdStore;
+  friend class ColdReader;
 
   // By commands that wait, or have waited and not run yet, and by snapshots.
   uint32_t pins_ = 0;
@@ -102,11 +103,18 @@ class StoredExtent final : public ColdExtent {
   bool ahead_ = false;    // read ahead, and not used yet
   bool fresh_ = false;    // the hand of the cache's clock has not passed it yet
   std::shared_ptr<const BlockRun> blocks_;
-  void Move(Location location);
 
   Location location_;  // under a mutex that all extents share
 };
 
 using StoredExtents = std::vector<Ref<StoredExtent>>;
+
+// REQUIRES, for all three: the extents are the store's.
+inline StoredExtent& Stored(ColdExtent& extent) {
+  return static_cast<StoredExtent&>(extent);
+}
+Ref<StoredExtent> Share(ColdExtent& extent);
+// Adds the files in which the extents are now.
+void AddFiles(const ColdExtents& extents, FileRefs* files);
 
 }  // namespace runnel::cold

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "cold/extent.h"
@@ -16,6 +17,17 @@ struct ColdSettings {
   // the reply that is built from them; 0 for no limit. In a transaction it holds for all commands
   // together.
   uint64_t cold_read_limit = 256 * 1024 * 1024;
+};
+
+// Sizes that tests make small.
+struct ColdSizes {
+  size_t run_bytes = 256 * 1024;           // of an extent, before compression
+  size_t write_bytes = 4 * 1024 * 1024;    // most bytes that are written at once
+  uint64_t file_bytes = 64 * 1024 * 1024;  // a file that has reached this is not appended to
+  size_t least_cache = 16 * 1024 * 1024;
+  // When memory is this far above the bound, runs are written without compression, which is several
+  // times faster. At four times this the store is behind().
+  uint64_t far_behind = 16 * 1024 * 1024;
 };
 
 }  // namespace runnel

@@ -202,7 +202,7 @@ std::unique_ptr<Object> SnapshotLoad::LoadStored(const ObjectKind& kind, Decoder
   if (value == nullptr || !in->ok() || !in->done()) return nullptr;
   ColdExtents extents;
   value->AddExtents(&extents);
-  ColdStore::AddFiles(extents, &files_);
+  cold::AddFiles(extents, &files_);
   return value;
 }
 

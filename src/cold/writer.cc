@@ -1,0 +1,142 @@
+#include "cold/writer.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "cold/extent_io.h"
+
+namespace runnel::cold {
+namespace {
+
+constexpr int kMostJobs = 2;
+// After a write has failed, nothing is tried for so long.
+constexpr int64_t kRetryMs = 1000;
+
+}  // namespace
+
+struct ColdWriter::Job {
+  Spillable* value = nullptr;  // null when it is gone
+  std::vector<std::shared_ptr<const BlockRun>> runs;
+  uint64_t bytes = 0;  // of memory
+  ExtentAppend append;
+  std::vector<StoredExtent::Place> places;
+};
+
+ColdWriter::ColdWriter(ColdSource* source, ColdFiles& files, Worker& worker, HotBlocks& hot,
+                       const ColdSettings& settings, const ColdSizes& sizes)
+    : source_(source),
+      files_(files),
+      worker_(worker),
+      hot_(hot),
+      settings_(settings),
+      sizes_(sizes) {
+  hot_.set_run_bytes(sizes.run_bytes);
+}
+
+ColdWriter::~ColdWriter() {
+  worker_.Drain();
+}
+
+uint64_t ColdWriter::excess() const {
+  const uint64_t bound = settings_.stream_memory;
+  return bound == 0 || hot_.bytes() <= bound ? 0 : hot_.bytes() - bound;
+}
+
+void ColdWriter::EndTurn(int64_t steady_ms) {
+  StartWrites(steady_ms);
+  const uint64_t bound = settings_.stream_memory + (behind_ ? 2 : 4) * sizes_.far_behind;
+  behind_ = busy() && hot_.bytes() > bound;
+}
+
+void ColdWriter::StartWrites(int64_t steady_ms) {
+  if (std::exchange(retry_later_, false)) no_writes_before_ms_ = steady_ms + kRetryMs;
+  if (settings_.stream_memory == 0 || steady_ms < no_writes_before_ms_) return;
+  while (jobs_ < kMostJobs) {
+    const uint64_t kept = hot_.bytes() - std::min(hot_.bytes(), bytes_in_flight_);
+    if (kept <= settings_.stream_memory) break;
+    if (StartWrite(kept - settings_.stream_memory)) continue;
+    // Nobody has anything to give: then what values keep for their ends goes too.
+    if (hot_.tight() || busy()) break;
+    hot_.SetTight(true);
+  }
+  if (hot_.bytes() < settings_.stream_memory / 4 * 3) hot_.SetTight(false);
+}
+
+// Begins to write of the value that has most. False if none has anything.
+bool ColdWriter::StartWrite(uint64_t excess) {
+  const size_t wanted = std::clamp<size_t>(excess, 1, sizes_.write_bytes);
+  Spillable* value = nullptr;
+  std::vector<std::shared_ptr<const BlockRun>> runs;
+  while (runs.empty()) {
+    value = hot_.Largest();
+    if (value == nullptr) return false;
+    // Whole runs, because small ones cost as much to know of as large ones.
+    runs = value->TakeRuns(sizes_.run_bytes, std::max(wanted, sizes_.run_bytes));
+    if (runs.empty()) hot_.PassOver(value);
+  }
+  uint64_t bytes = 0;
+  for (const auto& run : runs) {
+    bytes += run->block_bytes();
+  }
+  const Codec codec = excess > sizes_.far_behind ? Codec::kNone : settings_.compression;
+  const auto job = std::make_shared<Job>(
+      Job{value, std::move(runs), bytes, ExtentAppend(FileFor(*value), codec), {}});
+  job->value->NoteWriting(&job->value);
+  jobs_++;
+  bytes_in_flight_ += bytes;
+  worker_.Run(
+      [this, job] {
+        for (const auto& run : job->runs) {
+          job->places.push_back(job->append.Add(*run));
+        }
+        job->append.Write(files_);
+      },
+      [this, job] { Finish(*job); });
+  return true;
+}
+
+// The file of the value's newest extent if it takes more, or a new one.
+Ref<ColdFile> ColdWriter::FileFor(Spillable& value) {
+  if (const Ref<ColdExtent> newest = value.newest_extent()) {
+    Ref<ColdFile> file = Stored(*newest).location().file;
+    // A clone that has gone on in the same file may be writing to it now.
+    if (file->open && file->name.object == value.object()) return file;
+  }
+  if (value.object() == 0) value.set_object(files_.NewObject());
+  return files_.NewFile(value.object());
+}
+
+void ColdWriter::Finish(Job& job) {
+  jobs_--;
+  bytes_in_flight_ -= job.bytes;
+  if (job.value != nullptr) job.value->NoteWriting(nullptr);
+  const Ref<ColdFile>& file = job.append.file();
+  if (const Status status = job.append.Finish(&files_); !status.ok()) {
+    if (!failed_) {
+      LogWarning("Cold entries stay in memory, over stream-memory: {}", status.message());
+    }
+    failed_ = retry_later_ = true;
+    file->open = false;
+    return;
+  }
+  if (failed_) LogNotice("Cold entries are written again");
+  failed_ = false;
+  file->open = !file->doubtful && file->size < sizes_.file_bytes;
+  if (job.value == nullptr) return;
+  writes_ += job.runs.size();
+  std::vector<Spillable::Written> written;
+  for (size_t i = 0; i < job.runs.size(); i++) {
+    std::shared_ptr<const BlockRun>& run = job.runs[i];
+    const RunKind kind = run->kind();
+    const auto raw_bytes = static_cast<uint32_t>(run->block_bytes());
+    const auto blocks = static_cast<uint32_t>(run->blocks());
+    auto* extent = new StoredExtent(source_, {file, job.places[i]}, kind, raw_bytes, blocks);
+    written.push_back({std::move(run), Ref<ColdExtent>::Adopt(extent)});
+  }
+  job.value->GiveAway(written);
+}
+
+}  // namespace runnel::cold
