@@ -21,11 +21,14 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       expiry_(policy_, log_, notifications_, stats_),
       monitors_(outbox_, clock_),
       sweeper_(keyspace, log_, notifications_),
+      tracking_([this](Session& session,
+                       std::string_view bytes) { outbox_.Deliver(session, Ref<Block>(), bytes); },
+                [this](uint64_t id) { return sessions_.Find(id); }),
       admission_(settings, log_, policy_, pause_),
-      parts_{keyspace, settings,       host,      clock_,     meter_,   commands_, stats_,
-             slowlog_, latency_,       sessions_, pause_,     log_,     policy_,   outbox_,
-             pubsub_,  notifications_, expiry_,   monitors_,  watches_, waiting_,  parking_,
-             sweeper_, admission_,     executor_, dispatcher_},
+      parts_{keyspace, settings,       host,       clock_,    meter_,     commands_, stats_,
+             slowlog_, latency_,       sessions_,  pause_,    log_,       policy_,   outbox_,
+             pubsub_,  notifications_, expiry_,    monitors_, tracking_,  watches_,  waiting_,
+             parking_, sweeper_,       admission_, executor_, dispatcher_},
       executor_(parts_),
       dispatcher_(parts_),
       turn_(parts_) {
@@ -85,12 +88,18 @@ void Broker::UseCold(ColdStore* cold) {
 }
 
 void Broker::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
-  if (IsChangeOfValue(change)) watches_.OnKeyChange(db, name);
+  if (IsChangeOfValue(change)) {
+    watches_.OnKeyChange(db, name);
+    // The session whose command finds that a key has expired is not the one that changes it.
+    if (!tracking_.idle())
+      tracking_.OnKeyChange(name, expiry_.expiring() ? nullptr : outbox_.writer());
+  }
   waiting_.OnKeyChange(db, name, change);
 }
 
 void Broker::OnFlush(uint32_t db) {
   watches_.OnFlush(db, keyspace_);
+  tracking_.OnFlush();
   waiting_.OnFlush(db, keyspace_);
 }
 

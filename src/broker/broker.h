@@ -27,6 +27,7 @@
 #include "broker/slowlog.h"
 #include "broker/stats.h"
 #include "broker/sweeper.h"
+#include "broker/tracking.h"
 #include "broker/turn.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
@@ -114,6 +115,7 @@ class Broker final : public Front, private KeyspaceObserver {
   ChangeLog& log() { return log_; }
   const ChangeLog& log() const { return log_; }
   const PubSub& pubsub() const { return pubsub_; }
+  const Tracking& tracking() const { return tracking_; }
   const Watches& watches() const { return watches_; }
   Waiting& waiting() { return waiting_; }
   const Parking& parking() const { return parking_; }
@@ -141,6 +143,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Notifications notifications_;
   Expiry expiry_;
   Monitors monitors_;
+  Tracking tracking_;
   Watches watches_;
   Waiting waiting_;
   Parking parking_;

@@ -11,6 +11,7 @@
 #include "broker/pause.h"
 #include "broker/pubsub.h"
 #include "broker/settings.h"
+#include "broker/tracking.h"
 #include "broker/turn_clock.h"
 #include "broker/waiting.h"
 #include "broker/watches.h"
@@ -76,8 +77,18 @@ void Dispatcher::Execute(Session& session, std::span<const std::string_view> arg
         break;
     }
   }
+  if (session.tracking != nullptr) [[unlikely]]
+    EndCaching(session);
   parts_.outbox.EndReply(output.muted() && !confirms);
   ServeReady();
+}
+
+// CLIENT CACHING is for the next command that is not CLIENT, or for all of a transaction.
+void Dispatcher::EndCaching(Session& session) {
+  const Command* last = session.info.last_command;
+  const bool keeps = last != nullptr && last->parent != nullptr &&
+                     (last->parent->spec->flags & kKeepsCaching) != 0;
+  if (!session.transaction.open && !keeps) session.tracking->caching = false;
 }
 
 const Command* Dispatcher::Resolve(Session& session, std::span<const std::string_view> args) {
@@ -128,7 +139,7 @@ void Dispatcher::Reject(Session& session, const Command* command, std::string_vi
   if (command != nullptr) command->stats.rejected++;
   parts_.executor.CountError(error);
   // EXEC ends the transaction also when it is refused. Outside a transaction too, as in Redis.
-  if (command != nullptr && command->spec->name == "exec") {
+  if (command != nullptr && (command->spec->flags & kEndsMulti) != 0) {
     DiscardTransaction(session);
     if (error.starts_with("ERR ")) error.remove_prefix(4);
     return session.reply.Error(
@@ -389,6 +400,7 @@ void Dispatcher::Detach(Session& session) {
   session.suspended.reset();
   parts_.pubsub.Drop(session);
   parts_.watches.Unwatch(session);
+  parts_.tracking.Disable(session);
   static_cast<ListNode<InMonitors>&>(session).Unlink();
 }
 
@@ -401,6 +413,7 @@ void Dispatcher::Kill(Session& session) {
 
 void Dispatcher::Reset(Session& session) {
   DiscardTransaction(session);
+  parts_.tracking.Disable(session);
   parts_.pubsub.Drop(session);
   parts_.monitors.Stop(session);
   session.db = 0;

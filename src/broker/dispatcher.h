@@ -66,6 +66,7 @@ class Dispatcher {
 
  private:
   const Command* Resolve(Session& session, std::span<const std::string_view> args);
+  void EndCaching(Session& session);
   void Reject(Session& session, const Command* command, std::string_view error);
   void Queue(Session& session, const Command& command, std::span<const std::string_view> args);
   void Settle(Session& session, const Command& command, std::span<const std::string_view> args,

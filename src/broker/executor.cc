@@ -15,6 +15,7 @@
 #include "broker/settings.h"
 #include "broker/slowlog.h"
 #include "broker/stats.h"
+#include "broker/tracking.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "commands/command.h"
@@ -79,6 +80,10 @@ Outcome Executor::RunOne(Execution& execution, const RunMode& mode) {
   if (execution.changes() > 0) {
     session.output.last_change = parts_.log.next_change();
     parts_.log.CountChanges(execution.changed_elements());
+  }
+  if (session.tracking != nullptr && (command.spec->flags & kReadOnly) != 0) [[unlikely]] {
+    parts_.tracking.Remember(session, *command.spec, execution.args(),
+                             parts_.settings.tracking_table_max_keys);
   }
   parts_.stats.keyspace_hits += execution.hits();
   parts_.stats.keyspace_misses += execution.misses();
@@ -167,7 +172,7 @@ void Executor::LookAhead(Execution& outer) {
 void Executor::Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db) {
   const CommandSpec& spec = *queued.command->spec;
   const std::span<const std::string_view> own = queued.args.views();
-  if (spec.name == "select") {
+  if ((spec.flags & kSelectsDb) != 0) {
     const std::optional<uint64_t> number = ParseDigits(own[1]);
     if (number && *number < parts_.keyspace.databases()) *db = static_cast<uint32_t>(*number);
     return;

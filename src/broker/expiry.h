@@ -17,10 +17,14 @@ class Expiry {
       : policy_(policy), log_(log), notifications_(notifications), stats_(stats) {}
 
   bool MayExpire() const { return policy_.MayChange(); }
+  // Whether the change that is being made is the end of a key's time, rather than a command's.
+  bool expiring() const { return expiring_; }
   // Removes the key, with an effect of its own. REQUIRES: its time is over; and either MayExpire(),
   // or the running command may write.
   void Expire(const KeyRef& key) {
+    expiring_ = true;
     log_.Apply(KeyRemove{key});
+    expiring_ = false;
     stats_.expired_keys++;
     notifications_.Publish(kNotifyExpired, "expired", key);
   }
@@ -30,6 +34,7 @@ class Expiry {
   ChangeLog& log_;
   Notifications& notifications_;
   Stats& stats_;
+  bool expiring_ = false;
 };
 
 }  // namespace runnel

@@ -21,6 +21,7 @@ class PubSub;
 class Sessions;
 class SlowLog;
 class Sweeper;
+class Tracking;
 class TurnClock;
 class TurnMeter;
 class Waiting;
@@ -49,6 +50,7 @@ struct Parts {
   Notifications& notifications;
   Expiry& expiry;
   Monitors& monitors;
+  Tracking& tracking;
   Watches& watches;
   Waiting& waiting;
   Parking& parking;

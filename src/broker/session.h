@@ -17,6 +17,7 @@ namespace runnel {
 
 struct Command;
 struct Suspended;
+struct TrackingState;
 struct Watch;
 
 // What the server knows about a client, for CLIENT LIST and for the checks before a command.
@@ -165,6 +166,8 @@ class Session : public ListNode<InDirty>,
   // For each kind, the names that the session is subscribed to, with its place in the list of the
   // name (see PubSub).
   StringMap<size_t> subscribed[kSubscriptionKinds];
+  // Client-side caching (see Tracking); nullptr while the session does not track.
+  std::unique_ptr<TrackingState> tracking;
 };
 
 }  // namespace runnel

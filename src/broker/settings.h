@@ -45,6 +45,9 @@ struct Settings {
   // Of these histograms, what INFO shows: percents from 0 to 100.
   std::vector<double> latency_percentiles = {50, 99, 99.9};
 
+  // Keys that client-side caching remembers at most (CLIENT TRACKING); 0 is no limit.
+  uint64_t tracking_table_max_keys = 1'000'000;
+
   uint32_t notify_classes = 0;  // NotifyClass bits
 
   DataOptions data;

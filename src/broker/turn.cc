@@ -14,6 +14,7 @@
 #include "broker/parking.h"
 #include "broker/pause.h"
 #include "broker/settings.h"
+#include "broker/tracking.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "broker/waiting.h"
@@ -24,6 +25,7 @@ void Turn::End() {
   parts_.clock.BeginTurn();
   parts_.dispatcher.RunLoaded();
   parts_.dispatcher.ContinueSessions();
+  parts_.tracking.EndTurn();
   FlushLog();
   parts_.clock.TakeCycles();
   parts_.outbox.ReleasePending();

@@ -31,6 +31,10 @@ enum CommandFlag : uint32_t {
   kNoMandatoryKeys = 1u << 18,
   kInMulti = 1u << 19,  // runs at once inside MULTI instead of being queued (EXEC, DISCARD, ...)
   kInSubscribe = 1u << 20,  // allowed to a RESP2 client that has subscriptions
+  // Those below say what a command means to the broker; COMMAND INFO does not show them.
+  kEndsMulti = 1u << 21,     // ends a transaction, also when it is refused (EXEC)
+  kSelectsDb = 1u << 22,     // the commands after it use the database that its argument names
+  kKeepsCaching = 1u << 23,  // CLIENT CACHING before one of its subcommands is for what follows it
 };
 
 // ACL categories beyond those that follow from the flags (@write, @read, @admin, @dangerous,

@@ -192,6 +192,9 @@ constexpr Directive kDirectives[] = {
      .format = FormatPercentiles,
      .several = true,
      .why = "Percentiles of these times that INFO latencystats shows, from 0 to 100. Empty: none."},
+    Integer<&Settings::tracking_table_max_keys>(
+        "tracking-table-max-keys", kAnyTime, 0, kMax64,
+        "Most keys that CLIENT TRACKING remembers for client-side caches. 0: no limit."),
 
     // Durability.
     {.name = "save",

@@ -169,7 +169,7 @@ constexpr Directive kKept[] = {
     KeptText("rdma-bind", ""),
     Kept("rdma-rx-size", KeepSize, "1048576"),
     Kept("rdma-completion-vector", KeepInteger, "-1"),
-    // Details of eviction, scripts, client tracking and ACL users, which are not served.
+    // Details of eviction, scripts and ACL users, which are not served.
     Kept("maxmemory-samples", KeepInteger, "5"),
     Kept("maxmemory-eviction-tenacity", KeepInteger, "10"),
     Kept("lfu-log-factor", KeepInteger, "10"),
@@ -178,7 +178,6 @@ constexpr Directive kKept[] = {
     KeptText("lua-replicate-commands", ""),
     Kept("lua-enable-deprecated-api", KeepFlag, "no"),
     Kept("lua-enable-insecure-api", KeepFlag, "no"),
-    Kept("tracking-table-max-keys", KeepInteger, "1000000"),
     Kept("acllog-max-len", KeepInteger, "128"),
     KeptText("acl-pubsub-default", "resetchannels"),
     KeptText("locale-collate", ""),

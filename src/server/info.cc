@@ -99,7 +99,7 @@ void AddClients(ServerHost& host, Fields fields) {
   fields.Add("client_recent_max_input_buffer", largest_input);
   fields.Add("client_recent_max_output_buffer", largest_output);
   fields.Add("blocked_clients", broker.waiting().blocked() + broker.pause().count());
-  fields.Add("tracking_clients", 0);
+  fields.Add("tracking_clients", broker.tracking().sessions());
   fields.Add("pubsub_clients", subscribers);
   fields.Add("watching_clients", watchers);
   fields.Add("clients_in_timeout_table", with_timeout);
@@ -268,6 +268,9 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.Add("pubsub_patterns", broker.pubsub().names(Subscription::kPattern));
   fields.Add("pubsubshard_channels", broker.pubsub().names(Subscription::kShard));
   fields.Add("acl_access_denied_auth", stats.wrong_passwords.count());
+  fields.Add("tracking_total_keys", broker.tracking().keys());
+  fields.Add("tracking_total_items", broker.tracking().items());
+  fields.Add("tracking_total_prefixes", broker.tracking().prefixes());
   fields.Add("unexpected_error_replies", stats.unexpected_error_replies);
   fields.Add("total_error_replies", stats.total_error_replies);
   fields.Add("client_query_buffer_limit_disconnections", stats.query_buffer_limit_closes);

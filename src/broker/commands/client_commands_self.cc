@@ -97,42 +97,4 @@ void ClientNoTouch(Context& context) {
   SetSwitch(context, &ClientInfo::no_touch);
 }
 
-void ClientTracking(Context& context) {
-  bool on;
-  if (!ReadSwitch(context, context.arg(2), &on)) return;
-  for (size_t i = 3; i < context.argc(); i++) {
-    const std::string_view option = context.arg(i);
-    const bool takes_value = Is(option, "redirect") || Is(option, "prefix");
-    const bool known = takes_value || Is(option, "bcast") || Is(option, "optin") ||
-                       Is(option, "optout") || Is(option, "noloop");
-    if (!known || (takes_value && ++i == context.argc())) {
-      return context.reply().Error(kSyntaxError);
-    }
-  }
-  if (on) return context.reply().Error("ERR client tracking is not available on this server");
-  context.reply().Ok();
-}
-
-void ClientTrackingInfo(Context& context) {
-  ReplyWriter& reply = context.reply();
-  reply.Map(3);
-  reply.Bulk("flags");
-  reply.Set(1);
-  reply.Bulk("off");
-  reply.Bulk("redirect");
-  reply.Integer(-1);
-  reply.Bulk("prefixes");
-  reply.Array(0);
-}
-
-void ClientCaching(Context& context) {
-  context.reply().Error(
-      "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or "
-      "OPTOUT mode enabled");
-}
-
-void ClientGetRedir(Context& context) {
-  context.reply().Integer(-1);
-}
-
 }  // namespace runnel::commands

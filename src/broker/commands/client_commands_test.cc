@@ -237,19 +237,6 @@ TEST_F(ClientCommandsTest, NoTouchLeavesTheTimeOfUse) {
   EXPECT_EQ(quiet->Run("CLIENT NO-TOUCH x"), "-ERR syntax error");
 }
 
-TEST_F(ClientCommandsTest, TrackingIsRefusedAndReportedAsOff) {
-  auto client = harness_.Connect();
-  EXPECT_EQ(client->Run("CLIENT TRACKING on"),
-            "-ERR client tracking is not available on this server");
-  EXPECT_EQ(client->Run("CLIENT TRACKING on REDIRECT"), "-ERR syntax error");
-  EXPECT_EQ(client->Run("CLIENT TRACKING maybe"), "-ERR syntax error");
-  EXPECT_EQ(client->Run("CLIENT TRACKING off BCAST PREFIX x"), "+OK");
-  EXPECT_EQ(client->Run("CLIENT GETREDIR"), ":-1");
-  client->Run("HELLO 3");
-  EXPECT_EQ(client->Run("CLIENT TRACKINGINFO"),
-            "%3 $5 flags ~1 $3 off $8 redirect :-1 $8 prefixes *0");
-}
-
 TEST_F(ClientCommandsTest, HelpNamesEverySubcommand) {
   auto client = harness_.Connect();
   const std::string help = client->Run("CLIENT HELP");

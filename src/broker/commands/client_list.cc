@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "broker/command_table.h"
 #include "broker/suspended.h"
+#include "broker/tracking.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -18,6 +19,11 @@ std::string Flags(const Session& session) {
   if (session.waits != Waits::kNothing) flags += 'b';
   if (session.watch_broken) flags += 'd';
   if (session.ends()) flags += 'c';
+  if (const TrackingState* tracking = session.tracking.get()) {
+    flags += 't';
+    if (tracking->redirect_broken) flags += 'R';
+    if (tracking->broadcast) flags += 'B';
+  }
   if (session.transport->is_unix()) flags += 'U';
   if (session.info.no_evict) flags += 'e';
   if (session.info.no_touch) flags += 'T';
@@ -98,9 +104,11 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
                   output.buffer_peak, output.buffer_bytes, output.list_blocks, output.list_memory,
                   SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
   line += fmt::format(
-      " cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}\n",
+      " cmd={} user={} redir={} resp={} lib-name={} lib-ver={}\n",
       session.info.last_command == nullptr ? "NULL" : session.info.last_command->full_name,
-      kDefaultUser, session.reply.protocol(), session.info.lib_name, session.info.lib_version);
+      kDefaultUser,
+      session.tracking == nullptr ? -1 : static_cast<int64_t>(session.tracking->redirect),
+      session.reply.protocol(), session.info.lib_name, session.info.lib_version);
   return line;
 }
 
