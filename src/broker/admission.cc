@@ -114,21 +114,14 @@ Admission::Answer Admission::Check(const Session& session, const Command& comman
   const uint32_t flags = command.spec->flags;
   const bool queue = transaction.open && (flags & kInMulti) == 0;
   const uint32_t effective = transaction.open && !queue ? flags | transaction.flags : flags;
-  uint64_t bytes = transaction.queue_bytes;
-  if (log_.journal() != nullptr && (effective & kWrite) != 0) {
-    for (const std::string_view arg : args) {
-      bytes += arg.size();
-    }
-  }
-
   const bool subscriber = session.subscriptions() > 0 && session.reply.protocol() == 2;
   const auto when = [](bool so, Concern concern) { return so ? uint32_t{concern} : 0; };
   const uint32_t concerns =
       when(MustAuthenticate(session, settings_), kStranger) | when(transaction.open, kTransaction) |
       when(settings_.maxmemory > 0, kMemoryLimit) |
-      when(log_.Refuses(effective, bytes), kNoJournal) | when(subscriber, kSubscriber) |
-      when(policy_.loading(), kLoadingNow) | when(session.info.monitor, kMonitorNow) |
-      when(pause_.active(), kPauseActive);
+      when(log_.Refuses(effective, transaction.queue_bytes, args), kNoJournal) |
+      when(subscriber, kSubscriber) | when(policy_.loading(), kLoadingNow) |
+      when(session.info.monitor, kMonitorNow) | when(pause_.active(), kPauseActive);
   if (concerns == 0) [[likely]]
     return {};
 

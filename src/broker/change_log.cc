@@ -16,9 +16,7 @@ void ChangeLog::KeepIn(journal::Journal* journal) {
   watermarks_ = {{journal->appended()}, {journal->durable()}, {journal->safe()}};
 }
 
-bool ChangeLog::Refuses(uint32_t flags, uint64_t bytes) const {
-  if (journal_ == nullptr) return false;
-  if ((flags & kWrite) == 0) return !takes_changes();
+bool ChangeLog::RefusesChange(uint32_t flags, uint64_t bytes) const {
   using Change = journal::Journal::Change;
   const Change change = (flags & kDenyOom) != 0 ? Change::kAdds : Change::kRemoves;
   bytes += batch_.bytes().size() + journal::Journal::kLeastChangeBytes;

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "broker/watermarks.h"
+#include "commands/command.h"
 #include "data/keyspace.h"
 #include "effects/batch.h"
 #include "journal/journal.h"
@@ -43,9 +46,16 @@ class ChangeLog {
   bool takes_changes() const { return journal_ == nullptr || journal_->status().ok(); }
   // Whether a command with these flags (CommandFlag) must be refused: because the journal takes no
   // changes, or because it has no room for the changes of this turn and of the command, which are
-  // about as large as the command's arguments (`bytes`). On a full disk, commands that remove are
-  // admitted as long as there is room for them.
-  bool Refuses(uint32_t flags, uint64_t bytes) const;
+  // about as large as the command's arguments and `more` bytes. On a full disk, commands that remove
+  // are admitted as long as there is room for them.
+  bool Refuses(uint32_t flags, uint64_t more, std::span<const std::string_view> args) const {
+    if (journal_ == nullptr) return false;
+    if ((flags & kWrite) == 0) return !takes_changes();
+    for (const std::string_view arg : args) {
+      more += arg.size();
+    }
+    return RefusesChange(flags, more);
+  }
   // Why a command with these flags is refused; OK if it does not concern data in the journal.
   // REQUIRES: Refuses() or failed().
   Status WhyNot(uint32_t flags) const;
@@ -76,6 +86,7 @@ class ChangeLog {
   Position next_change() const { return watermarks_.appended.position + 1; }
 
  private:
+  bool RefusesChange(uint32_t flags, uint64_t bytes) const;
   void Seal();
 
   Keyspace& keyspace_;

@@ -1,9 +1,7 @@
 #include "broker/command_table.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
-#include <tuple>
 
 #include "base/assert.h"
 #include "base/text.h"
@@ -57,13 +55,6 @@ void ResetStatsOf(const Command& command) {
 }
 
 }  // namespace
-
-size_t CommandStats::HistogramIndex(double nanos) {
-  constexpr size_t kLast = std::tuple_size_v<decltype(histogram)> - 1;
-  if (!(nanos > 0)) return 0;
-  if (nanos >= 0x1p62) return kLast;
-  return std::min<size_t>(std::bit_width(static_cast<uint64_t>(nanos)), kLast);
-}
 
 void CommandTable::Add(std::span<const CommandSpec> specs) {
   for (const CommandSpec& spec : specs) {

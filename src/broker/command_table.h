@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "commands/command.h"
@@ -22,7 +25,12 @@ struct CommandStats {
   std::array<uint64_t, 64> histogram{};
   // The index at which a call of this duration is counted. Any value has one, because the time
   // comes from a counter that may be wrong.
-  static size_t HistogramIndex(double nanos);
+  static size_t HistogramIndex(double nanos) {
+    constexpr size_t kLast = std::tuple_size_v<decltype(histogram)> - 1;
+    if (!(nanos > 0)) return 0;
+    if (nanos >= 0x1p62) return kLast;
+    return std::min<size_t>(std::bit_width(static_cast<uint64_t>(nanos)), kLast);
+  }
 };
 
 // A command as the table holds it: the specification and what has been counted.

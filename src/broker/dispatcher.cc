@@ -33,7 +33,7 @@ bool ConfirmsSubscription(const CommandSpec& spec) {
   return (spec.flags & kPubSub) != 0 && (spec.flags & kInSubscribe) != 0;
 }
 
-std::unique_ptr<Suspended> Suspend(const Command& command, std::span<const std::string_view> args) {
+std::unique_ptr<Suspended> CopyOf(const Command& command, std::span<const std::string_view> args) {
   auto suspended = std::make_unique<Suspended>();
   suspended->command = &command;
   suspended->args = OwnedArgs(args);
@@ -58,29 +58,40 @@ void Dispatcher::Execute(Session& session, std::span<const std::string_view> arg
   if (const Command* command = Resolve(session, args)) {
     session.info.last_command = command;
     confirms = ConfirmsSubscription(*command->spec);
-    const Admission::Answer answer = parts_.admission.Check(session, *command, args);
-    switch (answer.verdict) {
-      case Admission::Verdict::kRun: {
-        const RunMode mode;
-        Settle(session, *command, args, nullptr, mode,
-               parts_.executor.Run(session, *command, args, mode));
-        break;
-      }
-      case Admission::Verdict::kQueue:
-        Queue(session, *command, args);
-        break;
-      case Admission::Verdict::kPutOff:
-        parts_.pause.PutOff(session, Suspend(*command, args));
-        break;
-      case Admission::Verdict::kRejected:
-        Reject(session, command, answer.error);
-        break;
+    if (parts_.admission.NothingAgainst(session, *command, args)) [[likely]] {
+      Run(session, *command, args);
+    } else {
+      Admit(session, *command, args);
     }
   }
   if (session.tracking != nullptr) [[unlikely]]
     EndCaching(session);
   parts_.outbox.EndReply(output.muted() && !confirms);
-  ServeReady();
+  if (parts_.waiting.anything_ready()) [[unlikely]]
+    ServeReady();
+}
+
+inline void Dispatcher::Run(Session& session, const Command& command,
+                            std::span<const std::string_view> args) {
+  const RunMode mode;
+  Outcome outcome = parts_.executor.Run(session, command, args, mode);
+  if (outcome != nullptr) [[unlikely]]
+    Suspend(session, command, args, nullptr, mode, std::move(outcome));
+}
+
+void Dispatcher::Admit(Session& session, const Command& command,
+                       std::span<const std::string_view> args) {
+  const Admission::Answer answer = parts_.admission.Check(session, command, args);
+  switch (answer.verdict) {
+    case Admission::Verdict::kRun:
+      return Run(session, command, args);
+    case Admission::Verdict::kQueue:
+      return Queue(session, command, args);
+    case Admission::Verdict::kPutOff:
+      return parts_.pause.PutOff(session, CopyOf(command, args));
+    case Admission::Verdict::kRejected:
+      return Reject(session, &command, answer.error);
+  }
 }
 
 // CLIENT CACHING is for the next command that is not CLIENT, or for all of a transaction.
@@ -169,21 +180,19 @@ void Dispatcher::Queue(Session& session, const Command& command,
 
 // --- What comes of a run ---
 
-// The session waits if the outcome says so. `suspended` is the copy of the command that was run, or
-// nullptr if it was not one of those.
-void Dispatcher::Settle(Session& session, const Command& command,
-                        std::span<const std::string_view> args,
-                        std::unique_ptr<Suspended> suspended, const RunMode& mode,
-                        Outcome outcome) {
-  if (outcome.done()) [[likely]]
-    return;
-  if (suspended == nullptr) suspended = Suspend(command, args);
-  if (outcome.miss != nullptr) {
+// The session waits for what the outcome names. `suspended` is the copy of the command that was run;
+// nullptr if the command was run from the request itself.
+void Dispatcher::Suspend(Session& session, const Command& command,
+                         std::span<const std::string_view> args,
+                         std::unique_ptr<Suspended> suspended, const RunMode& mode,
+                         Outcome outcome) {
+  if (suspended == nullptr) suspended = CopyOf(command, args);
+  if (outcome->miss != nullptr) {
     suspended->may_block = mode.may_block;
-    suspended->progress = std::move(outcome.progress);
-    return parts_.parking.Park(session, std::move(suspended), *outcome.miss);
+    suspended->progress = std::move(outcome->progress);
+    return parts_.parking.Park(session, std::move(suspended), *outcome->miss);
   }
-  Wait& wait = *outcome.wait;
+  Wait& wait = *outcome->wait;
   // The names of keys and the group are views into the arguments of this run, which `suspended` may
   // not share; Block copies what it needs.
   if (!suspended->resumed) {
@@ -222,7 +231,9 @@ void Dispatcher::Resume(Session& session, bool may_block) {
   const RunMode mode{.resumed = true, .may_block = may_block};
   parts_.outbox.BeginReply(session);
   Outcome outcome = parts_.executor.Run(session, command, args, mode);
-  Settle(session, command, args, std::move(suspended), mode, std::move(outcome));
+  if (outcome != nullptr) {
+    Suspend(session, command, args, std::move(suspended), mode, std::move(outcome));
+  }
   parts_.outbox.EndReply(session.output.muted());
   if (session.waits != Waits::kNothing) return;
   NoteServed(session, parts_.clock);
@@ -247,7 +258,9 @@ void Dispatcher::RunAgain(Session& session) {
       Outcome outcome =
           parts_.executor.Run(session, command, args, mode, std::move(suspended->progress));
       // What is pinned stays so until the command has run.
-      Settle(session, command, args, std::move(suspended), mode, std::move(outcome));
+      if (outcome != nullptr) {
+        Suspend(session, command, args, std::move(suspended), mode, std::move(outcome));
+      }
       break;
     }
     case Admission::Verdict::kPutOff:

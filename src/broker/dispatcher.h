@@ -69,8 +69,10 @@ class Dispatcher {
   void EndCaching(Session& session);
   void Reject(Session& session, const Command* command, std::string_view error);
   void Queue(Session& session, const Command& command, std::span<const std::string_view> args);
-  void Settle(Session& session, const Command& command, std::span<const std::string_view> args,
-              std::unique_ptr<Suspended> suspended, const RunMode& mode, Outcome outcome);
+  void Run(Session& session, const Command& command, std::span<const std::string_view> args);
+  void Admit(Session& session, const Command& command, std::span<const std::string_view> args);
+  void Suspend(Session& session, const Command& command, std::span<const std::string_view> args,
+               std::unique_ptr<Suspended> suspended, const RunMode& mode, Outcome outcome);
   void Resume(Session& session, bool may_block);
   void RunAgain(Session& session);
   void Answer(Session& session, std::string_view error);

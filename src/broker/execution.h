@@ -47,6 +47,7 @@ class Execution final : public Context {
 
   // The command waits: the executor sees this when the handler has returned.
   void Block(Wait wait) override;
+  bool waits() const { return wait_ != nullptr; }
   // nullptr unless the command waits. Views in it are valid as long as the arguments are.
   std::unique_ptr<Wait> TakeWait() { return std::move(wait_); }
 

@@ -28,40 +28,35 @@ void Executor::Calibrate() {
   nanos_per_cycle_ = NanosPerCycle();
 }
 
+// EXEC's commands take the same path: there is only one way to run a command, and it is the hot one.
+void Executor::RunPart(Execution& outer, QueuedCommand& queued) {
+  Run(outer.session(), *queued.command, queued.args.views(), RunMode{.may_block = false},
+      std::move(queued.progress));
+}
+
 Outcome Executor::Run(Session& session, const Command& command,
                       std::span<const std::string_view> args, const RunMode& mode,
                       std::unique_ptr<ColdProgress> progress) {
-  Execution execution(parts_, session, command, args, mode, current_);
+  Execution* const outer = current_;
+  Execution execution(parts_, session, command, args, mode, outer);
   execution.progress() = std::move(progress);
-  Outcome outcome = RunOne(execution, mode);
-  // Whether its client has sent it now or it has waited: many may run in one turn.
-  if (current_ == nullptr) parts_.log.SealIfLarge();
-  return outcome;
-}
-
-void Executor::RunPart(Execution& outer, QueuedCommand& queued) {
-  const RunMode mode{.may_block = false};
-  Execution execution(parts_, outer.session(), *queued.command, queued.args.views(), mode, &outer);
-  execution.progress() = std::move(queued.progress);
-  RunOne(execution, mode);
-}
-
-Outcome Executor::RunOne(Execution& execution, const RunMode& mode) {
-  Session& session = execution.session();
-  const Command& command = execution.command();
   const uint64_t errors = session.reply.errors();
   const size_t reply_begin = session.output.pending.size();
-  Execution* const outer = std::exchange(current_, &execution);
+  current_ = &execution;
   ColdStore* const cold = parts_.parking.cold();
   if (cold != nullptr) cold->BeginCommand(session.output.pending, outer != nullptr);
   Outcome outcome;
   try {
     command.spec->run(execution);
-    outcome.wait = execution.TakeWait();
+    if (execution.waits()) [[unlikely]] {
+      outcome = std::make_unique<Unfinished>();
+      outcome->wait = execution.TakeWait();
+    }
   } catch (ColdMiss& miss) {
     session.output.pending.Truncate(reply_begin);
-    outcome.miss = std::make_unique<ColdMiss>(std::move(miss));
-    outcome.progress = std::move(execution.progress());
+    outcome = std::make_unique<Unfinished>();
+    outcome->miss = std::make_unique<ColdMiss>(std::move(miss));
+    outcome->progress = std::move(execution.progress());
   } catch (const ColdFailure& failure) {
     session.output.pending.Truncate(reply_begin);
     session.reply.Error(fmt::format("ERR {}", failure.message));
@@ -75,34 +70,37 @@ Outcome Executor::RunOne(Execution& execution, const RunMode& mode) {
   command.stats.cycles += cycles;
   parts_.meter.Did(TurnMeter::Part::kCommands, command.full_name, cycles);
   // It has only looked; it counts when it has run.
-  if (outcome.miss != nullptr) return outcome;
+  if (outcome != nullptr && outcome->miss != nullptr) [[unlikely]]
+    return outcome;
 
   if (execution.changes() > 0) {
     session.output.last_change = parts_.log.next_change();
     parts_.log.CountChanges(execution.changed_elements());
   }
   if (session.tracking != nullptr && (command.spec->flags & kReadOnly) != 0) [[unlikely]] {
-    parts_.tracking.Remember(session, *command.spec, execution.args(),
-                             parts_.settings.tracking_table_max_keys);
+    parts_.tracking.Remember(session, *command.spec, args, parts_.settings.tracking_table_max_keys);
   }
   parts_.stats.keyspace_hits += execution.hits();
   parts_.stats.keyspace_misses += execution.misses();
   // The errors among EXEC's replies are those of the commands that it ran.
-  if (session.reply.errors() - errors > execution.failed_parts) {
+  if (session.reply.errors() - errors > execution.failed_parts) [[unlikely]] {
     if (outer != nullptr) outer->failed_parts++;
     command.stats.failed++;
     CountError(session.reply.last_error_code());
-  } else if (command.audited) {
+  } else if (command.audited) [[unlikely]] {
     LogAudited(command.full_name, session.transport->peer());
   }
   const double nanos = static_cast<double>(cycles) * nanos_per_cycle_;
   // A command that blocks is one call, however often it runs.
-  if (!mode.resumed) CountCall(execution, nanos);
+  if (!mode.resumed) [[likely]]
+    CountCall(execution, nanos);
   CountTime(execution, nanos);
+  // Whether its client has sent it now or it has waited: many may run in one turn.
+  if (outer == nullptr) parts_.log.SealIfLarge();
   return outcome;
 }
 
-void Executor::CountCall(Execution& execution, double nanos) {
+inline void Executor::CountCall(Execution& execution, double nanos) {
   const Command& command = execution.command();
   parts_.stats.commands_processed++;
   command.stats.calls++;
@@ -113,13 +111,20 @@ void Executor::CountCall(Execution& execution, double nanos) {
   }
 }
 
-void Executor::CountTime(Execution& execution, double nanos) {
+inline void Executor::CountTime(Execution& execution, double nanos) {
+  const Settings& settings = parts_.settings;
+  const int64_t micros = nanos < 0x1p62 ? static_cast<int64_t>(nanos / 1000) : 0;
+  const bool slow =
+      micros >= settings.slowlog_log_slower_than_us && settings.slowlog_log_slower_than_us >= 0;
+  if (slow || settings.latency_monitor_threshold_ms > 0) [[unlikely]]
+    RecordSlow(execution, slow, micros);
+}
+
+void Executor::RecordSlow(Execution& execution, bool slow, int64_t micros) {
   const Settings& settings = parts_.settings;
   const uint32_t flags = execution.command().spec->flags;
   const int64_t now_s = parts_.clock.now_ms() / 1000;
-  const int64_t micros = nanos < 0x1p62 ? static_cast<int64_t>(nanos / 1000) : 0;
-  if (micros >= settings.slowlog_log_slower_than_us && settings.slowlog_log_slower_than_us >= 0 &&
-      (flags & kSkipSlowlog) == 0) {
+  if (slow && (flags & kSkipSlowlog) == 0) {
     const Session& session = execution.session();
     parts_.slowlog.Add(now_s, micros, execution.shown_args(), session.transport->peer(),
                        session.info.name, settings.slowlog_max_len);

@@ -15,16 +15,17 @@ namespace runnel {
 
 class FutureNames;
 
-// The outcome of one run of a command.
-struct Outcome {
-  // What the command waits for, if it is blocked; nullptr otherwise.
+// Why a command that has run is not done: either `wait` or `miss` is set.
+struct Unfinished {
+  // What the command waits for, if it is blocked.
   std::unique_ptr<Wait> wait;
-  // What the command missed, and what it has found so far, if it must be parked; nullptr otherwise.
+  // What the command missed, and what it has found so far, if it must be parked.
   std::unique_ptr<ColdMiss> miss;
   std::unique_ptr<ColdProgress> progress;
-
-  bool done() const { return wait == nullptr && miss == nullptr; }
 };
+
+// What came of one run of a command; nullptr if it is done.
+using Outcome = std::unique_ptr<Unfinished>;
 
 // Runs commands that may run now, and counts them. The state of a run is an Execution on the stack;
 // the executor itself only knows the innermost one.
@@ -33,9 +34,9 @@ class Executor {
   // The parts outlive it.
   explicit Executor(Parts& parts);
 
-  // Runs the command from its start. If the outcome is done(), its reply or error has been written.
-  // Otherwise nothing has been written, and the caller keeps the command to run it again.
-  // `progress` is what an earlier run of the command has left, if there was one.
+  // Runs the command from its start. If it is done, its reply or error has been written. Otherwise
+  // nothing has been written, and the caller keeps the command to run it again. `progress` is what
+  // an earlier run of the command has left, if there was one.
   Outcome Run(Session& session, const Command& command, std::span<const std::string_view> args,
               const RunMode& mode, std::unique_ptr<ColdProgress> progress = nullptr);
   // Runs a command of EXEC's queue, which can neither wait nor miss.
@@ -57,10 +58,10 @@ class Executor {
   double nanos_per_cycle() const { return nanos_per_cycle_; }
 
  private:
-  Outcome RunOne(Execution& execution, const RunMode& mode);
   void Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db);
   void CountCall(Execution& execution, double nanos);
   void CountTime(Execution& execution, double nanos);
+  void RecordSlow(Execution& execution, bool slow, int64_t micros);
 
   Parts& parts_;
   Execution* current_ = nullptr;

@@ -8,35 +8,21 @@
 #include "base/log.h"
 
 namespace runnel {
-namespace {
 
-// A client whose output is still below this is not measured against its limits after each command.
-constexpr size_t kSmallOutput = 64 * 1024;
-
-}  // namespace
-
-void Outbox::BeginReply(Session& session) {
-  ASSERT(writer_ == nullptr);
-  writer_ = &session;
-  reply_begin_ = session.output.pending.size();
+// Drops the reply if it is muted, and appends the messages that came for the writer meanwhile.
+void Outbox::AmendReply(bool muted) {
+  Rope& pending = writer_->output.pending;
+  if (muted) pending.Truncate(reply_begin_);
+  if (after_reply_.empty()) return;
+  pending.Append(after_reply_.ToString());
+  after_reply_.Clear();
 }
 
-void Outbox::EndReply(bool muted) {
-  Session& session = *std::exchange(writer_, nullptr);
-  if (muted) session.output.pending.Truncate(reply_begin_);
-  if (!after_reply_.empty()) {
-    session.output.pending.Append(after_reply_.ToString());
-    after_reply_.Clear();
-  }
-  if (!session.output.pending.empty()) Note(session);
-}
-
-void Outbox::Note(Session& session) {
-  dirty_.Add(session);
-  if (session.output.pending.size() > kSmallOutput && !session.killed() && OverLimit(session)) {
-    session.output.pending.Clear();
-    Kill(session);
-  }
+// Kills the session if its output is above a limit.
+void Outbox::Measure(Session& session) {
+  if (session.killed() || !OverLimit(session)) return;
+  session.output.pending.Clear();
+  Kill(session);
 }
 
 void Outbox::Deliver(Session& session, const Ref<Block>& block, std::string_view bytes) {

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
+#include "base/assert.h"
 #include "base/block.h"
 #include "base/intrusive_list.h"
 #include "base/ref.h"
@@ -27,15 +29,28 @@ class Outbox {
   // --- During the turn ---
 
   // A command of this session is about to write its reply. One at a time.
-  void BeginReply(Session& session);
+  void BeginReply(Session& session) {
+    ASSERT(writer_ == nullptr);
+    writer_ = &session;
+    reply_begin_ = session.output.pending.size();
+  }
   // The reply has ended. If `muted`, it is dropped. Messages to the session that came meanwhile
   // follow it.
-  void EndReply(bool muted);
+  void EndReply(bool muted) {
+    if (muted || !after_reply_.empty()) [[unlikely]]
+      AmendReply(muted);
+    Session& session = *std::exchange(writer_, nullptr);
+    if (!session.output.pending.empty()) Note(session);
+  }
   // The session whose reply is being written; nullptr if none.
   const Session* writer() const { return writer_; }
 
   // The session's pending output was written to without BeginReply.
-  void Note(Session& session);
+  void Note(Session& session) {
+    dirty_.Add(session);
+    if (session.output.pending.size() > kSmallOutput) [[unlikely]]
+      Measure(session);
+  }
   // Delivers the message to a subscriber or monitor, unchanged; see PubSub::Deliver. A message that
   // the running command sends to its own session comes after the command's reply.
   void Deliver(Session& session, const Ref<Block>& block, std::string_view bytes);
@@ -67,6 +82,12 @@ class Outbox {
   bool Enforce(Session& session);
 
  private:
+  // A client whose output is still below this is not measured against its limits after each
+  // command.
+  static constexpr size_t kSmallOutput = 64 * 1024;
+
+  void AmendReply(bool muted);
+  void Measure(Session& session);
   void Release(Session& session);
   void Send(Session& session);
   bool OverLimit(Session& session);

@@ -11,17 +11,6 @@ constexpr uint64_t kMostBlocking = 64;
 
 }  // namespace
 
-void RunningCommand::Begin(const Rope& reply, bool nested) {
-  if (!nested) {
-    command_ = ++last_command_;
-    needed_ = replied_ = blocking_ = 0;
-  } else if (reply_begin_) {
-    replied_ += reply_end_ - *reply_begin_;
-  }
-  reply_ = &reply;
-  reply_begin_.reset();
-}
-
 void RunningCommand::NoteUse(const ColdExtent& extent) {
   if (command_ == 0) return;
   Count(extent);

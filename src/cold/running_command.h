@@ -38,7 +38,16 @@ class RunningCommand {
 
   // A command begins, or a command inside the running transaction (`nested`). It writes its reply
   // to the end of `reply`, which lives until the next command begins or End is called.
-  void Begin(const Rope& reply, bool nested);
+  void Begin(const Rope& reply, bool nested) {
+    if (!nested) {
+      command_ = ++last_command_;
+      needed_ = replied_ = blocking_ = 0;
+    } else if (reply_begin_) {
+      replied_ += reply_end_ - *reply_begin_;
+    }
+    reply_ = &reply;
+    reply_begin_.reset();
+  }
   // No command runs: nothing is counted, nothing is refused.
   void End() { command_ = 0; }
 

@@ -45,9 +45,9 @@ const char* FindReturn(const char* from, const char* end) {
   return static_cast<const char*>(std::memchr(from, '\r', static_cast<size_t>(end - from)));
 }
 
-// Reads the line at `at`, after its first byte: *number is nothing if it holds none. Returns the
-// place after the line; nullptr if it is not whole yet.
-const char* ReadLine(const char* at, const char* end, std::optional<int64_t>* number) {
+// ReadLine for all but the shortest lines.
+[[gnu::noinline]] const char* ReadLongLine(const char* at, const char* end,
+                                           std::optional<int64_t>* number) {
   size_t plain;
   if (const char* after = ReadPlainLine(at, end, &plain)) {
     *number = static_cast<int64_t>(plain);
@@ -57,6 +57,19 @@ const char* ReadLine(const char* at, const char* end, std::optional<int64_t>* nu
   if (line == nullptr || line + 2 > end) return nullptr;
   *number = ParseInteger({at, static_cast<size_t>(line - at)});
   return line + 2;
+}
+
+// Reads the line at `at`, after its first byte: *number is nothing if it holds none. Returns the
+// place after the line; nullptr if it is not whole yet. Most lines have one digit.
+inline const char* ReadLine(const char* at, const char* end, std::optional<int64_t>* number) {
+  if (end - at >= 3 && at[1] == '\r') {
+    const unsigned digit = static_cast<unsigned char>(*at) - unsigned{'0'};
+    if (digit <= 9) {
+      *number = static_cast<int64_t>(digit);
+      return at + 3;
+    }
+  }
+  return ReadLongLine(at, end, number);
 }
 
 // Whether a line that is not whole yet need not be waited for.
