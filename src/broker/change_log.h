@@ -46,8 +46,8 @@ class ChangeLog {
   bool takes_changes() const { return journal_ == nullptr || journal_->status().ok(); }
   // Whether a command with these flags (CommandFlag) must be refused: because the journal takes no
   // changes, or because it has no room for the changes of this turn and of the command, which are
-  // about as large as the command's arguments and `more` bytes. On a full disk, commands that remove
-  // are admitted as long as there is room for them.
+  // about as large as the command's arguments and `more` bytes. On a full disk, commands that
+  // remove are admitted as long as there is room for them.
   bool Refuses(uint32_t flags, uint64_t more, std::span<const std::string_view> args) const {
     if (journal_ == nullptr) return false;
     if ((flags & kWrite) == 0) return !takes_changes();

@@ -180,8 +180,8 @@ void Dispatcher::Queue(Session& session, const Command& command,
 
 // --- What comes of a run ---
 
-// The session waits for what the outcome names. `suspended` is the copy of the command that was run;
-// nullptr if the command was run from the request itself.
+// The session waits for what the outcome names. `suspended` is the copy of the command that was
+// run; nullptr if the command was run from the request itself.
 void Dispatcher::Suspend(Session& session, const Command& command,
                          std::span<const std::string_view> args,
                          std::unique_ptr<Suspended> suspended, const RunMode& mode,

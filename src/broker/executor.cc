@@ -28,7 +28,8 @@ void Executor::Calibrate() {
   nanos_per_cycle_ = NanosPerCycle();
 }
 
-// EXEC's commands take the same path: there is only one way to run a command, and it is the hot one.
+// EXEC's commands take the same path: there is only one way to run a command, and it is the hot
+// one.
 void Executor::RunPart(Execution& outer, QueuedCommand& queued) {
   Run(outer.session(), *queued.command, queued.args.views(), RunMode{.may_block = false},
       std::move(queued.progress));

@@ -1,7 +1,7 @@
 #include "broker/session.h"
 
 #include "broker/suspended.h"
-#include "broker/tracking.h"
+#include "broker/tracking_state.h"
 #include "broker/watch.h"
 
 namespace runnel {

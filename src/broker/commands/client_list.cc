@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "broker/command_table.h"
 #include "broker/suspended.h"
-#include "broker/tracking.h"
+#include "broker/tracking_state.h"
 #include "fmt/format.h"
 
 namespace runnel {
