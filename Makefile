@@ -15,7 +15,7 @@
 #   make bench        side by side with redis-server: requests/s, latency, CPU per request, memory;
 #                     then durability, which make bench-durability measures alone
 #   make fuzz         each fuzz target for FUZZ_SECONDS (60)
-#   make headers      each header compiled alone
+#   make headers      each header compiled alone that no source file of its own includes first
 #   make format       clang-format over the tree
 #   make tidy         clang-tidy over the files that differ from BASE (all: BASE=)
 JOBS ?= $(shell nproc)

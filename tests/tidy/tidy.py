@@ -110,6 +110,20 @@ def find_unused_headers(texts):
     ]
 
 
+def find_late_headers(texts):
+    """Sources under src/ whose own header is not the first that they include: then the compiler does
+    not see whether that header compiles alone."""
+    late = []
+    for path, text in texts.items():
+        own = path[len("src/"):-len(".cc")] + ".h"
+        if not path.startswith("src/") or not path.endswith(".cc") or f"src/{own}" not in texts:
+            continue
+        found = filter(None, map(INCLUDE.match, text.splitlines()))
+        if next((match.group(2) for match in found), None) != own:
+            late.append(path)
+    return late
+
+
 def find_circles(texts, folder):
     """Sources of the folder that include each other in a circle. A header and the source file of the
     same name are one; tests do not count."""
@@ -194,6 +208,9 @@ def check_the_checks():
         assert good, f"{path}: {text!r}: expected {expected}, found {findings}"
     texts = {"src/a/x.h": pragma, "src/a/y.h": pragma, "src/a/y.cc": '#include "a/y.h"\n'}
     assert find_unused_headers(texts) == ["src/a/x.h"]
+    assert not find_late_headers(texts)
+    texts["src/a/y.cc"] = '#include <vector>\n\n#include "a/y.h"\n'
+    assert find_late_headers(texts) == ["src/a/y.cc"]
     texts = {"src/a/x.h": '#include "a/y.h"\n', "src/a/y.h": "", "src/a/z.h": '#include "a/x.h"\n'}
     assert not find_circles(texts, "src/a/")
     texts["src/a/y.cc"] = '#include "a/x.h"\n'
@@ -210,6 +227,7 @@ def main():
         for path in sorted(texts) for number, message in check(path, texts[path], layers)
     ]
     findings += [f"{path}:1: nobody includes this header" for path in find_unused_headers(texts)]
+    findings += [f"{path}:1: its own header is not included first" for path in find_late_headers(texts)]
     for folder in WITHOUT_CIRCLES:
         circle = find_circles(texts, folder)
         if circle:
