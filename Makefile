@@ -83,10 +83,12 @@ define drive
 	  ctest --output-on-failure -R '^process\.($(4))$$'
 endef
 
-# The process tests that make all threads work; a report of ThreadSanitizer ends the server.
+# The process tests that make all threads work; a report of ThreadSanitizer ends the server. It makes
+# the threads that write files so slow that the usual patience of the tests may end first.
 TSAN_TESTS = mixed|snapshot|cold|lifetime
 tsan: deps-test
-	$(call drive,tsan,TSAN_OPTIONS="halt_on_error=1 exitcode=66",process_tests,$(TSAN_TESTS))
+	$(call drive,tsan,TSAN_OPTIONS="halt_on_error=1 exitcode=66" RUNNEL_TEST_PATIENCE=120,\
+	  process_tests,$(TSAN_TESTS))
 
 # The server counts the basic blocks that it enters, which makes it slower by half.
 steps: deps-test

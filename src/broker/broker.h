@@ -50,7 +50,7 @@ class Broker final : public Front, private KeyspaceObserver {
  public:
   // Everything is borrowed and outlives the broker.
   Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, BrokerHost& host);
-  ~Broker();
+  ~Broker() override;
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 

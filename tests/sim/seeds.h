@@ -44,14 +44,21 @@ void ForEachSeed(uint64_t seeds, Run run) {
   const uint64_t first = only == none ? 1 : only;
   const uint64_t last = only == none ? Seeds(seeds) : only;
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  const auto before = std::signal(SIGABRT, [](int) { std::fputs(HowAgain().c_str(), stderr); });
+  // A signal that ends the program does so after the handler, too.
+  const auto tell = [](int signal) {
+    std::fputs(HowAgain().c_str(), stderr);
+    std::signal(signal, SIG_DFL);
+  };
+  const auto before_abort = std::signal(SIGABRT, tell);
+  const auto before_fault = std::signal(SIGSEGV, tell);
   for (uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); seed++) {
     HowAgain() = "again: RUNNEL_SIM_SEED=" + std::to_string(seed) + " " +
                  program_invocation_short_name + " --gtest_filter=" + test->test_suite_name() +
                  "." + test->name() + "\n";
     run(seed);
   }
-  std::signal(SIGABRT, before);
+  std::signal(SIGABRT, before_abort);
+  std::signal(SIGSEGV, before_fault);
   if (::testing::Test::HasFailure()) ADD_FAILURE() << HowAgain();
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/environment.h"
 #include "tests/support/reply.h"
 
 namespace runnel::test {
@@ -14,8 +15,9 @@ using Argv = std::vector<std::string>;
 using Clock = std::chrono::steady_clock;
 
 // How long a test waits for something that must happen before it calls it a failure. Long, because
-// it is only ever used up when the test fails.
-constexpr std::chrono::seconds kPatience{15};
+// it is only ever used up when the test fails. RUNNEL_TEST_PATIENCE says how many seconds, for
+// servers that are built to be slow.
+inline const std::chrono::seconds kPatience{FromEnvironment("RUNNEL_TEST_PATIENCE", 15)};
 
 // The command as a RESP array of bulks.
 std::string EncodeCommand(const Argv& argv);

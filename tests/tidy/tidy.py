@@ -26,6 +26,7 @@ BANNED = [
     (IN_SRC, r"\b(atoi|atol|strtol)\s*\(", "ParseInteger of base/numbers.h"),
     (IN_CODE, r"\bs?rand\s*\(", "a generator of <random> with a seed that is printed"),
     (IN_CODE, r"\bstd::endl\b", "'\\n'"),
+    (IN_CODE, r"\bNULL\b(?!\")", "nullptr"),
     (IN_TESTS, r"\b(u|nano)?sleep(_for|_until)?\s*\(", "wait for the condition itself"),
 ]
 BANNED = [(where, re.compile(what), instead) for where, what, instead in BANNED]
@@ -198,6 +199,7 @@ def check_the_checks():
         ("src/base/a.cc", "int r = rand();\n", "<random>"),
         ("src/base/a.cc", "operand(1);\n", None),
         ("src/base/a.cc", "out << std::endl;\n", "'\\n'"),
+        ("src/base/a.cc", "int* a = NULL;\n", "nullptr"),
         ("src/base/a.cc", "usleep(1);\n", None),
         ("src/base/a_test.cc", "std::this_thread::sleep_for(1s);\n", "condition"),
         ("tests/process/a.cc", "sleep(1);\n", "condition"),
