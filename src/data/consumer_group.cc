@@ -153,7 +153,7 @@ void ConsumerGroup::NoteRemoval(ConsumerIndex owner) {
 size_t ConsumerGroup::MemoryBytes() const {
   // Names of up to 15 bytes lie in the string itself.
   constexpr size_t kInPlace = 15;
-  size_t bytes = sizeof(*this) + by_index_.capacity() * sizeof(Consumer*);
+  size_t bytes = sizeof(*this) + by_index_.capacity() * sizeof(void*);
   for (const auto& [name, consumer] : consumers_) {
     bytes += sizeof(Consumers::value_type) + sizeof(Consumer);
     if (name.size() > kInPlace) bytes += 2 * (name.size() + 1);

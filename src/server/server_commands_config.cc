@@ -32,6 +32,7 @@ void ConfigSet(Context& context) {
   const Status status = ServerHost::Of(context).config().Set(pairs);
   if (!status.ok()) return context.reply().Error("ERR " + status.message());
   std::vector<std::string_view> names;
+  names.reserve(pairs.size());
   for (const auto& [name, value] : pairs) {
     names.push_back(name);  // the value may be a secret
   }
