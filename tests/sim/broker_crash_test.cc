@@ -420,8 +420,9 @@ class Simulation {
   // Everything has room and the disk does what it was given: nobody waits for it any more.
   void Settle() {
     disk_.set_capacity(disk_.used() + 1'000'000);
-    // A round gives the journal one segment, or answers one command for which others wait.
-    constexpr int kMostRounds = 50;
+    // A round gives the journal one segment, reads the next piece for a command that passes over a
+    // long value, or answers one command for which others wait.
+    constexpr int kMostRounds = 1000;
     for (int i = 0; i < 2 || (i < kMostRounds && SomebodyWaitsForTheDisk()); i++) {
       LetTimePass(1000);
       helper_.Drain();

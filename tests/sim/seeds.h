@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "base/hash.h"
 #include "tests/support/environment.h"
 
 namespace runnel::sim {
@@ -52,6 +53,8 @@ void ForEachSeed(uint64_t seeds, Run run) {
   const auto before_abort = std::signal(SIGABRT, tell);
   const auto before_fault = std::signal(SIGSEGV, tell);
   for (uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); seed++) {
+    // The order of keys in tables decides the order of what snapshots and upkeep do.
+    SetHashSeedForTest(seed);
     HowAgain() = "again: RUNNEL_SIM_SEED=" + std::to_string(seed) + " " +
                  program_invocation_short_name + " --gtest_filter=" + test->test_suite_name() +
                  "." + test->name() + "\n";
