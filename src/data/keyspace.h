@@ -29,7 +29,8 @@ struct KeyRef {
   friend class Keyspace;
   // Where the key was found last, so that the effect of a command does not look it up again.
   mutable KeyEntry* found_ = nullptr;
-  mutable uint64_t found_in_ = 0;  // the keyspace's number of that moment
+  // The keyspace's number of that moment: see moves_. No keyspace gets as far as the highest one.
+  mutable uint64_t found_in_ = UINT64_MAX;
 };
 
 // What happened to a key, as far as sessions that watch it or wait for it must know.
@@ -205,7 +206,8 @@ class Keyspace {
   KeyspaceObserver* observer_ = nullptr;
   Disposer* disposer_ = nullptr;
   KeyspaceCapture* capture_ = nullptr;
-  // Gets a new value, which no keyspace of the process had before, when a key is removed or moved.
+  // Gets a new value when a key is removed or moved. No other of the last 65535 keyspaces of the
+  // process has had it.
   uint64_t moves_;
   uint32_t captures_ = 0;  // begun so far: the number of the last one
 };

@@ -94,6 +94,15 @@ TEST(Keyspace, AKeyRefMayBeUsedAgainWhateverHappensMeanwhile) {
   EXPECT_EQ(ValueOf(other, key), "other");
 }
 
+// The numbers by which a KeyRef knows that it has found its key begin again with 0 then.
+TEST(Keyspace, TheProcessMayHaveHadManyKeyspaces) {
+  for (int i = 0; i < 66'000; i++) {
+    Keyspace keyspace(1);
+    keyspace.Put(KeyRef(0, "k"), String("v"));
+    ASSERT_NE(keyspace.Find(KeyRef(0, "k")), nullptr) << i;
+  }
+}
+
 TEST(Keyspace, NamesAreBytes) {
   Keyspace keyspace(1);
   const std::string names[] = {"", std::string("a\0b", 3), std::string("a\0c", 3),
