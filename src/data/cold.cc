@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "data/entry_log.h"
+#include "data/cold_runs.h"
 #include "data/list_run.h"
 
 namespace runnel {
@@ -10,7 +10,7 @@ namespace runnel {
 std::shared_ptr<const BlockRun> BlockRun::Load(RunKind kind, Decoder* in) {
   switch (kind) {
     case RunKind::kStream: {
-      EntryLog log;
+      HotLog log;
       if (!log.Load(in) || log.length() == 0) return nullptr;
       return std::make_shared<const EntryRun>(std::move(log));
     }

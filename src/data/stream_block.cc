@@ -89,17 +89,6 @@ std::optional<StreamBlockReader::Names> StreamBlockReader::NamesStoredAt(size_t 
   return names;
 }
 
-size_t StreamBlockReader::LowerBound(StreamId id) const {
-  size_t low = 0;
-  for (size_t left = entries_; left > 0;) {
-    const size_t half = left / 2;
-    const bool below = IsBelow(IdAt(low + half), id);
-    low = below ? low + half + 1 : low;
-    left = below ? left - half - 1 : half;
-  }
-  return low;
-}
-
 StreamBlockWriter& StreamBlockWriter::operator=(const StreamBlockWriter& other) {
   block_ = other.block_;
   base_ = other.base_;

@@ -141,8 +141,23 @@ class StreamBlockReader {
   // the same ones.
   EntryView EntryAt(size_t k);
 
+  // The first entry for whose ID `before` is false; entries() if there is none. `before` is true
+  // for the IDs below some point and for no others.
+  template <class Before>
+  size_t PartitionPoint(Before before) const {
+    size_t low = 0;
+    for (size_t left = entries_; left > 0;) {
+      const size_t half = left / 2;
+      const bool below = before(IdAt(low + half));
+      low = below ? low + half + 1 : low;
+      left = below ? left - half - 1 : half;
+    }
+    return low;
+  }
   // The first entry whose ID is not below `id`; entries() if there is none.
-  size_t LowerBound(StreamId id) const;
+  size_t LowerBound(StreamId id) const {
+    return PartitionPoint([id](StreamId other) { return IsBelow(other, id); });
+  }
 
   // The names that entry k stores; nothing if it refers to the names of another entry.
   struct Names {

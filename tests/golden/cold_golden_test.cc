@@ -9,7 +9,9 @@
 
 #include "cold/cold_file.h"
 #include "cold/extent.h"
-#include "data/entry_log.h"
+#include "data/block_cursor.h"
+#include "data/cold_runs.h"
+#include "data/hot_log.h"
 #include "data/list_run.h"
 #include "env/posix/posix_disk.h"
 
@@ -40,13 +42,13 @@ std::shared_ptr<const BlockRun> AListRun() {
 
 // Entries 1000-1, 2000-2, ... 9000-0 in two blocks, without the first and the fifth.
 std::shared_ptr<const BlockRun> AStreamRun() {
-  EntryLog log;
+  HotLog log;
   for (uint64_t i = 1; i <= 9; i++) {
     const std::string value = "value " + std::to_string(i);
     const std::string_view fields[] = {"field", value, "other", "x"};
     log.Append({1000 * i, i % 3}, fields, {.max_entries = 6, .max_bytes = 4096});
   }
-  log.DropOldest(1);
+  log.DropOldest(1, nullptr);
   EXPECT_TRUE(log.Remove({5000, 2}));
   return std::make_shared<const EntryRun>(std::move(log));
 }
@@ -87,10 +89,10 @@ void ExpectList(const BlockRun& run) {
 }
 
 void ExpectStream(const BlockRun& run) {
-  const EntryLog& log = static_cast<const EntryRun&>(run).log();
-  EXPECT_EQ(log.blocks(), 2u);
+  const HotLog& log = static_cast<const EntryRun&>(run).log();
+  EXPECT_EQ(log.segments().size(), 2u);
   std::vector<uint64_t> found;
-  for (EntryCursor at = log.Seek(StreamId::Min()); at.valid(); at.Next()) {
+  for (BlockCursor at = BlockCursor::First(log); at.valid(); at.Next()) {
     const uint64_t i = at->id().ms / 1000;
     found.push_back(i);
     EXPECT_EQ(at->id(), (StreamId{1000 * i, i % 3}));

@@ -15,8 +15,10 @@
 #include "cold/running_command.h"
 #include "cold/snapshot_files.h"
 #include "cold/writer.h"
+#include "data/cold_runs.h"
 #include "data/cold_testing.h"
 #include "data/entry_log.h"
+#include "data/hot_log.h"
 #include "tests/sim/files.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/stepped_worker.h"
@@ -31,7 +33,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-void Append(EntryLog* log, uint64_t count) {
+template <class Log>
+void Append(Log* log, uint64_t count) {
   const std::string padding(80, 'p');
   const std::vector<std::string_view> fields = {"padding", padding};
   for (uint64_t i = 0; i < count; i++) {
@@ -40,7 +43,7 @@ void Append(EntryLog* log, uint64_t count) {
 }
 
 EntryRun RunOf(uint64_t entries) {
-  EntryLog log;
+  HotLog log;
   Append(&log, entries);
   return EntryRun(std::move(log));
 }
