@@ -35,6 +35,12 @@ namespace runnel {
 inline constexpr size_t kMostNameBytes = 64 * 1024;
 [[nodiscard]] bool CheckName(Context& context, std::string_view what, std::string_view name);
 
+// Writes the error and returns false, for functions that read arguments.
+inline bool Fail(Context& context, std::string_view error) {
+  context.reply().Error(error);
+  return false;
+}
+
 inline bool Is(std::string_view argument, std::string_view word) {
   return EqualsIgnoreCase(argument, word);
 }

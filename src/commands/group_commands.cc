@@ -93,7 +93,7 @@ constexpr CommandSpec kAdminCommands[] = {
      .syntax = ""},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kGroupCommands[] = {
     {.name = "xgroup",
      .arity = -2,
      .group = "stream",
@@ -190,7 +190,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> GroupCommands() {
-  return kCommands;
+  return kGroupCommands;
 }
 
 }  // namespace runnel

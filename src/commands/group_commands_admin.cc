@@ -151,7 +151,7 @@ void XGroupHelp(Context& context) {
   constexpr std::string_view kLines[] = {
       "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "CREATE <key> <groupname> <id|$> [option]",
-      "    Make a consumer group that is given the entries behind an ID. Options are:",
+      "    Make a consumer group that is given the entries after an ID. Options are:",
       "    * MKSTREAM",
       "      Make an empty stream if the key does not exist.",
       "    * ENTRIESREAD <entries_read>",

@@ -62,7 +62,8 @@ bool ReadPendingArguments(Context& context, PendingArguments* arguments) {
   return true;
 }
 
-void WriteEntries(Context& context, const ConsumerGroup& group, const PendingArguments& arguments) {
+void WritePendingEntries(Context& context, const ConsumerGroup& group,
+                         const PendingArguments& arguments) {
   const Consumer* consumer = nullptr;
   if (arguments.has_consumer) {
     consumer = group.FindConsumer(arguments.consumer);
@@ -105,7 +106,7 @@ void XPending(Context& context) {
   if (!FindGroup(context, context.Key(1), context.arg(2), &stream, &group)) return;
   if (group == nullptr) return ReplyNoKeyOrGroup(context, context.arg(1), context.arg(2));
   if (summary) return WriteSummary(context.reply(), *group);
-  WriteEntries(context, *group, arguments);
+  WritePendingEntries(context, *group, arguments);
 }
 
 }  // namespace runnel::commands

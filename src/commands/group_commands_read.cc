@@ -24,7 +24,7 @@ constexpr int64_t kLeastRetryMs = 10;
 constexpr size_t kMostLost = 1000;
 
 // One stream of an XREADGROUP.
-struct Source {
+struct GroupSource {
   size_t argument = 0;  // of the key
   KeyRef key;
   const Stream* stream = nullptr;
@@ -32,7 +32,7 @@ struct Source {
   bool history = false;  // the consumer's own pending entries after `after`, instead of new ones
   StreamId after;
 };
-using Sources = absl::InlinedVector<Source, 1>;
+using GroupSources = absl::InlinedVector<GroupSource, 1>;
 
 // An entry that was pending before it was given.
 struct OldEntry {
@@ -43,7 +43,7 @@ struct OldEntry {
 
 // What was given of one stream.
 struct Given {
-  const Source* source = nullptr;
+  const GroupSource* source = nullptr;
   std::vector<OldEntry> old;  // of the consumer's history, or claimed
   EntryCursor at;             // the new ones
   uint64_t count = 0;
@@ -59,7 +59,8 @@ void ReplyMeaninglessId(Context& context, std::string_view id) {
       id));
 }
 
-bool ReadSource(Context& context, const ReadArguments& arguments, size_t i, Source* source) {
+bool ReadGroupSource(Context& context, const ReadArguments& arguments, size_t i,
+                     GroupSource* source) {
   source->argument = arguments.first_key + i;
   source->key = context.Key(source->argument);
   if (!FindGroup(context, source->key, arguments.group, &source->stream, &source->group)) {
@@ -95,9 +96,9 @@ class GroupRead {
 
   // Gives what there is of one stream, which is noted for WriteReply(): `source` must live until
   // then.
-  void Give(const Source& source);
+  void Give(const GroupSource& source);
   // Looks at what Give will look at: call it for all streams before the first is given.
-  void Fetch(const Source& source);
+  void Fetch(const GroupSource& source);
   // ON-ACK DELETE: removes what was given and need not be acknowledged. Call it after WriteReply().
   void DropUnacknowledged();
   bool empty() const { return given_.empty(); }
@@ -122,9 +123,9 @@ class GroupRead {
     std::optional<StreamId> last_new;
   };
 
-  void FetchHistory(const Source& source, size_t most);
-  void FetchClaimed(const Source& source, size_t most, Fetched* fetched);
-  void FetchNew(const Source& source, Fetched* fetched);
+  void FetchHistory(const GroupSource& source, size_t most);
+  void FetchClaimed(const GroupSource& source, size_t most, Fetched* fetched);
+  void FetchNew(const GroupSource& source, Fetched* fetched);
   bool GiveHistory(const Speaker& speaker, Given* given);
   bool GiveClaimed(Given* given);
   bool GiveNew(Given* given);
@@ -141,7 +142,7 @@ class GroupRead {
 
 // Takes what Give will take, or more. A stream that is named several times gives the next entries
 // each time.
-void GroupRead::Fetch(const Source& source) {
+void GroupRead::Fetch(const GroupSource& source) {
   if (!source.stream->has_cold() || fetch_budget_.spent()) return;
   fetch_budget_.NextStream(source.key.name);
   Fetched& fetched = fetched_[source.group];
@@ -151,7 +152,7 @@ void GroupRead::Fetch(const Source& source) {
   FetchNew(source, &fetched);
 }
 
-void GroupRead::FetchHistory(const Source& source, size_t most) {
+void GroupRead::FetchHistory(const GroupSource& source, size_t most) {
   const Consumer* consumer = source.group->FindConsumer(arguments_.consumer);
   const std::optional<StreamId> from = source.after.Next();
   if (consumer == nullptr || !from) return;
@@ -165,7 +166,7 @@ void GroupRead::FetchHistory(const Source& source, size_t most) {
 
 // In windows that grow, because entries that are lost do not count. Each call goes on where the one
 // before it ended, as each Give does.
-void GroupRead::FetchClaimed(const Source& source, size_t most, Fetched* fetched) {
+void GroupRead::FetchClaimed(const GroupSource& source, size_t most, Fetched* fetched) {
   constexpr size_t kMostWindow = size_t{1} << 20;
   const Stream& stream = *source.stream;
   if (!fetched->claims) fetched->claims = source.group->pending().Oldest();
@@ -191,7 +192,7 @@ void GroupRead::FetchClaimed(const Source& source, size_t most, Fetched* fetched
   }
 }
 
-void GroupRead::FetchNew(const Source& source, Fetched* fetched) {
+void GroupRead::FetchNew(const GroupSource& source, Fetched* fetched) {
   EntryCursor at = fetched->last_new ? source.stream->SeekAfter(*fetched->last_new)
                                      : source.stream->SeekNew(*source.group);
   if (!at.valid()) return;
@@ -202,7 +203,7 @@ void GroupRead::FetchNew(const Source& source, Fetched* fetched) {
   fetched->last_new = at->id();
 }
 
-void GroupRead::Give(const Source& source) {
+void GroupRead::Give(const GroupSource& source) {
   if (budget_.spent()) return;
   budget_.NextStream(source.key.name);
   const Speaker speaker =
@@ -225,7 +226,7 @@ void GroupRead::Give(const Source& source) {
 // Reading the history delivers it once more. Entries that the stream has lost are shown, but not
 // delivered.
 bool GroupRead::GiveHistory(const Speaker& speaker, Given* given) {
-  const Source& source = *given->source;
+  const GroupSource& source = *given->source;
   const std::optional<StreamId> from = source.after.Next();
   if (!from) return false;
   IdList delivered;
@@ -248,7 +249,7 @@ bool GroupRead::GiveHistory(const Speaker& speaker, Given* given) {
 // at again.
 bool GroupRead::GiveClaimed(Given* given) {
   if (arguments_.min_idle < 0) return false;
-  const Source& source = *given->source;
+  const GroupSource& source = *given->source;
   const PendingList& pending = source.group->pending();
   IdList ids;
   IdList lost;
@@ -278,7 +279,7 @@ bool GroupRead::GiveClaimed(Given* given) {
 }
 
 bool GroupRead::GiveNew(Given* given) {
-  const Source& source = *given->source;
+  const GroupSource& source = *given->source;
   given->at = source.stream->SeekNew(*source.group);
   if (!given->at.valid()) return false;
   given->count = budget_.TakeEntries(given->at, arguments_.min_idle < 0 ? 0 : kClaimBytes);
@@ -297,7 +298,7 @@ void GroupRead::WriteReply() {
   ReplyWriter& reply = context_.reply();
   WriteStreamsHeader(reply, given_.size());
   for (Given& given : given_) {
-    const Source& source = *given.source;
+    const GroupSource& source = *given.source;
     WriteStreamHeader(reply, source.key.name);
     const bool claiming = !source.history && arguments_.min_idle >= 0;
     if (given.old.empty() && !claiming) {
@@ -333,13 +334,13 @@ void GroupRead::DropUnacknowledged() {
 // Whether the effects could become too large; then the error is written. A request names a group
 // and a consumer once, but each of its streams has effects that name them, and effects name each
 // entry that is given once more.
-bool FailIfTooMuch(Context& context, const ReadArguments& arguments, const Sources& sources) {
+bool FailIfTooMuch(Context& context, const ReadArguments& arguments, const GroupSources& sources) {
   constexpr uint64_t kEffects = 3;  // at most, of one stream
   constexpr uint64_t kEffectBytes = 64;
   constexpr uint64_t kIdBytes = 20;
   const uint64_t names = arguments.group.size() + arguments.consumer.size() + kEffectBytes;
   uint64_t bytes = 0;
-  for (const Source& source : sources) {
+  for (const GroupSource& source : sources) {
     bytes += kEffects * names + 2 * source.key.name.size();
     if (!source.history && arguments.min_idle < 0) continue;
     bytes +=
@@ -349,14 +350,14 @@ bool FailIfTooMuch(Context& context, const ReadArguments& arguments, const Sourc
 }
 
 // REQUIRES: context.may_block().
-void Block(Context& context, const ReadArguments& arguments, const Sources& sources,
-           int64_t retry_at_ms) {
+void BlockOnGroups(Context& context, const ReadArguments& arguments, const GroupSources& sources,
+                   int64_t retry_at_ms) {
   Wait wait;
   wait.kind = WaitKind::kGroup;
   wait.group = arguments.group;
   wait.deadline_ms = arguments.deadline_ms;
   wait.retry_at_ms = retry_at_ms;
-  for (const Source& source : sources) {
+  for (const GroupSource& source : sources) {
     wait.keys.push_back(context.arg(source.argument));
   }
   context.Block(std::move(wait));
@@ -367,24 +368,24 @@ void Block(Context& context, const ReadArguments& arguments, const Sources& sour
 void XReadGroup(Context& context) {
   ReadArguments arguments;
   if (!ReadReadArguments(context, true, &arguments)) return;
-  Sources sources(arguments.streams);
+  GroupSources sources(arguments.streams);
   for (size_t i = 0; i < sources.size(); i++) {
-    if (!ReadSource(context, arguments, i, &sources[i])) return;
+    if (!ReadGroupSource(context, arguments, i, &sources[i])) return;
   }
   if (!CheckName(context, "consumer name", arguments.consumer)) return;
   if (FailIfTooMuch(context, arguments, sources)) return;
   GroupRead read(context, arguments);
-  for (const Source& source : sources) {
+  for (const GroupSource& source : sources) {
     read.Fetch(source);
   }
-  for (const Source& source : sources) {
+  for (const GroupSource& source : sources) {
     read.Give(source);
   }
   if (!read.empty()) {
     read.WriteReply();
     if (arguments.no_ack) read.DropUnacknowledged();
   } else if (arguments.block && context.may_block()) {
-    Block(context, arguments, sources, read.retry_at_ms());
+    BlockOnGroups(context, arguments, sources, read.retry_at_ms());
   } else {
     context.reply().NullArray();
   }

@@ -84,7 +84,7 @@ constexpr CommandSpec kObjectCommands[] = {
      .syntax = "key"},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kKeyspaceCommands[] = {
     {.name = "del",
      .run = Del,
      .arity = -2,
@@ -389,7 +389,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> KeyspaceCommands() {
-  return kCommands;
+  return kKeyspaceCommands;
 }
 
 }  // namespace runnel

@@ -28,7 +28,7 @@ constexpr KeySpec kBlockingMPopKeys[] = {
      .first = 2},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kListCommands[] = {
     {.name = "lpush",
      .run = LPush,
      .arity = -3,
@@ -49,7 +49,7 @@ constexpr CommandSpec kCommands[] = {
      .group = "list",
      .since = "1.0.0",
      .complexity = "O(1) for each element",
-     .summary = "Puts elements behind the last one of a list, which is created if needed",
+     .summary = "Appends elements to a list, which is created if needed",
      .syntax = "key element ..."},
     {.name = "lpushx",
      .run = LPushX,
@@ -71,7 +71,7 @@ constexpr CommandSpec kCommands[] = {
      .group = "list",
      .since = "2.2.0",
      .complexity = "O(1) for each element",
-     .summary = "Puts elements behind the last one of a list that exists",
+     .summary = "Appends elements to a list that exists",
      .syntax = "key element ..."},
     {.name = "lpop",
      .run = LPop,
@@ -261,7 +261,7 @@ constexpr CommandSpec kCommands[] = {
      .group = "list",
      .since = "2.2.0",
      .complexity = "O(N) for N elements before the pivot",
-     .summary = "Puts an element before or behind another one",
+     .summary = "Inserts an element before or after another one",
      .syntax = "key <BEFORE|AFTER> pivot element"},
     {.name = "lrem",
      .run = LRem,
@@ -301,7 +301,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> ListCommands() {
-  return kCommands;
+  return kListCommands;
 }
 
 }  // namespace runnel

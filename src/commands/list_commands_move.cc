@@ -9,7 +9,7 @@ namespace runnel::commands {
 namespace {
 
 // What a move has in common, whichever command it is.
-struct Move {
+struct MoveArguments {
   KeyRef from;
   KeyRef to;
   ListEnd from_end = ListEnd::kBack;
@@ -17,8 +17,8 @@ struct Move {
 };
 
 // Applies the move of `count` of the `size` elements of the source, and notifies.
-void Apply(Context& context, const Move& move, uint64_t count, uint64_t size, bool reversed,
-           bool creates) {
+void Apply(Context& context, const MoveArguments& move, uint64_t count, uint64_t size,
+           bool reversed, bool creates) {
   const bool same = move.from.name == move.to.name;
   context.Apply(ListMove{move.from, move.to, move.from_end, move.to_end, count, reversed}, count);
   if (creates) NotifyNew(context, move.to);
@@ -26,7 +26,7 @@ void Apply(Context& context, const Move& move, uint64_t count, uint64_t size, bo
   NotifyPopped(context, move.from, move.from_end, count == size && !same);
 }
 
-void WaitForSource(Context& context, const Move& move, int64_t deadline_ms) {
+void WaitForSource(Context& context, const MoveArguments& move, int64_t deadline_ms) {
   Wait wait;
   wait.kind = WaitKind::kList;
   wait.keys = {move.from.name};
@@ -35,7 +35,7 @@ void WaitForSource(Context& context, const Move& move, int64_t deadline_ms) {
 }
 
 // LMOVE and its kin. `deadline_ms` is null for those that do not block.
-void MoveOne(Context& context, const Move& move, const int64_t* deadline_ms) {
+void MoveOne(Context& context, const MoveArguments& move, const int64_t* deadline_ms) {
   const List* source;
   if (!context.ReadForWrite(move.from, &source)) return;
   if (source == nullptr) {
@@ -49,7 +49,7 @@ void MoveOne(Context& context, const Move& move, const int64_t* deadline_ms) {
 }
 
 // Reads "source destination LEFT|RIGHT LEFT|RIGHT".
-bool ReadMove(Context& context, Move* move) {
+bool ReadMove(Context& context, MoveArguments* move) {
   if (!ReadListEnd(context, context.arg(3), &move->from_end)) return false;
   if (!ReadListEnd(context, context.arg(4), &move->to_end)) return false;
   move->from = context.Key(1);
@@ -88,7 +88,7 @@ bool ReadAmount(Context& context, size_t first, Amount* amount) {
 }
 
 // LMOVEM and BLMOVEM.
-void MoveMany(Context& context, const Move& move, const Amount& amount,
+void MoveMany(Context& context, const MoveArguments& move, const Amount& amount,
               const int64_t* deadline_ms) {
   const List* source;
   if (!context.ReadForWrite(move.from, &source)) return;
@@ -119,12 +119,12 @@ void MoveMany(Context& context, const Move& move, const Amount& amount,
 }  // namespace
 
 void LMove(Context& context) {
-  Move move;
+  MoveArguments move;
   if (ReadMove(context, &move)) MoveOne(context, move, nullptr);
 }
 
 void BLMove(Context& context) {
-  Move move;
+  MoveArguments move;
   int64_t deadline_ms;
   if (!ReadMove(context, &move)) return;
   if (!ReadTimeoutSeconds(context, context.arg(5), &deadline_ms)) return;
@@ -142,14 +142,14 @@ void BRPopLPush(Context& context) {
 }
 
 void LMoveM(Context& context) {
-  Move move;
+  MoveArguments move;
   Amount amount;
   if (!ReadMove(context, &move) || !ReadAmount(context, 5, &amount)) return;
   MoveMany(context, move, amount, nullptr);
 }
 
 void BLMoveM(Context& context) {
-  Move move;
+  MoveArguments move;
   Amount amount;
   int64_t deadline_ms;
   if (!ReadMove(context, &move)) return;

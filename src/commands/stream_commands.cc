@@ -62,7 +62,7 @@ constexpr CommandSpec kInfoCommands[] = {
      .syntax = ""},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kStreamCommands[] = {
     {.name = "xadd",
      .run = XAdd,
      .arity = -5,
@@ -117,7 +117,7 @@ constexpr CommandSpec kCommands[] = {
      .group = "stream",
      .since = "5.0.0",
      .complexity = "O(log S + N) for each stream of S entries and N returned",
-     .summary = "Gives the entries behind an ID of each stream, or waits for some",
+     .summary = "Returns the entries after an ID of each stream, or waits for some",
      .syntax = "[COUNT count] [MAXCOUNT maxcount:integer] [MAXSIZE maxsize:integer] [BLOCK "
                "milliseconds] STREAMS (key ... id ...)"},
     {.name = "xdel",
@@ -202,7 +202,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> StreamCommands() {
-  return kCommands;
+  return kStreamCommands;
 }
 
 }  // namespace runnel

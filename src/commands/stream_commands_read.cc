@@ -6,7 +6,7 @@ namespace runnel::commands {
 namespace {
 
 // One stream of an XREAD.
-struct Source {
+struct StreamSource {
   size_t key = 0;                  // the argument
   const Stream* stream = nullptr;  // nullptr if there is none
   bool last_entry = false;         // `+`: the last entry
@@ -25,9 +25,10 @@ struct Found {
   uint64_t count = 0;
 };
 
-using Sources = absl::InlinedVector<Source, 4>;
+using StreamSources = absl::InlinedVector<StreamSource, 4>;
 
-bool ReadSource(Context& context, const ReadArguments& arguments, size_t i, Source* source) {
+bool ReadStreamSource(Context& context, const ReadArguments& arguments, size_t i,
+                      StreamSource* source) {
   source->key = arguments.first_key + i;
   if (!context.Read(context.Key(source->key), &source->stream)) return false;
   const std::string_view id = context.arg(arguments.first_id() + i);
@@ -49,7 +50,8 @@ bool ReadSource(Context& context, const ReadArguments& arguments, size_t i, Sour
 }
 
 // REQUIRES: context.may_block().
-void Block(Context& context, const ReadArguments& arguments, const Sources& sources) {
+void BlockOnStreams(Context& context, const ReadArguments& arguments,
+                    const StreamSources& sources) {
   Wait wait;
   wait.kind = WaitKind::kStream;
   wait.deadline_ms = arguments.deadline_ms;
@@ -67,14 +69,14 @@ void Block(Context& context, const ReadArguments& arguments, const Sources& sour
 void XRead(Context& context) {
   ReadArguments arguments;
   if (!ReadReadArguments(context, false, &arguments)) return;
-  Sources sources(arguments.streams);
+  StreamSources sources(arguments.streams);
   for (size_t i = 0; i < sources.size(); i++) {
-    if (!ReadSource(context, arguments, i, &sources[i])) return;
+    if (!ReadStreamSource(context, arguments, i, &sources[i])) return;
   }
 
   ReadBudget budget(arguments);
   absl::InlinedVector<Found, 4> found;
-  for (const Source& source : sources) {
+  for (const StreamSource& source : sources) {
     if (budget.spent()) break;
     const EntryCursor at = source.Seek();
     if (!at.valid()) continue;
@@ -88,7 +90,7 @@ void XRead(Context& context) {
       WriteEntries(context.reply(), read.at, read.count);
     }
   } else if (arguments.block && context.may_block()) {
-    Block(context, arguments, sources);
+    BlockOnStreams(context, arguments, sources);
   } else {
     context.reply().NullArray();
   }

@@ -16,11 +16,6 @@ struct SetIdArguments {
   StreamId max_deleted_id;  // 0-0 leaves it as it is
 };
 
-bool Fail(Context& context, std::string_view error) {
-  context.reply().Error(error);
-  return false;
-}
-
 bool ReadSetIdArguments(Context& context, SetIdArguments* arguments) {
   if (!ReadId(context, context.arg(2), &arguments->last_id)) return false;
   for (size_t i = 3; i < context.argc(); i += 2) {

@@ -8,11 +8,6 @@
 namespace runnel::commands {
 namespace {
 
-bool Fail(Context& context, std::string_view error) {
-  context.reply().Error(error);
-  return false;
-}
-
 bool ReadCount(Context& context, std::string_view text, uint64_t* count) {
   int64_t number;
   if (!ReadInteger(context, text, &number)) return false;

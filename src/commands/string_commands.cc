@@ -26,7 +26,7 @@ constexpr KeySpec kReadAll[] = {
     {.access = KeySpec::kRO, .use = KeySpec::kUseAccess, .last = -1},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kStringCommands[] = {
     {.name = "set",
      .run = Set,
      .arity = -3,
@@ -214,7 +214,7 @@ constexpr CommandSpec kCommands[] = {
      .group = "string",
      .since = "2.0.0",
      .complexity = "O(N) for N bytes appended",
-     .summary = "Puts bytes behind the string that a key holds, which is created if needed",
+     .summary = "Appends bytes to the string of a key, which is created if needed",
      .syntax = "key value"},
     {.name = "strlen",
      .run = StrLen,
@@ -265,7 +265,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> StringCommands() {
-  return kCommands;
+  return kStringCommands;
 }
 
 }  // namespace runnel

@@ -5,24 +5,13 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "data/stream_id_coding.h"
 
 namespace runnel {
 namespace {
 
 // When a walk enters a run, this many runs after it are asked for.
 constexpr int kReadAhead = 4;
-
-void WriteId(Encoder* out, StreamId id) {
-  out->Varint(id.ms);
-  out->Varint(id.seq);
-}
-
-StreamId ReadId(Decoder* in) {
-  StreamId id;
-  id.ms = in->Varint();
-  id.seq = in->Varint();
-  return id;
-}
 
 const HotLog& LogOf(const BlockRun& run) {
   ASSERT(run.kind() == RunKind::kStream);
@@ -406,13 +395,13 @@ void ColdRuns::Describe(Encoder* out) const {
   for (auto at = runs_.begin(); runs_.Contains(at); at = runs_.Next(at)) {
     const ColdRun& run = runs_[at];
     run.extent->Describe(out);
-    WriteId(out, run.first);
-    WriteId(out, run.last);
+    WriteStreamId(out, run.first);
+    WriteStreamId(out, run.last);
     out->Varint(run.live);
     out->Varint(run.deletions());
     if (!run.deleted) continue;
     for (const StreamId id : *run.deleted) {
-      WriteId(out, id);
+      WriteStreamId(out, id);
     }
   }
 }
@@ -422,13 +411,13 @@ bool ColdRuns::Load(Decoder* in, ColdSource& source) {
   for (uint64_t i = 0; i < runs; i++) {
     ColdRun run;
     run.extent = source.Resolve(in);
-    run.first = ReadId(in);
-    run.last = ReadId(in);
+    run.first = ReadStreamId(in);
+    run.last = ReadStreamId(in);
     run.live = in->Varint();
     const uint64_t count = in->Count(2);
     std::vector<StreamId> deleted;
     for (uint64_t k = 0; k < count; k++) {
-      const StreamId id = ReadId(in);
+      const StreamId id = ReadStreamId(in);
       if (id <= (deleted.empty() ? run.first : deleted.back()) || id >= run.last) return false;
       deleted.push_back(id);
     }

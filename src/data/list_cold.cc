@@ -15,7 +15,7 @@ namespace {
 
 // When a walk enters a run, this many runs after it are asked for, as far as they are within this
 // many blocks.
-constexpr size_t kReadAhead = 4;
+constexpr size_t kRunsAhead = 4;
 constexpr size_t kBlocksAhead = 64;
 // A walk that has looked at many runs fetches as many more at once, up to this.
 constexpr size_t kMostFetched = 1024;
@@ -65,7 +65,7 @@ std::string_view List::ColdAt(size_t block, size_t position) const {
 void List::ExpectFrom(size_t block, bool forward) const {
   ColdExtents expected;
   size_t runs = 0;
-  for (size_t i = 0; i < kBlocksAhead && runs < kReadAhead && block < blocks_.size(); i++) {
+  for (size_t i = 0; i < kBlocksAhead && runs < kRunsAhead && block < blocks_.size(); i++) {
     const ListBlock& next = blocks_[block];
     forward ? block++ : block--;
     if (!next.cold()) continue;

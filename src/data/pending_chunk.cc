@@ -70,7 +70,7 @@ void PendingChunk::Restart(StreamId begin) {
   first_ = 0;
 }
 
-bool PendingChunk::MakeRoomBehind() {
+bool PendingChunk::MakeRoomAfter() {
   if (first_ + size_ < capacity_) return true;
   // The window of a queue has come to the end of its room. It moves back to the start if that wins
   // a good part of the room, so that each record is moved a few times at most.

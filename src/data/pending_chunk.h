@@ -105,8 +105,8 @@ class PendingChunk {
   void Restart(StreamId begin);
 
   // Makes room for one more record after all others. Returns false if the chunk is full.
-  bool MakeRoomBehind();
-  // Adds a record after all others. REQUIRES: Fits(id), and MakeRoomBehind() has just returned
+  bool MakeRoomAfter();
+  // Adds a record after all others. REQUIRES: Fits(id), and MakeRoomAfter() has just returned
   // true.
   void Append(StreamId id, const PendingRecord& record) {
     Own();

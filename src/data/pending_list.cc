@@ -219,7 +219,7 @@ void PendingList::Append(StreamId id, const PendingRecord& record) {
   if (chunk != nullptr && chunk->size() == 0) chunk->Restart(id);
   if (chunk == nullptr || !chunk->Fits(id)) {
     chunk = &chunks_.PushBack(PendingChunk(id, PendingChunk::kLeastCapacity));
-  } else if (!chunk->MakeRoomBehind()) {
+  } else if (!chunk->MakeRoomAfter()) {
     // A list that has filled a chunk will mostly fill the next one, too.
     chunk = &chunks_.PushBack(PendingChunk(id, PendingChunk::kMostRecords));
   }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/coding.h"
+#include "data/stream_id_coding.h"
 
 namespace runnel {
 
@@ -256,29 +257,17 @@ std::unique_ptr<Object> Stream::Clone() const {
 
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kStreamVersion = 1;
 constexpr uint8_t kHasIdempotence = 1;
 constexpr uint8_t kHasRetention = 2;
 constexpr uint8_t kHasUnswept = 4;
 
-void WriteId(Encoder* out, StreamId id) {
-  out->Varint(id.ms);
-  out->Varint(id.seq);
-}
-
-StreamId ReadId(Decoder* in) {
-  StreamId id;
-  id.ms = in->Varint();
-  id.seq = in->Varint();
-  return id;
-}
-
 }  // namespace
 
 void Stream::WriteHead(Encoder* out) const {
-  out->Byte(kVersion);
-  WriteId(out, last_id_);
-  WriteId(out, max_deleted_id_);
+  out->Byte(kStreamVersion);
+  WriteStreamId(out, last_id_);
+  WriteStreamId(out, max_deleted_id_);
   out->Varint(entries_added_);
 }
 
@@ -296,7 +285,7 @@ void Stream::WriteTail(Encoder* out) const {
     out->Varint(retention_->entries);
     out->Byte(retention_->delete_on_ack ? 1 : 0);
   }
-  if (unswept_) WriteId(out, *unswept_);
+  if (unswept_) WriteStreamId(out, *unswept_);
 }
 
 void Stream::Encode(Encoder* out) const {
@@ -317,10 +306,10 @@ void Stream::EncodeStored(Encoder* out) const {
 
 template <class LoadLog>
 std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
-  if (in->Byte() != kVersion) return nullptr;
+  if (in->Byte() != kStreamVersion) return nullptr;
   auto stream = std::make_unique<Stream>();
-  stream->last_id_ = ReadId(in);
-  stream->max_deleted_id_ = ReadId(in);
+  stream->last_id_ = ReadStreamId(in);
+  stream->max_deleted_id_ = ReadStreamId(in);
   stream->entries_added_ = in->Varint();
   if (!load_log(in, &stream->log_) || stream->log_.newest_id() > stream->last_id_ ||
       stream->entries_added_ < stream->length()) {
@@ -351,7 +340,7 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
   }
   stream->unswept_.reset();
   if ((parts & kHasUnswept) != 0) {
-    stream->unswept_ = ReadId(in);
+    stream->unswept_ = ReadStreamId(in);
     if (!stream->retention().delete_on_ack || stream->groups_.empty()) return nullptr;
   }
   if (!in->ok()) return nullptr;

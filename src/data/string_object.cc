@@ -10,7 +10,7 @@
 namespace runnel {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kStringVersion = 1;
 // The longest string that Redis keeps in one allocation with its object and reports as "embstr".
 constexpr size_t kMaxEmbedded = 44;
 
@@ -196,7 +196,7 @@ std::unique_ptr<Object> StringObject::Clone() const {
 }
 
 void StringObject::Encode(Encoder* out) const {
-  out->Byte(kVersion);
+  out->Byte(kStringVersion);
   out->Byte(edited_ ? 1 : 0);
   ForEachPiece(0, size(), [&](std::string_view piece) { out->Raw(piece); });
 }
@@ -204,7 +204,7 @@ void StringObject::Encode(Encoder* out) const {
 std::unique_ptr<Object> StringObject::Load(Decoder* in) {
   const uint8_t version = in->Byte();
   const uint8_t edited = in->Byte();
-  if (!in->ok() || version != kVersion || edited > 1) return nullptr;
+  if (!in->ok() || version != kStringVersion || edited > 1) return nullptr;
   auto object = std::make_unique<StringObject>(in->Rest());
   object->edited_ = edited == 1;
   return object;

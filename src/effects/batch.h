@@ -39,7 +39,7 @@ class Batch {
     FieldSizer record;
     record.Byte(type);
     if (key != nullptr) EncodeField(record, *key);
-    EncodeBehindKey(record, effect);
+    EncodeAfterKey(record, effect);
     const size_t bytes = VarintSize(record.size()) + record.size();
     FieldWriter out(buffer_.Room(bytes));
     out.Varint(record.size());
@@ -48,7 +48,7 @@ class Batch {
       EncodeField(out, *key);
       NoteKey(*key, static_cast<size_t>(out.end() - buffer_.data()));
     }
-    EncodeBehindKey(out, effect);
+    EncodeAfterKey(out, effect);
     buffer_.Grow(bytes);
     ASSERT(out.end() == buffer_.data() + buffer_.size());
     count_++;

@@ -165,7 +165,7 @@ inline constexpr bool kBeginsWithKey =
 
 // References to the fields but for a key that they begin with. `Effect` may be const.
 template <class Effect>
-auto FieldsBehindKey(Effect& effect) {
+auto FieldsAfterKey(Effect& effect) {
   if constexpr (kBeginsWithKey<std::remove_const_t<Effect>>) {
     return std::apply([](auto&, auto&... fields) { return std::tie(fields...); },
                       Effect::Fields(effect));
@@ -175,15 +175,15 @@ auto FieldsBehindKey(Effect& effect) {
 }
 
 template <class Out, class E>
-void EncodeBehindKey(Out& out, const E& effect) {
+void EncodeAfterKey(Out& out, const E& effect) {
   std::apply([&](const auto&... fields) { (EncodeField(out, fields), ...); },
-             FieldsBehindKey(effect));
+             FieldsAfterKey(effect));
 }
 
 template <class E>
-void DecodeBehindKey(Decoder& in, DecodeArena& arena, E& effect) {
+void DecodeAfterKey(Decoder& in, DecodeArena& arena, E& effect) {
   std::apply([&](auto&... fields) { (DecodeField(in, arena, fields), ...); },
-             FieldsBehindKey(effect));
+             FieldsAfterKey(effect));
 }
 
 }  // namespace runnel

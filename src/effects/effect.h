@@ -145,7 +145,7 @@ template <class E>
 bool DecodeRecord(const Record& record, DecodeArena& arena, E& effect) {
   if constexpr (kBeginsWithKey<E>) std::get<0>(E::Fields(effect)) = record.key;
   Decoder in(record.fields);
-  DecodeBehindKey(in, arena, effect);
+  DecodeAfterKey(in, arena, effect);
   return in.ok() && in.done();
 }
 

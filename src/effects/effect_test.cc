@@ -59,10 +59,10 @@ struct AllFields {
 template <class E>
 std::string Encoded(const E& effect) {
   FieldSizer sizer;
-  EncodeBehindKey(sizer, effect);
+  EncodeAfterKey(sizer, effect);
   std::string bytes(sizer.size(), '\0');
   FieldWriter writer(bytes.data());
-  EncodeBehindKey(writer, effect);
+  EncodeAfterKey(writer, effect);
   EXPECT_EQ(writer.end(), bytes.data() + bytes.size());
   return bytes;
 }
@@ -71,7 +71,7 @@ std::string Encoded(const E& effect) {
 template <class E>
 bool DecodeWhole(std::string_view bytes, DecodeArena& arena, E& effect) {
   Decoder in(bytes);
-  DecodeBehindKey(in, arena, effect);
+  DecodeAfterKey(in, arena, effect);
   return in.ok() && in.done();
 }
 

@@ -79,7 +79,7 @@ constexpr RecoveryRow kTable[] = {
     {"older epoch", Decision::kStop, "1010 1110 -00 -- --",
      "A frame of a leader that had been replaced by then. No crash makes one: logs of two "
      "histories were mixed."},
-    {"frame behind the end", Decision::kStop, "1010 11-- 010 -- --",
+    {"frame after the end", Decision::kStop, "1010 11-- 010 -- --",
      "A whole frame where the next segment begins too: two histories of the same positions."},
     {"overlap", Decision::kStop, "---- ---- --1 -- --",
      "The next segment begins inside this one: two histories of the same positions."},

@@ -11,14 +11,14 @@
 namespace runnel::journal {
 namespace {
 
-constexpr uint64_t kCopyBytes = uint64_t{1} << 20;
+constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 constexpr std::string_view kPrefix = "cut-";
-constexpr std::string_view kSuffix = ".tail";
+constexpr std::string_view kTailSuffix = ".tail";
 
 constexpr size_t kNumberDigits = 6;
 
 bool IsSetAside(std::string_view name) {
-  return name.starts_with(kPrefix) && name.ends_with(kSuffix);
+  return name.starts_with(kPrefix) && name.ends_with(kTailSuffix);
 }
 
 // The names of such files, the oldest first.
@@ -39,7 +39,7 @@ uint64_t NextNumber(const std::vector<std::string>& names) {
 Status Copy(const File& from, uint64_t offset, uint64_t bytes, File* to) {
   std::string buffer;
   for (uint64_t at = 0; at < bytes; at += buffer.size()) {
-    buffer.resize(std::min(kCopyBytes, bytes - at));
+    buffer.resize(std::min(kPieceBytes, bytes - at));
     const auto read = from.ReadAt(offset + at, buffer.data(), buffer.size());
     if (!read.ok()) return read.status();
     if (*read < buffer.size()) return Status::Error("a segment became shorter while it was copied");
@@ -100,7 +100,7 @@ Status SetAside(Disk& disk, const std::string& directory, const std::vector<Segm
       continue;
     }
     const std::string path = fmt::format("{}/{}{:0{}}-{:020}{}", directory, kPrefix, number++,
-                                         kNumberDigits, from, kSuffix);
+                                         kNumberDigits, from, kTailSuffix);
     const Status copied = CopyAs(disk, path, reader->file(), from - segment.base, bytes);
     if (!copied.ok()) return copied;
     LogWarning("{} holds the bytes from position {} on that are cut off: {} of {}", path, from,

@@ -39,7 +39,7 @@ SnapshotWriter::~SnapshotWriter() {
   file_.reset();
   const Status removed = disk_->Remove(TemporaryPath(directory_, info_.position));
   if (!removed.ok() && removed.error_number() != ENOENT) {
-    LogWarning("snapshot: what was begun is left behind: {}", removed.message());
+    LogWarning("The files of an unfinished snapshot could not be removed: {}", removed.message());
   }
 }
 

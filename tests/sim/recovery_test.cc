@@ -272,7 +272,7 @@ TEST_F(RecoveryTest, OlderEpoch) {
 TEST_F(RecoveryTest, FrameBehindTheEnd) {
   Write(0, FrameOf(0, 0) + FrameOf(1, 0));
   Write(1, FrameOf(1, 0));
-  Expect("frame behind the end", 100, "a");
+  Expect("frame after the end", 100, "a");
 }
 
 TEST_F(RecoveryTest, Overlap) {

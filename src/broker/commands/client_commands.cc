@@ -53,7 +53,7 @@ constexpr CommandSpec kSubcommands[] = {
      .summary = "Tells the connection's ID",
      .syntax = ""},
     {.name = "info",
-     .run = ClientInfo,
+     .run = ClientShowInfo,
      .arity = 2,
      .flags = kOwn,
      .categories = kAclConnection,
@@ -197,7 +197,7 @@ constexpr CommandSpec kSubcommands[] = {
      .syntax = ""},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kClientCommands[] = {
     {.name = "client",
      .arity = -2,
      .flags = kKeepsCaching,
@@ -211,7 +211,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> ClientCommands() {
-  return kCommands;
+  return kClientCommands;
 }
 
 }  // namespace runnel

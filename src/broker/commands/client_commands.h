@@ -11,7 +11,7 @@ void ClientId(Context& context);
 void ClientGetName(Context& context);
 void ClientSetName(Context& context);
 void ClientSetInfo(Context& context);
-void ClientInfo(Context& context);
+void ClientShowInfo(Context& context);
 void ClientReply(Context& context);
 void ClientNoEvict(Context& context);
 void ClientNoTouch(Context& context);

@@ -64,7 +64,7 @@ void ClientSetInfo(Context& context) {
   context.reply().Ok();
 }
 
-void ClientInfo(Context& context) {
+void ClientShowInfo(Context& context) {
   context.reply().Verbatim(DescribeSession(Self(context), context.now_ms()));
 }
 

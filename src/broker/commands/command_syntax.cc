@@ -161,7 +161,7 @@ class Parser {
     do {
       std::optional<Arguments> items = Sequence();
       if (!items) return std::nullopt;
-      if (items->empty()) return Fail(fmt::format("nothing behind '{}'", open));
+      if (items->empty()) return Fail(fmt::format("nothing after '{}'", open));
       choices.push_back(Block(std::move(*items)));
     } while (Next() == "|" && !Take().empty());
     if (Take() != close) return Fail(fmt::format("'{}' is not closed", open));

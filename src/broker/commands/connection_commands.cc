@@ -190,7 +190,7 @@ void Reset(Context& context) {
 
 constexpr uint32_t kHandshake = kNoScript | kLoading | kStale | kFast | kNoAuth | kAllowBusy;
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kConnectionCommands[] = {
     {.name = "ping",
      .run = Ping,
      .arity = -1,
@@ -266,7 +266,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> ConnectionCommands() {
-  return kCommands;
+  return kConnectionCommands;
 }
 
 }  // namespace runnel

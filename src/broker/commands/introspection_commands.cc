@@ -237,7 +237,7 @@ constexpr CommandSpec kModuleSubcommands[] = {
      .syntax = ""},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kIntrospectionCommands[] = {
     {.name = "command",
      .run = CommandAll,
      .arity = -1,
@@ -379,7 +379,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> IntrospectionCommands() {
-  return kCommands;
+  return kIntrospectionCommands;
 }
 
 }  // namespace runnel

@@ -179,7 +179,7 @@ constexpr CommandSpec kPubSubSubcommands[] = {
      .syntax = ""},
 };
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kPubSubCommands[] = {
     {.name = "subscribe",
      .run = Subscribe<Subscription::kChannel>,
      .arity = -2,
@@ -267,7 +267,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> PubSubCommands() {
-  return kCommands;
+  return kPubSubCommands;
 }
 
 }  // namespace runnel

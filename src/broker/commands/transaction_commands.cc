@@ -67,7 +67,7 @@ void Exec(Context& context) {
   parts.dispatcher.DiscardTransaction(session);
 }
 
-void Watch(Context& context) {
+void WatchKeys(Context& context) {
   Execution& execution = Execution::Of(context);
   if (execution.session().transaction.open) {
     return context.reply().Error("ERR WATCH inside MULTI is not allowed");
@@ -89,7 +89,7 @@ void Unwatch(Context& context) {
 
 constexpr uint32_t kAnyTime = kNoScript | kLoading | kStale;
 
-constexpr CommandSpec kCommands[] = {
+constexpr CommandSpec kTransactionCommands[] = {
     {.name = "multi",
      .run = Multi,
      .arity = 1,
@@ -121,7 +121,7 @@ constexpr CommandSpec kCommands[] = {
      .summary = "Forgets the queued commands and the watched keys",
      .syntax = ""},
     {.name = "watch",
-     .run = Watch,
+     .run = WatchKeys,
      .arity = -2,
      .flags = kAnyTime | kFast | kAllowBusy | kInMulti,
      .categories = kAclTransaction,
@@ -146,7 +146,7 @@ constexpr CommandSpec kCommands[] = {
 }  // namespace
 
 std::span<const CommandSpec> TransactionCommands() {
-  return kCommands;
+  return kTransactionCommands;
 }
 
 }  // namespace runnel
