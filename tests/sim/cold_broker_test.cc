@@ -1117,7 +1117,7 @@ TEST(ColdTwinsTest, RepliesAreTheSameWithAndWithoutADisk) {
 }
 
 TEST(ColdTwinsTest, RepliesOfAcknowledgedStreamsAreTheSameWithAndWithoutADisk) {
-  const ColdStats sum = RunTwins(6, 4000, About::kAcknowledged);
+  const ColdStats sum = RunTwins(8, 4000, About::kAcknowledged);
   EXPECT_GT(sum.writes, 200u);
   EXPECT_GT(sum.reads, 1000u);
   // Only what transactions come to need in the middle.
