@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/varint.h"
 #include "cold/extent.h"
+#include "data/block_cursor.h"
 #include "data/entry_log.h"
 #include "data/list_run.h"
 
@@ -20,14 +21,14 @@ namespace {
 
 using namespace runnel;
 
-void Walk(const EntryLog& log, size_t most_bytes) {
+void Walk(const HotLog& log, size_t most_bytes) {
   uint64_t forward = 0;
-  for (EntryCursor at = log.Seek(StreamId::Min()); at.valid(); at.Next()) {
+  for (BlockCursor at = BlockCursor::First(log); at.valid(); at.Next()) {
     forward++;
     CHECK(at->PayloadBytes() <= most_bytes);
   }
   uint64_t backward = 0;
-  for (EntryCursor at = log.SeekBack(StreamId::Max()); at.valid(); at.Previous()) {
+  for (BlockCursor at = BlockCursor::Last(log); at.valid(); at.Previous()) {
     backward++;
   }
   CHECK(forward == log.length() && backward == forward);
