@@ -5,29 +5,13 @@
 #include "fmt/format.h"
 
 namespace runnel {
-namespace {
-
-// States that may be reasons. If none holds, no row is asked: most commands are admitted by one
-// comparison.
-enum Concern : uint32_t {
-  kStranger = 1u << 0,     // the session has not authenticated
-  kTransaction = 1u << 1,  // MULTI is open
-  kMemoryLimit = 1u << 2,  // there is a maxmemory
-  kNoJournal = 1u << 3,    // the journal takes no changes of this kind
-  kSubscriber = 1u << 4,   // RESP2, with subscriptions
-  kLoadingNow = 1u << 5,   // others fill the keyspace
-  kMonitorNow = 1u << 6,   // the session is a monitor
-  kPauseActive = 1u << 7,  // CLIENT PAUSE or back-pressure
-};
-
-}  // namespace
 
 // A command that a session has sent, as the rows see it.
 struct Admission::Request {
   const Session& session;
   const Command& command;
   uint32_t flags;      // of the command
-  uint32_t effective;  // likewise; EXEC also has the flags of its queue, because it does what its
+  uint32_t effective;  // the same; EXEC also has the flags of its queue, because it does what its
                        // queue does
   bool queue;          // MULTI would queue it
 };
@@ -114,16 +98,11 @@ Admission::Answer Admission::Check(const Session& session, const Command& comman
   const uint32_t flags = command.spec->flags;
   const bool queue = transaction.open && (flags & kInMulti) == 0;
   const uint32_t effective = transaction.open && !queue ? flags | transaction.flags : flags;
-  const bool subscriber = session.subscriptions() > 0 && session.reply.protocol() == 2;
-  const auto when = [](bool so, Concern concern) { return so ? uint32_t{concern} : 0; };
-  const uint32_t concerns =
-      when(MustAuthenticate(session, settings_), kStranger) | when(transaction.open, kTransaction) |
-      when(settings_.maxmemory > 0, kMemoryLimit) |
-      when(log_.Refuses(effective, transaction.queue_bytes, args), kNoJournal) |
-      when(subscriber, kSubscriber) | when(policy_.loading(), kLoadingNow) |
-      when(session.info.monitor, kMonitorNow) | when(pause_.active(), kPauseActive);
-  if (concerns == 0) [[likely]]
-    return {};
+  uint32_t concerns = 0;
+  FindConcern(session, effective, args, [&](Concern concern) {
+    concerns |= concern;
+    return false;
+  });
 
   const Request request{session, command, flags, effective, queue};
   for (const Row& row : kRows) {

@@ -44,20 +44,44 @@ class Admission {
   // way of most requests. If false, ask Check. `args` include the command's name.
   bool NothingAgainst(const Session& session, const Command& command,
                       std::span<const std::string_view> args) const {
-    const bool concerned = session.transaction.open || session.info.monitor ||
-                           (session.reply.protocol() == 2 && session.subscriptions() > 0) ||
-                           settings_.maxmemory > 0 || policy_.loading() || pause_.active() ||
-                           MustAuthenticate(session, settings_);
-    return !concerned && !log_.Refuses(command.spec->flags, 0, args);
+    return !FindConcern(session, command.spec->flags, args, [](Concern) { return true; });
   }
   // Asks all rows, in their order.
   Answer Check(const Session& session, const Command& command,
                std::span<const std::string_view> args) const;
 
  private:
+  // States that may be reasons. If none holds, no row is asked.
+  enum Concern : uint32_t {
+    kStranger = 1u << 0,     // the session has not authenticated
+    kTransaction = 1u << 1,  // MULTI is open
+    kMemoryLimit = 1u << 2,  // there is a maxmemory
+    kNoJournal = 1u << 3,    // the journal takes no changes of this kind
+    kSubscriber = 1u << 4,   // RESP2, with subscriptions
+    kLoadingNow = 1u << 5,   // others fill the keyspace
+    kMonitorNow = 1u << 6,   // the session is a monitor
+    kPauseActive = 1u << 7,  // CLIENT PAUSE or back-pressure
+  };
   struct Request;
   struct Row;
   static const Row kRows[];
+
+  // Calls visit(concern) for those that hold for a command of the session, until that returns true;
+  // returns whether it did. `effective` are the command's flags, or those of all that it does (see
+  // Request).
+  template <class Visit>
+  bool FindConcern(const Session& session, uint32_t effective,
+                   std::span<const std::string_view> args, Visit visit) const {
+    const Transaction& transaction = session.transaction;
+    const bool resp2 = session.reply.protocol() == 2;
+    return (transaction.open && visit(kTransaction)) ||
+           (session.info.monitor && visit(kMonitorNow)) ||
+           (resp2 && session.subscriptions() > 0 && visit(kSubscriber)) ||
+           (settings_.maxmemory > 0 && visit(kMemoryLimit)) ||
+           (policy_.loading() && visit(kLoadingNow)) || (pause_.active() && visit(kPauseActive)) ||
+           (MustAuthenticate(session, settings_) && visit(kStranger)) ||
+           (log_.Refuses(effective, transaction.queue_bytes, args) && visit(kNoJournal));
+  }
 
   const Settings& settings_;
   const ChangeLog& log_;
