@@ -29,7 +29,7 @@ class ExtentAppend {
 
   // The next two are for a helper.
   //
-  // Encodes a run behind those that were added before; returns where it will be.
+  // Encodes a run after those that were added before; returns where it will be.
   StoredExtent::Place Add(const BlockRun& run);
   // Writes what was added. Waits for the disk.
   void Write(const ColdFiles& files);

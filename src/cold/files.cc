@@ -6,12 +6,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "cold/settings.h"
 
 namespace runnel::cold {
 namespace {
 
-// After a removal has failed, nothing is tried for so long.
-constexpr int64_t kRetryMs = 1000;
 // For a person who reads that a file lacks something.
 constexpr const char* kPutBack = "put the file back, or go on with a whole copy of the directory";
 constexpr uint64_t kMostKind = static_cast<uint64_t>(RunKind::kList);
@@ -202,7 +201,7 @@ void ColdFiles::FinishRemove(const FileName& name, const Status& removed, int64_
   if (removed.ok() || removed.error_number() == ENOENT) return Forget(name);
   if (unremoved_.empty()) LogWarning("A file of cold entries stays: {}", removed.message());
   unremoved_.push_back(name);
-  no_removes_before_ms_ = steady_ms + kRetryMs;
+  no_removes_before_ms_ = steady_ms + kColdRetryMs;
 }
 
 // REQUIRES: the file counts.

@@ -19,6 +19,9 @@ struct ColdSettings {
   uint64_t cold_read_limit = 256 * 1024 * 1024;
 };
 
+// After a write or a removal has failed, none is tried for so long.
+inline constexpr int64_t kColdRetryMs = 1000;
+
 // Sizes that tests make small.
 struct ColdSizes {
   size_t run_bytes = 256 * 1024;           // of an extent, before compression

@@ -12,8 +12,6 @@ namespace runnel::cold {
 namespace {
 
 constexpr int kMostJobs = 2;
-// After a write has failed, nothing is tried for so long.
-constexpr int64_t kWriteRetryMs = 1000;
 
 }  // namespace
 
@@ -52,7 +50,7 @@ void ColdWriter::EndTurn(int64_t steady_ms) {
 }
 
 void ColdWriter::StartWrites(int64_t steady_ms) {
-  if (std::exchange(retry_later_, false)) no_writes_before_ms_ = steady_ms + kWriteRetryMs;
+  if (std::exchange(retry_later_, false)) no_writes_before_ms_ = steady_ms + kColdRetryMs;
   if (settings_.stream_memory == 0 || steady_ms < no_writes_before_ms_) return;
   while (jobs_ < kMostJobs) {
     const uint64_t kept = hot_.bytes() - std::min(hot_.bytes(), bytes_in_flight_);

@@ -26,6 +26,10 @@ class BlockCursor {
     cursor.FindForward();
     return cursor;
   }
+  // The first entry with an ID not below `id`.
+  static BlockCursor First(const HotLog& log, StreamId id) {
+    return First(log, [id](StreamId other) { return IsBelow(other, id); });
+  }
   // The last entry for which `before` is true.
   template <class Before>
   static BlockCursor Last(const HotLog& log, Before before) {

@@ -138,6 +138,16 @@ class ColdSource {
   virtual Ref<ColdExtent> Resolve(Decoder* in) = 0;
 };
 
+// ColdSource::Fetch and Expect for extents of one source; nothing happens if there are none.
+inline void FetchExtents(const ColdExtents& extents) {
+  if (!extents.empty()) extents.front()->source().Fetch(extents);
+}
+inline void ExpectExtents(const ColdExtents& extents) {
+  if (!extents.empty()) extents.front()->source().Expect(extents);
+}
+// When a walk enters a run, about this many runs after it are asked for.
+inline constexpr size_t kRunsAhead = 4;
+
 // Thrown through a command that has looked at entries which are not in memory and has changed
 // nothing yet: the command runs again when these entries have been read. (An exception is right
 // here: every command that looks at entries may meet one, deep in a walk; this is rare, always

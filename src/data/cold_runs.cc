@@ -10,16 +10,9 @@
 namespace runnel {
 namespace {
 
-// When a walk enters a run, this many runs after it are asked for.
-constexpr int kReadAhead = 4;
-
 const HotLog& LogOf(const BlockRun& run) {
   ASSERT(run.kind() == RunKind::kStream);
   return static_cast<const EntryRun&>(run).log();
-}
-
-void FetchAll(const ColdExtents& extents) {
-  if (!extents.empty()) extents.front()->source().Fetch(extents);
 }
 
 }  // namespace
@@ -33,6 +26,13 @@ bool ColdRun::IsDeleted(StreamId id) const {
 void ColdRun::Delete(StreamId id) {
   if (!deleted) deleted = std::make_unique<std::vector<StreamId>>();
   deleted->insert(std::lower_bound(deleted->begin(), deleted->end(), id), id);
+}
+
+void ColdRun::Narrow(StreamId new_first, StreamId new_last, uint64_t new_live) {
+  first = new_first;
+  last = new_last;
+  live = new_live;
+  Prune();
 }
 
 void ColdRun::Prune() {
@@ -49,7 +49,7 @@ ColdRun ColdRun::Twin() const {
 }
 
 const HotLog& ColdRun::Fetched() const {
-  if (extent->Use() == nullptr) FetchAll({extent});
+  if (extent->Use() == nullptr) FetchExtents({extent});
   return LogOf(*extent->Use());
 }
 
@@ -58,8 +58,7 @@ uint64_t ColdRun::Count(StreamId a, StreamId b) const {
   b = std::min(b, last);
   if (b < a) return 0;
   if (a == first && b == last) return live;
-  const BlockCursor at =
-      BlockCursor::First(Fetched(), [a](StreamId other) { return IsBelow(other, a); });
+  const BlockCursor at = BlockCursor::First(Fetched(), a);
   uint64_t count = at.valid() ? at.CountTo(b, UINT64_MAX) : 0;
   if (deleted) {
     count -=
@@ -112,20 +111,27 @@ ColdRuns ColdRuns::Clone() const {
 }
 
 void ColdRuns::PushBack(ColdRun run) {
+  Add(run);
+  runs_.PushBack(std::move(run));
+}
+
+void ColdRuns::Add(const ColdRun& run) {
   live_ += run.live;
   bytes_ += run.extent->raw_bytes();
   blocks_ += run.extent->blocks();
   deleted_ += run.deletions();
-  runs_.PushBack(std::move(run));
 }
 
-// Returns the position of the run behind it.
-ColdRuns::Position ColdRuns::Erase(Position at) {
-  const ColdRun& run = runs_[at];
+void ColdRuns::Subtract(const ColdRun& run) {
   live_ -= run.live;
   bytes_ -= run.extent->raw_bytes();
   blocks_ -= run.extent->blocks();
   deleted_ -= run.deletions();
+}
+
+// Returns the position of the run after it.
+ColdRuns::Position ColdRuns::Erase(Position at) {
+  Subtract(runs_[at]);
   return runs_.Erase(at);
 }
 
@@ -133,24 +139,23 @@ const HotLog& ColdRuns::Enter(Position at) const {
   const ColdRun& run = runs_[at];
   if (const BlockRun* blocks = run.extent->Use()) return LogOf(*blocks);
   if (at == runs_.begin() || runs_[runs_.Previous(at)].extent->loaded() != nullptr) {
-    ExpectBehind(at);
+    ExpectAfter(at);
   }
   return run.Fetched();
 }
 
-void ColdRuns::ExpectBehind(Position at) const {
+void ColdRuns::ExpectAfter(Position at) const {
   ColdExtents expected;
-  for (int i = 0; i < kReadAhead; i++) {
+  for (size_t i = 0; i < kRunsAhead; i++) {
     at = runs_.Next(at);
     if (!runs_.Contains(at)) break;
     const Ref<ColdExtent>& extent = runs_[at].extent;
     if (extent->loaded() == nullptr) expected.push_back(extent);
   }
-  if (!expected.empty()) expected.front()->source().Expect(expected);
+  ExpectExtents(expected);
 }
 
-bool ColdRuns::Contains(StreamId id) const {
-  const Position at = Find(id);
+bool ColdRuns::IsIn(Position at, StreamId id) const {
   const ColdRun& run = runs_[at];
   if (id < run.first || run.IsDeleted(id)) return false;
   return Enter(at).Contains(id);
@@ -201,7 +206,7 @@ void ColdRuns::Require(std::span<const StreamId> ids) const {
     const ColdRun& run = runs_[Find(id)];
     if (id >= run.first && run.extent->Use() == nullptr) missing.push_back(run.extent);
   }
-  FetchAll(missing);
+  FetchExtents(missing);
 }
 
 void ColdRuns::RequireRanges(std::span<const StreamId> bounds) const {
@@ -217,7 +222,7 @@ void ColdRuns::RequireRanges(std::span<const StreamId> bounds) const {
       last_missing = run.extent.get();
     }
   }
-  FetchAll(missing);
+  FetchExtents(missing);
 }
 
 void ColdRuns::RequireOldest(uint64_t count, bool entries) const {
@@ -225,11 +230,11 @@ void ColdRuns::RequireOldest(uint64_t count, bool entries) const {
   for (auto at = runs_.begin(); count > 0 && runs_.Contains(at); at = runs_.Next(at)) {
     const ColdRun& run = runs_[at];
     const bool in_part = count < run.live;
-    if (in_part && at == runs_.begin()) ExpectBehind(at);
+    if (in_part && at == runs_.begin()) ExpectAfter(at);
     if ((in_part || entries) && run.extent->Use() == nullptr) missing.push_back(run.extent);
     count -= std::min(count, run.live);
   }
-  FetchAll(missing);
+  FetchExtents(missing);
 }
 
 void ColdRuns::RequireForward(Position at, StreamId id, uint64_t count) const {
@@ -240,7 +245,7 @@ void ColdRuns::RequireForward(Position at, StreamId id, uint64_t count) const {
     if (run.extent->Use() == nullptr) missing.push_back(run.extent);
     reached += at == begin ? run.Count(id, run.last) : run.live;
   }
-  FetchAll(missing);
+  FetchExtents(missing);
 }
 
 void ColdRuns::RequireBack(Position end, uint64_t count) const {
@@ -250,31 +255,19 @@ void ColdRuns::RequireBack(Position end, uint64_t count) const {
     if (runs_[end].extent->Use() == nullptr) missing.push_back(runs_[end].extent);
     reached += runs_[end].live;
   }
-  FetchAll(missing);
+  FetchExtents(missing);
 }
 
 // --- Changes ---
 
-// The run has only these live entries any more.
-void ColdRuns::Narrow(ColdRun* run, StreamId first, StreamId last, uint64_t live) {
-  deleted_ -= run->deletions();
-  live_ -= run->live - live;
-  run->first = first;
-  run->last = last;
-  run->live = live;
-  run->Prune();
-  deleted_ += run->deletions();
-}
-
 bool ColdRuns::Remove(StreamId id) {
-  if (!Contains(id)) return false;
   const Position at = Find(id);
+  if (!IsIn(at, id)) return false;
   ColdRun& run = runs_[at];
   StreamId first = run.first;
   StreamId last = run.last;
   if (run.live > 1 && (id == first || id == last)) {
-    BlockCursor entry =
-        BlockCursor::First(Enter(at), [id](StreamId other) { return IsBelow(other, id); });
+    BlockCursor entry = BlockCursor::First(Enter(at), id);
     if (id == first) {
       entry.Next();
       run.SettleForward(&entry);
@@ -290,11 +283,10 @@ bool ColdRuns::Remove(StreamId id) {
     Erase(at);
     return true;
   }
-  if (first == run.first && last == run.last) {
-    run.Delete(id);
-    deleted_++;
-  }
-  Narrow(&run, first, last, run.live - 1);
+  Subtract(run);
+  if (first == run.first && last == run.last) run.Delete(id);
+  run.Narrow(first, last, run.live - 1);
+  Add(run);
   return true;
 }
 
@@ -309,9 +301,7 @@ uint64_t ColdRuns::DropOldest(uint64_t count, Disposer* disposer) {
       Erase(runs_.begin());
       continue;
     }
-    const StreamId first = run.first;
-    BlockCursor entry = BlockCursor::First(
-        Enter(runs_.begin()), [first](StreamId other) { return IsBelow(other, first); });
+    BlockCursor entry = BlockCursor::First(Enter(runs_.begin()), run.first);
     if (run.deleted) {
       for (uint64_t i = 0; i < count; i++) {
         entry.Next();
@@ -320,7 +310,9 @@ uint64_t ColdRuns::DropOldest(uint64_t count, Disposer* disposer) {
     } else {
       entry.Skip(count);
     }
-    Narrow(&run, entry->id(), run.last, run.live - count);
+    Subtract(run);
+    run.Narrow(entry->id(), run.last, run.live - count);
+    Add(run);
     count = 0;
   }
   DisposeOf(std::move(gone), disposer);
@@ -353,8 +345,7 @@ bool ColdRuns::RemoveInRun(Position at, std::span<const StreamId> bounds) {
   StreamId first;
   StreamId last;
   uint64_t left = 0;
-  BlockCursor entry = BlockCursor::First(
-      Enter(at), [from = run.first](StreamId other) { return IsBelow(other, from); });
+  BlockCursor entry = BlockCursor::First(Enter(at), run.first);
   for (; run.SettleForward(&entry); entry.Next()) {
     const StreamId id = entry->id();
     while (!bounds.empty() && bounds[1] < id) {
@@ -369,7 +360,7 @@ bool ColdRuns::RemoveInRun(Position at, std::span<const StreamId> bounds) {
     left++;
   }
   if (left == 0) return true;
-  deleted_ -= run.deletions();
+  Subtract(run);
   if (run.deleted) {
     auto merged = std::make_unique<std::vector<StreamId>>();
     merged->reserve(run.deleted->size() + gone.size());
@@ -379,8 +370,8 @@ bool ColdRuns::RemoveInRun(Position at, std::span<const StreamId> bounds) {
   } else if (!gone.empty()) {
     run.deleted = std::make_unique<std::vector<StreamId>>(gone);
   }
-  deleted_ += run.deletions();
-  Narrow(&run, first, last, left);
+  run.Narrow(first, last, left);
+  Add(run);
   return false;
 }
 

@@ -46,7 +46,9 @@ struct ColdRun {
   size_t deletions() const { return deleted ? deleted->size() : 0; }
   bool IsDeleted(StreamId id) const;
   void Delete(StreamId id);
-  // Forgets what is outside of `first` and `last`.
+  // Only these live entries are left.
+  void Narrow(StreamId new_first, StreamId new_last, uint64_t new_live);
+  // Forgets deletions outside of `first` and `last`.
   void Prune();
   ColdRun Twin() const;
 
@@ -102,9 +104,9 @@ class ColdRuns {
   // for the next step of a walk: more runs are expected.
   const HotLog& Enter(Position at) const;
   // Runs after this one will probably be needed soon.
-  void ExpectBehind(Position at) const;
+  void ExpectAfter(Position at) const;
   // REQUIRES: `id` is not above last_id().
-  bool Contains(StreamId id) const;
+  bool Contains(StreamId id) const { return IsIn(Find(id), id); }
   // The number of live entries below `id`, of those up to `last` from `id` on, and of those down to
   // `first` in the runs before `end`; the last two are at most about `most`: counting stops when
   // they have that many.
@@ -138,9 +140,12 @@ class ColdRuns {
   bool Load(Decoder* in, ColdSource& source);
 
  private:
+  // The sums with the run, and without it: a run that is changed is subtracted and added again.
+  void Add(const ColdRun& run);
+  void Subtract(const ColdRun& run);
+  bool IsIn(Position at, StreamId id) const;
   Position Erase(Position at);
   bool RemoveInRun(Position at, std::span<const StreamId> bounds);
-  void Narrow(ColdRun* run, StreamId first, StreamId last, uint64_t live);
 
   Runs runs_;
   uint64_t live_ = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "data/stream_id_coding.h"
 
 namespace runnel {
 
@@ -173,8 +174,7 @@ size_t ConsumerGroup::FreeEffort() const {
 
 void ConsumerGroup::Serialize(Encoder* out) const {
   out->Bytes(name_);
-  out->Varint(last_delivered_.ms);
-  out->Varint(last_delivered_.seq);
+  WriteStreamId(out, last_delivered_);
   out->Byte(entries_read_ ? 1 : 0);
   out->Varint(entries_read_.value_or(0));
   out->Varint(by_index_.size());
@@ -191,9 +191,7 @@ void ConsumerGroup::Serialize(Encoder* out) const {
 
 std::unique_ptr<ConsumerGroup> ConsumerGroup::Load(Decoder* in) {
   const std::string name(in->Bytes());
-  StreamId last_delivered;
-  last_delivered.ms = in->Varint();
-  last_delivered.seq = in->Varint();
+  const StreamId last_delivered = ReadStreamId(in);
   const bool known = in->Byte() != 0;
   const uint64_t entries_read = in->Varint();
   auto group = std::make_unique<ConsumerGroup>(name, last_delivered,

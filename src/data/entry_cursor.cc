@@ -16,12 +16,10 @@ void EntryCursor::NextRun() {
     at_ = BlockCursor::First(*hot_);
     return;
   }
-  const StreamId first = cold_->runs()[next].first;
-  const HotLog& blocks = cold_->Enter(next);
+  at_ = BlockCursor::First(cold_->Enter(next), cold_->runs()[next].first);
   run_ = next;
-  at_ = BlockCursor::First(blocks, [first](StreamId id) { return IsBelow(id, first); });
   // The first entry lives.
-  cold_->ExpectBehind(next);
+  cold_->ExpectAfter(next);
 }
 
 // The same backward.

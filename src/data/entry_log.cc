@@ -151,13 +151,12 @@ void EntryLog::GiveAwayRun(const HotLog& run, Ref<ColdExtent> extent) {
       }
     }
     if (!here) continue;
-    const StreamBlockReader reader = now->Open();
-    if (cold.live == 0) cold.first = reader.IdAt(now->gone);
+    if (cold.live == 0) cold.first = now->FirstLive();
     size_t last = now->entries - 1u;
     while (!now->IsLive(last)) {
       last--;
     }
-    cold.last = reader.IdAt(last);
+    cold.last = now->Open().IdAt(last);
     cold.live += now->live;
     hot_.PopFront();
   }

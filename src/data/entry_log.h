@@ -197,7 +197,7 @@ void EntryLog::ForEachPiece(StreamId from, Visit visit) const {
     }
   }
   const HotLog::Segments& segments = hot_.segments();
-  auto at = hot_.FindSegment([from](StreamId id) { return IsBelow(id, from); });
+  auto at = hot_.FindSegment(from);
   for (; segments.Contains(at); at = segments.Next(at)) {
     const HotLog::Segment& segment = segments[at];
     if (!visit(Piece{segment.first, segment.last, segment.live, false})) return;

@@ -46,7 +46,7 @@ bool EntryLog::TakeColdBlocks(Take take, MayBegin may_begin) const {
     if (!may_begin(run.first)) return false;
     const HotLog& blocks = cold_->Enter(run_at);
     const HotLog::Segments& segments = blocks.segments();
-    auto at = blocks.FindSegment([&](StreamId id) { return IsBelow(id, run.first); });
+    auto at = blocks.FindSegment(run.first);
     for (; segments.Contains(at); at = segments.Next(at)) {
       const HotLog::Segment& segment = segments[at];
       const uint64_t live = run.Count(segment.first, segment.last);

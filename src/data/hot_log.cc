@@ -80,7 +80,7 @@ HotLog HotLog::Clone() const {
 
 // The segment that would hold the entry; end() if there is none.
 HotLog::Position HotLog::SegmentOf(StreamId id) const {
-  const Position at = FindSegment([id](StreamId other) { return IsBelow(other, id); });
+  const Position at = FindSegment(id);
   return segments_.Contains(at) && id < segments_[at].first ? segments_.end() : at;
 }
 
@@ -179,7 +179,7 @@ void HotLog::DropOldest(uint64_t count, Disposer* disposer) {
 
 void HotLog::RemoveRange(StreamId first, StreamId last) {
   for (;;) {
-    const Position at = FindSegment([first](StreamId other) { return IsBelow(other, first); });
+    const Position at = FindSegment(first);
     if (!segments_.Contains(at)) break;
     const Segment& segment = segments_[at];
     if (last < segment.first) break;
@@ -229,18 +229,13 @@ void HotLog::Erase(Position at) {
 }
 
 void HotLog::PopFront() {
-  const Segment& segment = segments_.front();
-  length_ -= segment.live;
-  block_bytes_ -= segment.block->MemoryBytes();
-  mark_words_ -= segment.mark_words;
-  segments_.PopFront();
+  length_ -= segments_.front().live;
+  Erase(segments_.begin());
   UpdateFirstId();
 }
 
 void HotLog::PushBack(Segment segment) {
-  if (length_ == 0) {
-    first_id_ = segment.gone == 0 ? segment.first : segment.Open().IdAt(segment.gone);
-  }
+  if (length_ == 0) first_id_ = segment.FirstLive();
   length_ += segment.live;
   block_bytes_ += segment.block->MemoryBytes();
   mark_words_ += segment.mark_words;
@@ -248,10 +243,7 @@ void HotLog::PushBack(Segment segment) {
 }
 
 void HotLog::UpdateFirstId() {
-  first_id_ = StreamId();
-  if (segments_.empty()) return;
-  const Segment& segment = segments_.front();
-  first_id_ = segment.gone == 0 ? segment.first : segment.Open().IdAt(segment.gone);
+  first_id_ = segments_.empty() ? StreamId() : segments_.front().FirstLive();
 }
 
 // --- The stored form ---

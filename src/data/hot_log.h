@@ -39,6 +39,8 @@ class HotLog {
       const size_t word = entry / 64;
       return word >= mark_words || (marks[word] >> (entry % 64) & 1) == 0;
     }
+    // The ID of the first live entry.
+    StreamId FirstLive() const { return gone == 0 ? first : Open().IdAt(gone); }
     // Live entries in [gone, entry).
     size_t CountLiveBefore(size_t entry) const;
     // The only way to the entries of the block.
@@ -86,6 +88,10 @@ class HotLog {
     if (before(segments_.back().first)) return segments_.Previous(segments_.end());
     if (!before(segments_.front().last)) return segments_.begin();
     return segments_.PartitionPoint([&](const Segment& segment) { return before(segment.last); });
+  }
+  // The first segment whose last ID is not below `id`.
+  Position FindSegment(StreamId id) const {
+    return FindSegment([id](StreamId other) { return IsBelow(other, id); });
   }
   bool Contains(StreamId id) const;
   // The number of live entries below `id`. O(segments below it).

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "data/stream_id_coding.h"
+
 namespace runnel {
 
 namespace {
@@ -151,8 +153,7 @@ void Idempotence::Serialize(Encoder* out) const {
     for (size_t i = 0; i < producer.order.size(); i++) {
       const auto& [iid, id] = *producer.order[i];
       out->Bytes(iid);
-      out->Varint(id.ms);
-      out->Varint(id.seq);
+      WriteStreamId(out, id);
       out->Checkpoint();
     }
   }
@@ -174,9 +175,7 @@ std::unique_ptr<Idempotence> Idempotence::Load(Decoder* in) {
     const uint64_t iids = in->Count(3);
     for (uint64_t i = 0; i < iids && in->ok(); i++) {
       const std::string iid(in->Bytes());
-      StreamId id;
-      id.ms = in->Varint();
-      id.seq = in->Varint();
+      const StreamId id = ReadStreamId(in);
       if (producer.iids.contains(iid)) return nullptr;
       loaded->Insert(&producer, iid, id);
     }

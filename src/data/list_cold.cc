@@ -13,16 +13,10 @@
 namespace runnel {
 namespace {
 
-// When a walk enters a run, this many runs after it are asked for, as far as they are within this
-// many blocks.
-constexpr size_t kRunsAhead = 4;
+// The runs after a walk are looked for in this many blocks.
 constexpr size_t kBlocksAhead = 64;
 // A walk that has looked at many runs fetches as many more at once, up to this.
 constexpr size_t kMostFetched = 1024;
-
-void Fetch(const ColdExtents& extents) {
-  if (!extents.empty()) extents.front()->source().Fetch(extents);
-}
 
 }  // namespace
 
@@ -38,7 +32,7 @@ bool List::has_cold() const {
 
 const ListRun& List::FetchRun(size_t block) const {
   const ListBlock& cold = blocks_[block];
-  if (cold.extent().Use() == nullptr) Fetch({cold.ShareExtent()});
+  if (cold.extent().Use() == nullptr) FetchExtents({cold.ShareExtent()});
   const BlockRun& run = *cold.extent().Use();
   ASSERT(run.kind() == RunKind::kList);
   // Both come from files, which were not written together.
@@ -72,7 +66,7 @@ void List::ExpectFrom(size_t block, bool forward) const {
     runs++;
     if (next.extent().loaded() == nullptr) expected.push_back(next.ShareExtent());
   }
-  if (!expected.empty()) expected.front()->source().Expect(expected);
+  ExpectExtents(expected);
 }
 
 void List::RequireCold(size_t start, size_t count) const {
@@ -84,7 +78,7 @@ void List::RequireCold(size_t start, size_t count) const {
     const ListBlock& block = blocks_[b];
     if (block.cold() && block.extent().Use() == nullptr) missing.push_back(block.ShareExtent());
   }
-  Fetch(missing);
+  FetchExtents(missing);
 }
 
 // Within a run that is thawed by it; between two blocks nothing is looked at.
@@ -108,7 +102,7 @@ void List::Iterator::EnterRun() {
       const ListBlock& next = blocks[b];
       if (next.cold() && next.extent().loaded() == nullptr) missing.push_back(next.ShareExtent());
     }
-    Fetch(missing);
+    FetchExtents(missing);
   }
   run_ = &list_->FetchRun(block_);
   runs_++;

@@ -1,30 +1,15 @@
 #include "journal/failed_sync.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/log.h"
+#include "journal/copy_bytes.h"
 
 namespace runnel::journal {
 namespace {
 
-constexpr uint64_t kCopyBytes = uint64_t{1} << 20;
-
 std::string FailedSyncPath(const std::string& directory) {
   return directory + "/sync-failed";
-}
-
-Status Copy(const File& from, uint64_t bytes, File* to) {
-  std::string buffer;
-  for (uint64_t at = 0; at < bytes; at += buffer.size()) {
-    buffer.resize(std::min(kCopyBytes, bytes - at));
-    const auto read = from.ReadAt(at, buffer.data(), buffer.size());
-    if (!read.ok()) return read.status();
-    if (*read < buffer.size()) return Status::Error("a segment became shorter while it was copied");
-    const Status written = to->WriteAt(at, buffer);
-    if (!written.ok()) return written;
-  }
-  return to->Sync();
 }
 
 Status WriteAnew(Disk& disk, const std::string& directory, const Segment& segment) {
@@ -34,7 +19,7 @@ Status WriteAnew(Disk& disk, const std::string& directory, const Segment& segmen
   if (!old.ok()) return old.status();
   const auto copy = disk.Open(temporary, OpenMode::kCreate);
   if (!copy.ok()) return copy.status();
-  const Status copied = Copy(**old, segment.file_bytes, &**copy);
+  const Status copied = CopyBytes(**old, 0, segment.file_bytes, &**copy);
   if (!copied.ok()) return copied;
   return disk.Rename(temporary, path);
 }

@@ -6,12 +6,12 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "journal/copy_bytes.h"
 #include "journal/segment_reader.h"
 
 namespace runnel::journal {
 namespace {
 
-constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 constexpr std::string_view kPrefix = "cut-";
 constexpr std::string_view kTailSuffix = ".tail";
 
@@ -36,26 +36,13 @@ uint64_t NextNumber(const std::vector<std::string>& names) {
   return newest + 1;
 }
 
-Status Copy(const File& from, uint64_t offset, uint64_t bytes, File* to) {
-  std::string buffer;
-  for (uint64_t at = 0; at < bytes; at += buffer.size()) {
-    buffer.resize(std::min(kPieceBytes, bytes - at));
-    const auto read = from.ReadAt(offset + at, buffer.data(), buffer.size());
-    if (!read.ok()) return read.status();
-    if (*read < buffer.size()) return Status::Error("a segment became shorter while it was copied");
-    const Status written = to->WriteAt(at, buffer);
-    if (!written.ok()) return written;
-  }
-  return to->Sync();
-}
-
 Status CopyAs(Disk& disk, const std::string& path, const File& from, uint64_t offset,
               uint64_t bytes) {
   const std::string temporary = ParentOf(path) + "/cut.tmp";
   {
     const auto to = disk.Open(temporary, OpenMode::kCreate);
     if (!to.ok()) return to.status();
-    const Status copied = Copy(from, offset, bytes, &**to);
+    const Status copied = CopyBytes(from, offset, bytes, &**to);
     if (!copied.ok()) {
       static_cast<void>(disk.Remove(temporary));
       return copied;
