@@ -24,4 +24,9 @@ struct TrackingState {
   absl::btree_set<std::string> prefixes;
 };
 
+// The ID that clients are shown for `redirect`: -1 if tracking is off (nullptr).
+inline int64_t RedirectOf(const TrackingState* state) {
+  return state == nullptr ? -1 : static_cast<int64_t>(state->redirect);
+}
+
 }  // namespace runnel

@@ -151,8 +151,7 @@ constexpr Directive kDirectives[] = {
         "stream-memory", kAnyTime, 0, kMax64,
         "Memory of streams and long lists above which the oldest entries of streams and the middle "
         "of lists move to files in streams/. With maxmemory: at most half of that. The newest "
-        "block "
-        "of each stream and short lists stay in memory in any case. 0: no limit."),
+        "block of each stream and short lists stay in memory in any case. 0: no limit."),
     Choice<&ColdSettings::compression>("cold-compression", kAnyTime, kColdCodecs,
                                        "Compression of these files: lz4, zstd, none."),
     Size<&ColdSettings::cold_read_limit>(

@@ -26,23 +26,20 @@ struct Request {
 
 // Reads the arguments. Writes the error otherwise.
 [[nodiscard]] bool ReadRequest(Context& context, Request* request) {
-  const auto fail = [&](std::string_view error) {
-    context.reply().Error(error);
-    return false;
-  };
   for (size_t i = 3; i < context.argc(); i++) {
     const std::string_view option = context.arg(i);
     const bool more = i + 1 < context.argc();
     if (Is(option, "redirect") && more) {
       if (request->state.redirect != 0) {
-        return fail("ERR A client can only redirect to a single other client");
+        return Fail(context, "ERR A client can only redirect to a single other client");
       }
       int64_t id;
       if (!ReadInteger(context, context.arg(++i), &id)) return false;
       const Session* other =
           id <= 0 ? nullptr
                   : Execution::Of(context).parts().sessions.Find(static_cast<uint64_t>(id));
-      if (other == nullptr) return fail("ERR The client ID you want redirect to does not exist");
+      if (other == nullptr)
+        return Fail(context, "ERR The client ID you want redirect to does not exist");
       request->state.redirect = other->id;
     } else if (Is(option, "bcast")) {
       request->state.broadcast = true;
@@ -55,12 +52,12 @@ struct Request {
     } else if (Is(option, "prefix") && more) {
       request->prefixes.emplace_back(context.arg(++i));
     } else {
-      return fail(kSyntaxError);
+      return Fail(context, kSyntaxError);
     }
   }
   const std::string_view mode = context.arg(2);
   request->on = Is(mode, "on");
-  return request->on || Is(mode, "off") || fail(kSyntaxError);
+  return request->on || Is(mode, "off") || Fail(context, kSyntaxError);
 }
 
 // Whether one of the two begins with the other.
@@ -188,7 +185,7 @@ void ClientTrackingInfo(Context& context) {
     reply.Bulk(flag);
   }
   reply.Bulk("redirect");
-  reply.Integer(state == nullptr ? -1 : static_cast<int64_t>(state->redirect));
+  reply.Integer(RedirectOf(state));
   reply.Bulk("prefixes");
   reply.Array(state == nullptr ? 0 : state->prefixes.size());
   if (state == nullptr) return;
@@ -223,7 +220,7 @@ void ClientCaching(Context& context) {
 
 void ClientGetRedir(Context& context) {
   const TrackingState* state = Execution::Of(context).session().tracking.get();
-  context.reply().Integer(state == nullptr ? -1 : static_cast<int64_t>(state->redirect));
+  context.reply().Integer(RedirectOf(state));
 }
 
 }  // namespace runnel::commands

@@ -106,9 +106,8 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
   line += fmt::format(
       " cmd={} user={} redir={} resp={} lib-name={} lib-ver={}\n",
       session.info.last_command == nullptr ? "NULL" : session.info.last_command->full_name,
-      kDefaultUser,
-      session.tracking == nullptr ? -1 : static_cast<int64_t>(session.tracking->redirect),
-      session.reply.protocol(), session.info.lib_name, session.info.lib_version);
+      kDefaultUser, RedirectOf(session.tracking.get()), session.reply.protocol(),
+      session.info.lib_name, session.info.lib_version);
   return line;
 }
 
