@@ -8,7 +8,7 @@
 #include "broker/notifications.h"
 #include "cold/cold_store.h"
 #include "data/keyspace.h"
-#include "data/stream.h"
+#include "data/stream/stream.h"
 
 namespace runnel {
 

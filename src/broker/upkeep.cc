@@ -15,7 +15,7 @@
 #include "broker/sweeper.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
-#include "data/stream.h"
+#include "data/stream/stream.h"
 #include "effects/stream_effects.h"
 
 namespace runnel {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "broker/testing.h"
-#include "data/stream.h"
+#include "data/stream/stream.h"
 #include "effects/list_effects.h"
 
 namespace runnel {

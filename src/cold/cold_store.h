@@ -15,7 +15,7 @@
 #include "cold/settings.h"
 #include "cold/snapshot_files.h"
 #include "cold/writer.h"
-#include "data/hot_blocks.h"
+#include "data/stream/hot_blocks.h"
 #include "env/disk.h"
 #include "env/worker.h"
 #include "resp/rope.h"

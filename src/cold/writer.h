@@ -6,7 +6,7 @@
 #include "cold/files.h"
 #include "cold/settings.h"
 #include "data/cold.h"
-#include "data/hot_blocks.h"
+#include "data/stream/hot_blocks.h"
 #include "env/worker.h"
 
 namespace runnel::cold {

@@ -1,7 +1,7 @@
 #include "commands/wait.h"
 
-#include "data/list.h"
-#include "data/stream.h"
+#include "data/list/list.h"
+#include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "gtest/gtest.h"
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "data/cold_runs.h"
-#include "data/list_run.h"
+#include "data/list/run.h"
+#include "data/stream/cold_runs.h"
 
 namespace runnel {
 

@@ -12,7 +12,7 @@
 
 #include "base/assert.h"
 #include "data/cold.h"
-#include "data/hot_blocks.h"
+#include "data/stream/hot_blocks.h"
 
 namespace runnel {
 

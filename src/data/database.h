@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "absl/container/btree_set.h"
-#include "data/hot_blocks.h"
 #include "data/key_entry.h"
 #include "data/key_table.h"
+#include "data/stream/hot_blocks.h"
 
 namespace runnel {
 

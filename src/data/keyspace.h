@@ -9,9 +9,9 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "data/database.h"
-#include "data/hot_blocks.h"
 #include "data/key_entry.h"
 #include "data/key_table.h"
+#include "data/stream/hot_blocks.h"
 
 namespace runnel {
 

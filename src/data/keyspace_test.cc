@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "data/list.h"
-#include "data/stream.h"
+#include "data/list/list.h"
+#include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "data/testing.h"
 #include "gmock/gmock.h"

@@ -1,8 +1,8 @@
 #include "data/object.h"
 
 #include "base/text.h"
-#include "data/list.h"
-#include "data/stream.h"
+#include "data/list/list.h"
+#include "data/stream/stream.h"
 #include "data/string_object.h"
 
 namespace runnel {

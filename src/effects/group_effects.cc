@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "data/stream.h"
+#include "data/stream/stream.h"
 #include "effects/families.h"
 
 namespace runnel {

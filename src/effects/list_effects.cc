@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/list.h"
+#include "data/list/list.h"
 #include "effects/families.h"
 
 namespace runnel {

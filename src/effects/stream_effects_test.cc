@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "data/stream.h"
+#include "data/stream/stream.h"
 #include "data/testing.h"
 #include "effects/batch.h"
 #include "effects/group_effects.h"

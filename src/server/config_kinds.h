@@ -15,7 +15,7 @@
 namespace runnel::config {
 
 // Offsets in a stream's block have 16 bits, and a block may grow to four times this
-// (data/stream_block.h).
+// (data/stream/block.h).
 inline constexpr int64_t kMaxStreamBlock = 16384;
 
 // --- Reading one word: the value, or the error ---

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/keyspace.h"
-#include "data/stream.h"
+#include "data/stream/stream.h"
 #include "env/posix/posix_disk.h"
 #include "env/thread_worker.h"
 #include "snapshot/files.h"

@@ -13,9 +13,9 @@
 #include "base/hash.h"
 #include "base/varint.h"
 #include "cold/extent.h"
-#include "data/block_cursor.h"
-#include "data/entry_log.h"
-#include "data/list_run.h"
+#include "data/list/run.h"
+#include "data/stream/block_cursor.h"
+#include "data/stream/entry_log.h"
 
 namespace {
 

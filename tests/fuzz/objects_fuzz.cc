@@ -11,9 +11,9 @@
 #include <string_view>
 
 #include "base/assert.h"
-#include "data/list.h"
+#include "data/list/list.h"
 #include "data/object.h"
-#include "data/stream.h"
+#include "data/stream/stream.h"
 #include "data/string_object.h"
 
 namespace {

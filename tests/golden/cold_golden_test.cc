@@ -9,10 +9,10 @@
 
 #include "cold/cold_file.h"
 #include "cold/extent.h"
-#include "data/block_cursor.h"
-#include "data/cold_runs.h"
-#include "data/hot_log.h"
-#include "data/list_run.h"
+#include "data/list/run.h"
+#include "data/stream/block_cursor.h"
+#include "data/stream/cold_runs.h"
+#include "data/stream/hot_log.h"
 #include "env/posix/posix_disk.h"
 
 namespace runnel::cold {

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "data/list.h"
-#include "data/stream.h"
+#include "data/list/list.h"
+#include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "data/testing.h"
 #include "env/posix/posix_disk.h"

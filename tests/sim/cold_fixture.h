@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cold/cold_store.h"
-#include "data/stream.h"
+#include "data/stream/stream.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/stepped_worker.h"
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/list.h"
+#include "data/list/list.h"
 #include "tests/sim/cold_fixture.h"
 
 namespace runnel::sim {

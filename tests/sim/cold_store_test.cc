@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/stream_model.h"
+#include "data/stream/model.h"
 #include "tests/sim/cold_fixture.h"
 #include "tests/sim/files.h"
 

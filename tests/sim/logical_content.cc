@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/coding.h"
-#include "data/stream.h"
+#include "data/stream/stream.h"
 
 namespace runnel::sim {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "data/list.h"
-#include "data/stream.h"
+#include "data/list/list.h"
+#include "data/stream/stream.h"
 #include "data/string_object.h"
 
 namespace runnel::sim {

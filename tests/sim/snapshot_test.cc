@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "base/random.h"
-#include "data/list.h"
-#include "data/stream.h"
+#include "data/list/list.h"
+#include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "data/testing.h"
 #include "snapshot/files.h"

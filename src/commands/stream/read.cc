@@ -1,0 +1,99 @@
+#include "commands/stream/arguments.h"
+#include "commands/stream/commands.h"
+#include "commands/stream/reading.h"
+
+namespace runnel::commands {
+namespace {
+
+// One stream of an XREAD.
+struct StreamSource {
+  size_t key = 0;                  // the argument
+  const Stream* stream = nullptr;  // nullptr if there is none
+  bool last_entry = false;         // `+`: the last entry
+  StreamId after;                  // otherwise those after this ID
+
+  EntryCursor Seek() const {
+    if (stream == nullptr) return EntryCursor();
+    return last_entry ? stream->SeekBack(StreamId::Max()) : stream->SeekAfter(after);
+  }
+};
+
+// What is read of one stream.
+struct Found {
+  size_t key = 0;
+  EntryCursor at;
+  uint64_t count = 0;
+};
+
+using StreamSources = absl::InlinedVector<StreamSource, 4>;
+
+bool ReadStreamSource(Context& context, const ReadArguments& arguments, size_t i,
+                      StreamSource* source) {
+  source->key = arguments.first_key + i;
+  if (!context.Read(context.Key(source->key), &source->stream)) return false;
+  const std::string_view id = context.arg(arguments.first_id() + i);
+  if (id == "$") {
+    if (source->stream != nullptr) source->after = source->stream->last_id();
+    return true;
+  }
+  if (id == "+") {
+    source->last_entry = true;
+    return true;
+  }
+  if (id == ">") {
+    context.reply().Error(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> "
+        "<consumer> option.");
+    return false;
+  }
+  return ReadId(context, id, &source->after);
+}
+
+// REQUIRES: context.may_block().
+void BlockOnStreams(Context& context, const ReadArguments& arguments,
+                    const StreamSources& sources) {
+  Wait wait;
+  wait.kind = WaitKind::kStream;
+  wait.deadline_ms = arguments.deadline_ms;
+  for (size_t i = 0; i < sources.size(); i++) {
+    wait.keys.push_back(context.arg(sources[i].key));
+    const size_t id = arguments.first_id() + i;
+    // "From now on" means from the time of the call.
+    if (context.arg(id) == "$") wait.replaced.emplace_back(id, sources[i].after.ToString());
+  }
+  context.Block(std::move(wait));
+}
+
+}  // namespace
+
+void XRead(Context& context) {
+  ReadArguments arguments;
+  if (!ReadReadArguments(context, false, &arguments)) return;
+  StreamSources sources(arguments.streams);
+  for (size_t i = 0; i < sources.size(); i++) {
+    if (!ReadStreamSource(context, arguments, i, &sources[i])) return;
+  }
+
+  ReadBudget budget(arguments);
+  absl::InlinedVector<Found, 4> found;
+  for (const StreamSource& source : sources) {
+    if (budget.spent()) break;
+    const EntryCursor at = source.Seek();
+    if (!at.valid()) continue;
+    budget.NextStream(context.arg(source.key));
+    if (const uint64_t count = budget.TakeEntries(at)) found.push_back({source.key, at, count});
+  }
+  if (!found.empty()) {
+    WriteStreamsHeader(context.reply(), found.size());
+    for (const Found& read : found) {
+      WriteStreamHeader(context.reply(), context.arg(read.key));
+      WriteEntries(context.reply(), read.at, read.count);
+    }
+  } else if (arguments.block && context.may_block()) {
+    BlockOnStreams(context, arguments, sources);
+  } else {
+    context.reply().NullArray();
+  }
+}
+
+}  // namespace runnel::commands

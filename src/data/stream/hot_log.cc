@@ -1,0 +1,311 @@
+#include "data/stream/hot_log.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+
+namespace runnel {
+
+// --- One segment ---
+
+void HotLog::Segment::Mark(size_t entry) {
+  const size_t word = entry / 64;
+  if (word >= mark_words) {
+    const size_t words = entries / 64 + 1;
+    auto grown = std::make_unique<uint64_t[]>(words);
+    std::copy_n(marks.get(), mark_words, grown.get());
+    marks = std::move(grown);
+    mark_words = static_cast<uint16_t>(words);
+  }
+  marks[word] |= uint64_t{1} << (entry % 64);
+}
+
+size_t HotLog::Segment::CountLiveBefore(size_t entry) const {
+  if (entry <= gone) return 0;
+  size_t count = entry - gone;
+  for (size_t word = gone / 64; word < mark_words && word * 64 < entry; word++) {
+    uint64_t bits = marks[word];
+    if (word == gone / 64) bits &= ~uint64_t{0} << (gone % 64);
+    if (word == entry / 64) bits &= (uint64_t{1} << (entry % 64)) - 1;
+    count -= static_cast<size_t>(std::popcount(bits));
+  }
+  return count;
+}
+
+void HotLog::Segment::Advance(size_t count) {
+  live = static_cast<uint16_t>(live - count);
+  size_t entry = gone;
+  if (mark_words == 0) {
+    entry += count;
+  } else {
+    while (count > 0 || !IsLive(entry)) {
+      if (IsLive(entry)) count--;
+      entry++;
+    }
+  }
+  gone = static_cast<uint16_t>(entry);
+}
+
+HotLog::Segment HotLog::Segment::Twin() const {
+  Segment twin;
+  twin.block = block;
+  twin.first = first;
+  twin.last = last;
+  twin.bytes = bytes;
+  twin.entries = entries;
+  twin.live = live;
+  twin.gone = gone;
+  twin.mark_words = mark_words;
+  if (mark_words > 0) {
+    twin.marks = std::make_unique<uint64_t[]>(mark_words);
+    std::copy_n(marks.get(), mark_words, twin.marks.get());
+  }
+  return twin;
+}
+
+// --- All segments ---
+
+HotLog HotLog::Clone() const {
+  HotLog copy;
+  for (auto at = segments_.begin(); segments_.Contains(at); at = segments_.Next(at)) {
+    copy.PushBack(segments_[at].Twin());
+  }
+  copy.writer_ = writer_;
+  return copy;
+}
+
+// The segment that would hold the entry; end() if there is none.
+HotLog::Position HotLog::SegmentOf(StreamId id) const {
+  const Position at = FindSegment(id);
+  return segments_.Contains(at) && id < segments_[at].first ? segments_.end() : at;
+}
+
+bool HotLog::Contains(StreamId id) const {
+  const Position at = SegmentOf(id);
+  if (!segments_.Contains(at)) return false;
+  const Segment& segment = segments_[at];
+  const StreamBlockReader reader = segment.Open();
+  const size_t entry = reader.LowerBound(id);
+  return reader.IdAt(entry) == id && segment.IsLive(entry);
+}
+
+uint64_t HotLog::CountBelow(StreamId id) const {
+  uint64_t count = 0;
+  for (auto at = segments_.begin(); segments_.Contains(at); at = segments_.Next(at)) {
+    const Segment& segment = segments_[at];
+    if (id <= segment.first) break;
+    if (id <= segment.last) return count + segment.CountLiveBefore(segment.Open().LowerBound(id));
+    count += segment.live;
+  }
+  return count;
+}
+
+void HotLog::Append(StreamId id, std::span<const std::string_view> fields,
+                    const StreamLimits& limits) {
+  ASSERT(segments_.empty() || segments_.back().last < id);
+  if (writer_.Append(id, fields, limits)) {
+    Segment& open = segments_.back();
+    if (open.block.get() != writer_.block().get()) {
+      block_bytes_ += writer_.block()->MemoryBytes() - open.block->MemoryBytes();
+      open.block = writer_.block();
+    }
+  } else {
+    if (!writer_.empty()) SealOpenBlock();
+    writer_.Start(id, fields, limits);
+    Segment& open = segments_.PushBack(Segment());
+    open.block = writer_.block();
+    open.first = id;
+    block_bytes_ += open.block->MemoryBytes();
+  }
+  Segment& open = segments_.back();
+  open.last = id;
+  open.bytes = static_cast<uint32_t>(writer_.bytes());
+  open.entries++;
+  open.live++;
+  if (length_ == 0) first_id_ = id;
+  length_++;
+}
+
+void HotLog::SealOpenBlock() {
+  Segment& open = segments_.back();
+  const size_t before = open.block->MemoryBytes();
+  open.block = writer_.Seal();
+  block_bytes_ += open.block->MemoryBytes() - before;
+}
+
+bool HotLog::Remove(StreamId id) {
+  const Position at = SegmentOf(id);
+  if (!segments_.Contains(at)) return false;
+  Segment& segment = segments_[at];
+  const StreamBlockReader reader = segment.Open();
+  const size_t entry = reader.LowerBound(id);
+  if (reader.IdAt(entry) != id || !segment.IsLive(entry)) return false;
+  length_--;
+  if (segment.live == 1) {
+    Erase(at);
+  } else if (entry == segment.gone) {
+    segment.Advance(1);
+  } else {
+    segment.live--;
+    mark_words_ -= segment.mark_words;
+    segment.Mark(entry);
+    mark_words_ += segment.mark_words;
+  }
+  if (id == first_id_) UpdateFirstId();
+  return true;
+}
+
+void HotLog::DropOldest(uint64_t count, Disposer* disposer) {
+  if (count == 0) return;
+  length_ -= count;
+  std::vector<Ref<Block>> gone;
+  while (count > 0) {
+    Segment& segment = segments_.front();
+    if (segment.live > count) {
+      segment.Advance(count);
+      break;
+    }
+    count -= segment.live;
+    if (disposer != nullptr) gone.push_back(segment.block);
+    Erase(segments_.begin());
+  }
+  DisposeOf(std::move(gone), disposer);
+  UpdateFirstId();
+}
+
+void HotLog::RemoveRange(StreamId first, StreamId last) {
+  for (;;) {
+    const Position at = FindSegment(first);
+    if (!segments_.Contains(at)) break;
+    const Segment& segment = segments_[at];
+    if (last < segment.first) break;
+    const StreamId end = segment.last;
+    if (first <= segment.first && end <= last) {
+      length_ -= segment.live;
+      Erase(at);
+    } else {
+      RemoveInSegment(at, first, last);
+    }
+    if (last <= end) break;
+    first = *end.Next();
+  }
+  UpdateFirstId();
+}
+
+void HotLog::RemoveInSegment(Position at, StreamId first, StreamId last) {
+  Segment& segment = segments_[at];
+  const StreamBlockReader reader = segment.Open();
+  const size_t begin = first <= segment.first ? 0 : reader.LowerBound(first);
+  size_t end = segment.entries;
+  if (last < segment.last) {
+    end = reader.LowerBound(last);
+    if (reader.IdAt(end) == last) end++;
+  }
+  const size_t before = segment.CountLiveBefore(begin);
+  const size_t count = segment.CountLiveBefore(end) - before;
+  length_ -= count;
+  if (count == segment.live) return Erase(at);
+  if (count == 0) return;
+  if (before == 0) return segment.Advance(count);
+  mark_words_ -= segment.mark_words;
+  for (size_t entry = begin; entry < end; entry++) {
+    if (segment.IsLive(entry)) segment.Mark(entry);
+  }
+  segment.live = static_cast<uint16_t>(segment.live - count);
+  mark_words_ += segment.mark_words;
+}
+
+// Frees the segment's block. The caller has counted its entries.
+void HotLog::Erase(Position at) {
+  const Block* block = segments_[at].block.get();
+  block_bytes_ -= block->MemoryBytes();
+  mark_words_ -= segments_[at].mark_words;
+  if (block == writer_.block().get()) writer_.Drop();
+  segments_.Erase(at);
+}
+
+void HotLog::PopFront() {
+  length_ -= segments_.front().live;
+  Erase(segments_.begin());
+  UpdateFirstId();
+}
+
+void HotLog::PushBack(Segment segment) {
+  if (length_ == 0) first_id_ = segment.FirstLive();
+  length_ += segment.live;
+  block_bytes_ += segment.block->MemoryBytes();
+  mark_words_ += segment.mark_words;
+  segments_.PushBack(std::move(segment));
+}
+
+void HotLog::UpdateFirstId() {
+  first_id_ = segments_.empty() ? StreamId() : segments_.front().FirstLive();
+}
+
+// --- The stored form ---
+
+void HotLog::Serialize(Encoder* out) const {
+  out->Varint(segments_.size());
+  SerializeSegments(out);
+}
+
+void HotLog::SerializeSegments(Encoder* out) const {
+  for (auto at = segments_.begin(); segments_.Contains(at); at = segments_.Next(at)) {
+    const Segment& segment = segments_[at];
+    out->Varint(segment.entries);
+    out->Varint(segment.gone);
+    out->Varint(segment.entries - segment.gone - segment.live);
+    size_t previous = segment.gone;
+    for (size_t entry = segment.gone; entry < segment.entries; entry++) {
+      if (segment.IsLive(entry)) continue;
+      out->Varint(entry - previous);
+      previous = entry;
+    }
+    out->Bytes(StreamBlockPayload(*segment.block, segment.bytes));
+    out->Checkpoint();
+  }
+}
+
+bool HotLog::LoadSegment(StreamId floor, Decoder* in) {
+  const uint64_t entries = in->Varint();
+  const uint64_t gone = in->Varint();
+  const uint64_t dead = in->Count(1);
+  if (entries > UINT16_MAX || gone >= entries || dead >= entries - gone) return false;
+  Segment segment;
+  segment.entries = static_cast<uint16_t>(entries);
+  segment.gone = static_cast<uint16_t>(gone);
+  segment.live = static_cast<uint16_t>(entries - gone - dead);
+  uint64_t entry = gone;
+  for (uint64_t i = 0; i < dead; i++) {
+    const uint64_t step = in->Varint();
+    if (step == 0 || step >= entries - entry) return false;
+    entry += step;
+    segment.Mark(entry);
+  }
+  const std::string_view payload = in->Bytes();
+  std::optional<LoadedStreamBlock> loaded = LoadStreamBlock(payload, entries);
+  if (!loaded || loaded->first <= std::max(floor, newest_id())) return false;
+  segment.bytes = static_cast<uint32_t>(payload.size());
+  segment.first = loaded->first;
+  segment.last = loaded->last;
+  segment.block = std::move(loaded->block);
+  PushBack(std::move(segment));
+  return true;
+}
+
+bool HotLog::LoadAbove(StreamId floor, Decoder* in) {
+  const uint64_t segments = in->Varint();
+  for (uint64_t i = 0; i < segments; i++) {
+    if (!LoadSegment(floor, in)) return false;
+  }
+  if (segments_.empty()) return in->ok();
+  const Segment& last = segments_.back();
+  writer_ = StreamBlockWriter::Continue(last.block, last.entries, last.bytes);
+  return in->ok();
+}
+
+}  // namespace runnel
