@@ -32,8 +32,8 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       executor_(parts_),
       dispatcher_(parts_),
       turn_(parts_) {
-  for (const auto family :
-       {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(), GroupCommands()}) {
+  for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
+                            GroupCommands(), TopicCommands()}) {
     commands_.Add(family);
   }
   keyspace_.Observe(this);

@@ -102,15 +102,15 @@ bool Upkeep::ExpireKeys(Budget& budget) {
 }
 
 bool Upkeep::IsOver(const Walk& walk) const {
-  return walk.dbs_done >= parts_.keyspace.databases();
+  return walk.done >= parts_.keyspace.slots();
 }
 
 const KeyEntry* Upkeep::Next(Walk* walk) const {
-  const KeyEntry* entry = parts_.keyspace.NextForUpkeep(walk->db, walk->after);
+  const KeyEntry* entry = parts_.keyspace.NextForUpkeep(walk->db(), walk->after);
   if (entry != nullptr) return entry;
   walk->after = nullptr;
-  walk->db = (walk->db + 1) % parts_.keyspace.databases();
-  walk->dbs_done++;
+  walk->slot = (walk->slot + 1) % parts_.keyspace.slots();
+  walk->done++;
   return nullptr;
 }
 
@@ -124,11 +124,11 @@ bool Upkeep::KeepRetention(Budget& budget) {
     const uint64_t count = entry->As<Stream>()->PlanRetention(parts_.clock.now_ms());
     if (count == 0) continue;
     const std::string name(entry->name());
-    const StreamDropOldest effect{KeyRef(retention_.db, name), count, false};
+    const StreamDropOldest effect{KeyRef(retention_.db(), name), count, false};
     parts_.log.Apply(effect);
     parts_.notifications.Publish(kNotifyStream, "xtrim", effect.key);
   }
-  retention_.dbs_done = 0;
+  retention_.done = 0;
   return true;
 }
 
@@ -143,12 +143,12 @@ bool Upkeep::SweepStreams(Budget& budget) {
     bool more = false;
     if (stream.unswept()) {
       const std::string name(entry->name());
-      more = parts_.sweeper.Sweep(KeyRef(sweep_.db, name), stream);
+      more = parts_.sweeper.Sweep(KeyRef(sweep_.db(), name), stream);
       budget.LookAtClock();
     }
     if (!more) sweep_.after = entry;
   }
-  sweep_.dbs_done = 0;
+  sweep_.done = 0;
   return true;
 }
 

@@ -40,12 +40,14 @@ class Upkeep {
   };
   static const std::array<Job, 4> kJobs;
 
-  // A job's place among the keys that need upkeep, of all databases. A round may begin in any of
-  // them.
+  // A job's place among the keys that need upkeep, of all databases and companions. A round may
+  // begin in any of them.
   struct Walk {
-    uint32_t db = 0;
-    uint32_t dbs_done = 0;            // in this round
+    uint32_t slot = 0;                // Keyspace::DatabaseAt
+    uint32_t done = 0;                // slots of this round
     const KeyEntry* after = nullptr;  // the key that was passed last; it may be gone
+
+    uint32_t db() const { return Keyspace::DatabaseAt(slot); }
   };
   bool IsOver(const Walk& walk) const;
   // The next key, which the walk has not passed yet. At the end of a database nullptr, and the walk

@@ -17,9 +17,9 @@ void Waiting::Block(Session& session, const Wait& wait) {
   Suspended& suspended = *session.suspended;
   CHECK(suspended.place_count == 0);
   suspended.places = std::make_unique<WaitPlace[]>(wait.keys.size());
-  for (const std::string_view name : wait.keys) {
+  for (const KeyRef& key : wait.keys) {
     steps_++;
-    WaitQueue& queue = QueueOf(KeyOf(KeyRef(suspended.db, name)), wait);
+    WaitQueue& queue = QueueOf(KeyOf(key), wait);
     // A key that is named twice is waited for once: then the last place is this session's.
     if (!queue.places.empty() && queue.places.back()->session == &session) continue;
     WaitPlace& place = suspended.places[suspended.place_count++];

@@ -23,7 +23,9 @@ class WaitingTest : public ::testing::Test {
     session.suspended = std::make_unique<Suspended>();
     Wait wait;
     wait.kind = kind;
-    wait.keys = std::move(keys);
+    for (const std::string_view key : keys) {
+      wait.keys.emplace_back(0, key);
+    }
     wait.group = group;
     session.suspended->kind = kind;
     waiting_.Block(session, wait);

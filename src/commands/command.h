@@ -57,7 +57,7 @@ struct KeySpec {
     kRange,    // arguments first, first + step, ... up to `last` (counted from `first`; negative
                // counts from the end)
     kKeyNum,   // argument `first` is the number of keys, which follow it
-    kKeyword,  // keys follow the word STREAMS; they are the first half of what is left
+    kKeyword,  // keys follow a word (`keyword`); they are the first half of what is left
   };
   enum Access : uint8_t {
     kRO,  // reads the value
@@ -81,6 +81,7 @@ struct KeySpec {
   // With variable flags: what holds instead if the word GET is not among the arguments behind the
   // key and the value (SET).
   const KeySpec* without_get = nullptr;
+  std::string_view keyword = "STREAMS";  // of kKeyword
   bool not_key = false;  // the arguments are no keys but go where keys would: shard channels
 };
 

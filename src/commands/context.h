@@ -12,6 +12,7 @@
 #include "commands/notify.h"
 #include "commands/wait.h"
 #include "data/keyspace.h"
+#include "data/topic/topic.h"
 #include "effects/batch.h"
 #include "effects/bounds.h"
 #include "effects/keyspace_effects.h"
@@ -25,6 +26,11 @@ struct DataOptions {
   uint32_t stream_node_max_bytes = 4096;
   uint32_t stream_idmp_duration_s = 100;
   uint32_t stream_idmp_max_size = 100;
+  // Options of a topic that its command does not give.
+  TopicOptions topic_defaults;
+  uint32_t topic_max_partitions = 10'000;
+  // With how many partitions TADD and TADDM make a topic that is missing; 0: they do not.
+  uint32_t auto_create_topics = 0;
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
   // In a transaction no command begins to change anything after so many bytes of effects, and a
   // command whose effects may take much more room than its request makes sure, before the first,

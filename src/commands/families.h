@@ -13,5 +13,6 @@ std::span<const CommandSpec> StringCommands();
 std::span<const CommandSpec> ListCommands();
 std::span<const CommandSpec> StreamCommands();
 std::span<const CommandSpec> GroupCommands();
+std::span<const CommandSpec> TopicCommands();
 
 }  // namespace runnel

@@ -35,7 +35,7 @@ bool AddSpec(const KeySpec& spec, Args args, std::vector<KeyPosition>* keys) {
     }
     case KeySpec::kKeyword: {
       for (int64_t i = spec.first; i < count; i++) {
-        if (!EqualsIgnoreCase(args[static_cast<size_t>(i)], "STREAMS")) continue;
+        if (!EqualsIgnoreCase(args[static_cast<size_t>(i)], spec.keyword)) continue;
         const int64_t first = i + 1;
         return AddKeys(spec, args, first, first + (count - first) / 2 - 1, 1, keys);
       }

@@ -18,8 +18,8 @@ struct KeyPosition {
 
 // The keys among the arguments of a call, in the order of the command's key specifications. args[0]
 // is the command's name; for a subcommand, args[1] is its name. Nothing if the arguments cannot
-// belong to the command: a number of keys that is no number or more than the arguments, or no word
-// STREAMS. The arguments are not checked otherwise.
+// belong to the command: a number of keys that is no number or more than the arguments, or no
+// word after which its keys stand. The arguments are not checked otherwise.
 std::optional<std::vector<KeyPosition>> FindKeys(const CommandSpec& spec,
                                                  std::span<const std::string_view> args);
 

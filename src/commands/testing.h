@@ -124,7 +124,9 @@ class CommandRunner : private KeyspaceObserver {
       CHECK(may_block());
       Blocked& blocked = runner_->blocked_.emplace();
       blocked.kind = wait.kind;
-      blocked.keys.assign(wait.keys.begin(), wait.keys.end());
+      for (const KeyRef& key : wait.keys) {
+        blocked.keys.emplace_back(key.name);
+      }
       blocked.group = wait.group;
       blocked.deadline_ms = wait.deadline_ms;
       blocked.retry_at_ms = wait.retry_at_ms;
@@ -137,7 +139,7 @@ class CommandRunner : private KeyspaceObserver {
 
    protected:
     void Publish(NotifyClass, std::string_view event, const KeyRef& key) override {
-      runner_->events_.push_back(std::string(event) + " " + NameOf(key.db, key.name));
+      runner_->events_.push_back(std::string(event) + " " + NameOf(DatabaseOf(key.db), key.name));
     }
     void Expire(const KeyRef& key) override {
       Apply(KeyRemove{key});

@@ -27,6 +27,8 @@ bool CanServe(WaitKind kind, std::string_view group, const KeyEntry* entry) {
       return entry != nullptr && entry->type() == ObjectType::kStream;
     case WaitKind::kGroup:
       return CanServeGroup(group, entry);
+    case WaitKind::kPartition:
+      return true;
     case WaitKind::kDurable:
     case WaitKind::kEvent:
       return false;

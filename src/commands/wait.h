@@ -13,11 +13,12 @@ namespace runnel {
 
 // What a blocked command waits for on its keys.
 enum class WaitKind : uint8_t {
-  kList,     // a list with elements
-  kStream,   // entries added to a stream
-  kGroup,    // entries that were not delivered to a consumer group yet; or the end of the group
-  kDurable,  // no key: the journal becomes durable
-  kEvent,    // no key: something outside of the broker happens; see Wait::event
+  kList,       // a list with elements
+  kStream,     // entries added to a stream
+  kGroup,      // entries that were not delivered to a consumer group yet; or the end of the group
+  kPartition,  // a change of a partition or its topic, or the end of one
+  kDurable,    // no key: the journal becomes durable
+  kEvent,      // no key: something outside of the broker happens; see Wait::event
 };
 
 // What a blocked command waits for. The broker keeps it, with a copy of the command's arguments.
@@ -25,8 +26,8 @@ enum class WaitKind : uint8_t {
 // blocks again.
 struct Wait {
   WaitKind kind = WaitKind::kList;
-  // Names of keys in the connection's database.
-  std::vector<std::string_view> keys;
+  // The names are valid until Context::Block returns.
+  std::vector<KeyRef> keys;
   // For kGroup: the group. Sessions that wait for the same key and group compete, so not all of
   // them need to run at each change.
   std::string_view group;

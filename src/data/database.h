@@ -26,6 +26,12 @@ class Database {
   // Keys.
   size_t size() const { return table_.size(); }
 
+  struct ByName {
+    using is_transparent = void;
+    bool operator()(const KeyEntry* a, const KeyEntry* b) const { return a->name() < b->name(); }
+  };
+  using Listed = absl::btree_set<KeyEntry*, ByName>;
+
  private:
   friend class Keyspace;
 
@@ -34,6 +40,8 @@ class Database {
   absl::btree_set<std::pair<int64_t, KeyEntry*>> expiries_;
   __int128 expiry_sum_ = 0;
   absl::btree_set<KeyEntry*> upkeep_;
+  // Keys of types that are listed by name (Keyspace::Listed).
+  Listed listed_;
   // Of the running capture: the number that the database had when it began, and how far the walk
   // over the table has come.
   uint32_t captured_as_ = 0;

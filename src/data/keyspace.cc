@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "data/topic/topic.h"
 
 namespace runnel {
 
-Keyspace::Keyspace(uint32_t databases) : databases_(databases) {
+Keyspace::Keyspace(uint32_t databases) : databases_(2 * size_t{databases}) {
+  CHECK(databases <= kMostDatabases);
   static std::atomic<uint64_t> keyspaces{0};
   moves_ = ++keyspaces << 48;
   for (auto& database : databases_) {
@@ -18,26 +20,26 @@ Keyspace::Keyspace(uint32_t databases) : databases_(databases) {
 Keyspace::~Keyspace() = default;
 
 const KeyEntry* Keyspace::NextToExpire(uint32_t db) const {
-  const auto& expiries = databases_[db]->expiries_;
+  const auto& expiries = At(db).expiries_;
   return expiries.empty() ? nullptr : expiries.begin()->second;
 }
 
 int64_t Keyspace::MeanExpiry(uint32_t db) const {
-  const Database& database = *databases_[db];
+  const Database& database = At(db);
   if (database.expiries_.empty()) return 0;
   return static_cast<int64_t>(database.expiry_sum_ /
                               static_cast<__int128>(database.expiries_.size()));
 }
 
 const KeyEntry* Keyspace::NextForUpkeep(uint32_t db, const KeyEntry* after) const {
-  const auto& upkeep = databases_[db]->upkeep_;
+  const auto& upkeep = At(db).upkeep_;
   const auto next =
       after == nullptr ? upkeep.begin() : upkeep.upper_bound(const_cast<KeyEntry*>(after));
   return next == upkeep.end() ? nullptr : *next;
 }
 
 void Keyspace::NoteUpkeep(const KeyRef& key) {
-  Database& database = *databases_[key.db];
+  Database& database = At(key.db);
   KeyEntry* entry = Locate(key);
   CHECK(entry != nullptr);
   NoteUpkeep(database, entry);
@@ -59,7 +61,7 @@ void Keyspace::ForgetExpiry(Database& database, KeyEntry* entry) {
 }
 
 void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
-  Database& database = *databases_[key.db];
+  Database& database = At(key.db);
   if (value->type() != ObjectType::kString) value->Attach(&database.hot_blocks_);
   KeyEntry* entry = Locate(key);
   if (entry == nullptr) {
@@ -69,9 +71,12 @@ void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
   } else {
     const int64_t expire_at_ms = entry->expire_at_ms_;
     ForgetExpiry(database, entry);
+    if (IsListed(*entry->value_)) database.listed_.erase(entry);
     std::swap(entry->value_, value);
+    End(key, *value);
     Retire(database, entry, expire_at_ms, std::move(value));
   }
+  if (IsListed(*entry->value_)) database.listed_.insert(entry);
   NoteUpkeep(database, entry);
   Changed(key, KeyChange::kAdded);
 }
@@ -79,12 +84,17 @@ void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
 void Keyspace::Remove(const KeyRef& key) {
   KeyEntry* entry = Detach(key);
   if (entry == nullptr) return;
-  Retire(*databases_[key.db], entry, entry->expire_at_ms_, std::move(entry->value_));
+  End(key, *entry->value_);
+  Retire(At(key.db), entry, entry->expire_at_ms_, std::move(entry->value_));
   KeyEntry::Destroy(entry);
 }
 
+void Keyspace::End(const KeyRef& key, const Object& value) {
+  if (value.type() == ObjectType::kTopic) static_cast<const Topic&>(value).Leave(*this, key);
+}
+
 KeyEntry* Keyspace::Detach(const KeyRef& key) {
-  Database& database = *databases_[key.db];
+  Database& database = At(key.db);
   KeyEntry* entry = database.table_.Remove(key.hash, key.name);
   if (entry == nullptr) return nullptr;
   moves_++;
@@ -92,6 +102,7 @@ KeyEntry* Keyspace::Detach(const KeyRef& key) {
   ForgetExpiry(database, entry);
   entry->expire_at_ms_ = expire_at_ms;
   if (!database.upkeep_.empty()) database.upkeep_.erase(entry);
+  if (!database.listed_.empty() && IsListed(*entry->value_)) database.listed_.erase(entry);
   // The name in `key` may be the entry's own: report before it goes.
   Changed(key, KeyChange::kRemoved);
   return entry;
@@ -115,7 +126,7 @@ void Keyspace::Discard(std::unique_ptr<Object> value) {
 }
 
 void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {
-  Database& database = *databases_[key.db];
+  Database& database = At(key.db);
   KeyEntry* entry = Locate(key);
   CHECK(entry != nullptr);
   if (capture_ != nullptr) Capture(database, entry);
@@ -133,7 +144,7 @@ void Keyspace::Rename(const KeyRef& from, const KeyRef& to) {
   Remove(to);
   KeyEntry* entry = Detach(from);
   CHECK(entry != nullptr);
-  if (capture_ != nullptr) Capture(*databases_[from.db], entry);
+  if (capture_ != nullptr) Capture(At(from.db), entry);
   const int64_t expire_at_ms = entry->expire_at_ms_;
   Put(to, std::move(entry->value_));
   KeyEntry::Destroy(entry);
@@ -141,11 +152,16 @@ void Keyspace::Rename(const KeyRef& from, const KeyRef& to) {
 }
 
 void Keyspace::Flush(uint32_t db) {
+  FlushOne(db);
+  FlushOne(CompanionOf(db));
+}
+
+void Keyspace::FlushOne(uint32_t db) {
   if (observer_ != nullptr) observer_->OnFlush(db);
   if (size(db) == 0) return;
   moves_++;
-  auto flushed = std::exchange(databases_[db], std::make_unique<Database>(&hot_blocks_));
-  databases_[db]->walked_ = true;  // what comes now is not part of a capture
+  auto flushed = std::exchange(databases_[SlotOf(db)], std::make_unique<Database>(&hot_blocks_));
+  At(db).walked_ = true;  // what comes now is not part of a capture
   flushed->hot_blocks_.Leave();
   if (capture_ != nullptr && !flushed->walked_) {
     flushed_.push_back(std::move(flushed));
@@ -169,18 +185,21 @@ void Keyspace::Discard(std::unique_ptr<Database> database) {
 void Keyspace::Swap(uint32_t a, uint32_t b) {
   if (a == b) return;
   moves_++;
-  std::swap(databases_[a], databases_[b]);
-  if (observer_ != nullptr) observer_->OnSwap(a, b);
+  for (const uint32_t half : {uint32_t{0}, kCompanionBit}) {
+    std::swap(databases_[SlotOf(a | half)], databases_[SlotOf(b | half)]);
+    if (observer_ != nullptr) observer_->OnSwap(a | half, b | half);
+  }
 }
 
 void Keyspace::BeginCapture(KeyspaceCapture* capture) {
   ASSERT(capture_ == nullptr);
   capture_ = capture;
   captures_++;
-  for (uint32_t db = 0; db < databases(); db++) {
-    databases_[db]->captured_as_ = db;
-    databases_[db]->cursor_ = 0;
-    databases_[db]->walked_ = false;
+  for (uint32_t slot = 0; slot < slots(); slot++) {
+    Database& database = *databases_[slot];
+    database.captured_as_ = DatabaseAt(slot);
+    database.cursor_ = 0;
+    database.walked_ = false;
   }
 }
 

@@ -15,6 +15,23 @@
 
 namespace runnel {
 
+// Each database has a companion. It holds what belongs to keys of the database and is no key
+// itself: the partitions of topics, and topic groups. No client can select it; FLUSHDB and SWAPDB
+// take it along. In everything that names a key, also on the disk, its number is that of the
+// database with this bit set.
+inline constexpr uint32_t kCompanionBit = uint32_t{1} << 16;
+inline constexpr uint32_t kMostDatabases = kCompanionBit;
+constexpr uint32_t CompanionOf(uint32_t db) {
+  return db | kCompanionBit;
+}
+constexpr bool IsCompanion(uint32_t db) {
+  return (db & kCompanionBit) != 0;
+}
+// The database that a companion belongs to; of a database itself, its own number.
+constexpr uint32_t DatabaseOf(uint32_t db) {
+  return db & ~kCompanionBit;
+}
+
 // Names a key: the database, the name, and the hash of the name, which is computed once per
 // command. The name is a view; the caller that makes the KeyRef keeps it alive.
 struct KeyRef {
@@ -61,10 +78,10 @@ class KeyspaceObserver {
  public:
   virtual ~KeyspaceObserver() = default;
   virtual void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) = 0;
-  // All keys of the database are about to be removed; they still exist during the call. There are
-  // no further calls for any of them.
+  // All keys of the database, or of the companion, are about to be removed; they still exist during
+  // the call. There are no further calls for any of them.
   virtual void OnFlush(uint32_t db) = 0;
-  // All keys of the two databases have changed places.
+  // All keys of the two databases, or of the two companions, have changed places.
   virtual void OnSwap(uint32_t a, uint32_t b) = 0;
 };
 
@@ -80,20 +97,31 @@ class KeyspaceCapture {
                     std::unique_ptr<Object> value) = 0;
 };
 
-// All databases with their keys. Const functions are for all callers; of the others, those that
-// change data are only for effects. An expiry is a time stored in the entry of a key: the keyspace
-// has no clock, and finds expired keys like any others.
+// All databases with their companions and keys. Functions that take the number of a database take
+// that of a companion as well, unless they say otherwise. Const functions are for all callers; of
+// the others, those that change data are only for effects. An expiry is a time stored in the entry
+// of a key: the keyspace has no clock, and finds expired keys like any others.
 class Keyspace {
  public:
+  // REQUIRES: 1 <= databases <= kMostDatabases.
   explicit Keyspace(uint32_t databases);
   ~Keyspace();
 
-  uint32_t databases() const { return static_cast<uint32_t>(databases_.size()); }
-  size_t size(uint32_t db) const { return databases_[db]->size(); }
-  size_t expiring(uint32_t db) const { return databases_[db]->expiries_.size(); }
+  // The number of databases, without companions.
+  uint32_t databases() const { return static_cast<uint32_t>(databases_.size() / 2); }
+  // For walks over all databases and companions: how many there are, and the number of each.
+  uint32_t slots() const { return static_cast<uint32_t>(databases_.size()); }
+  static constexpr uint32_t DatabaseAt(uint32_t slot) {
+    return (slot >> 1) | ((slot & 1) != 0 ? kCompanionBit : 0);
+  }
+  size_t size(uint32_t db) const { return At(db).size(); }
+  size_t expiring(uint32_t db) const { return At(db).expiries_.size(); }
 
   const KeyEntry* Find(const KeyRef& key) const { return Locate(key); }
-  const KeyTable& table(uint32_t db) const { return databases_[db]->table_; }
+  const KeyTable& table(uint32_t db) const { return At(db).table_; }
+
+  // The topics of this database, or the topic groups of this companion, sorted by name.
+  const Database::Listed& listed(uint32_t db) const { return At(db).listed_; }
 
   // The key of this database that expires first; nullptr if none has an expiry.
   const KeyEntry* NextToExpire(uint32_t db) const;
@@ -141,7 +169,7 @@ class Keyspace {
   T& Mutable(const KeyRef& key) {
     KeyEntry* entry = Locate(key);
     CHECK(entry != nullptr && entry->type() == T::kType);
-    if (capture_ != nullptr) Capture(*databases_[key.db], entry);
+    if (capture_ != nullptr) Capture(At(key.db), entry);
     return static_cast<T&>(*entry->value_);
   }
   // The value as a T, or nullptr if there is no such key or it holds another type.
@@ -149,7 +177,7 @@ class Keyspace {
   T* MutableIf(const KeyRef& key) {
     KeyEntry* entry = Locate(key);
     if (entry == nullptr || entry->type() != T::kType) return nullptr;
-    if (capture_ != nullptr) Capture(*databases_[key.db], entry);
+    if (capture_ != nullptr) Capture(At(key.db), entry);
     return static_cast<T*>(entry->value_.get());
   }
   // To be called when Object::needs_upkeep of the key's value may have changed.
@@ -167,15 +195,21 @@ class Keyspace {
   // Moves value and expiry to another name or database, and replaces a value that was there.
   // REQUIRES: `from` exists and differs from `to`. Reports the changes of both keys.
   void Rename(const KeyRef& from, const KeyRef& to);
-  // Removes all keys of a database. With a disposer it costs the same for any number of keys.
-  // Reports OnFlush first.
+  // Removes all keys of a database and of its companion. With a disposer it costs the same for any
+  // number of keys. Reports OnFlush of each first. REQUIRES: `db` is no companion.
   void Flush(uint32_t db);
+  // The two databases change places, and so do their companions. REQUIRES: neither is a companion.
   void Swap(uint32_t a, uint32_t b);
 
  private:
+  // Each database has its companion behind it.
+  static constexpr size_t SlotOf(uint32_t db) {
+    return (size_t{DatabaseOf(db)} << 1) | (db / kCompanionBit);
+  }
+  Database& At(uint32_t db) const { return *databases_[SlotOf(db)]; }
   KeyEntry* Locate(const KeyRef& key) const {
     if (key.found_in_ == moves_) return key.found_;
-    KeyEntry* entry = databases_[key.db]->table_.Find(key.hash, key.name);
+    KeyEntry* entry = At(key.db).table_.Find(key.hash, key.name);
     if (entry != nullptr) {
       key.found_ = entry;
       key.found_in_ = moves_;
@@ -184,11 +218,16 @@ class Keyspace {
   }
   static void ForgetExpiry(Database& database, KeyEntry* entry);
   static void NoteUpkeep(Database& database, KeyEntry* entry);
+  static bool IsListed(const Object& value) {
+    return value.type() == ObjectType::kTopic || value.type() == ObjectType::kTopicGroup;
+  }
   // Gives the key to the capture unless it has it. REQUIRES: capturing().
   void Capture(const Database& database, KeyEntry* entry);
   // Takes the key out of its database and returns its entry, which keeps its expiry; nullptr if
   // there is no such key. The caller destroys the entry.
   KeyEntry* Detach(const KeyRef& key);
+  // The key has gone or holds another value: takes along what belongs to this one.
+  void End(const KeyRef& key, const Object& value);
   // Gives a value that `entry` no longer holds to the capture, if it needs it, or frees it.
   // `expire_at_ms` is the expiry that the entry had with this value.
   void Retire(const Database& database, KeyEntry* entry, int64_t expire_at_ms,
@@ -196,6 +235,7 @@ class Keyspace {
   void Discard(std::unique_ptr<Object> value);
   // The same for a flushed database.
   void Discard(std::unique_ptr<Database> database);
+  void FlushOne(uint32_t db);
   // Goes on with the walk over a database until it is done or `effort` is spent; returns whether it
   // is done. The values of a flushed database are handed over.
   bool CaptureSome(Database& database, bool flushed, size_t effort, size_t* spent);

@@ -211,7 +211,7 @@ TEST(Keyspace, TellsTheObserverEveryChange) {
   EXPECT_THAT(recorder.Take(), IsEmpty());
 
   keyspace.Swap(0, 2);
-  EXPECT_THAT(recorder.Take(), ElementsAre("swap 0 2"));
+  EXPECT_THAT(recorder.Take(), ElementsAre("swap 0 2", "swap 65536 65538"));
   keyspace.Swap(1, 1);
   EXPECT_THAT(recorder.Take(), IsEmpty());
 
@@ -220,7 +220,7 @@ TEST(Keyspace, TellsTheObserverEveryChange) {
   keyspace.Put(KeyRef(1, "c"), String(""));
   recorder.Take();
   keyspace.Flush(0);
-  EXPECT_THAT(recorder.Take(), ElementsAre("flush 0"));
+  EXPECT_THAT(recorder.Take(), ElementsAre("flush 0", "flush 65536"));
   EXPECT_EQ(keyspace.size(0), 0u);
   EXPECT_EQ(keyspace.size(1), 1u);
   keyspace.Observe(nullptr);
@@ -295,7 +295,7 @@ TEST(Keyspace, HandsAFlushedDatabaseOverInOnePiece) {
   writing->NoteWriting(&writing);
   keyspace.Observe(&recorder);
   keyspace.Flush(0);
-  EXPECT_THAT(recorder.Take(), ElementsAre("flush 0"));
+  EXPECT_THAT(recorder.Take(), ElementsAre("flush 0", "flush 65536"));
   EXPECT_THAT(disposer.values, IsEmpty());
   ASSERT_EQ(disposer.databases.size(), 1u);
   EXPECT_EQ(disposer.databases[0]->size(), 1000u);

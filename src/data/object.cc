@@ -4,6 +4,7 @@
 #include "data/list/list.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
+#include "data/topic/topic.h"
 
 namespace runnel {
 namespace {
@@ -12,6 +13,7 @@ constexpr ObjectKind kKinds[] = {
     {ObjectType::kString, "string", StringObject::Load},
     {ObjectType::kList, "list", List::Load, List::LoadStored},
     {ObjectType::kStream, "stream", Stream::Load, Stream::LoadWithRuns},
+    {ObjectType::kTopic, "topic", Topic::Load, nullptr, false},
 };
 
 }  // namespace

@@ -21,6 +21,8 @@ enum class ObjectType : uint8_t {
   kString = 0,
   kList = 1,
   kStream = 2,
+  kTopic = 3,
+  kTopicGroup = 4,
 };
 
 // The value of a key. Owned by the key's entry in the keyspace. Only effects change it (see
@@ -81,6 +83,9 @@ struct ObjectKind {
   // The same for what EncodeStored wrote. Also returns nullptr if `source` does not have an extent
   // that the payload names. The pointer is null for a type that is never on the disk.
   std::unique_ptr<Object> (*load_stored)(Decoder* in, ColdSource& source) = nullptr;
+  // Whether a value may be dumped and restored, and may go to another key. Not if other values
+  // belong to it, which are found by the name of its key.
+  bool movable = true;
 
   // The same for a payload that must fill the input.
   std::unique_ptr<Object> Load(Decoder* in) const {

@@ -33,7 +33,8 @@ using KeyspaceContent = std::map<std::pair<uint32_t, std::string>, KeyContent>;
 
 inline KeyspaceContent ContentOf(const Keyspace& keyspace) {
   KeyspaceContent content;
-  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+  for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
+    const uint32_t db = Keyspace::DatabaseAt(slot);
     keyspace.table(db).ForEach([&](const KeyEntry* entry) {
       std::string payload;
       entry->value().Serialize(&payload);

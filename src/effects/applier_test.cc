@@ -16,6 +16,7 @@
 #include "effects/list_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
+#include "effects/topic_effects.h"
 
 namespace runnel {
 namespace {
@@ -95,16 +96,17 @@ TEST(Applier, TellsHowManyDatabasesAreNeeded) {
 // The number of a database that the keyspace does not have is no place to look.
 TEST(Applier, DatabasesOfAllFieldsAreCompared) {
   const KeyRef key(0, "k");
-  const KeyRef far(UINT32_MAX, "k");
+  constexpr uint32_t kFar = DatabaseOf(UINT32_MAX);
+  const KeyRef far(kFar, "k");
   for (const Batch& batch :
        {BatchOf(KeyRemove{far}), BatchOf(StringSet{key, "v", kNoExpiry}, KeyRename{key, far}),
-        BatchOf(StringSet{key, "v", kNoExpiry}, KeyCopy{key, far}),
-        BatchOf(Flush{false, UINT32_MAX}), BatchOf(Swap{0, UINT32_MAX}),
-        BatchOf(Swap{UINT32_MAX, 0})}) {
+        BatchOf(StringSet{key, "v", kNoExpiry}, KeyCopy{key, far}), BatchOf(Flush{false, kFar}),
+        BatchOf(Swap{0, kFar}), BatchOf(Swap{kFar, 0}),
+        BatchOf(KeyRemove{KeyRef(CompanionOf(kFar), "k")})}) {
     Keyspace keyspace(16);
     Applier applier(keyspace);
     EXPECT_FALSE(applier.Apply(FrameOf(batch)).ok());
-    EXPECT_EQ(applier.databases_needed(), uint64_t{1} << 32);
+    EXPECT_EQ(applier.databases_needed(), uint64_t{kFar} + 1);
   }
 }
 
@@ -160,7 +162,49 @@ class RandomEffects {
     return ids_;
   }
 
+  // Mostly a topic, and one of its partitions.
+  KeyRef TopicKey() { return Below(6) == 0 ? Key() : KeyRef(Below(8) == 0 ? 1 : 0, "t"); }
+  KeyRef PartKey() {
+    const uint32_t db = Below(20) == 0 ? 0 : CompanionOf(static_cast<uint32_t>(Below(40) / 39));
+    return KeyRef(db, Below(4) == 0 ? "t/1" : Below(20) == 0 ? "t/9" : "t/0");
+  }
+  std::span<const StreamId> Added() {
+    ids_.clear();
+    for (uint64_t i = Below(3); i > 0; i--) {
+      ids_.push_back({1 + Below(9), Below(9)});
+      ids_.push_back({Below(10) == 0 ? 9 : Below(2), Below(10) == 0 ? UINT64_MAX : Below(5)});
+    }
+    return ids_;
+  }
+
+  void AddTopics() {
+    switch (Below(12)) {
+      case 0:
+        return batch_.Add(TopicCreate{TopicKey(), Below(20) == 0 ? "id" : "0123456789abcdef",
+                                      static_cast<uint32_t>(Below(4)), TopicOptions()});
+      case 1:
+        return batch_.Add(TopicConfigure{TopicKey(), static_cast<uint32_t>(1 + Below(3)), Number(),
+                                         Number(), Number(), Number(), Number()});
+      case 2:
+        return batch_.Add(PartitionCreate{PartKey()});
+      case 3:
+        return batch_.Add(PartitionTrim{PartKey(), Number()});
+      case 4:
+        return batch_.Add(ProducerOpen{TopicKey(), Member(), Time()});
+      case 5:
+      case 6:
+        return batch_.Add(ProducerAccept{TopicKey(), Member(), Time(), Added()});
+      case 7:
+        return batch_.Add(ProducerClose{TopicKey(), Member()});
+      case 8:
+        return batch_.Add(RecordsAdd{PartKey(), Below(50), Strings(), Strings()});
+      default:
+        return batch_.Add(RecordAdd{PartKey(), Below(50), Strings()});
+    }
+  }
+
   void Add() {
+    if (Below(4) == 0) return AddTopics();
     switch (Below(35)) {
       case 0:
         return batch_.Add(KeyRemove{Key()});
@@ -273,8 +317,8 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
       ASSERT_EQ(ContentOf(keyspace), before) << "effect " << i;
     }
   }
-  for (const auto family :
-       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects()}) {
+  for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
+                            GroupEffects(), TopicEffects()}) {
     for (const EffectKind& kind : family) {
       EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
       EXPECT_TRUE(refused.contains(kind.type)) << kind.name;

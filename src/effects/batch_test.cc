@@ -12,6 +12,7 @@
 #include "effects/list_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
+#include "effects/topic_effects.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -87,6 +88,15 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(StreamRemoveRanges{key, ids});
   visit(StreamSwept{key, {5, 1}});
   visit(StreamForget{key, {5, 1}});
+  visit(TopicCreate{key, "0123456789abcdef", 3, TopicOptions()});
+  visit(TopicConfigure{key, 3, 1, 2, 3, 4, 5});
+  visit(PartitionCreate{key});
+  visit(RecordAdd{key, 5, strings});
+  visit(RecordsAdd{key, 5, {strings, 1}, strings});
+  visit(PartitionTrim{key, 7});
+  visit(ProducerOpen{key, "p", 5});
+  visit(ProducerAccept{key, "p", 5, ids});
+  visit(ProducerClose{key, "p"});
   visit(GroupCreate{key, "g", {5, 1}, 4});
   visit(GroupSetId{key, "g", {5, 1}, 4});
   visit(GroupDestroy{key, "g"});

@@ -95,6 +95,17 @@ enum class EffectType : uint8_t {
   kGroupClaim = 78,
   kGroupRelease = 79,
   kConsumerSeen = 80,
+
+  // Topics: 90-109, topic_effects.h
+  kTopicCreate = 90,
+  kTopicConfigure = 91,
+  kPartitionCreate = 92,
+  kRecordAdd = 93,
+  kRecordsAdd = 94,
+  kPartitionTrim = 95,
+  kProducerOpen = 96,
+  kProducerAccept = 97,
+  kProducerClose = 98,
 };
 
 struct EffectKind;
@@ -160,7 +171,7 @@ uint64_t DatabasesNeeded(const E& effect) {
     uint64_t needed = 0;
     const auto look = [&needed](const auto& field) {
       if constexpr (std::same_as<std::remove_cvref_t<decltype(field)>, KeyRef>) {
-        needed = std::max(needed, uint64_t{field.db} + 1);
+        needed = std::max(needed, uint64_t{DatabaseOf(field.db)} + 1);
       }
     };
     std::apply([&](const auto&... fields) { (look(fields), ...); }, E::Fields(effect));

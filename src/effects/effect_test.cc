@@ -13,6 +13,7 @@
 #include "effects/list_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
+#include "effects/topic_effects.h"
 #include "gtest/gtest.h"
 
 namespace runnel {
@@ -226,6 +227,32 @@ TEST(Effects, BytesOfRecords) {
             "\x4f\x03\x01k\x01g\x02\x09\x02\x01\x02\xac\x02\x00"s);
   EXPECT_EQ(RecordOf(ConsumerSeen{key, "g", "c", 100}), "\x50\x03\x01k\x01g\x01\x63\xc8\x01"s);
 
+  const KeyRef part(CompanionOf(3), "t/1");
+  EXPECT_EQ(RecordOf(TopicCreate{key,
+                                 "0123456789abcdef",
+                                 12,
+                                 {.retention_ms = 300,
+                                  .retention_bytes = 1,
+                                  .retention_entries = 2,
+                                  .cleanup = Cleanup::kBoth,
+                                  .tombstone_ms = 3,
+                                  .max_record_bytes = 4,
+                                  .partitioner = Partitioner::kCrc32}}),
+            "\x5a\x03\x01k\x10"
+            "0123456789abcdef\x0c\xac\x02\x01\x02\x02\x03\x04\x01"s);
+  EXPECT_EQ(RecordOf(TopicConfigure{key, 12, 300, 1, 2, 3, 4}),
+            "\x5b\x03\x01k\x0c\xac\x02\x01\x02\x03\x04"s);
+  EXPECT_EQ(RecordOf(PartitionCreate{part}), "\x5c\x83\x80\x04\x03t/1"s);
+  EXPECT_EQ(RecordOf(RecordAdd{part, 300, values}),
+            "\x5d\x83\x80\x04\x03t/1\xac\x02\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(RecordsAdd{part, 300, {values, 1}, values}),
+            "\x5e\x83\x80\x04\x03t/1\xac\x02\x01\x01x\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(PartitionTrim{part, 300}), "\x5f\x83\x80\x04\x03t/1\xac\x02"s);
+  EXPECT_EQ(RecordOf(ProducerOpen{key, "p", 100}), "\x60\x03\x01k\x01p\xc8\x01"s);
+  EXPECT_EQ(RecordOf(ProducerAccept{key, "p", 100, ids}),
+            "\x61\x03\x01k\x01p\xc8\x01\x02\x01\x02\xac\x02\x00"s);
+  EXPECT_EQ(RecordOf(ProducerClose{key, "p"}), "\x62\x03\x01k\x01p"s);
+
   // Every kind stands above.
   for (int type = 0; type < 256; type++) {
     const EffectKind* kind = FindEffectKind(static_cast<EffectType>(type));
@@ -243,8 +270,8 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
     EXPECT_TRUE(names.insert(kind->name).second) << kind->name;
   }
   size_t count = 0;
-  for (const auto family :
-       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects()}) {
+  for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
+                            GroupEffects(), TopicEffects()}) {
     count += family.size();
   }
   EXPECT_EQ(names.size(), count);

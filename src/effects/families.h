@@ -13,5 +13,6 @@ std::span<const EffectKind> StringEffects();
 std::span<const EffectKind> ListEffects();
 std::span<const EffectKind> StreamEffects();
 std::span<const EffectKind> GroupEffects();
+std::span<const EffectKind> TopicEffects();
 
 }  // namespace runnel

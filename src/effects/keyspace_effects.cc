@@ -4,18 +4,28 @@
 
 namespace runnel {
 
+namespace {
+
+constexpr Misfit kStaysAtItsKey("such a value stays at its key");
+
+}  // namespace
+
 Misfit KeyExpire::Fits(const Keyspace& keyspace) const {
   return keyspace.Find(key) == nullptr ? kKeyIsMissing : Misfit();
 }
 
 Misfit KeyRename::Fits(const Keyspace& keyspace) const {
-  if (keyspace.Find(from) == nullptr) return kKeyIsMissing;
+  const KeyEntry* entry = keyspace.Find(from);
+  if (entry == nullptr) return kKeyIsMissing;
+  if (!FindObjectKind(entry->type())->movable) return kStaysAtItsKey;
   if (from.db == to.db && from.name == to.name) return Misfit("both keys are the same");
   return {};
 }
 
 Misfit KeyCopy::Fits(const Keyspace& keyspace) const {
-  return keyspace.Find(from) == nullptr ? kKeyIsMissing : Misfit();
+  const KeyEntry* entry = keyspace.Find(from);
+  if (entry == nullptr) return kKeyIsMissing;
+  return FindObjectKind(entry->type())->movable ? Misfit() : kStaysAtItsKey;
 }
 
 void KeyCopy::Apply(Keyspace& keyspace) const {
@@ -32,6 +42,7 @@ std::unique_ptr<Object> KeyRestore::Load(Misfit* misfit) const {
   std::unique_ptr<Object> value = kind == nullptr ? nullptr : kind->Load(payload);
   if (kind == nullptr) *misfit = Misfit("there is no such type");
   if (kind != nullptr && value == nullptr) *misfit = Misfit("the payload is damaged");
+  if (kind != nullptr && !kind->movable) *misfit = kStaysAtItsKey;
   return value;
 }
 

@@ -7,7 +7,15 @@
 
 namespace runnel {
 
+namespace {
+
+// Partitions of topics have effects of their own.
+constexpr Misfit kInCompanion("a companion has no streams but partitions");
+
+}  // namespace
+
 Misfit StreamCreate::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(key.db)) return kInCompanion;
   return keyspace.Find(key) == nullptr ? Misfit() : Misfit("there is such a key");
 }
 
@@ -16,6 +24,7 @@ void StreamCreate::Apply(Keyspace& keyspace) const {
 }
 
 Misfit StreamAdd::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(key.db)) return kInCompanion;
   if (fields.empty() || fields.size() % 2 != 0) return Misfit("names and values do not pair");
   const Stream* stream = nullptr;
   const Misfit misfit = FitsValueOrNothing(keyspace, key, &stream);
@@ -97,6 +106,7 @@ void StreamForget::Apply(Keyspace& keyspace) const {
 }
 
 Misfit StreamSetId::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(key.db)) return kInCompanion;
   const Stream* stream = nullptr;
   const Misfit misfit = FitsValue(keyspace, key, &stream);
   if (!misfit.fits()) return misfit;

@@ -168,6 +168,29 @@ constexpr Directive kDirectives[] = {
         "Most messages of one producer that XADD IDMP recognizes. XCFGSET overrides it for one "
         "stream."),
 
+    // Topics.
+    Integer<&TopicOptions::retention_ms>(
+        "topic-retention-ms", kAnyTime, 0, kMax64,
+        "Milliseconds for which a new topic keeps records, if TOPIC CREATE does not say otherwise. "
+        "0: no bound."),
+    Size<&TopicOptions::retention_bytes>(
+        "topic-retention-bytes", kAnyTime, 0, kMax64,
+        "Bytes of records that each partition of a new topic keeps. 0: no bound."),
+    Integer<&TopicOptions::retention_entries>(
+        "topic-retention-entries", kAnyTime, 0, kMax64,
+        "Records that each partition of a new topic keeps. 0: no bound."),
+    Integer<&TopicOptions::tombstone_ms>(
+        "topic-tombstone-ms", kAnyTime, 0, kMax64,
+        "Milliseconds for which a new compacted topic keeps records that delete a key."),
+    Size<&TopicOptions::max_record_bytes>(
+        "topic-max-record-bytes", kAnyTime, 1, kMax64,
+        "Most bytes of a record of a new topic: key, names and values of its fields."),
+    Integer<&DataOptions::topic_max_partitions>("topic-max-partitions", kAnyTime, 1,
+                                                kMostPartitions, "Most partitions of one topic."),
+    Integer<&DataOptions::auto_create_topics>("auto-create-topics", kAnyTime, 0, kMostPartitions,
+                                              "Partitions of a topic that TADD and TADDM make if "
+                                              "it is missing. 0: they do not make one."),
+
     // Events and slow commands.
     {.name = "notify-keyspace-events",
      .parse = ParseNotify,

@@ -363,6 +363,24 @@ void AddLatencyStats(ServerHost& host, Fields fields) {
   });
 }
 
+void AddTopics(ServerHost& host, Fields fields) {
+  const Keyspace& keyspace = host.broker().keyspace();
+  uint64_t topics = 0;
+  uint64_t partitions = 0;
+  uint64_t producers = 0;
+  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+    for (const KeyEntry* entry : keyspace.listed(db)) {
+      const Topic& topic = *entry->As<Topic>();
+      topics++;
+      partitions += topic.partitions();
+      producers += topic.producers().all().size();
+    }
+  }
+  fields.Add("topics", topics);
+  fields.Add("topic_partitions", partitions);
+  fields.Add("topic_producers", producers);
+}
+
 void AddCluster(ServerHost&, Fields fields) {
   fields.Add("cluster_enabled", 0);
 }
@@ -426,6 +444,7 @@ constexpr Section kSections[] = {
     {"Commandstats", AddCommandStats, Shown::kByAll},
     {"Errorstats", AddErrorStats, Shown::kByDefault},
     {"Latencystats", AddLatencyStats, Shown::kByAll},
+    {"Topics", AddTopics, Shown::kByAll},
     {"Cluster", AddCluster, Shown::kByDefault},
     {"Keyspace", AddKeyspace, Shown::kByDefault},
     {"Debug", AddDebug, Shown::kByName},

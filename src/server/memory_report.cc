@@ -26,7 +26,8 @@ MemoryReport ReportMemory(ServerHost& host) {
     report.clients += SessionMemory(*session);
   }
   const Keyspace& keyspace = broker.keyspace();
-  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+  for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
+    const uint32_t db = Keyspace::DatabaseAt(slot);
     report.tables += keyspace.table(db).MemoryBytes();
     report.keys += keyspace.size(db);
   }

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/memory.h"
 #include "commands/arguments.h"
+#include "commands/topic/partitions.h"
 #include "fmt/format.h"
 #include "server/memory_report.h"
 #include "server/server_commands.h"
@@ -13,6 +15,19 @@ namespace runnel::commands {
 namespace {
 
 constexpr int64_t kDefaultSamples = 5;
+
+// What the partitions of the topic take. Looks at so many of them and scales up; 0: at all.
+size_t PartitionBytes(Context& context, const KeyEntry& entry, uint32_t samples) {
+  const uint32_t partitions = entry.As<Topic>()->partitions();
+  const uint32_t looked_at = samples == 0 ? partitions : std::min(partitions, samples);
+  size_t bytes = 0;
+  for (uint32_t number = 0; number < looked_at; number++) {
+    const PartitionName name(entry.name(), number);
+    const KeyEntry* partition = context.keyspace().Find(KeyRef(CompanionOf(context.db()), name));
+    if (partition != nullptr) bytes += partition->MemoryBytes(samples);
+  }
+  return bytes * partitions / looked_at;
+}
 
 }  // namespace
 
@@ -25,9 +40,13 @@ void MemoryUsage(Context& context) {
     if (!ReadInteger(context, context.arg(i + 1), &samples)) return;
     if (samples < 0) return context.reply().Error(kSyntaxError);
   }
-  const KeyEntry* entry = context.Peek(context.Key(2));
+  const KeyEntry* entry = PeekWithPartitions(context, 2);
   if (entry == nullptr) return context.reply().Null();
-  context.reply().Integer(static_cast<int64_t>(entry->MemoryBytes(static_cast<size_t>(samples))));
+  size_t bytes = entry->MemoryBytes(static_cast<size_t>(samples));
+  if (entry->type() == ObjectType::kTopic) {
+    bytes += PartitionBytes(context, *entry, static_cast<uint32_t>(samples));
+  }
+  context.reply().Integer(static_cast<int64_t>(bytes));
 }
 
 void MemoryStats(Context& context) {

@@ -133,8 +133,8 @@ TEST_F(ServerCommandsTest, InfoGivesTheSectionsAskedForInItsOwnOrder) {
   EXPECT_THAT(Titles("default latencystats"),
               ElementsAre("Server", "Clients", "Memory", "Persistence", "Stats", "Replication",
                           "CPU", "Modules", "Errorstats", "Latencystats", "Cluster", "Keyspace"));
-  EXPECT_EQ(Titles("all").size(), 13u);
-  EXPECT_EQ(Titles("everything").size(), 13u);
+  EXPECT_EQ(Titles("all").size(), 14u);
+  EXPECT_EQ(Titles("everything").size(), 14u);
   EXPECT_THAT(Titles("cluster SERVER server nope"), ElementsAre("Server", "Cluster"));
   EXPECT_EQ(Info("cluster modules"), "# Modules\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n");
   EXPECT_EQ(Info("nope"), "");

@@ -256,14 +256,13 @@ Status Startup::SetDamagedAside() {
 // When keys were last used is not kept: all were used now, as far as anybody knows.
 void Startup::NoteAccess(size_t budget) {
   const uint32_t now_s = static_cast<uint32_t>(parts_.clock.UnixMicros() / 1'000'000);
-  for (; budget > 0 && access_db_ < parts_.keyspace.databases(); budget--) {
+  for (; budget > 0 && access_slot_ < parts_.keyspace.slots(); budget--) {
     access_cursor_ =
-        parts_.keyspace.table(access_db_).Scan(access_cursor_, [now_s](const KeyEntry* entry) {
-          entry->NoteAccess(now_s);
-        });
-    if (access_cursor_ == 0) access_db_++;
+        parts_.keyspace.table(Keyspace::DatabaseAt(access_slot_))
+            .Scan(access_cursor_, [now_s](const KeyEntry* entry) { entry->NoteAccess(now_s); });
+    if (access_cursor_ == 0) access_slot_++;
   }
-  if (access_db_ == parts_.keyspace.databases()) state_ = State::kReady;
+  if (access_slot_ == parts_.keyspace.slots()) state_ = State::kReady;
 }
 
 }  // namespace runnel

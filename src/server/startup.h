@@ -117,7 +117,7 @@ class Startup {
   Status failure_;  // what was found before kCountDatabases
   std::unique_ptr<journal::Journal> journal_;
 
-  uint32_t access_db_ = 0;
+  uint32_t access_slot_ = 0;
   uint64_t access_cursor_ = 0;
 };
 

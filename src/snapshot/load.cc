@@ -168,9 +168,10 @@ Status SnapshotLoad::LoadKey() {
   const int64_t expire_at_ms = (flags & kExpires) != 0 ? in.Signed() : kNoExpiry;
   name_.assign(in.Bytes());
   const ObjectKind* kind = FindObjectKind(type);
-  const bool known = in.ok() && db < reader_->info().databases && kind != nullptr &&
-                     (flags & ~(kExpires | kNamesFiles)) == 0;
-  if (known && db >= keyspace_->databases()) {
+  const bool known = in.ok() && db < 2 * uint64_t{kCompanionBit} &&
+                     DatabaseOf(static_cast<uint32_t>(db)) < reader_->info().databases &&
+                     kind != nullptr && (flags & ~(kExpires | kNamesFiles)) == 0;
+  if (known && DatabaseOf(static_cast<uint32_t>(db)) >= keyspace_->databases()) {
     databases_needed_ = reader_->info().databases;
     return Damaged(offset, fmt::format("the snapshot has a key in database {}, and this server is "
                                        "configured for {} databases",

@@ -15,6 +15,7 @@
 #include "data/object.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
+#include "data/topic/topic.h"
 
 namespace {
 
@@ -23,6 +24,7 @@ using runnel::Object;
 using runnel::Stream;
 using runnel::StreamId;
 using runnel::StringObject;
+using runnel::Topic;
 
 void Use(StringObject& string) {
   string.Append("tail");
@@ -63,6 +65,11 @@ void Use(Stream& stream) {
   CHECK(entries == stream.length());
   CHECK(newest <= stream.last_id());
   constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  if (stream.is_partition()) {
+    CHECK(stream.first_offset() <= stream.next_offset());
+    stream.CountBelowOffset(stream.first_offset() + 1);
+    stream.OffsetAt(stream.last_id().ms);
+  }
   for (auto at = stream.SeekBack({kMax, kMax}); at.valid(); at.Previous()) {
     entries--;
   }
@@ -84,6 +91,18 @@ void Use(Stream& stream) {
   CHECK(stream.length() == 0);
 }
 
+void Use(Topic& topic) {
+  CHECK(topic.partitions() > 0);
+  for (const auto& [name, producer] : topic.producers().all()) {
+    for (const auto& command : producer->commands()) {
+      CHECK(producer->Find(command.first_seq) == &command);
+    }
+  }
+  topic.AddReader("reader");
+  topic.mutable_producers().Open("producer", 1);
+  topic.mutable_producers().Close("producer");
+}
+
 void UseAs(Object& object) {
   switch (object.type()) {
     case runnel::ObjectType::kString:
@@ -92,6 +111,10 @@ void UseAs(Object& object) {
       return Use(static_cast<List&>(object));
     case runnel::ObjectType::kStream:
       return Use(static_cast<Stream&>(object));
+    case runnel::ObjectType::kTopic:
+      return Use(static_cast<Topic&>(object));
+    case runnel::ObjectType::kTopicGroup:
+      return;
   }
 }
 

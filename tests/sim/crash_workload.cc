@@ -1,5 +1,6 @@
 #include "tests/sim/crash_workload.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace runnel::sim {
@@ -37,6 +38,8 @@ Argv CrashWorkload::Next(bool may_wait) {
     return DrawExpiring();
   } else if (roll < 72) {
     return DrawGroupRead(may_wait);
+  } else if (roll < 82) {
+    return DrawTopic(may_wait);
   } else {
     return DrawClocked();
   }
@@ -46,6 +49,17 @@ Argv CrashWorkload::Next(bool may_wait) {
 }
 
 void CrashWorkload::Learn(const Argv& command, const test::Reply& reply) {
+  if (reply.kind == test::Reply::Kind::kArray && reply.items.size() == 2) {
+    if (command[0] == "TPRODUCER") {
+      producer_epoch_ = reply.items[0].integer;
+      producer_seq_ = reply.items[1].integer + 1;
+    } else if (command[0] == "TADD") {
+      if (command.size() > 4 && command[2] == "PRODUCER") producer_seq_++;
+      std::deque<std::string>& ids = known_ids_[reply.items[0].text];
+      ids.push_back(reply.items[1].text);
+      if (ids.size() > kKnownIds) ids.pop_front();
+    }
+  }
   if (reply.kind != test::Reply::Kind::kBulk) return;
   if (command[0] == "DUMP") dump_ = reply.text;
   if (command[0] == "XADD") {
@@ -255,6 +269,90 @@ Argv CrashWorkload::DrawExpiring() {
       return {"GETEX", draw_.StringKey(), "PX", ms};
     default:
       return {"PEXPIRE", draw_.OneIn(3) ? ClockedKey() : AnyKey(), ms};
+  }
+}
+
+Argv CrashWorkload::DrawRecord() {
+  Argv command = {"TADD", draw_.OneIn(3) ? "tp/0" : "tp"};
+  if (draw_.OneIn(3)) {
+    // Now and then the number of a command before, or one too far.
+    const int64_t seq = producer_seq_ - (draw_.OneIn(4) ? 1 : 0) + (draw_.OneIn(20) ? 1 : 0);
+    command.insert(command.end(), {"PRODUCER", "p", std::to_string(producer_epoch_),
+                                   std::to_string(std::max<int64_t>(seq, 0))});
+  }
+  if (draw_.OneIn(2)) {
+    command.insert(command.end(), {"KEY", draw_.Element()});
+    if (draw_.OneIn(6)) {
+      command.push_back("TOMBSTONE");
+      return command;
+    }
+  }
+  command.insert(command.end(), {"*", draw_.Pick({"f", "g"}), draw_.Element()});
+  if (long_streams) command.back().append(300 + draw_.Below(600), 'y');
+  return command;
+}
+
+Argv CrashWorkload::DrawPartitionAsStream(bool may_wait) {
+  switch (draw_.Below(6)) {
+    case 0:
+      return {"XGROUP", "CREATE", "tp/0", draw_.Group(), draw_.Pick({"0", "$"})};
+    case 1:
+      return {"XACK", "tp/0", draw_.Group(), KnownId("tp/0"), KnownId("tp/0")};
+    case 2:
+      return {"XRANGE", "tp/0", "-", "+", "COUNT", "3"};
+    default:
+      break;
+  }
+  Argv command = {"XREADGROUP", "GROUP", draw_.Group(), draw_.Consumer()};
+  if (may_wait) command.insert(command.end(), {"BLOCK", draw_.Pick({"0", "50"})});
+  command.insert(command.end(), {"STREAMS", "tp/0", draw_.OneIn(6) ? "0" : ">"});
+  return command;
+}
+
+Argv CrashWorkload::DrawTopic(bool may_wait) {
+  switch (draw_.Below(24)) {
+    case 0:
+    case 1:
+      return {"TOPIC", "CREATE", "tp", "NX", "PARTITIONS", draw_.Pick({"1", "2", "3"})};
+    case 2:
+      if (draw_.OneIn(2)) return {"TOPIC", "ALTER", "tp", "PARTITIONS", draw_.Pick({"3", "4"})};
+      return {"TOPIC", "ALTER", "tp", "RETENTION-ENTRIES", draw_.Pick({"0", "0", "5", "30"})};
+    case 3:
+      switch (draw_.Below(6)) {
+        case 0:
+          return {"TOPIC", "DELETE", "tp"};
+        case 1:
+          return {"PEXPIRE", "tp", draw_.Pick({"30", "400"})};
+        case 2:
+          return {"SET", "tp", "v", "PX", "30"};
+        default:
+          return {"TOPIC", "ALTER", "tp", "RETENTION-MS", draw_.Pick({"0", "200"})};
+      }
+    case 4:
+      return {"TOPIC", "TRIM", "tp/0", draw_.OneIn(6) ? std::string("LATEST") : KnownId("tp/0")};
+    case 5:
+      return draw_.OneIn(12) ? Argv{"TPRODUCER", "CLOSE", "tp", "p"}
+                             : Argv{"TPRODUCER", "OPEN", "tp", "p"};
+    case 6:
+    case 7: {
+      Argv command = {"TADDM", "tp", "FIELDS", "1", "f", "RECORDS"};
+      for (uint64_t left = 1 + draw_.Below(5); left > 0; --left) {
+        command.insert(command.end(), {draw_.Element(), draw_.Element()});
+      }
+      return command;
+    }
+    case 8: {
+      Argv command = {"TREAD"};
+      if (may_wait) command.insert(command.end(), {"BLOCK", draw_.Pick({"0", "50"})});
+      command.insert(command.end(), {"PARTITIONS", "tp/0", draw_.Pick({"EARLIEST", "LATEST"})});
+      return command;
+    }
+    case 9:
+    case 10:
+    case 11:
+      return DrawPartitionAsStream(may_wait);
+    default:
+      return DrawRecord();
   }
 }
 

@@ -41,6 +41,9 @@ class CrashWorkload {
   Argv DrawTransfer(bool may_wait);
   Argv DrawExpiring();
   Argv DrawLongList(bool may_wait);
+  Argv DrawTopic(bool may_wait);
+  Argv DrawRecord();
+  Argv DrawPartitionAsStream(bool may_wait);
 
   std::string ClockedKey() { return draw_.Pick({"t1", "t2"}); }
   std::string KnownId(const std::string& key);
@@ -49,7 +52,10 @@ class CrashWorkload {
 
   compat::Draw draw_;
   std::map<std::string, std::deque<std::string>> known_ids_;  // by key
-  std::string dump_;                                          // the last payload that DUMP gave
+  // The idempotent producer of topic tp, as its replies tell.
+  int64_t producer_epoch_ = 0;
+  int64_t producer_seq_ = 0;
+  std::string dump_;  // the last payload that DUMP gave
 };
 
 }  // namespace runnel::sim

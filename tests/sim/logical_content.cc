@@ -37,6 +37,7 @@ std::string Describe(const Stream& stream) {
   out.Varint(retention.bytes);
   out.Varint(retention.entries);
   out.Byte(retention.delete_on_ack ? 1 : 0);
+  if (stream.is_partition()) out.Varint(stream.first_offset());
   return text;
 }
 

@@ -106,7 +106,7 @@ void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
   if (spec.find == KeySpec::kKeyword) {
     WriteSearch(reply, "keyword", 2);
     reply.Bulk("keyword");
-    reply.Bulk("STREAMS");
+    reply.Bulk(spec.keyword);
     WriteNumbers(reply, {{"startfrom", spec.first}});
   } else {
     WriteSearch(reply, "index", 1);

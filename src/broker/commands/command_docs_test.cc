@@ -263,9 +263,10 @@ void CheckSpec(const CommandSpec& spec) {
 
 // COMMAND DOCS relies on it.
 TEST(CommandFamiliesTest, EverySyntaxCanBeRead) {
-  for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
-                            GroupCommands(), ConnectionCommands(), ClientCommands(),
-                            PubSubCommands(), TransactionCommands(), IntrospectionCommands()}) {
+  for (const auto family :
+       {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(), GroupCommands(),
+        TopicCommands(), ConnectionCommands(), ClientCommands(), PubSubCommands(),
+        TransactionCommands(), IntrospectionCommands()}) {
     for (const CommandSpec& spec : family) {
       CheckSpec(spec);
     }

@@ -3,6 +3,7 @@
 #include "broker/execution.h"
 #include "broker/executor.h"
 #include "broker/watches.h"
+#include "commands/topic/partitions.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -77,6 +78,10 @@ void WatchKeys(Context& context) {
     // A key whose time is over must not break the transaction when it goes: it is gone already.
     const bool exists = context.Peek(context.Key(i)) != nullptr;
     parts.watches.Add(execution.session(), context.db(), context.arg(i), exists);
+    const KeyRef partition = commands::StreamKey(context, i);
+    if (!IsCompanion(partition.db)) continue;
+    const bool written = context.Peek(partition) != nullptr;
+    parts.watches.Add(execution.session(), partition.db, partition.name, written);
   }
   context.reply().Ok();
 }

@@ -3,6 +3,7 @@
 #include "commands/group/commands.h"
 #include "commands/stream/arguments.h"
 #include "commands/stream/retention.h"
+#include "commands/topic/partitions.h"
 #include "effects/group_effects.h"
 #include "effects/stream_effects.h"
 
@@ -19,7 +20,7 @@ void KeepPending(const ConsumerGroup& group, IdList* ids) {
 }  // namespace
 
 void XAck(Context& context) {
-  const KeyRef key = context.Key(1);
+  const KeyRef key = StreamKey(context, 1);
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindGroup(context, key, context.arg(2), &stream, &group)) return;
@@ -86,6 +87,7 @@ absl::InlinedVector<int64_t, 16> AckAndDelete(Context& context, const KeyRef& ke
 }  // namespace
 
 void XAckDel(Context& context) {
+  if (FailIfPartition(context, 1)) return;
   const KeyRef key = context.Key(1);
   const Stream* stream;
   const ConsumerGroup* group;
@@ -171,7 +173,7 @@ bool ReadNackArguments(Context& context, NackArguments* arguments) {
 }  // namespace
 
 void XNack(Context& context) {
-  const KeyRef key = context.Key(1);
+  const KeyRef key = StreamKey(context, 1);
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindGroup(context, key, context.arg(2), &stream, &group)) return;

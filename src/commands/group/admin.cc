@@ -3,7 +3,9 @@
 #include "commands/key_events.h"
 #include "commands/stream/arguments.h"
 #include "commands/stream/retention.h"
+#include "commands/topic/partitions.h"
 #include "effects/stream_effects.h"
+#include "effects/topic_effects.h"
 
 namespace runnel::commands {
 namespace {
@@ -40,6 +42,7 @@ bool ReadPositionOptions(Context& context, bool creating, PositionOptions* optio
 // Finds the stream that argument 2 names.
 bool FindStream(Context& context, const KeyRef& key, const Stream** stream) {
   if (!context.ReadForWrite(key, stream)) return false;
+  if (*stream == nullptr && IsCompanion(key.db)) *stream = UnwrittenPartition().As<Stream>();
   if (*stream == nullptr) context.reply().Error(kNoStream);
   return *stream != nullptr;
 }
@@ -64,18 +67,24 @@ int64_t Clamp(int64_t entries_read, uint64_t entries_added) {
 void XGroupCreate(Context& context) {
   PositionOptions options;
   if (!ReadPositionOptions(context, true, &options)) return;
-  const KeyRef key = context.Key(2);
+  const KeyRef key = StreamKey(context, 2);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
-  if (stream == nullptr && !options.make_stream) return context.reply().Error(kNoStream);
+  const bool partition = IsCompanion(key.db);
+  if (stream == nullptr && !options.make_stream && !partition)
+    return context.reply().Error(kNoStream);
   if (!CheckName(context, "group name", context.arg(3))) return;
   // Each option at most once, as the number of arguments tells.
   if (context.argc() > 8) return ReplySubcommandSyntax(context, "XGROUP");
   StreamId position = stream == nullptr ? StreamId() : stream->last_id();
   if (context.arg(4) != "$" && !ReadId(context, context.arg(4), &position)) return;
   if (stream == nullptr) {
-    context.Apply(StreamCreate{key});
-    NotifyNew(context, key);
+    if (partition) {
+      context.Apply(PartitionCreate{key});
+    } else {
+      context.Apply(StreamCreate{key});
+      NotifyNew(context, key);
+    }
     stream = context.keyspace().Find(key)->As<Stream>();
   }
   if (stream->FindGroup(context.arg(3)) != nullptr) {
@@ -90,7 +99,7 @@ void XGroupCreate(Context& context) {
 void XGroupSetId(Context& context) {
   PositionOptions options;
   if (!ReadPositionOptions(context, false, &options)) return;
-  const KeyRef key = context.Key(2);
+  const KeyRef key = StreamKey(context, 2);
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindStreamAndGroup(context, key, &stream, &group)) return;
@@ -113,7 +122,7 @@ void XGroupSetId(Context& context) {
 }
 
 void XGroupDestroy(Context& context) {
-  const KeyRef key = context.Key(2);
+  const KeyRef key = StreamKey(context, 2);
   const Stream* stream;
   if (!FindStream(context, key, &stream)) return;
   if (stream->FindGroup(context.arg(3)) == nullptr) return context.reply().Integer(0);
@@ -124,7 +133,7 @@ void XGroupDestroy(Context& context) {
 }
 
 void XGroupCreateConsumer(Context& context) {
-  const KeyRef key = context.Key(2);
+  const KeyRef key = StreamKey(context, 2);
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindStreamAndGroup(context, key, &stream, &group)) return;
@@ -134,7 +143,7 @@ void XGroupCreateConsumer(Context& context) {
 }
 
 void XGroupDelConsumer(Context& context) {
-  const KeyRef key = context.Key(2);
+  const KeyRef key = StreamKey(context, 2);
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindStreamAndGroup(context, key, &stream, &group)) return;

@@ -4,6 +4,7 @@
 #include "commands/group/consumers.h"
 #include "commands/stream/arguments.h"
 #include "commands/stream/replies.h"
+#include "commands/topic/partitions.h"
 
 namespace runnel::commands {
 namespace {
@@ -133,7 +134,7 @@ void WriteClaimed(Context& context, const Stream& stream, const IdList& ids, boo
     if (just_ids) {
       context.reply().BulkId(id);
     } else {
-      WriteEntry(context.reply(), *stream.Seek(id));
+      WriteEntry(context.reply(), FormOf(stream), *stream.Seek(id));
     }
   }
 }
@@ -153,7 +154,7 @@ void ApplyClaim(Context& context, const KeyRef& key, const ConsumerGroup& group,
 }  // namespace
 
 void XClaim(Context& context) {
-  const KeyRef key = context.Key(1);
+  const KeyRef key = StreamKey(context, 1);
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindGroup(context, key, context.arg(2), &stream, &group)) return;
@@ -250,7 +251,7 @@ ClaimPlan PlanAutoClaim(const Stream& stream, const ConsumerGroup& group,
 void XAutoClaim(Context& context) {
   AutoClaimArguments arguments;
   if (!ReadAutoClaimArguments(context, &arguments)) return;
-  const KeyRef key = context.Key(1);
+  const KeyRef key = StreamKey(context, 1);
   const Stream* stream;
   const ConsumerGroup* group;
   if (!FindGroup(context, key, context.arg(2), &stream, &group)) return;

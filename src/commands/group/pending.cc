@@ -3,6 +3,7 @@
 
 #include "commands/group/commands.h"
 #include "commands/stream/arguments.h"
+#include "commands/topic/partitions.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
@@ -103,7 +104,7 @@ void XPending(Context& context) {
   if (!summary && !ReadPendingArguments(context, &arguments)) return;
   const Stream* stream;
   const ConsumerGroup* group;
-  if (!FindGroup(context, context.Key(1), context.arg(2), &stream, &group)) return;
+  if (!FindGroup(context, StreamKey(context, 1), context.arg(2), &stream, &group)) return;
   if (group == nullptr) return ReplyNoKeyOrGroup(context, context.arg(1), context.arg(2));
   if (summary) return WriteSummary(context.reply(), *group);
   WritePendingEntries(context, *group, arguments);

@@ -9,6 +9,7 @@
 #include "commands/stream/arguments.h"
 #include "commands/stream/reading.h"
 #include "commands/stream/retention.h"
+#include "commands/topic/partitions.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
@@ -62,7 +63,7 @@ void ReplyMeaninglessId(Context& context, std::string_view id) {
 bool ReadGroupSource(Context& context, const ReadArguments& arguments, size_t i,
                      GroupSource* source) {
   source->argument = arguments.first_key + i;
-  source->key = context.Key(source->argument);
+  source->key = StreamKey(context, source->argument);
   if (!FindGroup(context, source->key, arguments.group, &source->stream, &source->group)) {
     return false;
   }
@@ -301,8 +302,9 @@ void GroupRead::WriteReply() {
     const GroupSource& source = *given.source;
     WriteStreamHeader(reply, source.key.name);
     const bool claiming = !source.history && arguments_.min_idle >= 0;
+    const EntryForm form = FormOf(*source.stream);
     if (given.old.empty() && !claiming) {
-      WriteEntries(reply, given.at, given.count);
+      WriteEntries(reply, form, given.at, given.count);
       continue;
     }
     reply.Array(given.old.size() + given.count);
@@ -311,13 +313,13 @@ void GroupRead::WriteReply() {
       if (!HasEntry(*source.stream, old.id, &entry)) {
         WriteMissingEntry(reply, old.id);
       } else if (claiming) {
-        WriteClaimedEntry(reply, *entry, old.idle, old.deliveries);
+        WriteClaimedEntry(reply, form, *entry, old.idle, old.deliveries);
       } else {
-        WriteEntry(reply, *entry);
+        WriteEntry(reply, form, *entry);
       }
     }
     for (uint64_t left = given.count; left > 0; left--) {
-      WriteClaimedEntry(reply, *given.at, 0, 0);
+      WriteClaimedEntry(reply, form, *given.at, 0, 0);
       // What lies behind the last one may not be in memory.
       if (left > 1) given.at.Next();
     }
@@ -358,7 +360,7 @@ void BlockOnGroups(Context& context, const ReadArguments& arguments, const Group
   wait.deadline_ms = arguments.deadline_ms;
   wait.retry_at_ms = retry_at_ms;
   for (const GroupSource& source : sources) {
-    wait.keys.push_back(context.arg(source.argument));
+    wait.keys.push_back(source.key);
   }
   context.Block(std::move(wait));
 }

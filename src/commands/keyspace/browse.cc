@@ -8,6 +8,7 @@
 #include "commands/arguments.h"
 #include "commands/key_events.h"
 #include "commands/keyspace/commands.h"
+#include "commands/topic/partitions.h"
 
 namespace runnel::commands {
 namespace {
@@ -61,7 +62,7 @@ uint64_t Random64() {
 
 // The entry that an OBJECT command asks about; nullptr, with the reply written, if there is none.
 const KeyEntry* ObjectEntry(Context& context) {
-  const KeyEntry* entry = context.Peek(context.Key(2));
+  const KeyEntry* entry = PeekWithPartitions(context, 2);
   context.CountLookup(entry != nullptr);
   if (entry == nullptr) context.reply().Null();
   return entry;

@@ -6,6 +6,7 @@
 #include "commands/expiry.h"
 #include "commands/key_events.h"
 #include "commands/keyspace/commands.h"
+#include "commands/topic/partitions.h"
 #include "data/cold.h"
 #include "fmt/format.h"
 
@@ -108,6 +109,7 @@ bool ReadRestoreTtl(Context& context, bool absolute, int64_t* expire_at_ms) {
 }  // namespace
 
 void Dump(Context& context) {
+  if (FailIfTopic(context, 1, "dumped")) return;
   const KeyEntry* entry = context.Find(context.Key(1));
   if (entry == nullptr) return context.reply().Null();
   const Object& value = entry->value();
@@ -159,7 +161,7 @@ void Restore(Context& context) {
     return context.reply().Error("ERR DUMP payload version or checksum are wrong");
   }
   const ObjectKind* kind = FindObjectKind(type);
-  std::unique_ptr<Object> value = kind == nullptr ? nullptr : kind->Load(payload);
+  std::unique_ptr<Object> value = kind == nullptr || !kind->movable ? nullptr : kind->Load(payload);
   if (value == nullptr) {
     return context.reply().Error("ERR Bad data format");
   }

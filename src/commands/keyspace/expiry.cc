@@ -4,6 +4,7 @@
 #include "commands/expiry.h"
 #include "commands/key_events.h"
 #include "commands/keyspace/commands.h"
+#include "commands/topic/partitions.h"
 
 namespace runnel::commands {
 namespace {
@@ -62,6 +63,7 @@ void SetExpiry(Context& context, ExpiryUnit unit, std::string_view command) {
   if (!ToExpiry(value, unit, context.now_ms(), &expire_at_ms)) {
     return ReplyInvalidExpiry(context, command);
   }
+  if (FailIfPartition(context, 1)) return;
   const KeyRef key = context.Key(1);
   const KeyEntry* entry = context.FindForWrite(key);
   if (entry == nullptr || !Allows(conditions, *entry, expire_at_ms)) {
@@ -79,7 +81,7 @@ void SetExpiry(Context& context, ExpiryUnit unit, std::string_view command) {
 
 // Answers with the expiry of the first argument, counted from `since_ms` on.
 void ReplyExpiry(Context& context, int64_t since_ms, bool seconds) {
-  const KeyEntry* entry = context.Examine(context.Key(1));
+  const KeyEntry* entry = ExamineWithPartitions(context, 1);
   if (entry == nullptr) return context.reply().Integer(-2);
   if (!entry->has_expiry()) return context.reply().Integer(-1);
   const int64_t ms = std::max<int64_t>(entry->expire_at_ms() - since_ms, 0);
@@ -115,6 +117,7 @@ void PExpireTime(Context& context) {
 }
 
 void Persist(Context& context) {
+  if (FailIfPartition(context, 1)) return;
   const KeyRef key = context.Key(1);
   const KeyEntry* entry = context.FindForWrite(key);
   if (entry == nullptr || !entry->has_expiry()) return context.reply().Integer(0);

@@ -3,12 +3,14 @@
 #include "commands/arguments.h"
 #include "commands/key_events.h"
 #include "commands/keyspace/commands.h"
+#include "commands/topic/partitions.h"
 
 namespace runnel::commands {
 namespace {
 
 // RENAME and RENAMENX. Returns false, with the reply written, if nothing is to be renamed.
 bool RenameKey(Context& context, bool only_new) {
+  if (FailIfTopic(context, 1, "renamed")) return false;
   const KeyRef from = context.Key(1);
   const KeyRef to = context.Key(2);
   if (context.FindForWrite(from) == nullptr) {
@@ -66,6 +68,9 @@ bool ReadFlushMode(Context& context) {
 }  // namespace
 
 void Del(Context& context) {
+  for (size_t i = 1; i < context.argc(); i++) {
+    if (FailIfPartition(context, i)) return;
+  }
   int64_t deleted = 0;
   for (size_t i = 1; i < context.argc(); i++) {
     const KeyRef key = context.Key(i);
@@ -80,7 +85,7 @@ void Del(Context& context) {
 void Exists(Context& context) {
   int64_t found = 0;
   for (size_t i = 1; i < context.argc(); i++) {
-    if (context.Examine(context.Key(i)) != nullptr) found++;
+    if (ExamineWithPartitions(context, i) != nullptr) found++;
   }
   context.reply().Integer(found);
 }
@@ -88,13 +93,14 @@ void Exists(Context& context) {
 void Touch(Context& context) {
   int64_t found = 0;
   for (size_t i = 1; i < context.argc(); i++) {
-    if (context.Find(context.Key(i)) != nullptr) found++;
+    const KeyRef key = StreamKey(context, i);
+    if (context.Find(key) != nullptr || IsCompanion(key.db)) found++;
   }
   context.reply().Integer(found);
 }
 
 void Type(Context& context) {
-  const KeyEntry* entry = context.Examine(context.Key(1));
+  const KeyEntry* entry = ExamineWithPartitions(context, 1);
   context.reply().Simple(entry == nullptr ? "none" : FindObjectKind(entry->type())->name);
 }
 
@@ -110,6 +116,7 @@ void Copy(Context& context) {
   uint32_t db = context.db();
   bool replace = false;
   if (!ReadCopyOptions(context, &db, &replace)) return;
+  if (FailIfTopic(context, 1, "copied")) return;
   const KeyRef from = context.Key(1);
   const KeyRef to(db, context.arg(2));
   if (from.db == to.db && from.name == to.name) return context.reply().Error(kSameObject);
@@ -125,6 +132,7 @@ void Move(Context& context) {
   uint32_t db;
   if (!ReadDb(context, context.arg(2), &db)) return;
   if (db == context.db()) return context.reply().Error(kSameObject);
+  if (FailIfTopic(context, 1, "moved")) return;
   const KeyRef from = context.Key(1);
   const KeyRef to(db, context.arg(1));
   if (context.FindForWrite(from) == nullptr || context.FindForWrite(to) != nullptr) {

@@ -68,10 +68,12 @@ void Pop(Context& context, ListEnd end) {
 // block, answers as after the deadline.
 void WaitForList(Context& context, size_t first, size_t count, int64_t deadline_ms) {
   if (!context.may_block()) return context.reply().NullArray();
-  const auto names = context.args().subspan(first, count);
   Wait wait;
   wait.kind = WaitKind::kList;
-  wait.keys.assign(names.begin(), names.end());
+  wait.keys.reserve(count);
+  for (size_t i = first; i < first + count; i++) {
+    wait.keys.push_back(context.Key(i));
+  }
   wait.deadline_ms = deadline_ms;
   context.Block(std::move(wait));
 }

@@ -29,7 +29,7 @@ void Apply(Context& context, const MoveArguments& move, uint64_t count, uint64_t
 void WaitForSource(Context& context, const MoveArguments& move, int64_t deadline_ms) {
   Wait wait;
   wait.kind = WaitKind::kList;
-  wait.keys = {move.from.name};
+  wait.keys = {move.from};
   wait.deadline_ms = deadline_ms;
   context.Block(std::move(wait));
 }

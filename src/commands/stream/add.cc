@@ -9,6 +9,7 @@
 #include "commands/stream/commands.h"
 #include "commands/stream/retention.h"
 #include "commands/stream/trim.h"
+#include "commands/topic/partitions.h"
 #include "effects/stream_effects.h"
 
 namespace runnel::commands {
@@ -215,6 +216,7 @@ void XAdd(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
+  if (stream == nullptr && FailIfPartition(context, 1)) return;
   if (stream == nullptr && !arguments.create) return context.reply().Null();
   if (arguments.pid.empty()) return Add(context, key, stream, arguments);
   ContentNumber number;

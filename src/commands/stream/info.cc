@@ -3,6 +3,7 @@
 #include "commands/stream/arguments.h"
 #include "commands/stream/commands.h"
 #include "commands/stream/replies.h"
+#include "commands/topic/partitions.h"
 
 namespace runnel::commands {
 namespace {
@@ -24,9 +25,10 @@ void WriteOptional(ReplyWriter& reply, std::string_view name, std::optional<T> v
   value ? reply.Integer(static_cast<int64_t>(*value)) : reply.Null();
 }
 
-void WriteEntryOrNull(ReplyWriter& reply, std::string_view name, const EntryCursor& at) {
+void WriteEntryOrNull(ReplyWriter& reply, std::string_view name, const Stream& stream,
+                      const EntryCursor& at) {
   reply.Bulk(name);
-  at.valid() ? WriteEntry(reply, *at) : reply.Null();
+  at.valid() ? WriteEntry(reply, FormOf(stream), *at) : reply.Null();
 }
 
 // What XINFO STREAM shows beside the fields that Redis 7.4 has: client libraries of that time
@@ -104,8 +106,8 @@ void WriteShort(ReplyWriter& reply, const Stream& stream, const MoreFields& more
   WriteCommon(reply, stream);
   more.WriteProducers(reply);
   WriteNumber(reply, "groups", stream.groups().size());
-  WriteEntryOrNull(reply, "first-entry", stream.Seek(StreamId::Min()));
-  WriteEntryOrNull(reply, "last-entry", stream.SeekBack(StreamId::Max()));
+  WriteEntryOrNull(reply, "first-entry", stream, stream.Seek(StreamId::Min()));
+  WriteEntryOrNull(reply, "last-entry", stream, stream.SeekBack(StreamId::Max()));
   more.WriteOthers(reply);
 }
 
@@ -147,7 +149,8 @@ void WriteFull(ReplyWriter& reply, const Stream& stream, const MoreFields& more,
   WriteCommon(reply, stream);
   more.WriteProducers(reply);
   reply.Bulk("entries");
-  WriteEntries(reply, stream.Seek(StreamId::Min()), std::min(count, stream.length()));
+  WriteEntries(reply, FormOf(stream), stream.Seek(StreamId::Min()),
+               std::min(count, stream.length()));
   reply.Bulk("groups");
   reply.Array(stream.groups().size());
   for (const auto& [name, group] : stream.groups()) {
@@ -187,7 +190,9 @@ bool ReadFull(Context& context, uint64_t* count, bool* extended) {
 
 // Finds the stream that argument 2 names.
 bool FindStream(Context& context, const Stream** stream) {
-  if (!context.Read(context.Key(2), stream)) return false;
+  const KeyRef key = StreamKey(context, 2);
+  if (!context.Read(key, stream)) return false;
+  if (*stream == nullptr && IsCompanion(key.db)) *stream = UnwrittenPartition().As<Stream>();
   if (*stream == nullptr) context.reply().Error(kNoSuchKey);
   return *stream != nullptr;
 }

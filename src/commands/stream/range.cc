@@ -3,6 +3,7 @@
 #include "commands/stream/arguments.h"
 #include "commands/stream/commands.h"
 #include "commands/stream/replies.h"
+#include "commands/topic/partitions.h"
 
 namespace runnel::commands {
 namespace {
@@ -29,15 +30,15 @@ void Range(Context& context, bool back) {
   if (!ReadIntervalEnd(context, context.arg(back ? 2 : 3), &last)) return;
   if (!ReadCount(context, &count)) return;
   const Stream* stream;
-  if (!context.Read(context.Key(1), &stream)) return;
+  if (!context.Read(StreamKey(context, 1), &stream)) return;
   if (stream == nullptr) return context.reply().Array(0);
   if (count == 0) return context.reply().NullArray();
   const EntryCursor at = back ? stream->SeekBack(last) : stream->Seek(first);
   if (!at.valid()) return context.reply().Array(0);
   if (back) {
-    WriteEntriesBack(context.reply(), at, at.CountBackTo(first, count));
+    WriteEntriesBack(context.reply(), FormOf(*stream), at, at.CountBackTo(first, count));
   } else {
-    WriteEntries(context.reply(), at, at.CountTo(last, count));
+    WriteEntries(context.reply(), FormOf(*stream), at, at.CountTo(last, count));
   }
 }
 
@@ -45,7 +46,7 @@ void Range(Context& context, bool back) {
 
 void XLen(Context& context) {
   const Stream* stream;
-  if (!context.Read(context.Key(1), &stream)) return;
+  if (!context.Read(StreamKey(context, 1), &stream)) return;
   context.reply().Integer(stream == nullptr ? 0 : static_cast<int64_t>(stream->length()));
 }
 

@@ -1,6 +1,7 @@
 #include "commands/stream/arguments.h"
 #include "commands/stream/commands.h"
 #include "commands/stream/reading.h"
+#include "commands/topic/partitions.h"
 
 namespace runnel::commands {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 // One stream of an XREAD.
 struct StreamSource {
   size_t key = 0;                  // the argument
+  KeyRef name;                     // the key that it names
   const Stream* stream = nullptr;  // nullptr if there is none
   bool last_entry = false;         // `+`: the last entry
   StreamId after;                  // otherwise those after this ID
@@ -20,7 +22,7 @@ struct StreamSource {
 
 // What is read of one stream.
 struct Found {
-  size_t key = 0;
+  const StreamSource* source = nullptr;
   EntryCursor at;
   uint64_t count = 0;
 };
@@ -30,7 +32,8 @@ using StreamSources = absl::InlinedVector<StreamSource, 4>;
 bool ReadStreamSource(Context& context, const ReadArguments& arguments, size_t i,
                       StreamSource* source) {
   source->key = arguments.first_key + i;
-  if (!context.Read(context.Key(source->key), &source->stream)) return false;
+  source->name = StreamKey(context, source->key);
+  if (!context.Read(source->name, &source->stream)) return false;
   const std::string_view id = context.arg(arguments.first_id() + i);
   if (id == "$") {
     if (source->stream != nullptr) source->after = source->stream->last_id();
@@ -56,7 +59,7 @@ void BlockOnStreams(Context& context, const ReadArguments& arguments,
   wait.kind = WaitKind::kStream;
   wait.deadline_ms = arguments.deadline_ms;
   for (size_t i = 0; i < sources.size(); i++) {
-    wait.keys.push_back(context.arg(sources[i].key));
+    wait.keys.push_back(sources[i].name);
     const size_t id = arguments.first_id() + i;
     // "From now on" means from the time of the call.
     if (context.arg(id) == "$") wait.replaced.emplace_back(id, sources[i].after.ToString());
@@ -81,13 +84,13 @@ void XRead(Context& context) {
     const EntryCursor at = source.Seek();
     if (!at.valid()) continue;
     budget.NextStream(context.arg(source.key));
-    if (const uint64_t count = budget.TakeEntries(at)) found.push_back({source.key, at, count});
+    if (const uint64_t count = budget.TakeEntries(at)) found.push_back({&source, at, count});
   }
   if (!found.empty()) {
     WriteStreamsHeader(context.reply(), found.size());
     for (const Found& read : found) {
-      WriteStreamHeader(context.reply(), context.arg(read.key));
-      WriteEntries(context.reply(), read.at, read.count);
+      WriteStreamHeader(context.reply(), context.arg(read.source->key));
+      WriteEntries(context.reply(), FormOf(*read.source->stream), read.at, read.count);
     }
   } else if (arguments.block && context.may_block()) {
     BlockOnStreams(context, arguments, sources);

@@ -4,6 +4,7 @@
 #include "commands/stream/commands.h"
 #include "commands/stream/retention.h"
 #include "commands/stream/trim.h"
+#include "commands/topic/partitions.h"
 #include "effects/stream_effects.h"
 
 namespace runnel::commands {
@@ -65,6 +66,7 @@ void XTrim(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
+  if (stream == nullptr && FailIfPartition(context, 1)) return;
   const uint64_t removed =
       stream == nullptr ? 0 : Trim(context, key, *stream, options, TrimCounts::kEntries);
   context.reply().Integer(static_cast<int64_t>(removed));
@@ -74,6 +76,7 @@ void XDel(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
+  if (stream == nullptr && FailIfPartition(context, 1)) return;
   if (stream == nullptr) return context.reply().Integer(0);
   IdList ids;
   if (!ReadIds(context, context.args().subspan(2), &ids)) return;
@@ -135,6 +138,7 @@ void XDelEx(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
+  if (stream == nullptr && FailIfPartition(context, 1)) return;
   References references = References::kKeep;
   std::span<const std::string_view> texts;
   if (!ReadIdsBlock(context, 2, &references, &texts)) return;

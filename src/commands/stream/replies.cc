@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "data/topic/record.h"
+
 namespace runnel::commands {
 namespace {
 
@@ -13,12 +15,26 @@ constexpr size_t kInlineField = 8 * 1024;
 // a block that have the same.
 class EntryWriter {
  public:
-  explicit EntryWriter(ReplyWriter& reply) : reply_(reply) {}
+  EntryWriter(ReplyWriter& reply, EntryForm form) : reply_(reply), form_(form) {}
 
-  // `elements` is the number of elements of the entry's array, as a digit.
-  void Write(const EntryView& entry, char elements) {
+  // `more` is the number of elements of the entry's array behind the fields that the caller writes.
+  void Write(const EntryView& entry, int more) {
+    const char elements = static_cast<char>('2' + more);
+    if (form_ == EntryForm::kPlain) [[likely]]
+      return WriteFieldsOf(entry, elements);
+    const RecordView record(entry);
+    if (form_ == EntryForm::kRecord) return WriteFieldsOf(record.fields, elements);
+    WriteFieldsOf(record.fields, static_cast<char>(elements + 1));
+    record.has_key ? reply_.Bulk(record.key) : reply_.Null();
+  }
+
+ private:
+  static constexpr size_t kMostPieces = 8;
+  static constexpr size_t kMostBytes = 64;  // of a piece; more is not worth the room
+
+  void WriteFieldsOf(const EntryView& entry, char elements) {
     WriteId(entry.id(), elements);
-    if (entry.names() != names_) {
+    if (entry.names() != names_ || entry.size() == 0) {
       names_ = entry.names();
       pieces_ = 0;
       return WriteFields(entry);
@@ -27,10 +43,6 @@ class EntryWriter {
     size_t piece = 0;
     entry.ForEachValue([&](std::string_view value) { WriteBehind(piece++, value); });
   }
-
- private:
-  static constexpr size_t kMostPieces = 8;
-  static constexpr size_t kMostBytes = 64;  // of a piece; more is not worth the room
 
   void WriteId(StreamId id, char elements) {
     constexpr size_t kRoom = 4 + kMaxStreamIdText + 2 + ReplyWriter::kMaxHeader;
@@ -95,6 +107,7 @@ class EntryWriter {
   }
 
   ReplyWriter& reply_;
+  const EntryForm form_;
   StreamIdWriter ids_;
   const char* names_ = nullptr;  // of the last entry
   size_t pieces_ = 0;            // made for these names; 0 for none
@@ -111,33 +124,33 @@ size_t BulkBytes(size_t size) {
 
 }  // namespace
 
-void WriteEntry(ReplyWriter& reply, const EntryView& entry) {
-  EntryWriter(reply).Write(entry, '2');
+void WriteEntry(ReplyWriter& reply, EntryForm form, const EntryView& entry) {
+  EntryWriter(reply, form).Write(entry, 0);
 }
 
-void WriteClaimedEntry(ReplyWriter& reply, const EntryView& entry, int64_t idle,
+void WriteClaimedEntry(ReplyWriter& reply, EntryForm form, const EntryView& entry, int64_t idle,
                        uint64_t deliveries) {
-  EntryWriter(reply).Write(entry, '4');
+  EntryWriter(reply, form).Write(entry, 2);
   reply.Integer(idle);
   reply.Integer(static_cast<int64_t>(deliveries));
 }
 
-void WriteEntries(ReplyWriter& reply, EntryCursor at, uint64_t count) {
+void WriteEntries(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count) {
   at.Require(count);
   reply.Array(count);
-  EntryWriter writer(reply);
+  EntryWriter writer(reply, form);
   for (; count > 0; count--) {
-    writer.Write(*at, '2');
+    writer.Write(*at, 0);
     if (count > 1) at.Next();
   }
 }
 
-void WriteEntriesBack(ReplyWriter& reply, EntryCursor at, uint64_t count) {
+void WriteEntriesBack(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count) {
   at.RequireBack(count);
   reply.Array(count);
-  EntryWriter writer(reply);
+  EntryWriter writer(reply, form);
   for (; count > 0; count--) {
-    writer.Write(*at, '2');
+    writer.Write(*at, 0);
     if (count > 1) at.Previous();
   }
 }

@@ -12,17 +12,27 @@
 
 namespace runnel::commands {
 
-// [id, [name, value, ...]].
-void WriteEntry(ReplyWriter& reply, const EntryView& entry);
+// What an entry is.
+enum class EntryForm : uint8_t {
+  kPlain,   // an entry of a stream
+  kRecord,  // a record of a partition (data/topic/record.h): its key is not shown
+  kKeyed,   // the same, and the key, or a null, is a third element
+};
+inline EntryForm FormOf(const Stream& stream) {
+  return stream.is_partition() ? EntryForm::kRecord : EntryForm::kPlain;
+}
+
+// [id, [name, value, ...]], or with kKeyed [id, [name, value, ...], key].
+void WriteEntry(ReplyWriter& reply, EntryForm form, const EntryView& entry);
 // [id, [name, value, ...], idle ms, deliveries]: what XREADGROUP CLAIM gives.
-void WriteClaimedEntry(ReplyWriter& reply, const EntryView& entry, int64_t idle,
+void WriteClaimedEntry(ReplyWriter& reply, EntryForm form, const EntryView& entry, int64_t idle,
                        uint64_t deliveries);
 
 // The array of the `count` entries from the cursor on. REQUIRES: there are that many.
-void WriteEntries(ReplyWriter& reply, EntryCursor at, uint64_t count);
-void WriteEntriesBack(ReplyWriter& reply, EntryCursor at, uint64_t count);
+void WriteEntries(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count);
+void WriteEntriesBack(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count);
 
-// Bytes that WriteEntry writes.
+// Bytes that WriteEntry writes of an entry as it is stored, with the key of a record.
 size_t EntryReplyBytes(const EntryView& entry);
 
 // COUNT if none is given.

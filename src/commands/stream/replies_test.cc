@@ -47,7 +47,7 @@ TEST(StreamRepliesTest, WritesEntriesOfAllSizes) {
       const EntryCursor at = one.Seek(id);
       Rope rope;
       ReplyWriter reply(&rope);
-      WriteEntry(reply, *at);
+      WriteEntry(reply, EntryForm::kPlain, *at);
       EXPECT_EQ(rope.ToString(), Plain(id, all_fields[i])) << id.ToString() << " " << i;
       EXPECT_EQ(EntryReplyBytes(*at), rope.size()) << id.ToString() << " " << i;
     }
@@ -64,14 +64,14 @@ TEST(StreamRepliesTest, WritesRowsOfEntries) {
   stream.Delete({4, 0});
   Rope rope;
   ReplyWriter reply(&rope);
-  WriteEntries(reply, stream.Seek({2, 0}), 3);
+  WriteEntries(reply, EntryForm::kPlain, stream.Seek({2, 0}), 3);
   EXPECT_EQ(rope.ToString(), "*3\r\n" + Plain({2, 0}, {"f", "v"}) + Plain({3, 0}, {"f", "v"}) +
                                  Plain({5, 0}, {"f", "v"}));
   rope.Clear();
-  WriteEntriesBack(reply, stream.SeekBack({5, 0}), 2);
+  WriteEntriesBack(reply, EntryForm::kPlain, stream.SeekBack({5, 0}), 2);
   EXPECT_EQ(rope.ToString(), "*2\r\n" + Plain({5, 0}, {"f", "v"}) + Plain({3, 0}, {"f", "v"}));
   rope.Clear();
-  WriteEntries(reply, EntryCursor(), 0);
+  WriteEntries(reply, EntryForm::kPlain, EntryCursor(), 0);
   EXPECT_EQ(rope.ToString(), "*0\r\n");
 }
 
@@ -81,7 +81,7 @@ TEST(StreamRepliesTest, WritesClaimedEntries) {
   stream.Append({1, 0}, fields, StreamLimits());
   Rope rope;
   ReplyWriter reply(&rope);
-  WriteClaimedEntry(reply, *stream.Seek({1, 0}), -1, kMaxDeliveries);
+  WriteClaimedEntry(reply, EntryForm::kPlain, *stream.Seek({1, 0}), -1, kMaxDeliveries);
   EXPECT_EQ(rope.ToString(),
             "*4\r\n$3\r\n1-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n:-1\r\n:9223372036854775807\r\n");
 }

@@ -3,6 +3,7 @@
 #include "commands/stream/arguments.h"
 #include "commands/stream/commands.h"
 #include "commands/stream/retention.h"
+#include "commands/topic/partitions.h"
 #include "effects/stream_effects.h"
 #include "fmt/format.h"
 
@@ -67,6 +68,7 @@ void XSetId(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
+  if (stream == nullptr && FailIfPartition(context, 1)) return;
   if (stream == nullptr) return context.reply().Error(kNoSuchKey);
   if (!CheckSetId(context, *stream, arguments)) return;
   const bool keep = arguments.max_deleted_id == StreamId();
@@ -189,6 +191,7 @@ void XCfgSet(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
+  if (stream == nullptr && FailIfPartition(context, 1)) return;
   if (stream == nullptr) return context.reply().Error(kNoSuchKey);
   StreamSettings settings;
   if (!ReadSettings(context, &settings)) return;
@@ -204,6 +207,7 @@ void XIdmpRecord(Context& context) {
   const KeyRef key = context.Key(1);
   const Stream* stream;
   if (!context.ReadForWrite(key, &stream)) return;
+  if (stream == nullptr && FailIfPartition(context, 1)) return;
   if (stream == nullptr) return context.reply().Error(kNoSuchKey);
   const std::string_view pid = context.arg(2);
   const std::string_view iid = context.arg(3);

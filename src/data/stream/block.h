@@ -90,8 +90,8 @@ class EntryView {
       : id_(id), fields_(fields), names_(names), values_(values) {}
 
   StreamId id() const { return id_; }
-  // Number of fields, at least one. Iteration gives them in the order of XADD, repeated names
-  // included.
+  // Number of fields, at least one but for a view WithoutFirst. Iteration gives them in the order
+  // of XADD, repeated names included.
   size_t size() const { return fields_; }
   Iterator begin() const { return Iterator(names_, values_, fields_); }
   Iterator end() const { return Iterator(nullptr, nullptr, 0); }
@@ -113,6 +113,12 @@ class EntryView {
 
   // Bytes of all names and values together.
   size_t PayloadBytes() const;
+
+  // The same entry without its first field. REQUIRES: size() > 0; `first` is *begin().
+  EntryView WithoutFirst(const Field& first) const {
+    return EntryView(id_, fields_ - 1, first.name.data() + first.name.size(),
+                     first.value.data() + first.value.size());
+  }
 
  private:
   StreamId id_;

@@ -53,6 +53,28 @@ void Stream::Retain(const Retention& retention) {
   if (begins || !retention.delete_on_ack) NoteUnswept();
 }
 
+// --- Partitions of topics ---
+
+uint64_t Stream::OffsetAt(uint64_t ms) const {
+  const EntryCursor at = log_.SeekFirst([ms](StreamId id) { return id.ms < ms; });
+  return at.valid() ? at->id().seq : next_offset();
+}
+
+uint64_t Stream::CountBelowOffset(uint64_t offset) const {
+  if (length() == 0 || first_id().seq >= offset) return 0;
+  if (offset >= next_offset()) return length();
+  // Where no record is missing, counting is subtracting.
+  if (length() == next_offset() - first_id().seq) return offset - first_id().seq;
+  const EntryCursor at = SeekOffset(offset);
+  return at.valid() ? log_.CountBelow(at->id()) : length();
+}
+
+void Stream::DropBelowOffset(uint64_t offset) {
+  ASSERT(offset <= next_offset());
+  log_.DropOldest(CountBelowOffset(offset));
+  partition_->first_offset = std::max(partition_->first_offset, offset);
+}
+
 // --- Groups ---
 
 const ConsumerGroup* Stream::FindGroup(std::string_view name) const {
@@ -162,6 +184,9 @@ void Stream::DropOldest(uint64_t count, bool references) {
     }
   }
   log_.DropOldest(count);
+  if (count > 0 && partition_) {
+    partition_->first_offset = length() == 0 ? next_offset() : first_id().seq;
+  }
 }
 
 uint64_t Stream::DropReferences(StreamId id) {
@@ -219,6 +244,7 @@ size_t Stream::MemoryBytes(size_t samples) const {
   if (seen > 0) bytes += group_bytes * groups_.size() / seen;
   if (idempotence_) bytes += idempotence_->MemoryBytes();
   if (retention_) bytes += sizeof(*retention_);
+  if (partition_) bytes += sizeof(*partition_);
   return bytes;
 }
 
@@ -243,6 +269,7 @@ std::unique_ptr<Object> Stream::Clone() const {
   if (idempotence_) copy->idempotence_ = idempotence_->Clone();
   copy->Retain(retention());
   copy->unswept_ = unswept_;
+  if (partition_) copy->partition_ = std::make_unique<Partition>(*partition_);
   return copy;
 }
 
@@ -251,7 +278,7 @@ std::unique_ptr<Object> Stream::Clone() const {
 //   stream := byte version | last ID | max deleted ID | varint entries added | entry log
 //             | varint groups | group... | byte parts | idempotence, if 1 is among the parts
 //             | varint ms | varint bytes | varint entries | byte delete on ack, if 2 is
-//             | ID from which on to sweep, if 4 is
+//             | ID from which on to sweep, if 4 is | varint first offset, if 8 is
 //
 // With runs, the entry log is as EntryLog::SerializeWithRuns writes it.
 
@@ -261,6 +288,7 @@ constexpr uint8_t kStreamVersion = 1;
 constexpr uint8_t kHasIdempotence = 1;
 constexpr uint8_t kHasRetention = 2;
 constexpr uint8_t kHasUnswept = 4;
+constexpr uint8_t kIsPartition = 8;
 
 }  // namespace
 
@@ -277,7 +305,7 @@ void Stream::WriteTail(Encoder* out) const {
     group->Serialize(out);
   }
   out->Byte((idempotence_ ? kHasIdempotence : 0) | (retention_ ? kHasRetention : 0) |
-            (unswept_ ? kHasUnswept : 0));
+            (unswept_ ? kHasUnswept : 0) | (partition_ ? kIsPartition : 0));
   if (idempotence_) idempotence_->Serialize(out);
   if (retention_) {
     out->Varint(retention_->ms);
@@ -286,6 +314,7 @@ void Stream::WriteTail(Encoder* out) const {
     out->Byte(retention_->delete_on_ack ? 1 : 0);
   }
   if (unswept_) WriteStreamId(out, *unswept_);
+  if (partition_) out->Varint(partition_->first_offset);
 }
 
 void Stream::Encode(Encoder* out) const {
@@ -322,7 +351,9 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
     stream->groups_.emplace(group->name(), std::move(group));
   }
   const uint8_t parts = in->Byte();
-  if ((parts & ~(kHasIdempotence | kHasRetention | kHasUnswept)) != 0) return nullptr;
+  if ((parts & ~(kHasIdempotence | kHasRetention | kHasUnswept | kIsPartition)) != 0) {
+    return nullptr;
+  }
   if ((parts & kHasIdempotence) != 0) {
     stream->idempotence_ = Idempotence::Load(in);
     if (!stream->idempotence_) return nullptr;
@@ -342,6 +373,17 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
   if ((parts & kHasUnswept) != 0) {
     stream->unswept_ = ReadStreamId(in);
     if (!stream->retention().delete_on_ack || stream->groups_.empty()) return nullptr;
+  }
+  if ((parts & kIsPartition) != 0) {
+    stream->MakePartition();
+    const uint64_t first = in->Varint();
+    stream->partition_->first_offset = first;
+    const bool used = stream->entries_added_ > 0;
+    if (first > stream->entries_added_ || used != (stream->last_id_ != StreamId()) ||
+        (used && stream->last_id_.seq != stream->entries_added_ - 1) ||
+        (stream->length() > 0 && stream->first_id().seq < first)) {
+      return nullptr;
+    }
   }
   if (!in->ok()) return nullptr;
   return stream;

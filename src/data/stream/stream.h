@@ -160,7 +160,31 @@ class Stream final : public Object {
   // nullptr as long as there was no message of one and nothing was configured.
   const Idempotence* idempotence() const { return idempotence_.get(); }
 
+  // --- Partitions of topics ---
+
+  // A partition is a stream whose IDs are `<ms>-<offset>`: offsets begin at 0, and each entry has
+  // the next one (data/topic/record.h says what its fields are). So entries_added() is the offset
+  // of the next record.
+  bool is_partition() const { return partition_ != nullptr; }
+  // The lowest offset that may be read; trimming raises it. REQUIRES: is_partition(), for all here.
+  uint64_t first_offset() const { return partition_->first_offset; }
+  uint64_t next_offset() const { return entries_added_; }
+  // The first record whose offset is not below this.
+  EntryCursor SeekOffset(uint64_t offset) const {
+    return log_.SeekFirst([offset](StreamId id) { return id.seq < offset; });
+  }
+  // The offset of the first record that was appended at this Unix time or later; next_offset() if
+  // there is none.
+  uint64_t OffsetAt(uint64_t ms) const;
+  // How many records have an offset below this: the argument of DropOldest.
+  uint64_t CountBelowOffset(uint64_t offset) const;
+
   // --- Changes ---
+
+  // Makes an empty stream, which was never used, a partition.
+  void MakePartition() { partition_ = std::make_unique<Partition>(); }
+  // Removes all records below this offset. REQUIRES: it is not above next_offset().
+  void DropBelowOffset(uint64_t offset);
 
   // Appends an entry; `fields` alternates names and values. REQUIRES: id > last_id(); an even
   // number of at least two.
@@ -231,6 +255,10 @@ class Stream final : public Object {
   static std::unique_ptr<Object> LoadWithRuns(Decoder* in, ColdSource& source);
 
  private:
+  struct Partition {
+    uint64_t first_offset = 0;
+  };
+
   bool HasTombstonesFrom(StreamId id) const;
   void AdvanceEntriesRead(ConsumerGroup* group, StreamId id) const;
   StreamId GivenToAll() const;
@@ -250,6 +278,7 @@ class Stream final : public Object {
   std::unique_ptr<Idempotence> idempotence_;
   std::unique_ptr<Retention> retention_;  // null: kKeepAll
   std::optional<StreamId> unswept_;
+  std::unique_ptr<Partition> partition_;  // null: an ordinary stream
 };
 
 }  // namespace runnel

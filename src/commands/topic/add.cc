@@ -1,0 +1,320 @@
+#include <algorithm>
+#include <vector>
+
+#include <absl/container/inlined_vector.h>
+
+#include "commands/stream/retention.h"
+#include "commands/topic/commands.h"
+#include "commands/topic/partitioner.h"
+#include "commands/topic/producing.h"
+#include "data/topic/record.h"
+#include "effects/topic_effects.h"
+#include "fmt/format.h"
+
+namespace runnel::commands {
+namespace {
+
+using Strings = absl::InlinedVector<std::string_view, 16>;
+
+uint64_t SumOfBytes(std::span<const std::string_view> texts) {
+  uint64_t bytes = 0;
+  for (const std::string_view text : texts) {
+    bytes += text.size();
+  }
+  return bytes;
+}
+
+// What TADD and TADDM look at before they change anything.
+struct Target {
+  TopicPart part;
+  bool make = false;  // the topic is missing, and is to be made
+  std::optional<ProducerArguments> producer;
+
+  const TopicOptions& options(const Context& context) const {
+    return make ? context.options().topic_defaults : part.topic->options();
+  }
+  uint32_t partitions(const Context& context) const {
+    return make ? context.options().auto_create_topics : part.topic->partitions();
+  }
+};
+
+// TADD's arguments after the topic.
+struct RecordArguments {
+  std::optional<std::string_view> key;
+  bool tombstone = false;
+  std::span<const std::string_view> fields;
+};
+
+bool ReadRecord(Context& context, Target* target, RecordArguments* record) {
+  size_t i = 2;
+  for (; i < context.argc(); i++) {
+    const std::string_view option = context.arg(i);
+    if (option == "*") break;
+    if (Is(option, "KEY") && i + 1 < context.argc()) {
+      if (record->key) return Fail(context, "ERR KEY is given twice");
+      record->key = context.arg(++i);
+    } else if (Is(option, "PRODUCER")) {
+      if (!ReadProducer(context, i + 1, &target->producer)) return false;
+      i += 3;
+    } else if (Is(option, "TOMBSTONE")) {
+      record->tombstone = true;
+      break;
+    } else {
+      return Fail(context,
+                  fmt::format("ERR unknown option '{}': give * before the fields", option));
+    }
+  }
+  if (i == context.argc()) return Fail(context, kSyntaxError);
+  record->fields = context.args().subspan(i + 1);
+  if (record->tombstone) {
+    if (!record->fields.empty()) return Fail(context, "ERR TOMBSTONE is a record without fields");
+    if (!record->key) return Fail(context, "ERR TOMBSTONE needs a KEY");
+    return true;
+  }
+  if (!record->fields.empty() && record->fields.size() % 2 == 0) return true;
+  return Fail(context, "ERR wrong number of arguments for 'tadd' command");
+}
+
+// Where a record without a partition in the request goes.
+uint32_t ChoosePartition(Context& context, const Target& target,
+                         const std::optional<std::string_view>& key, uint64_t bytes) {
+  if (target.part.partition) return *target.part.partition;
+  if (!key) return TakeSticky(context, *target.part.topic, bytes);
+  return PartitionOfKey(target.options(context).partitioner, *key, target.partitions(context));
+}
+
+// The partition's stream; nullptr if it was never written.
+const Stream* FindPartition(Context& context, const KeyRef& key) {
+  const KeyEntry* entry = context.FindForWrite(key);
+  return entry == nullptr ? nullptr : entry->As<Stream>();
+}
+
+// What follows an append. `stream` is what FindPartition gave before it.
+void FinishAppend(Context& context, const KeyRef& key, const Stream* stream) {
+  context.Notify(kNotifyStream, "tadd", key);
+  if (stream == nullptr) stream = context.keyspace().Find(key)->As<Stream>();
+  KeepRetention(context, key, *stream);
+}
+
+void WriteAdded(Context& context, const TopicPart& part, const AddedRecords& added, bool many) {
+  context.reply().Array(many ? 3 : 2);
+  context.reply().Bulk(PartitionName(part.key.name, added.partition));
+  context.reply().BulkId(added.first);
+  if (many) context.reply().Integer(static_cast<int64_t>(added.count));
+}
+
+}  // namespace
+
+void TAdd(Context& context) {
+  Target target;
+  RecordArguments record;
+  if (!FindOrPlanTopic(context, context.arg(1), &target.part, &target.make)) return;
+  if (!ReadRecord(context, &target, &record)) return;
+  const uint64_t bytes = SumOfBytes(record.fields) + (record.key ? record.key->size() : 0);
+  if (!CheckRecordBytes(context, target.part, target.options(context), bytes)) return;
+  if (target.producer) {
+    const Producer::Command* repeated = nullptr;
+    if (!CheckProducer(context, target.part, *target.producer, 1, &repeated)) return;
+    if (repeated != nullptr) {
+      return WriteAdded(context, target.part, repeated->added.front(), false);
+    }
+  }
+  if (target.make) MakeTopic(context, &target.part);
+
+  const uint32_t number = ChoosePartition(context, target, record.key, bytes);
+  const PartitionName name(target.part.key.name, number);
+  const KeyRef key = PartitionKey(context, name);
+  const Stream* stream = FindPartition(context, key);
+  const AddedRecords added{
+      number, {AppendTime(context, stream), stream == nullptr ? 0 : stream->next_offset()}, 1};
+  Strings fields;
+  if (record.key) {
+    fields.push_back(kRecordKey);
+    fields.push_back(*record.key);
+  } else if (NeedsNoRecordKey(true, record.fields[0])) {
+    fields.push_back(kNoRecordKey);
+    fields.push_back({});
+  }
+  std::span<const std::string_view> stored = record.fields;
+  if (!fields.empty()) {
+    fields.insert(fields.end(), record.fields.begin(), record.fields.end());
+    stored = fields;
+  }
+  context.Apply(RecordAdd{key, added.first.ms, stored});
+  if (target.producer) AcceptCommand(context, target.part.key, *target.producer, {&added, 1});
+  FinishAppend(context, key, stream);
+  WriteAdded(context, target.part, added, false);
+}
+
+namespace {
+
+// TADDM's arguments: records of `width` values each, of which the first is the key if `keyed`.
+struct ManyArguments {
+  bool keyed = true;
+  std::span<const std::string_view> names;
+  std::span<const std::string_view> values;
+  size_t width = 0;
+
+  size_t records() const { return values.size() / width; }
+  std::span<const std::string_view> Record(size_t i) const {
+    return values.subspan(i * width, width);
+  }
+};
+
+bool ReadMany(Context& context, Target* target, ManyArguments* many) {
+  size_t i = 2;
+  for (; i < context.argc() && !Is(context.arg(i), "FIELDS"); i++) {
+    if (Is(context.arg(i), "NOKEYS")) {
+      if (!many->keyed) return Fail(context, "ERR NOKEYS is given twice");
+      many->keyed = false;
+    } else if (Is(context.arg(i), "PRODUCER")) {
+      if (!ReadProducer(context, i + 1, &target->producer)) return false;
+      i += 3;
+    } else {
+      return Fail(context, fmt::format("ERR unknown option '{}'", context.arg(i)));
+    }
+  }
+  if (i + 1 >= context.argc()) return Fail(context, "ERR FIELDS is missing");
+  const auto most = static_cast<int64_t>(context.argc() - i - 2);
+  int64_t count;
+  if (!ReadInteger(context, context.arg(i + 1), &count,
+                   "ERR FIELDS needs the number of names, from 1 on, and the names", 1, most)) {
+    return false;
+  }
+  many->names = context.args().subspan(i + 2, static_cast<size_t>(count));
+  i += 2 + many->names.size();
+  if (i >= context.argc() || !Is(context.arg(i), "RECORDS")) {
+    return Fail(context, "ERR RECORDS must follow the names of the fields");
+  }
+  many->values = context.args().subspan(i + 1);
+  many->width = many->names.size() + (many->keyed ? 1 : 0);
+  if (!many->values.empty() && many->values.size() % many->width == 0) return true;
+  return Fail(context, fmt::format("ERR {} values do not fill records of {}", many->values.size(),
+                                   many->width));
+}
+
+bool CheckSizes(Context& context, const Target& target, const ManyArguments& many) {
+  const uint64_t names = SumOfBytes(many.names);
+  for (size_t i = 0; i < many.records(); i++) {
+    const uint64_t bytes = names + SumOfBytes(many.Record(i));
+    if (!CheckRecordBytes(context, target.part, target.options(context), bytes)) return false;
+  }
+  return true;
+}
+
+// The records of one partition: those whose indexes are from `first` on, `count` of them.
+struct Share {
+  uint32_t partition = 0;
+  size_t first = 0;
+  size_t count = 0;
+};
+
+// Which records go to which partition. The records of one keep their order.
+struct Shares {
+  std::vector<uint32_t> order;  // indexes of records
+  std::vector<Share> shares;    // by partition
+};
+
+Shares Divide(Context& context, const Target& target, const ManyArguments& many) {
+  Shares shares;
+  const size_t records = many.records();
+  shares.order.resize(records);
+  for (uint32_t i = 0; i < records; i++) {
+    shares.order[i] = i;
+  }
+  if (target.part.partition || !many.keyed) {
+    const uint32_t partition =
+        ChoosePartition(context, target, std::nullopt, SumOfBytes(many.values));
+    shares.shares.push_back({partition, 0, records});
+    return shares;
+  }
+  std::vector<uint32_t> partitions(records);
+  for (size_t i = 0; i < records; i++) {
+    partitions[i] = PartitionOfKey(target.part.topic->options().partitioner, many.Record(i)[0],
+                                   target.part.topic->partitions());
+  }
+  std::stable_sort(shares.order.begin(), shares.order.end(),
+                   [&](uint32_t a, uint32_t b) { return partitions[a] < partitions[b]; });
+  for (size_t i = 0; i < records; i++) {
+    const uint32_t partition = partitions[shares.order[i]];
+    if (shares.shares.empty() || shares.shares.back().partition != partition) {
+      shares.shares.push_back({partition, i, 0});
+    }
+    shares.shares.back().count++;
+  }
+  return shares;
+}
+
+void WriteManyAdded(Context& context, const TopicPart& part, std::span<const AddedRecords> added) {
+  context.reply().Array(added.size());
+  for (const AddedRecords& share : added) {
+    WriteAdded(context, part, share, true);
+  }
+}
+
+// Appends one share and returns where it is.
+AddedRecords AddShare(Context& context, const Target& target, const ManyArguments& many,
+                      const Shares& shares, const Share& share,
+                      std::span<const std::string_view> names) {
+  const bool marked = names.size() != many.width;  // by kNoRecordKey, whose value is empty
+  std::vector<std::string_view> values;
+  values.reserve(share.count * names.size());
+  for (size_t i = share.first; i < share.first + share.count; i++) {
+    if (marked) values.emplace_back();
+    const auto record = many.Record(shares.order[i]);
+    values.insert(values.end(), record.begin(), record.end());
+  }
+  const PartitionName name(target.part.key.name, share.partition);
+  const KeyRef key = PartitionKey(context, name);
+  const Stream* stream = FindPartition(context, key);
+  const AddedRecords added{
+      share.partition,
+      {AppendTime(context, stream), stream == nullptr ? 0 : stream->next_offset()},
+      share.count};
+  context.Apply(RecordsAdd{key, added.first.ms, names, values}, share.count);
+  FinishAppend(context, key, stream);
+  return added;
+}
+
+}  // namespace
+
+void TAddM(Context& context) {
+  Target target;
+  ManyArguments many;
+  if (!FindOrPlanTopic(context, context.arg(1), &target.part, &target.make)) return;
+  if (!ReadMany(context, &target, &many)) return;
+  if (!CheckSizes(context, target, many)) return;
+  if (target.producer) {
+    const Producer::Command* repeated = nullptr;
+    if (!CheckProducer(context, target.part, *target.producer, static_cast<int64_t>(many.records()),
+                       &repeated)) {
+      return;
+    }
+    if (repeated != nullptr) return WriteManyAdded(context, target.part, repeated->added);
+  }
+  // Each partition that the command touches has the names once more, and its own name.
+  const uint64_t partitions = std::min<uint64_t>(target.partitions(context), many.records());
+  constexpr uint64_t kRecordBytes = 64;
+  const uint64_t repeated_bytes =
+      SumOfBytes(many.names) + target.part.key.name.size() + many.names.size() * 5 + kRecordBytes;
+  if (context.FailIfTooManyChanges(partitions * repeated_bytes)) return;
+  if (target.make) MakeTopic(context, &target.part);
+
+  Strings names;
+  if (many.keyed) {
+    names.push_back(kRecordKey);
+  } else if (NeedsNoRecordKey(true, many.names[0])) {
+    names.push_back(kNoRecordKey);
+  }
+  names.insert(names.end(), many.names.begin(), many.names.end());
+  const Shares shares = Divide(context, target, many);
+  std::vector<AddedRecords> added;
+  added.reserve(shares.shares.size());
+  for (const Share& share : shares.shares) {
+    added.push_back(AddShare(context, target, many, shares, share, names));
+  }
+  if (target.producer) AcceptCommand(context, target.part.key, *target.producer, added);
+  WriteManyAdded(context, target.part, added);
+}
+
+}  // namespace runnel::commands

@@ -1,0 +1,87 @@
+#include "commands/topic/fetch.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace runnel::commands {
+namespace {
+
+// A key in the reply that EntryReplyBytes does not count: a null.
+constexpr uint64_t kKeyBytes = 5;
+
+// Goes on in one source until it has `records` records of `bytes` in all, or no more.
+struct Taker {
+  explicit Taker(FetchSource* source) : source(source), next(source->at) {}
+
+  FetchSource* source;
+  EntryCursor next;  // the first record that is not taken
+  uint64_t bytes = 0;
+  bool ended = false;
+
+  // Returns how many it took. `first`: nothing was taken of any source, so one is taken anyway.
+  uint64_t Take(uint64_t records, uint64_t most_bytes, uint64_t added, bool first) {
+    uint64_t taken = 0;
+    while (taken < records && !ended) {
+      const uint64_t size = EntryReplyBytes(*next) + added;
+      if (size > most_bytes && !(first && taken == 0)) break;
+      most_bytes -= std::min(size, most_bytes);
+      bytes += size;
+      taken++;
+      source->count++;
+      next.Next();
+      ended = !next.valid();
+    }
+    return taken;
+  }
+};
+
+// Whether all records of the source from its cursor on surely take no more than this.
+bool SurelyFits(const FetchSource& source, uint64_t bytes) {
+  // Headers of an entry in a reply take more than those in a block, but not three times as much.
+  return !source.stream->has_cold() && source.stream->hot_bytes() < bytes / 4;
+}
+
+}  // namespace
+
+uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form) {
+  const uint64_t added = form == EntryForm::kKeyed ? kKeyBytes : 0;
+  std::vector<Taker> takers;
+  takers.reserve(sources.size());
+  for (FetchSource& source : sources) {
+    source.count = 0;
+    if (source.at.valid()) takers.emplace_back(&source);
+  }
+  if (takers.empty()) return 0;
+  if (takers.size() == 1 && SurelyFits(*takers[0].source, limits.bytes)) {
+    FetchSource& only = *takers[0].source;
+    only.count = only.at.CountTo(StreamId::Max(), limits.records);
+    return only.count;
+  }
+  uint64_t total = 0;
+  uint64_t bytes = 0;
+  size_t active = takers.size();
+  // Each round divides what is left. A source that ends or is full leaves its share to the others;
+  // at least one ends in each round, or all have the whole of their share.
+  while (active > 0 && total < limits.records && (bytes < limits.bytes || total == 0)) {
+    const uint64_t records = std::max<uint64_t>((limits.records - total) / active, 1);
+    const uint64_t share = (limits.bytes - std::min(bytes, limits.bytes)) / active;
+    uint64_t taken = 0;
+    size_t still = 0;
+    for (Taker& taker : takers) {
+      if (taker.ended) continue;
+      if (total >= limits.records) break;
+      const uint64_t before = taker.bytes;
+      const uint64_t some =
+          taker.Take(std::min(records, limits.records - total), share, added, total == 0);
+      total += some;
+      taken += some;
+      bytes += taker.bytes - before;
+      if (!taker.ended) still++;
+    }
+    if (taken == 0) break;
+    active = still;
+  }
+  return total;
+}
+
+}  // namespace runnel::commands

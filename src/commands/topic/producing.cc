@@ -1,0 +1,108 @@
+#include "commands/topic/producing.h"
+
+#include <absl/container/inlined_vector.h>
+
+#include "commands/key_events.h"
+#include "commands/topic/creating.h"
+#include "effects/topic_effects.h"
+#include "fmt/format.h"
+
+namespace runnel::commands {
+
+bool ReadProducer(Context& context, size_t i, std::optional<ProducerArguments>* producer) {
+  if (*producer) return Fail(context, "ERR PRODUCER is given twice");
+  if (i + 2 >= context.argc()) return Fail(context, kSyntaxError);
+  ProducerArguments& read = producer->emplace();
+  read.name = context.arg(i);
+  constexpr std::string_view kEpoch = "ERR the epoch of a producer is a number from 0 on";
+  constexpr std::string_view kSeq = "ERR the sequence number of a producer is a number from 0 on";
+  return CheckShortName(context, "producer name", read.name) &&
+         ReadInteger(context, context.arg(i + 1), &read.epoch, kEpoch, 0) &&
+         ReadInteger(context, context.arg(i + 2), &read.seq, kSeq, 0);
+}
+
+bool CheckProducer(Context& context, const TopicPart& part, const ProducerArguments& producer,
+                   int64_t records, const Producer::Command** repeated) {
+  const Producer* known =
+      part.topic == nullptr ? nullptr : part.topic->producers().Find(producer.name);
+  if (known == nullptr) {
+    return Fail(context, fmt::format("FENCED Producer '{}' of '{}' is not open: TPRODUCER OPEN",
+                                     producer.name, part.key.name));
+  }
+  if (known->epoch() != static_cast<uint64_t>(producer.epoch)) {
+    return Fail(context, fmt::format("FENCED Producer '{}' of '{}' is at epoch {}, not {}",
+                                     producer.name, part.key.name, known->epoch(), producer.epoch));
+  }
+  const int64_t expected = known->last_seq() + 1;
+  if (producer.seq > expected || expected > INT64_MAX - records) {
+    return Fail(context,
+                fmt::format("OUTOFORDER Producer '{}' of '{}': expected sequence {}, got {}",
+                            producer.name, part.key.name, expected, producer.seq));
+  }
+  if (producer.seq == expected) return true;
+  *repeated = known->Find(producer.seq);
+  if (*repeated != nullptr && (*repeated)->records == records) return true;
+  return Fail(context, fmt::format("DUPLICATE Producer '{}' of '{}': sequence {} was accepted "
+                                   "before, and its result is not known any more",
+                                   producer.name, part.key.name, producer.seq));
+}
+
+void AcceptCommand(Context& context, const KeyRef& topic, const ProducerArguments& producer,
+                   std::span<const AddedRecords> added) {
+  absl::InlinedVector<StreamId, 8> pairs;
+  pairs.reserve(2 * added.size());
+  for (const AddedRecords& part : added) {
+    pairs.push_back(part.first);
+    pairs.push_back({part.partition, part.count});
+  }
+  context.Apply(ProducerAccept{topic, producer.name, context.now_ms(), pairs}, 0);
+}
+
+bool FindOrPlanTopic(Context& context, std::string_view text, TopicPart* part, bool* make) {
+  *make = false;
+  if (context.options().auto_create_topics > 0) {
+    const std::string_view name = text.substr(0, text.find('/'));
+    part->key = KeyRef(context.db(), name);
+    if (context.Peek(part->key) == nullptr) {
+      *make = true;
+      if (!CheckNewTopic(context, part->key, 0, context.options().auto_create_topics)) return false;
+      if (name.size() == text.size()) return true;
+      const std::optional<PartitionId> id = ParsePartition(text);
+      if (id && id->number < context.options().auto_create_topics) {
+        part->partition = id->number;
+        return true;
+      }
+      return Fail(context, fmt::format("ERR no partition '{}': topic '{}' would have {}", text,
+                                       name, context.options().auto_create_topics));
+    }
+  }
+  return ReadTopicPart(context, text, part);
+}
+
+void MakeTopic(Context& context, TopicPart* part) {
+  CreateTopic(context, part->key, context.options().auto_create_topics,
+              context.options().topic_defaults);
+  part->topic = context.keyspace().Find(part->key)->As<Topic>();
+}
+
+uint32_t TakeSticky(Context& context, const Topic& topic, uint64_t bytes) {
+  constexpr uint64_t kEnough = 16 * 1024;
+  Topic::Sticky& sticky = topic.sticky();
+  const uint32_t partition = sticky.partition;
+  if (context.only_looks()) return partition;
+  sticky.bytes += bytes;
+  if (sticky.bytes >= kEnough) {
+    sticky = {partition + 1 == topic.partitions() ? 0 : partition + 1, 0};
+  }
+  return partition;
+}
+
+bool CheckRecordBytes(Context& context, const TopicPart& part, const TopicOptions& options,
+                      uint64_t bytes) {
+  if (bytes <= options.max_record_bytes) return true;
+  return Fail(context, fmt::format("ERR a record of {} bytes is larger than MAX-RECORD-BYTES {} of "
+                                   "topic '{}'",
+                                   bytes, options.max_record_bytes, part.key.name));
+}
+
+}  // namespace runnel::commands

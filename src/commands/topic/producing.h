@@ -1,0 +1,57 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "commands/context.h"
+#include "commands/topic/arguments.h"
+#include "data/topic/producers.h"
+#include "data/topic/topic.h"
+
+// What TADD and TADDM have in common.
+
+namespace runnel::commands {
+
+// PRODUCER name epoch seq.
+struct ProducerArguments {
+  std::string_view name;
+  int64_t epoch = 0;
+  int64_t seq = 0;
+};
+// Reads the three arguments from i on.
+[[nodiscard]] bool ReadProducer(Context& context, size_t i,
+                                std::optional<ProducerArguments>* producer);
+
+// Whether the command, with so many records, is the producer's next one. Sets `*repeated` if it was
+// accepted before, and must get the first result again.
+[[nodiscard]] bool CheckProducer(Context& context, const TopicPart& part,
+                                 const ProducerArguments& producer, int64_t records,
+                                 const Producer::Command** repeated);
+
+// Notes the command in the topic. REQUIRES: CheckProducer was true, and nothing was repeated.
+void AcceptCommand(Context& context, const KeyRef& topic, const ProducerArguments& producer,
+                   std::span<const AddedRecords> added);
+
+// The topic that the first argument of TADD or TADDM names. Makes a missing one if the server's
+// configuration says so; that is the command's first change, and `*part` has a topic only after
+// MakeTopic then.
+[[nodiscard]] bool FindOrPlanTopic(Context& context, std::string_view text, TopicPart* part,
+                                   bool* make);
+void MakeTopic(Context& context, TopicPart* part);
+
+// The partition for `bytes` of records without key, and the next one in turn.
+uint32_t TakeSticky(Context& context, const Topic& topic, uint64_t bytes);
+
+[[nodiscard]] bool CheckRecordBytes(Context& context, const TopicPart& part,
+                                    const TopicOptions& options, uint64_t bytes);
+
+// The time of a record that is appended now: it never goes back.
+inline uint64_t AppendTime(const Context& context, const Stream* partition) {
+  const auto now = static_cast<uint64_t>(std::max<int64_t>(context.now_ms(), 1));
+  return partition == nullptr ? now : std::max(now, partition->last_id().ms);
+}
+
+}  // namespace runnel::commands

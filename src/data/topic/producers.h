@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/coding.h"
+#include "base/stream_id.h"
+#include "base/string_map.h"
+
+namespace runnel {
+
+// Records that one command added to one partition.
+struct AddedRecords {
+  uint32_t partition = 0;
+  StreamId first;  // the ID of the first one; the others have the offsets after it
+  uint64_t count = 0;
+
+  bool operator==(const AddedRecords&) const = default;
+};
+
+// An idempotent producer of a topic. It numbers its records: a command with n records has n
+// sequence numbers in a row. The latest commands are remembered with their result, so a command
+// that is sent again gets the first result and adds nothing.
+class Producer {
+ public:
+  // So many commands are remembered.
+  static constexpr size_t kRemembered = 256;
+
+  struct Command {
+    int64_t first_seq = 0;
+    int64_t records = 0;
+    std::vector<AddedRecords> added;
+  };
+
+  uint64_t epoch() const { return epoch_; }
+  // The last sequence number that was accepted; -1 if none was.
+  int64_t last_seq() const { return last_seq_; }
+  // When it was last opened or last added a record, in Unix ms.
+  int64_t used_ms() const { return used_ms_; }
+  const std::deque<Command>& commands() const { return commands_; }
+  // The remembered command that began with this number; nullptr if there is none.
+  const Command* Find(int64_t first_seq) const;
+
+ private:
+  friend class Producers;
+
+  uint64_t epoch_ = 0;
+  int64_t last_seq_ = -1;
+  int64_t used_ms_ = 0;
+  std::deque<Command> commands_;  // oldest first
+};
+
+// The idempotent producers of one topic, by name.
+class Producers {
+ public:
+  using Map = StringMap<std::unique_ptr<Producer>>;
+
+  const Map& all() const { return map_; }
+  // nullptr if there is none.
+  const Producer* Find(std::string_view name) const;
+  size_t MemoryBytes() const;
+  size_t FreeEffort() const;
+
+  // --- Changes ---
+
+  // Begins a new epoch of the producer, which is made if it does not exist.
+  void Open(std::string_view name, int64_t now_ms);
+  // A command was accepted. REQUIRES: the producer exists; first_seq is last_seq() + 1; records > 0
+  // is the sum of the counts.
+  void Accept(std::string_view name, int64_t first_seq, int64_t records,
+              std::vector<AddedRecords> added, int64_t now_ms);
+  void Close(std::string_view name) { map_.erase(name); }
+
+  Producers Clone() const;
+  // There is exactly one payload for the same producers: they are sorted by name.
+  void Encode(Encoder* out) const;
+  [[nodiscard]] bool Load(Decoder* in);
+
+ private:
+  Map map_;
+};
+
+}  // namespace runnel

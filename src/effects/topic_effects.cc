@@ -1,0 +1,241 @@
+#include "effects/topic_effects.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <absl/container/inlined_vector.h>
+
+#include "data/stream/stream.h"
+#include "effects/families.h"
+
+namespace runnel {
+namespace {
+
+constexpr Misfit kNoTopic("there is no topic with such a partition");
+constexpr Misfit kNoPartition("the key holds a value that is no partition");
+
+Misfit FitsTopicKey(const KeyRef& key) {
+  if (IsCompanion(key.db)) return Misfit("a topic is not in a companion");
+  return IsTopicName(key.name) ? Misfit() : Misfit("the key is no name of a topic");
+}
+
+// For an effect on a partition, which may not exist: `*stream` is it then, or nullptr.
+Misfit FitsPartition(const Keyspace& keyspace, const KeyRef& key, const Stream** stream) {
+  if (!IsCompanion(key.db)) return Misfit("a partition is in a companion");
+  const Misfit misfit = FitsValueOrNothing(keyspace, key, stream);
+  if (!misfit.fits()) return misfit;
+  if (*stream == nullptr) {
+    return FindTopicOf(keyspace, key.db, key.name) == nullptr ? kNoTopic : Misfit();
+  }
+  return (*stream)->is_partition() ? Misfit() : kNoPartition;
+}
+
+std::unique_ptr<Stream> NewPartition(const Keyspace& keyspace, const KeyRef& key) {
+  auto stream = std::make_unique<Stream>();
+  stream->MakePartition();
+  stream->Retain(FindTopicOf(keyspace, key.db, key.name)->options().PartitionRetention());
+  return stream;
+}
+
+// Appends to the partition, which is made if there is none: append(stream).
+template <class Append>
+void AppendTo(Keyspace& keyspace, const KeyRef& key, Append append) {
+  if (Stream* stream = keyspace.MutableIf<Stream>(key)) {
+    append(*stream);
+    keyspace.Changed(key, KeyChange::kGrown);
+    return;
+  }
+  auto stream = NewPartition(keyspace, key);
+  append(*stream);
+  keyspace.Put(key, std::move(stream));
+}
+
+// What a producer's command has added, as ProducerAccept lists it.
+std::vector<AddedRecords> ReadAdded(std::span<const StreamId> pairs) {
+  std::vector<AddedRecords> added;
+  added.reserve(pairs.size() / 2);
+  for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    added.push_back({static_cast<uint32_t>(pairs[i + 1].ms), pairs[i], pairs[i + 1].seq});
+  }
+  return added;
+}
+
+}  // namespace
+
+// --- Topics ---
+
+Misfit TopicCreate::Fits(const Keyspace& keyspace) const {
+  const Misfit misfit = FitsTopicKey(key);
+  if (!misfit.fits()) return misfit;
+  if (keyspace.Find(key) != nullptr) return Misfit("there is such a key");
+  if (id.size() != TopicId().size()) return Misfit("an ID of a topic has 16 bytes");
+  if (partitions == 0 || partitions > kMostPartitions) return Misfit("no number of partitions");
+  if (options.cleanup > Cleanup::kBoth) return Misfit("there is no such way to clean up");
+  if (options.partitioner > Partitioner::kCrc32) return Misfit("there is no such partitioner");
+  return {};
+}
+
+void TopicCreate::Apply(Keyspace& keyspace) const {
+  TopicId bytes;
+  std::copy(id.begin(), id.end(), bytes.begin());
+  keyspace.Put(key, std::make_unique<Topic>(bytes, partitions, options));
+}
+
+Misfit TopicConfigure::Fits(const Keyspace& keyspace) const {
+  const Topic* topic = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &topic);
+  if (!misfit.fits()) return misfit;
+  if (partitions < topic->partitions()) return Misfit("the topic has more partitions");
+  return partitions > kMostPartitions ? Misfit("no number of partitions") : Misfit();
+}
+
+void TopicConfigure::Apply(Keyspace& keyspace) const {
+  Topic& topic = keyspace.Mutable<Topic>(key);
+  TopicOptions options = topic.options();
+  options.retention_ms = retention_ms;
+  options.retention_bytes = retention_bytes;
+  options.retention_entries = retention_entries;
+  options.tombstone_ms = tombstone_ms;
+  options.max_record_bytes = max_record_bytes;
+  const Retention before = topic.options().PartitionRetention();
+  const Retention after = options.PartitionRetention();
+  const uint32_t existing = topic.partitions();
+  topic.Configure(partitions, options);
+  for (uint32_t number = 0; before != after && number < existing; number++) {
+    const PartitionName name(key.name, number);
+    const KeyRef partition(CompanionOf(key.db), name);
+    Stream* stream = keyspace.MutableIf<Stream>(partition);
+    if (stream == nullptr) continue;
+    stream->Retain(after);
+    keyspace.NoteUpkeep(partition);
+  }
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+// --- Partitions ---
+
+Misfit PartitionCreate::Fits(const Keyspace& keyspace) const {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsPartition(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  return stream == nullptr ? Misfit() : Misfit("there is such a key");
+}
+
+void PartitionCreate::Apply(Keyspace& keyspace) const {
+  keyspace.Put(key, NewPartition(keyspace, key));
+}
+
+Misfit RecordAdd::Fits(const Keyspace& keyspace) const {
+  if (fields.empty() || fields.size() % 2 != 0) return Misfit("names and values do not pair");
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsPartition(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  if (ms == 0) return Misfit("no time");
+  return stream != nullptr && ms < stream->last_id().ms ? Misfit("the time goes back") : Misfit();
+}
+
+void RecordAdd::Apply(Keyspace& keyspace) const {
+  AppendTo(keyspace, key, [&](Stream& stream) {
+    stream.Append({ms, stream.next_offset()}, fields, kPartitionLimits);
+  });
+}
+
+Misfit RecordsAdd::Fits(const Keyspace& keyspace) const {
+  if (names.empty() || values.empty() || values.size() % names.size() != 0) {
+    return Misfit("names and values do not pair");
+  }
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsPartition(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  if (ms == 0) return Misfit("no time");
+  return stream != nullptr && ms < stream->last_id().ms ? Misfit("the time goes back") : Misfit();
+}
+
+void RecordsAdd::Apply(Keyspace& keyspace) const {
+  absl::InlinedVector<std::string_view, 16> fields(2 * names.size());
+  for (size_t i = 0; i < names.size(); i++) {
+    fields[2 * i] = names[i];
+  }
+  AppendTo(keyspace, key, [&](Stream& stream) {
+    for (size_t at = 0; at < values.size(); at += names.size()) {
+      for (size_t i = 0; i < names.size(); i++) {
+        fields[2 * i + 1] = values[at + i];
+      }
+      stream.Append({ms, stream.next_offset()}, fields, kPartitionLimits);
+    }
+  });
+}
+
+Misfit PartitionTrim::Fits(const Keyspace& keyspace) const {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  if (!stream->is_partition()) return kNoPartition;
+  return offset > stream->next_offset() ? Misfit("the partition has no such offset") : Misfit();
+}
+
+void PartitionTrim::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Stream>(key).DropBelowOffset(offset);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+// --- Producers ---
+
+Misfit ProducerOpen::Fits(const Keyspace& keyspace) const {
+  return FitsValue<Topic>(keyspace, key);
+}
+
+void ProducerOpen::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Topic>(key).mutable_producers().Open(name, now_ms);
+  keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit ProducerAccept::Fits(const Keyspace& keyspace) const {
+  const Topic* topic = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &topic);
+  if (!misfit.fits()) return misfit;
+  const Producer* producer = topic->producers().Find(name);
+  if (producer == nullptr) return Misfit("there is no such producer");
+  if (added.empty() || added.size() % 2 != 0) return Misfit("records and partitions do not pair");
+  uint64_t left = static_cast<uint64_t>(INT64_MAX - producer->last_seq());
+  for (size_t i = 1; i < added.size(); i += 2) {
+    if (added[i].ms >= topic->partitions()) return Misfit("the topic has no such partition");
+    if (added[i].seq == 0 || added[i].seq > left) return Misfit("no number of records");
+    left -= added[i].seq;
+  }
+  return {};
+}
+
+void ProducerAccept::Apply(Keyspace& keyspace) const {
+  Producers& producers = keyspace.Mutable<Topic>(key).mutable_producers();
+  std::vector<AddedRecords> records = ReadAdded(added);
+  int64_t count = 0;
+  for (const AddedRecords& part : records) {
+    count += static_cast<int64_t>(part.count);
+  }
+  producers.Accept(name, producers.Find(name)->last_seq() + 1, count, std::move(records), now_ms);
+  keyspace.Changed(key, KeyChange::kBeside);
+}
+
+Misfit ProducerClose::Fits(const Keyspace& keyspace) const {
+  return FitsValue<Topic>(keyspace, key);
+}
+
+void ProducerClose::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Topic>(key).mutable_producers().Close(name);
+  keyspace.Changed(key, KeyChange::kBeside);
+}
+
+std::span<const EffectKind> TopicEffects() {
+  static constexpr EffectKind kKinds[] = {
+      KindOf<TopicCreate>("topic-create"),         KindOf<TopicConfigure>("topic-configure"),
+      KindOf<PartitionCreate>("partition-create"), KindOf<RecordAdd>("record-add"),
+      KindOf<RecordsAdd>("records-add"),           KindOf<PartitionTrim>("partition-trim"),
+      KindOf<ProducerOpen>("producer-open"),       KindOf<ProducerAccept>("producer-accept"),
+      KindOf<ProducerClose>("producer-close"),
+  };
+  return kKinds;
+}
+
+}  // namespace runnel
