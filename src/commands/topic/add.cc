@@ -25,7 +25,7 @@ uint64_t SumOfBytes(std::span<const std::string_view> texts) {
 }
 
 // What TADD and TADDM look at before they change anything.
-struct Target {
+struct AddTarget {
   TopicPart part;
   bool make = false;  // the topic is missing, and is to be made
   std::optional<ProducerArguments> producer;
@@ -45,7 +45,7 @@ struct RecordArguments {
   std::span<const std::string_view> fields;
 };
 
-bool ReadRecord(Context& context, Target* target, RecordArguments* record) {
+bool ReadRecord(Context& context, AddTarget* target, RecordArguments* record) {
   size_t i = 2;
   for (; i < context.argc(); i++) {
     const std::string_view option = context.arg(i);
@@ -54,7 +54,7 @@ bool ReadRecord(Context& context, Target* target, RecordArguments* record) {
       if (record->key) return Fail(context, "ERR KEY is given twice");
       record->key = context.arg(++i);
     } else if (Is(option, "PRODUCER")) {
-      if (!ReadProducer(context, i + 1, &target->producer)) return false;
+      if (!ReadProducerArguments(context, i + 1, &target->producer)) return false;
       i += 3;
     } else if (Is(option, "TOMBSTONE")) {
       record->tombstone = true;
@@ -76,7 +76,7 @@ bool ReadRecord(Context& context, Target* target, RecordArguments* record) {
 }
 
 // Where a record without a partition in the request goes.
-uint32_t ChoosePartition(Context& context, const Target& target,
+uint32_t ChoosePartition(Context& context, const AddTarget& target,
                          const std::optional<std::string_view>& key, uint64_t bytes) {
   if (target.part.partition) return *target.part.partition;
   if (!key) return TakeSticky(context, *target.part.topic, bytes);
@@ -106,7 +106,7 @@ void WriteAdded(Context& context, const TopicPart& part, const AddedRecords& add
 }  // namespace
 
 void TAdd(Context& context) {
-  Target target;
+  AddTarget target;
   RecordArguments record;
   if (!FindOrPlanTopic(context, context.arg(1), &target.part, &target.make)) return;
   if (!ReadRecord(context, &target, &record)) return;
@@ -161,14 +161,14 @@ struct ManyArguments {
   }
 };
 
-bool ReadMany(Context& context, Target* target, ManyArguments* many) {
+bool ReadMany(Context& context, AddTarget* target, ManyArguments* many) {
   size_t i = 2;
   for (; i < context.argc() && !Is(context.arg(i), "FIELDS"); i++) {
     if (Is(context.arg(i), "NOKEYS")) {
       if (!many->keyed) return Fail(context, "ERR NOKEYS is given twice");
       many->keyed = false;
     } else if (Is(context.arg(i), "PRODUCER")) {
-      if (!ReadProducer(context, i + 1, &target->producer)) return false;
+      if (!ReadProducerArguments(context, i + 1, &target->producer)) return false;
       i += 3;
     } else {
       return Fail(context, fmt::format("ERR unknown option '{}'", context.arg(i)));
@@ -193,7 +193,7 @@ bool ReadMany(Context& context, Target* target, ManyArguments* many) {
                                    many->width));
 }
 
-bool CheckSizes(Context& context, const Target& target, const ManyArguments& many) {
+bool CheckSizes(Context& context, const AddTarget& target, const ManyArguments& many) {
   const uint64_t names = SumOfBytes(many.names);
   for (size_t i = 0; i < many.records(); i++) {
     const uint64_t bytes = names + SumOfBytes(many.Record(i));
@@ -215,7 +215,7 @@ struct Shares {
   std::vector<Share> shares;    // by partition
 };
 
-Shares Divide(Context& context, const Target& target, const ManyArguments& many) {
+Shares Divide(Context& context, const AddTarget& target, const ManyArguments& many) {
   Shares shares;
   const size_t records = many.records();
   shares.order.resize(records);
@@ -253,7 +253,7 @@ void WriteManyAdded(Context& context, const TopicPart& part, std::span<const Add
 }
 
 // Appends one share and returns where it is.
-AddedRecords AddShare(Context& context, const Target& target, const ManyArguments& many,
+AddedRecords AddShare(Context& context, const AddTarget& target, const ManyArguments& many,
                       const Shares& shares, const Share& share,
                       std::span<const std::string_view> names) {
   const bool marked = names.size() != many.width;  // by kNoRecordKey, whose value is empty
@@ -279,7 +279,7 @@ AddedRecords AddShare(Context& context, const Target& target, const ManyArgument
 }  // namespace
 
 void TAddM(Context& context) {
-  Target target;
+  AddTarget target;
   ManyArguments many;
   if (!FindOrPlanTopic(context, context.arg(1), &target.part, &target.make)) return;
   if (!ReadMany(context, &target, &many)) return;

@@ -59,7 +59,8 @@ bool ReadPartitioner(Context& context, std::string_view word, Partitioner* parti
   return true;
 }
 
-bool ReadOption(Context& context, size_t option, std::string_view text, TopicSettings* settings) {
+bool ReadTopicOption(Context& context, size_t option, std::string_view text,
+                     TopicSettings* settings) {
   if (option == kCleanup) return ReadCleanup(context, text, &settings->options.cleanup);
   if (option == kPartitioner) {
     return ReadPartitioner(context, text, &settings->options.partitioner);
@@ -100,7 +101,7 @@ bool ReadTopicSettings(Context& context, size_t i, bool creating, TopicSettings*
     }
     seen |= 1u << option;
     if (i + 1 == context.argc()) return Fail(context, fmt::format("ERR {} needs a value", name));
-    if (!ReadOption(context, option, context.arg(++i), settings)) return false;
+    if (!ReadTopicOption(context, option, context.arg(++i), settings)) return false;
   }
   return true;
 }

@@ -9,7 +9,7 @@
 
 namespace runnel::commands {
 
-bool ReadProducer(Context& context, size_t i, std::optional<ProducerArguments>* producer) {
+bool ReadProducerArguments(Context& context, size_t i, std::optional<ProducerArguments>* producer) {
   if (*producer) return Fail(context, "ERR PRODUCER is given twice");
   if (i + 2 >= context.argc()) return Fail(context, kSyntaxError);
   ProducerArguments& read = producer->emplace();

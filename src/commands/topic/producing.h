@@ -22,8 +22,8 @@ struct ProducerArguments {
   int64_t seq = 0;
 };
 // Reads the three arguments from i on.
-[[nodiscard]] bool ReadProducer(Context& context, size_t i,
-                                std::optional<ProducerArguments>* producer);
+[[nodiscard]] bool ReadProducerArguments(Context& context, size_t i,
+                                         std::optional<ProducerArguments>* producer);
 
 // Whether the command, with so many records, is the producer's next one. Sets `*repeated` if it was
 // accepted before, and must get the first result again.
