@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/compat/mirror.h"
 #include "tests/compat/view.h"
 #include "tests/support/quote.h"
 
@@ -101,10 +102,20 @@ std::optional<Mismatch> Runner::Run(const Script& script, int protocol) {
 }
 
 std::optional<Mismatch> Runner::RunPipeline(const Script& pipeline, size_t first, int protocol) {
-  ours_->Send(pipeline);
-  if (theirs_ != nullptr) theirs_->Send(pipeline);
-  const std::vector<Frame> ours = ours_->Collect();
-  const std::vector<Frame> theirs = theirs_ != nullptr ? theirs_->Collect() : std::vector<Frame>();
+  std::vector<Frame> ours;
+  std::vector<Frame> theirs;
+  if (pipeline[0].Has("mirror")) {
+    std::optional<Mismatch> mismatch = RunMirrored(pipeline[0], &ours, &theirs);
+    if (mismatch.has_value()) {
+      mismatch->step = first;
+      return mismatch;
+    }
+  } else {
+    ours_->Send(pipeline);
+    if (theirs_ != nullptr) theirs_->Send(pipeline);
+    ours = ours_->Collect();
+    if (theirs_ != nullptr) theirs = theirs_->Collect();
+  }
   if (trace_) Trace(pipeline, ours, theirs);
 
   std::set<std::pair<char, size_t>> expected;  // connection and step
@@ -146,6 +157,54 @@ std::optional<Mismatch> Runner::RunPipeline(const Script& pipeline, size_t first
         CompareConnection(name, pipeline, first, compared(ours), compared(theirs));
     if (mismatch.has_value()) return mismatch;
   }
+  return std::nullopt;
+}
+
+std::optional<Mismatch> Runner::RunMirrored(const Step& step, std::vector<Frame>* ours,
+                                            std::vector<Frame>* theirs) {
+  const auto own = [&step](const Frame& frame) { return frame.connection == step.connection; };
+  ours_->Send({step});
+  *ours = ours_->Collect();
+  const auto answer = std::find_if(ours->begin(), ours->end(), own);
+  if (answer == ours->end()) return Mismatch{0, "", "  there is no reply"};
+  const Argv command = answer->command;
+  const Mirrored mirrored = Mirror(command, answer->reply, ours_, theirs_);
+  if (!mirrored.problem.empty()) {
+    return Mismatch{0, command[0], fmt::format("  it is not mirrored: {}", mirrored.problem)};
+  }
+  if (const Modifier* save = step.Find("save")) {
+    for (Side* const side : {ours_, theirs_}) {
+      if (side == nullptr) continue;
+      side->Save(save->arguments[0], mirrored.id);
+      side->Save(save->arguments[0] + ".ms", mirrored.id.substr(0, mirrored.id.find('-')));
+    }
+  }
+  if (theirs_ == nullptr) return std::nullopt;
+  Script same;
+  const auto append = [&](Argv words) {
+    Step other;
+    other.connection = step.connection;
+    other.words = std::move(words);
+    other.more = true;
+    same.push_back(std::move(other));
+  };
+  append({"MULTI"});
+  for (const Argv& words : mirrored.commands)
+    append(words);
+  append({"EXEC"});
+  same.back().more = false;
+  theirs_->Send(same);
+  *theirs = theirs_->Collect();
+  for (const Frame& frame : *theirs) {
+    if (!own(frame)) continue;
+    const std::string text = test::ToText(frame.reply);
+    if (text.find("-\"") == std::string::npos && !frame.reply.is_note()) continue;
+    return Mismatch{0, command[0], fmt::format("  the oracle answers {} to its part", text)};
+  }
+  ours->erase(std::remove_if(ours->begin(), ours->end(), own), ours->end());
+  theirs->erase(std::remove_if(theirs->begin(), theirs->end(), own), theirs->end());
+  for (Frame& frame : *theirs)
+    frame.step = 0;
   return std::nullopt;
 }
 

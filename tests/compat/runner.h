@@ -43,6 +43,10 @@ class Runner {
 
  private:
   std::optional<Mismatch> RunPipeline(const Script& pipeline, size_t first, int protocol);
+  // Runs a step with @mirror, on ours first. Takes what only that step's connection received out of
+  // the frames, because it cannot be compared.
+  std::optional<Mismatch> RunMirrored(const Step& step, std::vector<Frame>* ours,
+                                      std::vector<Frame>* theirs);
   void Trace(const Script& pipeline, const std::vector<Frame>& ours,
              const std::vector<Frame>& theirs) const;
   std::optional<Mismatch> CompareConnection(char name, const Script& pipeline, size_t first,

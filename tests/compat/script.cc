@@ -11,9 +11,9 @@
 namespace runnel::compat {
 namespace {
 
-constexpr std::array<std::string_view, 19> kModifiers = {
+constexpr std::array<std::string_view, 20> kModifiers = {
     "sort", "type", "digits", "fields", "have",    "names", "drop", "cut",   "mask", "error",
-    "raw",  "wait", "blocks", "close",  "replies", "until", "save", "fence", "head"};
+    "raw",  "wait", "blocks", "close",  "replies", "until", "save", "fence", "head", "mirror"};
 
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
@@ -121,6 +121,8 @@ class Parser {
     if (!words.has_value()) return "open quote or unknown escape";
     if (words->empty() && !step.Has("close")) return "no command";
     if (step.Has("raw") && words->size() != 1) return "@raw takes one quoted word";
+    const bool joined = step.more || (!steps().empty() && last().more);
+    if (step.Has("mirror") && joined) return "@mirror stands alone";
     if (!steps().empty() && last().more && last().connection != step.connection) {
       return "'>>' must be followed by a command of the same connection";
     }
@@ -162,6 +164,11 @@ const Modifier* Step::Find(std::string_view name) const {
     if (modifier.name == name) return &modifier;
   }
   return nullptr;
+}
+
+bool Mirrors(const Script& script) {
+  return std::any_of(script.begin(), script.end(),
+                     [](const Step& step) { return step.Has("mirror"); });
 }
 
 std::vector<Case> ParseCases(const std::string& file, std::string_view text, std::string* error) {

@@ -43,6 +43,9 @@ struct Step {
 
 using Script = std::vector<Step>;
 
+// Whether the script has commands that only our server knows, and that the oracle gets as others.
+bool Mirrors(const Script& script);
+
 // A titled script in a .case file.
 struct Case {
   std::string file;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/compat/generator/generator.h"
+#include "tests/compat/mirror.h"
 #include "tests/compat/random_run.h"
 #include "tests/compat/runner.h"
 #include "tests/compat/script.h"
@@ -109,11 +110,45 @@ TEST(CompatScript, PrintsWhatItParses) {
 }
 
 TEST(CompatScript, NamesTheLineOfAMistake) {
-  for (const char* const line : {"a> @nosuch GET k", "a> GET \"k", "nonsense", "= 1", "a>"}) {
+  for (const char* const line :
+       {"a> @nosuch GET k", "a> GET \"k", "nonsense", "= 1", "a>", "a>> @mirror TADD t * f v"}) {
     std::string error;
     EXPECT_TRUE(ParseCases("f", std::string("== t\n") + line + "\n", &error).empty()) << line;
     EXPECT_EQ(error.rfind("f:2: ", 0), 0u) << error;
   }
+}
+
+Reply Texts(const std::vector<std::string>& texts) {
+  Reply reply;
+  reply.kind = Reply::Kind::kArray;
+  for (const std::string& text : texts)
+    reply.items.push_back(Reply::Bulk(text));
+  return reply;
+}
+
+TEST(CompatMirror, GivesTheOracleTheSameEntries) {
+  const Argv add = {"TADD", "t", "KEY", "*", "PRODUCER", "p", "1", "2", "*", "f", "v"};
+  const Mirrored one = Mirror(add, Texts({"t/3", "5-7"}), nullptr, nullptr);
+  EXPECT_EQ(one.problem, "");
+  EXPECT_EQ(one.id, "5-7");
+  EXPECT_EQ(one.commands, std::vector<Argv>({{"XADD", "t/3", "5-7", "f", "v"}}));
+
+  Reply share = Texts({"t/3", "5-9"});
+  share.items.push_back(Reply::Integer(2));
+  Reply reply = Texts({});
+  reply.items.push_back(share);
+  const Argv many = {"TADDM", "t/3", "FIELDS", "2", "f", "g", "RECORDS",
+                     "k",     "1",   "2",      "l", "3", "4"};
+  const Mirrored two = Mirror(many, reply, nullptr, nullptr);
+  EXPECT_EQ(two.problem, "");
+  EXPECT_EQ(two.commands, std::vector<Argv>({{"XADD", "t/3", "5-9", "f", "1", "g", "2"},
+                                             {"XADD", "t/3", "5-10", "f", "3", "g", "4"}}));
+
+  const Argv create = {"TOPIC", "CREATE", "t", "PARTITIONS", "2"};
+  EXPECT_EQ(Mirror(create, Reply::Note("OK"), nullptr, nullptr).problem, "<OK>");
+  const Argv tombstone = {"TADD", "t", "KEY", "k", "TOMBSTONE"};
+  EXPECT_NE(Mirror(tombstone, Texts({"t/3", "5-7"}), nullptr, nullptr).problem, "");
+  EXPECT_NE(Mirror({"GET", "k"}, Texts({}), nullptr, nullptr).problem, "");
 }
 
 TEST(CompatShrink, KeepsWhatIsNeeded) {

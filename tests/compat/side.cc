@@ -32,7 +32,7 @@ bool IsSubscription(const std::string& name) {
 
 bool MayBlock(const Argv& command) {
   const std::string name = Upper(command[0]);
-  if (name == "XREAD" || name == "XREADGROUP") {
+  if (IsOneOf(name, {"XREAD", "XREADGROUP", "TREAD"})) {
     return std::any_of(command.begin(), command.end(),
                        [](const std::string& word) { return Upper(word) == "BLOCK"; });
   }

@@ -48,6 +48,9 @@ class Side {
   // Sends a command on the control connection.
   test::Reply Control(const Argv& argv);
 
+  // What {name} in the words of later commands stands for.
+  void Save(const std::string& name, const std::string& value) { saved_[name] = value; }
+
   // What a generator must know about a connection to choose its next command.
   bool Blocked(char name) const;
   bool InTransaction(char name) const;

@@ -78,10 +78,10 @@ void WatchKeys(Context& context) {
     // A key whose time is over must not break the transaction when it goes: it is gone already.
     const bool exists = context.Peek(context.Key(i)) != nullptr;
     parts.watches.Add(execution.session(), context.db(), context.arg(i), exists);
-    const KeyRef partition = commands::StreamKey(context, i);
-    if (!IsCompanion(partition.db)) continue;
-    const bool written = context.Peek(partition) != nullptr;
-    parts.watches.Add(execution.session(), partition.db, partition.name, written);
+    const std::optional<KeyRef> partition = commands::PossiblePartition(context, i);
+    if (!partition) continue;
+    const bool written = context.Peek(*partition) != nullptr;
+    parts.watches.Add(execution.session(), partition->db, partition->name, written);
   }
   context.reply().Ok();
 }

@@ -361,6 +361,8 @@ void BlockOnGroups(Context& context, const ReadArguments& arguments, const Group
   wait.retry_at_ms = retry_at_ms;
   for (const GroupSource& source : sources) {
     wait.keys.push_back(source.key);
+    // A key of the database hides the partition as soon as there is one.
+    if (IsCompanion(source.key.db)) wait.keys.push_back(context.Key(source.argument));
   }
   context.Block(std::move(wait));
 }

@@ -59,7 +59,10 @@ void BlockOnStreams(Context& context, const ReadArguments& arguments,
   wait.kind = WaitKind::kStream;
   wait.deadline_ms = arguments.deadline_ms;
   for (size_t i = 0; i < sources.size(); i++) {
-    wait.keys.push_back(sources[i].name);
+    wait.keys.push_back(context.Key(sources[i].key));
+    if (const auto partition = PossiblePartition(context, sources[i].key)) {
+      wait.keys.push_back(*partition);
+    }
     const size_t id = arguments.first_id() + i;
     // "From now on" means from the time of the call.
     if (context.arg(id) == "$") wait.replaced.emplace_back(id, sources[i].after.ToString());

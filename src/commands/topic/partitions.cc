@@ -24,6 +24,12 @@ KeyRef StreamKey(Context& context, size_t i) {
   return KeyRef(CompanionOf(key.db), key.name);
 }
 
+std::optional<KeyRef> PossiblePartition(Context& context, size_t i) {
+  const KeyRef key = context.Key(i);
+  if (!ParsePartition(key.name)) return std::nullopt;
+  return KeyRef(CompanionOf(key.db), key.name);
+}
+
 const KeyEntry& UnwrittenPartition() {
   static const KeyEntry* const entry = [] {
     auto partition = std::make_unique<Stream>();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
 #include "commands/context.h"
@@ -20,6 +21,11 @@ const Topic* TopicOfPartition(Context& context, std::string_view partition);
 // The key of the stream that argument i names: the key of the database, or that of a partition,
 // which is in the companion of the database. A partition that was never written has no value.
 KeyRef StreamKey(Context& context, size_t i);
+
+// The key of the partition that argument i names, now or once there is such a topic; nullopt if no
+// partition can have the name. A command that waits for a stream waits for this key and for that of
+// the database, because either may be the stream by the time that one of them changes.
+std::optional<KeyRef> PossiblePartition(Context& context, size_t i);
 
 // What a command sees in the place of a partition that was never written.
 const KeyEntry& UnwrittenPartition();
