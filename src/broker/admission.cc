@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "commands/command.h"
+#include "commands/errors.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -49,7 +50,7 @@ const Admission::Row Admission::kRows[] = {
        const bool takes = (request.effective & kDenyOom) != 0 || request.queue;
        if (!takes || AllocatedBytes() <= admission.settings_.maxmemory) return Answer();
        if (admission.pause_.freeing()) return Answer{Verdict::kPutOff};
-       return Reject("OOM command not allowed when used memory > 'maxmemory'.");
+       return Reject(std::string(kMemoryIsFull));
      }},
     {kNoJournal,
      [](const Admission& admission, const Request& request) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/memory.h"
 #include "broker/change_log.h"
 #include "broker/command_table.h"
 #include "broker/expiry.h"
@@ -53,6 +54,11 @@ void Execution::Block(Wait wait) {
 void Execution::Redact(size_t i) {
   if (shown_args_.empty()) shown_args_.assign(args_.begin(), args_.end());
   shown_args_[i] = "(redacted)";
+}
+
+bool Execution::memory_is_full() const {
+  const uint64_t most = parts_.settings.maxmemory;
+  return most != 0 && AllocatedBytes() > most;
 }
 
 void Execution::Publish(NotifyClass event_class, std::string_view event, const KeyRef& key) {

@@ -74,6 +74,7 @@ class Execution final : public Context {
   uint64_t failed_parts = 0;
 
  private:
+  bool memory_is_full() const override;
   void Publish(NotifyClass event_class, std::string_view event, const KeyRef& key) override;
   void Expire(const KeyRef& key) override;
 

@@ -1,5 +1,6 @@
 #include "commands/context.h"
 
+#include "commands/errors.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -15,6 +16,12 @@ bool Context::FailIfTooManyChanges(uint64_t bytes) {
   reply_.Error(
       fmt::format("ERR the command may write {} bytes of changes to the journal, the limit is {}",
                   bytes, options_.most_change_bytes));
+  return true;
+}
+
+bool Context::FailIfMemoryIsFull() {
+  if (!memory_is_full()) return false;
+  reply_.Error(kMemoryIsFull);
   return true;
 }
 

@@ -165,6 +165,10 @@ class Context {
   // are more than one command may.
   [[nodiscard]] bool FailIfTooManyChanges(uint64_t bytes);
 
+  // Writes an error and returns true if the server is above maxmemory. For a command that takes
+  // memory with some arguments only; kDenyOom refuses one that always may.
+  [[nodiscard]] bool FailIfMemoryIsFull();
+
   // True if this run only finds out what the command looks at, before a transaction. It ends with
   // its first effect, and nothing may be noted.
   bool only_looks() const { return only_looks_; }
@@ -203,6 +207,8 @@ class Context {
       : args_(args), reply_(reply), keyspace_(keyspace), batch_(batch), options_(options) {}
   ~Context() = default;
 
+  // Whether the server is above maxmemory.
+  virtual bool memory_is_full() const { return false; }
   virtual void Publish(NotifyClass event_class, std::string_view event, const KeyRef& key) = 0;
   // Removes a key that is past its expiry.
   virtual void Expire(const KeyRef& key) = 0;

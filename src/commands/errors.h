@@ -7,6 +7,8 @@ namespace runnel {
 // Error replies that several commands give, word for word what Redis clients expect.
 inline constexpr std::string_view kWrongType =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
+inline constexpr std::string_view kMemoryIsFull =
+    "OOM command not allowed when used memory > 'maxmemory'.";
 inline constexpr std::string_view kSyntaxError = "ERR syntax error";
 inline constexpr std::string_view kNoSuchKey = "ERR no such key";
 inline constexpr std::string_view kIndexOutOfRange = "ERR index out of range";

@@ -39,7 +39,10 @@ void TopicAlter(Context& context) {
     return context.reply().Error(fmt::format(
         "ERR topic '{}' has {} partitions, and cannot shrink to {}", key.name, now, wanted));
   }
-  if (wanted > now && !CheckNewTopic(context, key, now, static_cast<uint64_t>(wanted))) return;
+  if (wanted > now) {
+    if (!CheckNewTopic(context, key, now, static_cast<uint64_t>(wanted))) return;
+    if (context.FailIfMemoryIsFull()) return;
+  }
   const TopicOptions& options = settings.options;
   if (wanted == now && options == topic->options()) return context.reply().Ok();
   context.Apply(TopicConfigure{key, static_cast<uint32_t>(wanted), options.retention_ms,

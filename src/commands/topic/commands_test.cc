@@ -261,7 +261,14 @@ TEST_F(TopicCommandsTest, ReadBeginsAtAPosition) {
   EXPECT_EQ(Refused("TREAD PARTITIONS t 0"), "-ERR 't' is a topic, not a partition such as 't/0'");
   EXPECT_EQ(Refused("TREAD PARTITIONS t/0 t/1 0").substr(0, 15), "-ERR Unbalanced");
   EXPECT_EQ(Refused("TREAD COUNT 0 PARTITIONS t/0 0"), "-ERR COUNT must be a positive integer");
+  EXPECT_EQ(Refused("TREAD MAXSIZE x PARTITIONS t/0 0"), "-ERR MAXSIZE must be a positive integer");
   EXPECT_EQ(Refused("TREAD WHAT 0 PARTITIONS t/0 0"), "-ERR unknown option 'WHAT'");
+  EXPECT_EQ(Refused("TREAD WITHKEY WITHKEY PARTITIONS t/0 0"), "-ERR WITHKEY is given twice");
+  EXPECT_EQ(Refused("TREAD COUNT 1 COUNT 1 PARTITIONS t/0 0"), "-ERR COUNT is given twice");
+  EXPECT_EQ(Refused("TREAD MAXSIZE 1 MAXSIZE 1 PARTITIONS t/0 0"), "-ERR MAXSIZE is given twice");
+  EXPECT_EQ(Refused("TREAD BLOCK 1 BLOCK 1 PARTITIONS t/0 0"), "-ERR BLOCK is given twice");
+  EXPECT_EQ(Refused("TREAD t/0 0 COUNT"), "-ERR unknown option 't/0'");
+  EXPECT_EQ(Refused("TREAD WITHKEY WHAT BLOCK"), "-ERR unknown option 'WHAT'");
 }
 
 TEST_F(TopicCommandsTest, AReadIsSharedByThePartitionsThatHaveRecords) {

@@ -1,3 +1,4 @@
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,7 +14,8 @@ namespace runnel::commands {
 namespace {
 
 struct TReadArguments {
-  FetchLimits limits;
+  std::optional<uint64_t> records;
+  std::optional<uint64_t> bytes;
   bool block = false;
   int64_t deadline_ms = 0;
   EntryForm form = EntryForm::kRecord;
@@ -22,38 +24,41 @@ struct TReadArguments {
   size_t partitions = 0;
 
   size_t first_position() const { return first_partition + partitions; }
+  FetchLimits limits() const {
+    const FetchLimits defaults;
+    return {records.value_or(defaults.records), bytes.value_or(defaults.bytes)};
+  }
 };
+
+// Reads the number behind the option, which must not have been given before.
+bool ReadLimit(Context& context, size_t i, std::optional<uint64_t>* limit) {
+  const std::string_view option = context.arg(i);
+  if (*limit) return Fail(context, fmt::format("ERR {} is given twice", option));
+  if (i + 1 == context.argc()) return Fail(context, kSyntaxError);
+  int64_t number;
+  if (!ReadInteger(context, context.arg(i + 1), &number,
+                   fmt::format("ERR {} must be a positive integer", option), 1)) {
+    return false;
+  }
+  *limit = static_cast<uint64_t>(number);
+  return true;
+}
 
 // Reads the option that argument *i names, and moves *i to its last argument.
 bool ReadTReadOption(Context& context, size_t* i, TReadArguments* arguments) {
   const std::string_view option = context.arg(*i);
   if (Is(option, "WITHKEY")) {
+    if (arguments->form == EntryForm::kKeyed) return Fail(context, "ERR WITHKEY is given twice");
     arguments->form = EntryForm::kKeyed;
     return true;
   }
+  if (Is(option, "COUNT")) return ReadLimit(context, (*i)++, &arguments->records);
+  if (Is(option, "MAXSIZE")) return ReadLimit(context, (*i)++, &arguments->bytes);
+  if (!Is(option, "BLOCK")) return Fail(context, fmt::format("ERR unknown option '{}'", option));
+  if (arguments->block) return Fail(context, "ERR BLOCK is given twice");
   if (*i + 1 == context.argc()) return Fail(context, kSyntaxError);
-  if (Is(option, "BLOCK")) {
-    arguments->block = true;
-    return ReadTimeoutMs(context, context.arg(++*i), &arguments->deadline_ms);
-  }
-  int64_t number;
-  if (Is(option, "COUNT")) {
-    if (!ReadInteger(context, context.arg(++*i), &number, "ERR COUNT must be a positive integer",
-                     1)) {
-      return false;
-    }
-    arguments->limits.records = static_cast<uint64_t>(number);
-    return true;
-  }
-  if (Is(option, "MAXSIZE")) {
-    if (!ReadInteger(context, context.arg(++*i), &number, "ERR MAXSIZE must be a positive integer",
-                     1)) {
-      return false;
-    }
-    arguments->limits.bytes = static_cast<uint64_t>(number);
-    return true;
-  }
-  return Fail(context, fmt::format("ERR unknown option '{}'", option));
+  arguments->block = true;
+  return ReadTimeoutMs(context, context.arg(++*i), &arguments->deadline_ms);
 }
 
 bool ReadTReadArguments(Context& context, TReadArguments* arguments) {
@@ -126,7 +131,7 @@ void TRead(Context& context) {
       fetched[i].at = stream.SeekOffset(sources[i].offset);
     }
   }
-  if (FetchRecords(fetched, arguments.limits, arguments.form) > 0) {
+  if (FetchRecords(fetched, arguments.limits(), arguments.form) > 0) {
     for (const FetchSource& source : fetched) {
       given += source.count > 0 ? 1 : 0;
     }
