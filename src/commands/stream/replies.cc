@@ -156,12 +156,21 @@ void WriteEntriesBack(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64
 }
 
 size_t EntryReplyBytes(const EntryView& entry) {
+  return EntrySizer().BytesOf(entry);
+}
+
+size_t EntrySizer::BytesOf(const EntryView& entry) {
   const StreamId id = entry.id();
-  size_t bytes = HeaderBytes(2) + BulkBytes(DecimalDigits(id.ms) + 1 + DecimalDigits(id.seq)) +
-                 HeaderBytes(2 * entry.size());
-  for (const auto& field : entry) {
-    bytes += BulkBytes(field.name.size()) + BulkBytes(field.value.size());
+  size_t bytes = HeaderBytes(2) + BulkBytes(DecimalDigits(id.ms) + 1 + DecimalDigits(id.seq));
+  if (entry.names() != names_) {
+    names_ = entry.names();
+    names_bytes_ = HeaderBytes(2 * entry.size());
+    for (const auto& field : entry) {
+      names_bytes_ += BulkBytes(field.name.size());
+    }
   }
+  bytes += names_bytes_;
+  entry.ForEachValue([&](std::string_view value) { bytes += BulkBytes(value.size()); });
   return bytes;
 }
 

@@ -35,6 +35,16 @@ void WriteEntriesBack(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64
 // Bytes that WriteEntry writes of an entry as it is stored, with the key of a record.
 size_t EntryReplyBytes(const EntryView& entry);
 
+// The same for entries that follow one another: what they have in common is counted once.
+class EntrySizer {
+ public:
+  size_t BytesOf(const EntryView& entry);
+
+ private:
+  const char* names_ = nullptr;  // of the last entry
+  size_t names_bytes_ = 0;       // of its names, and of the header of the array
+};
+
 // COUNT if none is given.
 inline constexpr uint64_t kNoCount = std::numeric_limits<uint64_t>::max();
 

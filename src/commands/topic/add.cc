@@ -97,10 +97,17 @@ void FinishAppend(Context& context, const KeyRef& key, const Stream* stream) {
 }
 
 void WriteAdded(Context& context, const TopicPart& part, const AddedRecords& added, bool many) {
-  context.reply().Array(many ? 3 : 2);
-  context.reply().Bulk(PartitionName(part.key.name, added.partition));
-  context.reply().BulkId(added.first);
-  if (many) context.reply().Integer(static_cast<int64_t>(added.count));
+  const PartitionName name(part.key.name, added.partition);
+  Rope& rope = context.reply().rope();
+  constexpr size_t kHeader = ReplyWriter::kMaxHeader;
+  char* out = rope.Reserve(4 * kHeader + name.text().size() + kMaxStreamIdText + 4);
+  char id[kMaxStreamIdText];
+  const auto id_size = static_cast<size_t>(WriteStreamId(id, added.first) - id);
+  out = ReplyWriter::WriteHeader(out, '*', many ? 3 : 2);
+  out = ReplyWriter::WriteBulk(out, name);
+  out = ReplyWriter::WriteBulk(out, {id, id_size});
+  if (many) out = ReplyWriter::WriteHeader(out, ':', added.count);
+  rope.Commit(out);
 }
 
 }  // namespace
@@ -137,7 +144,8 @@ void TAdd(Context& context) {
   }
   std::span<const std::string_view> stored = record.fields;
   if (!fields.empty()) {
-    fields.insert(fields.end(), record.fields.begin(), record.fields.end());
+    fields.resize(2 + record.fields.size());
+    std::copy(record.fields.begin(), record.fields.end(), fields.begin() + 2);
     stored = fields;
   }
   context.Apply(RecordAdd{key, added.first.ms, stored});

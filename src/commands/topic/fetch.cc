@@ -15,6 +15,7 @@ struct Taker {
 
   FetchSource* source;
   EntryCursor next;  // the first record that is not taken
+  EntrySizer sizes;
   uint64_t bytes = 0;
   bool ended = false;
 
@@ -22,7 +23,7 @@ struct Taker {
   uint64_t Take(uint64_t records, uint64_t most_bytes, uint64_t added, bool first) {
     uint64_t taken = 0;
     while (taken < records && !ended) {
-      const uint64_t size = EntryReplyBytes(*next) + added;
+      const uint64_t size = sizes.BytesOf(*next) + added;
       if (size > most_bytes && !(first && taken == 0)) break;
       most_bytes -= std::min(size, most_bytes);
       bytes += size;

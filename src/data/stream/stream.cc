@@ -39,11 +39,16 @@ uint64_t Stream::PlanExactTrim(const StreamTrim& trim, const EntryLog::Addition*
 uint64_t Stream::PlanRetention(int64_t now) const {
   const Retention& keep = retention();
   if (!keep.bounded()) return 0;
+  const auto time = static_cast<uint64_t>(std::max<int64_t>(now, 0));
+  const uint64_t from_ms = keep.ms != 0 && time > keep.ms ? time - keep.ms : 0;
+  // The usual answer, asked after each append.
+  const bool young = first_id().ms >= from_ms || length() == 0;
+  const bool few = keep.entries == 0 || length() <= keep.entries;
+  if (young && few && (keep.bytes == 0 || hot_bytes() + cold_bytes() <= keep.bytes)) return 0;
   EntryLog::Bounds bounds;
   if (keep.entries != 0) bounds.entries = keep.entries;
   if (keep.bytes != 0) bounds.bytes = keep.bytes;
-  const auto time = static_cast<uint64_t>(std::max<int64_t>(now, 0));
-  if (keep.ms != 0 && time > keep.ms) bounds.from = {time - keep.ms, 0};
+  bounds.from = {from_ms, 0};
   return log_.CountBeyond(bounds);
 }
 
