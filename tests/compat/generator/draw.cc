@@ -42,6 +42,8 @@ std::string Draw::ListKey() {
 }
 
 std::string Draw::StreamKey() {
+  // The last one is a key like any other.
+  if (with_topic && !in_transaction() && OneIn(2)) return Pick({"t/0", "t/0", "t/1", "t/2", "t/3"});
   return KeyOf('s');
 }
 
@@ -55,6 +57,7 @@ std::string Draw::AnyKey() {
 }
 
 std::string Draw::KeyLike(const std::string& other) {
+  if (IsPartition(other)) return StreamKey();
   return KeyOf(other == "none" ? 'l' : other[0]);
 }
 
@@ -99,12 +102,20 @@ std::string Draw::FreshId() {
 }
 
 std::string Draw::NewId() {
-  if (OneIn(12)) return OldId();
+  if (OneIn(12)) return OldStreamId();
   if (OneIn(3)) return fmt::format("{}-*", last_id_ + Below(2));
   return FreshId();
 }
 
 std::string Draw::OldId() {
+  return records > 0 && OneIn(2) ? "{" + KeptRecord() + "}" : OldStreamId();
+}
+
+std::string Draw::KeptRecord() {
+  return fmt::format("i{}", records - 1 - Below(std::min<uint64_t>(records, 12)));
+}
+
+std::string Draw::OldStreamId() {
   const uint64_t ms = last_id_ - std::min<uint64_t>(last_id_, Below(12));
   return OneIn(6) ? std::to_string(ms) : fmt::format("{}-{}", ms, Below(3));
 }

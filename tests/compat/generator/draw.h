@@ -56,7 +56,9 @@ class Draw {
   std::string Garbage();
 
   bool in_transaction() const { return !only_key_.empty(); }
-  bool only_stream() const { return in_transaction() && only_key_[0] == 's'; }
+  bool only_stream() const {
+    return in_transaction() && (only_key_[0] == 's' || IsPartition(only_key_));
+  }
   void set_only_key(const std::string& key) { only_key_ = key; }
 
   bool somebody_waits = false;
@@ -64,8 +66,16 @@ class Draw {
   // An episode has either waits for several lists or blocking moves between lists: with both, the
   // order in which keys become ready would show.
   bool waits_for_several = false;
+  // Stream keys are partitions of topic t, too. What their entries are called is kept as {i0}, ...
+  bool with_topic = false;
+  uint64_t records = 0;  // how many of them are kept so far
+
+  // The name under which the ID of an older record is kept. REQUIRES: records > 0.
+  std::string KeptRecord();
+  static bool IsPartition(const std::string& key) { return key.rfind("t/", 0) == 0; }
 
  private:
+  std::string OldStreamId();
   std::string KeyOf(char type);
 
   uint64_t state_;

@@ -104,6 +104,22 @@ ConsumerUse UsedConsumer(const Argv& command) {
   return use;
 }
 
+// Whether the command names a partition of the topic and does with it what it may not do, or what
+// has another error there.
+bool MayNotDoWithPartition(const Argv& command) {
+  if (std::none_of(command.begin(), command.end(), Draw::IsPartition)) return false;
+  return !IsOneOf(command[0],
+                  {"XRANGE", "XREVRANGE", "XREAD", "XLEN", "XINFO", "XGROUP", "XREADGROUP", "XACK",
+                   "XPENDING", "XCLAIM", "XAUTOCLAIM", "WATCH", "TYPE", "TTL", "PTTL", "EXISTS"});
+}
+
+// Whether it would tell the topic, which is one key, from the streams in its place, or take another
+// database or none of the two.
+bool SeesAllKeys(const Argv& command) {
+  return IsOneOf(command[0], {"KEYS", "SCAN", "DBSIZE", "RANDOMKEY", "INFO", "FLUSHALL", "FLUSHDB",
+                              "SWAPDB", "SELECT", "MOVE"});
+}
+
 bool HasUnorderedReply(const Argv& command) {
   return IsOneOf(command[0], {"KEYS", "SCAN"}) ||
          (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS"));
@@ -133,6 +149,7 @@ const std::vector<std::string>& Generator::Avoided() {
 
 Generator::Generator(uint64_t seed, int protocol) : protocol_(protocol), draw_(seed) {
   draw_.waits_for_several = draw_.OneIn(2);
+  draw_.with_topic = draw_.OneIn(3);
 }
 
 Script Generator::Opening() {
@@ -146,11 +163,49 @@ Script Generator::Opening() {
   for (const char* const stream : {"s1", "s2", "s3"}) {
     add('a', {"XGROUP", "CREATE", stream, "g1", "0", "MKSTREAM"});
   }
-  if (draw_.OneIn(2)) {
+  if (draw_.with_topic) {
+    add('a', {"TOPIC", "CREATE", "t", "PARTITIONS", "3", "RETENTION-MS", "0"});
+    script.back().modifiers.push_back({"mirror", {}});
+    add('a', {"XGROUP", "CREATE", "t/0", "g1", "0"});
+    add('a', {"XGROUP", "CREATE", "t/1", "g1", "0"});
+  } else if (draw_.OneIn(2)) {  // events of records have names of their own
     add('a', {"CONFIG", "SET", "notify-keyspace-events", "KEA"});
     add('e', {"PSUBSCRIBE", "__key*"});
   }
   return script;
+}
+
+Script Generator::ChangeTopic(char connection) {
+  Step step;
+  step.connection = connection;
+  step.modifiers.push_back({"mirror", {}});
+  const std::string partition = draw_.Pick({"t/0", "t/0", "t/1", "t/2"});
+  if (draw_.records > 0 && draw_.OneIn(10)) {
+    step.words = {"TOPIC", "TRIM", partition,
+                  draw_.OneIn(4) ? "LATEST" : "@{" + draw_.KeptRecord() + ".ms}"};
+    return {step};
+  }
+  step.modifiers.push_back({"save", {fmt::format("i{}", draw_.records++)}});
+  const auto name = [this] { return draw_.Pick({"f", "g", "h", "", "\0k"}); };
+  const uint64_t fields = 1 + draw_.Below(3);
+  if (draw_.OneIn(3)) {
+    const bool keyed = draw_.OneIn(2);
+    step.words = {"TADDM", partition};
+    if (!keyed) step.words.push_back("NOKEYS");
+    step.words.insert(step.words.end(), {"FIELDS", std::to_string(fields)});
+    for (uint64_t i = 0; i < fields; ++i)
+      step.words.push_back(name());
+    step.words.push_back("RECORDS");
+    for (uint64_t left = (1 + draw_.Below(4)) * (fields + (keyed ? 1 : 0)); left > 0; --left)
+      step.words.push_back(draw_.Element());
+    return {step};
+  }
+  step.words = {"TADD", draw_.OneIn(3) ? "t" : partition};
+  if (draw_.OneIn(2)) step.words.insert(step.words.end(), {"KEY", draw_.Element()});
+  step.words.push_back("*");
+  for (uint64_t i = 0; i < fields; ++i)
+    step.words.insert(step.words.end(), {name(), draw_.Element()});
+  return {step};
 }
 
 char Generator::ChooseConnection(const Side& side) {
@@ -212,7 +267,8 @@ Argv Generator::DrawForListener() {
 void Generator::Append(char connection, Argv command, Script* pipeline) {
   const bool careful = draw_.in_transaction() || draw_.somebody_waits;
   if (draw_.OneIn(14) && MayBeSpoilt(command, careful)) command = Spoil(command, &draw_);
-  if (MustNotBeSent(command, careful)) return;
+  if (MustNotBeSent(command, careful) || MayNotDoWithPartition(command)) return;
+  if (draw_.with_topic && SeesAllKeys(command)) return;
   const auto add = [&](Argv words, bool glued) {
     Step step;
     step.connection = connection;
@@ -265,6 +321,9 @@ Script Generator::Next(const Side& side) {
 
   Script pipeline;
   const bool listens = side.Listening(connection);
+  if (draw_.with_topic && !listens && !side.InTransaction(connection) && draw_.OneIn(3)) {
+    return ChangeTopic(connection);
+  }
   // A listener's own transaction would be told of itself inside the reply (publish-to-self).
   const bool begins = !listens && draw_.OneIn(8);
   if (draw_.OneIn(protocol_ == 2 && listens ? 6 : 400)) {

@@ -26,6 +26,8 @@ class Generator {
   static const std::vector<std::string>& Avoided();
 
  private:
+  // A change of the topic, as a pipeline of its own.
+  Script ChangeTopic(char connection);
   char ChooseConnection(const Side& side);
   // Frees a waiter when nearly everybody waits.
   Script Release(const Side& side);
