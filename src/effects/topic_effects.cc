@@ -198,7 +198,8 @@ Misfit ProducerAccept::Fits(const Keyspace& keyspace) const {
   const Producer* producer = topic->producers().Find(name);
   if (producer == nullptr) return Misfit("there is no such producer");
   if (added.empty() || added.size() % 2 != 0) return Misfit("records and partitions do not pair");
-  uint64_t left = static_cast<uint64_t>(INT64_MAX - producer->last_seq());
+  // The next number, which is at least 0, stays one.
+  uint64_t left = static_cast<uint64_t>(INT64_MAX - (producer->last_seq() + 1));
   for (size_t i = 1; i < added.size(); i += 2) {
     if (added[i].ms >= topic->partitions()) return Misfit("the topic has no such partition");
     if (added[i].seq == 0 || added[i].seq > left) return Misfit("no number of records");
