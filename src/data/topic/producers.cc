@@ -118,7 +118,9 @@ bool Producers::Load(Decoder* in) {
     producer->epoch_ = in->Varint();
     producer->last_seq_ = in->Signed();
     producer->used_ms_ = in->Signed();
-    if (producer->epoch_ == 0 || producer->last_seq_ < -1) return false;
+    if (producer->epoch_ == 0 || producer->last_seq_ < -1 || producer->last_seq_ == INT64_MAX) {
+      return false;
+    }
     const uint64_t commands = in->Count(2);
     if (commands > Producer::kRemembered) return false;
     uint64_t records = 0;
