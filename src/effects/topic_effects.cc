@@ -31,6 +31,15 @@ Misfit FitsPartition(const Keyspace& keyspace, const KeyRef& key, const Stream**
   return (*stream)->is_partition() ? Misfit() : kNoPartition;
 }
 
+// For records that are appended to it at this time.
+Misfit FitsAppend(const Keyspace& keyspace, const KeyRef& key, uint64_t ms) {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsPartition(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  if (ms == 0) return Misfit("no time");
+  return stream != nullptr && ms < stream->last_id().ms ? Misfit("the time goes back") : Misfit();
+}
+
 std::unique_ptr<Stream> NewPartition(const Keyspace& keyspace, const KeyRef& key) {
   auto stream = std::make_unique<Stream>();
   stream->MakePartition();
@@ -128,11 +137,7 @@ void PartitionCreate::Apply(Keyspace& keyspace) const {
 
 Misfit RecordAdd::Fits(const Keyspace& keyspace) const {
   if (fields.empty() || fields.size() % 2 != 0) return Misfit("names and values do not pair");
-  const Stream* stream = nullptr;
-  const Misfit misfit = FitsPartition(keyspace, key, &stream);
-  if (!misfit.fits()) return misfit;
-  if (ms == 0) return Misfit("no time");
-  return stream != nullptr && ms < stream->last_id().ms ? Misfit("the time goes back") : Misfit();
+  return FitsAppend(keyspace, key, ms);
 }
 
 void RecordAdd::Apply(Keyspace& keyspace) const {
@@ -145,11 +150,7 @@ Misfit RecordsAdd::Fits(const Keyspace& keyspace) const {
   if (names.empty() || values.empty() || values.size() % names.size() != 0) {
     return Misfit("names and values do not pair");
   }
-  const Stream* stream = nullptr;
-  const Misfit misfit = FitsPartition(keyspace, key, &stream);
-  if (!misfit.fits()) return misfit;
-  if (ms == 0) return Misfit("no time");
-  return stream != nullptr && ms < stream->last_id().ms ? Misfit("the time goes back") : Misfit();
+  return FitsAppend(keyspace, key, ms);
 }
 
 void RecordsAdd::Apply(Keyspace& keyspace) const {

@@ -132,8 +132,7 @@ void TAdd(Context& context) {
   const PartitionName name(target.part.key.name, number);
   const KeyRef key = PartitionKey(context, name);
   const Stream* stream = FindPartition(context, key);
-  const AddedRecords added{
-      number, {AppendTime(context, stream), stream == nullptr ? 0 : stream->next_offset()}, 1};
+  const AddedRecords added = NextRecords(context, number, stream, 1);
   Strings fields;
   if (record.key) {
     fields.push_back(kRecordKey);
@@ -275,10 +274,7 @@ AddedRecords AddShare(Context& context, const AddTarget& target, const ManyArgum
   const PartitionName name(target.part.key.name, share.partition);
   const KeyRef key = PartitionKey(context, name);
   const Stream* stream = FindPartition(context, key);
-  const AddedRecords added{
-      share.partition,
-      {AppendTime(context, stream), stream == nullptr ? 0 : stream->next_offset()},
-      share.count};
+  const AddedRecords added = NextRecords(context, share.partition, stream, share.count);
   context.Apply(RecordsAdd{key, added.first.ms, names, values}, share.count);
   FinishAppend(context, key, stream);
   return added;

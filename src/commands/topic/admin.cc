@@ -73,9 +73,7 @@ void TopicTrim(Context& context) {
     return;
   }
   if (offset <= stream.first_offset()) return context.reply().Integer(0);
-  // Looks at what the effect will look at.
-  const uint64_t count = stream.CountBelowOffset(offset);
-  stream.RequireOldest(count);
+  const uint64_t count = stream.PlanDropBelow(offset);
   context.Apply(PartitionTrim{part.key, offset}, count);
   context.Notify(kNotifyStream, "xtrim", part.key);
   context.reply().Integer(static_cast<int64_t>(count));

@@ -64,7 +64,7 @@ bool FailIfPartition(Context& context, size_t i) {
 bool FailIfTopic(Context& context, size_t i, std::string_view done) {
   const KeyEntry* entry = context.Peek(context.Key(i));
   if (entry == nullptr) return FailIfPartition(context, i);
-  if (done.empty() || FindObjectKind(entry->type())->movable) return false;
+  if (FindObjectKind(entry->type())->movable) return false;
   context.reply().Error(fmt::format("ERR a topic cannot be {}", done));
   return true;
 }

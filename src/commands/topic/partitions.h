@@ -39,9 +39,8 @@ const KeyEntry* PeekWithPartitions(Context& context, size_t i);
 // change. For a key that exists, it is false at once.
 [[nodiscard]] bool FailIfPartition(Context& context, size_t i);
 
-// The same for a command on keys of any type that would remove, move or copy the partition or the
-// topic that argument i names. `done` is what cannot be done to a topic: "renamed"; empty if the
-// command may be done to a topic.
+// The same for a command on keys of any type that would move or copy the partition or the topic
+// that argument i names. `done` is what cannot be done to a topic: "renamed".
 [[nodiscard]] bool FailIfTopic(Context& context, size_t i, std::string_view done);
 
 }  // namespace runnel::commands

@@ -2,7 +2,6 @@
 
 #include <absl/container/inlined_vector.h>
 
-#include "commands/key_events.h"
 #include "commands/topic/creating.h"
 #include "effects/topic_effects.h"
 #include "fmt/format.h"

@@ -48,10 +48,13 @@ uint32_t TakeSticky(Context& context, const Topic& topic, uint64_t bytes);
 [[nodiscard]] bool CheckRecordBytes(Context& context, const TopicPart& part,
                                     const TopicOptions& options, uint64_t bytes);
 
-// The time of a record that is appended now: it never goes back.
-inline uint64_t AppendTime(const Context& context, const Stream* partition) {
+// What `count` records become that are appended to the partition now; `stream` is nullptr if it was
+// never written. The time never goes back.
+inline AddedRecords NextRecords(const Context& context, uint32_t partition, const Stream* stream,
+                                uint64_t count) {
   const auto now = static_cast<uint64_t>(std::max<int64_t>(context.now_ms(), 1));
-  return partition == nullptr ? now : std::max(now, partition->last_id().ms);
+  if (stream == nullptr) return {partition, {now, 0}, count};
+  return {partition, {std::max(now, stream->last_id().ms), stream->next_offset()}, count};
 }
 
 }  // namespace runnel::commands

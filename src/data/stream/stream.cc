@@ -74,6 +74,12 @@ uint64_t Stream::CountBelowOffset(uint64_t offset) const {
   return at.valid() ? log_.CountBelow(at->id()) : length();
 }
 
+uint64_t Stream::PlanDropBelow(uint64_t offset) const {
+  const uint64_t count = CountBelowOffset(offset);
+  log_.RequireOldest(count, false);
+  return count;
+}
+
 void Stream::DropBelowOffset(uint64_t offset) {
   ASSERT(offset <= next_offset());
   log_.DropOldest(CountBelowOffset(offset));

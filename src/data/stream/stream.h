@@ -176,8 +176,10 @@ class Stream final : public Object {
   // The offset of the first record that was appended at this Unix time or later; next_offset() if
   // there is none.
   uint64_t OffsetAt(uint64_t ms) const;
-  // How many records have an offset below this: the argument of DropOldest.
+  // How many records have an offset below this.
   uint64_t CountBelowOffset(uint64_t offset) const;
+  // The same before DropBelowOffset, which then needs nothing that is not in memory.
+  uint64_t PlanDropBelow(uint64_t offset) const;
 
   // --- Changes ---
 
