@@ -154,6 +154,11 @@ class RandomEffects {
     strings_.assign(Below(5), "v");
     return strings_;
   }
+  // For effects that take two lists of strings.
+  std::span<const std::string_view> Names() {
+    names_.assign(Below(5), "n");
+    return names_;
+  }
   std::span<const StreamId> Ids() {
     ids_.clear();
     for (uint64_t i = Below(4); i > 0; i--) {
@@ -197,7 +202,7 @@ class RandomEffects {
       case 7:
         return batch_.Add(ProducerClose{TopicKey(), Member()});
       case 8:
-        return batch_.Add(RecordsAdd{PartKey(), Below(50), Strings(), Strings()});
+        return batch_.Add(RecordsAdd{PartKey(), Below(50), Names(), Strings()});
       default:
         return batch_.Add(RecordAdd{PartKey(), Below(50), Strings()});
     }
@@ -295,6 +300,7 @@ class RandomEffects {
   std::mt19937_64 random_;
   Batch batch_;
   std::vector<std::string_view> strings_;
+  std::vector<std::string_view> names_;
   std::vector<StreamId> ids_;
 };
 
