@@ -125,6 +125,7 @@ class Broker final : public Front, private KeyspaceObserver {
   void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) override;
   void OnFlush(uint32_t db) override;
   void OnSwap(uint32_t a, uint32_t b) override;
+  void OnTopicsChange(uint32_t) override {}
 
   Keyspace& keyspace_;
   const Settings& settings_;

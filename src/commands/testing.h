@@ -237,6 +237,7 @@ class CommandRunner : private KeyspaceObserver {
   void OnSwap(uint32_t a, uint32_t b) override {
     changes_.push_back("swap " + std::to_string(a) + " " + std::to_string(b));
   }
+  void OnTopicsChange(uint32_t) override {}
 
   const std::vector<std::span<const CommandSpec>> families_;
   Keyspace keyspace_{16};

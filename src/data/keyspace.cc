@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "data/topic/group.h"
 #include "data/topic/topic.h"
 
 namespace runnel {
@@ -91,6 +92,8 @@ void Keyspace::Remove(const KeyRef& key) {
 
 void Keyspace::End(const KeyRef& key, const Object& value) {
   if (value.type() == ObjectType::kTopic) static_cast<const Topic&>(value).Leave(*this, key);
+  if (value.type() == ObjectType::kTopicGroup)
+    static_cast<const TopicGroup&>(value).Leave(*this, key);
 }
 
 KeyEntry* Keyspace::Detach(const KeyRef& key) {

@@ -83,6 +83,8 @@ class KeyspaceObserver {
   virtual void OnFlush(uint32_t db) = 0;
   // All keys of the two databases, or of the two companions, have changed places.
   virtual void OnSwap(uint32_t a, uint32_t b) = 0;
+  // A topic of this database was made, got partitions, or has gone; not told for all keys at once.
+  virtual void OnTopicsChange(uint32_t db) = 0;
 };
 
 // Receives the state that a keyspace had when the capture began (Keyspace::BeginCapture), key by
@@ -184,6 +186,10 @@ class Keyspace {
   void NoteUpkeep(const KeyRef& key);
   void Changed(const KeyRef& key, KeyChange change) {
     if (observer_ != nullptr) observer_->OnKeyChange(key.db, key.name, change);
+  }
+  // A topic of this database was made, got partitions, or has gone.
+  void TopicsChanged(uint32_t db) {
+    if (observer_ != nullptr) observer_->OnTopicsChange(db);
   }
 
   // Sets the key to `value`, without expiry, and replaces a value that was there. Reports kAdded.

@@ -44,6 +44,7 @@ class Recorder : public KeyspaceObserver {
   void OnSwap(uint32_t a, uint32_t b) override {
     heard.push_back("swap " + std::to_string(a) + " " + std::to_string(b));
   }
+  void OnTopicsChange(uint32_t db) override { heard.push_back("topics " + std::to_string(db)); }
   std::vector<std::string> Take() { return std::exchange(heard, {}); }
 
   std::vector<std::string> heard;

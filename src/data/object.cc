@@ -4,6 +4,7 @@
 #include "data/list/list.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
+#include "data/topic/group.h"
 #include "data/topic/topic.h"
 
 namespace runnel {
@@ -14,6 +15,7 @@ constexpr ObjectKind kKinds[] = {
     {ObjectType::kList, "list", List::Load, List::LoadStored},
     {ObjectType::kStream, "stream", Stream::Load, Stream::LoadWithRuns},
     {ObjectType::kTopic, "topic", Topic::Load, nullptr, false},
+    {ObjectType::kTopicGroup, "topic-group", TopicGroup::Load, nullptr, false},
 };
 
 }  // namespace

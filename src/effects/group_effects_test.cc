@@ -66,6 +66,7 @@ class GroupEffectsTest : public testing::Test, private KeyspaceObserver {
   }
   void OnFlush(uint32_t) override {}
   void OnSwap(uint32_t, uint32_t) override {}
+  void OnTopicsChange(uint32_t) override {}
 
   Batch batch_;
 };

@@ -61,6 +61,7 @@ class StreamEffectsTest : public testing::Test, private KeyspaceObserver {
   }
   void OnFlush(uint32_t) override {}
   void OnSwap(uint32_t, uint32_t) override {}
+  void OnTopicsChange(uint32_t) override {}
 
   Batch batch_;
 };

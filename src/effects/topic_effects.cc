@@ -89,6 +89,7 @@ void TopicCreate::Apply(Keyspace& keyspace) const {
   TopicId bytes;
   std::copy(id.begin(), id.end(), bytes.begin());
   keyspace.Put(key, std::make_unique<Topic>(bytes, partitions, options));
+  keyspace.TopicsChanged(key.db);
 }
 
 Misfit TopicConfigure::Fits(const Keyspace& keyspace) const {
@@ -120,6 +121,7 @@ void TopicConfigure::Apply(Keyspace& keyspace) const {
     keyspace.NoteUpkeep(partition);
   }
   keyspace.Changed(key, KeyChange::kModified);
+  if (partitions > existing) keyspace.TopicsChanged(key.db);
 }
 
 // --- Partitions ---

@@ -103,7 +103,7 @@ void ConsumerGroup::Redeliver(StreamId id, ConsumerIndex consumer, int64_t time)
 }
 
 void ConsumerGroup::Release(StreamId id, uint64_t deliveries) {
-  NoteChange(pending_.Release(id, deliveries), kNobody, id);
+  NoteChange(pending_.Release(id, deliveries), kNoConsumer, id);
 }
 
 bool ConsumerGroup::Ack(StreamId id) {
@@ -129,7 +129,7 @@ void ConsumerGroup::AckUpTo(StreamId last) {
 
 void ConsumerGroup::NoteChange(PendingList::Change change, ConsumerIndex owner, StreamId id) {
   if (!change.inserted) NoteRemoval(change.previous);
-  if (owner == kNobody) {
+  if (owner == kNoConsumer) {
     nacked_++;
     return;
   }
@@ -144,7 +144,7 @@ void ConsumerGroup::NoteChange(PendingList::Change change, ConsumerIndex owner, 
 }
 
 void ConsumerGroup::NoteRemoval(ConsumerIndex owner) {
-  if (owner == kNobody) {
+  if (owner == kNoConsumer) {
     nacked_--;
   } else {
     by_index_[owner]->pending--;
@@ -197,7 +197,7 @@ std::unique_ptr<ConsumerGroup> ConsumerGroup::Load(Decoder* in) {
   auto group = std::make_unique<ConsumerGroup>(name, last_delivered,
                                                known ? std::optional(entries_read) : std::nullopt);
   const uint64_t indexes = in->Count(1);
-  if (indexes >= kNobody) return nullptr;
+  if (indexes >= kNoConsumer) return nullptr;
   for (ConsumerIndex index = 0; index < indexes && in->ok(); index++) {
     group->by_index_.push_back(nullptr);
     if (in->Byte() == 0) continue;
@@ -211,7 +211,7 @@ std::unique_ptr<ConsumerGroup> ConsumerGroup::Load(Decoder* in) {
   if (!in->ok() || !pending.Load(in, static_cast<ConsumerIndex>(indexes))) return nullptr;
   for (PendingList::Cursor at = pending.Seek(StreamId::Min()); at.valid(); at.Next()) {
     if (!at->released() && group->by_index_[at->consumer] == nullptr) return nullptr;
-    group->NoteChange({true, kNobody}, at->consumer, at->id);
+    group->NoteChange({true, kNoConsumer}, at->consumer, at->id);
   }
   group->pending_ = std::move(pending);
   return group;

@@ -65,11 +65,11 @@ class ConsumerGroup {
   const Consumers& consumers() const { return consumers_; }
   // nullptr if there is none of that name.
   const Consumer* FindConsumer(std::string_view name) const;
-  // REQUIRES: `index` is that of a consumer (kNobody is not).
+  // REQUIRES: `index` is that of a consumer (kNoConsumer is not).
   const Consumer& consumer(ConsumerIndex index) const { return *by_index_[index]; }
-  // The name for XPENDING: "" for kNobody.
+  // The name for XPENDING: "" for kNoConsumer.
   std::string_view NameOf(ConsumerIndex index) const {
-    return index == kNobody ? std::string_view("") : std::string_view(by_index_[index]->name);
+    return index == kNoConsumer ? std::string_view("") : std::string_view(by_index_[index]->name);
   }
 
   // All pending entries: for XPENDING, XAUTOCLAIM (Seek), XREADGROUP CLAIM (Oldest).

@@ -36,8 +36,8 @@ class ConsumerGroupTest : public testing::Test {
   }
 
   ConsumerGroup group_;
-  ConsumerIndex alice_ = kNobody;
-  ConsumerIndex bob_ = kNobody;
+  ConsumerIndex alice_ = kNoConsumer;
+  ConsumerIndex bob_ = kNoConsumer;
 };
 
 TEST_F(ConsumerGroupTest, ConsumersAreListedByName) {

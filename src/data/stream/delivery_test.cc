@@ -31,7 +31,7 @@ class DeliveryTest : public testing::Test {
   }
 
   Stream stream_;
-  ConsumerIndex consumer_ = kNobody;
+  ConsumerIndex consumer_ = kNoConsumer;
 };
 
 TEST_F(DeliveryTest, MakesEntriesPendingOnceAndMovesThePosition) {

@@ -14,7 +14,7 @@ namespace runnel {
 // Stands for a consumer in a pending entry: the number of the consumer in its group.
 using ConsumerIndex = uint32_t;
 // The index in entries that were released (XNACK) and can be claimed by any consumer.
-inline constexpr ConsumerIndex kNobody = std::numeric_limits<ConsumerIndex>::max();
+inline constexpr ConsumerIndex kNoConsumer = std::numeric_limits<ConsumerIndex>::max();
 
 // What a pending list keeps of an entry in addition to its ID.
 struct PendingRecord {

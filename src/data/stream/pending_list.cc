@@ -16,7 +16,7 @@ constexpr size_t kSpareCapacity = 16;
 
 PendingEntry PendingList::EntryAt(const PendingChunk& chunk, size_t index) {
   const PendingRecord& record = chunk[index];
-  const int64_t delivery_time = record.consumer == kNobody ? 0 : record.age;
+  const int64_t delivery_time = record.consumer == kNoConsumer ? 0 : record.age;
   return {chunk.IdAt(index), record.consumer, delivery_time, record.deliveries};
 }
 
@@ -192,19 +192,19 @@ PendingList::Change PendingList::Put(StreamId id, ConsumerIndex consumer, int64_
 
 PendingList::Change PendingList::Release(StreamId id, uint64_t deliveries) {
   const int64_t age = kReleased + static_cast<int64_t>(releases_++);
-  return Store(id, {age, std::min(deliveries, kMaxDeliveries), kNobody});
+  return Store(id, {age, std::min(deliveries, kMaxDeliveries), kNoConsumer});
 }
 
 PendingList::Change PendingList::Store(StreamId id, const PendingRecord& record) {
   if (by_age_) by_age_->insert(by_age_->end(), AgeKey{record.age, id});
   if (empty() || last_id() < id) {
     Append(id, record);
-    return {true, kNobody};
+    return {true, kNoConsumer};
   }
   const Slot slot = Locate(id);
   if (!slot.found) {
     Insert(slot, id, record);
-    return {true, kNobody};
+    return {true, kNoConsumer};
   }
   PendingChunk& chunk = chunks_[slot.chunk];
   const PendingRecord old = chunk[slot.index];
@@ -341,7 +341,7 @@ void PendingList::Serialize(Encoder* out) const {
       out->Varint(id.ms - previous.ms);
       out->Varint(id.ms == previous.ms ? id.seq - previous.seq : id.seq);
       previous = id;
-      if (record.consumer == kNobody) {
+      if (record.consumer == kNoConsumer) {
         out->Varint(0);
         out->Varint(age - static_cast<uint64_t>(kReleased));
       } else {
@@ -367,7 +367,7 @@ bool PendingList::Load(Decoder* in, ConsumerIndex consumers) {
     const uint64_t seq = in->Varint();
     id = {id.ms + ms, ms == 0 ? id.seq + seq : seq};
     const uint64_t consumer = in->Varint();
-    PendingRecord record = {0, 0, kNobody};
+    PendingRecord record = {0, 0, kNoConsumer};
     if (consumer == 0) {
       const uint64_t release = in->Varint();
       if (release >= releases_) return false;

@@ -22,11 +22,11 @@ inline constexpr uint64_t kMaxDeliveries = std::numeric_limits<int64_t>::max();
 // An entry that was delivered and not yet acknowledged.
 struct PendingEntry {
   StreamId id;
-  ConsumerIndex consumer = kNobody;
+  ConsumerIndex consumer = kNoConsumer;
   int64_t delivery_time = 0;  // Unix ms of the last delivery; 0 if released
   uint64_t deliveries = 0;    // at most kMaxDeliveries
 
-  bool released() const { return consumer == kNobody; }
+  bool released() const { return consumer == kNoConsumer; }
   // How long ago the last delivery was, in ms; -1 if released.
   int64_t Idle(int64_t now) const { return released() ? -1 : now - delivery_time; }
   // True if a claim that demands an idle time of `min_idle` ms may take the entry. A released entry
@@ -126,8 +126,8 @@ class PendingList {
 
   // What a change found.
   struct Change {
-    bool inserted = false;             // there was no such entry
-    ConsumerIndex previous = kNobody;  // its owner, if it was there
+    bool inserted = false;                 // there was no such entry
+    ConsumerIndex previous = kNoConsumer;  // its owner, if it was there
   };
   // Adds an entry or overwrites it.
   Change Put(StreamId id, ConsumerIndex consumer, int64_t delivery_time, uint64_t deliveries);

@@ -16,7 +16,7 @@ namespace runnel {
 namespace {
 
 struct NaiveRecord {
-  ConsumerIndex consumer = kNobody;
+  ConsumerIndex consumer = kNoConsumer;
   int64_t time = 0;
   uint64_t deliveries = 0;
   uint64_t release = 0;
@@ -26,7 +26,7 @@ using NaiveList = std::map<StreamId, NaiveRecord>;
 void ExpectEqual(const PendingEntry& entry, const NaiveList::value_type& naive) {
   ASSERT_EQ(entry.id, naive.first);
   ASSERT_EQ(entry.consumer, naive.second.consumer);
-  ASSERT_EQ(entry.delivery_time, naive.second.consumer == kNobody ? 0 : naive.second.time);
+  ASSERT_EQ(entry.delivery_time, naive.second.consumer == kNoConsumer ? 0 : naive.second.time);
   ASSERT_EQ(entry.deliveries, naive.second.deliveries);
 }
 
@@ -47,7 +47,7 @@ void ExpectSameOrderByAge(const PendingList& list, const NaiveList& naive) {
   using Key = std::tuple<bool, uint64_t, int64_t, StreamId>;
   std::vector<Key> order;
   for (const auto& [id, record] : naive) {
-    const bool owned = record.consumer != kNobody;
+    const bool owned = record.consumer != kNoConsumer;
     order.emplace_back(owned, owned ? 0 : record.release, owned ? record.time : 0, id);
   }
   std::sort(order.begin(), order.end());
@@ -115,7 +115,7 @@ class Machine {
     StreamId to = SomeId();
     if (to < from) std::swap(from, to);
     ExpectSameOfConsumer(list_, naive_, SomeConsumer(), from, to);
-    ExpectSameOfConsumer(list_, naive_, kNobody, StreamId::Min(), StreamId::Max());
+    ExpectSameOfConsumer(list_, naive_, kNoConsumer, StreamId::Min(), StreamId::Max());
     const StreamId sought = SomeId();
     const auto found = naive_.find(sought);
     ASSERT_EQ(list_.Contains(sought), found != naive_.end());
@@ -167,7 +167,7 @@ class Machine {
   void Release(StreamId id) {
     const uint64_t deliveries = random_() % 10 == 0 ? kMaxDeliveries : random_() % 5;
     Note(id, list_.Release(id, deliveries));
-    naive_[id] = {kNobody, 0, deliveries, ++releases_};
+    naive_[id] = {kNoConsumer, 0, deliveries, ++releases_};
   }
   void Note(StreamId id, PendingList::Change change) {
     const auto found = naive_.find(id);

@@ -45,6 +45,8 @@ struct TopicGroupOptions {
   uint64_t move_ms = 30'000;      // a partition that is to move waits so long for commits
   uint64_t expire_ms = 0;         // a group goes after so long without members; 0: never
 
+  // Whether start and assignor are some that there are.
+  bool AreKnown() const { return start <= GroupStart::kTime && assignor <= Assignor::kRange; }
   bool operator==(const TopicGroupOptions&) const = default;
 };
 
@@ -64,11 +66,11 @@ struct GroupPartition {
   // What only the leader's broker knows: not durable state, and commands change it, too. A new
   // owner begins with nothing.
   struct Live {
-    bool queued = false;        // stands in the owner's `ready`
-    bool leaving = false;       // nothing more is given; it moves when nothing is in flight
-    MemberId heir = kNobody;    // who gets it then
-    uint64_t position = 0;      // the next offset to be given, if it is above `committed`
-    int64_t leaves_at_ms = 0;   // steady time at which it moves in any case
+    bool queued = false;       // stands in the owner's `ready`
+    bool leaving = false;      // nothing more is given; it moves when nothing is in flight
+    MemberId heir = kNobody;   // who gets it then
+    uint64_t position = 0;     // the next offset to be given, if it is above `committed`
+    int64_t leaves_at_ms = 0;  // steady time at which it moves in any case
   };
   mutable Live live;
 
@@ -145,14 +147,17 @@ class TopicGroup final : public Object {
   const GroupPartition* FindPartition(std::string_view topic, uint32_t number) const;
   // How often a partition that had an owner before went to another one.
   uint64_t moves() const { return moves_; }
+  // Whether there are numbers left for so many further members or topics.
+  bool HasMemberIds(uint64_t count) const { return count <= UINT32_MAX - last_id_; }
+  bool HasSlots(uint64_t count) const { return count <= UINT32_MAX - last_slot_; }
 
   // What only the leader's broker knows of the group as a whole.
   struct Live {
-    bool tended = false;            // the times below are kept: see TopicGroups
-    int64_t rebalance_at_ms = 0;    // steady time; 0: nothing has changed
-    int64_t due_ms = 0;             // when something is to be done next; 0: nothing
-    int64_t empty_since_ms = 0;     // steady time since which it has no member
-    uint64_t fenced = 0;            // commits that were refused
+    bool tended = false;          // the times below are kept: see TopicGroups
+    int64_t rebalance_at_ms = 0;  // steady time; 0: nothing has changed
+    int64_t due_ms = 0;           // when something is to be done next; 0: nothing
+    int64_t empty_since_ms = 0;   // steady time since which it has no member
+    uint64_t fenced = 0;          // commits that were refused
   };
   Live& live() const { return live_; }
 
@@ -190,6 +195,11 @@ class TopicGroup final : public Object {
 
  private:
   GroupPartition& Mutable(std::string_view topic, uint32_t number);
+  void SetOwner(GroupPartition& partition, MemberId owner);
+  // What is acknowledged from `committed` on is committed.
+  static void Absorb(GroupPartition& partition);
+  [[nodiscard]] bool LoadMember(Decoder* in);
+  [[nodiscard]] bool LoadTopic(Decoder* in);
 
   TopicGroupOptions options_;
   Members members_;

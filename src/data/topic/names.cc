@@ -10,6 +10,8 @@
 namespace runnel {
 namespace {
 
+constexpr char kTopicGroupPrefix = '*';
+
 bool MayBeInTopicName(char c) {
   constexpr std::string_view kNot = "/*?[]\\^";
   const auto byte = static_cast<unsigned char>(c);
@@ -44,7 +46,14 @@ PartitionName::PartitionName(std::string_view topic, uint32_t number) {
 }
 
 std::string TopicGroupKey(std::string_view group) {
-  return "*" + std::string(group);
+  return kTopicGroupPrefix + std::string(group);
+}
+
+std::optional<std::string_view> ParseTopicGroupKey(std::string_view key) {
+  if (key.empty() || key[0] != kTopicGroupPrefix) return std::nullopt;
+  key.remove_prefix(1);
+  if (key.empty() || key.size() > kMostTopicGroupName) return std::nullopt;
+  return key;
 }
 
 }  // namespace runnel

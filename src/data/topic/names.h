@@ -44,5 +44,9 @@ class PartitionName {
 
 // The name of a group's key in the companion of a database: no partition has such a name.
 std::string TopicGroupKey(std::string_view group);
+inline constexpr size_t kMostTopicGroupName = 255;
+// The group's name in such a key, as a view into it. Nothing if the key is none, or the name is
+// empty or too long.
+std::optional<std::string_view> ParseTopicGroupKey(std::string_view key);
 
 }  // namespace runnel

@@ -26,6 +26,9 @@ class OffsetRanges {
 
   // Returns whether it is new. REQUIRES: offset < UINT64_MAX.
   bool Add(uint64_t offset);
+  // Adds the offsets from `first` up to `end`. REQUIRES: first < end, and `first` is above the last
+  // offset of the set and does not touch it.
+  void Append(uint64_t first, uint64_t end);
   void RemoveBelow(uint64_t offset);
 
  private:

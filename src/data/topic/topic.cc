@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "data/keyspace.h"
+#include "data/topic/group.h"
 
 namespace runnel {
 
@@ -17,6 +18,15 @@ void Topic::Leave(Keyspace& keyspace, const KeyRef& key) const {
     const PartitionName name(key.name, number);
     keyspace.Remove(KeyRef(companion, name));
   }
+  for (const std::string& reader : readers_) {
+    const std::string name = TopicGroupKey(reader);
+    const KeyRef group_key(companion, name);
+    TopicGroup* group = keyspace.MutableIf<TopicGroup>(group_key);
+    if (group == nullptr) continue;
+    group->RemoveTopic(key.name);
+    keyspace.Changed(group_key, KeyChange::kBeside);
+  }
+  keyspace.TopicsChanged(key.db);
 }
 
 size_t Topic::MemoryBytes(size_t) const {
