@@ -20,9 +20,9 @@ namespace runnel {
 
 // How the fields of effects become bytes and come back. An effect lists its fields once, in
 // Fields(); encoding, decoding and their order follow from that. A field is a KeyRef, an integer, a
-// bool, an enum (of one byte), a StreamId, an ExpiryTime, a string_view, or a span of string_views
-// or StreamIds. A key as the first field is part of the record's head, which Batch writes and
-// Record reads; the others stand here.
+// bool, an enum (of one byte), a StreamId, an ExpiryTime, a string_view, or a span of string_views,
+// StreamIds or uint64_ts. A key as the first field is part of the record's head, which Batch writes
+// and Record reads; the others stand here.
 
 // When a key expires, in Unix milliseconds, or kNoExpiry. In the bytes the highest number stands
 // for kNoExpiry, as in the first journals, and the lowest number for the last millisecond.
@@ -44,10 +44,12 @@ class DecodeArena {
  public:
   std::vector<std::string_view>& NewStrings() { return strings_.emplace_back(); }
   std::vector<StreamId>& NewIds() { return ids_.emplace_back(); }
+  std::vector<uint64_t>& NewNumbers() { return numbers_.emplace_back(); }
 
  private:
   std::deque<std::vector<std::string_view>> strings_;
   std::deque<std::vector<StreamId>> ids_;
+  std::deque<std::vector<uint64_t>> numbers_;
 };
 
 // What EncodeField gives fields to: one counts the bytes that they take, the other writes them to
@@ -147,6 +149,13 @@ void DecodeField(Decoder& in, DecodeArena& arena, T& value) {
       DecodeField(in, arena, string);
     }
     value = strings;
+  } else if constexpr (std::same_as<T, std::span<const uint64_t>>) {
+    auto& numbers = arena.NewNumbers();
+    numbers.resize(in.Count(1));
+    for (uint64_t& number : numbers) {
+      number = in.Varint();
+    }
+    value = numbers;
   } else {
     static_assert(std::same_as<T, std::span<const StreamId>>);
     auto& ids = arena.NewIds();

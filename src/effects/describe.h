@@ -22,7 +22,7 @@ namespace runnel {
 // What is longer is cut, and the text says how much is left out.
 struct DescribeLimits {
   size_t bytes = 64;     // of a string
-  size_t elements = 16;  // of a list of strings or IDs
+  size_t elements = 16;  // of a list of strings, IDs or numbers
 };
 
 struct Description {

@@ -106,6 +106,18 @@ enum class EffectType : uint8_t {
   kProducerOpen = 96,
   kProducerAccept = 97,
   kProducerClose = 98,
+
+  // Topic groups: 110-119, topic_group_effects.h
+  kTopicGroupCreate = 110,
+  kTopicGroupConfigure = 111,
+  kTopicGroupSubscribe = 112,
+  kTopicGroupLeave = 113,
+  kTopicGroupSee = 114,
+  kTopicGroupAssign = 115,
+  kTopicGroupCommit = 116,
+  kTopicGroupAcknowledge = 117,
+  kTopicGroupReset = 118,
+  kTopicGroupSkip = 119,
 };
 
 struct EffectKind;

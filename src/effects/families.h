@@ -14,5 +14,6 @@ std::span<const EffectKind> ListEffects();
 std::span<const EffectKind> StreamEffects();
 std::span<const EffectKind> GroupEffects();
 std::span<const EffectKind> TopicEffects();
+std::span<const EffectKind> TopicGroupEffects();
 
 }  // namespace runnel

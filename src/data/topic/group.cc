@@ -60,7 +60,7 @@ void TopicGroup::Subscribe(std::string_view name, std::span<const std::string_vi
   ASSERT(!name.empty() && !topics.empty());
   auto found = members_.find(name);
   if (found == members_.end()) {
-    CHECK(HasMemberIds(1));
+    CHECK(MayAddMember());
     auto member = std::make_unique<GroupMember>();
     member->name = name;
     member->id = ++last_id_;
@@ -68,7 +68,8 @@ void TopicGroup::Subscribe(std::string_view name, std::span<const std::string_vi
     by_id_.emplace(member->id, member.get());
     found = members_.emplace(member->name, std::move(member)).first;
   }
-  found->second->topics.assign(topics.begin(), topics.end());
+  // The views may be those of the list before.
+  found->second->topics = std::vector<std::string>(topics.begin(), topics.end());
 }
 
 void TopicGroup::Remove(std::string_view name) {
@@ -89,7 +90,7 @@ void TopicGroup::AddPartitions(std::string_view name, std::span<const uint64_t> 
   ASSERT(!starts.empty());
   auto found = topics_.find(name);
   if (found == topics_.end()) {
-    CHECK(HasSlots(1));
+    CHECK(MayAddTopic());
     auto topic = std::make_unique<GroupTopic>();
     topic->name = name;
     topic->slot = ++last_slot_;

@@ -147,9 +147,9 @@ class TopicGroup final : public Object {
   const GroupPartition* FindPartition(std::string_view topic, uint32_t number) const;
   // How often a partition that had an owner before went to another one.
   uint64_t moves() const { return moves_; }
-  // Whether there are numbers left for so many further members or topics.
-  bool HasMemberIds(uint64_t count) const { return count <= UINT32_MAX - last_id_; }
-  bool HasSlots(uint64_t count) const { return count <= UINT32_MAX - last_slot_; }
+  // Whether there is a number left for another member, or topic.
+  bool MayAddMember() const { return last_id_ < UINT32_MAX; }
+  bool MayAddTopic() const { return last_slot_ < UINT32_MAX; }
 
   // What only the leader's broker knows of the group as a whole.
   struct Live {
