@@ -2,7 +2,7 @@
 
 #include <concepts>
 #include <cstring>
-#include <deque>
+#include <forward_list>
 #include <limits>
 #include <span>
 #include <string>
@@ -42,14 +42,15 @@ struct ExpiryTime {
 // Keeps what decoded effects point to: their spans. Strings are views into the record itself.
 class DecodeArena {
  public:
-  std::vector<std::string_view>& NewStrings() { return strings_.emplace_back(); }
-  std::vector<StreamId>& NewIds() { return ids_.emplace_back(); }
-  std::vector<uint64_t>& NewNumbers() { return numbers_.emplace_back(); }
+  std::vector<std::string_view>& NewStrings() { return strings_.emplace_front(); }
+  std::vector<StreamId>& NewIds() { return ids_.emplace_front(); }
+  std::vector<uint64_t>& NewNumbers() { return numbers_.emplace_front(); }
 
  private:
-  std::deque<std::vector<std::string_view>> strings_;
-  std::deque<std::vector<StreamId>> ids_;
-  std::deque<std::vector<uint64_t>> numbers_;
+  // Most effects have no list or one: these lists hold no memory while they are empty.
+  std::forward_list<std::vector<std::string_view>> strings_;
+  std::forward_list<std::vector<StreamId>> ids_;
+  std::forward_list<std::vector<uint64_t>> numbers_;
 };
 
 // What EncodeField gives fields to: one counts the bytes that they take, the other writes them to
