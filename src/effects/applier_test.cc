@@ -17,6 +17,7 @@
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
+#include "effects/topic_group_effects.h"
 
 namespace runnel {
 namespace {
@@ -208,8 +209,93 @@ class RandomEffects {
     }
   }
 
+  // Mostly a group, and one of its partitions.
+  KeyRef GroupKey() {
+    const uint32_t db = Below(30) == 0 ? 0 : CompanionOf(static_cast<uint32_t>(Below(40) / 39));
+    return KeyRef(db, Below(30) == 0 ? "t/0" : Below(10) == 0 ? "*h" : "*g");
+  }
+  std::string_view TopicName() { return Below(10) == 0 ? "a" : "t"; }
+  uint32_t PartNumber() { return static_cast<uint32_t>(Below(10) == 0 ? 9 : Below(2)); }
+  std::span<const uint64_t> Numbers(uint64_t most) {
+    numbers_.clear();
+    for (uint64_t i = Below(most + 1); i > 0; i--) {
+      numbers_.push_back(Number());
+    }
+    return numbers_;
+  }
+  std::span<const uint64_t> PartNumbers() {
+    numbers_.clear();
+    for (uint64_t i = Below(3); i > 0; i--) {
+      numbers_.push_back(PartNumber());
+    }
+    return numbers_;
+  }
+  std::span<const uint64_t> PartOffsets() {
+    numbers_.clear();
+    for (uint64_t i = Below(3); i > 0; i--) {
+      numbers_.push_back(PartNumber());
+      numbers_.push_back(Number());
+    }
+    if (Below(20) == 0) numbers_.push_back(0);
+    return numbers_;
+  }
+  std::span<const std::string_view> TopicNames() {
+    strings_.clear();
+    if (Below(2) == 0) strings_.push_back("a*");
+    if (Below(4) > 0) strings_.push_back("t");
+    if (Below(10) == 0) strings_.push_back("b");
+    return strings_;
+  }
+  std::span<const std::string_view> MemberNames() {
+    strings_.clear();
+    for (uint64_t i = Below(3); i > 0; i--) {
+      strings_.push_back(Member());
+    }
+    return strings_;
+  }
+  TopicGroupOptions GroupOptions() {
+    TopicGroupOptions options;
+    options.start = static_cast<GroupStart>(Below(20) == 0 ? 3 : Below(3));
+    options.assignor = static_cast<Assignor>(Below(20) == 0 ? 2 : Below(2));
+    return options;
+  }
+
+  void AddTopicGroups() {
+    switch (Below(16)) {
+      case 0:
+        return batch_.Add(TopicGroupCreate{GroupKey(), GroupOptions()});
+      case 1:
+        return batch_.Add(TopicGroupConfigure{GroupKey(), GroupOptions()});
+      case 2:
+      case 3:
+        return batch_.Add(
+            TopicGroupSubscribe{GroupKey(), Below(20) == 0 ? "" : Member(), Time(), TopicNames()});
+      case 4:
+        return Below(2) == 0 ? batch_.Add(TopicGroupLeave{GroupKey(), MemberNames()})
+                             : batch_.Add(KeyRemove{GroupKey()});
+      case 5:
+      case 6:
+        return batch_.Add(TopicGroupSee{GroupKey(), TopicName(), Numbers(2)});
+      case 7:
+      case 8:
+        return batch_.Add(TopicGroupAssign{GroupKey(), TopicName(), Below(4) == 0 ? "" : Member(),
+                                           PartNumbers()});
+      case 9:
+      case 10:
+        return batch_.Add(TopicGroupCommit{GroupKey(), TopicName(), PartOffsets()});
+      case 11:
+        return batch_.Add(TopicGroupReset{GroupKey(), TopicName(), PartOffsets()});
+      case 12:
+        return batch_.Add(
+            TopicGroupSkip{GroupKey(), TopicName(), PartNumber(), Number(), Number()});
+      default:
+        return batch_.Add(TopicGroupAcknowledge{GroupKey(), TopicName(), PartNumber(), Numbers(4)});
+    }
+  }
+
   void Add() {
     if (Below(4) == 0) return AddTopics();
+    if (Below(4) == 0) return AddTopicGroups();
     switch (Below(35)) {
       case 0:
         return batch_.Add(KeyRemove{Key()});
@@ -302,6 +388,7 @@ class RandomEffects {
   std::vector<std::string_view> strings_;
   std::vector<std::string_view> names_;
   std::vector<StreamId> ids_;
+  std::vector<uint64_t> numbers_;
 };
 
 class ApplierSeeds : public ::testing::TestWithParam<int> {};
@@ -324,7 +411,7 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
     }
   }
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
     for (const EffectKind& kind : family) {
       EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
       EXPECT_TRUE(refused.contains(kind.type)) << kind.name;

@@ -13,6 +13,7 @@
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
+#include "effects/topic_group_effects.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -57,6 +58,7 @@ template <class Visit>
 void ForEachKind(const KeyRef& key, Visit visit) {
   static const std::string_view strings[] = {"x", "", "yz"};
   static const StreamId ids[] = {{1, 2}, {3, 0}};
+  static const uint64_t numbers[] = {0, 1, 300};
   const KeyRef to(1, "to");
   visit(KeyRemove{key});
   visit(KeyExpire{key, 100});
@@ -97,6 +99,16 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ProducerOpen{key, "p", 5});
   visit(ProducerAccept{key, "p", 5, ids});
   visit(ProducerClose{key, "p"});
+  visit(TopicGroupCreate{key, TopicGroupOptions()});
+  visit(TopicGroupConfigure{key, TopicGroupOptions()});
+  visit(TopicGroupSubscribe{key, "m", 9, strings});
+  visit(TopicGroupLeave{key, strings});
+  visit(TopicGroupSee{key, "t", numbers});
+  visit(TopicGroupAssign{key, "t", "m", numbers});
+  visit(TopicGroupCommit{key, "t", numbers});
+  visit(TopicGroupAcknowledge{key, "t", 1, numbers});
+  visit(TopicGroupReset{key, "t", numbers});
+  visit(TopicGroupSkip{key, "t", 1, 300, 2});
   visit(GroupCreate{key, "g", {5, 1}, 4});
   visit(GroupSetId{key, "g", {5, 1}, 4});
   visit(GroupDestroy{key, "g"});

@@ -14,6 +14,7 @@
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
+#include "effects/topic_group_effects.h"
 #include "gtest/gtest.h"
 
 namespace runnel {
@@ -50,10 +51,11 @@ struct AllFields {
   std::string_view text;
   std::span<const std::string_view> texts;
   std::span<const StreamId> ids;
+  std::span<const uint64_t> numbers;
   template <class Self>
   static auto Fields(Self& self) {
     return std::tie(self.flag, self.key, self.letter, self.large, self.small, self.count, self.few,
-                    self.id, self.text, self.texts, self.ids);
+                    self.id, self.text, self.texts, self.ids, self.numbers);
   }
 };
 
@@ -79,6 +81,7 @@ bool DecodeWhole(std::string_view bytes, DecodeArena& arena, E& effect) {
 AllFields Sample() {
   static const std::string_view texts[] = {"", "one", std::string_view("\0two", 4)};
   static const StreamId ids[] = {StreamId::Min(), {5, 0}, StreamId::Max()};
+  static const uint64_t numbers[] = {0, 300, UINT64_MAX};
   AllFields effect;
   effect.key = KeyRef(15, "name");
   effect.flag = true;
@@ -91,6 +94,7 @@ AllFields Sample() {
   effect.text = "text";
   effect.texts = texts;
   effect.ids = ids;
+  effect.numbers = numbers;
   return effect;
 }
 
@@ -115,6 +119,8 @@ TEST(EffectCodec, EveryKindOfFieldComesBack) {
                          effect.texts.end()));
   EXPECT_TRUE(
       std::equal(decoded.ids.begin(), decoded.ids.end(), effect.ids.begin(), effect.ids.end()));
+  EXPECT_TRUE(std::equal(decoded.numbers.begin(), decoded.numbers.end(), effect.numbers.begin(),
+                         effect.numbers.end()));
 }
 
 TEST(EffectCodec, ACutRecordIsRefusedAtEveryLength) {
@@ -138,7 +144,7 @@ TEST(EffectCodec, DamagedBytesAreSafe) {
     AllFields decoded;
     DecodeArena arena;
     if (!DecodeWhole(damaged, arena, decoded)) continue;
-    EXPECT_LE(decoded.texts.size() + decoded.ids.size(), damaged.size());
+    EXPECT_LE(decoded.texts.size() + decoded.ids.size() + decoded.numbers.size(), damaged.size());
   }
 }
 
@@ -253,6 +259,35 @@ TEST(Effects, BytesOfRecords) {
             "\x61\x03\x01k\x01p\xc8\x01\x02\x01\x02\xac\x02\x00"s);
   EXPECT_EQ(RecordOf(ProducerClose{key, "p"}), "\x62\x03\x01k\x01p"s);
 
+  const KeyRef group(CompanionOf(3), "*g");
+  const uint64_t numbers[] = {0, 300};
+  const TopicGroupOptions options = {.start = GroupStart::kTime,
+                                     .start_ms = 300,
+                                     .assignor = Assignor::kRange,
+                                     .session_ms = 1,
+                                     .grace_ms = 2,
+                                     .move_ms = 3,
+                                     .expire_ms = 4};
+  EXPECT_EQ(RecordOf(TopicGroupCreate{group, options}),
+            "\x6e\x83\x80\x04\x02*g\x02\xac\x02\x01\x01\x02\x03\x04"s);
+  EXPECT_EQ(RecordOf(TopicGroupConfigure{group, options}),
+            "\x6f\x83\x80\x04\x02*g\x02\xac\x02\x01\x01\x02\x03\x04"s);
+  EXPECT_EQ(RecordOf(TopicGroupSubscribe{group, "m", 100, values}),
+            "\x70\x83\x80\x04\x02*g\x01m\xc8\x01\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(TopicGroupLeave{group, values}), "\x71\x83\x80\x04\x02*g\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(TopicGroupSee{group, "t", numbers}),
+            "\x72\x83\x80\x04\x02*g\x01t\x02\x00\xac\x02"s);
+  EXPECT_EQ(RecordOf(TopicGroupAssign{group, "t", "m", numbers}),
+            "\x73\x83\x80\x04\x02*g\x01t\x01m\x02\x00\xac\x02"s);
+  EXPECT_EQ(RecordOf(TopicGroupCommit{group, "t", numbers}),
+            "\x74\x83\x80\x04\x02*g\x01t\x02\x00\xac\x02"s);
+  EXPECT_EQ(RecordOf(TopicGroupAcknowledge{group, "t", 7, numbers}),
+            "\x75\x83\x80\x04\x02*g\x01t\x07\x02\x00\xac\x02"s);
+  EXPECT_EQ(RecordOf(TopicGroupReset{group, "t", numbers}),
+            "\x76\x83\x80\x04\x02*g\x01t\x02\x00\xac\x02"s);
+  EXPECT_EQ(RecordOf(TopicGroupSkip{group, "t", 7, 300, 5}),
+            "\x77\x83\x80\x04\x02*g\x01t\x07\xac\x02\x05"s);
+
   // Every kind stands above.
   for (int type = 0; type < 256; type++) {
     const EffectKind* kind = FindEffectKind(static_cast<EffectType>(type));
@@ -271,7 +306,7 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
   }
   size_t count = 0;
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
     count += family.size();
   }
   EXPECT_EQ(names.size(), count);
@@ -310,6 +345,9 @@ TEST(Effects, AreDescribedInOneLine) {
   EXPECT_EQ(text(ListRemove{key, -1, "v"}), "list-remove 3:\"k\" -1 \"v\"");
   EXPECT_EQ(text(StreamRemove{key, Removal::kTrimmed, ids}), "stream-remove 3:\"k\" 2 [1-2, 3-0]");
   EXPECT_EQ(text(Swap{1, 2}), "swap 1 2");
+  const uint64_t numbers[] = {0, UINT64_MAX, 1};
+  EXPECT_EQ(text(TopicGroupAssign{KeyRef(CompanionOf(3), "*g"), "t", "m", numbers}),
+            "topic-group-assign 65539:\"*g\" \"t\" \"m\" [0, 18446744073709551615](+1)");
 }
 
 TEST(Effects, ADescriptionTellsWhichKeysAreNamed) {

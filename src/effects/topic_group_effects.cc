@@ -214,7 +214,7 @@ Misfit TopicGroupReset::Fits(const Keyspace& keyspace) const {
   const Misfit misfit = FitsGroupOffsets(keyspace, key, topic, offsets, &known);
   if (!misfit.fits()) return misfit;
   for (size_t i = 0; i < offsets.size(); i += 2) {
-    if (!HasEpochs(known->partitions[offsets[i]], offsets.size())) return kTooManyEpochs;
+    if (!HasEpochs(known->partitions[offsets[i]], offsets.size() / 2)) return kTooManyEpochs;
   }
   return {};
 }

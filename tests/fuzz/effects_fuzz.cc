@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "data/stream/stream.h"
 #include "data/testing.h"
+#include "data/topic/group.h"
 #include "data/topic/topic.h"
 #include "effects/batch.h"
 #include "effects/families.h"
@@ -22,7 +23,8 @@ namespace {
 using namespace runnel;
 
 bool IsTried(EffectType type) {
-  for (const auto family : {KeyspaceEffects(), StreamEffects(), GroupEffects(), TopicEffects()}) {
+  for (const auto family :
+       {KeyspaceEffects(), StreamEffects(), GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
     for (const EffectKind& kind : family) {
       if (kind.type == type) return true;
     }
@@ -45,6 +47,38 @@ void CheckPartition(const Keyspace& keyspace, uint32_t db, const KeyEntry& entry
   CHECK(offset == stream->next_offset());
 }
 
+// A group and the topics that it has seen know each other.
+void CheckGroup(const Keyspace& keyspace, uint32_t db, const KeyEntry& entry) {
+  const TopicGroup& group = *entry.As<TopicGroup>();
+  const auto name = ParseTopicGroupKey(entry.name());
+  CHECK(name.has_value());
+  uint64_t owned = 0;
+  for (const auto& [topic_name, known] : group.topics()) {
+    const KeyEntry* topic_entry = keyspace.Find(KeyRef(DatabaseOf(db), topic_name));
+    CHECK(topic_entry != nullptr && topic_entry->type() == ObjectType::kTopic);
+    const Topic& topic = *topic_entry->As<Topic>();
+    CHECK(topic.readers().contains(std::string(*name)));
+    CHECK(known->partitions.size() <= topic.partitions());
+    for (const GroupPartition& partition : known->partitions) {
+      owned += partition.owner != kNobody;
+    }
+  }
+  for (const auto& [member_name, member] : group.members()) {
+    owned -= member->partitions;
+  }
+  CHECK(owned == 0);
+}
+
+// And the topics' readers are groups that have seen them.
+void CheckTopic(const Keyspace& keyspace, uint32_t db, const KeyEntry& entry) {
+  for (const std::string& reader : entry.As<Topic>()->readers()) {
+    const std::string name = TopicGroupKey(reader);
+    const KeyEntry* group = keyspace.Find(KeyRef(CompanionOf(db), name));
+    CHECK(group != nullptr && group->type() == ObjectType::kTopicGroup);
+    CHECK(group->As<TopicGroup>()->FindTopic(entry.name()) != nullptr);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -64,8 +98,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::string payload;
     again->Serialize(&payload);
     CHECK(payload == content.payload);
-    if (!IsCompanion(key.first)) continue;
-    CheckPartition(keyspace, key.first, *keyspace.Find(KeyRef(key.first, key.second)));
+    const KeyEntry& entry = *keyspace.Find(KeyRef(key.first, key.second));
+    if (content.type == ObjectType::kTopicGroup) {
+      CheckGroup(keyspace, key.first, entry);
+    } else if (IsCompanion(key.first)) {
+      CheckPartition(keyspace, key.first, entry);
+    } else if (content.type == ObjectType::kTopic) {
+      CheckTopic(keyspace, key.first, entry);
+    }
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 //
 // Input: the type (1 byte), the payload.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -15,6 +16,7 @@
 #include "data/object.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
+#include "data/topic/group.h"
 #include "data/topic/topic.h"
 
 namespace {
@@ -25,6 +27,7 @@ using runnel::Stream;
 using runnel::StreamId;
 using runnel::StringObject;
 using runnel::Topic;
+using runnel::TopicGroup;
 
 void Use(StringObject& string) {
   string.Append("tail");
@@ -103,6 +106,52 @@ void Use(Topic& topic) {
   topic.mutable_producers().Close("producer");
 }
 
+void Use(TopicGroup& group) {
+  uint64_t owned = 0;
+  for (const auto& [name, topic] : group.topics()) {
+    CHECK(group.FindTopic(name) == topic.get() && group.FindTopic(topic->slot) == topic.get());
+    CHECK(!topic->partitions.empty());
+    for (uint32_t number = 0; number < topic->partitions.size(); number++) {
+      const runnel::GroupPartition& partition = topic->partitions[number];
+      CHECK(group.FindPartition(name, number) == &partition);
+      CHECK(partition.owner == runnel::kNobody || group.FindMember(partition.owner) != nullptr);
+      owned += partition.owner != runnel::kNobody;
+      partition.live.position = std::numeric_limits<uint64_t>::max();
+      CHECK((partition.CountInFlight() > 0) == partition.in_flight());
+      if (partition.acknowledged == nullptr) continue;
+      uint64_t last = partition.committed;
+      for (const auto& [first, end] : partition.acknowledged->all()) {
+        CHECK(first > last && end > first);
+        last = end;
+      }
+      CHECK(partition.acknowledged->NextContained(0) > partition.committed);
+    }
+  }
+  for (const auto& [name, member] : group.members()) {
+    CHECK(group.FindMember(name) == member.get() && group.FindMember(member->id) == member.get());
+    CHECK(owned >= member->partitions);
+    owned -= member->partitions;
+  }
+  CHECK(owned == 0);
+  // Changes end where nothing is left.
+  while (!group.members().empty()) {
+    group.Remove(std::string(group.members().begin()->first));
+  }
+  for (const auto& [name, topic] : group.topics()) {
+    for (uint32_t number = 0; number < topic->partitions.size(); number++) {
+      const std::array<uint64_t, 2> offsets = {topic->partitions[number].committed, 7};
+      if (offsets[0] < std::numeric_limits<uint64_t>::max()) {
+        group.Acknowledge(name, number, offsets);
+      }
+      group.Commit(name, number, std::numeric_limits<uint64_t>::max());
+      CHECK(topic->partitions[number].acknowledged == nullptr);
+    }
+  }
+  while (!group.topics().empty()) {
+    group.RemoveTopic(std::string(group.topics().begin()->first));
+  }
+}
+
 void UseAs(Object& object) {
   switch (object.type()) {
     case runnel::ObjectType::kString:
@@ -114,7 +163,7 @@ void UseAs(Object& object) {
     case runnel::ObjectType::kTopic:
       return Use(static_cast<Topic&>(object));
     case runnel::ObjectType::kTopicGroup:
-      return;
+      return Use(static_cast<TopicGroup&>(object));
   }
 }
 
