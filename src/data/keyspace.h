@@ -83,7 +83,7 @@ class KeyspaceObserver {
   virtual void OnFlush(uint32_t db) = 0;
   // All keys of the two databases, or of the two companions, have changed places.
   virtual void OnSwap(uint32_t a, uint32_t b) = 0;
-  // A topic of this database was made, got partitions, or has gone; not told for all keys at once.
+  // A topic of this database was made, got partitions, or has gone otherwise than by OnFlush.
   virtual void OnTopicsChange(uint32_t db) = 0;
 };
 

@@ -191,10 +191,10 @@ size_t HeapBytes(const std::vector<std::string>& texts) {
   return bytes;
 }
 
-// Nodes of a tree are two thirds full on average.
+// Nodes of a tree are half full if keys came in their order.
 template <class Tree>
 size_t NodeBytes(const Tree& tree) {
-  return tree.size() * sizeof(typename Tree::value_type) * 3 / 2;
+  return tree.size() * sizeof(typename Tree::value_type) * 2;
 }
 
 size_t BytesOf(const GroupMember& member) {

@@ -57,7 +57,7 @@ TEST_P(OffsetRangesSeeds, AreASetOfOffsets) {
   std::mt19937_64 random(GetParam());
   OffsetRanges ranges;
   Offsets offsets;
-  for (int i = 0; i < 3000; i++) {
+  for (int i = 0; i < 1000; i++) {
     const uint64_t offset = random() % 60;
     if (random() % 20 == 0) {
       ranges.RemoveBelow(offset);
