@@ -11,7 +11,7 @@
 namespace runnel::cold {
 namespace {
 
-constexpr int kMostJobs = 2;
+constexpr size_t kMostJobs = 2;
 
 }  // namespace
 
@@ -38,26 +38,53 @@ ColdWriter::~ColdWriter() {
   worker_.Drain();
 }
 
+uint64_t ColdWriter::bytes() const {
+  return hot_.bytes() + hot_.held_bytes() + ownerless_bytes();
+}
+
+uint64_t ColdWriter::ownerless_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& job : jobs_) {
+    if (job->value == nullptr) bytes += job->bytes;
+  }
+  return bytes;
+}
+
 uint64_t ColdWriter::excess() const {
   const uint64_t bound = settings_.stream_memory;
-  return bound == 0 || hot_.bytes() <= bound ? 0 : hot_.bytes() - bound;
+  return bound == 0 || bytes() <= bound ? 0 : bytes() - bound;
 }
 
 void ColdWriter::EndTurn(int64_t steady_ms) {
   StartWrites(steady_ms);
+  // Nobody waits unless memory is going to be freed by itself: what is written, also by a snapshot,
+  // and what another thread frees comes to an end, be it a bad one.
+  const bool will_fall = busy() || hot_.held_bytes() > 0;
   const uint64_t bound = settings_.stream_memory + (behind_ ? 2 : 4) * sizes_.far_behind;
-  behind_ = busy() && hot_.bytes() > bound;
+  behind_ = will_fall && settings_.stream_memory != 0 && bytes() > bound;
+}
+
+// What should be written now. What others have of values, a snapshot above all, is freed without
+// that, and the blocks that it shares with values are not freed earlier by being written: so it
+// counts only as far as it is much.
+uint64_t ColdWriter::surplus() const {
+  const uint64_t writing = bytes_in_flight_ - ownerless_bytes();
+  const uint64_t kept = hot_.bytes() - std::min(hot_.bytes(), writing);
+  const uint64_t held = hot_.held_bytes() - std::min(hot_.held_bytes(), sizes_.far_behind);
+  const uint64_t bytes = kept + held;
+  return bytes <= settings_.stream_memory ? 0 : bytes - settings_.stream_memory;
 }
 
 void ColdWriter::StartWrites(int64_t steady_ms) {
   if (std::exchange(retry_later_, false)) no_writes_before_ms_ = steady_ms + kColdRetryMs;
   if (settings_.stream_memory == 0 || steady_ms < no_writes_before_ms_) return;
-  while (jobs_ < kMostJobs) {
-    const uint64_t kept = hot_.bytes() - std::min(hot_.bytes(), bytes_in_flight_);
-    if (kept <= settings_.stream_memory) break;
-    if (StartWrite(kept - settings_.stream_memory)) continue;
-    // Nobody has anything to give: then what values keep for their ends goes too.
-    if (hot_.tight() || busy()) break;
+  while (jobs_.size() < kMostJobs) {
+    const uint64_t excess = surplus();
+    if (excess == 0) break;
+    if (StartWrite(excess)) continue;
+    // Nobody has anything to give: then what values keep for their ends goes too, if it is they
+    // who have too much.
+    if (hot_.tight() || busy() || hot_.bytes() <= settings_.stream_memory) break;
     hot_.SetTight(true);
   }
   if (hot_.bytes() < settings_.stream_memory / 4 * 3) hot_.SetTight(false);
@@ -83,7 +110,7 @@ bool ColdWriter::StartWrite(uint64_t excess) {
   const auto job = std::make_shared<Job>(
       Job{value, std::move(runs), bytes, ExtentAppend(FileFor(*value), codec), {}});
   job->value->NoteWriting(&job->value);
-  jobs_++;
+  jobs_.push_back(job);
   bytes_in_flight_ += bytes;
   worker_.Run(
       [this, job] {
@@ -108,7 +135,7 @@ Ref<ColdFile> ColdWriter::FileFor(Spillable& value) {
 }
 
 void ColdWriter::Finish(Job& job) {
-  jobs_--;
+  std::erase_if(jobs_, [&job](const auto& running) { return running.get() == &job; });
   bytes_in_flight_ -= job.bytes;
   if (job.value != nullptr) job.value->NoteWriting(nullptr);
   const Ref<ColdFile>& file = job.append.file();

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "cold/cold_file.h"
 #include "cold/files.h"
@@ -31,10 +33,13 @@ class ColdWriter {
   // Waits for the worker.
   void Drain() { worker_.Drain(); }
 
-  // Bytes of blocks in memory above the bound; 0 if there is no bound.
+  // Bytes of blocks in memory: those of values, those that only others still have
+  // (HotBlocks::held_bytes), and those that are being written of values that are gone.
+  uint64_t bytes() const;
+  // So many are above the bound; 0 if there is no bound.
   uint64_t excess() const;
   // Whether something is being written.
-  bool busy() const { return jobs_ > 0; }
+  bool busy() const { return !jobs_.empty(); }
   // The brake: see ColdStore::behind.
   bool behind() const { return behind_; }
 
@@ -45,6 +50,8 @@ class ColdWriter {
  private:
   struct Job;
 
+  uint64_t ownerless_bytes() const;
+  uint64_t surplus() const;
   void StartWrites(int64_t steady_ms);
   bool StartWrite(uint64_t excess);
   Ref<ColdFile> FileFor(Spillable& value);
@@ -57,7 +64,7 @@ class ColdWriter {
   const ColdSettings& settings_;
   const ColdSizes& sizes_;
   bool behind_ = false;
-  int jobs_ = 0;
+  std::vector<std::shared_ptr<Job>> jobs_;  // not finished
   uint64_t bytes_in_flight_ = 0;
   bool failed_ = false;       // true until a write succeeds
   bool retry_later_ = false;  // set the time at the end of the turn

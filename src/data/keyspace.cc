@@ -113,10 +113,10 @@ KeyEntry* Keyspace::Detach(const KeyRef& key) {
 
 void Keyspace::Retire(const Database& database, KeyEntry* entry, int64_t expire_at_ms,
                       std::unique_ptr<Object> value) {
-  // The receiver may look at it and free it on another thread.
-  if (value->type() != ObjectType::kString) value->Attach(nullptr);
   if (capture_ != nullptr && entry->capture_ != captures_) {
     entry->capture_ = captures_;
+    // The receiver may look at it and free it on another thread.
+    value->LeaveKey();
     capture_->Take(database.captured_as_, entry->name(), expire_at_ms, std::move(value));
   } else {
     Discard(std::move(value));
@@ -124,8 +124,9 @@ void Keyspace::Retire(const Database& database, KeyEntry* entry, int64_t expire_
 }
 
 void Keyspace::Discard(std::unique_ptr<Object> value) {
-  if (disposer_ != nullptr && value->FreeEffort() > kMostFreedInPlace)
-    disposer_->Dispose(std::move(value));
+  if (disposer_ == nullptr || value->FreeEffort() <= kMostFreedInPlace) return;
+  value->LeaveKey();
+  disposer_->Dispose(std::move(value));
 }
 
 void Keyspace::SetExpiry(const KeyRef& key, int64_t expire_at_ms) {
@@ -180,7 +181,6 @@ void Keyspace::Discard(std::unique_ptr<Database> database) {
   if (database->size() > kLookAt) return disposer_->Dispose(std::move(database));
   database->table_.ForEach([&](KeyEntry* entry) {
     if (entry->value_ == nullptr) return;
-    entry->value_->Attach(nullptr);
     Discard(std::move(entry->value_));
   });
 }
@@ -218,7 +218,7 @@ void Keyspace::Capture(const Database& database, KeyEntry* entry) {
   if (entry->capture_ == captures_) return;
   entry->capture_ = captures_;
   capture_->Take(database.captured_as_, entry->name(), entry->expire_at_ms_,
-                 entry->value_->Clone());
+                 entry->value_->CloneForCapture());
 }
 
 bool Keyspace::CaptureSome(size_t effort) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/memory.h"
 #include "data/list/list.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
@@ -424,11 +425,95 @@ TEST(KeyspaceCapture, AStreamThatIsHandedOverBelongsToTheKeyspaceNoMore) {
   keyspace->BeginCapture(&capture);
   keyspace->Remove(KeyRef(0, "removed"));
   keyspace->Put(KeyRef(0, "replaced"), String("1"));
+  const uint64_t bytes = keyspace->hot_blocks().held_bytes();
+  EXPECT_GT(bytes, 200'000u);
   keyspace->Flush(0);
   EXPECT_EQ(keyspace->hot_blocks().bytes(), 0u);
+  EXPECT_EQ(keyspace->hot_blocks().held_bytes(), bytes / 2 * 3);
   EXPECT_TRUE(keyspace->CaptureSome(1000));
+  EXPECT_EQ(keyspace->hot_blocks().held_bytes(), bytes / 2 * 3);
   keyspace = nullptr;
   EXPECT_EQ(capture.Content(), before);
+}
+
+// Keeps values and databases, and frees parts of values at once, as a thread does soon.
+class ValueDisposer final : public KeepingDisposer {
+ public:
+  using KeepingDisposer::Dispose;
+  void Dispose(std::unique_ptr<Disposable> value) override {
+    if (dynamic_cast<Object*>(value.get()) != nullptr) values.push_back(std::move(value));
+  }
+};
+
+// Whoever has the blocks: values, captures, a disposer.
+TEST(KeyspaceCapture, BlocksCountAsLongAsTheyAreInMemory) {
+  CountThisThread();
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    const auto below = [&random](uint64_t bound) { return random() % bound; };
+    const size_t before = AllocatedBytes();
+    Keyspace keyspace(1);
+    ValueDisposer disposer;
+    keyspace.DisposeWith(&disposer);
+    std::unique_ptr<HeldCapture> capture;
+    const std::string value(2000, 'v');
+    const std::vector<std::string_view> fields = {"f", value};
+    uint64_t id = 0;
+    for (int step = 0; step < 3000; step++) {
+      const bool is_list = below(3) == 0;
+      const std::string name = (is_list ? "l" : "s") + std::to_string(below(2));
+      const KeyRef key(0, name);
+      const bool exists = keyspace.Find(key) != nullptr;
+      const uint64_t choice = below(500);
+      if (choice == 0) {
+        keyspace.EndCapture();
+        capture = std::make_unique<HeldCapture>();
+        keyspace.BeginCapture(capture.get());
+      } else if (choice == 1) {
+        keyspace.EndCapture();
+        capture = nullptr;
+      } else if (choice < 10 && keyspace.capturing()) {
+        keyspace.CaptureSome(1);
+      } else if (choice == 10) {
+        keyspace.Remove(key);
+      } else if (choice == 11) {
+        keyspace.Flush(0);
+      } else if (choice == 12 && exists) {
+        keyspace.Rename(key, KeyRef(0, name.substr(0, 1) + "2"));
+      } else if (choice == 13) {
+        disposer.values.clear();
+        disposer.databases.clear();
+      } else if (!exists) {
+        if (is_list) keyspace.Put(key, std::make_unique<List>());
+        if (!is_list) keyspace.Put(key, std::make_unique<Stream>());
+      } else if (is_list) {
+        List& list = keyspace.Mutable<List>(key);
+        for (int i = 0; i < 30; i++) {
+          list.PushBack(value);
+        }
+        if (below(10) == 0) list.Trim(list.size() / 2, list.size() - list.size() / 2);
+      } else {
+        Stream& stream = keyspace.Mutable<Stream>(key);
+        for (int i = 0; i < 30; i++) {
+          stream.Append({++id, 0}, fields, {});
+        }
+        if (below(10) == 0) stream.DropOldest(below(stream.length()));
+      }
+      const HotBlocks& hot = keyspace.hot_blocks();
+      const size_t counted = hot.bytes() + hot.held_bytes();
+      const size_t in_memory = AllocatedBytes() - before;
+      // Short lists and the ends of lists do not count.
+      constexpr size_t kFew = 1'000'000;
+      ASSERT_GE(counted + counted / 20 + kFew, in_memory) << step;
+    }
+    keyspace.EndCapture();
+    capture = nullptr;
+    disposer.values.clear();
+    disposer.databases.clear();
+    EXPECT_EQ(keyspace.hot_blocks().held_bytes(), 0u);
+    keyspace.DisposeWith(nullptr);
+  }
 }
 
 TEST(Keyspace, CountsTheStreamsThatItHolds) {

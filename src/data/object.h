@@ -66,6 +66,12 @@ class Object : public Disposable {
   // The value now belongs to a key, and its blocks count in `hot`; with nullptr it belongs to no
   // key any more.
   virtual void Attach(HotBlocks*) {}
+  // A clone for a capture. What the value, which is attached, drops of the blocks that both have
+  // goes on to count until the clone is destroyed.
+  virtual std::unique_ptr<Object> CloneForCapture() { return Clone(); }
+  // The value belongs to no key any more, but is not destroyed now: its blocks go on to count until
+  // it is.
+  virtual void LeaveKey() {}
   // Whether the value needs work as time passes, also when no client uses it.
   virtual bool needs_upkeep() const { return false; }
 

@@ -114,6 +114,7 @@ void AddCold(Broker& broker, Fields fields) {
   const ColdStats stats =
       broker.parking().cold() == nullptr ? ColdStats() : broker.parking().cold()->stats();
   fields.Add("stream_hot_bytes", blocks.bytes());
+  fields.Add("stream_held_bytes", blocks.held_bytes());
   fields.Add("cold_entries", blocks.cold_entries());
   fields.Add("cold_bytes", blocks.cold_bytes());
   fields.Add("cold_files", stats.files);

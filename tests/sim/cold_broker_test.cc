@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "snapshot/snapshotter.h"
 #include "tests/sim/cold_broker.h"
 #include "tests/sim/seeds.h"
+#include "tests/sim/stepped_worker.h"
 
 namespace runnel::sim {
 namespace {
@@ -504,6 +506,171 @@ TEST_F(HeldUpTest, ADiskThatTakesNothingHoldsNobodyUp) {
   for (int i = 0; i < 1000; i++) {
     ASSERT_THAT(producer_->Run("XADD s * f " + std::string(200, 'x')), StartsWith("$"));
   }
+}
+
+// A snapshot whose worker goes on only when the test says so.
+class InTransitTest : public HeldUpTest {
+ protected:
+  // A sealed block, and the open one.
+  static constexpr uint64_t kBlocks = 10'000;
+
+  ~InTransitTest() override { EndSnapshot(); }
+
+  void BeginSnapshot() {
+    snapshotter_.Begin({1, 7, 1'700'000'000'000, 0},
+                       [this](const Status& status, const snapshot::SnapshotTotals&) {
+                         ended_++;
+                         succeeded_ = status.ok();
+                       });
+  }
+  void EndSnapshot() {
+    while (snapshotter_.busy()) {
+      snapshotter_.Step(1000);
+      snapshot_.Drain();
+    }
+  }
+  uint64_t held_bytes() { return world_.harness.keyspace.hot_blocks().held_bytes(); }
+  uint64_t stream_bytes() {
+    return world_.harness.keyspace.Find(KeyRef(0, "s"))->As<Stream>()->hot_bytes();
+  }
+  // Adds entries while the cold store's writer keeps up.
+  void Add(int entries) {
+    for (int i = 0; i < entries; i++) {
+      ASSERT_THAT(producer_->Run("XADD s * f " + std::string(200, 'x')), StartsWith("$"));
+      world_.Settle();
+    }
+  }
+
+  SteppedWorker snapshot_;
+  snapshot::Snapshotter snapshotter_{&world_.disk, &snapshot_, &world_.harness.keyspace,
+                                     "snapshots"};
+  int ended_ = 0;
+  bool succeeded_ = false;
+};
+
+// The clone that the snapshot has keeps the blocks that were in memory when it began. When all of
+// them have been spilled, they are in memory beside those of the stream, and nowhere else.
+TEST_F(InTransitTest, WhatASnapshotHasOfAStreamCountsUntilItIsWritten) {
+  Add(110);
+  const uint64_t captured = stream_bytes();
+  EXPECT_GT(captured, 20'000u);
+  EXPECT_EQ(other_->Run("XLEN s"), ":110");
+  EXPECT_EQ(held_bytes(), 0u);
+  BeginSnapshot();
+  Add(1);
+  const Stream& stream = *world_.harness.keyspace.Find(KeyRef(0, "s"))->As<Stream>();
+  EXPECT_EQ(stream.cold_entries(), 0u);
+  EXPECT_EQ(held_bytes(), 0u) << "what the stream has, too, counts once";
+  uint64_t most = 0;
+  for (int i = 0; i < 1000; i++) {
+    Add(1);
+    most = std::max(most, hot_bytes() + held_bytes());
+  }
+  EXPECT_GT(stream.cold_entries(), 110u);
+  EXPECT_GE(held_bytes() + kBlocks, captured);
+  EXPECT_LE(held_bytes(), captured);
+  EXPECT_LE(most, kStreamMemory + kSizes.far_behind + kBlocks);
+  EXPECT_FALSE(world_.store->behind());
+
+  EndSnapshot();
+  EXPECT_TRUE(succeeded_);
+  EXPECT_EQ(held_bytes(), 0u);
+  Add(200);
+  EXPECT_LE(hot_bytes(), kStreamMemory + kBlocks);
+  EXPECT_GE(hot_bytes() + kBlocks, kStreamMemory);
+}
+
+// As much as the clone has counts, not more, whatever goes from the stream meanwhile.
+TEST_F(InTransitTest, NothingCountsThatTheSnapshotDoesNotHave) {
+  Add(50);
+  const uint64_t captured = stream_bytes();
+  BeginSnapshot();
+  Add(300);
+  producer_->Run("XTRIM s MAXLEN 10");
+  EXPECT_LE(held_bytes(), captured);
+  EXPECT_GE(held_bytes() + kBlocks, captured);
+  Add(300);
+  producer_->Run("XTRIM s MAXLEN 10");
+  EXPECT_LE(held_bytes(), captured);
+  EndSnapshot();
+  EXPECT_EQ(held_bytes(), 0u);
+  producer_->Run("XTRIM s MAXLEN 1");
+  EXPECT_EQ(held_bytes(), 0u);
+}
+
+TEST_F(InTransitTest, RemovedAndFlushedStreamsCountToo) {
+  Add(100);
+  world_.Fill(*producer_, "t", 30);
+  const uint64_t before = hot_bytes();
+  BeginSnapshot();
+  producer_->Run("DEL t");
+  producer_->Run("XADD s * f v");
+  world_.harness.keyspace.Flush(0);
+  EXPECT_EQ(hot_bytes(), 0u);
+  EXPECT_GE(held_bytes() + kBlocks, before);
+  EXPECT_LE(held_bytes(), before + kBlocks);
+  EndSnapshot();
+  EXPECT_EQ(held_bytes(), 0u);
+}
+
+TEST_F(InTransitTest, ProducersWaitForTheSnapshot) {
+  Add(100);
+  BeginSnapshot();
+  producer_->Run("XADD s * f v");
+  producer_->Run("XTRIM s MAXLEN 1");
+  // So that no more than the snapshot has is far too much.
+  const uint64_t held = held_bytes();
+  EXPECT_GT(held, 20'000u);
+  world_.settings.stream_memory = 1;
+  while (hot_bytes() + held_bytes() <= 1 + 4 * kSizes.far_behind) {
+    ASSERT_THAT(producer_->Run("XADD t * f " + std::string(200, 'x')), StartsWith("$"));
+  }
+  other_->Run("EXISTS t");
+  EXPECT_TRUE(world_.store->behind());
+  EXPECT_EQ(producer_->Run("XADD t * f v"), "");
+  // What is spilled meanwhile goes, and that is not enough.
+  EXPECT_EQ(other_->Run("XLEN s"), ":1");
+  EndSnapshot();
+  world_.Settle();
+  world_.Settle();
+  EXPECT_FALSE(world_.store->behind());
+  EXPECT_THAT(producer_->Lines(), StartsWith("$"));
+}
+
+// Neither the cold store nor the snapshot gets anything written: nobody waits for them.
+TEST_F(InTransitTest, ASnapshotThatFailsHoldsNobodyUp) {
+  Add(100);
+  BeginSnapshot();
+  producer_->Run("XADD s * f v");
+  world_.disk.FailCalls(world_.disk.calls() + 1, 1'000'000, ENOSPC);
+  ASSERT_GT(AddUntilHeldUp(*producer_), 0);
+  EndSnapshot();
+  EXPECT_EQ(ended_, 1);
+  EXPECT_FALSE(succeeded_);
+  EXPECT_EQ(held_bytes(), 0u);
+  while (world_.harness.broker.pause().count() > 0) {
+    world_.writer.Step();
+    other_->Run("XLEN s");
+  }
+  EXPECT_THAT(producer_->Lines(), StartsWith("$"));
+  for (int i = 0; i < 500; i++) {
+    ASSERT_THAT(producer_->Run("XADD s * f " + std::string(200, 'x')), StartsWith("$"));
+  }
+}
+
+// Blocks that are being written are there until that ends, also when the stream goes.
+TEST_F(HeldUpTest, WhatIsWrittenOfAStreamThatIsGoneCounts) {
+  ASSERT_GT(AddUntilHeldUp(*producer_), 0);
+  const uint64_t writing = world_.store->stats().bytes_in_flight;
+  EXPECT_GT(writing, 0u);
+  other_->Run("DEL s");
+  EXPECT_LT(hot_bytes(), 1000u);
+  world_.settings.stream_memory = 1;
+  world_.store->EndTurn(1'000'000);
+  EXPECT_EQ(world_.store->behind(), writing > 2 * kSizes.far_behind);
+  EXPECT_EQ(world_.store->stats().bytes_in_flight, writing) << "nothing else is written for that";
+  world_.Settle();
+  EXPECT_EQ(world_.store->stats().bytes_in_flight, 0u);
 }
 
 std::string Element(int n) {

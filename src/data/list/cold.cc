@@ -23,7 +23,7 @@ constexpr size_t kMostFetched = 1024;
 bool List::has_cold() const {
   if (const ListSpill* spill = this->spill()) return spill->runs() > 0;
   // A short list that counts has none: else it would be a long one.
-  if (reports_to_ != 0) return false;
+  if (reports_to_ != 0 && held() == nullptr) return false;
   for (size_t b = 0; b < blocks_.size(); b++) {
     if (blocks_[b].cold()) return true;
   }
@@ -142,14 +142,38 @@ void List::Thaw(size_t block) {
 // --- Keeping account ---
 
 void List::Attach(HotBlocks* hot) {
+  Ref<HeldBlocks> shared;
   if (ListSpill* spill = this->spill()) {
     if (spill->hot() == hot) return;
+    if (hot != nullptr) shared = spill->TakeShared();
     delete spill;
+    reports_to_ = 0;
+  } else if (held() != nullptr) {
+    const BlockHolder end(Ref<HeldBlocks>::Adopt(held()));
     reports_to_ = 0;
   }
   const bool is_long = hot != nullptr && (blocks_.size() >= kLongBlocks || has_cold());
   reports_to_ = reinterpret_cast<uintptr_t>(hot);
   if (is_long) BecomeLong(hot);
+  if (!shared) return;
+  is_long ? spill()->SetShared(std::move(shared)) : shared->Drop(UINT64_MAX);
+}
+
+void List::Hold(Ref<HeldBlocks> held) {
+  if (held) reports_to_ = reinterpret_cast<uintptr_t>(held.Release()) | 2;
+}
+
+std::unique_ptr<Object> List::CloneForCapture() {
+  std::unique_ptr<Object> clone = Clone();
+  if (ListSpill* spill = this->spill()) static_cast<List&>(*clone).Hold(spill->Share());
+  return clone;
+}
+
+void List::LeaveKey() {
+  Ref<HeldBlocks> held;
+  if (ListSpill* spill = this->spill()) held = spill->Leave();
+  Attach(nullptr);
+  Hold(std::move(held));
 }
 
 void List::BecomeLong(HotBlocks* hot) {

@@ -134,6 +134,8 @@ class List final : public Object {
   static std::unique_ptr<Object> LoadStored(Decoder* in, ColdSource& source);
 
   void Attach(HotBlocks* hot) override;
+  std::unique_ptr<Object> CloneForCapture() override;
+  void LeaveKey() override;
 
  private:
   friend class ListSpill;
@@ -170,11 +172,17 @@ class List final : public Object {
   size_t FindToChange(int64_t number);
   void BecomeLong(HotBlocks* hot);
 
-  // What the list reports to: nothing; the HotBlocks in which it counts; or, if bit 0 is set, the
-  // ListSpill of a long list, which counts there. (One pointer, because there may be millions of
-  // short lists.)
+  void Hold(Ref<HeldBlocks> held);
+
+  // What the list reports to: nothing; the HotBlocks in which it counts; if bit 0 is set, the
+  // ListSpill of a long list, which counts there; or, if bit 1 is set, the account that is ended
+  // with the list. (One pointer, because there may be millions of short lists.)
   ListSpill* spill() const {
     return (reports_to_ & 1) != 0 ? reinterpret_cast<ListSpill*>(reports_to_ - 1) : nullptr;
+  }
+
+  HeldBlocks* held() const {
+    return (reports_to_ & 2) != 0 ? reinterpret_cast<HeldBlocks*>(reports_to_ - 2) : nullptr;
   }
 
   Ring<ListBlock> blocks_;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/coding.h"
@@ -164,6 +165,11 @@ class EntryLog final : public Spillable {
 
   // --- Giving blocks to the disk ---
 
+  // The log shares its blocks with another one, as that one has said (Spillable::Share).
+  void Hold(Ref<HeldBlocks> held) { holder_ = BlockHolder(std::move(held)); }
+  // See Object::LeaveKey.
+  void LeaveKey() { Hold(Leave()); }
+
   // All blocks but the last one, which may be open. The oldest blocks go first, as EntryRuns.
   size_t sealed_bytes() const override { return hot_.sealed_bytes(); }
   std::vector<std::shared_ptr<const BlockRun>> TakeRuns(size_t run_bytes, size_t bytes) override;
@@ -183,6 +189,7 @@ class EntryLog final : public Spillable {
   void GiveAwayRun(const HotLog& run, Ref<ColdExtent> extent);
   Totals totals() const override { return {hot_bytes(), cold_entries(), cold_bytes()}; }
 
+  BlockHolder holder_;  // of the blocks below: it ends after them
   HotLog hot_;
   std::unique_ptr<ColdRuns> cold_;  // the runs before the blocks in memory; null if there are none
 };

@@ -7,8 +7,59 @@
 #include "base/assert.h"
 
 namespace runnel {
+namespace {
 
-HotBlocks::HotBlocks(HotBlocks* whole) : whole_(whole) {
+// Blocks of fewer bytes are in no account of their own: there may be millions of small values.
+constexpr uint64_t kLeastShared = 4096;
+
+}  // namespace
+
+// --- HeldBlocks ---
+
+Ref<HeldBlocks> HeldBlocks::Share(std::shared_ptr<Sum> sum, uint64_t bytes) {
+  return Ref<HeldBlocks>::Adopt(new HeldBlocks(std::move(sum), bytes));
+}
+
+Ref<HeldBlocks> HeldBlocks::Hold(std::shared_ptr<Sum> sum, uint64_t bytes, Ref<HeldBlocks> shared) {
+  Ref<HeldBlocks> held = Share(std::move(sum), bytes);
+  held->Drop(bytes);
+  held->third_ = std::move(shared);
+  return held;
+}
+
+// The sum comes first, and End leaves it for the last: so it is never below what counts in it.
+void HeldBlocks::Drop(uint64_t bytes) {
+  bytes = std::min(bytes, shared_);
+  if (bytes == 0) return;
+  shared_ -= bytes;
+  sum_->fetch_add(bytes, std::memory_order_relaxed);
+  uint64_t held = held_.load(std::memory_order_relaxed);
+  do {
+    if (held == kEnded) {
+      sum_->fetch_sub(bytes, std::memory_order_relaxed);
+      return;
+    }
+  } while (!held_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
+}
+
+// Nobody else changes what only the second owner has.
+void HeldBlocks::Shrink(uint64_t bytes) {
+  const uint64_t held = held_.load(std::memory_order_relaxed);
+  ASSERT(bytes <= held && held != kEnded);
+  held_.store(held - bytes, std::memory_order_relaxed);
+  sum_->fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+void HeldBlocks::End() {
+  const uint64_t held = held_.exchange(kEnded, std::memory_order_relaxed);
+  ASSERT(held != kEnded);
+  if (third_) third_->Drop(held);
+  sum_->fetch_sub(held, std::memory_order_relaxed);
+}
+
+// --- HotBlocks ---
+
+HotBlocks::HotBlocks(HotBlocks* whole) : whole_(whole), held_(whole->held_) {
   ASSERT(whole->whole_ == nullptr);
   whole->parts_.push_back(this);
 }
@@ -26,6 +77,7 @@ void HotBlocks::Leave() {
   while (!writing_.empty()) {
     writing_.back()->StopWriting();
   }
+  if (bytes_ > 0) left_ = BlockHolder(HeldBlocks::Hold(held_, bytes_));
   whole_->bytes_ -= bytes_;
   whole_->cold_entries_ -= cold_entries_;
   whole_->cold_bytes_ -= cold_bytes_;
@@ -41,6 +93,8 @@ void HotBlocks::Count(uint64_t hot_bytes, uint64_t cold_entries, uint64_t cold_b
   cold_entries_ += cold_entries;
   cold_bytes_ += cold_bytes;
   if (whole_ != nullptr) whole_->Count(hot_bytes, cold_entries, cold_bytes);
+  // Values of a part that has left are only detached.
+  if (left_.get() != nullptr) left_.get()->Shrink(-hot_bytes);
 }
 
 uint8_t HotBlocks::ClassOf(size_t sealed_bytes) {
@@ -115,6 +169,8 @@ void HotBlocks::Relink() {
   }
 }
 
+// --- Spillable ---
+
 // The derived class has detached itself, while its totals() could still be called.
 Spillable::~Spillable() {
   ASSERT(hot_ == nullptr);
@@ -127,6 +183,9 @@ void Spillable::Attach(HotBlocks* hot) {
     StopWriting();
     hot_->Unlink(this);
     hot_->Count(-mine.hot_bytes, -mine.cold_entries, -mine.cold_bytes);
+    if (hot == nullptr) {
+      if (const Ref<HeldBlocks> shared = TakeShared()) shared->Drop(mine.hot_bytes);
+    }
   }
   hot_ = hot;
   if (hot_ != nullptr) {
@@ -135,8 +194,23 @@ void Spillable::Attach(HotBlocks* hot) {
   }
 }
 
+Ref<HeldBlocks> Spillable::Share() {
+  const uint64_t bytes = totals().hot_bytes;
+  shared_ = bytes < kLeastShared ? Ref<HeldBlocks>() : HeldBlocks::Share(hot_->held_, bytes);
+  return shared_;
+}
+
+Ref<HeldBlocks> Spillable::Leave() {
+  const uint64_t bytes = totals().hot_bytes;
+  Ref<HeldBlocks> held;
+  if (bytes >= kLeastShared) held = HeldBlocks::Hold(hot_->held_, bytes, TakeShared());
+  Attach(nullptr);
+  return held;
+}
+
 void Spillable::ReportTo(uint64_t change) {
   hot_->Count(change, 0, 0);
+  if (shared_ && static_cast<int64_t>(change) < 0) shared_->Drop(-change);
   const uint8_t size_class = writing_ != nullptr ? 0 : HotBlocks::ClassOf(sealed_bytes());
   if (size_class == size_class_) return;
   hot_->Unlink(this);

@@ -1,18 +1,86 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "base/ref.h"
 #include "data/cold.h"
 #include "data/disposer.h"
 
 namespace runnel {
 
 class HotBlocks;
+
+// The account of blocks that a second owner has beside a value, or that it has got from the value:
+// the clone of a capture, a value that no key holds any more, a flushed database. What the second
+// owner still has and the value has dropped takes memory like the blocks of values; here it counts
+// until the second owner ends. The value and the second owner may be on different threads.
+class HeldBlocks {
+ public:
+  // What all such accounts have together. It may outlive the HotBlocks that it belongs to.
+  using Sum = std::atomic<uint64_t>;
+
+  // Both have blocks of so many bytes.
+  static Ref<HeldBlocks> Share(std::shared_ptr<Sum> sum, uint64_t bytes);
+  // Only the second owner has them. `shared` (or null) is the account of a third one, with which
+  // the value has shared blocks, as the second owner does now.
+  static Ref<HeldBlocks> Hold(std::shared_ptr<Sum> sum, uint64_t bytes,
+                              Ref<HeldBlocks> shared = {});
+
+  // For the value: it has dropped blocks of so many bytes. Which ones is not known, so all of them
+  // are taken for shared ones, as far as there are any.
+  void Drop(uint64_t bytes);
+  // For the second owner: it has dropped so much of what only it had; it has dropped everything.
+  void Shrink(uint64_t bytes);
+  void End();
+
+  void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
+  void Unref() const {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  static constexpr uint64_t kEnded = UINT64_MAX;
+
+  HeldBlocks(std::shared_ptr<Sum> sum, uint64_t shared) : sum_(std::move(sum)), shared_(shared) {}
+  ~HeldBlocks() = default;
+
+  const std::shared_ptr<Sum> sum_;
+  mutable std::atomic<uint32_t> references_{1};
+  uint64_t shared_;                // that the value may still drop; for its thread only
+  std::atomic<uint64_t> held_{0};  // what this counts for in the sum, or kEnded
+  Ref<HeldBlocks> third_;
+};
+
+// The second owner's end of an account, if there is one.
+class BlockHolder {
+ public:
+  BlockHolder() = default;
+  explicit BlockHolder(Ref<HeldBlocks> held) : held_(std::move(held)) {}
+  BlockHolder(BlockHolder&&) = default;
+  BlockHolder& operator=(BlockHolder&& other) noexcept {
+    if (this == &other) return *this;
+    End();
+    held_ = std::move(other.held_);
+    return *this;
+  }
+  ~BlockHolder() { End(); }
+
+  HeldBlocks* get() const { return held_.get(); }
+
+ private:
+  void End() {
+    if (held_) held_->End();
+  }
+
+  Ref<HeldBlocks> held_;
+};
 
 // The blocks of one value, some of which may be given to the disk: what streams and long lists have
 // in common for the cold store. A run is written from blocks that are shared with the value, which
@@ -29,6 +97,15 @@ class Spillable {
   // From now on the value counts in `hot`, which outlives it, or is removed with nullptr.
   void Attach(HotBlocks* hot);
   HotBlocks* hot() const { return hot_; }
+
+  // A clone of the value, which is attached, is going to share its blocks: what the value drops of
+  // them counts until the clone ends. Null if there is hardly anything to share.
+  Ref<HeldBlocks> Share();
+  // Detaches the value, which is attached and lives on elsewhere: its blocks count until it ends.
+  Ref<HeldBlocks> Leave();
+  // What Share has made last, for a value that gets other accounts.
+  Ref<HeldBlocks> TakeShared() { return std::exchange(shared_, {}); }
+  void SetShared(Ref<HeldBlocks> shared) { shared_ = std::move(shared); }
 
   // Bytes of the blocks in memory that could be given to the disk.
   virtual size_t sealed_bytes() const = 0;
@@ -81,6 +158,7 @@ class Spillable {
   Spillable* next_ = nullptr;
   Spillable* previous_ = nullptr;
   Spillable** writing_ = nullptr;
+  Ref<HeldBlocks> shared_;
   uint64_t object_ = 0;
   uint8_t size_class_ = 0;
 };
@@ -93,7 +171,7 @@ class Spillable {
 // all parts. So a flushed database takes its part away without a walk over its values.
 class HotBlocks {
  public:
-  HotBlocks() = default;
+  HotBlocks() : held_(std::make_shared<HeldBlocks::Sum>(0)) {}
   // A part of `whole`, which outlives it, or which it leaves. A whole is not a part itself.
   explicit HotBlocks(HotBlocks* whole);
   // REQUIRES: no value is attached.
@@ -103,12 +181,15 @@ class HotBlocks {
 
   // The values of this part no longer count in the whole, and none of them is marked as being
   // written any more (Spillable::NoteWriting). They stay attached to the part, which may go to
-  // another thread with them. The cost does not depend on the number of values. Does nothing if
-  // there is no whole.
+  // another thread with them; until they are detached there, they count as held. The cost does not
+  // depend on the number of values. Does nothing if there is no whole.
   void Leave();
 
-  // Memory of all blocks that count, those of the parts included.
+  // Memory of the blocks of all values that are attached, those of the parts included.
   uint64_t bytes() const { return bytes_; }
+  // Memory of blocks that values had and others still have (HeldBlocks). It may be too large by
+  // what values have dropped of newer blocks. Values with less than 4 KiB of blocks do not count.
+  uint64_t held_bytes() const { return held_->load(std::memory_order_relaxed); }
   // Live entries of these values on the disk, and the bytes of their blocks.
   uint64_t cold_entries() const { return cold_entries_; }
   uint64_t cold_bytes() const { return cold_bytes_; }
@@ -164,6 +245,8 @@ class HotBlocks {
   uint64_t cold_entries_ = 0;
   uint64_t cold_bytes_ = 0;
   Disposer* disposer_ = nullptr;
+  std::shared_ptr<HeldBlocks::Sum> held_;  // one for the whole and its parts
+  BlockHolder left_;                       // of a part that has left
   bool tight_ = false;
   size_t run_bytes_ = 256 * 1024;
   std::array<Spillable*, kClasses> lists_ =

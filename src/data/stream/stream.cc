@@ -284,6 +284,12 @@ std::unique_ptr<Object> Stream::Clone() const {
   return copy;
 }
 
+std::unique_ptr<Object> Stream::CloneForCapture() {
+  std::unique_ptr<Object> copy = Clone();
+  static_cast<Stream&>(*copy).log_.Hold(log_.Share());
+  return copy;
+}
+
 // --- Stored form ---
 //
 //   stream := byte version | last ID | max deleted ID | varint entries added | entry log

@@ -250,6 +250,8 @@ class Stream final : public Object {
   void Encode(Encoder* out) const override;
   void FetchAll() const override { RequireOldest(length()); }
   void Attach(HotBlocks* hot) override { log_.Attach(hot); }
+  std::unique_ptr<Object> CloneForCapture() override;
+  void LeaveKey() override { log_.LeaveKey(); }
   bool needs_upkeep() const override { return retention().bounded() || unswept_; }
   // See EntryLog::SerializeWithRuns.
   void EncodeStored(Encoder* out) const override;
