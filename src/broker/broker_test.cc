@@ -420,7 +420,43 @@ TEST_F(BrokerTest, EntriesGoInTimeThoughNobodyAdds) {
   client->Run("SET t x");
   client->Run("FLUSHALL");
   harness_.Advance(2000);
-  EXPECT_EQ(harness_.keyspace.NextForUpkeep(0, nullptr), nullptr);
+  EXPECT_EQ(harness_.keyspace.NextDue(0, INT64_MAX), nullptr);
+}
+
+// A stream is looked at when its oldest entry is too old, and not before.
+TEST_F(BrokerTest, IdleStreamsCostNothing) {
+  constexpr uint64_t kStreams = 1000;
+  constexpr int64_t kHourMs = 3'600'000;
+  auto client = harness_.Connect();
+  const int64_t now_ms = harness_.clock.UnixMicros() / 1000;
+  for (uint64_t i = 0; i < kStreams; i++) {
+    const std::string key = "s" + std::to_string(i);
+    client->Ask({"XADD", key, std::to_string(now_ms + static_cast<int64_t>(i)), "f", "v"});
+    client->Ask({"XCFGSET", key, "RETENTION-MS", std::to_string(kHourMs)});
+    client->Ask({"XADD", "bounded" + key, "*", "f", "v"});
+    client->Ask({"XCFGSET", "bounded" + key, "RETENTION-ENTRIES", "5"});
+  }
+  const auto looks = [&] { return harness_.broker.stats().retention_looks; };
+  for (int i = 0; i < 20; i++) {
+    harness_.Advance(100);
+  }
+  EXPECT_EQ(looks(), 0u);
+  harness_.Advance(kHourMs - 2000);
+  EXPECT_EQ(looks(), 0u);
+  harness_.Advance(100);
+  EXPECT_EQ(looks(), 100u);
+  EXPECT_EQ(client->Run("XLEN s99"), ":0");
+  EXPECT_EQ(client->Run("XLEN s100"), ":1");
+  // When the clock goes back, so does what is due.
+  harness_.clock.unix_us -= 1'000'000;
+  harness_.Advance(500);
+  EXPECT_EQ(looks(), 100u);
+  harness_.Advance(1500);
+  EXPECT_EQ(looks(), kStreams);
+  EXPECT_EQ(client->Run("XLEN s999"), ":0");
+  harness_.Advance(kHourMs);
+  EXPECT_EQ(looks(), kStreams);
+  EXPECT_EQ(client->Run("XLEN boundeds7"), ":1");
 }
 
 TEST_F(BrokerTest, EveryStreamHasItsTurn) {

@@ -426,5 +426,74 @@ TEST_F(BrokerTopicsTest, CommandNamesTheKeys) {
   EXPECT_EQ(Run("COMMAND GETKEYSANDFLAGS TREAD PARTITIONS t/0 0"), "*1 *2 $3 t/0 *2 +RO +access");
 }
 
+// --- Producers that nobody uses
+
+TEST_F(BrokerTopicsTest, ProducersThatNobodyUsesAreForgotten) {
+  harness_.settings.data.producer_expire_ms = 10'000;
+  Run("TOPIC CREATE u PARTITIONS 1");
+  other_->Run("SELECT 3");
+  other_->Run("TOPIC CREATE t PARTITIONS 1");
+  for (const char* name : {"a", "b", "c"}) {
+    Run(std::string("TPRODUCER OPEN t ") + name);
+    Run(std::string("TPRODUCER OPEN u ") + name);
+    other_->Run(std::string("TPRODUCER OPEN t ") + name);
+  }
+  const auto producers = [&](BrokerHarness::Client& client, const std::string& topic) {
+    const std::string reply = client.Run("TPRODUCER LIST " + topic);
+    return std::stoi(reply.substr(1));
+  };
+  harness_.Advance(6000);
+  EXPECT_THAT(Run("TADD t/0 PRODUCER b 1 0 * f v"), StartsWith("*2 "));
+  harness_.Advance(3900);
+  EXPECT_EQ(producers(*client_, "t") + producers(*client_, "u") + producers(*other_, "t"), 9);
+  // Nothing changes during a pause.
+  Run("CLIENT PAUSE 5000 WRITE");
+  harness_.Advance(1000);
+  EXPECT_EQ(producers(*client_, "t"), 3);
+  Run("CLIENT UNPAUSE");
+  harness_.Advance(100);
+  harness_.Advance(100);
+  EXPECT_EQ(producers(*client_, "t"), 1);
+  EXPECT_EQ(producers(*client_, "u"), 0);
+  EXPECT_EQ(producers(*other_, "t"), 0);
+  EXPECT_THAT(Run("TADD t/0 PRODUCER a 1 0 * f v"), StartsWith("-FENCED"));
+  EXPECT_EQ(Run("TPRODUCER OPEN t a"), "*2 :1 :-1");
+  // The clock may go back.
+  harness_.clock.unix_us -= 60'000'000;
+  harness_.Advance(20'000);
+  EXPECT_EQ(producers(*client_, "t"), 2);
+  harness_.settings.data.producer_expire_ms = 0;
+  harness_.Advance(1'000'000'000);
+  EXPECT_EQ(producers(*client_, "t"), 2);
+}
+
+// A few at a time, and all in the end.
+TEST_F(BrokerTopicsTest, ManyProducersAreForgottenBitByBit) {
+  harness_.settings.data.producer_expire_ms = 1000;
+  constexpr size_t kTopics = 20;
+  constexpr size_t kProducers = 30;
+  for (size_t i = 0; i < kTopics * kProducers; i++) {
+    const std::string topic = "t" + std::to_string(i % kTopics);
+    if (i < kTopics) Run("TOPIC CREATE " + topic + " PARTITIONS 1");
+    Run("TPRODUCER OPEN " + topic + " p" + std::to_string(i));
+  }
+  const auto left = [&] {
+    size_t sum = 0;
+    for (const KeyEntry* entry : harness_.keyspace.listed(0)) {
+      sum += entry->As<Topic>()->producers().all().size();
+    }
+    return sum;
+  };
+  harness_.clock.Advance(2000);
+  size_t before = left();
+  EXPECT_EQ(before, kTopics * kProducers);
+  for (int rounds = 0; before > 0; rounds++) {
+    ASSERT_LT(rounds, 100);
+    harness_.Advance(100);
+    EXPECT_GE(left() + 64, before);
+    before = left();
+  }
+}
+
 }  // namespace
 }  // namespace runnel

@@ -16,7 +16,9 @@
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "data/stream/stream.h"
+#include "data/topic/topic.h"
 #include "effects/stream_effects.h"
+#include "effects/topic_effects.h"
 
 namespace runnel {
 
@@ -45,10 +47,11 @@ class Upkeep::Budget {
   uint32_t steps_ = 4096;
 };
 
-const std::array<Upkeep::Job, 4> Upkeep::kJobs = {{
+const std::array<Upkeep::Job, 5> Upkeep::kJobs = {{
     {&Upkeep::ExpireKeys, "expiry"},
     {&Upkeep::KeepRetention, "retention"},
     {&Upkeep::SweepStreams, "on-ack-delete"},
+    {&Upkeep::CloseProducers, "producers"},
     {&Upkeep::CheckSessions, "check-clients"},
 }};
 
@@ -101,54 +104,90 @@ bool Upkeep::ExpireKeys(Budget& budget) {
   return true;
 }
 
-bool Upkeep::IsOver(const Walk& walk) const {
-  return walk.done >= parts_.keyspace.slots();
-}
-
-const KeyEntry* Upkeep::Next(Walk* walk) const {
-  const KeyEntry* entry = parts_.keyspace.NextForUpkeep(walk->db(), walk->after);
-  if (entry != nullptr) return entry;
+// Goes on with the next database or companion.
+void Upkeep::Pass(Walk* walk) const {
   walk->after = nullptr;
   walk->slot = (walk->slot + 1) % parts_.keyspace.slots();
   walk->done++;
-  return nullptr;
 }
 
-// Entries that are too old go though nobody adds others.
+// Entries that are too old go though nobody adds others. Streams whose time has not come cost
+// nothing.
 bool Upkeep::KeepRetention(Budget& budget) {
-  while (parts_.policy.MayChange() && !IsOver(retention_)) {
-    if (!Take(budget)) return false;
-    const KeyEntry* entry = Next(&retention_);
-    if (entry == nullptr) continue;
-    retention_.after = entry;
-    const uint64_t count = entry->As<Stream>()->PlanRetention(parts_.clock.now_ms());
-    if (count == 0) continue;
-    const std::string name(entry->name());
-    const StreamDropOldest effect{KeyRef(retention_.db(), name), count, false};
-    parts_.log.Apply(effect);
-    parts_.notifications.Publish(kNotifyStream, "xtrim", effect.key);
+  Walk& walk = retention_;
+  for (; parts_.policy.MayChange() && walk.done < parts_.keyspace.slots(); Pass(&walk)) {
+    while (parts_.policy.MayChange()) {
+      if (!Take(budget)) return false;
+      const int64_t now_ms = parts_.clock.now_ms();
+      const KeyEntry* entry = parts_.keyspace.NextDue(walk.db(), now_ms);
+      if (entry == nullptr) break;
+      const std::string name(entry->name());
+      const KeyRef key(walk.db(), name);
+      parts_.stats.retention_looks++;
+      if (const uint64_t count = entry->As<Stream>()->PlanRetention(now_ms); count > 0) {
+        parts_.log.Apply(StreamDropOldest{key, count, false});
+        parts_.notifications.Publish(kNotifyStream, "xtrim", key);
+      }
+      parts_.keyspace.NoteRetained(key, now_ms);
+    }
   }
-  retention_.done = 0;
+  walk.done = 0;
   return true;
 }
 
 // What groups have left behind goes. Goes on with one stream until it is swept or has to wait for
 // the disk.
 bool Upkeep::SweepStreams(Budget& budget) {
-  while (parts_.policy.MayChange() && !IsOver(sweep_)) {
-    if (!Take(budget)) return false;
-    const KeyEntry* entry = Next(&sweep_);
-    if (entry == nullptr) continue;
-    const Stream& stream = *entry->As<Stream>();
-    bool more = false;
-    if (stream.unswept()) {
+  Walk& walk = sweep_;
+  for (; parts_.policy.MayChange() && walk.done < parts_.keyspace.slots(); Pass(&walk)) {
+    while (parts_.policy.MayChange()) {
+      if (!Take(budget)) return false;
+      const KeyEntry* entry = parts_.keyspace.NextUnswept(walk.db(), walk.after);
+      if (entry == nullptr) break;
       const std::string name(entry->name());
-      more = parts_.sweeper.Sweep(KeyRef(sweep_.db(), name), stream);
+      const bool more = parts_.sweeper.Sweep(KeyRef(walk.db(), name), *entry->As<Stream>());
       budget.LookAtClock();
+      if (!more) walk.after = entry;
     }
-    if (!more) sweep_.after = entry;
   }
-  sweep_.done = 0;
+  walk.done = 0;
+  return true;
+}
+
+// Few at a time: what is unused for days is in no hurry.
+bool Upkeep::CloseProducers(Budget& budget) {
+  constexpr int kLooks = 64;
+  const auto expire_ms = static_cast<int64_t>(parts_.settings.data.producer_expire_ms);
+  if (expire_ms == 0) return true;
+  for (int looks = 0; looks < kLooks && parts_.policy.MayChange(); looks++) {
+    if (!Take(budget)) return false;
+    const Database::Listed& topics = parts_.keyspace.listed(producer_db_);
+    const auto next = topics.lower_bound(producer_topic_);
+    if (next == topics.end()) {
+      producer_topic_.clear();
+      producer_after_.reset();
+      producer_db_ = (producer_db_ + 1) % parts_.keyspace.databases();
+      continue;
+    }
+    if ((*next)->name() != producer_topic_) {
+      producer_topic_ = (*next)->name();
+      producer_after_.reset();
+    }
+    const Topic& topic = *(*next)->As<Topic>();
+    const Producers::Map& producers = topic.producers().all();
+    const auto producer =
+        producer_after_ ? producers.upper_bound(*producer_after_) : producers.begin();
+    if (producer == producers.end()) {
+      // The name that comes next after this one.
+      producer_topic_.push_back('\0');
+      producer_after_.reset();
+      continue;
+    }
+    producer_after_ = producer->first;
+    if (producer->second->used_ms() > parts_.clock.now_ms() - expire_ms) continue;
+    parts_.log.Apply(
+        ProducerClose{KeyRef(producer_db_, producer_topic_), std::string_view(*producer_after_)});
+  }
   return true;
 }
 

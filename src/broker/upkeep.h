@@ -3,6 +3,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "broker/parts.h"
@@ -13,8 +15,8 @@ namespace runnel {
 class Session;
 
 // Work that is due because time has passed: keys whose time is over are removed, streams drop
-// entries that are too old or that no group needs any more, idle clients and clients that do not
-// read are closed.
+// entries that are too old or that no group needs any more, topics forget producers that nobody
+// uses, idle clients and clients that do not read are closed.
 //
 // Each of these is a job. A round of all jobs begins kCronHz times a second. It is done in slices,
 // one per turn, which hold the loop for about a millisecond each. So a million keys that expire at
@@ -38,10 +40,9 @@ class Upkeep {
     bool (Upkeep::*work)(Budget& budget);
     std::string_view name;  // see TurnMeter
   };
-  static const std::array<Job, 4> kJobs;
+  static const std::array<Job, 5> kJobs;
 
-  // A job's place among the keys that need upkeep, of all databases and companions. A round may
-  // begin in any of them.
+  // A job's place among all databases and companions. A round may begin in any of them.
   struct Walk {
     uint32_t slot = 0;                // Keyspace::DatabaseAt
     uint32_t done = 0;                // slots of this round
@@ -49,15 +50,13 @@ class Upkeep {
 
     uint32_t db() const { return Keyspace::DatabaseAt(slot); }
   };
-  bool IsOver(const Walk& walk) const;
-  // The next key, which the walk has not passed yet. At the end of a database nullptr, and the walk
-  // goes on with the next one.
-  const KeyEntry* Next(Walk* walk) const;
+  void Pass(Walk* walk) const;
 
   bool Take(Budget& budget);
   bool ExpireKeys(Budget& budget);
   bool KeepRetention(Budget& budget);
   bool SweepStreams(Budget& budget);
+  bool CloseProducers(Budget& budget);
   bool CheckSessions(Budget& budget);
   bool MayContinueSweep() const;
   void NoteSizes(Session& session);
@@ -70,6 +69,9 @@ class Upkeep {
   uint32_t expire_dbs_done_ = 0;  // in this round
   Walk retention_;
   Walk sweep_;
+  uint32_t producer_db_ = 0;
+  std::string producer_topic_;                 // the next topic is this one or the next after it
+  std::optional<std::string> producer_after_;  // its producer that was passed last
   uint64_t session_after_ = 0;
 };
 

@@ -29,6 +29,8 @@ struct DataOptions {
   // Options of a topic that its command does not give.
   TopicOptions topic_defaults;
   uint32_t topic_max_partitions = 10'000;
+  // Idempotent producers of topics are forgotten when they were unused for so long; 0: never.
+  uint64_t producer_expire_ms = 604'800'000;
   // With how many partitions TADD and TADDM make a topic that is missing; 0: they do not.
   uint32_t auto_create_topics = 0;
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value

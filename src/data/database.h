@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "absl/container/btree_set.h"
@@ -11,7 +12,7 @@
 
 namespace runnel {
 
-// One database: its keys with their values, their expiries, and the keys whose value needs upkeep.
+// One database: its keys with their values, and which of them need work as time passes.
 // Owned by the keyspace, and used by it alone, until it is flushed.
 class Database {
  public:
@@ -29,6 +30,8 @@ class Database {
   struct ByName {
     using is_transparent = void;
     bool operator()(const KeyEntry* a, const KeyEntry* b) const { return a->name() < b->name(); }
+    bool operator()(const KeyEntry* a, std::string_view b) const { return a->name() < b; }
+    bool operator()(std::string_view a, const KeyEntry* b) const { return a < b->name(); }
   };
   using Listed = absl::btree_set<KeyEntry*, ByName>;
 
@@ -39,7 +42,10 @@ class Database {
   KeyTable table_;
   absl::btree_set<std::pair<int64_t, KeyEntry*>> expiries_;
   __int128 expiry_sum_ = 0;
-  absl::btree_set<KeyEntry*> upkeep_;
+  // Streams by the time at which retention has to look at them (Stream::noted_due), and streams
+  // that have something to sweep.
+  absl::btree_set<std::pair<int64_t, KeyEntry*>> due_;
+  absl::btree_set<KeyEntry*> unswept_;
   // Keys of types that are listed by name (Keyspace::Listed).
   Listed listed_;
   // Of the running capture: the number that the database had when it began, and how far the walk

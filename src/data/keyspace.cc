@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "data/stream/stream.h"
 #include "data/topic/group.h"
 #include "data/topic/topic.h"
 
@@ -32,27 +33,67 @@ int64_t Keyspace::MeanExpiry(uint32_t db) const {
                               static_cast<__int128>(database.expiries_.size()));
 }
 
-const KeyEntry* Keyspace::NextForUpkeep(uint32_t db, const KeyEntry* after) const {
-  const auto& upkeep = At(db).upkeep_;
+// --- Upkeep ---
+
+const KeyEntry* Keyspace::NextDue(uint32_t db, int64_t now_ms) const {
+  const auto& due = At(db).due_;
+  return due.empty() || due.begin()->first > now_ms ? nullptr : due.begin()->second;
+}
+
+// Even if RetentionDue were too early, the stream would have to wait for its next look.
+void Keyspace::NoteRetained(const KeyRef& key, int64_t now_ms) {
+  KeyEntry* entry = Locate(key);
+  CHECK(entry != nullptr && entry->type() == ObjectType::kStream);
+  const int64_t due_ms = entry->As<Stream>()->RetentionDue();
+  SetDue(At(key.db), entry, due_ms > now_ms ? due_ms : now_ms + 1);
+}
+
+const KeyEntry* Keyspace::NextUnswept(uint32_t db, const KeyEntry* after) const {
+  const auto& unswept = At(db).unswept_;
   const auto next =
-      after == nullptr ? upkeep.begin() : upkeep.upper_bound(const_cast<KeyEntry*>(after));
-  return next == upkeep.end() ? nullptr : *next;
+      after == nullptr ? unswept.begin() : unswept.upper_bound(const_cast<KeyEntry*>(after));
+  return next == unswept.end() ? nullptr : *next;
 }
 
 void Keyspace::NoteUpkeep(const KeyRef& key) {
-  Database& database = At(key.db);
   KeyEntry* entry = Locate(key);
   CHECK(entry != nullptr);
-  NoteUpkeep(database, entry);
+  NoteUpkeep(At(key.db), entry);
 }
 
 void Keyspace::NoteUpkeep(Database& database, KeyEntry* entry) {
-  if (entry->value_->needs_upkeep()) {
-    database.upkeep_.insert(entry);
-  } else if (!database.upkeep_.empty()) {
-    database.upkeep_.erase(entry);
+  const Stream* stream = entry->As<Stream>();
+  if (stream == nullptr) return;
+  SetDue(database, entry, stream->RetentionDue());
+  if (stream->unswept()) {
+    database.unswept_.insert(entry);
+  } else if (!database.unswept_.empty()) {
+    database.unswept_.erase(entry);
   }
 }
+
+void Keyspace::NoteDue(Database& database, KeyEntry* entry) {
+  const Stream& stream = *entry->As<Stream>();
+  if (!stream.retention().bounded()) return;
+  const int64_t due_ms = stream.RetentionDue();
+  if (due_ms < stream.noted_due()) SetDue(database, entry, due_ms);
+}
+
+void Keyspace::ForgetUpkeep(Database& database, KeyEntry* entry) {
+  if (entry->type() != ObjectType::kStream) return;
+  SetDue(database, entry, Stream::kNeverDue);
+  if (!database.unswept_.empty()) database.unswept_.erase(entry);
+}
+
+void Keyspace::SetDue(Database& database, KeyEntry* entry, int64_t due_ms) {
+  Stream& stream = static_cast<Stream&>(*entry->value_);
+  if (due_ms == stream.noted_due()) return;
+  if (stream.noted_due() != Stream::kNeverDue) database.due_.erase({stream.noted_due(), entry});
+  if (due_ms != Stream::kNeverDue) database.due_.insert({due_ms, entry});
+  stream.set_noted_due(due_ms);
+}
+
+// --- Keys ---
 
 void Keyspace::ForgetExpiry(Database& database, KeyEntry* entry) {
   if (!entry->has_expiry()) return;
@@ -72,6 +113,7 @@ void Keyspace::Put(const KeyRef& key, std::unique_ptr<Object> value) {
   } else {
     const int64_t expire_at_ms = entry->expire_at_ms_;
     ForgetExpiry(database, entry);
+    ForgetUpkeep(database, entry);
     if (IsListed(*entry->value_)) database.listed_.erase(entry);
     std::swap(entry->value_, value);
     End(key, *value);
@@ -104,7 +146,7 @@ KeyEntry* Keyspace::Detach(const KeyRef& key) {
   const int64_t expire_at_ms = entry->expire_at_ms_;
   ForgetExpiry(database, entry);
   entry->expire_at_ms_ = expire_at_ms;
-  if (!database.upkeep_.empty()) database.upkeep_.erase(entry);
+  ForgetUpkeep(database, entry);
   if (!database.listed_.empty() && IsListed(*entry->value_)) database.listed_.erase(entry);
   // The name in `key` may be the entry's own: report before it goes.
   Changed(key, KeyChange::kRemoved);

@@ -130,10 +130,18 @@ class Keyspace {
   // The mean of the expiry times (Unix milliseconds) in the database; 0 if no key has one.
   int64_t MeanExpiry(uint32_t db) const;
 
-  // Walks over the keys of this database whose value needs upkeep (Object::needs_upkeep), in no
+  // A stream of this database for whose entries it is time at `now_ms` (Stream::RetentionDue), that
+  // which has been due for longest; nullptr if there is none. It may be that it is early after all:
+  // what puts the time off is not noted. So the caller removes what there is, and says so
+  // (NoteRetained), and no stream is looked at before its time.
+  const KeyEntry* NextDue(uint32_t db, int64_t now_ms) const;
+  // All of the stream is removed that is due at `now_ms`. It is no longer due then, and will be in
+  // time. REQUIRES: the key exists and holds a stream.
+  void NoteRetained(const KeyRef& key, int64_t now_ms);
+  // Walks over the streams of this database that have something to sweep (Stream::unswept), in no
   // particular order: returns the key after `after` (nullptr: the first key), or nullptr after the
   // last. `after` need not exist any more.
-  const KeyEntry* NextForUpkeep(uint32_t db, const KeyEntry* after) const;
+  const KeyEntry* NextUnswept(uint32_t db, const KeyEntry* after) const;
 
   // What the streams and long lists of all databases hold in memory.
   HotBlocks& hot_blocks() { return hot_blocks_; }
@@ -182,9 +190,11 @@ class Keyspace {
     if (capture_ != nullptr) Capture(At(key.db), entry);
     return static_cast<T*>(entry->value_.get());
   }
-  // To be called when Object::needs_upkeep of the key's value may have changed.
+  // To be called when the retention of the key's value, a stream, or Stream::unswept may have
+  // changed. (When its entries have, Changed is enough.)
   void NoteUpkeep(const KeyRef& key);
   void Changed(const KeyRef& key, KeyChange change) {
+    if (change == KeyChange::kGrown || change == KeyChange::kModified) NoteDue(key);
     if (observer_ != nullptr) observer_->OnKeyChange(key.db, key.name, change);
   }
   // A topic of this database was made, got partitions, or has gone.
@@ -223,7 +233,17 @@ class Keyspace {
     return entry;
   }
   static void ForgetExpiry(Database& database, KeyEntry* entry);
+  // Of a value that has come to the entry, or is about to leave it.
   static void NoteUpkeep(Database& database, KeyEntry* entry);
+  static void ForgetUpkeep(Database& database, KeyEntry* entry);
+  static void SetDue(Database& database, KeyEntry* entry, int64_t due_ms);
+  // Its entries have changed: they may be due earlier. If they are due later, that is found out
+  // when it is time.
+  void NoteDue(const KeyRef& key) {
+    KeyEntry* entry = Locate(key);
+    if (entry != nullptr && entry->type() == ObjectType::kStream) NoteDue(At(key.db), entry);
+  }
+  static void NoteDue(Database& database, KeyEntry* entry);
   static bool IsListed(const Object& value) {
     return value.type() == ObjectType::kTopic || value.type() == ObjectType::kTopicGroup;
   }

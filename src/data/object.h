@@ -72,8 +72,6 @@ class Object : public Disposable {
   // The value belongs to no key any more, but is not destroyed now: its blocks go on to count until
   // it is.
   virtual void LeaveKey() {}
-  // Whether the value needs work as time passes, also when no client uses it.
-  virtual bool needs_upkeep() const { return false; }
 
  private:
   const ObjectType type_;

@@ -143,12 +143,12 @@ TEST_F(StreamEffectsTest, ChangesOfGroupsAskForASweep) {
   EXPECT_EQ(stream().unswept(), std::nullopt);
   const auto swept = [&] {
     const bool awaits =
-        stream().unswept() == StreamId::Min() && keyspace_.NextForUpkeep(0, nullptr) != nullptr;
+        stream().unswept() == StreamId::Min() && keyspace_.NextUnswept(0, nullptr) != nullptr;
     Apply(StreamSwept{key_, {3, 0}});
     EXPECT_EQ(stream().unswept(), (StreamId{3, 0}));
     Apply(StreamSwept{key_, StreamId::Max()});
     EXPECT_EQ(stream().unswept(), std::nullopt);
-    EXPECT_EQ(keyspace_.NextForUpkeep(0, nullptr), nullptr);
+    EXPECT_EQ(keyspace_.NextUnswept(0, nullptr), nullptr);
     return awaits;
   };
   Apply(StreamRetain{key_, 0, 0, 0, true});

@@ -92,7 +92,6 @@ TEST_F(TopicEffectsTest, OptionsHoldForPartitionsThatExistAndForThoseThatCome) {
   Apply(PartitionCreate{other});
   EXPECT_EQ(keyspace_.Find(other)->As<Stream>()->retention(), (Retention{.entries = 9}));
   EXPECT_TRUE(keyspace_.Find(other)->As<Stream>()->is_partition());
-  EXPECT_NE(keyspace_.NextForUpkeep(CompanionOf(1), nullptr), nullptr);
 }
 
 TEST_F(TopicEffectsTest, WhatDoesNotFitIsRefused) {

@@ -187,6 +187,10 @@ constexpr Directive kDirectives[] = {
         "Most bytes of a record of a new topic: key, names and values of its fields."),
     Integer<&DataOptions::topic_max_partitions>("topic-max-partitions", kAnyTime, 1,
                                                 kMostPartitions, "Most partitions of one topic."),
+    Integer<&DataOptions::producer_expire_ms>(
+        "producer-expire-ms", kAnyTime, 0, kMax64,
+        "Milliseconds after which a topic forgets an idempotent producer that nobody uses. 0: "
+        "never."),
     Integer<&DataOptions::auto_create_topics>("auto-create-topics", kAnyTime, 0, kMostPartitions,
                                               "Partitions of a topic that TADD and TADDM make if "
                                               "it is missing. 0: they do not make one."),

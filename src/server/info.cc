@@ -258,6 +258,7 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.AddRounded("instantaneous_output_kbps", broker.turn().output_rate().per_second() / 1024);
   fields.Add("rejected_connections", stats.connections_rejected);
   fields.Add("expired_keys", stats.expired_keys);
+  fields.Add("retention_looks", stats.retention_looks);
   fields.Add("evicted_keys", 0);
   fields.Add("evicted_clients", 0);
   fields.Add("keyspace_hits", stats.keyspace_hits);

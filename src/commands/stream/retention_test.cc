@@ -180,7 +180,7 @@ TEST_F(RetentionTest, AManyTimesLargerBacklogIsSweptInSlices) {
   EXPECT_GT(left, 6000);
   EXPECT_LT(left, 8000);
   // Upkeep finds it, also after a restart.
-  const auto find = [&](Keyspace& keyspace) { return keyspace.NextForUpkeep(0, nullptr); };
+  const auto find = [&](Keyspace& keyspace) { return keyspace.NextUnswept(0, nullptr); };
   ASSERT_NE(find(runner_.keyspace()), nullptr);
   EXPECT_TRUE(runner_.keyspace().Find(KeyRef(0, "s"))->As<Stream>()->unswept());
   EXPECT_EQ(runner_.Replayed(), ContentOf(runner_.keyspace()));
@@ -211,7 +211,8 @@ TEST_F(RetentionTest, GoesWithTheStream) {
   EXPECT_THAT(runner_.Run("XINFO STREAM u"),
               HasSubstr("retention-ms :99999999999999 $15 retention-bytes :0 $17 "
                         "retention-entries :1 $6 on-ack $6 delete"));
-  EXPECT_NE(runner_.keyspace().NextForUpkeep(0, nullptr), nullptr);
+  EXPECT_EQ(runner_.keyspace().NextDue(0, 100'000'000'000'000), nullptr);
+  EXPECT_NE(runner_.keyspace().NextDue(0, 100'000'000'000'001), nullptr);
 }
 
 }  // namespace

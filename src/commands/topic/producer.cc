@@ -26,15 +26,10 @@ void TProducerOpen(Context& context) {
 void TProducerList(Context& context) {
   const Topic* topic;
   if (!FindTopic(context, context.Key(2), &topic)) return;
-  std::vector<std::string_view> names;
-  for (const auto& [name, producer] : topic->producers().all()) {
-    names.push_back(name);
-  }
-  std::sort(names.begin(), names.end());
   ReplyWriter& reply = context.reply();
-  reply.Array(names.size());
-  for (const std::string_view name : names) {
-    const Producer& producer = *topic->producers().Find(name);
+  reply.Array(topic->producers().all().size());
+  for (const auto& [name, value] : topic->producers().all()) {
+    const Producer& producer = *value;
     reply.Map(4);
     reply.Bulk("name");
     reply.Bulk(name);

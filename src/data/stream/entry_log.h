@@ -43,6 +43,9 @@ class EntryLog final : public Spillable {
   uint64_t length() const { return hot_.length() + cold_entries(); }
   // The ID of the first live entry; 0-0 if there is none.
   StreamId first_id() const { return cold_ ? cold_->first_id() : hot_.first_id(); }
+  // The ID that must be beyond a bound before anything goes: of a run on the disk the last live
+  // one (see CountBeyond). REQUIRES: length() > 0.
+  StreamId first_to_go() const { return cold_ ? cold_->runs().front().last : hot_.first_id(); }
   // The last ID in the blocks, removed entries included; 0-0 if there are no blocks. Appended IDs
   // are above it.
   StreamId newest_id() const { return hot_.empty() && cold_ ? cold_->last_id() : hot_.newest_id(); }

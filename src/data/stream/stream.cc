@@ -52,6 +52,21 @@ uint64_t Stream::PlanRetention(int64_t now) const {
   return log_.CountBeyond(bounds);
 }
 
+int64_t Stream::RetentionDue() const {
+  const Retention& keep = retention();
+  if (!keep.bounded() || length() == 0) return kNeverDue;
+  const bool many = keep.entries != 0 && length() > keep.entries;
+  const bool large = keep.bytes != 0 && hot_bytes() + cold_bytes() > keep.bytes;
+  // At this time no entry is too old.
+  if ((many || large) && PlanRetention(0) > 0) return 0;
+  if (keep.ms == 0) return kNeverDue;
+  // An entry goes when more than `keep.ms` have passed.
+  const uint64_t least = log_.first_to_go().ms;
+  constexpr auto kMost = static_cast<uint64_t>(kNeverDue);
+  if (keep.ms >= kMost || least >= kMost - keep.ms) return kNeverDue;
+  return static_cast<int64_t>(least + keep.ms + 1);
+}
+
 void Stream::Retain(const Retention& retention) {
   const bool begins = retention.delete_on_ack && !this->retention().delete_on_ack;
   retention_ = retention == kKeepAll ? nullptr : std::make_unique<Retention>(retention);

@@ -148,6 +148,14 @@ class Stream final : public Object {
   // How many of the oldest entries are beyond the bounds at this time: the argument of DropOldest.
   // Never looks at entries on the disk.
   uint64_t PlanRetention(int64_t now) const;
+  // The first time at which PlanRetention says that there is something to remove, if nothing else
+  // happens to the stream: 0 for now, kNeverDue if no time comes. (Going to the disk counts as
+  // nothing: after that it may be later.)
+  static constexpr int64_t kNeverDue = INT64_MAX;
+  int64_t RetentionDue() const;
+  // What the keyspace has noted of it: see Keyspace::NextDue. Not durable state.
+  int64_t noted_due() const { return noted_due_; }
+  void set_noted_due(int64_t due_ms) { noted_due_ = due_ms; }
   // ON-ACK DELETE: where to begin to look for entries that are kept though no group needs them any
   // more; nothing if there are none. There may be such after a group has gone or has moved, or a
   // consumer has gone with what was pending for it. They are removed in slices, by upkeep.
@@ -252,7 +260,6 @@ class Stream final : public Object {
   void Attach(HotBlocks* hot) override { log_.Attach(hot); }
   std::unique_ptr<Object> CloneForCapture() override;
   void LeaveKey() override { log_.LeaveKey(); }
-  bool needs_upkeep() const override { return retention().bounded() || unswept_; }
   // See EntryLog::SerializeWithRuns.
   void EncodeStored(Encoder* out) const override;
   void AddExtents(ColdExtents* extents) const override;
@@ -281,6 +288,7 @@ class Stream final : public Object {
   mutable const ConsumerGroup* last_found_ = nullptr;
   std::unique_ptr<Idempotence> idempotence_;
   std::unique_ptr<Retention> retention_;  // null: kKeepAll
+  int64_t noted_due_ = kNeverDue;
   std::optional<StreamId> unswept_;
   std::unique_ptr<Partition> partition_;  // null: an ordinary stream
 };

@@ -25,7 +25,7 @@ const Producer* Producers::Find(std::string_view name) const {
 }
 
 size_t Producers::MemoryBytes() const {
-  size_t bytes = map_.capacity() * (sizeof(Map::value_type) + 1);
+  size_t bytes = map_.size() * sizeof(Map::value_type);
   for (const auto& [name, producer] : map_) {
     bytes += sizeof(Producer) + name.capacity();
     for (const Producer::Command& command : producer->commands_) {
@@ -44,10 +44,17 @@ size_t Producers::FreeEffort() const {
 }
 
 void Producers::Open(std::string_view name, int64_t now_ms) {
-  std::unique_ptr<Producer>& producer = map_[name];
-  if (producer == nullptr) producer = std::make_unique<Producer>();
-  producer->epoch_++;
-  producer->used_ms_ = now_ms;
+  auto found = map_.find(name);
+  if (found == map_.end()) {
+    found = map_.emplace(std::string(name), std::make_unique<Producer>()).first;
+  }
+  Producer& producer = *found->second;
+  producer.epoch_++;
+  producer.used_ms_ = now_ms;
+}
+
+void Producers::Close(std::string_view name) {
+  if (const auto found = map_.find(name); found != map_.end()) map_.erase(found);
 }
 
 void Producers::Accept(std::string_view name, int64_t first_seq, int64_t records,
@@ -62,9 +69,8 @@ void Producers::Accept(std::string_view name, int64_t first_seq, int64_t records
 
 Producers Producers::Clone() const {
   Producers copy;
-  copy.map_.reserve(map_.size());
   for (const auto& [name, producer] : map_) {
-    copy.map_.emplace(name, std::make_unique<Producer>(*producer));
+    copy.map_.emplace_hint(copy.map_.end(), name, std::make_unique<Producer>(*producer));
   }
   return copy;
 }
@@ -80,17 +86,10 @@ Producers Producers::Clone() const {
 // The numbers of the commands follow from the last one: they are consecutive.
 
 void Producers::Encode(Encoder* out) const {
-  std::vector<const Map::value_type*> sorted;
-  sorted.reserve(map_.size());
-  for (const auto& named : map_) {
-    sorted.push_back(&named);
-  }
-  std::sort(sorted.begin(), sorted.end(),
-            [](const auto* a, const auto* b) { return a->first < b->first; });
-  out->Varint(sorted.size());
-  for (const auto* named : sorted) {
-    const Producer& producer = *named->second;
-    out->Bytes(named->first);
+  out->Varint(map_.size());
+  for (const auto& [name, value] : map_) {
+    const Producer& producer = *value;
+    out->Bytes(name);
     out->Varint(producer.epoch_);
     out->Signed(producer.last_seq_);
     out->Signed(producer.used_ms_);

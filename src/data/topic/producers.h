@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "base/coding.h"
 #include "base/stream_id.h"
-#include "base/string_map.h"
 
 namespace runnel {
 
@@ -60,7 +61,7 @@ class Producer {
 // The idempotent producers of one topic, by name.
 class Producers {
  public:
-  using Map = StringMap<std::unique_ptr<Producer>>;
+  using Map = absl::btree_map<std::string, std::unique_ptr<Producer>, std::less<>>;
 
   const Map& all() const { return map_; }
   // nullptr if there is none.
@@ -76,7 +77,7 @@ class Producers {
   // is the sum of the counts.
   void Accept(std::string_view name, int64_t first_seq, int64_t records,
               std::vector<AddedRecords> added, int64_t now_ms);
-  void Close(std::string_view name) { map_.erase(name); }
+  void Close(std::string_view name);
 
   Producers Clone() const;
   // There is exactly one payload for the same producers: they are sorted by name.
