@@ -23,17 +23,18 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       tracking_([this](Session& session,
                        std::string_view bytes) { outbox_.Deliver(session, Ref<Block>(), bytes); },
                 [this](uint64_t id) { return sessions_.Find(id); }),
+      topic_groups_(keyspace),
       sweeper_(keyspace, log_, notifications_),
       admission_(settings, log_, policy_, pause_),
       parts_{keyspace, settings,       host,       clock_,    meter_,     commands_, stats_,
              slowlog_, latency_,       sessions_,  pause_,    log_,       policy_,   outbox_,
              pubsub_,  notifications_, expiry_,    monitors_, tracking_,  watches_,  waiting_,
-             parking_, sweeper_,       admission_, executor_, dispatcher_},
+             topic_groups_, parking_, sweeper_,       admission_, executor_, dispatcher_},
       executor_(parts_),
       dispatcher_(parts_),
       turn_(parts_) {
   for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
-                            GroupCommands(), TopicCommands()}) {
+                            GroupCommands(), TopicCommands(), TopicGroupCommands()}) {
     commands_.Add(family);
   }
   keyspace_.Observe(this);
@@ -55,6 +56,7 @@ Session& Broker::Connect(Transport* transport) {
 void Broker::Disconnect(Session& session) {
   CHECK(outbox_.writer() != &session);
   dispatcher_.Detach(session);
+  topic_groups_.OnClientClosed(session.id, clock_.steady_ms());
   sessions_.Remove(session);
 }
 
@@ -68,6 +70,9 @@ void Broker::FailProtocol(Session& session, std::string_view error) {
 void Broker::set_loading(bool loading) {
   policy_.set_loading(loading);
   keyspace_.Observe(loading ? nullptr : this);
+  if (loading) return;
+  clock_.Update();
+  topic_groups_.Begin(clock_.steady_ms());
 }
 
 void Broker::SetFreeing(bool freeing) {
@@ -95,6 +100,7 @@ void Broker::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) {
       tracking_.OnKeyChange(name, expiry_.expiring() ? nullptr : outbox_.writer());
   }
   waiting_.OnKeyChange(db, name, change);
+  topic_groups_.OnKeyChange(db, name, change);
 }
 
 void Broker::OnFlush(uint32_t db) {
@@ -103,9 +109,14 @@ void Broker::OnFlush(uint32_t db) {
   waiting_.OnFlush(db, keyspace_);
 }
 
+void Broker::OnTopicsChange(uint32_t db) {
+  topic_groups_.OnTopicsChange(db);
+}
+
 void Broker::OnSwap(uint32_t a, uint32_t b) {
   watches_.OnSwap(a, b, keyspace_);
   waiting_.OnSwap(a, b);
+  topic_groups_.OnSwap();
 }
 
 }  // namespace runnel

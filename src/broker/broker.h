@@ -33,6 +33,7 @@
 #include "broker/turn_meter.h"
 #include "broker/waiting.h"
 #include "broker/watches.h"
+#include "commands/topic_group/engine.h"
 #include "data/keyspace.h"
 #include "env/clock.h"
 
@@ -118,14 +119,15 @@ class Broker final : public Front, private KeyspaceObserver {
   const Tracking& tracking() const { return tracking_; }
   const Watches& watches() const { return watches_; }
   Waiting& waiting() { return waiting_; }
+  const TopicGroups& topic_groups() const { return topic_groups_; }
   const Parking& parking() const { return parking_; }
   const Turn& turn() const { return turn_; }
 
  private:
   void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) override;
   void OnFlush(uint32_t db) override;
+  void OnTopicsChange(uint32_t db) override;
   void OnSwap(uint32_t a, uint32_t b) override;
-  void OnTopicsChange(uint32_t) override {}
 
   Keyspace& keyspace_;
   const Settings& settings_;
@@ -147,6 +149,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Tracking tracking_;
   Watches watches_;
   Waiting waiting_;
+  TopicGroups topic_groups_;
   Parking parking_;
   Sweeper sweeper_;
   Admission admission_;

@@ -15,6 +15,7 @@
 #include "broker/turn_clock.h"
 #include "broker/waiting.h"
 #include "broker/watches.h"
+#include "commands/topic_group/engine.h"
 #include "commands/command.h"
 #include "effects/bounds.h"
 #include "fmt/format.h"
@@ -279,9 +280,17 @@ void Dispatcher::RunAgain(Session& session) {
   ContinueLater(session);
 }
 
+// The session's command is answered without another run.
+void Dispatcher::EndWait(Session& session) {
+  if (session.suspended->kind == WaitKind::kMember) {
+    parts_.topic_groups.OnWaitOver(session.id, parts_.clock.steady_ms(), parts_.clock.now_ms());
+  }
+  session.suspended.reset();
+}
+
 // Answers a session whose wait something else has ended: with this error, or OK if it is empty.
 void Dispatcher::Answer(Session& session, std::string_view error) {
-  session.suspended.reset();
+  EndWait(session);
   NoteServed(session, parts_.clock);
   ContinueLater(session);
   if (session.output.muted()) return;
@@ -292,7 +301,7 @@ void Dispatcher::Answer(Session& session, std::string_view error) {
 // The same for a wait that is over without result.
 void Dispatcher::AnswerTimeout(Session& session) {
   const bool is_array = session.suspended->timeout_is_array;
-  session.suspended.reset();
+  EndWait(session);
   NoteServed(session, parts_.clock);
   ContinueLater(session);
   if (session.output.muted()) return;
@@ -307,6 +316,18 @@ void Dispatcher::ServeReady() {
     return;
   while (Session* session = parts_.waiting.TakeReady(parts_.keyspace)) {
     Resume(*session, true);
+  }
+}
+
+void Dispatcher::ServeTopicGroups() {
+  TopicGroups& groups = parts_.topic_groups;
+  while (groups.anything_noted() || groups.anything_to_wake()) {
+    groups.Settle(parts_.clock.steady_ms());
+    while (groups.anything_to_wake()) {
+      const TopicGroups::Wake wake = groups.TakeWake();
+      parts_.waiting.Mark(KeyRef(wake.db, wake.group_key), WaitKind::kMember, wake.member);
+    }
+    ServeReady();
   }
 }
 

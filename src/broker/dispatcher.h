@@ -33,6 +33,8 @@ class Dispatcher {
 
   // Runs blocked commands again that marked keys may serve.
   void ServeReady();
+  // Members of topic groups that something has happened to: their blocked calls run again.
+  void ServeTopicGroups();
   // Runs the commands again of sessions whose entries have been loaded.
   void RunLoaded();
   // The same for sessions that wait for the journal to be durable up to here.
@@ -75,6 +77,7 @@ class Dispatcher {
                std::unique_ptr<Suspended> suspended, const RunMode& mode, Outcome outcome);
   void Resume(Session& session, bool may_block);
   void RunAgain(Session& session);
+  void EndWait(Session& session);
   void Answer(Session& session, std::string_view error);
   void AnswerTimeout(Session& session);
 

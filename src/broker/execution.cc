@@ -22,10 +22,13 @@ Execution::Execution(Parts& parts, Session& session, const Command& command,
       outer_(outer) {
   db_ = session.db;
   notify_classes_ = parts.settings.notify_classes;
+  client_id_ = session.id;
+  topic_groups_ = &parts.topic_groups;
   now_ms_ = parts.clock.now_ms();
   steady_ms_ = parts.clock.steady_ms();
   may_block_ = mode.may_block && outer == nullptr;
   resumed_ = mode.resumed;
+  reply_is_sent_ = !session.output.muted();
   no_touch_ = session.info.no_touch;
   // The first time has told it.
   if (mode.again) notify_classes_ &= ~kNotifyKeyMiss;
@@ -39,6 +42,8 @@ Execution::Execution(Parts& parts, Session& session, const Command& command, uin
       command_(command),
       outer_(outer) {
   db_ = db;
+  client_id_ = session.id;
+  topic_groups_ = &parts.topic_groups;
   now_ms_ = parts.clock.now_ms();
   steady_ms_ = parts.clock.steady_ms();
   may_block_ = false;

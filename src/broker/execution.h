@@ -51,6 +51,10 @@ class Execution final : public Context {
   // nullptr unless the command waits. Views in it are valid as long as the arguments are.
   std::unique_ptr<Wait> TakeWait() { return std::move(wait_); }
 
+  std::string_view client_address() const override { return session_.transport->peer(); }
+  void WatchClient() override { session_.transport->WatchPeer(); }
+  std::string_view client_name() const override { return session_.info.name; }
+
   // Argument i is a secret: the slow log and monitors show "(redacted)" in its place.
   void Redact(size_t i);
   // The arguments as they may be shown.

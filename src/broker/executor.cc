@@ -148,53 +148,60 @@ void Executor::CountError(std::string_view error) {
 // thrown away. Values that commands before it rename or copy are looked at under their present
 // names. What is not foreseen: where in a value a command looks after others have removed from it
 // (the loop waits, for a bounded number of extents: ColdStore::Phase::kInside), and SWAPDB.
-void Executor::LookAhead(Execution& outer) {
+std::optional<std::string> Executor::LookAhead(Execution& outer) {
   ColdStore* const cold = parts_.parking.cold();
-  if (cold == nullptr || parts_.keyspace.hot_blocks().cold_entries() == 0) return;
+  const Transaction& transaction = outer.session().transaction;
+  const bool all_must_succeed = (transaction.flags & kCommits) != 0;
+  const bool may_miss = cold != nullptr && parts_.keyspace.hot_blocks().cold_entries() > 0;
+  if (!may_miss && !all_must_succeed) return std::nullopt;
   ColdMiss all;
-  std::optional<ColdFailure> too_much;
+  std::optional<std::string> refused;
   FutureNames names(parts_.keyspace);
   uint32_t db = outer.session().db;
   for (QueuedCommand& queued : outer.session().transaction.queue) {
     try {
-      Probe(outer, queued, &names, &db);
+      std::string error = Probe(outer, queued, &names, &db);
+      if (!all_must_succeed || error.empty()) continue;
+      refused = std::move(error);
+      break;
     } catch (const ColdMiss& miss) {
       all.missing.insert(all.missing.end(), miss.missing.begin(), miss.missing.end());
       all.passing.insert(all.passing.end(), miss.passing.begin(), miss.passing.end());
     } catch (const ColdFailure& failure) {
       // Of what cannot be read, that command will tell itself.
-      if (!failure.too_much) continue;
-      too_much = failure;
+      if (!failure.too_much && !all_must_succeed) continue;
+      refused = failure.message;
       break;
     }
   }
   // The transaction itself begins with nothing again.
-  cold->BeginCommand(outer.session().output.pending, false);
-  if (too_much) throw *too_much;
-  if (!all.missing.empty() || !all.passing.empty()) throw all;
+  if (cold != nullptr) cold->BeginCommand(outer.session().output.pending, false);
+  if (!refused && (!all.missing.empty() || !all.passing.empty())) throw all;
+  return refused;
 }
 
 // Runs a command of the queue in database *db, which it may change, until it would change anything.
-void Executor::Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db) {
+// Returns the error that it gave before that, without "ERR", or an empty text.
+std::string Executor::Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db) {
   const CommandSpec& spec = *queued.command->spec;
   const std::span<const std::string_view> own = queued.args.views();
   if ((spec.flags & kSelectsDb) != 0) {
     const std::optional<uint64_t> number = ParseDigits(own[1]);
     if (number && *number < parts_.keyspace.databases()) *db = static_cast<uint32_t>(*number);
-    return;
+    return {};
   }
   // Others look at no keys, and may do what cannot be taken back.
-  if ((spec.flags & (kReadOnly | kWrite)) == 0 || spec.keys.empty()) return;
+  if ((spec.flags & (kReadOnly | kWrite)) == 0 || spec.keys.empty()) return {};
   uint32_t now_db = *db;
   std::vector<std::string_view> args(own.begin(), own.end());
-  if (!names->ToNow(spec, &now_db, &args)) return;
+  if (!names->ToNow(spec, &now_db, &args)) return {};
   Session& session = outer.session();
   Rope dropped;
   ReplyWriter reply(&dropped);
   reply.set_protocol(session.reply.protocol());
   Execution probe(parts_, session, *queued.command, now_db, args, reply, &outer);
   probe.progress() = std::move(queued.progress);
-  parts_.parking.cold()->BeginCommand(dropped, true);
+  if (ColdStore* const cold = parts_.parking.cold()) cold->BeginCommand(dropped, true);
   current_ = &probe;
   const auto end = [&] {
     current_ = &outer;
@@ -209,6 +216,11 @@ void Executor::Probe(Execution& outer, QueuedCommand& queued, FutureNames* names
     throw;
   }
   end();
+  if (reply.errors() == 0) return {};
+  std::string error = dropped.ToString();
+  error = error.substr(1, error.find('\r') - 1);
+  if (error.starts_with("ERR ")) error.erase(0, 4);
+  return error;
 }
 
 }  // namespace runnel

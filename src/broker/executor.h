@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "broker/command_table.h"
@@ -42,8 +44,10 @@ class Executor {
   // Runs a command of EXEC's queue, which can neither wait nor miss.
   void RunPart(Execution& outer, QueuedCommand& queued);
   // For EXEC, before it changes anything: throws ColdMiss if the commands of its queue will look at
-  // entries that are not in memory, and ColdFailure if these are too many.
-  void LookAhead(Execution& outer);
+  // entries that are not in memory. Returns why the transaction cannot run, as an error without
+  // "ERR": they are too many; or one of its commands is such that all of them must succeed
+  // (kCommits), and one would fail. Nothing if it can run.
+  std::optional<std::string> LookAhead(Execution& outer);
 
   // Whether the running command can be unwound: then reading an entry that is on the disk may throw
   // ColdMiss.
@@ -58,7 +62,7 @@ class Executor {
   double nanos_per_cycle() const { return nanos_per_cycle_; }
 
  private:
-  void Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db);
+  std::string Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db);
   void CountCall(Execution& execution, double nanos);
   void CountTime(Execution& execution, double nanos);
   void RecordSlow(Execution& execution, bool slow, int64_t micros);

@@ -30,6 +30,7 @@ bool FutureNames::ToNow(const CommandSpec& spec, uint32_t* db,
   if (!keys) return true;
   std::optional<uint32_t> now;
   for (const KeyPosition& key : *keys) {
+    if (key.spec->not_key) continue;
     const auto found = names_.find(Name(*db, (*args)[key.index]));
     const bool nobody = found != names_.end() && found->second.second == nobody_;
     if (!nobody) {

@@ -24,6 +24,7 @@ class Sweeper;
 class Tracking;
 class TurnClock;
 class TurnMeter;
+class TopicGroups;
 class Waiting;
 class Watches;
 struct Settings;
@@ -53,6 +54,7 @@ struct Parts {
   Tracking& tracking;
   Watches& watches;
   Waiting& waiting;
+  TopicGroups& topic_groups;
   Parking& parking;
   Sweeper& sweeper;
   Admission& admission;

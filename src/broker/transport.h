@@ -33,6 +33,9 @@ class Transport {
   // Memory reserved for the table of a request's arguments.
   virtual size_t request_memory() const { return 0; }
 
+  // A peer that vanishes without a word shall be noticed soon from now on (ByteStream::WatchPeer).
+  virtual void WatchPeer() {}
+
   virtual int fd() const = 0;
   virtual const std::string& peer() const = 0;
   virtual const std::string& local() const = 0;

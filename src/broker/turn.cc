@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/steps.h"
 #include "broker/change_log.h"
+#include "broker/change_policy.h"
 #include "broker/dispatcher.h"
 #include "broker/executor.h"
 #include "broker/latency.h"
@@ -18,6 +19,7 @@
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "broker/waiting.h"
+#include "commands/topic_group/engine.h"
 
 namespace runnel {
 
@@ -25,6 +27,7 @@ void Turn::End() {
   parts_.clock.BeginTurn();
   parts_.dispatcher.RunLoaded();
   parts_.dispatcher.ContinueSessions();
+  parts_.dispatcher.ServeTopicGroups();
   parts_.tracking.EndTurn();
   FlushLog();
   parts_.clock.TakeCycles();
@@ -83,6 +86,7 @@ int64_t Turn::NextTimerMs() const {
   until(parts_.waiting.next_deadline_ms(), parts_.clock.steady_ms());
   until(parts_.waiting.next_retry_ms(), parts_.clock.now_ms());
   until(parts_.pause.until_ms(), parts_.clock.steady_ms());
+  if (parts_.policy.MayChange()) until(parts_.topic_groups.due_ms(), parts_.clock.steady_ms());
   return wait == Wait::kForever ? -1 : std::max<int64_t>(wait, 0);
 }
 
@@ -93,6 +97,7 @@ void Turn::RunTimers() {
     parts_.pause.End();
     parts_.dispatcher.RetryPutOff();
   }
+  if (parts_.topic_groups.due_ms() <= parts_.clock.steady_ms()) upkeep_.BeginTopicGroups();
   if (upkeep_.pending()) upkeep_.Work();
   parts_.dispatcher.ServeReady();
 }

@@ -15,6 +15,7 @@
 #include "broker/sweeper.h"
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
+#include "commands/topic_group/engine.h"
 #include "data/stream/stream.h"
 #include "data/topic/topic.h"
 #include "effects/stream_effects.h"
@@ -47,18 +48,46 @@ class Upkeep::Budget {
   uint32_t steps_ = 4096;
 };
 
-const std::array<Upkeep::Job, 5> Upkeep::kJobs = {{
+const std::array<Upkeep::Job, 6> Upkeep::kJobs = {{
     {&Upkeep::ExpireKeys, "expiry"},
     {&Upkeep::KeepRetention, "retention"},
     {&Upkeep::SweepStreams, "on-ack-delete"},
     {&Upkeep::CloseProducers, "producers"},
     {&Upkeep::CheckSessions, "check-clients"},
+    {&Upkeep::TendTopicGroups, "topic-groups"},
 }};
+
+namespace {
+
+constexpr size_t kTopicGroupsJob = 5;
+
+// Changes of topic groups that time brings.
+class TimedGroupChanges final : public GroupChanges {
+ public:
+  TimedGroupChanges(ChangeLog& log, const TurnClock& clock) : log_(log), clock_(clock) {}
+
+  int64_t now_ms() const override { return clock_.now_ms(); }
+  int64_t steady_ms() const override { return clock_.steady_ms(); }
+  void Apply(const TopicGroupSee& effect) override { log_.Apply(effect); }
+  void Apply(const TopicGroupAssign& effect) override { log_.Apply(effect); }
+  void Apply(const TopicGroupLeave& effect) override { log_.Apply(effect); }
+  void Apply(const KeyRemove& effect) override { log_.Apply(effect); }
+
+ private:
+  ChangeLog& log_;
+  const TurnClock& clock_;
+};
+
+}  // namespace
 
 void Upkeep::Begin() {
   for (size_t job = 0; job < kJobs.size(); job++) {
     pending_ |= 1u << job;
   }
+}
+
+void Upkeep::BeginTopicGroups() {
+  pending_ |= 1u << kTopicGroupsJob;
 }
 
 // The next slice begins with another job, so none starves.
@@ -224,6 +253,18 @@ bool Upkeep::CheckSessions(Budget& budget) {
     }
   }
   session_after_ = 0;
+  return true;
+}
+
+// Members whose time is over are gone, partitions go to others.
+bool Upkeep::TendTopicGroups(Budget& budget) {
+  TimedGroupChanges changes(parts_.log, parts_.clock);
+  while (parts_.policy.MayChange() &&
+         parts_.topic_groups.due_ms() <= parts_.clock.steady_ms()) {
+    if (!Take(budget)) return false;
+    parts_.topic_groups.Work(changes);
+    budget.LookAtClock();
+  }
   return true;
 }
 

@@ -28,6 +28,8 @@ class Upkeep {
 
   // Begins a round of each job whose last round is over.
   void Begin();
+  // The same for the job on topic groups alone: something is due.
+  void BeginTopicGroups();
   // Does one slice. When it is over, pending() tells whether another one is needed.
   void Work();
   bool pending() const { return pending_ != 0 || MayContinueSweep(); }
@@ -40,7 +42,7 @@ class Upkeep {
     bool (Upkeep::*work)(Budget& budget);
     std::string_view name;  // see TurnMeter
   };
-  static const std::array<Job, 5> kJobs;
+  static const std::array<Job, 6> kJobs;
 
   // A job's place among all databases and companions. A round may begin in any of them.
   struct Walk {
@@ -58,6 +60,7 @@ class Upkeep {
   bool SweepStreams(Budget& budget);
   bool CloseProducers(Budget& budget);
   bool CheckSessions(Budget& budget);
+  bool TendTopicGroups(Budget& budget);
   bool MayContinueSweep() const;
   void NoteSizes(Session& session);
 

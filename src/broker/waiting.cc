@@ -93,6 +93,16 @@ void Waiting::OnKeyChange(uint32_t db, std::string_view name, KeyChange change) 
   if (it != keys_.end()) ready_.Add(**it);
 }
 
+void Waiting::Mark(const KeyRef& key, WaitKind kind, std::string_view group) {
+  const auto awaited = keys_.find(key);
+  if (awaited == keys_.end()) return;
+  const auto it = queues_.find(QueueName{awaited->get(), kind, group});
+  if (it == queues_.end()) return;
+  WaitQueue& queue = **it;
+  queue.due = queue.size;
+  due_.Add(queue);
+}
+
 void Waiting::OnFlush(uint32_t db, const Keyspace& keyspace) {
   if (keyspace.size(db) == 0) return;
   for (const auto& key : keys_) {

@@ -70,6 +70,8 @@ class Waiting {
   void OnFlush(uint32_t db, const Keyspace& keyspace);
   void OnSwap(uint32_t a, uint32_t b);
 
+  // Sessions that wait for the key in this way, and in no other, may be served.
+  void Mark(const KeyRef& key, WaitKind kind, std::string_view group);
   bool anything_ready() const { return !ready_.empty() || !due_.empty(); }
   // The next session that a marked key may serve. It is unblocked, and its command is to be run
   // again. nullptr if no mark is left. The command may mark further keys.

@@ -34,6 +34,7 @@ enum CommandFlag : uint32_t {
   // Those below say what a command means to the broker; COMMAND INFO does not show them.
   kEndsMulti = 1u << 21,     // ends a transaction, also when it is refused (EXEC)
   kSelectsDb = 1u << 22,     // the commands after it use the database that its argument names
+  kCommits = 1u << 24,  // a transaction with it runs only if all its commands would succeed
   kKeepsCaching = 1u << 23,  // CLIENT CACHING before one of its subcommands is for what follows it
 };
 
@@ -58,6 +59,7 @@ struct KeySpec {
                // counts from the end)
     kKeyNum,   // argument `first` is the number of keys, which follow it
     kKeyword,  // keys follow a word (`keyword`); they are the first half of what is left
+    kAllAfter,  // keys follow a word; they are all that is left
   };
   enum Access : uint8_t {
     kRO,  // reads the value
@@ -81,7 +83,7 @@ struct KeySpec {
   // With variable flags: what holds instead if the word GET is not among the arguments behind the
   // key and the value (SET).
   const KeySpec* without_get = nullptr;
-  std::string_view keyword = "STREAMS";  // of kKeyword
+  std::string_view keyword = "STREAMS";  // of kKeyword and kAllAfter
   bool not_key = false;  // the arguments are no keys but go where keys would: shard channels
 };
 

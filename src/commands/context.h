@@ -20,6 +20,8 @@
 
 namespace runnel {
 
+class TopicGroups;
+
 // Settings for commands on data. Owned by the server's configuration.
 struct DataOptions {
   uint32_t stream_node_max_entries = 100;
@@ -180,6 +182,20 @@ class Context {
     if (notify_classes_ & event_class) Publish(event_class, event, key);
   }
 
+  // The connection that asks: a number that no other one had or will have, and what is told about
+  // it.
+  uint64_t client_id() const { return client_id_; }
+  virtual std::string_view client_address() const { return {}; }
+  virtual std::string_view client_name() const { return {}; }
+  // Something hangs on this connection: if its client vanishes without a word, that shall be noticed
+  // soon.
+  virtual void WatchClient() {}
+  // False if the client does not get the reply (CLIENT REPLY).
+  bool reply_is_sent() const { return reply_is_sent_; }
+
+  // What is known of the members of topic groups: see commands/topic_group/engine.h.
+  TopicGroups& topic_groups() const { return *topic_groups_; }
+
   // False inside a transaction: then a command that finds nothing answers as after a timeout.
   bool may_block() const { return may_block_; }
   // The command has not answered and waits. It runs again when a key of `wait` may satisfy it. Then
@@ -228,6 +244,9 @@ class Context {
   bool resumed_ = false;
   bool no_touch_ = false;
   bool only_looks_ = false;
+  bool reply_is_sent_ = true;
+  uint64_t client_id_ = 0;
+  TopicGroups* topic_groups_ = nullptr;
   uint64_t hits_ = 0;
   uint64_t misses_ = 0;
   uint64_t changes_ = 0;

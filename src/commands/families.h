@@ -14,5 +14,6 @@ std::span<const CommandSpec> ListCommands();
 std::span<const CommandSpec> StreamCommands();
 std::span<const CommandSpec> GroupCommands();
 std::span<const CommandSpec> TopicCommands();
+std::span<const CommandSpec> TopicGroupCommands();
 
 }  // namespace runnel

@@ -33,11 +33,13 @@ bool AddSpec(const KeySpec& spec, Args args, std::vector<KeyPosition>* keys) {
       if (!keys_given || *keys_given < 1 || *keys_given >= count) return false;
       return AddKeys(spec, args, spec.first + 1, spec.first + *keys_given, 1, keys);
     }
-    case KeySpec::kKeyword: {
+    case KeySpec::kKeyword:
+    case KeySpec::kAllAfter: {
       for (int64_t i = spec.first; i < count; i++) {
         if (!EqualsIgnoreCase(args[static_cast<size_t>(i)], spec.keyword)) continue;
         const int64_t first = i + 1;
-        return AddKeys(spec, args, first, first + (count - first) / 2 - 1, 1, keys);
+        const int64_t end = spec.find == KeySpec::kAllAfter ? count : first + (count - first) / 2;
+        return AddKeys(spec, args, first, end - 1, 1, keys);
       }
       return false;
     }

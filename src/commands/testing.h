@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "commands/command.h"
 #include "commands/context.h"
+#include "commands/topic_group/engine.h"
 #include "data/testing.h"
 
 namespace runnel {
@@ -82,6 +83,22 @@ class CommandRunner : private KeyspaceObserver {
   uint64_t hits() const { return hits_; }
   uint64_t misses() const { return misses_; }
 
+  TopicGroups& topic_groups() { return topic_groups_; }
+  // What the broker does as time passes, and at the end of a turn. Returns the names of the members
+  // whose blocked calls would run again.
+  std::vector<std::string> TendTopicGroups() {
+    TimedChanges changes(this);
+    while (topic_groups_.due_ms() <= steady_ms) {
+      topic_groups_.Work(changes);
+    }
+    topic_groups_.Settle(steady_ms);
+    std::vector<std::string> woken;
+    while (topic_groups_.anything_to_wake()) {
+      woken.push_back(topic_groups_.TakeWake().member);
+    }
+    return woken;
+  }
+
   Keyspace& keyspace() { return keyspace_; }
   // What a keyspace holds in which all effects since the beginning are replayed.
   KeyspaceContent Replayed() const {
@@ -100,6 +117,8 @@ class CommandRunner : private KeyspaceObserver {
   int64_t now_ms = 1'700'000'000'000;
   int64_t steady_ms = 1'000'000;
   uint32_t db = 0;
+  uint64_t client_id = 1;
+  bool reply_is_sent = true;
   int protocol = 2;
   bool may_block = true;
   uint32_t notify_classes = ~0u;
@@ -116,6 +135,9 @@ class CommandRunner : private KeyspaceObserver {
       notify_classes_ = runner->notify_classes;
       now_ms_ = runner->now_ms;
       steady_ms_ = runner->steady_ms;
+      client_id_ = runner->client_id;
+      topic_groups_ = &runner->topic_groups_;
+      reply_is_sent_ = runner->reply_is_sent;
       may_block_ = runner->may_block;
       resumed_ = resumed;
     }
@@ -147,6 +169,25 @@ class CommandRunner : private KeyspaceObserver {
     }
 
    private:
+    CommandRunner* runner_;
+  };
+
+  class TimedChanges final : public GroupChanges {
+   public:
+    explicit TimedChanges(CommandRunner* runner) : runner_(runner) {}
+
+    int64_t now_ms() const override { return runner_->now_ms; }
+    int64_t steady_ms() const override { return runner_->steady_ms; }
+    void Apply(const TopicGroupSee& effect) override { Do(effect); }
+    void Apply(const TopicGroupAssign& effect) override { Do(effect); }
+    void Apply(const TopicGroupLeave& effect) override { Do(effect); }
+    void Apply(const KeyRemove& effect) override { Do(effect); }
+
+   private:
+    template <class E>
+    void Do(const E& effect) {
+      Commit(effect, runner_->batch_, runner_->keyspace_);
+    }
     CommandRunner* runner_;
   };
 
@@ -232,15 +273,18 @@ class CommandRunner : private KeyspaceObserver {
     constexpr const char* kNames[] = {"added ",   "grown ",  "modified ",
                                       "removed ", "beside ", "awaited "};
     changes_.push_back(kNames[static_cast<int>(change)] + NameOf(of_db, name));
+    topic_groups_.OnKeyChange(of_db, name, change);
   }
+  void OnTopicsChange(uint32_t of_db) override { topic_groups_.OnTopicsChange(of_db); }
   void OnFlush(uint32_t of_db) override { changes_.push_back("flush " + std::to_string(of_db)); }
   void OnSwap(uint32_t a, uint32_t b) override {
     changes_.push_back("swap " + std::to_string(a) + " " + std::to_string(b));
+    topic_groups_.OnSwap();
   }
-  void OnTopicsChange(uint32_t) override {}
 
   const std::vector<std::span<const CommandSpec>> families_;
   Keyspace keyspace_{16};
+  TopicGroups topic_groups_{keyspace_};
   std::vector<std::string> sealed_;  // batches of earlier commands
   Batch batch_;
   std::vector<std::string> events_;

@@ -28,6 +28,7 @@ bool CanServe(WaitKind kind, std::string_view group, const KeyEntry* entry) {
     case WaitKind::kGroup:
       return CanServeGroup(group, entry);
     case WaitKind::kPartition:
+    case WaitKind::kMember:
       return true;
     case WaitKind::kDurable:
     case WaitKind::kEvent:

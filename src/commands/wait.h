@@ -17,6 +17,7 @@ enum class WaitKind : uint8_t {
   kStream,     // entries added to a stream
   kGroup,      // entries that were not delivered to a consumer group yet; or the end of the group
   kPartition,  // a change of a partition or its topic, or the end of one
+  kMember,     // something for a member of a topic group (its key); or the end of the group
   kDurable,    // no key: the journal becomes durable
   kEvent,      // no key: something outside of the broker happens; see Wait::event
 };
@@ -29,7 +30,7 @@ struct Wait {
   // The names are valid until Context::Block returns.
   std::vector<KeyRef> keys;
   // For kGroup: the group. Sessions that wait for the same key and group compete, so not all of
-  // them need to run at each change.
+  // them need to run at each change. For kMember: the member.
   std::string_view group;
   // Milliseconds on Context::steady_ms()'s clock at which the wait ends; kForever if it does not.
   int64_t deadline_ms = kForever;

@@ -7,14 +7,17 @@ namespace runnel {
 namespace {
 
 constexpr Misfit kStaysAtItsKey("such a value stays at its key");
+constexpr Misfit kOfCompanion("values of a companion have effects of their own");
 
 }  // namespace
 
 Misfit KeyExpire::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(key.db)) return kOfCompanion;
   return keyspace.Find(key) == nullptr ? kKeyIsMissing : Misfit();
 }
 
 Misfit KeyRename::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(from.db) || IsCompanion(to.db)) return kOfCompanion;
   const KeyEntry* entry = keyspace.Find(from);
   if (entry == nullptr) return kKeyIsMissing;
   if (!FindObjectKind(entry->type())->movable) return kStaysAtItsKey;
@@ -23,6 +26,7 @@ Misfit KeyRename::Fits(const Keyspace& keyspace) const {
 }
 
 Misfit KeyCopy::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(from.db) || IsCompanion(to.db)) return kOfCompanion;
   const KeyEntry* entry = keyspace.Find(from);
   if (entry == nullptr) return kKeyIsMissing;
   return FindObjectKind(entry->type())->movable ? Misfit() : kStaysAtItsKey;
@@ -38,6 +42,10 @@ void KeyCopy::Apply(Keyspace& keyspace) const {
 
 std::unique_ptr<Object> KeyRestore::Load(Misfit* misfit) const {
   if (loaded != nullptr) return std::move(*loaded);
+  if (IsCompanion(key.db)) {
+    *misfit = kOfCompanion;
+    return nullptr;
+  }
   const ObjectKind* kind = FindObjectKind(type);
   std::unique_ptr<Object> value = kind == nullptr ? nullptr : kind->Load(payload);
   if (kind == nullptr) *misfit = Misfit("there is no such type");

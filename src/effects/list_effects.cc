@@ -103,9 +103,12 @@ std::optional<std::vector<List::Range>> DecodeRanges(std::string_view bytes, uin
   return ranges;
 }
 
+constexpr Misfit kNoListThere("a companion has no lists");
+
 }  // namespace
 
 Misfit ListPush::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(key.db)) return kNoListThere;
   if (!IsEnd(end)) return kNoEnd;
   if (values.empty()) return kNoElements;
   const List* list = nullptr;
@@ -199,6 +202,7 @@ void ListTrim::Apply(Keyspace& keyspace) const {
 }
 
 Misfit ListMove::Fits(const Keyspace& keyspace) const {
+  if (IsCompanion(to.db)) return kNoListThere;
   if (!IsEnd(from_end) || !IsEnd(to_end)) return kNoEnd;
   if (count == 0) return kNoElements;
   if (reversed && from_end != to_end) return Misfit("both ends would have to be the same");

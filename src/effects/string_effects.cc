@@ -15,11 +15,14 @@ StringObject& StringAt(Keyspace& keyspace, const KeyRef& key) {
   return keyspace.Mutable<StringObject>(key);
 }
 
+constexpr Misfit kNoStringThere("a companion has no strings");
+
 // More than any setting of proto-max-bulk-len allows.
 constexpr uint64_t kMostBytes = uint64_t{1} << 32;
 
 // Whether a string that is changed up to `end` bytes and more of it stay within reason.
 Misfit FitsString(const Keyspace& keyspace, const KeyRef& key, uint64_t end, uint64_t more) {
+  if (IsCompanion(key.db)) return kNoStringThere;
   const StringObject* string = nullptr;
   const Misfit misfit = FitsValueOrNothing(keyspace, key, &string);
   if (!misfit.fits()) return misfit;
@@ -31,6 +34,10 @@ Misfit FitsString(const Keyspace& keyspace, const KeyRef& key, uint64_t end, uin
 }
 
 }  // namespace
+
+Misfit StringSet::Fits(const Keyspace&) const {
+  return IsCompanion(key.db) ? kNoStringThere : Misfit();
+}
 
 void StringSet::Apply(Keyspace& keyspace) const {
   // A string that takes long to free is replaced, so that the keyspace can have it freed elsewhere.

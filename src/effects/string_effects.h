@@ -17,7 +17,7 @@ struct StringSet {
   static auto Fields(Self& self) {
     return std::tie(self.key, self.value, self.expire_at_ms);
   }
-  Misfit Fits(const Keyspace&) const { return {}; }
+  Misfit Fits(const Keyspace& keyspace) const;
   void Apply(Keyspace& keyspace) const;
 };
 

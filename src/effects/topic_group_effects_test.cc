@@ -251,8 +251,10 @@ TEST_F(TopicGroupEffectsTest, WhatDoesNotFitIsRefused) {
   Apply(TopicGroupSkip{key_, "t", 1, 1, 1});
   EXPECT_EQ(WhyNot(TopicGroupSkip{key_, "t", 1, 1, UINT64_MAX}), "too many records");
 
-  EXPECT_EQ(WhyNot(KeyRename{key_, KeyRef(0, "x")}), "such a value stays at its key");
-  EXPECT_EQ(WhyNot(KeyCopy{key_, KeyRef(0, "x")}), "such a value stays at its key");
+  EXPECT_EQ(WhyNot(KeyRename{key_, KeyRef(0, "x")}),
+            "values of a companion have effects of their own");
+  EXPECT_EQ(WhyNot(KeyCopy{key_, KeyRef(0, "x")}),
+            "values of a companion have effects of their own");
   std::string payload;
   group().Serialize(&payload);
   EXPECT_EQ(WhyNot(KeyRestore{KeyRef(0, "x"), ObjectType::kTopicGroup, payload, kNoExpiry}),

@@ -62,6 +62,10 @@ class ByteStream {
   // twice.
   virtual void Close() = 0;
 
+  // From now on a peer that has vanished without a word is noticed within about 30 seconds, whether
+  // bytes are on their way to it or not: the stream then ends with an error.
+  virtual void WatchPeer() {}
+
   virtual int fd() const = 0;
   // "127.0.0.1:40000", "[::1]:40000", or the path with ":0" for a Unix socket.
   virtual const std::string& peer() const = 0;

@@ -52,6 +52,7 @@ class Connection final : public ByteStreamHandler, public Transport {
   size_t input_bytes() const override { return input_.empty() ? processing_ : input_.size(); }
   size_t input_memory() const override { return input_.capacity(); }
   size_t request_memory() const override { return parser_.MemoryBytes(); }
+  void WatchPeer() override { stream_->WatchPeer(); }
   int fd() const override { return stream_->fd(); }
   const std::string& peer() const override { return stream_->peer(); }
   const std::string& local() const override { return stream_->local(); }

@@ -378,9 +378,26 @@ void AddTopics(ServerHost& host, Fields fields) {
       producers += topic.producers().all().size();
     }
   }
+  uint64_t groups = 0;
+  uint64_t members = 0;
+  for (uint32_t db = 0; db < keyspace.databases(); db++) {
+    for (const KeyEntry* entry : keyspace.listed(CompanionOf(db))) {
+      groups++;
+      members += entry->As<TopicGroup>()->members().size();
+    }
+  }
+  const TopicGroups::Stats& stats = host.broker().topic_groups().stats();
   fields.Add("topics", topics);
   fields.Add("topic_partitions", partitions);
   fields.Add("topic_producers", producers);
+  fields.Add("topic_groups", groups);
+  fields.Add("topic_group_members", members);
+  fields.Add("topic_records_added", stats.added);
+  fields.Add("topic_duplicates", stats.duplicates);
+  fields.Add("topic_records_given", stats.given);
+  fields.Add("topic_partition_moves", stats.moves);
+  fields.Add("topic_fenced_commits", stats.fenced);
+  fields.Add("topic_records_skipped", stats.skipped);
 }
 
 void AddCluster(ServerHost&, Fields fields) {

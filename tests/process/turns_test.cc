@@ -17,6 +17,7 @@ namespace runnel::test {
 namespace {
 
 constexpr int kMany = 100'000;
+constexpr int kPartitions = 10'000;
 constexpr size_t kClients = 500;
 constexpr size_t kLongString = 32 * 1024 * 1024;
 
@@ -191,6 +192,38 @@ class TurnsTest : public ServerTest {
     return requests;
   }
 
+  // A topic whose partition 0 has many records.
+  static std::string LongTopic() {
+    std::string requests = "TOPIC CREATE t PARTITIONS 2\r\n";
+    for (int n = 0; n < kMany; n += 1000) {
+      Argv command = {"TADDM", "t/0", "NOKEYS", "FIELDS", "1", "field", "RECORDS"};
+      for (int i = 0; i < 1000; i++) {
+        command.push_back(fmt::format("value:{}", n + i));
+      }
+      requests += EncodeCommand(command);
+    }
+    return requests;
+  }
+  // A topic of many partitions, each with a record.
+  static std::string ManyPartitions() {
+    std::string requests = fmt::format("TOPIC CREATE t PARTITIONS {}\r\n", kPartitions);
+    for (int n = 0; n < kPartitions; n++) {
+      requests += fmt::format("TADD t/{} * field value:{}\r\n", n, n);
+    }
+    return requests;
+  }
+  // The command with an item for each partition, and what follows each.
+  static Send ForEachPartition(const Argv& begin, const Argv& behind) {
+    return [=](RespClient& client) {
+      Argv command = begin;
+      for (int n = 0; n < kPartitions; n++) {
+        command.push_back(fmt::format("t/{}", n));
+        command.insert(command.end(), behind.begin(), behind.end());
+      }
+      SendAll(client, EncodeCommand(command));
+    };
+  }
+
   std::unique_ptr<RespClient> filler_;
   std::unique_ptr<RespClient> other_;
   std::vector<std::unique_ptr<RespClient>> crowd_;  // idle clients of a row
@@ -233,9 +266,12 @@ std::vector<TurnsTest::Row> TurnsTest::Rows() {
   const std::string pending = "it looks whether each is pending";
   const std::string arguments = "the request has an argument for each";
   static const std::string keys = Keys(), list = List(), stream = Stream(), group = Pending(),
-                           bytes = EncodeCommand({"SET", "b", std::string(kLongString, 'v')});
+                           bytes = EncodeCommand({"SET", "b", std::string(kLongString, 'v')}),
+                           records = LongTopic(), parts = ManyPartitions();
   const Found many_keys{&keys, {}}, long_list{&list, {}}, long_stream{&stream, {}};
   const Found many_pending{&group, {}}, long_string{&bytes, {}};
+  const Found long_topic{&records, {}}, many_partitions{&parts, {}};
+  const std::string partitions = "it is about each partition";
   return {
       // Keys.
       {"FLUSHALL", many_keys},
@@ -379,6 +415,51 @@ std::vector<TurnsTest::Row> TurnsTest::Rows() {
        "it looks at each until it has enough"},
       {"XPENDING s g - + 10 nobody", many_pending},
       {"XPENDING s g - + 100000", many_pending, PerItem(170, kMany), reply},
+      // Topics.
+      {fmt::format("TOPIC CREATE t PARTITIONS {}", kPartitions), {},
+       PerItem(200, kPartitions), "it looks whether each partition is a key"},
+      {"TOPIC DELETE t", many_partitions, PerItem(1500, kPartitions), partitions},
+      {"TOPIC DESCRIBE t", many_partitions, PerItem(1000, kPartitions), partitions},
+      {"TOPIC OFFSETS t LATEST", many_partitions, PerItem(400, kPartitions), partitions},
+      {"TOPIC ALTER t RETENTION-ENTRIES 1", many_partitions, PerItem(400, kPartitions), partitions},
+      {"TOPIC TRIM t/0 LATEST", long_topic},
+      {"TADDM of many", long_topic, PerItem(600, kMany), arguments,
+       Many({"TADDM", "t", "NOKEYS", "FIELDS", "1", "f", "RECORDS"}, "v")},
+      {"TREAD COUNT 1000000 MAXSIZE 100000000 PARTITIONS t/0 0", long_topic, PerItem(250, kMany),
+       reply},
+      {"TREAD of many partitions", many_partitions, PerItem(1500, kPartitions), arguments,
+       [](RespClient& client) {
+         Argv command = {"TREAD", "COUNT", "1000000", "PARTITIONS"};
+         for (int n = 0; n < kPartitions; n++) {
+           command.push_back(fmt::format("t/{}", n));
+         }
+         command.resize(command.size() + kPartitions, "0");
+         SendAll(client, EncodeCommand(command));
+       }},
+      // Topic groups.
+      {"TREADGROUP that joins", many_partitions, PerItem(1500, kPartitions), partitions,
+       Line("TREADGROUP g m COUNT 10 FROM EARLIEST TOPICS t")},
+      {"TREADGROUP that comes back over another connection",
+       Then(many_partitions, {"TREADGROUP g m COUNT 1000000 FROM EARLIEST TOPICS t"}),
+       PerItem(1500, kPartitions), partitions, Line("TREADGROUP g m COUNT 10 TOPICS t")},
+      {"TREADGROUP COUNT 1000000 MAXSIZE 100000000 TOPICS t",
+       Then(long_topic, {"TGROUP CREATE g"}), PerItem(250, kMany), reply,
+       Line("TREADGROUP g m COUNT 1000000 MAXSIZE 100000000 TOPICS t")},
+      {"TCOMMIT of many", Then(many_partitions, {"TGROUP CREATE g"}), PerItem(1500, kPartitions),
+       arguments, ForEachPartition({"TCOMMIT", "g"}, {"0", "1"})},
+      {"TACK of many", Then(long_topic, {"TGROUP CREATE g"}), PerItem(800, kMany), arguments,
+       Many({"TACK", "g", "t/0", "0"}, "1-")},
+      {"TGROUP LEAVE g m",
+       Then(many_partitions, {"TREADGROUP g m COUNT 10 FROM EARLIEST TOPICS t"}),
+       PerItem(500, kPartitions), partitions},
+      {"TGROUP RESET g t TO LATEST",
+       Then(many_partitions, {"TREADGROUP g m COUNT 10 FROM EARLIEST TOPICS t"}),
+       PerItem(1500, kPartitions), partitions},
+      {"TGROUP LAG g", Then(many_partitions, {"TREADGROUP g m COUNT 10 FROM EARLIEST TOPICS t"}),
+       PerItem(1500, kPartitions), partitions},
+      {"TGROUP DELETE g FORCE",
+       Then(many_partitions, {"TREADGROUP g m COUNT 10 FROM EARLIEST TOPICS t"}),
+       PerItem(500, kPartitions), partitions},
       // Transactions.
       {"EXEC of many",
        {},

@@ -192,7 +192,9 @@ class Simulation {
     }
     SetOptions();
     SetClock();
+    harness_->broker.set_loading(true);
     const Status recovered = Recover();
+    harness_->broker.set_loading(false);
     if (!recovered.ok()) {
       EXPECT_TRUE(disk_.stopped()) << "recovery stopped: " << recovered.message();
       return false;

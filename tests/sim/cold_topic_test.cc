@@ -203,5 +203,53 @@ TEST_F(ColdTopicTest, AGroupOfTheStreamReadsTheBacklog) {
   EXPECT_EQ(stats().blocking_reads, 0u);
 }
 
+// --- Topic groups
+
+TEST_F(ColdTopicTest, AGroupOfTopicsReadsTheBacklog) {
+  // The first call makes the group and joins: it must not read after that in the same run.
+  for (int i = 0; i < kRecords; i += 100) {
+    const std::string done = i % 300 == 0 ? "" : "AUTOCOMMIT ";
+    const std::string reply =
+        Ask("TREADGROUP g m COUNT 100 " + done + "FROM EARLIEST TOPICS t");
+    EXPECT_THAT(reply, AllOf(StartsWith("*1 *3 $3 t/0 :1 *100 *2 " + Record(i)),
+                             HasSubstr(Record(i + 99))));
+    if (i % 300 == 0) {
+      EXPECT_EQ(Ask("TCOMMIT g t/0 1 " + std::to_string(i + 100)), ":1");
+    }
+  }
+  EXPECT_EQ(Ask("TREADGROUP g m AUTOCOMMIT TOPICS t"), "*-1");
+  EXPECT_THAT(Ask("TGROUP LAG g"), HasSubstr("$9 committed :2000"));
+  EXPECT_GT(stats().reads, 0u);
+  EXPECT_EQ(stats().blocking_reads, 0u);
+}
+
+TEST_F(ColdTopicTest, APositionThatIsNotGivenDoesNotMove) {
+  Ask("TREADGROUP g m COUNT 10 FROM EARLIEST TOPICS t");
+  // The client goes while its records are read from the disk.
+  EXPECT_EQ(client_->Run("TREADGROUP g m COUNT 500 TOPICS t"), "");
+  EXPECT_TRUE(client_->session().parked());
+  client_->CloseNow();
+  world_.Settle();
+  EXPECT_THAT(world_.Ask(*other_, "TREADGROUP g m COUNT 1 TOPICS t"),
+              StartsWith("*1 *3 $3 t/0 :2 *1 *2 " + Record(0)));
+  EXPECT_EQ(stats().blocking_reads, 0u);
+}
+
+TEST_F(ColdTopicTest, PositionsOfGroupsAreFoundOnTheDisk) {
+  const std::string time = std::to_string(kBegin + 700);
+  EXPECT_THAT(Ask("TREADGROUP g m COUNT 1 FROM @" + time + " TOPICS t"), HasSubstr(Record(700)));
+  EXPECT_EQ(Ask("TCOMMIT g t/0 1 @" + std::to_string(kBegin + 800)), ":1");
+  EXPECT_EQ(Ask("TGROUP RESET g t/0 TO @" + std::to_string(kBegin + 300)),
+            "*1 *3 $3 t/0 :800 :300");
+  EXPECT_THAT(Ask("TREADGROUP g m COUNT 1 TOPICS t"), HasSubstr(Record(300)));
+  EXPECT_THAT(Ask("TGROUP LAG g"), HasSubstr("$3 lag :1700 "));
+  // A commit that was refused because of others in its transaction has done nothing.
+  client_->Run("MULTI");
+  client_->Run("TREAD COUNT 1 PARTITIONS t/0 500");
+  client_->Run("TCOMMIT g t/0 2 @" + std::to_string(kBegin + 1200));
+  EXPECT_THAT(Ask("EXEC"), AllOf(StartsWith("*2 *1 "), ::testing::EndsWith(" :1")));
+  EXPECT_EQ(stats().blocking_reads, 0u);
+}
+
 }  // namespace
 }  // namespace runnel::sim

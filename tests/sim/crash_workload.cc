@@ -40,6 +40,8 @@ Argv CrashWorkload::Next(bool may_wait) {
     return DrawGroupRead(may_wait);
   } else if (roll < 82) {
     return DrawTopic(may_wait);
+  } else if (roll < 87) {
+    return DrawTopicGroup(may_wait);
   } else {
     return DrawClocked();
   }
@@ -49,6 +51,16 @@ Argv CrashWorkload::Next(bool may_wait) {
 }
 
 void CrashWorkload::Learn(const Argv& command, const test::Reply& reply) {
+  if (command[0] == "TREADGROUP" && reply.kind == test::Reply::Kind::kArray) {
+    for (const test::Reply& part : reply.items) {
+      given_.push_back({part.items[0].text, std::to_string(part.items[1].integer),
+                        part.items[2].items.back().items[0].text});
+    }
+    while (given_.size() > kKnownIds) {
+      given_.pop_front();
+    }
+    return;
+  }
   if (reply.kind == test::Reply::Kind::kArray && reply.items.size() == 2) {
     if (command[0] == "TPRODUCER") {
       producer_epoch_ = reply.items[0].integer;
@@ -354,6 +366,47 @@ Argv CrashWorkload::DrawTopic(bool may_wait) {
     default:
       return DrawRecord();
   }
+}
+
+Argv CrashWorkload::DrawTopicCommit() {
+  if (given_.empty()) return {"TCOMMIT", "tg", "tp/0", "0", draw_.Pick({"0", "1", "LATEST"})};
+  const auto& [partition, epoch, id] = given_[draw_.Below(given_.size())];
+  if (draw_.OneIn(3)) {
+    // Now and then one that does not exist, or is not the last one that was given.
+    return {"TACK", "tg", partition, epoch, draw_.OneIn(3) ? KnownId(partition) : id};
+  }
+  return {"TCOMMIT", "tg", partition, epoch, id};
+}
+
+Argv CrashWorkload::DrawTopicGroup(bool may_wait) {
+  const std::string member = draw_.Pick({"m1", "m2", "m3"});
+  switch (draw_.Below(16)) {
+    case 0:
+      return {"TGROUP", "CREATE", "tg", "SESSION-MS", "300", "GRACE-MS", "50", "MOVE-MS", "100"};
+    case 1:
+      return {"TGROUP", "ALTER", "tg", "ASSIGN", draw_.Pick({"UNIFORM", "RANGE"})};
+    case 2:
+      return draw_.OneIn(6) ? Argv{"TGROUP", "DELETE", "tg", "FORCE"}
+                            : Argv{"TGROUP", "LEAVE", "tg", member};
+    case 3:
+      return {"TGROUP", "RESET", "tg", "tp", "TO", draw_.Pick({"EARLIEST", "+1", "-2", "LATEST"})};
+    case 4:
+      return {"TGROUP", "HEARTBEAT", "tg", member};
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+    case 9:
+      return DrawTopicCommit();
+    default:
+      break;
+  }
+  Argv command = {"TREADGROUP", "tg", member, "COUNT", draw_.Pick({"1", "2", "5"})};
+  if (may_wait) command.insert(command.end(), {"BLOCK", draw_.Pick({"0", "50", "200"})});
+  if (draw_.OneIn(6)) command.push_back(draw_.Pick({"NOACK", "AUTOCOMMIT"}));
+  command.insert(command.end(), {"FROM", draw_.Pick({"EARLIEST", "LATEST"}), "TOPICS",
+                                 draw_.Pick({"tp", "tp", "t*"})});
+  return command;
 }
 
 Argv CrashWorkload::DrawLongList(bool may_wait) {

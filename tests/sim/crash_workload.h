@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <string>
@@ -44,6 +45,8 @@ class CrashWorkload {
   Argv DrawTopic(bool may_wait);
   Argv DrawRecord();
   Argv DrawPartitionAsStream(bool may_wait);
+  Argv DrawTopicGroup(bool may_wait);
+  Argv DrawTopicCommit();
 
   std::string ClockedKey() { return draw_.Pick({"t1", "t2"}); }
   std::string KnownId(const std::string& key);
@@ -55,6 +58,8 @@ class CrashWorkload {
   // The idempotent producer of topic tp, as its replies tell.
   int64_t producer_epoch_ = 0;
   int64_t producer_seq_ = 0;
+  // What members of topic groups were given last: partition, epoch, ID of the last record.
+  std::deque<std::array<std::string, 3>> given_;
   std::string dump_;  // the last payload that DUMP gave
 };
 

@@ -103,7 +103,7 @@ void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
   if (spec.variable_flags) names.push_back("variable_flags");
   WriteSet(reply, names);
   reply.Bulk("begin_search");
-  if (spec.find == KeySpec::kKeyword) {
+  if (spec.find == KeySpec::kKeyword || spec.find == KeySpec::kAllAfter) {
     WriteSearch(reply, "keyword", 2);
     reply.Bulk("keyword");
     reply.Bulk(spec.keyword);
@@ -120,6 +120,9 @@ void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
     case KeySpec::kKeyword:
       WriteSearch(reply, "range", 3);
       return WriteNumbers(reply, {{"lastkey", -1}, {"keystep", 1}, {"limit", 2}});
+    case KeySpec::kAllAfter:
+      WriteSearch(reply, "range", 3);
+      return WriteNumbers(reply, {{"lastkey", -1}, {"keystep", 1}, {"limit", 0}});
     case KeySpec::kKeyNum:
       WriteSearch(reply, "keynum", 3);
       return WriteNumbers(reply, {{"keynumidx", 0}, {"firstkey", 1}, {"keystep", 1}});

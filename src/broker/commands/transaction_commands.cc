@@ -52,12 +52,10 @@ void Exec(Context& context) {
     parts.dispatcher.DiscardTransaction(session);
     return context.reply().NullArray();
   }
-  try {
-    parts.executor.LookAhead(execution);
-  } catch (const ColdFailure& failure) {
+  if (const std::optional<std::string> refused = parts.executor.LookAhead(execution)) {
     parts.dispatcher.DiscardTransaction(session);
     return context.reply().Error(
-        fmt::format("EXECABORT Transaction discarded because of: {}", failure.message));
+        fmt::format("EXECABORT Transaction discarded because of: {}", *refused));
   }
   // The transaction's own changes are no reason to note that it is broken.
   parts.watches.Unwatch(session);

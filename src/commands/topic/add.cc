@@ -7,6 +7,7 @@
 #include "commands/topic/commands.h"
 #include "commands/topic/partitioner.h"
 #include "commands/topic/producing.h"
+#include "commands/topic_group/engine.h"
 #include "data/topic/record.h"
 #include "effects/topic_effects.h"
 #include "fmt/format.h"
@@ -148,6 +149,7 @@ void TAdd(Context& context) {
     stored = fields;
   }
   context.Apply(RecordAdd{key, added.first.ms, stored});
+  context.topic_groups().stats().added++;
   if (target.producer) AcceptCommand(context, target.part.key, *target.producer, {&added, 1});
   FinishAppend(context, key, stream);
   WriteAdded(context, target.part, added, false);
@@ -276,6 +278,7 @@ AddedRecords AddShare(Context& context, const AddTarget& target, const ManyArgum
   const Stream* stream = FindPartition(context, key);
   const AddedRecords added = NextRecords(context, share.partition, stream, share.count);
   context.Apply(RecordsAdd{key, added.first.ms, names, values}, share.count);
+  context.topic_groups().stats().added += share.count;
   FinishAppend(context, key, stream);
   return added;
 }

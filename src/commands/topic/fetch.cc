@@ -28,7 +28,10 @@ struct Taker {
       most_bytes -= std::min(size, most_bytes);
       bytes += size;
       taken++;
-      source->count++;
+      if (++source->count == source->most) {
+        ended = true;
+        break;
+      }
       next.Next();
       ended = !next.valid();
     }
@@ -55,7 +58,7 @@ uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits,
   if (takers.empty()) return 0;
   if (takers.size() == 1 && SurelyFits(*takers[0].source, limits.bytes)) {
     FetchSource& only = *takers[0].source;
-    only.count = only.at.CountTo(StreamId::Max(), limits.records);
+    only.count = only.at.CountTo(StreamId::Max(), std::min(limits.records, only.most));
     return only.count;
   }
   uint64_t total = 0;

@@ -18,6 +18,7 @@ struct FetchLimits {
 struct FetchSource {
   const Stream* stream = nullptr;
   EntryCursor at;      // the first record to be given; not valid if there is none
+  uint64_t most = UINT64_MAX;  // no more records than this are given
   uint64_t count = 0;  // FetchRecords sets it: how many are given
 };
 

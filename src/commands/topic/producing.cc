@@ -3,6 +3,7 @@
 #include <absl/container/inlined_vector.h>
 
 #include "commands/topic/creating.h"
+#include "commands/topic_group/engine.h"
 #include "effects/topic_effects.h"
 #include "fmt/format.h"
 
@@ -40,7 +41,10 @@ bool CheckProducer(Context& context, const TopicPart& part, const ProducerArgume
   }
   if (producer.seq == expected) return true;
   *repeated = known->Find(producer.seq);
-  if (*repeated != nullptr && (*repeated)->records == records) return true;
+  if (*repeated != nullptr && (*repeated)->records == records) {
+    if (!context.only_looks()) context.topic_groups().stats().duplicates++;
+    return true;
+  }
   return Fail(context, fmt::format("DUPLICATE Producer '{}' of '{}': sequence {} was accepted "
                                    "before, and its result is not known any more",
                                    producer.name, part.key.name, producer.seq));

@@ -8,6 +8,7 @@
 #include "commands/topic/arguments.h"
 #include "commands/topic/commands.h"
 #include "commands/topic/fetch.h"
+#include "commands/topic_group/engine.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
@@ -113,6 +114,12 @@ void BlockOnPartitions(Context& context, const TReadArguments& arguments,
   context.Block(std::move(wait));
 }
 
+void CountGiven(Context& context, std::span<const FetchSource> sources) {
+  for (const FetchSource& source : sources) {
+    context.topic_groups().stats().given += source.count;
+  }
+}
+
 }  // namespace
 
 void TRead(Context& context) {
@@ -132,6 +139,7 @@ void TRead(Context& context) {
     }
   }
   if (FetchRecords(fetched, arguments.limits(), arguments.form) > 0) {
+    if (!context.only_looks()) CountGiven(context, fetched);
     for (const FetchSource& source : fetched) {
       given += source.count > 0 ? 1 : 0;
     }

@@ -69,6 +69,14 @@ class EntryLog final : public Spillable {
   EntryCursor SeekFirst(Before before) const {
     return EntryCursor::First(hot_, cold_.get(), before);
   }
+  // About the ID of the first entry after the place: on the disk, that of the first one of its run.
+  // 0-0 if there is none. Never looks into a run.
+  template <class Before>
+  StreamId FirstIdNear(Before before) const {
+    if (cold_ && !before(cold_->last_id())) return cold_->runs()[cold_->Find(before)].first;
+    const EntryCursor at = SeekFirst(before);
+    return at.valid() ? at->id() : StreamId();
+  }
   // The last entry before the place.
   template <class Before>
   EntryCursor SeekLast(Before before) const {

@@ -184,6 +184,12 @@ class Stream final : public Object {
   // The offset of the first record that was appended at this Unix time or later; next_offset() if
   // there is none.
   uint64_t OffsetAt(uint64_t ms) const;
+  // About when the first record was appended whose offset is not below this, as Unix time: of a
+  // record on the disk, the time of the first one of its run. 0 if there is none. Never looks at
+  // records on the disk.
+  uint64_t TimeNear(uint64_t offset) const {
+    return log_.FirstIdNear([offset](StreamId id) { return id.seq < offset; }).ms;
+  }
   // How many records have an offset below this.
   uint64_t CountBelowOffset(uint64_t offset) const;
   // The same before DropBelowOffset, which then needs nothing that is not in memory.

@@ -37,7 +37,7 @@ enum class GroupStart : uint8_t {
 };
 
 struct TopicGroupOptions {
-  GroupStart start = GroupStart::kLatest;
+  GroupStart start = GroupStart::kEarliest;
   uint64_t start_ms = 0;  // Unix time, for kTime
   Assignor assignor = Assignor::kUniform;
   uint64_t session_ms = 300'000;  // a member is gone so long after its last sign of life,
@@ -66,11 +66,13 @@ struct GroupPartition {
   // What only the leader's broker knows: not durable state, and commands change it, too. A new
   // owner begins with nothing.
   struct Live {
-    bool queued = false;       // stands in the owner's `ready`
-    bool leaving = false;      // nothing more is given; it moves when nothing is in flight
-    MemberId heir = kNobody;   // who gets it then
-    uint64_t position = 0;     // the next offset to be given, if it is above `committed`
-    int64_t leaves_at_ms = 0;  // steady time at which it moves in any case
+    bool queued = false;     // stands in the owner's `ready`
+    bool given = false;      // stands in the owner's `given`
+    bool leaving = false;    // nothing more is given; it moves when nothing is in flight
+    bool withheld = false;   // nothing more is given until acknowledged ranges have closed
+    MemberId heir = kNobody; // who gets it when it has left
+    uint32_t scan = 0;       // the number of the scan that saw it last
+    uint64_t position = 0;   // the next offset to be given, if it is above `committed`
   };
   mutable Live live;
 
@@ -105,7 +107,8 @@ struct GroupMember {
   // What only the leader's broker knows.
   struct Live {
     uint64_t client = 0;        // the connection that speaks for it; 0: none
-    bool blocked = false;       // a call of that connection waits
+    bool blocked = false;       // a call of that connection waits,
+    bool woken = false;         // and is about to run again
     int64_t alive_ms = 0;       // the last sign of life, in steady time
     int64_t alive_unix_ms = 0;  // the same in Unix time
     int64_t closed_ms = 0;      // when its last connection was closed, in steady time
@@ -117,6 +120,9 @@ struct GroupMember {
     // Partitions that may have something for it, in the order in which they are served. A place is
     // valid if the member owns it and it is `queued`.
     std::deque<GroupPlace> ready;
+    // Partitions of which records may be in flight. A place is valid if the member owns it and it
+    // is `given`.
+    std::vector<GroupPlace> given;
   };
   mutable Live live;
 };
@@ -151,12 +157,18 @@ class TopicGroup final : public Object {
   bool MayAddMember() const { return last_id_ < UINT32_MAX; }
   bool MayAddTopic() const { return last_slot_ < UINT32_MAX; }
 
-  // What only the leader's broker knows of the group as a whole.
+  // What only the leader's broker knows of the group as a whole. Times are steady.
   struct Live {
-    bool tended = false;          // the times below are kept: see TopicGroups
-    int64_t rebalance_at_ms = 0;  // steady time; 0: nothing has changed
+    // A partition that is to move, and the time at which it does in any case. It may have moved.
+    struct Leaving {
+      GroupPlace place;
+      int64_t at_ms = 0;
+    };
+    std::vector<Leaving> leaving;
+    int64_t rebalance_at_ms = 0;  // 0: nothing has changed
     int64_t due_ms = 0;           // when something is to be done next; 0: nothing
-    int64_t empty_since_ms = 0;   // steady time since which it has no member
+    int64_t empty_since_ms = 0;   // since when it has no member
+    uint32_t scans = 0;           // numbers of scans
     uint64_t fenced = 0;          // commits that were refused
   };
   Live& live() const { return live_; }

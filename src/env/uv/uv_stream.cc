@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 
 #include <cstring>
@@ -145,6 +146,24 @@ void UvStream::Close() {
       delete self;  // never handed to an owner: see UvListener
     }
   });
+}
+
+// Probes find an idle peer that is gone; where bytes are not acknowledged the kernel sends none, and
+// gives up after its own time. A system that does not know an option does without it.
+void UvStream::WatchPeer() {
+  if (is_unix_) return;
+  constexpr int kIdleSeconds = 10;
+  constexpr int kProbeSeconds = 5;
+  constexpr int kProbes = 3;
+  constexpr int kUnacknowledgedMs = 1000 * (kIdleSeconds + kProbeSeconds * kProbes);
+  const auto set = [this](int level, int option, int value) {
+    setsockopt(fd(), level, option, &value, sizeof(value));
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kIdleSeconds);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kProbeSeconds);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMs);
 }
 
 int UvStream::fd() const {

@@ -26,6 +26,7 @@ class UvStream final : public ByteStream {
   void Write(const iovec* vectors, int count) override;
   size_t unwritten() const override;
   void Close() override;
+  void WatchPeer() override;
   int fd() const override;
   const std::string& peer() const override { return peer_; }
   const std::string& local() const override { return local_; }
