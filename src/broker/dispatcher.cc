@@ -15,8 +15,8 @@
 #include "broker/turn_clock.h"
 #include "broker/waiting.h"
 #include "broker/watches.h"
-#include "commands/topic_group/engine.h"
 #include "commands/command.h"
+#include "commands/topic_group/engine.h"
 #include "effects/bounds.h"
 #include "fmt/format.h"
 

@@ -182,7 +182,8 @@ std::optional<std::string> Executor::LookAhead(Execution& outer) {
 
 // Runs a command of the queue in database *db, which it may change, until it would change anything.
 // Returns the error that it gave before that, without "ERR", or an empty text.
-std::string Executor::Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db) {
+std::string Executor::Probe(Execution& outer, QueuedCommand& queued, FutureNames* names,
+                            uint32_t* db) {
   const CommandSpec& spec = *queued.command->spec;
   const std::span<const std::string_view> own = queued.args.views();
   if ((spec.flags & kSelectsDb) != 0) {

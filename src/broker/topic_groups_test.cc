@@ -10,8 +10,8 @@
 namespace runnel {
 namespace {
 
-using testing::BrokerHarness;
 using ::testing::AnyOf;
+using testing::BrokerHarness;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -46,8 +46,9 @@ TEST_F(BrokerTopicGroupsTest, AnAppendServesTheBlockedOwner) {
   client_->Request({"TADD", "t/0", "*", "f", "2"});
   client_->Request({"TADD", "t/0", "*", "f", "3"});
   client_->Received();
-  EXPECT_EQ(a_->Lines(), "*1 *3 $3 t/0 :1 *2 *2 $15 1700000000000-1 *2 $1 f $1 2 "
-                         "*2 $15 1700000000000-2 *2 $1 f $1 3");
+  EXPECT_EQ(a_->Lines(),
+            "*1 *3 $3 t/0 :1 *2 *2 $15 1700000000000-1 *2 $1 f $1 2 "
+            "*2 $15 1700000000000-2 *2 $1 f $1 3");
 }
 
 TEST_F(BrokerTopicGroupsTest, AWaitEndsByItsTime) {
@@ -183,8 +184,9 @@ TEST_F(BrokerTopicGroupsTest, AFencedCommitDiscardsTheTransaction) {
   a_->Run("MULTI");
   a_->Run("TADD t/1 * f done");
   a_->Run("TACK g t/0 1 1700000000000-0");
-  EXPECT_EQ(a_->Run("EXEC"), "-EXECABORT Transaction discarded because of: FENCED 't/0' is at "
-                             "epoch 2 in group 'g', not 1");
+  EXPECT_EQ(a_->Run("EXEC"),
+            "-EXECABORT Transaction discarded because of: FENCED 't/0' is at "
+            "epoch 2 in group 'g', not 1");
   EXPECT_EQ(Run("XLEN t/1"), ":0");
   // The look has not counted it.
   EXPECT_THAT(Group(), HasSubstr("$6 fenced :0"));

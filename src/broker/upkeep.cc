@@ -259,8 +259,7 @@ bool Upkeep::CheckSessions(Budget& budget) {
 // Members whose time is over are gone, partitions go to others.
 bool Upkeep::TendTopicGroups(Budget& budget) {
   TimedGroupChanges changes(parts_.log, parts_.clock);
-  while (parts_.policy.MayChange() &&
-         parts_.topic_groups.due_ms() <= parts_.clock.steady_ms()) {
+  while (parts_.policy.MayChange() && parts_.topic_groups.due_ms() <= parts_.clock.steady_ms()) {
     if (!Take(budget)) return false;
     parts_.topic_groups.Work(changes);
     budget.LookAtClock();

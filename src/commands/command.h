@@ -34,7 +34,7 @@ enum CommandFlag : uint32_t {
   // Those below say what a command means to the broker; COMMAND INFO does not show them.
   kEndsMulti = 1u << 21,     // ends a transaction, also when it is refused (EXEC)
   kSelectsDb = 1u << 22,     // the commands after it use the database that its argument names
-  kCommits = 1u << 24,  // a transaction with it runs only if all its commands would succeed
+  kCommits = 1u << 24,       // a transaction with it runs only if all its commands would succeed
   kKeepsCaching = 1u << 23,  // CLIENT CACHING before one of its subcommands is for what follows it
 };
 
@@ -55,10 +55,10 @@ enum CommandCategory : uint32_t {
 // specifications that the commands here need.
 struct KeySpec {
   enum Find : uint8_t {
-    kRange,    // arguments first, first + step, ... up to `last` (counted from `first`; negative
-               // counts from the end)
-    kKeyNum,   // argument `first` is the number of keys, which follow it
-    kKeyword,  // keys follow a word (`keyword`); they are the first half of what is left
+    kRange,     // arguments first, first + step, ... up to `last` (counted from `first`; negative
+                // counts from the end)
+    kKeyNum,    // argument `first` is the number of keys, which follow it
+    kKeyword,   // keys follow a word (`keyword`); they are the first half of what is left
     kAllAfter,  // keys follow a word; they are all that is left
   };
   enum Access : uint8_t {

@@ -187,8 +187,8 @@ class Context {
   uint64_t client_id() const { return client_id_; }
   virtual std::string_view client_address() const { return {}; }
   virtual std::string_view client_name() const { return {}; }
-  // Something hangs on this connection: if its client vanishes without a word, that shall be noticed
-  // soon.
+  // Something hangs on this connection: if its client vanishes without a word, that shall be
+  // noticed soon.
   virtual void WatchClient() {}
   // False if the client does not get the reply (CLIENT REPLY).
   bool reply_is_sent() const { return reply_is_sent_; }

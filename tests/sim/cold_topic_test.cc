@@ -209,8 +209,7 @@ TEST_F(ColdTopicTest, AGroupOfTopicsReadsTheBacklog) {
   // The first call makes the group and joins: it must not read after that in the same run.
   for (int i = 0; i < kRecords; i += 100) {
     const std::string done = i % 300 == 0 ? "" : "AUTOCOMMIT ";
-    const std::string reply =
-        Ask("TREADGROUP g m COUNT 100 " + done + "FROM EARLIEST TOPICS t");
+    const std::string reply = Ask("TREADGROUP g m COUNT 100 " + done + "FROM EARLIEST TOPICS t");
     EXPECT_THAT(reply, AllOf(StartsWith("*1 *3 $3 t/0 :1 *100 *2 " + Record(i)),
                              HasSubstr(Record(i + 99))));
     if (i % 300 == 0) {

@@ -145,6 +145,22 @@ void WriteEntries(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t c
   }
 }
 
+uint64_t WriteEntriesWithin(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count,
+                            uint64_t bytes) {
+  EntryWriter writer(reply, form);
+  const size_t begin = reply.rope().size();
+  for (uint64_t written = 0; written < count;) {
+    const size_t before = reply.rope().size();
+    writer.Write(*at, 0);
+    if (reply.rope().size() - begin > bytes && written > 0) {
+      reply.rope().Truncate(before);
+      return written;
+    }
+    if (++written < count) at.Next();
+  }
+  return count;
+}
+
 void WriteEntriesBack(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count) {
   at.RequireBack(count);
   reply.Array(count);

@@ -1,6 +1,7 @@
 #include "commands/topic/fetch.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace runnel::commands {
@@ -39,15 +40,21 @@ struct Taker {
   }
 };
 
-// Whether all records of the source from its cursor on surely take no more than this.
-bool SurelyFits(const FetchSource& source, uint64_t bytes) {
-  // Headers of an entry in a reply take more than those in a block, but not three times as much.
-  return !source.stream->has_cold() && source.stream->hot_bytes() < bytes / 4;
+// There is nothing to divide: the records are written at once, so nobody has to walk over them
+// twice.
+uint64_t FetchOnly(FetchSource& source, const FetchLimits& limits, EntryForm form, int protocol) {
+  const uint64_t most = std::min(limits.records, source.most);
+  const uint64_t count = source.at.CountTo(StreamId::Max(), most);
+  ReplyWriter writer(&source.written);
+  writer.set_protocol(protocol);
+  source.count = WriteEntriesWithin(writer, form, source.at, count, limits.bytes);
+  return source.count;
 }
 
 }  // namespace
 
-uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form) {
+uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form,
+                      int protocol) {
   const uint64_t added = form == EntryForm::kKeyed ? kKeyBytes : 0;
   std::vector<Taker> takers;
   takers.reserve(sources.size());
@@ -56,11 +63,7 @@ uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits,
     if (source.at.valid()) takers.emplace_back(&source);
   }
   if (takers.empty()) return 0;
-  if (takers.size() == 1 && SurelyFits(*takers[0].source, limits.bytes)) {
-    FetchSource& only = *takers[0].source;
-    only.count = only.at.CountTo(StreamId::Max(), std::min(limits.records, only.most));
-    return only.count;
-  }
+  if (takers.size() == 1) return FetchOnly(*takers[0].source, limits, form, protocol);
   uint64_t total = 0;
   uint64_t bytes = 0;
   size_t active = takers.size();
@@ -86,6 +89,12 @@ uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits,
     active = still;
   }
   return total;
+}
+
+void WriteFetched(ReplyWriter& reply, EntryForm form, FetchSource& source) {
+  if (source.written.empty()) return WriteEntries(reply, form, source.at, source.count);
+  reply.Array(source.count);
+  reply.rope().Append(std::move(source.written));
 }
 
 }  // namespace runnel::commands

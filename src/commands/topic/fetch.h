@@ -16,15 +16,19 @@ struct FetchLimits {
 
 // One partition from which a call may give records.
 struct FetchSource {
-  const Stream* stream = nullptr;
-  EntryCursor at;      // the first record to be given; not valid if there is none
+  EntryCursor at;              // the first record to be given; not valid if there is none
   uint64_t most = UINT64_MAX;  // no more records than this are given
-  uint64_t count = 0;  // FetchRecords sets it: how many are given
+  uint64_t count = 0;          // FetchRecords sets it: how many are given
+  Rope written;                // FetchRecords may have written them already
 };
 
 // Divides the limits among the sources that have records, so that none starves: each gets the same
 // share, and what one leaves goes to the others. Returns the number of records in all. `form` is
-// how they will be written. May look at records on the disk, and fetches all that will be given.
-uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form);
+// how they will be written, `protocol` for which version of RESP. May look at records on the disk,
+// and fetches all that will be given.
+uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form,
+                      int protocol);
+// The array of what was fetched.
+void WriteFetched(ReplyWriter& reply, EntryForm form, FetchSource& source);
 
 }  // namespace runnel::commands

@@ -133,12 +133,11 @@ void TRead(Context& context) {
   size_t given = 0;
   for (size_t i = 0; i < sources.size(); i++) {
     const Stream& stream = *sources[i].part.stream;
-    fetched[i].stream = &stream;
     if (sources[i].offset < stream.next_offset()) {
       fetched[i].at = stream.SeekOffset(sources[i].offset);
     }
   }
-  if (FetchRecords(fetched, arguments.limits(), arguments.form) > 0) {
+  if (FetchRecords(fetched, arguments.limits(), arguments.form, context.reply().protocol()) > 0) {
     if (!context.only_looks()) CountGiven(context, fetched);
     for (const FetchSource& source : fetched) {
       given += source.count > 0 ? 1 : 0;
@@ -147,7 +146,7 @@ void TRead(Context& context) {
     for (size_t i = 0; i < sources.size(); i++) {
       if (fetched[i].count == 0) continue;
       WriteStreamHeader(context.reply(), sources[i].part.key.name);
-      WriteEntries(context.reply(), arguments.form, fetched[i].at, fetched[i].count);
+      WriteFetched(context.reply(), arguments.form, fetched[i]);
     }
   } else if (arguments.block && context.may_block()) {
     BlockOnPartitions(context, arguments, sources);

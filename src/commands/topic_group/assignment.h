@@ -24,7 +24,7 @@ struct AssignmentMember {
 struct AssignmentTopic {
   struct Partition {
     MemberId owner = kNobody;
-    bool in_flight = false;  // it cannot move at once; another one moves rather than this one
+    bool in_flight = false;     // it cannot move at once; another one moves rather than this one
     MemberId target = kNobody;  // the result
   };
   std::vector<Partition> partitions;

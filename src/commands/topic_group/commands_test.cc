@@ -66,8 +66,8 @@ class TopicGroupTest : public ::testing::Test {
     return text.empty() ? reply : text;
   }
   std::string Read(const std::string& member, const std::string& options = "FROM EARLIEST") {
-    return Short(Run("TREADGROUP g " + member + " " + options + (options.empty() ? "" : " ") +
-                     "TOPICS t"));
+    return Short(
+        Run("TREADGROUP g " + member + " " + options + (options.empty() ? "" : " ") + "TOPICS t"));
   }
 
   CommandRunner runner_{TopicCommands(), TopicGroupCommands(), KeyspaceCommands(),
@@ -77,9 +77,10 @@ class TopicGroupTest : public ::testing::Test {
 TEST_F(TopicGroupTest, TheFirstMemberGetsAllAtOnce) {
   Add("t/0", 0, 2);
   Add("t/1", 0, 1);
-  EXPECT_EQ(Run("TREADGROUP g a COUNT 10 FROM EARLIEST TOPICS t"),
-            "*2 *3 $3 t/0 :1 *2 *2 $15 1700000000000-0 *2 $1 f $2 v0 *2 $15 1700000000000-1 *2 $1 f "
-            "$2 v1 *3 $3 t/1 :1 *1 *2 $15 1700000000000-0 *2 $1 f $2 v0");
+  EXPECT_EQ(
+      Run("TREADGROUP g a COUNT 10 FROM EARLIEST TOPICS t"),
+      "*2 *3 $3 t/0 :1 *2 *2 $15 1700000000000-0 *2 $1 f $2 v0 *2 $15 1700000000000-1 *2 $1 f "
+      "$2 v1 *3 $3 t/1 :1 *1 *2 $15 1700000000000-0 *2 $1 f $2 v0");
   EXPECT_EQ(Read("a"), "*-1");
   Add("t/1", 1, 2);
   Pass(0);
@@ -307,8 +308,7 @@ TEST_F(TopicGroupTest, ResetGoesAnywhereAndFences) {
   EXPECT_EQ(Read("a"), "t/0@2:v3,v4");
   EXPECT_EQ(Run("TGROUP RESET g t TO -1"), "*2 *3 $3 t/0 :3 :2 *3 $3 t/1 :0 :0");
   EXPECT_EQ(Read("a"), "t/0@3:v2,v3,v4");
-  EXPECT_EQ(Run("TGROUP RESET g t/0 TO 9"),
-            "-OFFSETRANGE Offset 9 of 't/0' is outside of 0 to 5");
+  EXPECT_EQ(Run("TGROUP RESET g t/0 TO 9"), "-OFFSETRANGE Offset 9 of 't/0' is outside of 0 to 5");
 }
 
 TEST_F(TopicGroupTest, WhoReadsWithoutGroupMayKeepOffsetsInOne) {

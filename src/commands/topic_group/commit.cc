@@ -28,7 +28,8 @@ bool ReadCommit(Context& context, const NamedGroup& named, size_t i,
   if (!ReadPosition(context, context.arg(i + 2), &position)) return false;
   const Stream& stream = *part.part.stream;
   const uint64_t offset = position.OffsetIn(stream);
-  if (offset > stream.next_offset()) return CheckOffset(context, part.part.key.name, stream, offset);
+  if (offset > stream.next_offset())
+    return CheckOffset(context, part.part.key.name, stream, offset);
   if (offset <= part.committed) return true;
   uint64_t& planned = (*plan)[{part.part.of.key.name, part.part.number}];
   planned = std::max(planned, offset);
@@ -39,8 +40,8 @@ bool ReadCommit(Context& context, const NamedGroup& named, size_t i,
 // refused.
 bool FailIfRepeated(Context& context, const NamedGroup& named, bool moves) {
   if (moves || !context.only_looks()) return false;
-  context.reply().Error(fmt::format(
-      "DUPLICATE All that {} names is done already in group '{}'", context.arg(0), named.name));
+  context.reply().Error(fmt::format("DUPLICATE All that {} names is done already in group '{}'",
+                                    context.arg(0), named.name));
   return true;
 }
 
@@ -123,8 +124,7 @@ void TAck(Context& context) {
   }
   See(context, named.key, to_see);
   const std::string_view topic = part.part.of.key.name;
-  context.Apply(TopicGroupAcknowledge{named.key, topic, part.part.number, offsets},
-                offsets.size());
+  context.Apply(TopicGroupAcknowledge{named.key, topic, part.part.number, offsets}, offsets.size());
   AfterCommit(context, named, topic, part.part.number);
   context.reply().Integer(static_cast<int64_t>(offsets.size()));
 }

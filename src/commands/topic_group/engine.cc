@@ -149,7 +149,7 @@ void TopicGroups::Gather() {
       const TopicGroup& group = *entry->As<TopicGroup>();
       const KeyRef key(CompanionOf(db), entry->name());
       for (const auto& [name, member] : group.members()) {
-        member->live.ready.clear();
+        member->live.ready = {};
         if (member->live.client == 0) continue;
         clients_[member->live.client].emplace(key.db, key.name, name);
       }
@@ -262,8 +262,7 @@ std::vector<std::string_view> TopicGroups::TopicsOf(uint32_t db,
 
 void TopicGroups::SeeTopic(const KeyRef& key, const TopicGroup& group, std::string_view name,
                            GroupChanges& changes) {
-  const Topic& topic =
-      *keyspace_.Find(KeyRef(DatabaseOf(key.db), name))->As<Topic>();
+  const Topic& topic = *keyspace_.Find(KeyRef(DatabaseOf(key.db), name))->As<Topic>();
   const GroupTopic* known = group.FindTopic(name);
   const size_t partitions = known == nullptr ? 0 : known->partitions.size();
   if (topic.partitions() <= partitions) return;
@@ -542,7 +541,7 @@ void TopicGroups::Offer(const KeyRef& key, const TopicGroup& group, const GroupT
   if (stream == nullptr || next >= stream->next_offset()) return NoteDry(key, topic.name, number);
   const GroupMember& owner = *group.FindMember(partition.owner);
   partition.live.queued = true;
-  owner.live.ready.push_back({topic.slot, number});
+  owner.live.ready.PushBack({topic.slot, number});
   WakeMember(key, owner);
 }
 

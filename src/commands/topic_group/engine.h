@@ -31,8 +31,8 @@ struct GroupClient {
 // knows which of a member's partitions have something to give.
 //
 // All that is durable is in the values (data/topic/group.h) and changes by effects alone. What is
-// only known here stands in the values' `live` parts, so it goes with them. This class finds its way
-// to them: by time, by connection, and by partition.
+// only known here stands in the values' `live` parts, so it goes with them. This class finds its
+// way to them: by time, by connection, and by partition.
 //
 // A group is named by the companion of its database and its key there. Functions that take a group
 // take its KeyRef, and its value, which must be that of the key.
@@ -91,8 +91,8 @@ class TopicGroups {
   void RebalanceSoon(const KeyRef& key, const TopicGroup& group, int64_t steady_ms);
   void Rebalance(const KeyRef& key, const TopicGroup& group, GroupChanges& changes);
   // Members are gone: they, or their time.
-  void Leave(const KeyRef& key, const TopicGroup& group,
-             std::span<const std::string_view> members, GroupChanges& changes);
+  void Leave(const KeyRef& key, const TopicGroup& group, std::span<const std::string_view> members,
+             GroupChanges& changes);
 
   // The connection speaks for the member from now on. What it was given over another one counts as
   // not given.
@@ -112,8 +112,8 @@ class TopicGroups {
                  uint32_t number, int64_t now_ms);
   // Something has changed for the partition: it moves if it only waited for this, or is ready for
   // its owner if it has something for it.
-  void Refresh(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic,
-               uint32_t number, GroupChanges& changes);
+  void Refresh(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic, uint32_t number,
+               GroupChanges& changes);
   // The member was given everything of this partition: it is told of the next record.
   void NoteDry(const KeyRef& key, std::string_view topic, uint32_t number);
   // The member's assignment is another one now.

@@ -54,8 +54,8 @@ std::vector<GivenBatch> BatchesIn(const std::string& reply) {
     const std::string word = reply.substr(at, end - at);
     at = end + 1;
     if (word.find('/') != std::string::npos) {
-      batches.push_back({word, ParseDigits(reply.substr(at + 1, reply.find(' ', at) - at - 1)).value(),
-                         {}});
+      batches.push_back(
+          {word, ParseDigits(reply.substr(at + 1, reply.find(' ', at) - at - 1)).value(), {}});
     } else if (const size_t dash = word.find('-'); dash == 13 && !batches.empty()) {
       batches.back().offsets.push_back(ParseDigits(word.substr(dash + 1)).value());
     }
@@ -117,8 +117,8 @@ class GroupRun {
   std::map<std::string, ModelPartition> model_;
   std::vector<uint64_t> clients_{1, 2, 3, 4, 5};
   uint64_t last_client_ = 5;
-  std::map<uint64_t, std::string> blocked_;  // their calls, by connection
-  std::vector<GivenBatch> given_;            // the latest ones
+  std::map<uint64_t, std::string> blocked_;                     // their calls, by connection
+  std::vector<GivenBatch> given_;                               // the latest ones
   std::map<std::string, std::map<uint64_t, MemberId>> owners_;  // by partition and epoch
   uint64_t batches_ = 0;
   uint64_t fenced_ = 0;
@@ -181,7 +181,8 @@ void GroupRun::Step() {
       if (Below(20) == 0) {
         Run(99, "TOPIC DELETE t2");
         std::erase_if(model_, [](const auto& one) { return one.first.starts_with("t2/"); });
-        std::erase_if(given_, [](const GivenBatch& one) { return one.partition.starts_with("t2/"); });
+        std::erase_if(given_,
+                      [](const GivenBatch& one) { return one.partition.starts_with("t2/"); });
         std::erase_if(owners_, [](const auto& one) { return one.first.starts_with("t2/"); });
       } else if (Below(4) == 0) {
         Run(99, "TOPIC CREATE t2 PARTITIONS 1");
@@ -192,8 +193,8 @@ void GroupRun::Step() {
       if (const std::string partition = AnyPartition(); !partition.empty() && Below(4) == 0) {
         const Stream* stream = StreamOf(partition);
         if (stream == nullptr) break;
-        const uint64_t to = stream->first_offset() +
-                            Below(stream->next_offset() - stream->first_offset() + 1);
+        const uint64_t to =
+            stream->first_offset() + Below(stream->next_offset() - stream->first_offset() + 1);
         const std::string reply = Run(99, fmt::format("TGROUP RESET g {} TO {}", partition, to));
         ASSERT_TRUE(reply.starts_with("*1")) << reply;
         ModelPartition& model = model_[partition];
@@ -266,8 +267,8 @@ void GroupRun::CheckBatch(uint64_t client, const std::string& member, const Give
     model.client = client;
     model.position = 0;
   }
-  uint64_t next = std::max({model.position, model.committed,
-                            StreamOf(batch.partition)->first_offset()});
+  uint64_t next =
+      std::max({model.position, model.committed, StreamOf(batch.partition)->first_offset()});
   for (const uint64_t offset : batch.offsets) {
     next = model.NextMissing(next);
     ASSERT_EQ(offset, next) << batch.partition;

@@ -120,8 +120,7 @@ bool ReadSubscription(Context& context, const GroupReadArguments& arguments,
       const Topic* topic;
       if (!FindTopic(context, context.Key(i), &topic)) return false;
     } else if (!IsPattern(text)) {
-      return Fail(context,
-                  fmt::format("ERR '{}' is no name of a topic and no pattern", text));
+      return Fail(context, fmt::format("ERR '{}' is no name of a topic and no pattern", text));
     }
   }
   std::sort(wanted->begin(), wanted->end());
@@ -139,15 +138,18 @@ struct GroupSourcePart {
   GroupPlace place;
   const GroupTopic* topic;
   PartitionName name;
-  uint64_t lost = 0;        // records that retention has removed before they were given
-  uint64_t first = 0;       // the first offset that retention has left; if some are lost
+  uint64_t end = 0;    // of the partition: its next offset
+  uint64_t lost = 0;   // records that retention has removed before they were given
+  uint64_t first = 0;  // the first offset that retention has left; if some are lost
 };
 
 // Runs one TREADGROUP whose arguments are read.
 class GroupCall {
  public:
   GroupCall(Context& context, const GroupReadArguments& arguments)
-      : context_(context), arguments_(arguments), groups_(context.topic_groups()),
+      : context_(context),
+        arguments_(arguments),
+        groups_(context.topic_groups()),
         changes_(context) {}
 
   void Run();
@@ -187,8 +189,7 @@ bool GroupCall::Enter() {
     return FailNoGroup(context_, named_.name);
   }
   member_ = named_.group == nullptr ? nullptr : named_.group->FindMember(arguments_.member);
-  if (context_.resumed() &&
-      (member_ == nullptr || live().client != context_.client_id())) {
+  if (context_.resumed() && (member_ == nullptr || live().client != context_.client_id())) {
     return Fail(context_,
                 member_ == nullptr
                     ? fmt::format("FENCED Member '{}' was removed from group '{}'",
@@ -197,9 +198,9 @@ bool GroupCall::Enter() {
                                   arguments_.member, named_.name));
   }
   const auto asked = context_.args().subspan(arguments_.first_topic);
-  const bool as_before = member_ != nullptr && live().topics_checked == groups_.topics_version() &&
-                         std::equal(asked.begin(), asked.end(), live().asked.begin(),
-                                    live().asked.end());
+  const bool as_before =
+      member_ != nullptr && live().topics_checked == groups_.topics_version() &&
+      std::equal(asked.begin(), asked.end(), live().asked.begin(), live().asked.end());
   if (!as_before && !Subscribe()) return false;
   if (context_.only_looks()) return true;
   if (!as_before) {
@@ -221,8 +222,8 @@ bool GroupCall::Subscribe() {
   std::vector<std::string_view> wanted;
   if (!ReadSubscription(context_, arguments_, &wanted)) return false;
   const bool joins = member_ == nullptr;
-  if (!joins && std::equal(wanted.begin(), wanted.end(), member_->topics.begin(),
-                           member_->topics.end())) {
+  if (!joins &&
+      std::equal(wanted.begin(), wanted.end(), member_->topics.begin(), member_->topics.end())) {
     return true;
   }
   if (joins && context_.FailIfMemoryIsFull()) return false;
@@ -249,8 +250,7 @@ bool GroupCall::Subscribe() {
     if (partitions + plan.starts.size() != topic->partitions() || plan.starts.empty()) continue;
     context_.Apply(TopicGroupSee{named_.key, plan.topic, plan.starts}, 0);
   }
-  context_.Apply(
-      TopicGroupSubscribe{named_.key, arguments_.member, context_.now_ms(), wanted});
+  context_.Apply(TopicGroupSubscribe{named_.key, arguments_.member, context_.now_ms(), wanted});
   member_ = group->FindMember(arguments_.member);
   // Before its end can be looked at. The blocked call of a member that was there is still noted.
   if (joins) {
@@ -306,6 +306,7 @@ bool GroupCall::ScanOne(const GroupPlace& place, uint64_t* available) {
     return false;
   }
   const Stream& stream = PartitionAt(context_, PartitionKey(context_, part.name));
+  part.end = stream.next_offset();
   const OffsetRanges* done = partition.acknowledged.get();
   uint64_t next = partition.position();
   if (next < stream.first_offset()) {
@@ -316,7 +317,6 @@ bool GroupCall::ScanOne(const GroupPlace& place, uint64_t* available) {
   }
   if (done != nullptr) next = done->NextMissing(next);
   FetchSource source;
-  source.stream = &stream;
   if (next < stream.next_offset()) {
     // What this call has changed cannot be taken back, so it must not wait for the disk. It runs
     // again, and has nothing to change then.
@@ -334,7 +334,7 @@ bool GroupCall::ScanOne(const GroupPlace& place, uint64_t* available) {
   if (!has) groups_.NoteDry(named_.key, part.topic->name, place.number);
   if (has || part.lost > 0) {
     parts_.push_back(part);
-    sources_.push_back(source);
+    sources_.push_back(std::move(source));
   }
   return has;
 }
@@ -343,8 +343,8 @@ bool GroupCall::ScanOne(const GroupPlace& place, uint64_t* available) {
 void GroupCall::TellLost() {
   for (const GroupSourcePart& part : parts_) {
     if (part.lost == 0) continue;
-    context_.Apply(TopicGroupSkip{named_.key, part.topic->name, part.place.number, part.first,
-                                  part.lost});
+    context_.Apply(
+        TopicGroupSkip{named_.key, part.topic->name, part.place.number, part.first, part.lost});
     groups_.stats().skipped += part.lost;
     if (!groups_.ShallTellLoss(named_.key, part.name, context_.steady_ms())) continue;
     LogWarning("Group '{}' has lost {} records of '{}' to retention: it goes on at offset {}",
@@ -355,11 +355,13 @@ void GroupCall::TellLost() {
 // The positions move. Partitions that have more stand behind the others.
 void GroupCall::Take() {
   auto& ready = mutable_live().ready;
-  ready.erase(ready.begin(), ready.begin() + static_cast<ptrdiff_t>(scanned_));
+  for (size_t i = 0; i < scanned_; i++) {
+    ready.PopFront();
+  }
   for (size_t i = parts_.size(); i > 0; i--) {
     // What this call had no room for stays in front.
     if (sources_[i - 1].count == 0 && parts_[i - 1].partition().live.queued) {
-      ready.push_front(parts_[i - 1].place);
+      ready.PushFront(parts_[i - 1].place);
     }
   }
   for (size_t i = 0; i < parts_.size(); i++) {
@@ -381,9 +383,9 @@ void GroupCall::Take() {
     partition.live.position = position;
     uint64_t next = partition.position();
     if (partition.acknowledged != nullptr) next = partition.acknowledged->NextMissing(next);
-    partition.live.queued = next < source.stream->next_offset();
+    partition.live.queued = next < part.end;
     if (partition.live.queued) {
-      ready.push_back(part.place);
+      ready.PushBack(part.place);
     } else {
       groups_.NoteDry(named_.key, part.topic->name, part.place.number);
     }
@@ -399,7 +401,7 @@ void GroupCall::WriteRecords() {
     reply.Array(3);
     reply.Bulk(parts_[i].name);
     reply.Integer(static_cast<int64_t>(parts_[i].partition().epoch));
-    WriteEntries(reply, arguments_.form, sources_[i].at, sources_[i].count);
+    WriteFetched(reply, arguments_.form, sources_[i]);
   }
 }
 
@@ -447,7 +449,7 @@ void GroupCall::Run() {
   const bool gives = context_.reply_is_sent();
   if (gives) Scan();
   if (runs_again_) return Block(true);
-  FetchRecords(sources_, arguments_.limits(), arguments_.form);
+  FetchRecords(sources_, arguments_.limits(), arguments_.form, context_.reply().protocol());
   if (context_.only_looks()) return context_.reply().NullArray();
   TellLost();
   Take();

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
 #include <memory>
 #include <span>
@@ -13,6 +12,7 @@
 #include <absl/container/btree_map.h>
 #include <absl/container/flat_hash_map.h>
 
+#include "base/ring.h"
 #include "data/object.h"
 #include "data/topic/names.h"
 #include "data/topic/offset_ranges.h"
@@ -66,13 +66,13 @@ struct GroupPartition {
   // What only the leader's broker knows: not durable state, and commands change it, too. A new
   // owner begins with nothing.
   struct Live {
-    bool queued = false;     // stands in the owner's `ready`
-    bool given = false;      // stands in the owner's `given`
-    bool leaving = false;    // nothing more is given; it moves when nothing is in flight
-    bool withheld = false;   // nothing more is given until acknowledged ranges have closed
-    MemberId heir = kNobody; // who gets it when it has left
-    uint32_t scan = 0;       // the number of the scan that saw it last
-    uint64_t position = 0;   // the next offset to be given, if it is above `committed`
+    bool queued = false;      // stands in the owner's `ready`
+    bool given = false;       // stands in the owner's `given`
+    bool leaving = false;     // nothing more is given; it moves when nothing is in flight
+    bool withheld = false;    // nothing more is given until acknowledged ranges have closed
+    MemberId heir = kNobody;  // who gets it when it has left
+    uint32_t scan = 0;        // the number of the scan that saw it last
+    uint64_t position = 0;    // the next offset to be given, if it is above `committed`
   };
   mutable Live live;
 
@@ -119,7 +119,7 @@ struct GroupMember {
     uint64_t topics_checked = 0;     // see TopicGroups
     // Partitions that may have something for it, in the order in which they are served. A place is
     // valid if the member owns it and it is `queued`.
-    std::deque<GroupPlace> ready;
+    Ring<GroupPlace> ready;
     // Partitions of which records may be in flight. A place is valid if the member owns it and it
     // is `given`.
     std::vector<GroupPlace> given;

@@ -148,8 +148,8 @@ void UvStream::Close() {
   });
 }
 
-// Probes find an idle peer that is gone; where bytes are not acknowledged the kernel sends none, and
-// gives up after its own time. A system that does not know an option does without it.
+// Probes find an idle peer that is gone; where bytes are not acknowledged the kernel sends none,
+// and gives up after its own time. A system that does not know an option does without it.
 void UvStream::WatchPeer() {
   if (is_unix_) return;
   constexpr int kIdleSeconds = 10;
