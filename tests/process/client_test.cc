@@ -175,7 +175,8 @@ TEST_F(ClientTest, AQueueHandsEveryJobOverInOrder) {
   Hiredis producer = Connect();
   for (int i = 0; i < kJobs; ++i)
     producer.Integer({"LPUSH", "jobs", std::to_string(i)});
-  EXPECT_TRUE(Eventually([&] { return producer.Integer({"LLEN", "jobs"}) == 0; }));
+  const auto left = [&] { return producer.Integer({"LLEN", "jobs"}); };
+  EXPECT_TRUE(EventuallyWhileItMoves(left, [&] { return left() == 0; }));
   producer.Integer({"LPUSH", "urgent", "stop"});
   consumer.join();
   ASSERT_EQ(received.size(), static_cast<size_t>(kJobs));

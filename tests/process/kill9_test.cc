@@ -357,7 +357,8 @@ class Kill9Test : public ServerTest {
       }
     }
     const uint64_t until = random() % kMostReplies;
-    EXPECT_TRUE(Eventually([&] { return replies >= until; }));
+    EXPECT_TRUE(
+        EventuallyWhileItMoves([&] { return replies.load(); }, [&] { return replies >= until; }));
     EXPECT_EQ(ToText(server_->Kill()), "signal 9");
     for (std::thread& thread : threads) {
       thread.join();

@@ -41,7 +41,8 @@ class LoadingTest : public ServerTest {
                                                     dir_.string(), "--stream-memory", "1mb"}));
   }
   static void WaitUntilLoaded(RespClient& client) {
-    EXPECT_TRUE(Eventually([&] { return Ask(client, "PING") == "+PONG"; }));
+    EXPECT_TRUE(EventuallyWhileItMoves([&] { return InfoField(client, "loading_loaded_bytes"); },
+                                       [&] { return Ask(client, "PING") == "+PONG"; }));
   }
   // Starts servers until the test says that it has met one while it was loading.
   void MeetLoading(const std::function<bool(Program&, RespClient&)>& test) {

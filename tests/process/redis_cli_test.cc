@@ -31,7 +31,7 @@ class RedisCliTest : public ServerTest {
   // Runs it to its end, which must be good and without complaints; what it printed.
   std::string Run(const Argv& args, const std::string& input = "") const {
     const std::unique_ptr<Program> cli = Start(args, input);
-    EXPECT_EQ(ToText(cli->WaitExit(std::chrono::seconds(30))), "exit 0");
+    EXPECT_EQ(ToText(cli->WaitExit(2 * kPatience)), "exit 0");
     EXPECT_EQ(cli->Errors(), "");
     return cli->Output();
   }

@@ -301,7 +301,8 @@ class TopicKill9Test : public ServerTest {
       run(reader);
     }
     const uint64_t until = random() % kMostReplies;
-    EXPECT_TRUE(Eventually([&] { return replies >= until; }));
+    EXPECT_TRUE(
+        EventuallyWhileItMoves([&] { return replies.load(); }, [&] { return replies >= until; }));
     EXPECT_EQ(ToText(server_->Kill()), "signal 9");
     for (std::thread& thread : threads) {
       thread.join();

@@ -118,7 +118,8 @@ class TurnsTest : public ServerTest {
     SendAll(client, "ECHO \"the end\"\r\n");
     std::string reply;
     char bytes[65536];
-    ASSERT_TRUE(Eventually([&] {
+    const auto taken = [&] { return reply.size(); };
+    ASSERT_TRUE(EventuallyWhileItMoves(taken, [&] {
       for (int i = 0; i < 100; i++) {
         EXPECT_EQ(Ask(*other_, "PING"), "+PONG");
         ssize_t more;
