@@ -62,6 +62,13 @@ std::string Ask(RespClient& client, std::string_view line) {
   return ToText(client.Call(SplitWords(line).value()));
 }
 
+Reply FieldOf(const Reply& map, std::string_view name) {
+  for (size_t i = 0; i + 1 < map.items.size(); i += 2) {
+    if (map.items[i].text == name) return map.items[i + 1];
+  }
+  return Reply::Note("no such field");
+}
+
 std::string InfoField(RespClient& client, std::string_view name) {
   const std::string lines = "\n" + client.Call({"INFO", "all"}).text;
   const std::string start = "\n" + std::string(name) + ":";

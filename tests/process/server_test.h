@@ -47,6 +47,9 @@ std::unique_ptr<RespClient> ConnectTo(Program& server, const std::string& socket
 // see ToText.
 std::string Ask(RespClient& client, std::string_view line);
 
+// The value of a field of a map, as RESP2 or RESP3 has it; <no such field> if there is none.
+Reply FieldOf(const Reply& map, std::string_view name);
+
 // The value of a line of INFO; empty if there is no such line.
 std::string InfoField(RespClient& client, std::string_view name);
 // The same for a number.

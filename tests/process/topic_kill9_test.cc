@@ -15,6 +15,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/process/numbered_record.h"
 #include "tests/process/server_test.h"
 #include "tests/support/environment.h"
 
@@ -33,22 +34,6 @@ std::string PartitionName(int number) {
   return fmt::format("orders/{}", number);
 }
 
-// The number behind the last `separator`.
-int64_t NumberBehind(const std::string& text, char separator) {
-  return std::stoll(text.substr(text.rfind(separator) + 1));
-}
-
-// A record is known by its producer and the sequence number there.
-struct RecordName {
-  int producer = 0;
-  int64_t seq = 0;
-
-  // Each producer has keys of its own, so the records of a key have an order.
-  std::string Key() const { return fmt::format("{}-{}", producer, seq * 7 % 23); }
-  std::string Value() const { return fmt::format("{}:{}", producer, seq); }
-  bool operator==(const RecordName&) const = default;
-};
-
 // One entry of a TREAD with WITHKEY: its ID and the record, whose key must be the right one.
 struct ReadRecord {
   explicit ReadRecord(const Reply& entry) {
@@ -56,8 +41,7 @@ struct ReadRecord {
     const std::string& id = entry.items[0].text;
     ms = std::stoll(id);
     offset = NumberBehind(id, '-');
-    const std::string& value = entry.items[1].items[1].text;
-    name = {std::stoi(value), NumberBehind(value, ':')};
+    name = RecordName::Of(entry.items[1].items[1].text);
     EXPECT_EQ(entry.items[2].text, name.Key());
   }
 

@@ -132,6 +132,15 @@ void TopicGroups::Begin(int64_t steady_ms) {
       for (const auto& [name, member] : group.members()) {
         member->live.alive_ms = member->live.closed_ms = steady_ms;
       }
+      const uint32_t companion = CompanionOf(db);
+      for (const auto& [name, topic] : group.topics()) {
+        for (uint32_t number = 0; number < topic->partitions.size(); number++) {
+          const GroupPartition& partition = topic->partitions[number];
+          if (partition.owner == kNobody) continue;
+          const Stream* stream = PartitionStream(keyspace_, companion, name, number);
+          partition.live.unknown = stream != nullptr && stream->next_offset() > partition.committed;
+        }
+      }
     }
   }
   Gather();
@@ -434,7 +443,8 @@ void TopicGroups::TakeOver(const KeyRef& key, const TopicGroup& group, const Gro
     fenced.clear();
     for (uint32_t number = 0; number < topic->partitions.size(); number++) {
       const GroupPartition& partition = topic->partitions[number];
-      if (partition.owner != member.id || !partition.in_flight()) continue;
+      if (partition.owner != member.id) continue;
+      if (!partition.in_flight() && !partition.live.unknown) continue;
       fenced.emplace_back(partition.live.leaving ? partition.live.heir : member.id, number);
     }
     std::sort(fenced.begin(), fenced.end());

@@ -94,8 +94,8 @@ class TopicGroups {
   void Leave(const KeyRef& key, const TopicGroup& group, std::span<const std::string_view> members,
              GroupChanges& changes);
 
-  // The connection speaks for the member from now on. What it was given over another one counts as
-  // not given.
+  // The connection speaks for the member from now on. What it was given over another one, or may
+  // have been given before the start, counts as not given.
   void TakeOver(const KeyRef& key, const TopicGroup& group, const GroupMember& member,
                 const GroupClient& client, GroupChanges& changes);
   // The member lives. Its blocked call, if there was one, does not wait any more.

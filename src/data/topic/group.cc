@@ -198,11 +198,9 @@ size_t NodeBytes(const Tree& tree) {
 }
 
 size_t BytesOf(const GroupMember& member) {
-  // An empty std::deque has a block of this size and an index.
-  constexpr size_t kDequeBytes = 512 + 64;
   return sizeof(member) + 2 * HeapBytes(member.name) + HeapBytes(member.topics) +
          HeapBytes(member.live.address) + HeapBytes(member.live.client_name) +
-         HeapBytes(member.live.asked) + kDequeBytes + member.live.ready.size() * sizeof(GroupPlace);
+         HeapBytes(member.live.asked) + member.live.ready.size() * sizeof(GroupPlace);
 }
 
 size_t BytesOf(const GroupTopic& topic) {

@@ -70,6 +70,7 @@ struct GroupPartition {
     bool given = false;       // stands in the owner's `given`
     bool leaving = false;     // nothing more is given; it moves when nothing is in flight
     bool withheld = false;    // nothing more is given until acknowledged ranges have closed
+    bool unknown = false;     // what the owner was given before the start may be in flight
     MemberId heir = kNobody;  // who gets it when it has left
     uint32_t scan = 0;        // the number of the scan that saw it last
     uint64_t position = 0;    // the next offset to be given, if it is above `committed`
