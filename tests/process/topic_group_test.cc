@@ -7,7 +7,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
+#include <optional>
+#include <sstream>
 
 #include "tests/process/server_test.h"
 #include "tests/support/quote.h"
@@ -771,6 +774,43 @@ TEST_F(TopicGroupTest, RepliesHaveOneShapeInBothProtocols) {
     EXPECT_EQ(ToText(reply.items[1]), "[[\"t/0\", 1, \"owned\"], [\"t/1\", 1, \"owned\"]]");
     EXPECT_EQ(ToText(Lowered(reply.items[2], MapShape::kFlat)), "nil");
   }
+}
+
+// --- Peers that vanish
+
+// When the kernel sends the next probe to the peer of the server's end of this connection, in
+// seconds; nothing as long as it waits for something else.
+std::optional<double> SecondsToProbe(int server_port, const std::string& client_address) {
+  const int client_port = std::stoi(client_address.substr(client_address.rfind(':') + 1));
+  const std::string from = fmt::format(":{:04X} ", server_port);
+  const std::string to = fmt::format(":{:04X} ", client_port);
+  std::ifstream table("/proc/net/tcp");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string number, local, remote, state, queues, timer;
+    words >> number >> local >> remote >> state >> queues >> timer;
+    if (!(local + " ").ends_with(from) || !(remote + " ").ends_with(to)) continue;
+    // "02:" is a keepalive timer; behind it are hundredths of seconds.
+    if (!timer.starts_with("02:")) return std::nullopt;
+    return std::stol(timer.substr(3), nullptr, 16) / 100.0;
+  }
+  return std::nullopt;
+}
+
+TEST_F(TopicGroupTest, APeerThatVanishesIsLookedForSoonerIfItIsAMember) {
+  const std::unique_ptr<RespClient> client = Client();
+  Ask(*client, "PING");
+  std::optional<double> seconds;
+  EXPECT_TRUE(Eventually([&] {
+    seconds = SecondsToProbe(server_->port(), client->local_address());
+    return seconds.has_value();
+  }));
+  EXPECT_GT(*seconds, 60);
+  Ask(*client, "TREADGROUP g m FROM EARLIEST TOPICS t");
+  EXPECT_TRUE(Eventually([&] {
+    seconds = SecondsToProbe(server_->port(), client->local_address());
+    return seconds && *seconds <= 10;
+  })) << seconds.value_or(-1);
 }
 
 }  // namespace
