@@ -202,6 +202,18 @@ TEST_F(BrokerTopicGroupsTest, WhereCommitsAreQueuedAllCommandsMustSucceed) {
   EXPECT_THAT(a_->Run("EXEC"),
               StartsWith("-EXECABORT Transaction discarded because of: WRONGTYPE"));
   EXPECT_THAT(Run("TGROUP LAG g"), HasSubstr("$9 committed :0"));
+  // Also those without keys, which change nothing as long as they are only looked at.
+  a_->Run("MULTI");
+  a_->Run("TGROUP LEAVE g a");
+  a_->Run("TGROUP HEARTBEAT g nobody");
+  a_->Run("TCOMMIT g t/0 1 1");
+  EXPECT_THAT(a_->Run("EXEC"),
+              StartsWith("-EXECABORT Transaction discarded because of: no member 'nobody'"));
+  EXPECT_THAT(Group(), HasSubstr("$4 name $1 a $7 address $"));
+  a_->CloseNow();
+  harness_.Advance(1000);
+  EXPECT_THAT(Group(), Not(HasSubstr("$4 name $1 a")));
+  a_ = harness_.Connect();
   // Others are run as far as they go.
   a_->Run("MULTI");
   a_->Run("RPUSH s x");

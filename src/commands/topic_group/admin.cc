@@ -64,7 +64,9 @@ void TGroupHeartbeat(Context& context) {
     return context.reply().Error(
         fmt::format("ERR no member '{}' in topic group '{}'", context.arg(3), named.name));
   }
-  context.topic_groups().SeeHeartbeat(*member, context.steady_ms(), context.now_ms());
+  if (!context.only_looks()) {
+    context.topic_groups().SeeHeartbeat(*member, context.steady_ms(), context.now_ms());
+  }
   context.reply().Ok();
 }
 

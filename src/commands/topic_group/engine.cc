@@ -415,13 +415,22 @@ void TopicGroups::MoveLeaving(const KeyRef& key, const TopicGroup& group, GroupC
 
 void TopicGroups::Leave(const KeyRef& key, const TopicGroup& group,
                         std::span<const std::string_view> members, GroupChanges& changes) {
+  struct Gone {
+    uint64_t client = 0;
+    bool waits = false;
+  };
+  std::vector<Gone> gone;
   for (const std::string_view name : members) {
-    const GroupMember& member = *group.FindMember(name);
-    // Its call runs again and sees that it is no member.
-    WakeMember(key, member);
-    ForgetClient(key, member);
+    const GroupMember::Live& live = group.FindMember(name)->live;
+    gone.push_back({live.client, live.blocked && !live.woken});
   }
   changes.Apply(TopicGroupLeave{key, members});
+  for (size_t i = 0; i < gone.size(); i++) {
+    const std::string name(members[i]);
+    ForgetClient(key, gone[i].client, name);
+    // Its call runs again and sees that it is no member.
+    if (gone[i].waits) wakes_.push_back({key.db, std::string(key.name), name});
+  }
   if (group.members().empty()) {
     group.live().empty_since_ms = changes.steady_ms();
     ScheduleAll(key, group);
@@ -457,7 +466,7 @@ void TopicGroups::TakeOver(const KeyRef& key, const TopicGroup& group, const Gro
       Give(key, group, *topic, numbers, owner, changes);
     }
   }
-  ForgetClient(key, member);
+  ForgetClient(key, live.client, member.name);
   for (const GroupPlace& place : live.given) {
     const GroupTopic* topic = group.FindTopic(place.slot);
     if (topic == nullptr || place.number >= topic->partitions.size()) continue;
@@ -473,10 +482,10 @@ void TopicGroups::TakeOver(const KeyRef& key, const TopicGroup& group, const Gro
 }
 
 // The connection that speaks for the member does not any more.
-void TopicGroups::ForgetClient(const KeyRef& key, const GroupMember& member) {
-  const auto it = clients_.find(member.live.client);
+void TopicGroups::ForgetClient(const KeyRef& key, uint64_t client, const std::string& member) {
+  const auto it = clients_.find(client);
   if (it == clients_.end()) return;
-  it->second.erase(Spoken(key.db, key.name, member.name));
+  it->second.erase(Spoken(key.db, key.name, member));
   if (it->second.empty()) clients_.erase(it);
 }
 

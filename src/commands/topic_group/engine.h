@@ -154,7 +154,7 @@ class TopicGroups {
   void ScheduleAll(const KeyRef& key, const TopicGroup& group);
   int64_t EndOf(const TopicGroup& group, const GroupMember& member) const;
   void Gather();
-  void ForgetClient(const KeyRef& key, const GroupMember& member);
+  void ForgetClient(const KeyRef& key, uint64_t client, const std::string& member);
   void SeeTopic(const KeyRef& key, const TopicGroup& group, std::string_view topic,
                 GroupChanges& changes);
   void Give(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic,
