@@ -199,6 +199,20 @@ TEST_F(TopicGroupTest, ASecondConnectionTakesOverAndTheBlockedCallIsFenced) {
             "-FENCED Member 'a' of group 'g' calls over another connection");
 }
 
+// Nobody knows how far it had read.
+TEST_F(TopicGroupTest, AfterAStartWhatIsNotCommittedIsGivenInANewEpoch) {
+  EXPECT_EQ(Read("a"), "*-1");
+  Add("t/0", 0, 3);
+  EXPECT_EQ(Run("TCOMMIT g t/0 1 1"), ":1");
+  runner_.topic_groups().Begin(runner_.steady_ms);
+  EXPECT_EQ(Short(RunAs(2, "TREADGROUP g a COUNT 1 TOPICS t")), "t/0@2:v1");
+  EXPECT_EQ(Run("TCOMMIT g t/0 1 2"), "-FENCED 't/0' is at epoch 2 in group 'g', not 1");
+  // Only the first call: the epoch holds from then on, and so does that of the other partition.
+  EXPECT_EQ(Run("TCOMMIT g t/0 2 2"), ":1");
+  Add("t/1", 0, 1);
+  EXPECT_EQ(Short(RunAs(3, "TREADGROUP g a TOPICS t")), "t/0@2:v2 t/1@1:v0");
+}
+
 TEST_F(TopicGroupTest, LeavingEndsABlockedCall) {
   EXPECT_EQ(Run("TREADGROUP g a BLOCK 0 FROM EARLIEST TOPICS t"), "");
   EXPECT_EQ(RunAs(2, "TGROUP LEAVE g a nobody a"), ":1");
