@@ -210,6 +210,7 @@ TEST_F(TopicGroupTest, AfterAStartWhatIsNotCommittedIsGivenInANewEpoch) {
   // Only the first call: the epoch holds from then on, and so does that of the other partition.
   EXPECT_EQ(Run("TCOMMIT g t/0 2 2"), ":1");
   Add("t/1", 0, 1);
+  Pass(0);
   EXPECT_EQ(Short(RunAs(3, "TREADGROUP g a TOPICS t")), "t/0@2:v2 t/1@1:v0");
 }
 
