@@ -374,6 +374,12 @@ TEST_F(TopicGroupTest, WrongArguments) {
   EXPECT_EQ(Run("TREADGROUP g a WITHKEY NOACK"), "-ERR TOPICS is missing");
   EXPECT_EQ(Run("TREADGROUP g a FROM EARLIEST TOPICS a/b"),
             "-ERR 'a/b' is no name of a topic and no pattern");
+  std::string patterns;
+  for (int i = 0; i < 101; i++) {
+    patterns += " *" + std::to_string(i);
+  }
+  EXPECT_EQ(Run("TREADGROUP g a FROM EARLIEST TOPICS" + patterns),
+            "-ERR a member subscribes to at most 100 patterns, not 101");
   EXPECT_EQ(Run("TGROUP LIST"), "*0");
   EXPECT_EQ(Run("TGROUP CREATE g ASSIGN what"), "-ERR ASSIGN must be UNIFORM or RANGE, not 'what'");
   EXPECT_EQ(Run("TGROUP CREATE g SESSION-MS 0"),

@@ -110,9 +110,13 @@ bool IsPattern(std::string_view text) {
          text.find_first_of("*?[\\") != std::string_view::npos;
 }
 
+// Each pattern is compared with the names of all topics.
+constexpr size_t kMostGroupPatterns = 100;
+
 // The topics and patterns that the call names, sorted, each once. The topics exist.
 bool ReadSubscription(Context& context, const GroupReadArguments& arguments,
                       std::vector<std::string_view>* wanted) {
+  size_t patterns = 0;
   for (size_t i = arguments.first_topic; i < context.argc(); i++) {
     const std::string_view text = context.arg(i);
     wanted->push_back(text);
@@ -121,7 +125,13 @@ bool ReadSubscription(Context& context, const GroupReadArguments& arguments,
       if (!FindTopic(context, context.Key(i), &topic)) return false;
     } else if (!IsPattern(text)) {
       return Fail(context, fmt::format("ERR '{}' is no name of a topic and no pattern", text));
+    } else {
+      patterns++;
     }
+  }
+  if (patterns > kMostGroupPatterns) {
+    return Fail(context, fmt::format("ERR a member subscribes to at most {} patterns, not {}",
+                                     kMostGroupPatterns, patterns));
   }
   std::sort(wanted->begin(), wanted->end());
   wanted->erase(std::unique(wanted->begin(), wanted->end()), wanted->end());

@@ -171,8 +171,13 @@ std::unique_ptr<Object> List::CloneForCapture() {
 
 void List::LeaveKey() {
   Ref<HeldBlocks> held;
-  if (ListSpill* spill = this->spill()) held = spill->Leave();
-  Attach(nullptr);
+  if (ListSpill* spill = this->spill()) {
+    held = spill->Leave();
+    delete spill;
+    reports_to_ = 0;
+  } else {
+    Attach(nullptr);
+  }
   Hold(std::move(held));
 }
 
