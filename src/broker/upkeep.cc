@@ -59,8 +59,6 @@ const std::array<Upkeep::Job, 6> Upkeep::kJobs = {{
 
 namespace {
 
-constexpr size_t kTopicGroupsJob = 5;
-
 // Changes of topic groups that time brings.
 class TimedGroupChanges final : public GroupChanges {
  public:
@@ -87,7 +85,9 @@ void Upkeep::Begin() {
 }
 
 void Upkeep::BeginTopicGroups() {
-  pending_ |= 1u << kTopicGroupsJob;
+  for (size_t job = 0; job < kJobs.size(); job++) {
+    if (kJobs[job].work == &Upkeep::TendTopicGroups) pending_ |= 1u << job;
+  }
 }
 
 // The next slice begins with another job, so none starves.

@@ -370,6 +370,8 @@ void AddTopics(ServerHost& host, Fields fields) {
   uint64_t topics = 0;
   uint64_t partitions = 0;
   uint64_t producers = 0;
+  uint64_t groups = 0;
+  uint64_t members = 0;
   for (uint32_t db = 0; db < keyspace.databases(); db++) {
     for (const KeyEntry* entry : keyspace.listed(db)) {
       const Topic& topic = *entry->As<Topic>();
@@ -377,10 +379,6 @@ void AddTopics(ServerHost& host, Fields fields) {
       partitions += topic.partitions();
       producers += topic.producers().all().size();
     }
-  }
-  uint64_t groups = 0;
-  uint64_t members = 0;
-  for (uint32_t db = 0; db < keyspace.databases(); db++) {
     for (const KeyEntry* entry : keyspace.listed(CompanionOf(db))) {
       groups++;
       members += entry->As<TopicGroup>()->members().size();

@@ -1,3 +1,4 @@
+#include "commands/common_replies.h"
 #include "commands/group/commands.h"
 #include "commands/group/consumers.h"
 #include "commands/key_events.h"
@@ -176,10 +177,7 @@ void XGroupHelp(Context& context) {
       "HELP",
       "    Print this help.",
   };
-  context.reply().Array(std::size(kLines));
-  for (const std::string_view line : kLines) {
-    context.reply().Simple(line);
-  }
+  WriteHelp(context, kLines);
 }
 
 }  // namespace runnel::commands

@@ -6,6 +6,7 @@
 #include "base/glob.h"
 #include "base/numbers.h"
 #include "commands/arguments.h"
+#include "commands/common_replies.h"
 #include "commands/key_events.h"
 #include "commands/keyspace/commands.h"
 #include "commands/topic/partitions.h"
@@ -170,10 +171,7 @@ void ObjectHelp(Context& context) {
       "HELP",
       "    This text.",
   };
-  context.reply().Array(std::size(kLines));
-  for (const std::string_view line : kLines) {
-    context.reply().Simple(line);
-  }
+  WriteHelp(context, kLines);
 }
 
 }  // namespace runnel::commands

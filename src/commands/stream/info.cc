@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "commands/common_replies.h"
 #include "commands/stream/arguments.h"
 #include "commands/stream/commands.h"
 #include "commands/stream/replies.h"
@@ -7,11 +8,6 @@
 
 namespace runnel::commands {
 namespace {
-
-void WriteNumber(ReplyWriter& reply, std::string_view name, uint64_t value) {
-  reply.Bulk(name);
-  reply.Integer(static_cast<int64_t>(value));
-}
 
 void WriteId(ReplyWriter& reply, std::string_view name, StreamId id) {
   reply.Bulk(name);
@@ -262,10 +258,7 @@ void XInfoHelp(Context& context) {
       "HELP",
       "    Print this help.",
   };
-  context.reply().Array(std::size(kLines));
-  for (const std::string_view line : kLines) {
-    context.reply().Simple(line);
-  }
+  WriteHelp(context, kLines);
 }
 
 }  // namespace runnel::commands

@@ -100,4 +100,16 @@ bool CheckShortName(Context& context, std::string_view what, std::string_view na
                                    kMostTopicNames));
 }
 
+bool ReadNumberOption(Context& context, std::string_view option, std::string_view text,
+                      int64_t least, uint64_t* value) {
+  // The error is only made where it is needed: every read has such options.
+  const std::optional<int64_t> number = ParseInteger(text);
+  if (!number || *number < least) {
+    return Fail(context,
+                fmt::format("ERR {} must be a number from {} on, not '{}'", option, least, text));
+  }
+  *value = static_cast<uint64_t>(*number);
+  return true;
+}
+
 }  // namespace runnel::commands

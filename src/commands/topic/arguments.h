@@ -62,7 +62,11 @@ struct TopicPosition {
                                uint64_t offset);
 
 // A name of a group, a member or a producer: 1 to 255 bytes. `what` begins the error: "group name".
-inline constexpr size_t kMostTopicNames = 255;
+inline constexpr size_t kMostTopicNames = kMostTopicGroupName;
 [[nodiscard]] bool CheckShortName(Context& context, std::string_view what, std::string_view name);
+
+// The value of an option: a number from `least` on.
+[[nodiscard]] bool ReadNumberOption(Context& context, std::string_view option,
+                                    std::string_view text, int64_t least, uint64_t* value);
 
 }  // namespace runnel::commands

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/glob.h"
+#include "commands/common_replies.h"
 #include "commands/topic/arguments.h"
 #include "commands/topic/commands.h"
 #include "commands/topic/options.h"
@@ -11,38 +12,25 @@
 namespace runnel::commands {
 namespace {
 
-void WriteCount(ReplyWriter& reply, std::string_view name, uint64_t value) {
-  reply.Bulk(name);
-  reply.Integer(static_cast<int64_t>(value));
-}
-
-void WriteWord(ReplyWriter& reply, std::string_view name, std::string_view value) {
-  reply.Bulk(name);
-  reply.Bulk(value);
-}
-
 void WriteTime(ReplyWriter& reply, std::string_view name, bool has, uint64_t ms) {
   reply.Bulk(name);
   has ? reply.Integer(static_cast<int64_t>(ms)) : reply.Null();
 }
 
-// The partition of that number, without counting as a use of it.
 const Stream* PeekPartition(Context& context, std::string_view topic, uint32_t number) {
-  const PartitionName name(topic, number);
-  const KeyEntry* entry = context.keyspace().Find(PartitionKey(context, name));
-  return entry == nullptr ? nullptr : entry->As<Stream>();
+  return FindStreamOf(context.keyspace(), context.db(), topic, number);
 }
 
 void WritePartition(ReplyWriter& reply, uint32_t number, const Stream* stream) {
   const bool has = stream != nullptr && stream->length() > 0;
   reply.Map(9);
-  WriteCount(reply, "partition", number);
-  WriteCount(reply, "earliest", stream == nullptr ? 0 : stream->first_offset());
-  WriteCount(reply, "next", stream == nullptr ? 0 : stream->next_offset());
-  WriteCount(reply, "records", stream == nullptr ? 0 : stream->length());
-  WriteCount(reply, "bytes", stream == nullptr ? 0 : stream->hot_bytes() + stream->cold_bytes());
-  WriteCount(reply, "hot-entries", stream == nullptr ? 0 : stream->hot_entries());
-  WriteCount(reply, "cold-entries", stream == nullptr ? 0 : stream->cold_entries());
+  WriteNumber(reply, "partition", number);
+  WriteNumber(reply, "earliest", stream == nullptr ? 0 : stream->first_offset());
+  WriteNumber(reply, "next", stream == nullptr ? 0 : stream->next_offset());
+  WriteNumber(reply, "records", stream == nullptr ? 0 : stream->length());
+  WriteNumber(reply, "bytes", stream == nullptr ? 0 : stream->hot_bytes() + stream->cold_bytes());
+  WriteNumber(reply, "hot-entries", stream == nullptr ? 0 : stream->hot_entries());
+  WriteNumber(reply, "cold-entries", stream == nullptr ? 0 : stream->cold_entries());
   WriteTime(reply, "first-ms", has, has ? stream->first_id().ms : 0);
   WriteTime(reply, "last-ms", has, has ? stream->newest_id().ms : 0);
 }
@@ -90,23 +78,23 @@ void TopicDescribe(Context& context) {
   }
   const TopicOptions& options = topic.options();
   reply.Map(14);
-  WriteWord(reply, "name", name);
-  WriteWord(reply, "id", HexOf(topic.id()));
-  WriteCount(reply, "retention-ms", options.retention_ms);
-  WriteCount(reply, "retention-bytes", options.retention_bytes);
-  WriteCount(reply, "retention-entries", options.retention_entries);
-  WriteWord(reply, "cleanup", NameOf(options.cleanup));
-  WriteCount(reply, "tombstone-ms", options.tombstone_ms);
-  WriteCount(reply, "max-record-bytes", options.max_record_bytes);
-  WriteWord(reply, "partitioner", NameOf(options.partitioner));
-  WriteCount(reply, "records", records);
-  WriteCount(reply, "bytes", bytes);
+  WriteText(reply, "name", name);
+  WriteText(reply, "id", HexOf(topic.id()));
+  WriteNumber(reply, "retention-ms", options.retention_ms);
+  WriteNumber(reply, "retention-bytes", options.retention_bytes);
+  WriteNumber(reply, "retention-entries", options.retention_entries);
+  WriteText(reply, "cleanup", NameOf(options.cleanup));
+  WriteNumber(reply, "tombstone-ms", options.tombstone_ms);
+  WriteNumber(reply, "max-record-bytes", options.max_record_bytes);
+  WriteText(reply, "partitioner", NameOf(options.partitioner));
+  WriteNumber(reply, "records", records);
+  WriteNumber(reply, "bytes", bytes);
   reply.Bulk("groups");
   reply.Array(topic.readers().size());
   for (const std::string& reader : topic.readers()) {
     reply.Bulk(reader);
   }
-  WriteCount(reply, "producers", topic.producers().all().size());
+  WriteNumber(reply, "producers", topic.producers().all().size());
   reply.Bulk("partitions");
   reply.Array(topic.partitions());
   for (uint32_t number = 0; number < topic.partitions(); number++) {
@@ -182,10 +170,7 @@ void TopicHelp(Context& context) {
       "HELP",
       "    Print this help.",
   };
-  context.reply().Array(std::size(kLines));
-  for (const std::string_view line : kLines) {
-    context.reply().Simple(line);
-  }
+  WriteHelp(context, kLines);
 }
 
 }  // namespace runnel::commands

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "commands/arguments.h"
+#include "commands/topic/arguments.h"
 #include "fmt/format.h"
 
 namespace runnel::commands {
@@ -72,12 +72,8 @@ bool ReadTopicOption(Context& context, size_t option, std::string_view text,
     return true;
   }
   const NumberOption& known = kNumberOptions[option];
-  int64_t number;
-  const std::string error =
-      fmt::format("ERR {} must be a number from {} on, not '{}'", known.name, known.least, text);
-  if (!ReadInteger(context, text, &number, error, known.least)) return false;
-  settings->options.*known.value = static_cast<uint64_t>(number);
-  return true;
+  return ReadNumberOption(context, known.name, text, known.least,
+                          &(settings->options.*known.value));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "commands/common_replies.h"
 #include "commands/topic/arguments.h"
 #include "commands/topic/commands.h"
 #include "effects/topic_effects.h"
@@ -65,10 +66,7 @@ void TProducerHelp(Context& context) {
       "HELP",
       "    Print this help.",
   };
-  context.reply().Array(std::size(kLines));
-  for (const std::string_view line : kLines) {
-    context.reply().Simple(line);
-  }
+  WriteHelp(context, kLines);
 }
 
 }  // namespace runnel::commands

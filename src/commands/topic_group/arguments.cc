@@ -73,9 +73,7 @@ TopicToSee PlanToSee(Context& context, const TopicGroup* group, const TopicGroup
   }
   plan.starts.reserve(partitions);
   for (uint32_t number = 0; number < partitions; number++) {
-    const PartitionName name(topic, number);
-    const KeyEntry* entry = context.keyspace().Find(PartitionKey(context, name));
-    const Stream* stream = entry == nullptr ? nullptr : entry->As<Stream>();
+    const Stream* stream = FindStreamOf(context.keyspace(), context.db(), topic, number);
     plan.starts.push_back(stream == nullptr ? 0 : position.OffsetIn(*stream));
   }
   return plan;

@@ -7,6 +7,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "base/glob.h"
+#include "commands/common_replies.h"
 #include "commands/topic_group/arguments.h"
 #include "commands/topic_group/commands.h"
 #include "commands/topic_group/options.h"
@@ -14,16 +15,6 @@
 
 namespace runnel::commands {
 namespace {
-
-void WriteGroupNumber(ReplyWriter& reply, std::string_view name, uint64_t value) {
-  reply.Bulk(name);
-  reply.Integer(static_cast<int64_t>(value));
-}
-
-void WriteGroupText(ReplyWriter& reply, std::string_view name, std::string_view value) {
-  reply.Bulk(name);
-  reply.Bulk(value);
-}
 
 std::string StartOf(const TopicGroupOptions& options) {
   switch (options.start) {
@@ -49,21 +40,13 @@ LagOfPartition LagOf(Context& context, std::string_view topic, uint32_t number,
                      const GroupPartition& partition) {
   LagOfPartition lag;
   lag.skipped = partition.skipped;
-  const PartitionName name(topic, number);
-  const KeyEntry* entry = context.keyspace().Find(PartitionKey(context, name));
-  const Stream* stream = entry == nullptr ? nullptr : entry->As<Stream>();
+  const Stream* stream = FindStreamOf(context.keyspace(), context.db(), topic, number);
   if (stream == nullptr) return lag;
   lag.next = stream->next_offset();
-  const OffsetRanges* done = partition.acknowledged.get();
   const uint64_t from = std::max(partition.committed, stream->first_offset());
-  const uint64_t given = partition.position();
-  if (given < from) {
-    lag.skipped += from - given;
-    if (done != nullptr) lag.skipped -= done->CountBelow(from) - done->CountBelow(given);
-  }
+  lag.skipped += partition.CountOpen(partition.position(), from);
   if (from >= lag.next) return lag;
-  lag.lag = lag.next - from;
-  if (done != nullptr) lag.lag -= done->CountBelow(lag.next) - done->CountBelow(from);
+  lag.lag = partition.CountOpen(from, lag.next);
   const auto oldest = static_cast<int64_t>(stream->TimeNear(from));
   lag.age_ms = static_cast<uint64_t>(std::max<int64_t>(context.now_ms() - oldest, 0));
   return lag;
@@ -87,17 +70,17 @@ void WritePartitionLag(Context& context, const TopicGroup& group, const GroupTop
   sums->skipped += lag.skipped;
   ReplyWriter& reply = context.reply();
   reply.Map(9);
-  WriteGroupText(reply, "partition", PartitionName(topic.name, number));
+  WriteText(reply, "partition", PartitionName(topic.name, number));
   reply.Bulk("owner");
   const GroupMember* owner = group.FindMember(partition.owner);
   owner == nullptr ? reply.Null() : reply.Bulk(owner->name);
-  WriteGroupNumber(reply, "epoch", partition.epoch);
-  WriteGroupText(reply, "state", StateOf(partition));
-  WriteGroupNumber(reply, "committed", partition.committed);
-  WriteGroupNumber(reply, "next", lag.next);
-  WriteGroupNumber(reply, "lag", lag.lag);
-  WriteGroupNumber(reply, "age-ms", lag.age_ms);
-  WriteGroupNumber(reply, "skipped", lag.skipped);
+  WriteNumber(reply, "epoch", partition.epoch);
+  WriteText(reply, "state", StateOf(partition));
+  WriteNumber(reply, "committed", partition.committed);
+  WriteNumber(reply, "next", lag.next);
+  WriteNumber(reply, "lag", lag.lag);
+  WriteNumber(reply, "age-ms", lag.age_ms);
+  WriteNumber(reply, "skipped", lag.skipped);
 }
 
 // `only`: of this topic; empty: of all.
@@ -117,18 +100,18 @@ void WriteLags(Context& context, const TopicGroup& group, std::string_view only,
 
 void WriteMember(ReplyWriter& reply, const GroupMember& member, uint64_t in_flight) {
   reply.Map(8);
-  WriteGroupText(reply, "name", member.name);
-  WriteGroupText(reply, "address", member.live.client == 0 ? "" : member.live.address);
-  WriteGroupText(reply, "client-name", member.live.client == 0 ? "" : member.live.client_name);
-  WriteGroupNumber(reply, "since-ms", static_cast<uint64_t>(member.since_ms));
-  WriteGroupNumber(reply, "alive-ms", static_cast<uint64_t>(member.live.alive_unix_ms));
+  WriteText(reply, "name", member.name);
+  WriteText(reply, "address", member.live.client == 0 ? "" : member.live.address);
+  WriteText(reply, "client-name", member.live.client == 0 ? "" : member.live.client_name);
+  WriteNumber(reply, "since-ms", static_cast<uint64_t>(member.since_ms));
+  WriteNumber(reply, "alive-ms", static_cast<uint64_t>(member.live.alive_unix_ms));
   reply.Bulk("topics");
   reply.Array(member.topics.size());
   for (const std::string& topic : member.topics) {
     reply.Bulk(topic);
   }
-  WriteGroupNumber(reply, "partitions", member.partitions);
-  WriteGroupNumber(reply, "in-flight", in_flight);
+  WriteNumber(reply, "partitions", member.partitions);
+  WriteNumber(reply, "in-flight", in_flight);
 }
 
 std::string_view StateOf(const TopicGroup& group) {
@@ -166,14 +149,14 @@ void TGroupDescribe(Context& context) {
   const TopicGroupOptions& options = group.options();
   ReplyWriter& reply = context.reply();
   reply.Map(12);
-  WriteGroupText(reply, "name", named.name);
-  WriteGroupText(reply, "state", StateOf(group));
-  WriteGroupText(reply, "from", StartOf(options));
-  WriteGroupText(reply, "assign", NameOf(options.assignor));
-  WriteGroupNumber(reply, "session-ms", options.session_ms);
-  WriteGroupNumber(reply, "grace-ms", options.grace_ms);
-  WriteGroupNumber(reply, "move-ms", options.move_ms);
-  WriteGroupNumber(reply, "expire-ms", options.expire_ms);
+  WriteText(reply, "name", named.name);
+  WriteText(reply, "state", StateOf(group));
+  WriteText(reply, "from", StartOf(options));
+  WriteText(reply, "assign", NameOf(options.assignor));
+  WriteNumber(reply, "session-ms", options.session_ms);
+  WriteNumber(reply, "grace-ms", options.grace_ms);
+  WriteNumber(reply, "move-ms", options.move_ms);
+  WriteNumber(reply, "expire-ms", options.expire_ms);
   reply.Bulk("members");
   reply.Array(group.members().size());
   for (const auto& [name, member] : group.members()) {
@@ -182,8 +165,8 @@ void TGroupDescribe(Context& context) {
   reply.Bulk("partitions");
   LagSums sums;
   WriteLags(context, group, {}, &sums);
-  WriteGroupNumber(reply, "moves", group.moves());
-  WriteGroupNumber(reply, "fenced", group.live().fenced);
+  WriteNumber(reply, "moves", group.moves());
+  WriteNumber(reply, "fenced", group.live().fenced);
 }
 
 void TGroupLag(Context& context) {
@@ -201,8 +184,8 @@ void TGroupLag(Context& context) {
   reply.Bulk("partitions");
   LagSums sums;
   WriteLags(context, *named.group, only, &sums);
-  WriteGroupNumber(reply, "lag", sums.lag);
-  WriteGroupNumber(reply, "skipped", sums.skipped);
+  WriteNumber(reply, "lag", sums.lag);
+  WriteNumber(reply, "skipped", sums.skipped);
 }
 
 void TGroupHelp(Context& context) {
@@ -230,10 +213,7 @@ void TGroupHelp(Context& context) {
       "HELP",
       "    Print this help.",
   };
-  context.reply().Array(std::size(kLines));
-  for (const std::string_view line : kLines) {
-    context.reply().Simple(line);
-  }
+  WriteHelp(context, kLines);
 }
 
 }  // namespace runnel::commands

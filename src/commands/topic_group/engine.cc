@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/glob.h"
 #include "base/hash.h"
 #include "commands/topic_group/assignment.h"
@@ -20,13 +19,6 @@ constexpr int64_t kNever = INT64_MAX;
 int64_t After(int64_t ms, uint64_t delay_ms) {
   return delay_ms > static_cast<uint64_t>(kNever - ms) ? kNever
                                                        : ms + static_cast<int64_t>(delay_ms);
-}
-
-const Stream* PartitionStream(const Keyspace& keyspace, uint32_t companion, std::string_view topic,
-                              uint32_t number) {
-  const PartitionName name(topic, number);
-  const KeyEntry* entry = keyspace.Find(KeyRef(companion, name));
-  return entry == nullptr ? nullptr : entry->As<Stream>();
 }
 
 }  // namespace
@@ -92,35 +84,37 @@ TopicGroups::Wake TopicGroups::TakeWake() {
 
 // --- Connections and time ---
 
-void TopicGroups::OnClientClosed(uint64_t client, int64_t steady_ms) {
+// Visits the members for which the connection speaks, and their groups.
+template <class Visit>
+void TopicGroups::ForEachSpoken(uint64_t client, Visit visit) const {
   const auto it = clients_.find(client);
   if (it == clients_.end()) return;
   for (const auto& [db, group_key, name] : it->second) {
     const KeyRef key(db, group_key);
     const TopicGroup* group = Find(key);
     const GroupMember* member = group == nullptr ? nullptr : group->FindMember(name);
-    if (member == nullptr || member->live.client != client) continue;
-    // A blocked call is a sign of life until its end.
-    if (member->live.blocked) member->live.alive_ms = steady_ms;
-    member->live.blocked = member->live.woken = false;
-    member->live.client = 0;
-    member->live.closed_ms = steady_ms;
-    Schedule(key, *group, EndOf(*group, *member));
+    if (member != nullptr && member->live.client == client) visit(key, *group, *member);
   }
-  clients_.erase(it);
+}
+
+void TopicGroups::OnClientClosed(uint64_t client, int64_t steady_ms) {
+  ForEachSpoken(client, [&](const KeyRef& key, const TopicGroup& group, const GroupMember& member) {
+    // A blocked call is a sign of life until its end.
+    if (member.live.blocked) member.live.alive_ms = steady_ms;
+    member.live.blocked = member.live.woken = false;
+    member.live.client = 0;
+    member.live.closed_ms = steady_ms;
+    Schedule(key, group, EndOf(group, member));
+  });
+  clients_.erase(client);
 }
 
 void TopicGroups::OnWaitOver(uint64_t client, int64_t steady_ms, int64_t now_ms) {
-  const auto it = clients_.find(client);
-  if (it == clients_.end()) return;
-  for (const auto& [db, group_key, name] : it->second) {
-    const KeyRef key(db, group_key);
-    const TopicGroup* group = Find(key);
-    const GroupMember* member = group == nullptr ? nullptr : group->FindMember(name);
-    if (member == nullptr || member->live.client != client || !member->live.blocked) continue;
-    SeeAlive(key, *group, *member, steady_ms, now_ms);
-    Schedule(key, *group, EndOf(*group, *member));
-  }
+  ForEachSpoken(client, [&](const KeyRef& key, const TopicGroup& group, const GroupMember& member) {
+    if (!member.live.blocked) return;
+    SeeAlive(key, group, member, steady_ms, now_ms);
+    Schedule(key, group, EndOf(group, member));
+  });
 }
 
 void TopicGroups::Begin(int64_t steady_ms) {
@@ -132,12 +126,11 @@ void TopicGroups::Begin(int64_t steady_ms) {
       for (const auto& [name, member] : group.members()) {
         member->live.alive_ms = member->live.closed_ms = steady_ms;
       }
-      const uint32_t companion = CompanionOf(db);
       for (const auto& [name, topic] : group.topics()) {
         for (uint32_t number = 0; number < topic->partitions.size(); number++) {
           const GroupPartition& partition = topic->partitions[number];
           if (partition.owner == kNobody) continue;
-          const Stream* stream = PartitionStream(keyspace_, companion, name, number);
+          const Stream* stream = FindStreamOf(keyspace_, db, name, number);
           partition.live.unknown = stream != nullptr && stream->next_offset() > partition.committed;
         }
       }
@@ -223,15 +216,13 @@ void TopicGroups::Work(GroupChanges& changes) {
   TopicGroup::Live& live = group->live();
   live.due_ms = 0;
   const int64_t now = changes.steady_ms();
-  std::vector<std::string_view> gone;
+  // Copies, which outlive the members.
+  std::vector<std::string> gone;
   for (const auto& [member_name, member] : group->members()) {
     if (EndOf(*group, *member) <= now) gone.push_back(member_name);
   }
   if (!gone.empty()) {
-    // The names are those of members.
-    const std::vector<std::string> names(gone.begin(), gone.end());
-    const std::vector<std::string_view> views(names.begin(), names.end());
-    Leave(key, *group, views, changes);
+    Leave(key, *group, std::vector<std::string_view>(gone.begin(), gone.end()), changes);
   }
   MoveLeaving(key, *group, changes);
   if (live.rebalance_at_ms != 0 && live.rebalance_at_ms <= now) Rebalance(key, *group, changes);
@@ -332,8 +323,7 @@ void TopicGroups::Rebalance(const KeyRef& key, const TopicGroup& group, GroupCha
 
   group.live().rebalance_at_ms = 0;
   const int64_t leaves_at = After(changes.steady_ms(), group.options().move_ms);
-  std::vector<std::pair<MemberId, uint64_t>> moving;
-  std::vector<uint64_t> numbers;
+  NewOwners moving;
   for (size_t i = 0; i < topics.size(); i++) {
     const GroupTopic& topic = *topics[i];
     moving.clear();
@@ -355,15 +345,7 @@ void TopicGroups::Rebalance(const KeyRef& key, const TopicGroup& group, GroupCha
         NoteAssigned(key, *group.FindMember(partition.owner), changes.now_ms());
       }
     }
-    std::sort(moving.begin(), moving.end());
-    for (size_t at = 0; at < moving.size();) {
-      const MemberId target = moving[at].first;
-      numbers.clear();
-      for (; at < moving.size() && moving[at].first == target; at++) {
-        numbers.push_back(moving[at].second);
-      }
-      Give(key, group, topic, numbers, target, changes);
-    }
+    GiveAll(key, group, topic, &moving, changes);
   }
   ScheduleAll(key, group);
 }
@@ -393,23 +375,37 @@ void TopicGroups::Give(const KeyRef& key, const TopicGroup& group, const GroupTo
   }
 }
 
+// The same for each of these new owners.
+void TopicGroups::GiveAll(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic,
+                          NewOwners* owners, GroupChanges& changes) {
+  std::sort(owners->begin(), owners->end());
+  std::vector<uint64_t> numbers;
+  for (auto it = owners->begin(); it != owners->end();) {
+    const MemberId owner = it->first;
+    numbers.clear();
+    for (; it != owners->end() && it->first == owner; ++it) {
+      numbers.push_back(it->second);
+    }
+    Give(key, group, topic, numbers, owner, changes);
+  }
+}
+
 // Partitions whose time to leave is over move, with what is in flight.
 void TopicGroups::MoveLeaving(const KeyRef& key, const TopicGroup& group, GroupChanges& changes) {
   auto& leaving = group.live().leaving;
   for (size_t i = 0; i < leaving.size();) {
     const GroupPlace place = leaving[i].place;
-    const GroupTopic* topic = group.FindTopic(place.slot);
-    const bool there = topic != nullptr && place.number < topic->partitions.size();
-    const GroupPartition::Live* live = there ? &topic->partitions[place.number].live : nullptr;
-    if (live != nullptr && live->leaving && leaving[i].at_ms > changes.steady_ms()) {
+    const GroupTopic* topic = group.FindTopic(place);
+    const bool leaves = topic != nullptr && topic->partitions[place.number].live.leaving;
+    if (leaves && leaving[i].at_ms > changes.steady_ms()) {
       i++;
       continue;
     }
     leaving[i] = leaving.back();
     leaving.pop_back();
-    if (live == nullptr || !live->leaving) continue;
+    if (!leaves) continue;
     const uint64_t number = place.number;
-    Give(key, group, *topic, {&number, 1}, live->heir, changes);
+    Give(key, group, *topic, {&number, 1}, topic->partitions[number].live.heir, changes);
   }
 }
 
@@ -446,8 +442,7 @@ void TopicGroups::TakeOver(const KeyRef& key, const TopicGroup& group, const Gro
   GroupMember::Live& live = member.live;
   // The call over the other connection sees that it does not speak for the member.
   WakeMember(key, member);
-  std::vector<std::pair<MemberId, uint64_t>> fenced;
-  std::vector<uint64_t> numbers;
+  NewOwners fenced;
   for (const auto& [name, topic] : group.topics()) {
     fenced.clear();
     for (uint32_t number = 0; number < topic->partitions.size(); number++) {
@@ -456,20 +451,12 @@ void TopicGroups::TakeOver(const KeyRef& key, const TopicGroup& group, const Gro
       if (!partition.in_flight() && !partition.live.unknown) continue;
       fenced.emplace_back(partition.live.leaving ? partition.live.heir : member.id, number);
     }
-    std::sort(fenced.begin(), fenced.end());
-    for (size_t at = 0; at < fenced.size();) {
-      const MemberId owner = fenced[at].first;
-      numbers.clear();
-      for (; at < fenced.size() && fenced[at].first == owner; at++) {
-        numbers.push_back(fenced[at].second);
-      }
-      Give(key, group, *topic, numbers, owner, changes);
-    }
+    GiveAll(key, group, *topic, &fenced, changes);
   }
   ForgetClient(key, live.client, member.name);
   for (const GroupPlace& place : live.given) {
-    const GroupTopic* topic = group.FindTopic(place.slot);
-    if (topic == nullptr || place.number >= topic->partitions.size()) continue;
+    const GroupTopic* topic = group.FindTopic(place);
+    if (topic == nullptr) continue;
     const GroupPartition& partition = topic->partitions[place.number];
     if (partition.owner == member.id) partition.live.given = false;
   }
@@ -554,10 +541,10 @@ void TopicGroups::Offer(const KeyRef& key, const TopicGroup& group, const GroupT
   if (partition.owner == kNobody || partition.live.leaving || partition.live.queued) return;
   partition.live.withheld = IsWithheld(partition);
   if (partition.live.withheld) return;
-  const Stream* stream = PartitionStream(keyspace_, key.db, topic.name, number);
-  uint64_t next = partition.position();
-  if (partition.acknowledged != nullptr) next = partition.acknowledged->NextMissing(next);
-  if (stream == nullptr || next >= stream->next_offset()) return NoteDry(key, topic.name, number);
+  const Stream* stream = FindStreamOf(keyspace_, key.db, topic.name, number);
+  if (stream == nullptr || partition.next() >= stream->next_offset()) {
+    return NoteDry(key, topic.name, number);
+  }
   const GroupMember& owner = *group.FindMember(partition.owner);
   partition.live.queued = true;
   owner.live.ready.PushBack({topic.slot, number});

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <absl/container/btree_set.h>
@@ -149,7 +150,12 @@ class TopicGroups {
   // A group that is due at a time.
   using Due = std::tuple<int64_t, uint32_t, std::string>;
 
+  // Partitions of a topic, each after its new owner.
+  using NewOwners = std::vector<std::pair<MemberId, uint64_t>>;
+
   const TopicGroup* Find(const KeyRef& key) const;
+  template <class Visit>
+  void ForEachSpoken(uint64_t client, Visit visit) const;
   void Schedule(const KeyRef& key, const TopicGroup& group, int64_t at_ms);
   void ScheduleAll(const KeyRef& key, const TopicGroup& group);
   int64_t EndOf(const TopicGroup& group, const GroupMember& member) const;
@@ -159,6 +165,8 @@ class TopicGroups {
                 GroupChanges& changes);
   void Give(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic,
             std::span<const uint64_t> numbers, MemberId owner, GroupChanges& changes);
+  void GiveAll(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic,
+               NewOwners* owners, GroupChanges& changes);
   void MoveLeaving(const KeyRef& key, const TopicGroup& group, GroupChanges& changes);
   void Offer(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic, uint32_t number);
   void NoteGrown(const KeyRef& partition);

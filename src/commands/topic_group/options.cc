@@ -45,12 +45,7 @@ bool ReadGroupOption(Context& context, size_t option, std::string_view text,
   if (option == kFrom) return ReadStart(context, text, options);
   if (option == kAssign) return ReadAssignor(context, text, &options->assignor);
   const GroupNumberOption& known = kGroupNumberOptions[option];
-  int64_t number;
-  const std::string error =
-      fmt::format("ERR {} must be a number from {} on, not '{}'", known.name, known.least, text);
-  if (!ReadInteger(context, text, &number, error, known.least)) return false;
-  options->*known.value = static_cast<uint64_t>(number);
-  return true;
+  return ReadNumberOption(context, known.name, text, known.least, &(options->*known.value));
 }
 
 }  // namespace

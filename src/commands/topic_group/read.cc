@@ -48,15 +48,8 @@ bool SetWord(Context& context, std::string_view option, bool* word) {
 
 bool ReadCount(Context& context, std::string_view option, std::string_view text,
                std::optional<uint64_t>* count, int64_t least) {
-  int64_t number;
   if (*count) return FailTwice(context, option);
-  if (!ReadInteger(context, text, &number,
-                   fmt::format("ERR {} must be a number from {} on, not '{}'", option, least, text),
-                   least)) {
-    return false;
-  }
-  *count = static_cast<uint64_t>(number);
-  return true;
+  return ReadNumberOption(context, option, text, least, &count->emplace());
 }
 
 // Reads the option that argument *i names, and moves *i to its last argument.
@@ -172,7 +165,7 @@ class GroupCall {
   bool Subscribe();
   void CommitGiven();
   void Scan();
-  bool ScanOne(const GroupPlace& place, uint64_t* available);
+  bool ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64_t* available);
   void TellLost();
   void Take();
   void WriteRecords();
@@ -278,8 +271,8 @@ bool GroupCall::Subscribe() {
 void GroupCall::CommitGiven() {
   const std::vector<GroupPlace> given = std::exchange(mutable_live().given, {});
   for (const GroupPlace& place : given) {
-    const GroupTopic* topic = named_.group->FindTopic(place.slot);
-    if (topic == nullptr || place.number >= topic->partitions.size()) continue;
+    const GroupTopic* topic = named_.group->FindTopic(place);
+    if (topic == nullptr) continue;
     const GroupPartition& partition = topic->partitions[place.number];
     if (partition.owner != member_->id || !std::exchange(partition.live.given, false)) continue;
     if (!partition.in_flight()) continue;
@@ -297,19 +290,19 @@ void GroupCall::Scan() {
   const auto& ready = live().ready;
   for (scanned_ = 0; scanned_ < ready.size() && available < wanted && !runs_again_; scanned_++) {
     const GroupPlace place = ready[scanned_];
-    const GroupTopic* topic = named_.group->FindTopic(place.slot);
-    if (topic == nullptr || place.number >= topic->partitions.size()) continue;
+    const GroupTopic* topic = named_.group->FindTopic(place);
+    if (topic == nullptr) continue;
     const GroupPartition& partition = topic->partitions[place.number];
     if (partition.owner != member_->id || !partition.live.queued) continue;
     // A place may stand there twice, after the partition has gone and come back.
     if (std::exchange(partition.live.scan, scan) == scan) continue;
-    if (!ScanOne(place, &available)) partition.live.queued = false;
+    if (!ScanOne(place, topic, &available)) partition.live.queued = false;
   }
 }
 
 // Returns false if the partition has nothing now.
-bool GroupCall::ScanOne(const GroupPlace& place, uint64_t* available) {
-  GroupSourcePart part(place, named_.group->FindTopic(place.slot));
+bool GroupCall::ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64_t* available) {
+  GroupSourcePart part(place, topic);
   const GroupPartition& partition = part.partition();
   if (TopicGroups::IsWithheld(partition)) {
     partition.live.withheld = true;
@@ -321,8 +314,7 @@ bool GroupCall::ScanOne(const GroupPlace& place, uint64_t* available) {
   uint64_t next = partition.position();
   if (next < stream.first_offset()) {
     part.first = stream.first_offset();
-    part.lost = part.first - next;
-    if (done != nullptr) part.lost -= done->CountBelow(part.first) - done->CountBelow(next);
+    part.lost = partition.CountOpen(next, part.first);
     next = part.first;
   }
   if (done != nullptr) next = done->NextMissing(next);
@@ -391,9 +383,7 @@ void GroupCall::Take() {
       mutable_live().given.push_back(part.place);
     }
     partition.live.position = position;
-    uint64_t next = partition.position();
-    if (partition.acknowledged != nullptr) next = partition.acknowledged->NextMissing(next);
-    partition.live.queued = next < part.end;
+    partition.live.queued = partition.next() < part.end;
     if (partition.live.queued) {
       ready.PushBack(part.place);
     } else {

@@ -8,10 +8,10 @@
 
 namespace runnel {
 
-uint64_t GroupPartition::CountInFlight() const {
-  if (!in_flight()) return 0;
-  const uint64_t given = live.position - committed;
-  return acknowledged == nullptr ? given : given - acknowledged->CountBelow(live.position);
+uint64_t GroupPartition::CountOpen(uint64_t from, uint64_t end) const {
+  if (end <= from) return 0;
+  if (acknowledged == nullptr) return end - from;
+  return end - from - (acknowledged->CountBelow(end) - acknowledged->CountBelow(from));
 }
 
 const GroupMember* TopicGroup::FindMember(std::string_view name) const {
@@ -32,6 +32,11 @@ const GroupTopic* TopicGroup::FindTopic(std::string_view name) const {
 const GroupTopic* TopicGroup::FindTopic(uint32_t slot) const {
   const auto found = by_slot_.find(slot);
   return found == by_slot_.end() ? nullptr : found->second;
+}
+
+const GroupTopic* TopicGroup::FindTopic(const GroupPlace& place) const {
+  const GroupTopic* found = FindTopic(place.slot);
+  return found != nullptr && place.number < found->partitions.size() ? found : nullptr;
 }
 
 const GroupPartition* TopicGroup::FindPartition(std::string_view topic, uint32_t number) const {

@@ -77,12 +77,18 @@ struct GroupPartition {
   };
   mutable Live live;
 
-  // The next record to be given is at this offset, or behind acknowledged ones.
+  // Everything below this offset was given, or is done.
   uint64_t position() const { return live.position > committed ? live.position : committed; }
+  // The offset of the next record to be given.
+  uint64_t next() const {
+    return acknowledged == nullptr ? position() : acknowledged->NextMissing(position());
+  }
   // Whether some records were given to the owner and are neither committed nor acknowledged.
   bool in_flight() const { return live.position > committed; }
   // How many they are.
-  uint64_t CountInFlight() const;
+  uint64_t CountInFlight() const { return CountOpen(committed, live.position); }
+  // How many offsets from `from` on and below `end` are not acknowledged; 0 if `end` is not above.
+  uint64_t CountOpen(uint64_t from, uint64_t end) const;
 };
 
 // A topic as a group sees it.
@@ -151,6 +157,8 @@ class TopicGroup final : public Object {
   const GroupMember* FindMember(MemberId id) const;
   const GroupTopic* FindTopic(std::string_view name) const;
   const GroupTopic* FindTopic(uint32_t slot) const;
+  // The same if it has the partition.
+  const GroupTopic* FindTopic(const GroupPlace& place) const;
   const GroupPartition* FindPartition(std::string_view topic, uint32_t number) const;
   // How often a partition that had an owner before went to another one.
   uint64_t moves() const { return moves_; }

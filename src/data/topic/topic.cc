@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "data/keyspace.h"
+#include "data/stream/stream.h"
 #include "data/topic/group.h"
 
 namespace runnel {
@@ -113,6 +114,13 @@ const Topic* FindTopicOf(const Keyspace& keyspace, uint32_t db, std::string_view
   const KeyEntry* entry = keyspace.Find(KeyRef(DatabaseOf(db), id->topic));
   const Topic* topic = entry == nullptr ? nullptr : entry->As<Topic>();
   return topic != nullptr && id->number < topic->partitions() ? topic : nullptr;
+}
+
+const Stream* FindStreamOf(const Keyspace& keyspace, uint32_t db, std::string_view topic,
+                           uint32_t number) {
+  const PartitionName name(topic, number);
+  const KeyEntry* entry = keyspace.Find(KeyRef(CompanionOf(db), name));
+  return entry == nullptr ? nullptr : entry->As<Stream>();
 }
 
 }  // namespace runnel

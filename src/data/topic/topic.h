@@ -18,6 +18,7 @@
 namespace runnel {
 
 class Keyspace;
+class Stream;
 struct KeyRef;
 
 // How the partition of a key is found. The numbers are stored: never reuse one.
@@ -119,5 +120,10 @@ class Topic final : public Object {
 // fewer partitions, or the text is no name of a partition. An expired topic is found like any
 // other.
 const Topic* FindTopicOf(const Keyspace& keyspace, uint32_t db, std::string_view partition);
+
+// The stream of a topic's partition; nullptr if it was never written. `db` is the database of the
+// topic, or its companion. Does not count as a use. REQUIRES: IsTopicName(topic).
+const Stream* FindStreamOf(const Keyspace& keyspace, uint32_t db, std::string_view topic,
+                           uint32_t number);
 
 }  // namespace runnel
