@@ -3,6 +3,7 @@
 // For tests: runs commands on a keyspace without broker and connections.
 
 #include <algorithm>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -144,6 +145,10 @@ class CommandRunner : private KeyspaceObserver {
 
     void Block(Wait wait) override {
       CHECK(may_block());
+      for (const KeyRef& key : wait.keys) {
+        CHECK(IsArgument(key.name) || IsKept(wait, key.name));
+      }
+      CHECK(wait.group.empty() || IsArgument(wait.group));
       Blocked& blocked = runner_->blocked_.emplace();
       blocked.kind = wait.kind;
       for (const KeyRef& key : wait.keys) {
@@ -169,6 +174,20 @@ class CommandRunner : private KeyspaceObserver {
     }
 
    private:
+    static bool IsPart(std::string_view part, std::string_view whole) {
+      return std::less_equal<>()(whole.data(), part.data()) &&
+             std::less_equal<>()(part.data() + part.size(), whole.data() + whole.size());
+    }
+    // Whether what is seen there outlives the command.
+    bool IsArgument(std::string_view text) const {
+      return std::any_of(args_.begin(), args_.end(),
+                         [text](std::string_view arg) { return IsPart(text, arg); });
+    }
+    static bool IsKept(const Wait& wait, std::string_view text) {
+      return std::any_of(wait.kept.begin(), wait.kept.end(),
+                         [text](const auto& kept) { return IsPart(text, *kept); });
+    }
+
     CommandRunner* runner_;
   };
 

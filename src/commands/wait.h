@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,10 +28,12 @@ enum class WaitKind : uint8_t {
 // blocks again.
 struct Wait {
   WaitKind kind = WaitKind::kList;
-  // The names are valid until Context::Block returns.
+  // The wait begins after the command has returned, so the names are views into its arguments, or
+  // into `kept`.
   std::vector<KeyRef> keys;
+  std::vector<std::unique_ptr<const std::string>> kept;
   // For kGroup: the group. Sessions that wait for the same key and group compete, so not all of
-  // them need to run at each change. For kMember: the member.
+  // them need to run at each change. For kMember: the member. A view into the arguments, too.
   std::string_view group;
   // Milliseconds on Context::steady_ms()'s clock at which the wait ends; kForever if it does not.
   int64_t deadline_ms = kForever;
@@ -48,6 +51,11 @@ struct Wait {
   // Arguments that are replaced when the command runs again, such as `$`, which stands for the last
   // ID at the time of the call.
   std::vector<std::pair<size_t, std::string>> replaced;
+
+  // Adds a key whose name is not among the arguments.
+  void AddKept(uint32_t db, std::string_view name) {
+    keys.emplace_back(db, *kept.emplace_back(std::make_unique<const std::string>(name)));
+  }
 
   static constexpr int64_t kForever = INT64_MAX;
   static constexpr Position kNowhere = UINT64_MAX;

@@ -63,7 +63,7 @@ void ConfigRewrite(Context& context) {
   Wait wait;
   wait.kind = WaitKind::kEvent;
   wait.event = host.broker().waiting().NewEvent();
-  context.Block(wait);
+  context.Block(std::move(wait));
   const auto status = std::make_shared<Status>();
   host.Submit([rewrite = *rewrite, status] { *status = rewrite(); },
               [&host, event = wait.event, status] {

@@ -17,6 +17,10 @@ namespace runnel::commands {
 
 // A group by its name.
 struct NamedGroup {
+  NamedGroup() = default;
+  NamedGroup(const NamedGroup&) = delete;
+  NamedGroup& operator=(const NamedGroup&) = delete;
+
   std::string_view name;
   std::string key_name;
   KeyRef key;  // of the group; a view of `key_name`

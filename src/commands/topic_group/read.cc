@@ -434,7 +434,7 @@ void GroupCall::Block(bool at_once) {
   Wait wait;
   wait.kind = WaitKind::kMember;
   wait.group = arguments_.member;
-  wait.keys.push_back(named_.key);
+  wait.AddKept(named_.key.db, named_.key.name);
   wait.deadline_ms = arguments_.deadline_ms;
   mutable_live().blocked = true;
   mutable_live().woken = false;
