@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/cycle_clock.h"
 #include "base/numbers.h"
 #include "broker/audit.h"
@@ -52,6 +53,10 @@ Outcome Executor::Run(Session& session, const Command& command,
     if (execution.waits()) [[unlikely]] {
       outcome = std::make_unique<Unfinished>();
       outcome->wait = execution.TakeWait();
+    } else {
+      // Without a reply the client would wait for ever. SHUTDOWN gives none.
+      ASSERT(session.output.pending.size() > reply_begin || session.killed() ||
+             (command.spec->flags & kAdmin) != 0);
     }
   } catch (ColdMiss& miss) {
     session.output.pending.Truncate(reply_begin);

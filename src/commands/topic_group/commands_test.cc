@@ -250,7 +250,12 @@ TEST_F(TopicGroupTest, SingleRecordsAreAcknowledged) {
   EXPECT_EQ(Short(RunAs(2, "TREADGROUP g a COUNT 2 TOPICS t")), "t/0@2:v2");
   EXPECT_EQ(Short(RunAs(2, "TREADGROUP g a COUNT 2 TOPICS t")), "t/0@2:v4,v5");
   EXPECT_EQ(Run("TACK g t/0 2 1700000000000-9"),
-            "-OFFSETRANGE Offset 9 of 't/0' is outside of 0 to 6");
+            "-OFFSETRANGE 't/0' has no record of offset 9: the next one gets offset 6");
+  // The ID that the next record may get, and that of the first record where there is none.
+  EXPECT_EQ(Run("TACK g t/0 2 1700000000000-6"),
+            "-OFFSETRANGE 't/0' has no record of offset 6: the next one gets offset 6");
+  EXPECT_EQ(Run("TACK g t/1 1 1700000000000-0"),
+            "-OFFSETRANGE 't/1' has no record of offset 0: the next one gets offset 0");
   EXPECT_EQ(Run("TACK g t/0 2 7"), "-ERR '7' is no ID of a record");
 }
 

@@ -106,7 +106,9 @@ void TAck(Context& context) {
     }
     if (!ReadPosition(context, text, &after)) return;
     if (after.value > stream.next_offset()) {
-      return (void)CheckOffset(context, part.part.key.name, stream, after.value - 1);
+      return context.reply().Error(
+          fmt::format("OFFSETRANGE '{}' has no record of offset {}: the next one gets offset {}",
+                      part.part.key.name, after.value - 1, stream.next_offset()));
     }
     const uint64_t offset = after.value - 1;
     if (offset < part.committed || (done != nullptr && done->Contains(offset))) continue;
