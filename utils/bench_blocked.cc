@@ -20,9 +20,9 @@ BlockedClients::BlockedClients(const Endpoint& endpoint, int clients, const Word
 }
 
 void BlockedClients::Push(const Words& push, uint64_t requests) {
-  const std::string bytes = EncodeRequest(push);
+  RequestBatch batch({push}, 1);
   for (uint64_t i = 0; i < requests; ++i) {
-    pusher_.connection.Send(bytes);
+    pusher_.connection.Send(batch.Take(i, 1, {}));
     const uint64_t goal = answered_ + 1;
     while (answered_ < goal || delivered_ < goal) {
       for (const Poller::Event& event : poller_.Wait(Poller::kForever)) {

@@ -17,8 +17,8 @@ class BlockedClients {
   // Connects the clients and sends each one's request, whose number is that of the client.
   BlockedClients(const Endpoint& endpoint, int clients, const Words& request);
 
-  // Sends `requests` times `push`, each when the one before has been answered and has been
-  // delivered to a client. Returns when the last one has.
+  // Sends `requests` times `push`, whose number grows, each when the one before has been answered
+  // and has been delivered to a client. Returns when the last one has.
   void Push(const Words& push, uint64_t requests);
 
  private:

@@ -1,6 +1,7 @@
 #include "utils/bench_cases.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "utils/bench_floor.h"
 
@@ -101,18 +102,12 @@ Workload PrepareXadd5(const Settings& settings, uint64_t, Control*) {
   return {.requests = {request}, .expected = Expected{.bulks_per_reply = 1}};
 }
 
-// So many different values that a server which packs what it writes does not find one of them twice
-// in the window that it looks at.
 Workload PrepareXaddStreams(const Settings& settings, uint64_t, Control*) {
-  constexpr size_t kDifferentBytes = 256 * 1024;
-  const size_t values = std::max<size_t>(kDifferentBytes / settings.value_size, 1);
   Workload workload{.requests = {},
                     .numbers = {.modulo = static_cast<uint64_t>(settings.keys)},
                     .expected = Expected{.bulks_per_reply = 1}};
-  for (size_t i = 0; i < values; ++i) {
-    workload.requests.push_back(
-        {"XADD", kStreams, "*", "f",
-         MakeValue(settings.value_size, static_cast<uint32_t>(i) * 2654435761 + 1)});
+  for (std::string& value : DifferentValues(settings.value_size)) {
+    workload.requests.push_back({"XADD", kStreams, "*", "f", std::move(value)});
   }
   return workload;
 }
@@ -159,12 +154,19 @@ Numbers ScatteredStarts(uint64_t count) {
   return {.stride = 7919, .modulo = kReadEntries - count};
 }
 
-Workload PrepareXrange(const Settings& settings, uint64_t, Control*) {
-  constexpr uint64_t kCount = 10;
+Workload PrepareXrange(const Settings& settings, uint64_t count) {
   FillNumberedEntries(settings, kReadEntries);
-  return {.requests = {{"XRANGE", kStream, "1-##########", "+", "COUNT", std::to_string(kCount)}},
-          .numbers = ScatteredStarts(kCount),
-          .expected = Expected{.bulks_per_reply = 3 * kCount}};
+  return {.requests = {{"XRANGE", kStream, "1-##########", "+", "COUNT", std::to_string(count)}},
+          .numbers = ScatteredStarts(count),
+          .expected = Expected{.bulks_per_reply = 3 * count}};
+}
+
+Workload PrepareXrange10(const Settings& settings, uint64_t, Control*) {
+  return PrepareXrange(settings, 10);
+}
+
+Workload PrepareXrange500(const Settings& settings, uint64_t, Control*) {
+  return PrepareXrange(settings, 500);
 }
 
 Workload PrepareXread(const Settings& settings, uint64_t, Control*) {
@@ -226,7 +228,8 @@ const std::vector<Case>& Cases() {
       {"xreadgroup1", "XREADGROUP > COUNT 1, 50 consumers", 200'000, PrepareReadGroup1},
       {"xreadgroup10", "XREADGROUP > COUNT 10, 50 consumers", 50'000, PrepareReadGroup10},
       {"xack", "XACK of one pending ID", 700'000, PrepareXack},
-      {"xrange10", "XRANGE COUNT 10 anywhere in 100 thousand entries", 150'000, PrepareXrange},
+      {"xrange10", "XRANGE COUNT 10 anywhere in 100 thousand entries", 150'000, PrepareXrange10},
+      {"xrange500", "XRANGE COUNT 500 anywhere in 100 thousand entries", 5'000, PrepareXrange500},
       {"xread100", "XREAD COUNT 100 anywhere in 100 thousand entries", 25'000, PrepareXread},
       {"publish0", "PUBLISH that nobody gets", 1'200'000, PreparePublish0},
       {"publish1", "PUBLISH to 1 subscriber", 700'000, PreparePublish1},

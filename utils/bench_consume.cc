@@ -1,5 +1,7 @@
 #include "utils/bench_consume.h"
 
+#include <fmt/format.h>
+
 #include <deque>
 #include <memory>
 #include <string>
@@ -10,6 +12,7 @@
 #include "utils/bench_control.h"
 #include "utils/bench_fail.h"
 #include "utils/bench_reply.h"
+#include "utils/bench_topics.h"
 
 namespace runnel::bench {
 
@@ -17,6 +20,7 @@ namespace {
 
 // Several replies of a hundred entries of a kilobyte.
 constexpr size_t kBufferSize = 512 * 1024;
+constexpr uint64_t kUsualEntries = 500'000;
 constexpr int kFillConnections = 4;
 constexpr int kFillPipeline = 256;
 
@@ -28,12 +32,12 @@ struct Consumer {
   bool finished() const { return reads_ns.empty() && unacknowledged == 0; }
 
   Connection connection;
-  const std::string stream;
-  std::string group_read;  // the request that it repeats; empty without a group
+  const std::string stream;  // empty for a member of a topic group
+  std::string group_read;    // the request that it repeats; empty without a group
   ReplyScanner scanner;
   std::string cut_reply;          // the beginning of a reply that is not whole
   std::deque<uint64_t> reads_ns;  // when the reads that are not answered were sent
-  uint64_t unacknowledged = 0;    // XACK that are not answered
+  uint64_t unacknowledged = 0;    // XACK and TCOMMIT that are not answered
   std::string unsent;             // requests
   bool watching_write = false;
 };
@@ -45,6 +49,8 @@ class Consumption {
 
   // Connects consumers, of kGroup if `in_group`, else of none.
   void AddConsumer(const std::string& stream, bool in_group);
+  // Connects members of the topic group kGroup, which then begins at the first records.
+  void AddMembers(Control* control);
   ConsumeResult Run();
 
  private:
@@ -54,6 +60,7 @@ class Consumption {
   void Receive(Consumer* consumer);
   void TakeReply(Consumer* consumer, std::string_view reply);
   void TakeEntries(Consumer* consumer);
+  void TakeRecords(Consumer* consumer, std::string_view reply);
   void Send(Consumer* consumer);
 
   const Settings& settings_;
@@ -76,6 +83,23 @@ void Consumption::AddConsumer(const std::string& stream, bool in_group) {
   const std::string name = "consumer-" + std::to_string(consumers_.size());
   consumer->group_read =
       EncodeRequest({"XREADGROUP", "GROUP", kGroup, name, "COUNT", count_, "STREAMS", stream, ">"});
+}
+
+// The members join while there is nothing to give, so that nothing has to move between them later.
+void Consumption::AddMembers(Control* control) {
+  control->DeleteTopicGroups();
+  control->Run({"TGROUP", "CREATE", kGroup, "FROM", "LATEST"});
+  for (int i = 0; i < settings_.connections; ++i) {
+    consumers_.push_back(std::make_unique<Consumer>(settings_.endpoint, ""));
+    Consumer* consumer = consumers_.back().get();
+    const Words read{"TREADGROUP", kGroup, "member-" + std::to_string(i), "COUNT", count_,
+                     "TOPICS",     kTopic};
+    consumer->connection.Exchange(read);
+    consumer->group_read = EncodeRequest(read);
+    poller_.Add(consumer->connection, consumer);
+  }
+  control->WaitUntilStable(kGroup);
+  control->Run({"TGROUP", "RESET", kGroup, kTopic, "TO", "EARLIEST"});
 }
 
 ConsumeResult Consumption::Run() {
@@ -152,7 +176,8 @@ void Consumption::Receive(Consumer* consumer) {
   if (consumer->finished()) --unfinished_;
 }
 
-// An integer answers an XACK, anything else a read; a read of nothing is the stream's end.
+// An integer answers an XACK or TCOMMIT, anything else a read; a read of nothing is the stream's
+// end.
 void Consumption::TakeReply(Consumer* consumer, std::string_view reply) {
   if (consumer->scanner.counts().errors > 0) Fail("{}", consumer->scanner.first_error());
   if (reply.front() == ':') {
@@ -162,6 +187,7 @@ void Consumption::TakeReply(Consumer* consumer, std::string_view reply) {
   if (consumer->reads_ns.empty()) Fail("the server sent a reply that nobody asked for");
   result_.latency.Record(now_ns_ - consumer->reads_ns.front());
   consumer->reads_ns.pop_front();
+  if (consumer->stream.empty()) return TakeRecords(consumer, reply);
   bulks_.clear();
   CollectBulks(reply, &bulks_);
   if (!bulks_.empty()) TakeEntries(consumer);
@@ -185,6 +211,35 @@ void Consumption::TakeEntries(Consumer* consumer) {
   Ask(consumer, consumer->group_read);
 }
 
+// Of each partition the name, the epoch and the records: of each the ID and the fields.
+void Consumption::TakeRecords(Consumer* consumer, std::string_view reply) {
+  ReplyReader reader(reply);
+  const size_t partitions = reader.Array();
+  if (partitions == 0) return;
+  std::string& out = consumer->unsent;
+  AppendHead(&out, 2 + 3 * partitions);
+  AppendWord(&out, "TCOMMIT");
+  AppendWord(&out, kGroup);
+  for (size_t i = 0; i < partitions; ++i) {
+    reader.Array();
+    AppendWord(&out, reader.Bulk());
+    AppendWord(&out, fmt::format_int(reader.Integer()).c_str());
+    std::string_view id;
+    const size_t records = reader.Array();
+    for (size_t j = 0; j < records; ++j) {
+      reader.Array();
+      id = reader.Bulk();
+      reader.Array();
+      reader.Bulk();
+      result_.payload_bytes += reader.Bulk().size();
+    }
+    result_.entries += records;
+    AppendWord(&out, id);
+  }
+  ++consumer->unacknowledged;
+  Ask(consumer, consumer->group_read);
+}
+
 void Consumption::Send(Consumer* consumer) {
   Connection& connection = consumer->connection;
   if (!consumer->unsent.empty()) {
@@ -200,7 +255,6 @@ void Consumption::Send(Consumer* consumer) {
 }  // namespace
 
 ConsumeResult RunConsume(const Settings& settings) {
-  constexpr uint64_t kUsualEntries = 500'000;
   const uint64_t entries = settings.Requests(kUsualEntries);
   Control control(settings.endpoint);
   if (!settings.keep) control.DeleteKeys();
@@ -228,6 +282,30 @@ ConsumeResult RunCatchUp(const Settings& settings) {
     consumption.AddConsumer(StreamName(static_cast<uint64_t>(i % settings.keys)), false);
   const ConsumeResult result = consumption.Run();
   if (result.entries == 0) Fail("catchup: the streams are empty; fill them (xadd-streams --keep)");
+  return result;
+}
+
+ConsumeResult RunConsumeTopic(const Settings& settings) {
+  const uint64_t records = settings.Requests(kUsualEntries);
+  Control control(settings.endpoint);
+  control.MakeTopic(settings.partitions);
+  FillTopic(settings, records);
+  const ConsumeResult result = RunCatchUpTopic(settings);
+  if (settings.seconds == 0 && result.entries != records) {
+    Fail("consume-topic: {} records were given, not {}", result.entries, records);
+  }
+  const auto open = control.Lag(kGroup) - static_cast<int64_t>(records - result.entries);
+  if (open != 0) Fail("consume-topic: {} records were given and are not committed", open);
+  if (!settings.keep) control.DeleteTopic();
+  return result;
+}
+
+ConsumeResult RunCatchUpTopic(const Settings& settings) {
+  Control control(settings.endpoint);
+  Consumption consumption(settings);
+  consumption.AddMembers(&control);
+  const ConsumeResult result = consumption.Run();
+  if (result.entries == 0) Fail("the topic is empty; fill it (tadd-key --keep)");
   return result;
 }
 

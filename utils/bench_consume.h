@@ -29,4 +29,12 @@ ConsumeResult RunConsume(const Settings& settings);
 // meanwhile. Changes nothing on the server.
 ConsumeResult RunCatchUp(const Settings& settings);
 
+// The same as RunConsume for the topic, whose records are spread over its partitions: each member
+// of a topic group answers TREADGROUP with TCOMMIT and the next TREADGROUP.
+ConsumeResult RunConsumeTopic(const Settings& settings);
+
+// Members of a topic group take what the case `tadd-key` has left in the topic, until they find
+// nothing more, or `--seconds` are over, and commit it. Others may append meanwhile.
+ConsumeResult RunCatchUpTopic(const Settings& settings);
+
 }  // namespace runnel::bench

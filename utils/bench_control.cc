@@ -78,8 +78,52 @@ int64_t Control::Pending(const std::string& stream, const std::string& group) {
   return reply->element[0]->integer;
 }
 
+void Control::MakeTopic(int partitions) {
+  DeleteTopic();
+  Run({"TOPIC", "CREATE", kTopic, "PARTITIONS", std::to_string(partitions)});
+}
+
+void Control::DeleteTopic() {
+  Run({"DEL", kTopic});
+  DeleteTopicGroups();
+}
+
+void Control::DeleteTopicGroups() {
+  const Reply groups = Ask({"TGROUP", "LIST", kGroup + "*"});
+  for (size_t i = 0; i < groups->elements; ++i) {
+    Run({"TGROUP", "DELETE", groups->element[i]->str, "FORCE"});
+  }
+}
+
+int64_t Control::OpenProducer(const std::string& name) {
+  const Reply reply = Ask({"TPRODUCER", "OPEN", kTopic, name});
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) Fail("TPRODUCER gave no epoch");
+  return reply->element[0]->integer;
+}
+
+// The reply is a list of names and values.
+int64_t Control::Lag(const std::string& group) {
+  const Reply reply = Ask({"TGROUP", "LAG", group});
+  for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+    if (std::string_view(reply->element[i]->str) == "lag") return reply->element[i + 1]->integer;
+  }
+  Fail("TGROUP LAG gave no lag");
+}
+
+void Control::WaitUntilStable(const std::string& group) {
+  constexpr size_t kState = 3;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const Reply reply = Ask({"TGROUP", "DESCRIBE", group});
+    if (reply->elements > kState && std::string_view(reply->element[kState]->str) == "stable") {
+      return;
+    }
+    usleep(kTryUs);
+  }
+  Fail("the partitions of group '{}' go on moving", group);
+}
+
 void Control::DeleteKeys() {
-  Words words{"DEL", kStream, kList};
+  Words words{"DEL", kStream, kList, kTopic};
   for (uint64_t i = 0; i < kKeys; ++i) {
     words.push_back(Numbered(kKey, i));
     words.push_back(StreamName(i));

@@ -14,6 +14,7 @@ namespace runnel::bench {
 // pointed at a server that holds other data.
 inline const std::string kStream = "bench:stream";
 inline const std::string kList = "bench:list";
+inline const std::string kTopic = "bench:topic";
 inline const std::string kGroup = "bench:group";
 inline const std::string kChannel = "bench:channel";
 inline const std::string kKey = "bench:key:##########";
@@ -35,6 +36,19 @@ class Control {
 
   // How many entries of a stream are pending in a group.
   int64_t Pending(const std::string& stream, const std::string& group);
+
+  // Makes the topic anew; there are no topic groups of the tool then. For servers with topics only,
+  // like all that follows here.
+  void MakeTopic(int partitions);
+  // Deletes the topic and all topic groups of the tool.
+  void DeleteTopic();
+  void DeleteTopicGroups();
+  // Begins a new epoch of a producer of the topic, and returns it.
+  int64_t OpenProducer(const std::string& name);
+  // How many records a topic group has not done.
+  int64_t Lag(const std::string& group);
+  // Returns once no partition is about to move; ends the process if that does not happen.
+  void WaitUntilStable(const std::string& group);
 
   // Deletes all keys of the tool.
   void DeleteKeys();

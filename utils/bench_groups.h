@@ -22,4 +22,7 @@ struct GroupsResult {
 // producer), --rate (of entries); speaks RESP2 or RESP3.
 GroupsResult RunGroups(const Settings& settings);
 
+// The same with the topic: producers add records with keys, members of topic groups commit.
+GroupsResult RunGroupsTopic(const Settings& settings);
+
 }  // namespace runnel::bench

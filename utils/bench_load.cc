@@ -67,12 +67,15 @@ std::vector<std::unique_ptr<Worker>> MakeWorkers(const LoadPlan& plan, const Wor
                                                  Together* together) {
   std::vector<std::unique_ptr<Worker>> workers;
   uint64_t first = 0;
+  int first_connection = 0;
   for (int i = 0; i < plan.threads; ++i) {
     Share share;
     share.first = first;
     share.requests = Part(plan.requests, i, plan.threads);
     share.connections =
         static_cast<int>(Part(static_cast<uint64_t>(plan.connections), i, plan.threads));
+    share.first_connection = first_connection;
+    first_connection += share.connections;
     // One worker has all the subscribers, so that it alone can tell when everything is delivered.
     share.subscribers = i == 0 ? workload.subscribers : 0;
     share.rate = plan.rate / plan.threads;

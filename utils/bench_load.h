@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,11 @@ struct Workload {
   int subscribers = 0;       // connections that must get one message per request on kChannel
   size_t message_bytes = 0;  // of one message on the wire
   bool silent = false;       // no request but these may be sent, not even when connecting
+  // What each connection sends before the clock starts.
+  Words greeting = {};
+  // If set, what the connection with this number sends, instead of `requests`: its requests have
+  // numbers of their own.
+  std::function<std::vector<Words>(int connection)> own_requests = nullptr;
 };
 
 // How a workload is applied.

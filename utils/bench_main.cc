@@ -16,6 +16,7 @@
 #include "utils/bench_memory.h"
 #include "utils/bench_report.h"
 #include "utils/bench_settings.h"
+#include "utils/bench_topics.h"
 
 namespace runnel::bench {
 
@@ -64,19 +65,22 @@ void AddOptions(CLI::App* app, Options* options) {
   app->add_option("--subscribers", settings.subscribers, "connections that listen (case publish)")
       ->check(CLI::Range(0, 10'000))
       ->capture_default_str();
-  app->add_option("--producers", settings.producers, "connections that add (case groups)")
+  app->add_option("--producers", settings.producers, "connections that add (the same)")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  app->add_option("--groups", settings.groups, "consumer groups (case groups)")
+  app->add_option("--groups", settings.groups, "consumer groups (cases groups, groups-topic)")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  app->add_option("--consumers", settings.consumers, "consumers in each group (case groups)")
+  app->add_option("--consumers", settings.consumers, "consumers in each group (the same)")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   app->add_option("--keys", settings.keys, "streams (cases xadd-streams, catchup)")
       ->check(CLI::Range(uint64_t{1}, kKeys))
       ->capture_default_str();
-  app->add_option("--count", settings.count, "entries of a read (cases consume, catchup)")
+  app->add_option("--partitions", settings.partitions, "of the topic (cases on topics)")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app->add_option("--count", settings.count, "entries of a read (cases consume..., catchup...)")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   app->add_flag(
@@ -90,7 +94,8 @@ void AddOptions(CLI::App* app, Options* options) {
   app->add_flag("--json", options->json, "one JSON object per line instead of tables");
   app->add_flag("--list", options->list, "list the cases and exit");
   app->add_option("cases,--case", options->cases,
-                  "cases to run, or `memory` or `curves` for all of a kind; default: all requests");
+                  "cases to run, or `memory` or `curves` for all of a kind; default: all requests "
+                  "that servers without topics take");
 }
 
 void List() {
@@ -104,7 +109,47 @@ void List() {
   }
   for (const Curve& each : Curves())
     fmt::print("{:<16}{}\n", each.name, each.summary);
+  for (const Case& each : TopicCases())
+    fmt::print("{:<16}{}\n", each.name, each.summary);
+  fmt::print("{:<16}{}\n", "groups-topic", "the same as groups with TADD, TREADGROUP, TCOMMIT");
+  fmt::print("{:<16}{}\n", "consume-topic", "TREADGROUP COUNT --count, TCOMMIT; to the end");
+  fmt::print("{:<16}{}\n", "catchup-topic", "the same of what tadd-key has left");
+  for (const MemoryCase& each : TopicMemoryCases()) {
+    fmt::print("{:<16}bytes of {}\n", each.name, each.summary);
+  }
+  for (const Curve& each : TopicCurves())
+    fmt::print("{:<16}{}\n", each.name, each.summary);
   fmt::print("{:<16}{}\n", "floor", "the least possible, against runnel-floor only");
+}
+
+// Runs the case on topics that `name` stands for; false if it stands for none.
+bool RunTopicNamed(const std::string& name, const Settings& settings, Report* report) {
+  for (const Case& each : TopicCases()) {
+    if (name != each.name) continue;
+    report->Load(name, settings.Plan(name, 0), RunCase(each, settings));
+    return true;
+  }
+  for (const MemoryCase& each : TopicMemoryCases()) {
+    if (name != each.name) continue;
+    report->Memory(each, RunMemory(each, settings));
+    Control(settings.endpoint).DeleteTopic();
+    return true;
+  }
+  for (const Curve& each : TopicCurves()) {
+    if (name != each.name) continue;
+    each.run(settings, [&](const CurvePoint& point) { report->Point(each, point); });
+    return true;
+  }
+  if (name == "groups-topic") {
+    report->Groups(name, settings, RunGroupsTopic(settings));
+  } else if (name == "consume-topic") {
+    report->Consume(name, settings, RunConsumeTopic(settings));
+  } else if (name == "catchup-topic") {
+    report->Consume(name, settings, RunCatchUpTopic(settings));
+  } else {
+    return false;
+  }
+  return true;
 }
 
 // Runs what `name` stands for; false if it stands for nothing.
@@ -127,7 +172,7 @@ bool RunNamed(const std::string& name, const Settings& settings, Report* report)
   }
   if (name == "groups") {
     found = true;
-    report->Groups(settings, RunGroups(settings));
+    report->Groups(name, settings, RunGroups(settings));
   }
   if (name == "consume") {
     found = true;
@@ -141,7 +186,7 @@ bool RunNamed(const std::string& name, const Settings& settings, Report* report)
     found = true;
     report->Load(name, settings.Plan(name, 0), RunFloor(settings));
   }
-  return found;
+  return found || RunTopicNamed(name, settings, report);
 }
 
 int Main(int argc, char** argv) {

@@ -78,7 +78,8 @@ MemoryResult RunMemory(const MemoryCase& memory_case, const Settings& settings) 
   Control control(settings.endpoint);
   control.DeleteKeys();
   MemoryResult result;
-  result.items = settings.Requests(kUsualItems);
+  const uint64_t fixed = memory_case.fixed_items;
+  result.items = fixed > 0 ? fixed : settings.Requests(kUsualItems);
   if (memory_case.prepare != nullptr) memory_case.prepare(settings, result.items, &control);
   server_cpu.WaitUntilIdle();
   const uint64_t used_before = UsedBytes(&control);

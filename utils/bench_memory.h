@@ -16,6 +16,7 @@ struct MemoryCase {
   // What has to be there and is not measured; may be null.
   void (*prepare)(const Settings& settings, uint64_t items, Control* control);
   void (*add)(const Settings& settings, uint64_t items);
+  uint64_t fixed_items = 0;  // how many items it adds; 0: as many as it is told
 };
 
 struct MemoryResult {

@@ -124,6 +124,34 @@ void ReplyScanner::EndValue() {
   ++(push_ ? counts_.pushes : counts_.replies);
 }
 
+// The rest of the next header, which must be of one of the types.
+std::string_view ReplyReader::Header(std::string_view types) {
+  const size_t line = rest_.find("\r\n");
+  if (line == std::string_view::npos || types.find(rest_[0]) == std::string_view::npos) {
+    Fail("a reply has '{}' in place of one of '{}'", rest_.substr(0, 20), types);
+  }
+  const std::string_view header = rest_.substr(1, line - 1);
+  rest_.remove_prefix(line + 2);
+  return header;
+}
+
+size_t ReplyReader::Array() {
+  const std::string_view header = Header("*_");
+  return header.empty() ? 0 : static_cast<size_t>(std::max<int64_t>(Number(header), 0));
+}
+
+std::string_view ReplyReader::Bulk() {
+  const auto size = static_cast<size_t>(Number(Header("$")));
+  if (rest_.size() < size + 2) Fail("a reply is cut");
+  const std::string_view bulk = rest_.substr(0, size);
+  rest_.remove_prefix(size + 2);
+  return bulk;
+}
+
+int64_t ReplyReader::Integer() {
+  return Number(Header(":"));
+}
+
 void CollectBulks(std::string_view reply, std::vector<std::string_view>* out) {
   while (!reply.empty()) {
     const size_t line = reply.find("\r\n");

@@ -46,6 +46,24 @@ class ReplyScanner {
   bool whole_ = false;
 };
 
+// Takes a whole reply apart, value by value, in RESP2 or RESP3. Ends the process if the next value
+// is of another kind.
+class ReplyReader {
+ public:
+  explicit ReplyReader(std::string_view reply) : rest_(reply) {}
+
+  // How many values follow that belong to the array; 0 for a null.
+  size_t Array();
+  // A view into the reply.
+  std::string_view Bulk();
+  int64_t Integer();
+
+ private:
+  std::string_view Header(std::string_view types);
+
+  std::string_view rest_;
+};
+
 // Appends views of all bulk strings in `reply`, one whole reply, in their order at whatever depth.
 void CollectBulks(std::string_view reply, std::vector<std::string_view>* out);
 

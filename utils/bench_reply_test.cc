@@ -92,5 +92,22 @@ TEST(CollectBulksTest, FlattensNestedReplies) {
   EXPECT_TRUE(bulks.empty());
 }
 
+TEST(ReplyReaderTest, TakesAReplyApart) {
+  ReplyReader reader("*2\r\n$1\r\na\r\n*2\r\n:-7\r\n*0\r\n");
+  EXPECT_EQ(reader.Array(), 2u);
+  EXPECT_EQ(reader.Bulk(), "a");
+  EXPECT_EQ(reader.Array(), 2u);
+  EXPECT_EQ(reader.Integer(), -7);
+  EXPECT_EQ(reader.Array(), 0u);
+  EXPECT_EQ(ReplyReader("*-1\r\n").Array(), 0u);
+  EXPECT_EQ(ReplyReader("_\r\n").Array(), 0u);
+}
+
+TEST(ReplyReaderTest, AValueOfAnotherKindEndsTheProcess) {
+  EXPECT_DEATH(ReplyReader(":1\r\n").Bulk(), "in place of");
+  EXPECT_DEATH(ReplyReader("$3\r\nab").Bulk(), "cut");
+  EXPECT_DEATH(ReplyReader("").Array(), "in place of");
+}
+
 }  // namespace
 }  // namespace runnel::bench

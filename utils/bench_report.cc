@@ -67,26 +67,26 @@ void Report::Load(const std::string& name, const LoadPlan& plan, const LoadResul
   std::fflush(stdout);
 }
 
-void Report::Groups(const Settings& settings, const GroupsResult& result) {
+void Report::Groups(const std::string& name, const Settings& settings, const GroupsResult& result) {
   const double entry_rate = Rate(result.entries, result.seconds);
   const double delivery_rate = Rate(result.deliveries, result.seconds);
   const double server_cpu = Per(result.server_cpu_ns, result.deliveries);
   const double own_cpu = Per(result.own_cpu_ns, result.deliveries);
   const double busy = Busy(result.server_cpu_ns, result.seconds);
   if (json_) {
-    fmt::print(R"({{"case":"groups","pipeline":{},"rate":{},"producers":{},"groups":{},)"
+    fmt::print(R"({{"case":"{}","pipeline":{},"rate":{},"producers":{},"groups":{},)"
                R"("consumers":{},"entries":{},"seconds":{:.6f},"entries_per_second":{:.1f},)"
                R"("deliveries_per_second":{:.1f},"server_cpu_ns":{:.1f},"server_busy":{:.3f},)"
                R"("tool_cpu_ns":{:.1f},"latency_us":{}}})"
                "\n",
-               settings.pipeline, settings.rate, settings.producers, settings.groups,
+               name, settings.pipeline, settings.rate, settings.producers, settings.groups,
                settings.consumers, result.entries, result.seconds, entry_rate, delivery_rate,
                server_cpu, busy, own_cpu, LatencyJson(result.latency));
   } else {
     Head(fmt::format("{:<14}{:>5}{:>11}{:>12}{:>11}{:>7}{:>9}  {:>9} {:>9} {:>9}", "case", "pipe",
                      "entries/s", "delivered/s", "server ns", "busy", "tool ns", "p50 us", "p99 us",
                      "p99.9 us"));
-    fmt::print("{:<14}{:>5}{:>11.0f}{:>12.0f}{:>11.0f}{:>6.0f}%{:>9.0f}  {}\n", "groups",
+    fmt::print("{:<14}{:>5}{:>11.0f}{:>12.0f}{:>11.0f}{:>6.0f}%{:>9.0f}  {}\n", name,
                settings.pipeline, entry_rate, delivery_rate, server_cpu, busy * 100, own_cpu,
                LatencyColumns(result.latency));
   }

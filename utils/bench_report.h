@@ -16,7 +16,7 @@ class Report {
   explicit Report(bool json) : json_(json) {}
 
   void Load(const std::string& name, const LoadPlan& plan, const LoadResult& result);
-  void Groups(const Settings& settings, const GroupsResult& result);
+  void Groups(const std::string& name, const Settings& settings, const GroupsResult& result);
   void Consume(const std::string& name, const Settings& settings, const ConsumeResult& result);
   void Memory(const MemoryCase& memory_case, const MemoryResult& result);
   void Point(const Curve& curve, const CurvePoint& point);

@@ -51,24 +51,40 @@ std::string MakeValue(size_t size, uint32_t seed) {
   return value;
 }
 
+std::vector<std::string> DifferentValues(size_t size) {
+  constexpr size_t kBytes = 256 * 1024;
+  std::vector<std::string> values(std::max<size_t>(kBytes / size, 1));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = MakeValue(size, static_cast<uint32_t>(i) * 2654435761 + 1);
+  return values;
+}
+
 RequestBatch::RequestBatch(const std::vector<Words>& kinds, int size) : kinds_(kinds.size()) {
   const size_t requests = static_cast<size_t>(size) + kinds.size() - 1;
   for (size_t i = 0; i < requests; ++i) {
     const std::string request = EncodeRequest(kinds[i % kinds.size()]);
-    const size_t first = std::min(request.find('#'), request.size());
-    const size_t last = std::min(request.find_first_not_of('#', first), request.size());
-    places_.push_back({bytes_.size(), bytes_.size() + first, last - first});
+    places_.push_back({bytes_.size(), digits_.size()});
+    AddDigits(request);
     bytes_ += request;
   }
-  places_.push_back({bytes_.size(), bytes_.size(), 0});
+  places_.push_back({bytes_.size(), digits_.size()});
+}
+
+// The places in a request that follows bytes_.
+void RequestBatch::AddDigits(std::string_view request) {
+  for (size_t first = request.find('#'); first != std::string_view::npos;) {
+    const size_t last = std::min(request.find_first_not_of('#', first), request.size());
+    digits_.push_back({bytes_.size() + first, last - first});
+    first = request.find('#', last);
+  }
 }
 
 std::string_view RequestBatch::Take(uint64_t first, uint64_t count, const Numbers& numbers) {
   const size_t from = first % kinds_;
   for (uint64_t i = 0; i < count; ++i) {
-    const Place& place = places_[from + i];
-    if (place.digits_width > 0) {
-      WriteDigits(bytes_.data() + place.digits, place.digits_width, numbers.At(first + i));
+    const size_t end = places_[from + i + 1].digits;
+    for (size_t j = places_[from + i].digits; j < end; ++j) {
+      WriteDigits(bytes_.data() + digits_[j].begin, digits_[j].width, numbers.At(first + i));
     }
   }
   const size_t begin = places_[from].begin;

@@ -7,8 +7,8 @@
 
 namespace runnel::bench {
 
-// The words of a request. In a request that is sent many times a run of '#' in one word is the
-// place of a number that differs from one to the next, written in decimal with as many digits.
+// The words of a request. In a request that is sent many times each run of '#' is the place of a
+// number that differs from one to the next, written in decimal with as many digits.
 using Words = std::vector<std::string>;
 
 // A RESP array of bulk strings, which is what a request is.
@@ -21,6 +21,10 @@ void AppendWord(std::string* out, std::string_view word);
 // A value of `size` bytes without '#' or line ends that does not repeat itself quickly, always the
 // same for one size and seed.
 std::string MakeValue(size_t size, uint32_t seed = 1);
+
+// So many different values of `size` bytes that a server which packs what it writes does not find
+// one of them twice in the window that it looks at.
+std::vector<std::string> DifferentValues(size_t size);
 
 // Which number request i carries: first + (i / repeat * stride) % modulo. The default first number
 // has ten digits, so that ten places hold it without leading zeros, which an ID should not have.
@@ -49,13 +53,20 @@ class RequestBatch {
   std::string_view Take(uint64_t first, uint64_t count, const Numbers& numbers);
 
  private:
+  // Where the number of a request is.
+  struct Digits {
+    size_t begin;
+    size_t width;
+  };
   struct Place {
-    size_t begin;         // of the request
-    size_t digits;        // where its number is
-    size_t digits_width;  // 0: it has none
+    size_t begin;   // of the request
+    size_t digits;  // the first of its own in digits_
   };
 
+  void AddDigits(std::string_view request);
+
   std::string bytes_;
+  std::vector<Digits> digits_;
   std::vector<Place> places_;  // and one more, for the end
   size_t kinds_;
 };

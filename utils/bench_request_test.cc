@@ -33,6 +33,12 @@ TEST(RequestBatchTest, EachRequestHasItsOwnNumber) {
   EXPECT_EQ(batch.Take(7, 1, {.first = 0}), EncodeRequest({"GET", "k:007:x"}));
 }
 
+TEST(RequestBatchTest, AllPlacesOfARequestHaveTheSameNumber) {
+  RequestBatch batch({{"TADD", "key:####", "##", "#"}}, 2);
+  EXPECT_EQ(batch.Take(0, 2, {.first = 1234}), EncodeRequest({"TADD", "key:1234", "34", "4"}) +
+                                                   EncodeRequest({"TADD", "key:1235", "35", "5"}));
+}
+
 TEST(RequestBatchTest, KindsTakeTurnsFromWhereTheLastBatchEnded) {
   RequestBatch batch({{"LPUSH", "l", "##"}, {"RPOP", "l"}}, 2);
   const std::string push_2 = EncodeRequest({"LPUSH", "l", "02"});

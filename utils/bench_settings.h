@@ -30,6 +30,7 @@ struct Settings {
   int consumers = 2;                   // in each group
   int keys = 1000;                     // streams of the cases `xadd-streams` and `catchup`
   int count = 100;                     // entries of a read (cases `consume` and `catchup`)
+  int partitions = 12;                 // of the topic of all cases on topics
   uint64_t most_entries = 10'000'000;  // where `curve-entries` ends
   int most_blocked = 10'000;           // where `curve-blocked` ends
 

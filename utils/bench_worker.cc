@@ -25,21 +25,29 @@ Worker::Worker(const LoadPlan& plan, const Workload& workload, const Share& shar
       workload_(workload),
       share_(share),
       together_(together),
-      batch_(workload.requests, plan.pipeline),
       buffer_(kBufferSize),
       unassigned_(share.requests),
       next_(share.first) {
+  if (!workload.own_requests) batch_.emplace(workload.requests, plan.pipeline);
   for (int i = 0; i < share.connections; ++i)
-    AddClient(false);
+    AddSender(share.first_connection + i);
   for (int i = 0; i < share.subscribers; ++i)
-    AddClient(true);
+    AddClient(true)->connection.Exchange({"SUBSCRIBE", kChannel});
 }
 
-void Worker::AddClient(bool subscriber) {
+void Worker::AddSender(int number) {
+  Client* client = AddClient(false);
+  if (!workload_.greeting.empty()) client->connection.Exchange(workload_.greeting);
+  if (workload_.own_requests) {
+    client->own = std::make_unique<RequestBatch>(workload_.own_requests(number), plan_.pipeline);
+  }
+}
+
+Worker::Client* Worker::AddClient(bool subscriber) {
   clients_.push_back(std::make_unique<Client>(plan_.endpoint, workload_.silent, subscriber));
   Client* client = clients_.back().get();
-  if (subscriber) client->connection.Exchange({"SUBSCRIBE", kChannel});
   poller_.Add(client->connection, client);
+  return client;
 }
 
 void Worker::Run(uint64_t start_ns) {
@@ -94,14 +102,21 @@ void Worker::SendDue(Client* client) {
   while (!client->due.empty() && !connection.has_unsent()) {
     const Batch batch = client->due.front();
     client->due.pop_front();
-    connection.Send(batch_.Take(next_, batch.unanswered, workload_.numbers));
-    next_ += batch.unanswered;
+    connection.Send(Take(client, batch.unanswered));
     client->sent.push_back(batch);
   }
   if (connection.has_unsent() != client->watching_write) {
     client->watching_write = connection.has_unsent();
     poller_.WatchWrite(connection, client, client->watching_write);
   }
+}
+
+// The bytes of the next requests.
+std::string_view Worker::Take(Client* client, uint64_t requests) {
+  uint64_t& next = client->own == nullptr ? next_ : client->own_next;
+  RequestBatch& batch = client->own == nullptr ? *batch_ : *client->own;
+  const uint64_t first = std::exchange(next, next + requests);
+  return batch.Take(first, requests, workload_.numbers);
 }
 
 void Worker::HandleEvents(uint64_t timeout_ns) {

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "utils/bench_load.h"
@@ -22,6 +24,7 @@ struct Together {
 struct Share {
   uint64_t first;  // number of its first request
   uint64_t requests;
+  int first_connection;  // number of its first connection
   int connections;
   int subscribers;
   double rate;
@@ -60,16 +63,20 @@ class Worker {
     Connection connection;
     const bool subscriber;  // only gets messages
     ReplyScanner scanner;
-    std::deque<Batch> due;   // not sent yet
-    std::deque<Batch> sent;  // not wholly answered yet
+    std::unique_ptr<RequestBatch> own;  // if its requests have numbers of their own,
+    uint64_t own_next = 0;              // the next of which is this
+    std::deque<Batch> due;              // not sent yet
+    std::deque<Batch> sent;             // not wholly answered yet
     bool watching_write = false;
   };
 
-  void AddClient(bool subscriber);
+  void AddSender(int number);
+  Client* AddClient(bool subscriber);
   uint64_t NextDue() const;
   void AssignAllDue(uint64_t now_ns);
   void Assign(Client* client, uint64_t due_ns);
   void SendDue(Client* client);
+  std::string_view Take(Client* client, uint64_t requests);
   void HandleEvents(uint64_t timeout_ns);
   void ReadReplies(Client* client);
   void TakeAnswers(Client* client, uint64_t replies, uint64_t now_ns);
@@ -82,7 +89,7 @@ class Worker {
   const Workload& workload_;
   const Share share_;
   Together* const together_;
-  RequestBatch batch_;
+  std::optional<RequestBatch> batch_;  // unless each connection has its own
   std::vector<char> buffer_;
   Poller poller_;
   std::vector<std::unique_ptr<Client>> clients_;  // the subscribers come last
