@@ -1,4 +1,4 @@
-"""What bench and bench-durability have in common.
+"""What bench, bench-durability and bench-topics have in common.
 
 Servers that end with the script, runs of the load tool in turns, options, how figures are printed.
 """
@@ -51,12 +51,12 @@ class Client:
     def ask_all(self, requests):
         """The replies to many requests that are sent at once."""
         requests = list(requests)
-        encoded = []
-        for words in requests:
-            encoded.append(f"*{len(words)}\r\n")
-            encoded.extend(f"${len(str(word))}\r\n{word}\r\n" for word in words)
-        self.socket.sendall("".join(encoded).encode())
+        self.socket.sendall(b"".join(encode(words) for words in requests))
         return [self.reply() for _ in requests]
+
+    def send(self, *words):
+        """Asks without waiting for the reply."""
+        self.socket.sendall(encode(words))
 
     def reply(self):
         line = self.input.readline().decode()
@@ -79,6 +79,12 @@ class Client:
         """The fields of INFO, as text."""
         lines = self.ask("INFO", section).splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def encode(words):
+    words = [str(word) for word in words]
+    return "".join([f"*{len(words)}\r\n",
+                    *(f"${len(word)}\r\n{word}\r\n" for word in words)]).encode()
 
 
 def free_port():
@@ -279,7 +285,7 @@ def wanted(options, case):
 
 
 def parse_options(description):
-    """The options of both scripts, so that `make bench` can give all of them to both."""
+    """The options of all scripts, so that `make bench` can give all of them to each."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--server", default=os.path.join(ROOT, "build/release/runnel-server"),
                         help="the server that is judged")
@@ -295,16 +301,16 @@ def parse_options(description):
     parser.add_argument("--scale", type=float, help="times the usual numbers of requests (0.5)")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes")
     parser.add_argument("--json", metavar="FILE",
-                        help="write all results of all rounds there; bench-durability writes to "
-                        "FILE.durability")
+                        help="write all results of all rounds there; the other scripts write to "
+                        "FILE.durability and FILE.topics")
     only = parser.add_argument_group("bench only")
     only.add_argument("--pipeline", nargs="+", type=int, metavar="N",
                       help="all cases at these pipelines instead of those of the targets")
     only.add_argument("--floor", action="store_true", help="measure the floor server too")
-    only = parser.add_argument_group("bench-durability only")
+    only = parser.add_argument_group("bench-durability and bench-topics only")
     only.add_argument("--directory", default=tempfile.gettempdir(),
                       help="where the servers' files go, on the disk to be measured (%(default)s)")
-    only.add_argument("--backlog-gb", type=float, help="of the case backlog (20)")
+    only.add_argument("--backlog-gb", type=float, help="of the cases backlog and topic-backlog (20)")
     options = parser.parse_args()
     options.scale = options.scale or (0.25 if options.quick else 0.5)
     return options
