@@ -112,6 +112,17 @@ Workload PrepareXaddStreams(const Settings& settings, uint64_t, Control*) {
   return workload;
 }
 
+// The streams are there and have more than one block, or node, each.
+Workload PrepareXaddRandom(const Settings& settings, uint64_t requests, Control* control) {
+  constexpr uint64_t kBefore = 40;
+  const auto keys = static_cast<uint64_t>(settings.keys);
+  Workload workload = PrepareXaddStreams(settings, requests, control);
+  Fill(settings.endpoint, workload.requests[0], {.modulo = keys}, kBefore * keys, kFillConnections,
+       kFillPipeline);
+  workload.numbers.scattered = true;
+  return workload;
+}
+
 // The stream has its greatest length from the start, so that every request has to look at it.
 Workload PrepareXaddMaxlen(const Settings& settings, uint64_t, Control*) {
   constexpr uint64_t kLength = 10'000;
@@ -223,6 +234,8 @@ const std::vector<Case>& Cases() {
       {"xadd1", "XADD * of one field", 700'000, PrepareXadd1},
       {"xadd-streams", "XADD * of one field to --keys streams in turn", 700'000,
        PrepareXaddStreams},
+      {"xadd-random", "the same to streams at random, which have 40 entries before", 700'000,
+       PrepareXaddRandom},
       {"xadd5", "XADD * of five fields with a fifth of the value each", 500'000, PrepareXadd5},
       {"xadd-maxlen", "XADD MAXLEN ~ 10000 * of one field", 700'000, PrepareXaddMaxlen},
       {"xreadgroup1", "XREADGROUP > COUNT 1, 50 consumers", 200'000, PrepareReadGroup1},

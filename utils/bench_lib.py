@@ -310,7 +310,8 @@ def parse_options(description):
     only = parser.add_argument_group("bench-durability and bench-topics only")
     only.add_argument("--directory", default=tempfile.gettempdir(),
                       help="where the servers' files go, on the disk to be measured (%(default)s)")
-    only.add_argument("--backlog-gb", type=float, help="of the cases backlog and topic-backlog (20)")
+    only.add_argument("--backlog-gb", type=float,
+                      help="of the cases backlog and topic-backlog (20)")
     options = parser.parse_args()
     options.scale = options.scale or (0.25 if options.quick else 0.5)
     return options

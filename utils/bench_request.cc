@@ -24,6 +24,14 @@ void AppendLine(std::string* out, char type, size_t number) {
 
 }  // namespace
 
+// The last step of splitmix64.
+uint64_t Numbers::Hash(uint64_t i) {
+  i = (i + 1) * 0x9e3779b97f4a7c15;
+  i = (i ^ i >> 30) * 0xbf58476d1ce4e5b9;
+  i = (i ^ i >> 27) * 0x94d049bb133111eb;
+  return i ^ i >> 31;
+}
+
 std::string EncodeRequest(const Words& words) {
   std::string out;
   AppendHead(&out, words.size());

@@ -26,8 +26,10 @@ std::string MakeValue(size_t size, uint32_t seed = 1);
 // one of them twice in the window that it looks at.
 std::vector<std::string> DifferentValues(size_t size);
 
-// Which number request i carries: first + (i / repeat * stride) % modulo. The default first number
-// has ten digits, so that ten places hold it without leading zeros, which an ID should not have.
+// Which number request i carries: first + (i / repeat * stride) % modulo. If `scattered`, a hash
+// takes the place of i, so that numbers do not come in the same order again. The default first
+// number has ten digits, so that ten places hold it without leading zeros, which an ID should not
+// have.
 struct Numbers {
   static constexpr uint64_t kFirst = 1'000'000'000;
 
@@ -35,8 +37,14 @@ struct Numbers {
   uint64_t repeat = 1;
   uint64_t stride = 1;
   uint64_t modulo = UINT64_MAX;
+  bool scattered = false;
 
-  uint64_t At(uint64_t i) const { return first + i / repeat * stride % modulo; }
+  uint64_t At(uint64_t i) const {
+    return first + (scattered ? Hash(i) : i) / repeat * stride % modulo;
+  }
+
+ private:
+  static uint64_t Hash(uint64_t i);
 };
 
 // A row of requests, one after the other, encoded once; between uses only the digits change. So

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace runnel::bench {
 namespace {
 
@@ -23,6 +25,19 @@ TEST(NumbersTest, DividesStridesAndWraps) {
   EXPECT_EQ((Numbers{.first = 10, .stride = 7, .modulo = 5}.At(2)), 14u);
   EXPECT_EQ((Numbers{.first = 0, .repeat = 64, .modulo = 2}.At(63)), 0u);
   EXPECT_EQ((Numbers{.first = 0, .repeat = 64, .modulo = 2}.At(64)), 1u);
+}
+
+TEST(NumbersTest, ScatteredNumbersAreAllOverTheRange) {
+  const Numbers numbers{.first = 0, .modulo = 10, .scattered = true};
+  std::set<uint64_t> found;
+  uint64_t steps = 0;
+  for (uint64_t i = 0; i < 100; ++i) {
+    EXPECT_LT(numbers.At(i), 10u);
+    found.insert(numbers.At(i));
+    if (numbers.At(i + 1) == (numbers.At(i) + 1) % 10) ++steps;
+  }
+  EXPECT_EQ(found.size(), 10u);
+  EXPECT_LT(steps, 50u);
 }
 
 TEST(RequestBatchTest, EachRequestHasItsOwnNumber) {

@@ -51,11 +51,11 @@ class Figures:
             return middle(line["latency_us"][name] for line in lines)
 
         cpu, rate, logged = each("server_cpu_ns"), each("requests_per_second"), each("log_bytes")
-        if rate is None:
-            rate = each("deliveries_per_second")
         self.busy = each("server_busy")
         self.cpu = cpu and cpu / measure.records
-        self.rate = rate and rate * measure.records
+        # Cases that count records tell their rate.
+        self.rate = (each("deliveries_per_second") or each("entries_per_second")
+                     or rate and rate * measure.records)
         self.logged = logged and logged / measure.records
         self.p50, self.p99 = latency("p50"), latency("p99")
 
@@ -90,10 +90,10 @@ def in_turns(table, title, measures):
     return figures
 
 
-def usual(table, pipeline, *arguments):
+def usual(table, pipeline, *arguments, connections=None):
     options = table.options
-    return (*arguments, "-P", pipeline, "-c", options.connections, "-d", options.value_size,
-            "--scale", options.scale)
+    return (*arguments, "-P", pipeline, "-c", connections or options.connections, "-d",
+            options.value_size, "--scale", options.scale)
 
 
 def many(table):
@@ -151,10 +151,12 @@ def compare_read(table):
 
 def compare_consume(table):
     server = table.server(0, policy=None)
-    figures = in_turns(table, "topic-consume: to the end, COUNT 100, pipeline 16", [
-        Measure("XREAD", server, *usual(table, 16, "xread100"), records=100),
-        Measure("XREADGROUP and XACK", server, *usual(table, 16, "consume")),
-        Measure("TREADGROUP and TCOMMIT", server, *usual(table, 16, "consume-topic")),
+    # As many connections as partitions, because others would have nothing to do.
+    figures = in_turns(table, "topic-consume: to the end, COUNT 100, pipeline 16, 12 connections", [
+        Measure("XREAD", server, *usual(table, 16, "xread100", connections=12), records=100),
+        Measure("XREADGROUP and XACK", server, *usual(table, 16, "consume", connections=12)),
+        Measure("TREADGROUP and TCOMMIT", server,
+                *usual(table, 16, "consume-topic", connections=12)),
     ])
     xread, xreadgroup, treadgroup = figures.values()
     table.check("CPU of TREADGROUP and TCOMMIT against XREAD", ratio(treadgroup.cpu, xread.cpu),
@@ -165,15 +167,17 @@ def compare_consume(table):
 
 def compare_partitions(table):
     ours, theirs = table.server(0, policy=None), table.server(1, policy=None)
-    redis = f"XADD to {MANY} streams, {theirs.name}"
+    redis, own = (f"XADD to {MANY} streams at random{of}" for of in (f", {theirs.name}", ""))
+    streams = usual(table, 64, "xadd-random", "--keys", MANY)
     figures = in_turns(table, f"topic-partitions: 12 and {MANY}, pipeline 64, no journal", [
         *(Measure(f"{name}, {partitions} partitions", ours, *usual(table, 64, case),
                   "--partitions", partitions, *many(table))
           for name, case in (("TADD", "tadd"), ("TADD KEY", "tadd-key"))
           for partitions in (12, MANY)),
-        Measure(redis, theirs, *usual(table, 64, "xadd-streams", "--keys", MANY), *many(table)),
+        Measure(own, ours, *streams, *many(table)),
+        Measure(redis, theirs, *streams, *many(table)),
     ])
-    tadd, tadd_many, key, key_many, xadd = figures.values()
+    tadd, tadd_many, key, key_many, _, xadd = figures.values()
     table.check(f"CPU of TADD, {MANY} partitions against 12", ratio(tadd_many.cpu, tadd.cpu), 1.1,
                 False)
     table.check(f"CPU of TADD KEY, {MANY} partitions against 12", ratio(key_many.cpu, key.cpu), 2,

@@ -27,9 +27,30 @@ std::string PartitionName(int number) {
   return kTopic + "/" + std::to_string(number);
 }
 
-// With --keep it meets the topic as it is, if there is one.
+// The same number of records to each partition of the topic.
+void AddToEach(Control* control, int partitions, uint64_t records) {
+  constexpr uint64_t kAtOnce = 100;
+  const std::string value = MakeValue(100);
+  for (int number = 0; number < partitions; ++number) {
+    for (uint64_t i = 0; i < records; i += kAtOnce) {
+      Words request{"TADDM", PartitionName(number), "FIELDS", "1", "f", "RECORDS"};
+      for (uint64_t j = i; j < std::min(i + kAtOnce, records); ++j) {
+        request.push_back(fmt::format("key:--{:010}", j));
+        request.push_back(value);
+      }
+      control->Run(request);
+    }
+  }
+}
+
+// A topic whose partitions have more than one block each: so the first records of a partition,
+// which make it, are not measured. With --keep it meets the topic as it is, if there is one.
 void NeedTopic(const Settings& settings, Control* control) {
-  if (!settings.keep) return control->MakeTopic(settings.partitions);
+  constexpr uint64_t kBefore = 40;
+  if (!settings.keep) {
+    control->MakeTopic(settings.partitions);
+    return AddToEach(control, settings.partitions, kBefore);
+  }
   control->Run(
       {"TOPIC", "CREATE", kTopic, "NX", "PARTITIONS", std::to_string(settings.partitions)});
 }
@@ -130,22 +151,6 @@ void MakeManyPartitions(const Settings&, uint64_t, Control* control) {
 
 void CreateManyPartitions(const Settings& settings, uint64_t) {
   Control(settings.endpoint).MakeTopic(kManyPartitions);
-}
-
-// The same number of records to each partition of the topic.
-void AddToEach(Control* control, int partitions, uint64_t records) {
-  constexpr uint64_t kAtOnce = 100;
-  const std::string value = MakeValue(100);
-  for (int number = 0; number < partitions; ++number) {
-    for (uint64_t i = 0; i < records; i += kAtOnce) {
-      Words request{"TADDM", PartitionName(number), "FIELDS", "1", "f", "RECORDS"};
-      for (uint64_t j = i; j < std::min(i + kAtOnce, records); ++j) {
-        request.push_back(fmt::format("key:--{:010}", j));
-        request.push_back(value);
-      }
-      control->Run(request);
-    }
-  }
 }
 
 void AddFewToEach(const Settings& settings, uint64_t) {
