@@ -18,6 +18,8 @@ std::string UpperCase(std::string_view text) {
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
+  // Mostly clients write words as we do.
+  if (a == b) return true;
   for (size_t i = 0; i < a.size(); i++) {
     if (ToLower(a[i]) != ToLower(b[i])) return false;
   }

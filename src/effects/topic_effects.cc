@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include <absl/container/inlined_vector.h>
 
@@ -61,8 +60,8 @@ void AppendTo(Keyspace& keyspace, const KeyRef& key, Append append) {
 }
 
 // What a producer's command has added, as ProducerAccept lists it.
-std::vector<AddedRecords> ReadAdded(std::span<const StreamId> pairs) {
-  std::vector<AddedRecords> added;
+AddedList ReadAdded(std::span<const StreamId> pairs) {
+  AddedList added;
   added.reserve(pairs.size() / 2);
   for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
     added.push_back({static_cast<uint32_t>(pairs[i + 1].ms), pairs[i], pairs[i + 1].seq});
@@ -212,13 +211,7 @@ Misfit ProducerAccept::Fits(const Keyspace& keyspace) const {
 }
 
 void ProducerAccept::Apply(Keyspace& keyspace) const {
-  Producers& producers = keyspace.Mutable<Topic>(key).mutable_producers();
-  std::vector<AddedRecords> records = ReadAdded(added);
-  int64_t count = 0;
-  for (const AddedRecords& part : records) {
-    count += static_cast<int64_t>(part.count);
-  }
-  producers.Accept(name, producers.Find(name)->last_seq() + 1, count, std::move(records), now_ms);
+  keyspace.Mutable<Topic>(key).mutable_producers().Accept(name, ReadAdded(added), now_ms);
   keyspace.Changed(key, KeyChange::kBeside);
 }
 

@@ -22,7 +22,11 @@ class EntryWriter {
     const char elements = static_cast<char>('2' + more);
     if (form_ == EntryForm::kPlain) [[likely]]
       return WriteFieldsOf(entry, elements);
-    const RecordView record(entry);
+    if (entry.names() != record_names_) {
+      record_names_ = entry.names();
+      first_ = RecordView::FirstOf(entry);
+    }
+    const RecordView record(entry, first_);
     if (form_ == EntryForm::kRecord) return WriteFieldsOf(record.fields, elements);
     WriteFieldsOf(record.fields, static_cast<char>(elements + 1));
     record.has_key ? reply_.Bulk(record.key) : reply_.Null();
@@ -109,7 +113,9 @@ class EntryWriter {
   ReplyWriter& reply_;
   const EntryForm form_;
   StreamIdWriter ids_;
-  const char* names_ = nullptr;  // of the last entry
+  const char* record_names_ = nullptr;  // of the last entry, if it is a record
+  RecordView::First first_ = RecordView::First::kField;
+  const char* names_ = nullptr;  // of the last entry, without what is no field of a record
   size_t pieces_ = 0;            // made for these names; 0 for none
   uint8_t sizes_[kMostPieces];
   char text_[kMostPieces][kMostBytes];

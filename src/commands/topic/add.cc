@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include <absl/container/inlined_vector.h>
@@ -97,15 +98,15 @@ void FinishAppend(Context& context, const KeyRef& key, const Stream* stream) {
   KeepRetention(context, key, *stream);
 }
 
-void WriteAdded(Context& context, const TopicPart& part, const AddedRecords& added, bool many) {
-  const PartitionName name(part.key.name, added.partition);
+void WriteAdded(Context& context, std::string_view partition, const AddedRecords& added,
+                bool many) {
   Rope& rope = context.reply().rope();
   constexpr size_t kHeader = ReplyWriter::kMaxHeader;
-  char* out = rope.Reserve(4 * kHeader + name.text().size() + kMaxStreamIdText + 4);
+  char* out = rope.Reserve(4 * kHeader + partition.size() + kMaxStreamIdText + 4);
   char id[kMaxStreamIdText];
   const auto id_size = static_cast<size_t>(WriteStreamId(id, added.first) - id);
   out = ReplyWriter::WriteHeader(out, '*', many ? 3 : 2);
-  out = ReplyWriter::WriteBulk(out, name);
+  out = ReplyWriter::WriteBulk(out, partition);
   out = ReplyWriter::WriteBulk(out, {id, id_size});
   if (many) out = ReplyWriter::WriteHeader(out, ':', added.count);
   rope.Commit(out);
@@ -124,7 +125,9 @@ void TAdd(Context& context) {
     const Producer::Command* repeated = nullptr;
     if (!CheckProducer(context, target.part, *target.producer, 1, &repeated)) return;
     if (repeated != nullptr) {
-      return WriteAdded(context, target.part, repeated->added.front(), false);
+      const AddedRecords& added = repeated->added.front();
+      return WriteAdded(context, PartitionName(target.part.key.name, added.partition), added,
+                        false);
     }
   }
   if (target.make) MakeTopic(context, &target.part);
@@ -152,7 +155,7 @@ void TAdd(Context& context) {
   context.topic_groups().stats().added++;
   if (target.producer) AcceptCommand(context, target.part.key, *target.producer, {&added, 1});
   FinishAppend(context, key, stream);
-  WriteAdded(context, target.part, added, false);
+  WriteAdded(context, name, added, false);
 }
 
 namespace {
@@ -228,24 +231,24 @@ Shares Divide(Context& context, const AddTarget& target, const ManyArguments& ma
   Shares shares;
   const size_t records = many.records();
   shares.order.resize(records);
-  for (uint32_t i = 0; i < records; i++) {
-    shares.order[i] = i;
-  }
   if (target.part.partition || !many.keyed) {
     const uint32_t partition =
         ChoosePartition(context, target, std::nullopt, SumOfBytes(many.values));
+    std::iota(shares.order.begin(), shares.order.end(), 0);
     shares.shares.push_back({partition, 0, records});
     return shares;
   }
-  std::vector<uint32_t> partitions(records);
+  // By partition, then by index: numbers of 64 bits are sorted faster than by a comparison of ours.
+  std::vector<uint64_t> places(records);
   for (size_t i = 0; i < records; i++) {
-    partitions[i] = PartitionOfKey(target.part.topic->options().partitioner, many.Record(i)[0],
-                                   target.part.topic->partitions());
+    const uint32_t partition = PartitionOfKey(target.part.topic->options().partitioner,
+                                              many.Record(i)[0], target.part.topic->partitions());
+    places[i] = uint64_t{partition} << 32 | i;
   }
-  std::stable_sort(shares.order.begin(), shares.order.end(),
-                   [&](uint32_t a, uint32_t b) { return partitions[a] < partitions[b]; });
+  std::sort(places.begin(), places.end());
   for (size_t i = 0; i < records; i++) {
-    const uint32_t partition = partitions[shares.order[i]];
+    const auto partition = static_cast<uint32_t>(places[i] >> 32);
+    shares.order[i] = static_cast<uint32_t>(places[i]);
     if (shares.shares.empty() || shares.shares.back().partition != partition) {
       shares.shares.push_back({partition, i, 0});
     }
@@ -257,7 +260,7 @@ Shares Divide(Context& context, const AddTarget& target, const ManyArguments& ma
 void WriteManyAdded(Context& context, const TopicPart& part, std::span<const AddedRecords> added) {
   context.reply().Array(added.size());
   for (const AddedRecords& share : added) {
-    WriteAdded(context, part, share, true);
+    WriteAdded(context, PartitionName(part.key.name, share.partition), share, true);
   }
 }
 

@@ -102,6 +102,8 @@ void TopicGroup::AddPartitions(std::string_view name, std::span<const uint64_t> 
     by_slot_.emplace(topic->slot, topic.get());
     found = topics_.emplace(topic->name, std::move(topic)).first;
   }
+  // Exactly so many: a topic seldom grows.
+  if (found->second->partitions.empty()) found->second->partitions.reserve(starts.size());
   for (const uint64_t start : starts) {
     found->second->partitions.emplace_back().committed = start;
   }
@@ -424,6 +426,7 @@ bool TopicGroup::LoadTopic(Decoder* in) {
   topic->slot = LoadNumber(in, last_slot_);
   const uint64_t partitions = in->Count(5);
   if (partitions == 0 || partitions > kMostPartitions) return false;
+  topic->partitions.reserve(partitions);
   for (uint64_t i = 0; i < partitions && in->ok(); i++) {
     GroupPartition& partition = topic->partitions.emplace_back();
     partition.epoch = in->Varint();

@@ -20,16 +20,18 @@ const Producer::Command* Producer::Find(int64_t first_seq) const {
 // --- Producers ---
 
 const Producer* Producers::Find(std::string_view name) const {
-  const auto found = map_.find(name);
-  return found == map_.end() ? nullptr : found->second.get();
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 size_t Producers::MemoryBytes() const {
-  size_t bytes = map_.size() * sizeof(Map::value_type);
+  size_t bytes =
+      map_.size() * sizeof(Map::value_type) + by_name_.capacity() * (sizeof(*by_name_.begin()) + 1);
   for (const auto& [name, producer] : map_) {
-    bytes += sizeof(Producer) + name.capacity();
+    bytes += sizeof(Producer) + 2 * name.capacity();
     for (const Producer::Command& command : producer->commands_) {
-      bytes += sizeof(command) + command.added.capacity() * sizeof(AddedRecords);
+      bytes += sizeof(command);
+      if (command.added.size() > 1) bytes += command.added.capacity() * sizeof(AddedRecords);
     }
   }
   return bytes;
@@ -43,25 +45,35 @@ size_t Producers::FreeEffort() const {
   return effort;
 }
 
+// REQUIRES: there is no producer of this name.
+void Producers::Insert(std::string name, std::unique_ptr<Producer> producer) {
+  by_name_.emplace(name, producer.get());
+  map_.emplace_hint(map_.end(), std::move(name), std::move(producer));
+}
+
 void Producers::Open(std::string_view name, int64_t now_ms) {
-  auto found = map_.find(name);
-  if (found == map_.end()) {
-    found = map_.emplace(std::string(name), std::make_unique<Producer>()).first;
-  }
-  Producer& producer = *found->second;
+  if (Find(name) == nullptr) Insert(std::string(name), std::make_unique<Producer>());
+  Producer& producer = *by_name_.find(name)->second;
   producer.epoch_++;
   producer.used_ms_ = now_ms;
 }
 
 void Producers::Close(std::string_view name) {
-  if (const auto found = map_.find(name); found != map_.end()) map_.erase(found);
+  const auto found = map_.find(name);
+  if (found == map_.end()) return;
+  by_name_.erase(found->first);
+  map_.erase(found);
 }
 
-void Producers::Accept(std::string_view name, int64_t first_seq, int64_t records,
-                       std::vector<AddedRecords> added, int64_t now_ms) {
-  Producer& producer = *map_.find(name)->second;
-  ASSERT(first_seq == producer.last_seq_ + 1 && records > 0);
-  producer.last_seq_ = first_seq + records - 1;
+void Producers::Accept(std::string_view name, AddedList added, int64_t now_ms) {
+  Producer& producer = *by_name_.find(name)->second;
+  const int64_t first_seq = producer.last_seq_ + 1;
+  int64_t records = 0;
+  for (const AddedRecords& part : added) {
+    records += static_cast<int64_t>(part.count);
+  }
+  ASSERT(records > 0);
+  producer.last_seq_ += records;
   producer.used_ms_ = now_ms;
   producer.commands_.push_back({first_seq, records, std::move(added)});
   if (producer.commands_.size() > Producer::kRemembered) producer.commands_.pop_front();
@@ -70,7 +82,7 @@ void Producers::Accept(std::string_view name, int64_t first_seq, int64_t records
 Producers Producers::Clone() const {
   Producers copy;
   for (const auto& [name, producer] : map_) {
-    copy.map_.emplace_hint(copy.map_.end(), name, std::make_unique<Producer>(*producer));
+    copy.Insert(name, std::make_unique<Producer>(*producer));
   }
   return copy;
 }
@@ -150,7 +162,7 @@ bool Producers::Load(Decoder* in) {
       seq += command.records;
     }
     last = name;
-    map_.emplace(std::move(name), std::move(producer));
+    Insert(std::move(name), std::move(producer));
   }
   return in->ok();
 }

@@ -9,11 +9,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/inlined_vector.h"
 #include "base/coding.h"
 #include "base/stream_id.h"
+#include "base/string_map.h"
 
 namespace runnel {
 
@@ -26,6 +27,9 @@ struct AddedRecords {
   bool operator==(const AddedRecords&) const = default;
 };
 
+// Of one command; most add to one partition.
+using AddedList = absl::InlinedVector<AddedRecords, 1>;
+
 // An idempotent producer of a topic. It numbers its records: a command with n records has n
 // sequence numbers in a row. The latest commands are remembered with their result, so a command
 // that is sent again gets the first result and adds nothing.
@@ -37,7 +41,7 @@ class Producer {
   struct Command {
     int64_t first_seq = 0;
     int64_t records = 0;
-    std::vector<AddedRecords> added;
+    AddedList added;
   };
 
   uint64_t epoch() const { return epoch_; }
@@ -73,10 +77,9 @@ class Producers {
 
   // Begins a new epoch of the producer, which is made if it does not exist.
   void Open(std::string_view name, int64_t now_ms);
-  // A command was accepted. REQUIRES: the producer exists; first_seq is last_seq() + 1; records > 0
-  // is the sum of the counts.
-  void Accept(std::string_view name, int64_t first_seq, int64_t records,
-              std::vector<AddedRecords> added, int64_t now_ms);
+  // A command was accepted, whose first number is last_seq() + 1. REQUIRES: the producer exists;
+  // something was added.
+  void Accept(std::string_view name, AddedList added, int64_t now_ms);
   void Close(std::string_view name);
 
   Producers Clone() const;
@@ -85,7 +88,11 @@ class Producers {
   [[nodiscard]] bool Load(Decoder* in);
 
  private:
+  void Insert(std::string name, std::unique_ptr<Producer> producer);
+
   Map map_;
+  // The same: every command looks for its producer.
+  StringMap<Producer*> by_name_;
 };
 
 }  // namespace runnel

@@ -21,13 +21,22 @@ inline bool NeedsNoRecordKey(bool has_fields, std::string_view first_name) {
 
 // An entry of a partition, taken apart. Valid as long as the entry.
 struct RecordView {
-  explicit RecordView(const EntryView& entry) : fields(entry) {
-    if (entry.size() == 0) return;
-    const EntryView::Field first = *entry.begin();
-    has_key = first.name == kRecordKey;
-    if (!has_key && first.name != kNoRecordKey) return;
-    key = first.value;
-    fields = entry.WithoutFirst(first);
+  // What the entry's first field is. Entries with the same names() have the same.
+  enum class First { kField, kKey, kNoKey };
+  static First FirstOf(const EntryView& entry) {
+    if (entry.size() == 0) return First::kField;
+    const std::string_view name = (*entry.begin()).name;
+    if (name == kRecordKey) return First::kKey;
+    return name == kNoRecordKey ? First::kNoKey : First::kField;
+  }
+
+  explicit RecordView(const EntryView& entry) : RecordView(entry, FirstOf(entry)) {}
+  // REQUIRES: first is FirstOf(entry).
+  RecordView(const EntryView& entry, First first) : has_key(first == First::kKey), fields(entry) {
+    if (first == First::kField) return;
+    const EntryView::Field field = *entry.begin();
+    key = field.value;
+    fields = entry.WithoutFirst(field);
   }
 
   bool has_key = false;

@@ -111,8 +111,8 @@ TEST(TopicTest, TheStoredFormHoldsAll) {
   topic.AddReader("a");
   Producers& producers = topic.mutable_producers();
   producers.Open("p", 100);
-  producers.Accept("p", 0, 3, {{1, {50, 7}, 1}, {2, {50, 0}, 2}}, 200);
-  producers.Accept("p", 3, 1, {{1, {51, 8}, 1}}, 300);
+  producers.Accept("p", {{1, {50, 7}, 1}, {2, {50, 0}, 2}}, 200);
+  producers.Accept("p", {{1, {51, 8}, 1}}, 300);
   producers.Open("o", 400);
   const std::string payload = Payload(topic);
   const auto loaded = LoadAs<Topic>(payload);
@@ -140,7 +140,7 @@ TEST(TopicTest, DamagedBytesAreRefused) {
   Topic topic = ATopic();
   topic.AddReader("reader");
   topic.mutable_producers().Open("p", 100);
-  topic.mutable_producers().Accept("p", 0, 3, {{1, {50, 7}, 3}}, 200);
+  topic.mutable_producers().Accept("p", {{1, {50, 7}, 3}}, 200);
   const std::string payload = Payload(topic);
   for (size_t size = 0; size < payload.size(); size++) {
     EXPECT_EQ(LoadAs<Topic>(std::string_view(payload).substr(0, size)), nullptr) << size;
@@ -165,7 +165,7 @@ TEST(TopicTest, AProducerRemembersItsLatestCommands) {
   producers.Open("p", 1);
   const int64_t commands = Producer::kRemembered + 10;
   for (int64_t i = 0; i < commands; i++) {
-    producers.Accept("p", 2 * i, 2, {{0, {1, static_cast<uint64_t>(2 * i)}, 2}}, 1);
+    producers.Accept("p", {{0, {1, static_cast<uint64_t>(2 * i)}, 2}}, 1);
   }
   const Producer& producer = *producers.Find("p");
   EXPECT_EQ(producer.commands().size(), Producer::kRemembered);
