@@ -16,6 +16,7 @@ LATENCY_RATE, LATENCY_CONSUMERS = 50_000, 8
 RESTART_ENTRIES, RESTART_AFTER = 5_000_000, 1_400_000  # in the snapshot, after it
 BACKLOG_VALUE = 1024
 BACKLOG_STREAMS, BACKLOG_PARTITIONS, BACKLOG_MEMBERS = 10, 1000, 8
+BACKLOG_COUNT = 500  # the default of TREADGROUP
 
 
 class Measure:
@@ -389,7 +390,7 @@ def compare_backlog(table):
     say(f"\ntopic-backlog: {entries * BACKLOG_VALUE / 1e9:.1f} GB in values of {BACKLOG_VALUE} "
         "bytes, everysec, stream-memory 256mb; all cores are used;\n"
         f"XREAD of {BACKLOG_STREAMS} streams, and TREADGROUP by {BACKLOG_MEMBERS} members, "
-        "COUNT 100, from the start")
+        f"COUNT {BACKLOG_COUNT}, from the start")
     say(f"  {'':<24}{'append MB/s':>12}{'CPU ns':>8}{'read MB/s':>12}{'CPU ns':>8}")
     kinds = {
         f"{BACKLOG_STREAMS} streams": (
@@ -408,7 +409,8 @@ def compare_backlog(table):
         filled = fill(server)
         forget_directory(server.directory)
         progress(f"topic-backlog: reading {name}")
-        taken = table.unpinned.run(server, *read, "--count", 100, seconds=LONG_SECONDS)[0]
+        taken = table.unpinned.run(server, *read, "--count", BACKLOG_COUNT,
+                                   seconds=LONG_SECONDS)[0]
         progress("")
         if taken["entries"] != entries:
             raise Failure(f"{name}: {taken['entries']} were read, not {entries}")
