@@ -11,6 +11,7 @@ from bench_table import LONG_SECONDS, log_bytes
 KEY_BYTES = 16
 MANY = 10_000  # partitions
 RECORDS = 2_000_000  # of the case topic-partitions
+CONSUMED = 1_000_000  # records of the case topic-consume
 TURN_MEMBERS, TURN_PARTITIONS, TURN_ROUNDS = 100, 1000, 7
 LATENCY_RATE, LATENCY_CONSUMERS = 50_000, 8
 RESTART_ENTRIES, RESTART_AFTER = 5_000_000, 1_400_000  # in the snapshot, after it
@@ -21,23 +22,27 @@ BACKLOG_COUNT = 500  # the default of TREADGROUP
 
 class Measure:
     """One run of the tool, many times: on which server, with what, and how many records are one
-    request."""
+    request. `before` is a run that makes what it needs, all of which is removed afterwards."""
 
-    def __init__(self, name, server, *arguments, records=1, logs=False):
+    def __init__(self, name, server, *arguments, records=1, logs=False, before=None):
         self.name = name
         self.server = server
         self.arguments = arguments
         self.records = records
         self.logs = logs
+        self.before = before
 
     def run(self, table):
         self.server.start()
-        if not self.logs:
-            return table.bench.run(self.server, *self.arguments)[0]
         with self.server.client() as client:
-            before = log_bytes(client)
+            if self.before:
+                table.bench.run(self.server, *self.before)
+            logged = log_bytes(client) if self.logs else 0
             line = table.bench.run(self.server, *self.arguments)[0]
-            line["log_bytes"] = (log_bytes(client) - before) / line["requests"]
+            if self.logs:
+                line["log_bytes"] = (log_bytes(client) - logged) / line["requests"]
+            if self.before:
+                client.ask("FLUSHALL")
         return line
 
 
@@ -152,13 +157,20 @@ def compare_read(table):
 
 def compare_consume(table):
     server = table.server(0, policy=None)
-    # As many connections as partitions, because others would have nothing to do.
-    figures = in_turns(table, "topic-consume: to the end, COUNT 100, pipeline 16, 12 connections", [
-        Measure("XREAD", server, *usual(table, 16, "xread100", connections=12), records=100),
-        Measure("XREADGROUP and XACK", server, *usual(table, 16, "consume", connections=12)),
-        Measure("TREADGROUP and TCOMMIT", server,
-                *usual(table, 16, "consume-topic", connections=12)),
-    ])
+    # As many connections as partitions, because others would have nothing to do. XREAD knows its
+    # next position from the reply, so it has no pipeline, and the others have none either.
+    entries = int(CONSUMED * table.options.scale * 2)
+    figures = in_turns(
+        table, "topic-consume: 12 consumers take all that is there, COUNT 100, no pipeline", [
+            Measure("XREAD of 12 streams", server,
+                    *usual(table, 1, "catchup", connections=12), "--keys", 12,
+                    before=("xadd-streams", "--keep", "--keys", 12, "-P", 64, "-n", entries, "-d",
+                            table.options.value_size)),
+            Measure("XREADGROUP and XACK of a stream", server,
+                    *usual(table, 1, "consume", connections=12), "-n", entries),
+            Measure("TREADGROUP and TCOMMIT", server,
+                    *usual(table, 1, "consume-topic", connections=12), "-n", entries),
+        ])
     xread, xreadgroup, treadgroup = figures.values()
     table.check("CPU of TREADGROUP and TCOMMIT against XREAD", ratio(treadgroup.cpu, xread.cpu),
                 1.3, False)
