@@ -165,24 +165,28 @@ void AddAndTrim(const Settings& settings, uint64_t) {
     control.Run({"TOPIC", "TRIM", PartitionName(number), "LATEST"});
 }
 
+// A group whose member has read and committed all. Then it leaves, if `leave`.
+void ReadInGroup(Control* control, const std::string& group, bool leave) {
+  control->Run({"TREADGROUP", group, "member", "COUNT", std::to_string(kManyPartitions), "MAXSIZE",
+                "100000000", "FROM", "EARLIEST", "TOPICS", kTopic});
+  Words commit{"TCOMMIT", group};
+  for (int number = 0; number < kManyPartitions; ++number)
+    commit.insert(commit.end(), {PartitionName(number), "1", "1"});
+  if (control->Integer(commit) != kManyPartitions) Fail("TCOMMIT did not commit all");
+  if (leave) control->Run({"TGROUP", "LEAVE", group, "member"});
+}
+
+// One group has read before, so that buffers for large commands are there.
 void MakeOneRecordEach(const Settings&, uint64_t, Control* control) {
   control->MakeTopic(kManyPartitions);
   AddToEach(control, kManyPartitions, 1);
+  ReadInGroup(control, kGroup, true);
 }
 
-// Each group has a member that has read and committed all. Then it leaves, if `leave`.
 void ReadInGroups(const Settings& settings, bool leave) {
   Control control(settings.endpoint);
-  for (int i = 0; i < kMemoryGroups; ++i) {
-    const std::string group = kGroup + "-" + std::to_string(i);
-    control.Run({"TREADGROUP", group, "member", "COUNT", std::to_string(kManyPartitions), "MAXSIZE",
-                 "100000000", "FROM", "EARLIEST", "TOPICS", kTopic});
-    Words commit{"TCOMMIT", group};
-    for (int number = 0; number < kManyPartitions; ++number)
-      commit.insert(commit.end(), {PartitionName(number), "1", "1"});
-    if (control.Integer(commit) != kManyPartitions) Fail("TCOMMIT did not commit all");
-    if (leave) control.Run({"TGROUP", "LEAVE", group, "member"});
-  }
+  for (int i = 0; i < kMemoryGroups; ++i)
+    ReadInGroup(&control, kGroup + "-" + std::to_string(i), leave);
 }
 
 void ReadInGroupsAndStay(const Settings& settings, uint64_t) {

@@ -141,7 +141,7 @@ TEST_F(TopicEffectsTest, ProducersAreNumbered) {
   Apply(ProducerAccept{topic_, "p", 20, added});
   const Producer& producer = *topic().producers().Find("p");
   EXPECT_EQ(producer.last_seq(), 3);
-  EXPECT_EQ(producer.Find(0)->added, (std::vector<AddedRecords>{{2, {5, 0}, 3}, {0, {5, 9}, 1}}));
+  EXPECT_EQ(producer.Find(0)->added, (AddedList{{2, {5, 0}, 3}, {0, {5, 9}, 1}}));
   Apply(ProducerClose{topic_, "p"});
   EXPECT_EQ(topic().producers().Find("p"), nullptr);
 }

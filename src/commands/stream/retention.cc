@@ -19,6 +19,10 @@ bool DropFound(Context& context, const KeyRef& key, const AckedEntries& found) {
 }  // namespace
 
 void KeepRetention(Context& context, const KeyRef& key, const Stream& stream) {
+  // The usual answer, without a look at the oldest entry.
+  const Retention& keep = stream.retention();
+  const bool by_age = keep.bytes == 0 && keep.entries == 0;
+  if (by_age && context.now_ms() < stream.noted_due()) return;
   const uint64_t count = stream.PlanRetention(context.now_ms());
   if (count == 0) return;
   context.Apply(StreamDropOldest{key, count, false}, 0);
