@@ -157,25 +157,28 @@ def compare_read(table):
 
 def compare_consume(table):
     server = table.server(0, policy=None)
-    # As many connections as partitions, because others would have nothing to do. XREAD knows its
-    # next position from the reply, so it has no pipeline, and the others have none either.
     entries = int(CONSUMED * table.options.scale * 2)
-    figures = in_turns(
+
+    # As many connections as partitions, because others would have nothing to do.
+    def consume(case, pipeline, *arguments):
+        return *usual(table, pipeline, case, connections=12), "-n", entries, *arguments
+
+    fill = ("xadd-streams", "--keep", "--keys", 12, "-P", 64, "-n", entries, "-d",
+            table.options.value_size)
+    # XREAD needs the reply to know where to go on.
+    xread, treadgroup = in_turns(
         table, "topic-consume: 12 consumers take all that is there, COUNT 100, no pipeline", [
-            Measure("XREAD of 12 streams", server,
-                    *usual(table, 1, "catchup", connections=12), "--keys", 12,
-                    before=("xadd-streams", "--keep", "--keys", 12, "-P", 64, "-n", entries, "-d",
-                            table.options.value_size)),
-            Measure("XREADGROUP and XACK of a stream", server,
-                    *usual(table, 1, "consume", connections=12), "-n", entries),
-            Measure("TREADGROUP and TCOMMIT", server,
-                    *usual(table, 1, "consume-topic", connections=12), "-n", entries),
-        ])
-    xread, xreadgroup, treadgroup = figures.values()
-    table.check("CPU of TREADGROUP and TCOMMIT against XREAD", ratio(treadgroup.cpu, xread.cpu),
-                1.3, False)
-    table.check("CPU of TREADGROUP and TCOMMIT against XREADGROUP, XACK",
-                ratio(treadgroup.cpu, xreadgroup.cpu), 0.6, False)
+            Measure("XREAD of 12 streams", server, *consume("catchup", 1, "--keys", 12),
+                    before=fill),
+            Measure("TREADGROUP and TCOMMIT", server, *consume("consume-topic", 1)),
+        ]).values()
+    table.check("CPU against XREAD", ratio(treadgroup.cpu, xread.cpu), 1.3, False)
+    xreadgroup, treadgroup = in_turns(table, "topic-consume: the same, pipeline 16", [
+        Measure("XREADGROUP and XACK of a stream", server, *consume("consume", 16)),
+        Measure("TREADGROUP and TCOMMIT", server, *consume("consume-topic", 16)),
+    ]).values()
+    table.check("CPU against XREADGROUP and XACK", ratio(treadgroup.cpu, xreadgroup.cpu), 0.6,
+                False)
 
 
 def compare_partitions(table):
