@@ -35,7 +35,8 @@ Execution::Execution(Parts& parts, Session& session, const Command& command,
 }
 
 Execution::Execution(Parts& parts, Session& session, const Command& command, uint32_t db,
-                     std::span<const std::string_view> args, ReplyWriter& reply, Execution* outer)
+                     std::span<const std::string_view> args, ReplyWriter& reply, Execution* outer,
+                     Sequences* planned_sequences)
     : Context(args, reply, parts.keyspace, parts.log.batch(), parts.settings.data),
       parts_(parts),
       session_(session),
@@ -49,6 +50,7 @@ Execution::Execution(Parts& parts, Session& session, const Command& command, uin
   may_block_ = false;
   no_touch_ = true;
   only_looks_ = true;
+  planned_sequences_ = planned_sequences;
 }
 
 void Execution::Block(Wait wait) {

@@ -34,9 +34,10 @@ class Execution final : public Context {
   Execution(Parts& parts, Session& session, const Command& command,
             std::span<const std::string_view> args, const RunMode& mode, Execution* outer);
   // A run that only looks, in database `db`: instead of its first effect it throws WouldChange, and
-  // it causes no notifications. `reply` is the caller's.
+  // it causes no notifications. `reply` and `planned_sequences` are the caller's.
   Execution(Parts& parts, Session& session, const Command& command, uint32_t db,
-            std::span<const std::string_view> args, ReplyWriter& reply, Execution* outer);
+            std::span<const std::string_view> args, ReplyWriter& reply, Execution* outer,
+            Sequences* planned_sequences);
 
   static Execution& Of(Context& context) { return static_cast<Execution&>(context); }
 

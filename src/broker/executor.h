@@ -62,7 +62,8 @@ class Executor {
   double nanos_per_cycle() const { return nanos_per_cycle_; }
 
  private:
-  std::string Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db);
+  std::string Probe(Execution& outer, QueuedCommand& queued, FutureNames* names, uint32_t* db,
+                    Context::Sequences* sequences);
   void CountCall(Execution& execution, double nanos);
   void CountTime(Execution& execution, double nanos);
   void RecordSlow(Execution& execution, bool slow, int64_t micros);

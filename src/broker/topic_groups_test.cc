@@ -177,6 +177,31 @@ TEST_F(BrokerTopicGroupsTest, ConsumeTransformProduce) {
   EXPECT_EQ(Run("XLEN t/1"), ":1");
 }
 
+// The look before EXEC knows what commands of the queue before it will have numbered.
+TEST_F(BrokerTopicGroupsTest, NumberedProducersInATransaction) {
+  Run("TADD t/0 * f 1");
+  Run("TPRODUCER OPEN t p");
+  a_->Run("TREADGROUP g a TOPICS t");
+  a_->Run("MULTI");
+  a_->Run("TADD t/1 PRODUCER p 1 0 * f 0");
+  a_->Run("TADDM t/1 PRODUCER p 1 1 NOKEYS FIELDS 1 f RECORDS 1 2");
+  a_->Run("TADD t/1 PRODUCER p 1 3 * f 3");
+  a_->Run("TCOMMIT g t/0 1 1");
+  EXPECT_THAT(a_->Run("EXEC"), StartsWith("*4 *2 $3 t/1 "));
+  EXPECT_EQ(Run("XLEN t/1"), ":4");
+  // A gap is one all the same.
+  Run("TADD t/0 * f 2");
+  a_->Run("TREADGROUP g a TOPICS t");
+  a_->Run("MULTI");
+  a_->Run("TADD t/1 PRODUCER p 1 4 * f 4");
+  a_->Run("TADD t/1 PRODUCER p 1 6 * f 6");
+  a_->Run("TCOMMIT g t/0 1 2");
+  EXPECT_EQ(a_->Run("EXEC"),
+            "-EXECABORT Transaction discarded because of: OUTOFORDER Producer 'p' of 't': expected "
+            "sequence 5, got 6");
+  EXPECT_EQ(Run("XLEN t/1"), ":4");
+}
+
 TEST_F(BrokerTopicGroupsTest, AFencedCommitDiscardsTheTransaction) {
   Run("TADD t/0 * f 1");
   a_->Run("TREADGROUP g a TOPICS t");

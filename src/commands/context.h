@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include <absl/container/flat_hash_map.h>
+
 #include "commands/errors.h"
 #include "commands/notify.h"
 #include "commands/wait.h"
@@ -176,6 +178,10 @@ class Context {
   // True if this run only finds out what the command looks at, before a transaction. It ends with
   // its first effect, and nothing may be noted.
   bool only_looks() const { return only_looks_; }
+  // In such a run: the last sequence numbers of producers as the commands before this one in the
+  // transaction will leave them, by the topic's ID and the name. Otherwise nullptr.
+  using Sequences = absl::flat_hash_map<std::string, int64_t>;
+  Sequences* planned_sequences() const { return planned_sequences_; }
 
   // Tells subscribers of keyspace notifications what happened to the key.
   void Notify(NotifyClass event_class, std::string_view event, const KeyRef& key) {
@@ -245,6 +251,7 @@ class Context {
   bool no_touch_ = false;
   bool only_looks_ = false;
   bool reply_is_sent_ = true;
+  Sequences* planned_sequences_ = nullptr;
   uint64_t client_id_ = 0;
   TopicGroups* topic_groups_ = nullptr;
   uint64_t hits_ = 0;

@@ -1,5 +1,8 @@
 #include "commands/topic/producing.h"
 
+#include <string>
+#include <utility>
+
 #include <absl/container/inlined_vector.h>
 
 #include "commands/topic/creating.h"
@@ -33,13 +36,25 @@ bool CheckProducer(Context& context, const TopicPart& part, const ProducerArgume
     return Fail(context, fmt::format("FENCED Producer '{}' of '{}' is at epoch {}, not {}",
                                      producer.name, part.key.name, known->epoch(), producer.epoch));
   }
-  const int64_t expected = known->last_seq() + 1;
+  int64_t planned = known->last_seq();
+  int64_t* last_seq = &planned;
+  if (context.planned_sequences() != nullptr) {
+    std::string name(part.topic->id().data(), part.topic->id().size());
+    name.append(producer.name);
+    last_seq = &context.planned_sequences()->try_emplace(std::move(name), planned).first->second;
+  }
+  const int64_t expected = *last_seq + 1;
   if (producer.seq > expected || expected > INT64_MAX - records) {
     return Fail(context,
                 fmt::format("OUTOFORDER Producer '{}' of '{}': expected sequence {}, got {}",
                             producer.name, part.key.name, expected, producer.seq));
   }
-  if (producer.seq == expected) return true;
+  if (producer.seq == expected) {
+    *last_seq += records;
+    return true;
+  }
+  // A command before it in the transaction has the number.
+  if (producer.seq > known->last_seq()) return true;
   *repeated = known->Find(producer.seq);
   if (*repeated != nullptr && (*repeated)->records == records) {
     if (!context.only_looks()) context.topic_groups().stats().duplicates++;
@@ -106,6 +121,14 @@ bool CheckRecordBytes(Context& context, const TopicPart& part, const TopicOption
   return Fail(context, fmt::format("ERR a record of {} bytes is larger than MAX-RECORD-BYTES {} of "
                                    "topic '{}'",
                                    bytes, options.max_record_bytes, part.key.name));
+}
+
+bool CheckRecordKey(Context& context, const TopicPart& part, const TopicOptions& options,
+                    bool has_key) {
+  if (has_key || options.cleanup == Cleanup::kDelete) return true;
+  return Fail(context, fmt::format("ERR a record of topic '{}' needs a KEY: it keeps the newest "
+                                   "record of each key",
+                                   part.key.name));
 }
 
 }  // namespace runnel::commands

@@ -47,6 +47,9 @@ uint32_t TakeSticky(Context& context, const Topic& topic, uint64_t bytes);
 
 [[nodiscard]] bool CheckRecordBytes(Context& context, const TopicPart& part,
                                     const TopicOptions& options, uint64_t bytes);
+// A record of a compacted topic has a key.
+[[nodiscard]] bool CheckRecordKey(Context& context, const TopicPart& part,
+                                  const TopicOptions& options, bool has_key);
 
 // What `count` records become that are appended to the partition now; `stream` is nullptr if it was
 // never written. The time never goes back.
