@@ -140,6 +140,23 @@ void Upkeep::Pass(Walk* walk) const {
   walk->done++;
 }
 
+// Removes what is beyond the stream's bounds. False if that is nothing.
+bool Upkeep::Trim(const KeyRef& key, const Stream& stream) {
+  const uint64_t count = stream.PlanRetention(parts_.clock.now_ms());
+  if (count > 0) parts_.log.Apply(StreamDropOldest{key, count, false});
+  return count > 0;
+}
+
+// The same, and for tombstones.
+bool Upkeep::TrimCompacted(const KeyRef& key, const Stream& stream) {
+  const int64_t now_ms = parts_.clock.now_ms();
+  const uint64_t offset = stream.PlanRetentionOffset(now_ms);
+  if (offset > 0) parts_.log.Apply(PartitionTrim{key, offset});
+  const uint64_t tombstones = stream.PlanTombstones(now_ms);
+  if (tombstones > 0) parts_.log.Apply(TombstonesDrop{key, tombstones});
+  return offset > 0 || tombstones > 0;
+}
+
 // Entries that are too old go though nobody adds others. Streams whose time has not come cost
 // nothing.
 bool Upkeep::KeepRetention(Budget& budget) {
@@ -153,8 +170,8 @@ bool Upkeep::KeepRetention(Budget& budget) {
       const std::string name(entry->name());
       const KeyRef key(walk.db(), name);
       parts_.stats.retention_looks++;
-      if (const uint64_t count = entry->As<Stream>()->PlanRetention(now_ms); count > 0) {
-        parts_.log.Apply(StreamDropOldest{key, count, false});
+      const Stream& stream = *entry->As<Stream>();
+      if (stream.is_compacted() ? TrimCompacted(key, stream) : Trim(key, stream)) {
         parts_.notifications.Publish(kNotifyStream, "xtrim", key);
       }
       parts_.keyspace.NoteRetained(key, now_ms);

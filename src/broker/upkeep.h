@@ -12,6 +12,9 @@
 
 namespace runnel {
 
+class Stream;
+struct KeyRef;
+
 class Session;
 
 // Work that is due because time has passed: keys whose time is over are removed, streams drop
@@ -56,6 +59,8 @@ class Upkeep {
 
   bool Take(Budget& budget);
   bool ExpireKeys(Budget& budget);
+  bool Trim(const KeyRef& key, const Stream& stream);
+  bool TrimCompacted(const KeyRef& key, const Stream& stream);
   bool KeepRetention(Budget& budget);
   bool SweepStreams(Budget& budget);
   bool CloseProducers(Budget& budget);

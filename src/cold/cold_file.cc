@@ -46,8 +46,17 @@ StoredExtent::Location StoredExtent::location() const {
 }
 
 void StoredExtent::Move(Location location) {
-  const std::lock_guard lock(locations_mutex);
-  std::swap(location_, location);
+  location.file->AddLive(location.place.bytes);
+  {
+    const std::lock_guard lock(locations_mutex);
+    std::swap(location_, location);
+  }
+  location.file->RemoveLive(location.place.bytes);
+}
+
+bool StoredExtent::IsLonely() const {
+  const Ref<ColdFile> file = location().file;
+  return !file->open && 2 * file->live_bytes() < file->size;
 }
 
 void StoredExtent::Describe(Encoder* out) const {

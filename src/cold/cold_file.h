@@ -52,6 +52,11 @@ class ColdFile {
   bool dirty = false;     // written to since its last sync
   bool doubtful = false;  // a sync has failed: the content on the disk is not known
 
+  // Bytes of the extents of the file that exist. Any thread.
+  uint64_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
+  void AddLive(uint64_t bytes) { live_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void RemoveLive(uint64_t bytes) { live_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
   void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() const {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -61,6 +66,7 @@ class ColdFile {
   ~ColdFile() { unused_->Add(name); }
 
   mutable std::atomic<uint32_t> references_{1};
+  std::atomic<uint64_t> live_bytes_{0};
   UnusedFiles* const unused_;
 };
 
@@ -84,9 +90,14 @@ class StoredExtent final : public ColdExtent {
 
   StoredExtent(ColdSource* source, Location location, RunKind kind, uint32_t raw_bytes,
                uint32_t blocks)
-      : ColdExtent(source, kind, raw_bytes, blocks), location_(std::move(location)) {}
+      : ColdExtent(source, kind, raw_bytes, blocks), location_(std::move(location)) {
+    location_.file->AddLive(location_.place.bytes);
+  }
+  ~StoredExtent() override { location_.file->RemoveLive(location_.place.bytes); }
 
   void Describe(Encoder* out) const override;
+  // The file takes no further extents, and half of it is not used. For the loop's thread.
+  bool IsLonely() const override;
 
   // Where it is now: it may be written again to another place. Any thread.
   Location location() const;

@@ -21,6 +21,9 @@ struct ColdWriter::Job {
   uint64_t bytes = 0;  // of memory
   ExtentAppend append;
   std::vector<StoredExtent::Place> places;
+  // `runs` is what these runs become, once they are read; null if blocks of memory are written.
+  std::shared_ptr<const RunRewrite> rewrite;
+  Status read;
 };
 
 ColdWriter::ColdWriter(ColdSource* source, ColdFiles& files, Worker& worker, HotBlocks& hot,
@@ -88,6 +91,7 @@ void ColdWriter::StartWrites(int64_t steady_ms) {
     hot_.SetTight(true);
   }
   if (hot_.bytes() < settings_.stream_memory / 4 * 3) hot_.SetTight(false);
+  if (jobs_.empty()) StartRewrite();
 }
 
 // Begins to write of the value that has most. False if none has anything.
@@ -108,7 +112,7 @@ bool ColdWriter::StartWrite(uint64_t excess) {
   }
   const Codec codec = excess > sizes_.far_behind ? Codec::kNone : settings_.compression;
   const auto job = std::make_shared<Job>(
-      Job{value, std::move(runs), bytes, ExtentAppend(FileFor(*value), codec), {}});
+      Job{value, std::move(runs), bytes, ExtentAppend(FileFor(*value), codec), {}, nullptr, {}});
   job->value->NoteWriting(&job->value);
   jobs_.push_back(job);
   bytes_in_flight_ += bytes;
@@ -117,6 +121,39 @@ bool ColdWriter::StartWrite(uint64_t excess) {
         for (const auto& run : job->runs) {
           job->places.push_back(job->append.Add(*run));
         }
+        job->append.Write(files_);
+      },
+      [this, job] { Finish(*job); });
+  return true;
+}
+
+// Begins to write runs again of which much is dead. False if there are none.
+bool ColdWriter::StartRewrite() {
+  Spillable* value = nullptr;
+  std::shared_ptr<const RunRewrite> rewrite;
+  while (!rewrite) {
+    value = hot_.TakeSparse();
+    if (value == nullptr) return false;
+    rewrite = value->TakeSparse();
+  }
+  const auto job = std::make_shared<Job>(Job{value,
+                                             {},
+                                             0,
+                                             ExtentAppend(FileFor(*value), settings_.compression),
+                                             {},
+                                             std::move(rewrite),
+                                             {}});
+  job->value->NoteWriting(&job->value);
+  jobs_.push_back(job);
+  worker_.Run(
+      [this, job] {
+        try {
+          job->runs.push_back(job->rewrite->Read());
+        } catch (const ColdFailure& failure) {
+          job->read = Status::Error(failure.message);
+          return;
+        }
+        job->places.push_back(job->append.Add(*job->runs.back()));
         job->append.Write(files_);
       },
       [this, job] { Finish(*job); });
@@ -139,6 +176,11 @@ void ColdWriter::Finish(Job& job) {
   bytes_in_flight_ -= job.bytes;
   if (job.value != nullptr) job.value->NoteWriting(nullptr);
   const Ref<ColdFile>& file = job.append.file();
+  if (!job.read.ok()) {
+    // The commands that need these entries say so, too. The runs stay as they are.
+    LogWarning("Cold entries are not written again: {}", job.read.message());
+    return;
+  }
   if (const Status status = job.append.Finish(&files_); !status.ok()) {
     if (!failed_) {
       LogWarning("Cold entries stay in memory, over stream-memory: {}", status.message());
@@ -161,7 +203,7 @@ void ColdWriter::Finish(Job& job) {
     auto* extent = new StoredExtent(source_, {file, job.places[i]}, kind, raw_bytes, blocks);
     written.push_back({std::move(run), Ref<ColdExtent>::Adopt(extent)});
   }
-  job.value->GiveAway(written);
+  job.rewrite ? job.value->Replace(*job.rewrite, written.front()) : job.value->GiveAway(written);
 }
 
 }  // namespace runnel::cold

@@ -54,6 +54,7 @@ class ColdWriter {
   uint64_t surplus() const;
   void StartWrites(int64_t steady_ms);
   bool StartWrite(uint64_t excess);
+  bool StartRewrite();
   Ref<ColdFile> FileFor(Spillable& value);
   void Finish(Job& job);
 

@@ -84,6 +84,12 @@ class CommandRunner : private KeyspaceObserver {
   uint64_t hits() const { return hits_; }
   uint64_t misses() const { return misses_; }
 
+  // Applies an effect that the broker states by itself, as its upkeep does.
+  template <class E>
+  void Apply(const E& effect) {
+    Commit(effect, batch_, keyspace_);
+  }
+
   TopicGroups& topic_groups() { return topic_groups_; }
   // What the broker does as time passes, and at the end of a turn. Returns the names of the members
   // whose blocked calls would run again.

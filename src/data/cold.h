@@ -51,6 +51,15 @@ class BlockRun {
   const RunKind kind_;
 };
 
+// Runs on the disk of which much is dead, taken to be written again as one run.
+class RunRewrite {
+ public:
+  virtual ~RunRewrite() = default;
+  // Reads the runs; returns a run of what lived in them when they were taken. Waits for the disk;
+  // throws ColdFailure. Any thread.
+  virtual std::shared_ptr<const BlockRun> Read() const = 0;
+};
+
 // A run that was written to the disk. Values that were cloned from one another share extents; each
 // value knows itself which entries of an extent are still live.
 //
@@ -79,6 +88,8 @@ class ColdExtent {
 
   // Appends the description by which ColdSource::Resolve finds the extent. Any thread.
   virtual void Describe(Encoder* out) const = 0;
+  // Whether it is one of few extents that keep a file, most of which is dead.
+  virtual bool IsLonely() const { return false; }
 
   void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() const {

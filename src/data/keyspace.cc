@@ -75,9 +75,9 @@ void Keyspace::NoteUpkeep(Database& database, KeyEntry* entry) {
 void Keyspace::NoteDue(Database& database, KeyEntry* entry) {
   const Stream& stream = *entry->As<Stream>();
   const Retention& keep = stream.retention();
-  if (!keep.bounded()) return;
+  if (!keep.bounded() && !stream.is_compacted()) return;
   // The oldest entry, which may lie far from the newest, is the same or a younger one.
-  const bool by_age = keep.bytes == 0 && keep.entries == 0;
+  const bool by_age = keep.bytes == 0 && keep.entries == 0 && !stream.is_compacted();
   if (by_age && stream.noted_due() != Stream::kNeverDue) return;
   const int64_t due_ms = stream.RetentionDue();
   if (due_ms < stream.noted_due()) SetDue(database, entry, due_ms);

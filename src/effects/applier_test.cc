@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/testing.h"
+#include "data/topic/record.h"
 #include "effects/families.h"
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
@@ -142,8 +143,11 @@ class RandomEffects {
     static constexpr std::string_view kNames[] = {"a", "b", "c"};
     return Below(30) == 0 ? "s" : kNames[Below(3)];
   }
-  // Mostly one that other effects leave alone.
-  KeyRef StreamKey() { return Below(6) == 0 ? Key() : KeyRef(0, "s"); }
+  // Mostly one that other effects leave alone. Sometimes a partition.
+  KeyRef StreamKey() {
+    if (Below(12) == 0) return PartKey();
+    return Below(6) == 0 ? Key() : KeyRef(0, "s");
+  }
   // Of a group, and of a consumer in it: mostly the same one, so that it is met.
   std::string_view Member() { return Below(6) == 0 ? "b" : "a"; }
   uint64_t Number() { return Below(30) == 0 ? UINT64_MAX - Below(2) : Below(6); }
@@ -183,11 +187,31 @@ class RandomEffects {
     return ids_;
   }
 
+  TopicOptions Options() {
+    TopicOptions options;
+    options.cleanup = static_cast<Cleanup>(Below(20) == 0 ? 3 : Below(3));
+    options.tombstone_ms = Number();
+    return options;
+  }
+  // Of a record with a key, mostly: then it may be a tombstone.
+  std::span<const std::string_view> Fields() {
+    static constexpr std::string_view kKeys[] = {"", "a", "b", "c"};
+    if (Below(6) == 0) return Strings();
+    strings_ = {kRecordKey, kKeys[Below(4)]};
+    if (Below(3) > 0) strings_.insert(strings_.end(), {"f", "v"});
+    return strings_;
+  }
+  std::span<const std::string_view> KeyedNames() {
+    if (Below(3) == 0) return Names();
+    names_ = {kRecordKey, "f"};
+    return names_;
+  }
+
   void AddTopics() {
-    switch (Below(12)) {
+    switch (Below(13)) {
       case 0:
         return batch_.Add(TopicCreate{TopicKey(), Below(20) == 0 ? "id" : "0123456789abcdef",
-                                      static_cast<uint32_t>(Below(4)), TopicOptions()});
+                                      static_cast<uint32_t>(Below(4)), Options()});
       case 1:
         return batch_.Add(TopicConfigure{TopicKey(), static_cast<uint32_t>(1 + Below(3)), Number(),
                                          Number(), Number(), Number(), Number()});
@@ -203,9 +227,11 @@ class RandomEffects {
       case 7:
         return batch_.Add(ProducerClose{TopicKey(), Member()});
       case 8:
-        return batch_.Add(RecordsAdd{PartKey(), Below(50), Names(), Strings()});
+        return batch_.Add(RecordsAdd{PartKey(), Below(50), KeyedNames(), Strings()});
+      case 9:
+        return batch_.Add(TombstonesDrop{PartKey(), Number()});
       default:
-        return batch_.Add(RecordAdd{PartKey(), Below(50), Strings()});
+        return batch_.Add(RecordAdd{PartKey(), Below(50), Fields()});
     }
   }
 

@@ -99,6 +99,7 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ProducerOpen{key, "p", 5});
   visit(ProducerAccept{key, "p", 5, ids});
   visit(ProducerClose{key, "p"});
+  visit(TombstonesDrop{key, 7});
   visit(TopicGroupCreate{key, TopicGroupOptions()});
   visit(TopicGroupConfigure{key, TopicGroupOptions()});
   visit(TopicGroupSubscribe{key, "m", 9, strings});

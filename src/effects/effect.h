@@ -106,6 +106,7 @@ enum class EffectType : uint8_t {
   kProducerOpen = 96,
   kProducerAccept = 97,
   kProducerClose = 98,
+  kTombstonesDrop = 99,
 
   // Topic groups: 110-119, topic_group_effects.h
   kTopicGroupCreate = 110,

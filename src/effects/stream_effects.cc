@@ -49,6 +49,7 @@ Misfit StreamDropOldest::Fits(const Keyspace& keyspace) const {
   const Stream* stream = nullptr;
   const Misfit misfit = FitsValue(keyspace, key, &stream);
   if (!misfit.fits()) return misfit;
+  if (stream->is_compacted()) return Misfit("a compacted partition is trimmed by an offset");
   return stream->length() < count ? Misfit("the stream has fewer entries") : Misfit();
 }
 

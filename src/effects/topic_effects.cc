@@ -6,6 +6,7 @@
 #include <absl/container/inlined_vector.h>
 
 #include "data/stream/stream.h"
+#include "data/topic/record.h"
 #include "effects/families.h"
 
 namespace runnel {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr Misfit kNoTopic("there is no topic with such a partition");
 constexpr Misfit kNoPartition("the key holds a value that is no partition");
+constexpr Misfit kNoOffset("the partition has no such offset");
 
 Misfit FitsTopicKey(const KeyRef& key) {
   if (IsCompanion(key.db)) return Misfit("a topic is not in a companion");
@@ -30,19 +32,29 @@ Misfit FitsPartition(const Keyspace& keyspace, const KeyRef& key, const Stream**
   return (*stream)->is_partition() ? Misfit() : kNoPartition;
 }
 
-// For records that are appended to it at this time.
-Misfit FitsAppend(const Keyspace& keyspace, const KeyRef& key, uint64_t ms) {
+// For records that are appended to it at this time; `keyed`: they have keys.
+Misfit FitsAppend(const Keyspace& keyspace, const KeyRef& key, uint64_t ms, bool keyed) {
   const Stream* stream = nullptr;
   const Misfit misfit = FitsPartition(keyspace, key, &stream);
   if (!misfit.fits()) return misfit;
   if (ms == 0) return Misfit("no time");
+  const bool compacted =
+      stream != nullptr
+          ? stream->is_compacted()
+          : FindTopicOf(keyspace, key.db, key.name)->options().cleanup != Cleanup::kDelete;
+  if (compacted && !keyed) return Misfit("a record of a compacted topic has a key");
   return stream != nullptr && ms < stream->last_id().ms ? Misfit("the time goes back") : Misfit();
 }
 
 std::unique_ptr<Stream> NewPartition(const Keyspace& keyspace, const KeyRef& key) {
   auto stream = std::make_unique<Stream>();
   stream->MakePartition();
-  stream->Retain(FindTopicOf(keyspace, key.db, key.name)->options().PartitionRetention());
+  const Topic& topic = *FindTopicOf(keyspace, key.db, key.name);
+  const TopicOptions& options = topic.options();
+  stream->Retain(options.PartitionRetention());
+  if (options.cleanup != Cleanup::kDelete) {
+    stream->KeepNewest(std::make_unique<Compaction>(topic.id(), options.tombstone_ms));
+  }
   return stream;
 }
 
@@ -109,14 +121,16 @@ void TopicConfigure::Apply(Keyspace& keyspace) const {
   options.max_record_bytes = max_record_bytes;
   const Retention before = topic.options().PartitionRetention();
   const Retention after = options.PartitionRetention();
+  const bool changes = before != after || tombstone_ms != topic.options().tombstone_ms;
   const uint32_t existing = topic.partitions();
   topic.Configure(partitions, options);
-  for (uint32_t number = 0; before != after && number < existing; number++) {
+  for (uint32_t number = 0; changes && number < existing; number++) {
     const PartitionName name(key.name, number);
     const KeyRef partition(CompanionOf(key.db), name);
     Stream* stream = keyspace.MutableIf<Stream>(partition);
     if (stream == nullptr) continue;
     stream->Retain(after);
+    if (stream->is_compacted()) stream->SetTombstoneMs(tombstone_ms);
     keyspace.NoteUpkeep(partition);
   }
   keyspace.Changed(key, KeyChange::kModified);
@@ -138,7 +152,7 @@ void PartitionCreate::Apply(Keyspace& keyspace) const {
 
 Misfit RecordAdd::Fits(const Keyspace& keyspace) const {
   if (fields.empty() || fields.size() % 2 != 0) return Misfit("names and values do not pair");
-  return FitsAppend(keyspace, key, ms);
+  return FitsAppend(keyspace, key, ms, fields[0] == kRecordKey);
 }
 
 void RecordAdd::Apply(Keyspace& keyspace) const {
@@ -151,7 +165,7 @@ Misfit RecordsAdd::Fits(const Keyspace& keyspace) const {
   if (names.empty() || values.empty() || values.size() % names.size() != 0) {
     return Misfit("names and values do not pair");
   }
-  return FitsAppend(keyspace, key, ms);
+  return FitsAppend(keyspace, key, ms, names[0] == kRecordKey);
 }
 
 void RecordsAdd::Apply(Keyspace& keyspace) const {
@@ -174,11 +188,24 @@ Misfit PartitionTrim::Fits(const Keyspace& keyspace) const {
   const Misfit misfit = FitsValue(keyspace, key, &stream);
   if (!misfit.fits()) return misfit;
   if (!stream->is_partition()) return kNoPartition;
-  return offset > stream->next_offset() ? Misfit("the partition has no such offset") : Misfit();
+  return offset > stream->next_offset() ? kNoOffset : Misfit();
 }
 
 void PartitionTrim::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).DropBelowOffset(offset);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
+Misfit TombstonesDrop::Fits(const Keyspace& keyspace) const {
+  const Stream* stream = nullptr;
+  const Misfit misfit = FitsValue(keyspace, key, &stream);
+  if (!misfit.fits()) return misfit;
+  if (!stream->is_compacted()) return Misfit("the key holds no partition of a compacted topic");
+  return offset > stream->next_offset() ? kNoOffset : Misfit();
+}
+
+void TombstonesDrop::Apply(Keyspace& keyspace) const {
+  keyspace.Mutable<Stream>(key).DropTombstones(offset);
   keyspace.Changed(key, KeyChange::kModified);
 }
 
@@ -230,7 +257,7 @@ std::span<const EffectKind> TopicEffects() {
       KindOf<PartitionCreate>("partition-create"), KindOf<RecordAdd>("record-add"),
       KindOf<RecordsAdd>("records-add"),           KindOf<PartitionTrim>("partition-trim"),
       KindOf<ProducerOpen>("producer-open"),       KindOf<ProducerAccept>("producer-accept"),
-      KindOf<ProducerClose>("producer-close"),
+      KindOf<ProducerClose>("producer-close"),     KindOf<TombstonesDrop>("tombstones-drop"),
   };
   return kKinds;
 }

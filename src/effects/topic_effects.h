@@ -61,7 +61,8 @@ struct PartitionCreate {
 };
 
 // A record was appended at this time and got the partition's next offset; the partition was made if
-// there was no such key.
+// there was no such key. In a compacted topic it has a key, and the partition's older record of the
+// key is gone.
 struct RecordAdd {
   static constexpr EffectType kType = EffectType::kRecordAdd;
   KeyRef key;
@@ -93,6 +94,21 @@ struct RecordsAdd {
 // All records of the partition below this offset are gone, which is not above the next offset.
 struct PartitionTrim {
   static constexpr EffectType kType = EffectType::kPartitionTrim;
+  KeyRef key;
+  uint64_t offset = 0;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.offset);
+  }
+  Misfit Fits(const Keyspace& keyspace) const;
+  void Apply(Keyspace& keyspace) const;
+};
+
+// The tombstones of the partition below this offset have been there for as long as its topic keeps
+// them, and are gone, unless newer records have replaced them before. It is not above the next
+// offset. The partition keeps only the newest record of each key.
+struct TombstonesDrop {
+  static constexpr EffectType kType = EffectType::kTombstonesDrop;
   KeyRef key;
   uint64_t offset = 0;
   template <class Self>

@@ -8,8 +8,10 @@
 
 #include "data/stream/stream.h"
 #include "data/testing.h"
+#include "data/topic/record.h"
 #include "effects/batch.h"
 #include "effects/keyspace_effects.h"
+#include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 
 namespace runnel {
@@ -43,6 +45,20 @@ class TopicEffectsTest : public testing::Test {
   void Create(uint32_t partitions = 3) { Apply(TopicCreate{topic_, kTopicId, partitions, {}}); }
   void Add(uint64_t ms) {
     const std::string_view fields[] = {"f", "v"};
+    Apply(RecordAdd{partition_, ms, fields});
+  }
+  void CreateCompacted(uint64_t tombstone_ms = 10) {
+    TopicOptions options;
+    options.cleanup = Cleanup::kCompact;
+    options.tombstone_ms = tombstone_ms;
+    Apply(TopicCreate{topic_, kTopicId, 3, options});
+  }
+  void AddKeyed(uint64_t ms, std::string_view key) {
+    const std::string_view fields[] = {kRecordKey, key, "f", "v"};
+    Apply(RecordAdd{partition_, ms, fields});
+  }
+  void AddTombstone(uint64_t ms, std::string_view key) {
+    const std::string_view fields[] = {kRecordKey, key};
     Apply(RecordAdd{partition_, ms, fields});
   }
   const Topic& topic() { return *keyspace_.Find(topic_)->As<Topic>(); }
@@ -132,6 +148,98 @@ TEST_F(TopicEffectsTest, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(WhyNot(ProducerAccept{topic_, "p", 1, nowhere}), "the topic has no such partition");
   const StreamId nothing[] = {{5, 0}, {2, 0}};
   EXPECT_EQ(WhyNot(ProducerAccept{topic_, "p", 1, nothing}), "no number of records");
+}
+
+TEST_F(TopicEffectsTest, ACompactedPartitionKeepsTheNewestOfEachKey) {
+  CreateCompacted();
+  AddKeyed(5, "a");
+  AddKeyed(5, "b");
+  AddKeyed(6, "a");
+  EXPECT_EQ(Ids(), (std::vector<StreamId>{{5, 1}, {6, 2}}));
+  const std::string_view names[] = {kRecordKey, "f"};
+  const std::string_view values[] = {"b", "1", "c", "2", "b", "3", "c", "4"};
+  Apply(RecordsAdd{partition_, 7, names, values});
+  EXPECT_EQ(Ids(), (std::vector<StreamId>{{6, 2}, {7, 5}, {7, 6}}));
+  EXPECT_EQ(partition().first_offset(), 0u);
+  EXPECT_EQ(partition().keys(), 3u);
+  // Which offset is the first one then does not follow from a number of records.
+  EXPECT_EQ(WhyNot(StreamDropOldest{partition_, 2, false}),
+            "a compacted partition is trimmed by an offset");
+  Apply(PartitionTrim{partition_, 6});
+  AddKeyed(8, "a");
+  AddKeyed(8, "b");
+  EXPECT_EQ(Ids(), (std::vector<StreamId>{{7, 6}, {8, 7}, {8, 8}}));
+  Apply(PartitionTrim{partition_, 9});
+  AddKeyed(9, "c");
+  EXPECT_EQ(Ids(), (std::vector<StreamId>{{9, 9}}));
+}
+
+TEST_F(TopicEffectsTest, TombstonesGoThatAreBelowTheOffset) {
+  CreateCompacted(10);
+  AddTombstone(5, "a");
+  AddKeyed(5, "b");
+  AddTombstone(6, "c");
+  AddTombstone(7, "a");
+  AddTombstone(8, "d");
+  EXPECT_EQ(partition().RetentionDue(), 17);
+  EXPECT_EQ(partition().PlanTombstones(16), 0u);
+  EXPECT_EQ(partition().PlanTombstones(18), 4u);
+  Apply(TombstonesDrop{partition_, 3});
+  EXPECT_EQ(Ids(), (std::vector<StreamId>{{5, 1}, {7, 3}, {8, 4}}));
+  // The effect says which ones: their time does not matter, and it may meet none.
+  Apply(TombstonesDrop{partition_, 3});
+  Apply(TombstonesDrop{partition_, 0});
+  Apply(TombstonesDrop{partition_, 4});
+  EXPECT_EQ(Ids(), (std::vector<StreamId>{{5, 1}, {8, 4}}));
+  AddKeyed(9, "d");
+  Apply(TombstonesDrop{partition_, 6});
+  EXPECT_EQ(Ids(), (std::vector<StreamId>{{5, 1}, {9, 5}}));
+  EXPECT_EQ(partition().RetentionDue(), Stream::kNeverDue);
+  Apply(TopicConfigure{topic_, 3, 0, 0, 0, 20, 1000});
+  AddTombstone(10, "a");
+  EXPECT_EQ(partition().RetentionDue(), 31);
+  Apply(TopicConfigure{topic_, 3, 0, 0, 0, 5, 1000});
+  EXPECT_EQ(partition().RetentionDue(), 16);
+  Apply(TopicConfigure{topic_, 3, 0, 0, 0, 0, 1000});
+  EXPECT_EQ(partition().RetentionDue(), Stream::kNeverDue);
+}
+
+TEST_F(TopicEffectsTest, WhatDoesNotFitACompactedPartitionIsRefused) {
+  constexpr const char* kNoKey = "a record of a compacted topic has a key";
+  const std::string_view plain[] = {"f", "v"};
+  const std::string_view none[] = {kNoRecordKey, ""};
+  const std::string_view late[] = {"f", "v", kRecordKey, "k"};
+  const KeyRef new_one(CompanionOf(1), "t/0");
+  EXPECT_EQ(WhyNot(TombstonesDrop{partition_, 0}), "there is no such key");
+  Create();
+  Add(5);
+  EXPECT_EQ(WhyNot(TombstonesDrop{partition_, 0}),
+            "the key holds no partition of a compacted topic");
+  Apply(KeyRemove{topic_});
+  CreateCompacted();
+  EXPECT_EQ(WhyNot(TombstonesDrop{partition_, 0}), "there is no such key");
+  AddKeyed(5, "a");
+  Apply(PartitionCreate{KeyRef(CompanionOf(1), "t/1")});
+  // A partition with records, one without, and one that is not made yet.
+  for (const KeyRef& key : {partition_, KeyRef(CompanionOf(1), "t/1"), new_one}) {
+    EXPECT_EQ(WhyNot(RecordAdd{key, 5, plain}), kNoKey);
+    EXPECT_EQ(WhyNot(RecordAdd{key, 5, none}), kNoKey);
+    EXPECT_EQ(WhyNot(RecordAdd{key, 5, late}), kNoKey);
+    EXPECT_EQ(WhyNot(RecordsAdd{key, 5, {plain, 1}, {plain, 1}}), kNoKey);
+    EXPECT_EQ(WhyNot(RecordAdd{key, 0, plain}), "no time");
+  }
+  EXPECT_EQ(WhyNot(TombstonesDrop{new_one, 0}), "there is no such key");
+  EXPECT_EQ(WhyNot(TombstonesDrop{KeyRef(CompanionOf(1), "t/1"), 1}),
+            "the partition has no such offset");
+  EXPECT_EQ(WhyNot(TombstonesDrop{partition_, 2}), "the partition has no such offset");
+  EXPECT_EQ(WhyNot(TombstonesDrop{partition_, UINT64_MAX}), "the partition has no such offset");
+  EXPECT_EQ(WhyNot(TombstonesDrop{partition_, 1}), "it fits");
+  EXPECT_EQ(WhyNot(TombstonesDrop{topic_, 0}), "the key holds a value of another type");
+  Apply(StringSet{KeyRef(0, "s"), "v"});
+  EXPECT_EQ(WhyNot(TombstonesDrop{KeyRef(0, "s"), 0}), "the key holds a value of another type");
+  Apply(StreamCreate{KeyRef(0, "x")});
+  EXPECT_EQ(WhyNot(TombstonesDrop{KeyRef(0, "x"), 0}),
+            "the key holds no partition of a compacted topic");
 }
 
 TEST_F(TopicEffectsTest, ProducersAreNumbered) {

@@ -181,7 +181,8 @@ constexpr Directive kDirectives[] = {
         "Records that each partition of a new topic keeps. 0: no bound."),
     Integer<&TopicOptions::tombstone_ms>(
         "topic-tombstone-ms", kAnyTime, 0, kMax64,
-        "Milliseconds for which a new compacted topic keeps records that delete a key."),
+        "Milliseconds for which a new compacted topic keeps records that delete a key. 0: for "
+        "ever."),
     Size<&TopicOptions::max_record_bytes>(
         "topic-max-record-bytes", kAnyTime, 1, kMax64,
         "Most bytes of a record of a new topic: key, names and values of its fields."),

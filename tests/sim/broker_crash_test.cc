@@ -6,7 +6,8 @@
 //   one, nothing twice, nothing by half, no transaction cut in two;
 // - that turn is not before any that a client was told of, as far as the policy of that moment
 //   promised it (after kill -9: whatever the policy);
-// - an ID of a stream that was told is not given again.
+// - an ID of a stream that was told is not given again;
+// - what a compacted partition knows of its keys is what its records say (LogicalContentOf).
 // In many seeds streams or lists lie on the disk in part.
 // And while the broker runs: nothing changes the keyspace that is not in the journal, and once the
 // disk has done its work nobody waits for it.
@@ -145,6 +146,7 @@ class Simulation {
       : random_(seed), disk_(seed ^ 0x5eed), workload_(seed ^ 0xc0de), crashes_(crashes) {
     workload_.long_streams = Chance(50);
     workload_.long_lists = Chance(5);
+    workload_.compacted_topic = Chance(workload_.long_streams ? 8 : 20);
     states_[0] = {};
   }
   ~Simulation() { Drop(); }
@@ -212,6 +214,7 @@ class Simulation {
     for (const char* stream : {"s1", "s2", "s3", "t1", "t2"}) {
       clients_[1]->Request({"XGROUP", "CREATE", stream, "g1", "0", "MKSTREAM"});
     }
+    if (workload_.compacted_topic) clients_[1]->Request(workload_.CreateCompactedTopic());
     return true;
   }
 
@@ -292,7 +295,7 @@ class Simulation {
 
   void Step() {
     // Or few snapshots would name files, and few would get far.
-    if (harness_->keyspace.hot_blocks().cold_entries() > 0 && Chance(6)) return TakeSnapshot();
+    if (harness_->keyspace.hot_blocks().cold_entries() > 0 && Chance(15)) return TakeSnapshot();
     if (snapshotter().busy() && Chance(20))
       return Chance(50) ? snapshot_thread_.Step() : cold_writer_.Step();
     const uint64_t dice = random_.Below(100);
@@ -408,7 +411,8 @@ class Simulation {
     const Position position = journal()->appended();
     Tell("a snapshot begins");
     // Many of its steps are rare otherwise.
-    if (Chance(30)) disk_.StopAt(disk_.calls() + 1 + random_.Below(60));
+    const bool cold = harness_->keyspace.hot_blocks().cold_entries() > 0;
+    if (Chance(cold ? 60 : 30)) disk_.StopAt(disk_.calls() + 1 + random_.Below(cold ? 25 : 60));
     snapshotter().Begin({position, journal()->epoch(), harness_->clock.UnixMicros() / 1000, 0},
                         [this, position](const Status& status, const snapshot::SnapshotTotals&) {
                           Tell("the snapshot at {} has ended: {}", position, status.message());

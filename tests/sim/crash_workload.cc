@@ -18,6 +18,7 @@ CrashWorkload::CrashWorkload(uint64_t seed) : draw_(seed) {
 
 Argv CrashWorkload::Next(bool may_wait) {
   if (long_lists && draw_.OneIn(2)) return DrawLongList(may_wait);
+  if (compacted_topic && draw_.OneIn(2)) return DrawCompactedTopic(may_wait);
   const uint64_t roll = draw_.Below(100);
   Argv command;
   if (may_wait && roll < 8) {
@@ -42,6 +43,8 @@ Argv CrashWorkload::Next(bool may_wait) {
     return DrawTopic(may_wait);
   } else if (roll < 87) {
     return DrawTopicGroup(may_wait);
+  } else if (roll < 89) {
+    return DrawCompactedTopic(may_wait);
   } else {
     return DrawClocked();
   }
@@ -389,7 +392,9 @@ Argv CrashWorkload::DrawTopicGroup(bool may_wait) {
       return draw_.OneIn(6) ? Argv{"TGROUP", "DELETE", "tg", "FORCE"}
                             : Argv{"TGROUP", "LEAVE", "tg", member};
     case 3:
-      return {"TGROUP", "RESET", "tg", "tp", "TO", draw_.Pick({"EARLIEST", "+1", "-2", "LATEST"})};
+      return {"TGROUP", "RESET",
+              "tg",     draw_.Pick({"tp", "tp", "tc"}),
+              "TO",     draw_.Pick({"EARLIEST", "+1", "-2", "LATEST"})};
     case 4:
       return {"TGROUP", "HEARTBEAT", "tg", member};
     case 5:
@@ -405,7 +410,103 @@ Argv CrashWorkload::DrawTopicGroup(bool may_wait) {
   if (may_wait) command.insert(command.end(), {"BLOCK", draw_.Pick({"0", "50", "200"})});
   if (draw_.OneIn(6)) command.push_back(draw_.Pick({"NOACK", "AUTOCOMMIT"}));
   command.insert(command.end(), {"FROM", draw_.Pick({"EARLIEST", "LATEST"}), "TOPICS",
-                                 draw_.Pick({"tp", "tp", "t*"})});
+                                 draw_.Pick({"tp", "tp", "tc", "t*"})});
+  return command;
+}
+
+std::string CrashWorkload::RecordKey() {
+  const uint64_t many = long_streams ? 40 : 15;
+  return "k" + std::to_string(draw_.Below(draw_.OneIn(2) ? many : 4));
+}
+
+Argv CrashWorkload::CreateCompactedTopic() {
+  return {"TOPIC",
+          "CREATE",
+          "tc",
+          "NX",
+          "PARTITIONS",
+          draw_.Pick({"1", "1", "2"}),
+          "CLEANUP",
+          draw_.Pick({"COMPACT", "BOTH"}),
+          "TOMBSTONE-MS",
+          draw_.Pick({"0", "30", "100", "400"}),
+          "RETENTION-ENTRIES",
+          draw_.Pick({"0", "6", "20"}),
+          "RETENTION-MS",
+          draw_.Pick({"0", "0", "300"})};
+}
+
+// Topic tc keeps the newest record of each key.
+Argv CrashWorkload::DrawCompactedTopic(bool may_wait) {
+  switch (draw_.Below(32)) {
+    case 0:
+      return CreateCompactedTopic();
+    case 2:
+      return {"TOPIC", "ALTER", "tc", "TOMBSTONE-MS", draw_.Pick({"0", "30", "100", "400"})};
+    case 3:
+      switch (draw_.Below(6)) {
+        case 0:
+          return draw_.OneIn(3) ? Argv{"TOPIC", "DELETE", "tc"} : CreateCompactedTopic();
+        case 1:
+          return {"TOPIC", "ALTER", "tc", "PARTITIONS", "2"};
+        case 2:
+          return {"TOPIC", "ALTER", "tc", "RETENTION-MS", draw_.Pick({"0", "200"})};
+        default:
+          return {"TOPIC", "ALTER", "tc", "RETENTION-ENTRIES", draw_.Pick({"0", "4", "15"})};
+      }
+    case 4:
+      return {"TOPIC", "TRIM", "tc/0", draw_.OneIn(8) ? std::string("LATEST") : KnownId("tc/0")};
+    case 5:
+      // Refused.
+      return {"TADD", "tc", "*", "f", draw_.Element()};
+    case 6:
+    case 7:
+    case 8: {
+      Argv command = {"TADDM", draw_.OneIn(2) ? "tc" : "tc/0", "FIELDS", "1", "f", "RECORDS"};
+      for (uint64_t left = 1 + draw_.Below(6); left > 0; --left) {
+        command.insert(command.end(), {RecordKey(), draw_.Element()});
+        if (long_streams) command.back().append(300 + draw_.Below(600), 'y');
+      }
+      return command;
+    }
+    case 9:
+      return {"TREAD", "WITHKEY", "PARTITIONS", "tc/0", draw_.Pick({"EARLIEST", "LATEST"})};
+    case 10:
+      return draw_.OneIn(2) ? Argv{"XRANGE", "tc/0", "-", "+"}
+                            : Argv{"XREVRANGE", "tc/0", "+", "-"};
+    case 11:
+      return {"XGROUP", "CREATE", "tc/0", draw_.Group(), draw_.Pick({"0", "$"})};
+    case 12:
+      return {"XACK", "tc/0", draw_.Group(), KnownId("tc/0"), KnownId("tc/0")};
+    case 13: {
+      Argv command = {"XREADGROUP", "GROUP", draw_.Group(), draw_.Consumer()};
+      if (may_wait) command.insert(command.end(), {"BLOCK", draw_.Pick({"0", "50"})});
+      command.insert(command.end(), {"STREAMS", "tc/0", draw_.OneIn(6) ? "0" : ">"});
+      return command;
+    }
+    case 14:
+    case 15:
+    case 16: {
+      Argv command = {"TREADGROUP", "tg", draw_.Pick({"m1", "m2"}), "COUNT",
+                      draw_.Pick({"1", "2", "5"})};
+      if (may_wait) command.insert(command.end(), {"BLOCK", draw_.Pick({"0", "50"})});
+      command.insert(command.end(), {"FROM", "EARLIEST", "TOPICS", draw_.Pick({"tc", "t*"})});
+      return command;
+    }
+    case 17:
+    case 18:
+    case 19:
+      return DrawTopicCommit();
+    default:
+      break;
+  }
+  Argv command = {"TADD", draw_.OneIn(2) ? "tc/0" : "tc", "KEY", RecordKey()};
+  if (draw_.OneIn(4)) {
+    command.push_back("TOMBSTONE");
+    return command;
+  }
+  command.insert(command.end(), {"*", draw_.Pick({"f", "g"}), draw_.Element()});
+  if (long_streams) command.back().append(300 + draw_.Below(600), 'y');
   return command;
 }
 

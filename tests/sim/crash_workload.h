@@ -22,9 +22,13 @@ class CrashWorkload {
   bool long_streams = false;
   // Two more lists, each of a block for each of its elements, so that the middle is worth the disk.
   bool long_lists = false;
+  // Half of the commands are about the topic that keeps the newest record of each key.
+  bool compacted_topic = false;
 
   // A command on data; one that may wait for a key if `may_wait`.
   Argv Next(bool may_wait);
+  // The compacted topic, with some options.
+  Argv CreateCompactedTopic();
   std::string AnyKey() { return draw_.AnyKey(); }
   // A reply to a command of this workload.
   void Learn(const Argv& command, const test::Reply& reply);
@@ -47,6 +51,8 @@ class CrashWorkload {
   Argv DrawPartitionAsStream(bool may_wait);
   Argv DrawTopicGroup(bool may_wait);
   Argv DrawTopicCommit();
+  Argv DrawCompactedTopic(bool may_wait);
+  std::string RecordKey();
 
   std::string ClockedKey() { return draw_.Pick({"t1", "t2"}); }
   std::string KnownId(const std::string& key);

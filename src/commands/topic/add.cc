@@ -120,7 +120,9 @@ void TAdd(Context& context) {
   if (!FindOrPlanTopic(context, context.arg(1), &target.part, &target.make)) return;
   if (!ReadRecord(context, &target, &record)) return;
   const uint64_t bytes = SumOfBytes(record.fields) + (record.key ? record.key->size() : 0);
-  if (!CheckRecordBytes(context, target.part, target.options(context), bytes)) return;
+  const TopicOptions& options = target.options(context);
+  if (!CheckRecordBytes(context, target.part, options, bytes)) return;
+  if (!CheckRecordKey(context, target.part, options, record.key.has_value())) return;
   if (target.producer) {
     const Producer::Command* repeated = nullptr;
     if (!CheckProducer(context, target.part, *target.producer, 1, &repeated)) return;
@@ -294,6 +296,7 @@ void TAddM(Context& context) {
   if (!FindOrPlanTopic(context, context.arg(1), &target.part, &target.make)) return;
   if (!ReadMany(context, &target, &many)) return;
   if (!CheckSizes(context, target, many)) return;
+  if (!CheckRecordKey(context, target.part, target.options(context), many.keyed)) return;
   if (target.producer) {
     const Producer::Command* repeated = nullptr;
     if (!CheckProducer(context, target.part, *target.producer, static_cast<int64_t>(many.records()),

@@ -118,7 +118,8 @@ bool FindOffset(Context& context, const TopicPart& part, uint32_t number,
   found->offset = position.OffsetIn(stream);
   if (!CheckOffset(context, name, stream, found->offset)) return false;
   if (found->offset == stream.next_offset() || stream.length() == 0) return true;
-  if (found->offset <= stream.first_id().seq) {
+  // In a compacted topic the first ID may be that of a record that is gone.
+  if (found->offset <= stream.first_id().seq && !stream.is_compacted()) {
     found->ms = static_cast<int64_t>(stream.first_id().ms);
     return true;
   }

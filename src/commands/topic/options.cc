@@ -40,12 +40,15 @@ size_t FindOption(std::string_view name) {
 bool ReadCleanup(Context& context, std::string_view word, Cleanup* cleanup) {
   if (Is(word, "DELETE")) {
     *cleanup = Cleanup::kDelete;
-    return true;
+  } else if (Is(word, "COMPACT")) {
+    *cleanup = Cleanup::kCompact;
+  } else if (Is(word, "BOTH")) {
+    *cleanup = Cleanup::kBoth;
+  } else {
+    return Fail(context,
+                fmt::format("ERR CLEANUP must be DELETE, COMPACT or BOTH, not '{}'", word));
   }
-  if (Is(word, "COMPACT") || Is(word, "BOTH")) {
-    return Fail(context, fmt::format("ERR CLEANUP {} is not supported by this version", word));
-  }
-  return Fail(context, fmt::format("ERR CLEANUP must be DELETE, COMPACT or BOTH, not '{}'", word));
+  return true;
 }
 
 bool ReadPartitioner(Context& context, std::string_view word, Partitioner* partitioner) {

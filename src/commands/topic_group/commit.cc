@@ -10,6 +10,7 @@
 #include "commands/topic_group/arguments.h"
 #include "commands/topic_group/commands.h"
 #include "commands/topic_group/engine.h"
+#include "commands/topic_group/open_records.h"
 #include "effects/topic_group_effects.h"
 #include "fmt/format.h"
 
@@ -124,11 +125,22 @@ void TAck(Context& context) {
         fmt::format("ERR '{}' has {} separate ranges of acknowledged records in group '{}'",
                     part.part.key.name, ranges, named.name));
   }
+  uint64_t committed = part.committed;
+  if (stream.is_compacted()) committed = FirstOpen(stream, committed, done, offsets);
   See(context, named.key, to_see);
   const std::string_view topic = part.part.of.key.name;
-  context.Apply(TopicGroupAcknowledge{named.key, topic, part.part.number, offsets}, offsets.size());
-  AfterCommit(context, named, topic, part.part.number);
-  context.reply().Integer(static_cast<int64_t>(offsets.size()));
+  const uint32_t number = part.part.number;
+  const size_t count = offsets.size();
+  if (committed > part.committed) {
+    const uint64_t commit[] = {number, committed};
+    context.Apply(TopicGroupCommit{named.key, topic, commit});
+    std::erase_if(offsets, [committed](uint64_t offset) { return offset < committed; });
+  }
+  if (!offsets.empty()) {
+    context.Apply(TopicGroupAcknowledge{named.key, topic, number, offsets}, offsets.size());
+  }
+  AfterCommit(context, named, topic, number);
+  context.reply().Integer(static_cast<int64_t>(count));
 }
 
 }  // namespace runnel::commands

@@ -31,7 +31,7 @@ std::string StartOf(const TopicGroupOptions& options) {
 // How far a group is in one partition.
 struct LagOfPartition {
   uint64_t next = 0;
-  uint64_t lag = 0;      // records that are not done and still there
+  uint64_t lag = 0;      // records that are not done and still there; in compacted topics about
   uint64_t age_ms = 0;   // of the oldest of them
   uint64_t skipped = 0;  // those that retention has removed are counted in it
 };
@@ -47,6 +47,8 @@ LagOfPartition LagOf(Context& context, std::string_view topic, uint32_t number,
   lag.skipped += partition.CountOpen(partition.position(), from);
   if (from >= lag.next) return lag;
   lag.lag = partition.CountOpen(from, lag.next);
+  if (stream->is_compacted()) lag.lag = std::min(lag.lag, stream->CountNear(from));
+  if (lag.lag == 0) return lag;
   const auto oldest = static_cast<int64_t>(stream->TimeNear(from));
   lag.age_ms = static_cast<uint64_t>(std::max<int64_t>(context.now_ms() - oldest, 0));
   return lag;

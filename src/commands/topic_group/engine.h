@@ -140,8 +140,12 @@ class TopicGroups {
 
   // A partition with more separate ranges of acknowledged records gives nothing new.
   static constexpr size_t kMostRanges = 1000;
-  static bool IsWithheld(const GroupPartition& partition) {
+  static bool HasManyRanges(const GroupPartition& partition) {
     return partition.acknowledged != nullptr && partition.acknowledged->size() > kMostRanges;
+  }
+  // What lies before the last of these ranges is given all the same, or they would never close.
+  static bool IsWithheld(const GroupPartition& partition) {
+    return HasManyRanges(partition) && partition.next() >= partition.acknowledged->end();
   }
   // Changes within this time are one.
   static constexpr int64_t kGatherMs = 100;

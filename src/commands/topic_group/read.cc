@@ -13,6 +13,7 @@
 #include "commands/topic_group/arguments.h"
 #include "commands/topic_group/commands.h"
 #include "commands/topic_group/engine.h"
+#include "commands/topic_group/open_records.h"
 #include "effects/topic_group_effects.h"
 #include "fmt/format.h"
 
@@ -165,6 +166,7 @@ class GroupCall {
   bool Subscribe();
   void CommitGiven();
   void Scan();
+  void CommitHoles(const GroupPlace& place, const GroupTopic& topic, const Stream& stream);
   bool ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64_t* available);
   void TellLost();
   void Take();
@@ -300,16 +302,32 @@ void GroupCall::Scan() {
   }
 }
 
+// Where records are gone, nobody acknowledges them: if only such are open below, they are done.
+void GroupCall::CommitHoles(const GroupPlace& place, const GroupTopic& topic,
+                            const Stream& stream) {
+  const GroupPartition& partition = topic.partitions[place.number];
+  const uint64_t open = FirstOpen(stream, partition.committed, partition.acknowledged.get(), {});
+  if (open == partition.committed || context_.only_looks()) return;
+  const uint64_t offsets[] = {place.number, open};
+  context_.Apply(TopicGroupCommit{named_.key, topic.name, offsets});
+}
+
 // Returns false if the partition has nothing now.
 bool GroupCall::ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64_t* available) {
   GroupSourcePart part(place, topic);
   const GroupPartition& partition = part.partition();
-  if (TopicGroups::IsWithheld(partition)) {
-    partition.live.withheld = true;
-    return false;
-  }
   const Stream& stream = PartitionAt(context_, PartitionKey(context_, part.name));
   part.end = stream.next_offset();
+  // What this call has changed cannot be taken back, so it must not wait for the disk. It runs
+  // again, and has nothing to change then.
+  const auto must_run_again = [&] {
+    runs_again_ = stream.has_cold() && context_.changes() > 0 && context_.may_block();
+    return runs_again_;
+  };
+  if (TopicGroups::HasManyRanges(partition) && stream.is_compacted()) {
+    if (must_run_again()) return true;
+    CommitHoles(place, *topic, stream);
+  }
   const OffsetRanges* done = partition.acknowledged.get();
   uint64_t next = partition.position();
   if (next < stream.first_offset()) {
@@ -320,16 +338,12 @@ bool GroupCall::ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64
   if (done != nullptr) next = done->NextMissing(next);
   FetchSource source;
   if (next < stream.next_offset()) {
-    // What this call has changed cannot be taken back, so it must not wait for the disk. It runs
-    // again, and has nothing to change then.
-    if (stream.has_cold() && context_.changes() > 0 && context_.may_block()) {
-      runs_again_ = true;
-      return true;
+    if (must_run_again()) return true;
+    next = FindNext(stream, done, next, &source);
+    if (TopicGroups::HasManyRanges(partition) && next >= done->end()) {
+      partition.live.withheld = true;
+      return false;
     }
-    source.at = stream.SeekOffset(next);
-    uint64_t end = stream.next_offset();
-    if (done != nullptr) end = std::min(end, done->NextContained(next));
-    source.most = end - next;
     *available += source.most;
   }
   const bool has = next < stream.next_offset();

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "data/stream/id_coding.h"
+#include "data/topic/record.h"
 
 namespace runnel {
 namespace {
@@ -20,7 +21,27 @@ const HotLog& LogOf(const BlockRun& run) {
 // --- One run ---
 
 bool ColdRun::IsDeleted(StreamId id) const {
-  return deleted && std::binary_search(deleted->begin(), deleted->end(), id);
+  return (deleted && std::binary_search(deleted->begin(), deleted->end(), id)) || IsHole(id.seq);
+}
+
+bool ColdRun::IsHole(uint64_t offset) const {
+  return holes && std::binary_search(holes->begin(), holes->end(), offset);
+}
+
+void ColdRun::AddHole(uint64_t offset) {
+  if (!holes) holes = std::make_unique<std::vector<uint64_t>>();
+  holes->insert(std::lower_bound(holes->begin(), holes->end(), offset), offset);
+}
+
+uint64_t ColdRun::CountDeleted(StreamId from, StreamId to) const {
+  const auto count = [](const auto& sorted, auto a, auto b) {
+    return std::distance(std::lower_bound(sorted.begin(), sorted.end(), a),
+                         std::upper_bound(sorted.begin(), sorted.end(), b));
+  };
+  uint64_t sum = 0;
+  if (deleted) sum += static_cast<uint64_t>(count(*deleted, from, to));
+  if (holes) sum += static_cast<uint64_t>(count(*holes, from.seq, to.seq));
+  return sum;
 }
 
 void ColdRun::Delete(StreamId id) {
@@ -36,6 +57,12 @@ void ColdRun::Narrow(StreamId new_first, StreamId new_last, uint64_t new_live) {
 }
 
 void ColdRun::Prune() {
+  if (holes) {
+    // The last entry may be one of them.
+    holes->erase(std::upper_bound(holes->begin(), holes->end(), last.seq), holes->end());
+    holes->erase(holes->begin(), std::lower_bound(holes->begin(), holes->end(), first.seq));
+    if (holes->empty()) holes.reset();
+  }
   if (!deleted) return;
   deleted->erase(std::lower_bound(deleted->begin(), deleted->end(), last), deleted->end());
   deleted->erase(deleted->begin(), std::upper_bound(deleted->begin(), deleted->end(), first));
@@ -43,8 +70,9 @@ void ColdRun::Prune() {
 }
 
 ColdRun ColdRun::Twin() const {
-  ColdRun twin{extent, first, last, live, nullptr};
+  ColdRun twin{extent, first, last, live, nullptr, nullptr};
   if (deleted) twin.deleted = std::make_unique<std::vector<StreamId>>(*deleted);
+  if (holes) twin.holes = std::make_unique<std::vector<uint64_t>>(*holes);
   return twin;
 }
 
@@ -59,18 +87,17 @@ uint64_t ColdRun::Count(StreamId a, StreamId b) const {
   if (b < a) return 0;
   if (a == first && b == last) return live;
   const BlockCursor at = BlockCursor::First(Fetched(), a);
-  uint64_t count = at.valid() ? at.CountTo(b, UINT64_MAX) : 0;
-  if (deleted) {
-    count -=
-        static_cast<uint64_t>(std::distance(std::lower_bound(deleted->begin(), deleted->end(), a),
-                                            std::upper_bound(deleted->begin(), deleted->end(), b)));
-  }
-  return count;
+  if (!at.valid() || b < at->id()) return 0;
+  const uint64_t count = at.CountTo(b, UINT64_MAX);
+  if (all_live()) return count;
+  const BlockCursor end =
+      BlockCursor::Last(Fetched(), [b](StreamId id) { return !IsBelow(b, id); });
+  return count - CountDeleted(at->id(), end->id());
 }
 
 bool ColdRun::SettleForward(BlockCursor* at) const {
   while (at->valid() && (*at)->id() <= last) {
-    if (!deleted || !IsDeleted((*at)->id())) return true;
+    if (all_live() || !IsDeleted((*at)->id())) return true;
     at->Next();
   }
   return false;
@@ -78,7 +105,7 @@ bool ColdRun::SettleForward(BlockCursor* at) const {
 
 bool ColdRun::SettleBackward(BlockCursor* at) const {
   while (at->valid() && (*at)->id() >= first) {
-    if (!deleted || !IsDeleted((*at)->id())) return true;
+    if (all_live() || !IsDeleted((*at)->id())) return true;
     at->Previous();
   }
   return false;
@@ -96,7 +123,15 @@ HotLog ColdRun::Living() const {
       living.Remove(id);
     }
   }
-  ASSERT(living.length() == live);
+  if (holes) {
+    HotLog::Position at;
+    for (const uint64_t offset : *holes) {
+      living.RemoveOffset(offset, &at);
+    }
+  }
+  if (living.length() != live) {
+    throw ColdFailure{"cold entries are not those that the stream describes"};
+  }
   return living;
 }
 
@@ -120,6 +155,7 @@ void ColdRuns::Add(const ColdRun& run) {
   bytes_ += run.extent->raw_bytes();
   blocks_ += run.extent->blocks();
   deleted_ += run.deletions();
+  holes_ += run.hole_count();
 }
 
 void ColdRuns::Subtract(const ColdRun& run) {
@@ -127,6 +163,7 @@ void ColdRuns::Subtract(const ColdRun& run) {
   bytes_ -= run.extent->raw_bytes();
   blocks_ -= run.extent->blocks();
   deleted_ -= run.deletions();
+  holes_ -= run.hole_count();
 }
 
 // Returns the position of the run after it.
@@ -171,6 +208,15 @@ uint64_t ColdRuns::CountBelow(StreamId id) const {
       return count + run.Count(run.first, *id.Previous());
     }
     count += run.live;
+  }
+  return count;
+}
+
+uint64_t ColdRuns::CountNearOffset(uint64_t offset) const {
+  uint64_t count = 0;
+  Position at = Find([offset](StreamId id) { return id.seq < offset; });
+  for (; runs_.Contains(at); at = runs_.Next(at)) {
+    count += runs_[at].live;
   }
   return count;
 }
@@ -290,6 +336,184 @@ bool ColdRuns::Remove(StreamId id) {
   return true;
 }
 
+bool ColdRuns::RemoveOffset(uint64_t offset) {
+  const Position at = Find([offset](StreamId id) { return id.seq < offset; });
+  ColdRun& run = runs_[at];
+  if (offset < run.first.seq || run.IsHole(offset)) return false;
+  if (run.live == 1) {
+    Erase(at);
+    return true;
+  }
+  Subtract(run);
+  run.AddHole(offset);
+  run.live--;
+  NoteIfSparse(&run);
+  Add(run);
+  return true;
+}
+
+// --- Writing again ---
+
+namespace {
+
+bool IsSparseRun(const ColdRun& run) {
+  return run.hole_count() + run.deletions() >= run.live || run.extent->IsLonely();
+}
+
+// About the bytes of its live entries.
+size_t LiveBytes(const ColdRun& run) {
+  const uint64_t dead = run.hole_count() + run.deletions();
+  return static_cast<size_t>(run.extent->raw_bytes() * run.live / (run.live + dead));
+}
+
+// Has copies of the runs as they were.
+class SparseRuns final : public RunRewrite {
+ public:
+  explicit SparseRuns(std::vector<ColdRun> runs) : runs_(std::move(runs)) {}
+
+  const std::vector<ColdRun>& runs() const { return runs_; }
+  bool Has(const ColdRun& run) const {
+    return std::any_of(runs_.begin(), runs_.end(), [&](const ColdRun& taken) {
+      return taken.extent.get() == run.extent.get();
+    });
+  }
+
+  std::shared_ptr<const BlockRun> Read() const override {
+    HotLog all;
+    std::vector<std::string_view> fields;
+    for (const ColdRun& run : runs_) {
+      const HotLog living = run.Living();
+      for (BlockCursor at = BlockCursor::First(living); at.valid(); at.Next()) {
+        fields.clear();
+        for (const EntryView::Field& field : *at) {
+          fields.push_back(field.name);
+          fields.push_back(field.value);
+        }
+        all.Append(at->id(), fields, kPartitionLimits);
+      }
+    }
+    return std::make_shared<const EntryRun>(std::move(all));
+  }
+
+ private:
+  const std::vector<ColdRun> runs_;
+};
+
+}  // namespace
+
+void ColdRuns::NoteIfSparse(ColdRun* run) {
+  if (run->noted_sparse || !IsSparseRun(*run)) return;
+  run->noted_sparse = true;
+  sparse_.push_back(run->last.seq);
+}
+
+// Looks at the next few runs, for those that nothing is removed from.
+void ColdRuns::LookForLonely() {
+  constexpr int kRuns = 16;
+  Position at = Find([this](StreamId id) { return id.seq <= looked_to_; });
+  for (int i = 0; i < kRuns; i++) {
+    if (!runs_.Contains(at)) {
+      looked_to_ = 0;
+      return;
+    }
+    ColdRun& run = runs_[at];
+    NoteIfSparse(&run);
+    looked_to_ = run.last.seq;
+    at = runs_.Next(at);
+  }
+}
+
+std::shared_ptr<const RunRewrite> ColdRuns::TakeSparse(size_t run_bytes) {
+  while (!sparse_.empty()) {
+    const uint64_t offset = sparse_.front();
+    sparse_.pop_front();
+    Position at = Find([offset](StreamId id) { return id.seq < offset; });
+    if (!runs_.Contains(at) || !runs_[at].noted_sparse) continue;
+    size_t bytes = LiveBytes(runs_[at]);
+    for (Position before = at; before != runs_.begin();) {
+      before = runs_.Previous(before);
+      const size_t more = LiveBytes(runs_[before]);
+      if (!IsSparseRun(runs_[before]) || bytes + more > run_bytes) break;
+      bytes += more;
+      at = before;
+    }
+    bytes = 0;
+    std::vector<ColdRun> taken;
+    for (; runs_.Contains(at); at = runs_.Next(at)) {
+      ColdRun& run = runs_[at];
+      const size_t more = LiveBytes(run);
+      if (!taken.empty() && (!IsSparseRun(run) || bytes + more > run_bytes)) break;
+      bytes += more;
+      // What fails to be written is noted again by the next removal.
+      run.noted_sparse = false;
+      taken.push_back(run.Twin());
+    }
+    return std::make_shared<const SparseRuns>(std::move(taken));
+  }
+  return nullptr;
+}
+
+void ColdRuns::Replace(const RunRewrite& taken, const BlockRun& written, Ref<ColdExtent> extent) {
+  const auto& sparse = static_cast<const SparseRuns&>(taken);
+  const HotLog& log = LogOf(written);
+  const uint64_t first = sparse.runs().front().first.seq;
+  const Position begin = Find([first](StreamId id) { return id.seq < first; });
+  ColdRun made;
+  made.extent = std::move(extent);
+  size_t count = 0;
+  for (Position at = begin; runs_.Contains(at) && sparse.Has(runs_[at]); at = runs_.Next(at)) {
+    const ColdRun& run = runs_[at];
+    if (count++ == 0) made.first = run.first;
+    made.last = run.last;
+    made.live += run.live;
+  }
+  if (count == 0) return;
+  if (made.live == log.length()) {
+    made.first = log.first_id();
+    made.last = log.newest_id();
+  } else {
+    Position at = begin;
+    for (BlockCursor entry = BlockCursor::First(log, made.first);
+         entry.valid() && entry->id() <= made.last; entry.Next()) {
+      const StreamId id = entry->id();
+      while (runs_[at].last < id) {
+        at = runs_.Next(at);
+      }
+      if (id < runs_[at].first || runs_[at].IsDeleted(id)) made.AddHole(id.seq);
+    }
+  }
+  Position at = begin;
+  Subtract(runs_[at]);
+  runs_[at] = std::move(made);
+  NoteIfSparse(&runs_[at]);
+  Add(runs_[at]);
+  for (at = runs_.Next(at); count > 1; count--) {
+    at = Erase(at);
+  }
+  LookForLonely();
+}
+
+void ColdRuns::DropBelowOffset(uint64_t offset, Disposer* disposer) {
+  ColdExtents gone;
+  while (!empty() && runs_.front().first.seq < offset) {
+    ColdRun& run = runs_.front();
+    if (run.last.seq >= offset) {
+      BlockCursor entry = BlockCursor::First(Enter(runs_.begin()),
+                                             [offset](StreamId id) { return id.seq < offset; });
+      if (run.SettleForward(&entry)) {
+        const uint64_t live = run.Count(entry->id(), run.last);
+        Subtract(run);
+        run.Narrow(entry->id(), run.last, live);
+        Add(run);
+        break;
+      }
+    }
+    if (disposer != nullptr) gone.push_back(run.extent);
+    Erase(runs_.begin());
+  }
+  DisposeOf(std::move(gone), disposer);
+}
+
 uint64_t ColdRuns::DropOldest(uint64_t count, Disposer* disposer) {
   RequireOldest(count, false);
   ColdExtents gone;
@@ -302,10 +526,17 @@ uint64_t ColdRuns::DropOldest(uint64_t count, Disposer* disposer) {
       continue;
     }
     BlockCursor entry = BlockCursor::First(Enter(runs_.begin()), run.first);
-    if (run.deleted) {
-      for (uint64_t i = 0; i < count; i++) {
+    if (!run.all_live()) {
+      run.SettleForward(&entry);
+      for (uint64_t i = 0; i < count && entry.valid(); i++) {
         entry.Next();
         run.SettleForward(&entry);
+      }
+      // In a damaged file the run has fewer entries than it says.
+      if (!entry.valid()) {
+        count -= std::min(count, run.live);
+        Erase(runs_.begin());
+        continue;
       }
     } else {
       entry.Skip(count);
@@ -379,9 +610,12 @@ bool ColdRuns::RemoveInRun(Position at, std::span<const StreamId> bounds) {
 //
 //   runs := varint count | run...
 //   run  := extent as it describes itself | first ID | last ID | varint live
-//           | varint deleted | deleted ID...
+//           | varint deleted | deleted ID... | varint holes | offset..., if with_holes
+//
+// Each offset is a varint: the difference to the one before, or to that of the first ID.
 
-void ColdRuns::Describe(Encoder* out) const {
+void ColdRuns::Describe(bool with_holes, Encoder* out) const {
+  ASSERT(with_holes || !has_holes());
   out->Varint(runs_.size());
   for (auto at = runs_.begin(); runs_.Contains(at); at = runs_.Next(at)) {
     const ColdRun& run = runs_[at];
@@ -390,14 +624,36 @@ void ColdRuns::Describe(Encoder* out) const {
     WriteStreamId(out, run.last);
     out->Varint(run.live);
     out->Varint(run.deletions());
-    if (!run.deleted) continue;
-    for (const StreamId id : *run.deleted) {
-      WriteStreamId(out, id);
+    if (run.deleted) {
+      for (const StreamId id : *run.deleted) {
+        WriteStreamId(out, id);
+      }
+    }
+    if (!with_holes) continue;
+    out->Varint(run.hole_count());
+    if (!run.holes) continue;
+    uint64_t before = run.first.seq;
+    for (const uint64_t offset : *run.holes) {
+      out->Varint(offset - before);
+      before = offset;
     }
   }
 }
 
-bool ColdRuns::Load(Decoder* in, ColdSource& source) {
+// Reads the offsets of a run, which was read before them.
+bool ColdRuns::LoadHoles(Decoder* in, ColdRun* run) {
+  uint64_t offset = run->first.seq;
+  for (uint64_t left = in->Count(1); left > 0; left--) {
+    const uint64_t step = in->Varint();
+    if (!in->ok() || (step == 0 && run->holes) || step > run->last.seq - offset) return false;
+    offset += step;
+    if (!run->holes) run->holes = std::make_unique<std::vector<uint64_t>>();
+    run->holes->push_back(offset);
+  }
+  return true;
+}
+
+bool ColdRuns::Load(Decoder* in, bool with_holes, ColdSource& source) {
   const uint64_t runs = in->Count(1);
   for (uint64_t i = 0; i < runs; i++) {
     ColdRun run;
@@ -416,6 +672,8 @@ bool ColdRuns::Load(Decoder* in, ColdSource& source) {
     const bool ours = run.extent && run.extent->kind() == RunKind::kStream;
     if (!in->ok() || !ours || run.live == 0 || run.last < run.first || !in_order) return false;
     if (count > 0) run.deleted = std::make_unique<std::vector<StreamId>>(std::move(deleted));
+    if (with_holes && (run.last.seq < run.first.seq || !LoadHoles(in, &run))) return false;
+    if (run.holes) NoteIfSparse(&run);
     PushBack(std::move(run));
   }
   return true;

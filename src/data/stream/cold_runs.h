@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -37,20 +38,32 @@ class EntryRun final : public BlockRun {
 // `last`, without the deleted ones.
 struct ColdRun {
   Ref<ColdExtent> extent;
-  StreamId first;  // both live
+  StreamId first;  // both live, but for those in `holes`
   StreamId last;
   uint64_t live = 0;
   // Sorted, all between `first` and `last`; null for none.
   std::unique_ptr<std::vector<StreamId>> deleted;
+  // Of a log whose IDs ascend in their second part, too: the offsets, which stand there, of entries
+  // that were deleted without a look at them. Sorted, from `first` to `last`; null for none.
+  std::unique_ptr<std::vector<uint64_t>> holes;
+
+  // Whether it waits in ColdRuns::sparse_.
+  bool noted_sparse = false;
 
   size_t deletions() const { return deleted ? deleted->size() : 0; }
+  size_t hole_count() const { return holes ? holes->size() : 0; }
+  bool all_live() const { return !deleted && !holes; }
   bool IsDeleted(StreamId id) const;
   void Delete(StreamId id);
+  bool IsHole(uint64_t offset) const;
+  void AddHole(uint64_t offset);
   // Only these live entries are left.
   void Narrow(StreamId new_first, StreamId new_last, uint64_t new_live);
   // Forgets deletions outside of `first` and `last`.
   void Prune();
   ColdRun Twin() const;
+  // How many entries of the run were deleted, of those from one entry of its blocks to another.
+  uint64_t CountDeleted(StreamId from, StreamId to) const;
 
   // The number of live entries from `a` to `b`. Looks into the run if only a part of it lies there.
   uint64_t Count(StreamId a, StreamId b) const;
@@ -61,7 +74,7 @@ struct ColdRun {
   // The run's blocks. Fetches them: throws as ColdSource::Fetch does.
   const HotLog& Fetched() const;
   // A copy of the blocks with the live entries only. Reads the extent (ColdSource::Read): any
-  // thread that has the run to itself.
+  // thread that has the run to itself. Throws ColdFailure also if `live` is not their number.
   HotLog Living() const;
 };
 
@@ -82,13 +95,14 @@ class ColdRuns {
   uint64_t live() const { return live_; }
   uint64_t bytes() const { return bytes_; }
   size_t blocks() const { return blocks_; }
-  // REQUIRES, for the two: !empty(). Both entries live.
+  // REQUIRES, for the two: !empty(). Both entries live, unless RemoveOffset has removed them: then
+  // they are bounds.
   StreamId first_id() const { return runs_.front().first; }
   StreamId last_id() const { return runs_.back().last; }
   // Bytes of memory that the runs take, without their blocks.
   size_t MemoryBytes() const {
     return sizeof(ColdRuns) + runs_.MemoryBytes() + runs_.size() * sizeof(ColdExtent) +
-           deleted_ * sizeof(StreamId);
+           deleted_ * sizeof(StreamId) + holes_ * sizeof(uint64_t);
   }
 
   // The first run that does not end before what is sought, or end(). `before(id)` is true for the
@@ -111,6 +125,8 @@ class ColdRuns {
   // `first` in the runs before `end`; the last two are at most about `most`: counting stops when
   // they have that many.
   uint64_t CountBelow(StreamId id) const;
+  // How many live entries the runs have from that one on which has `offset`. Looks into none.
+  uint64_t CountNearOffset(uint64_t offset) const;
   uint64_t CountTo(Position at, StreamId id, StreamId last, uint64_t most) const;
   uint64_t CountBackTo(Position end, StreamId first, uint64_t most) const;
 
@@ -127,6 +143,15 @@ class ColdRuns {
   void PushBack(ColdRun run);
   // Removes one entry; false if there is none. REQUIRES: `id` is not above last_id().
   bool Remove(StreamId id);
+  // The same for a log whose IDs ascend in their second part, too, and for the entry that has
+  // `offset` there. Looks into no run: an entry that never was counts as removed. REQUIRES: the
+  // offset is not above that of last_id().
+  bool RemoveOffset(uint64_t offset);
+  // Whether RemoveOffset has left traces.
+  bool has_holes() const { return holes_ > 0; }
+  // Removes all entries whose offset is below this. Looks only into the run that has entries on
+  // both sides.
+  void DropBelowOffset(uint64_t offset, Disposer* disposer);
   // Removes the `count` oldest entries, or all. Many extents are given to the disposer (nullptr:
   // none). Returns how many are still to go.
   uint64_t DropOldest(uint64_t count, Disposer* disposer);
@@ -134,10 +159,22 @@ class ColdRuns {
   // into runs that a range cuts.
   void RemoveRanges(std::span<const StreamId> bounds);
 
+  // --- Writing runs again of which much is dead ---
+
+  bool has_sparse() const { return !sparse_.empty(); }
+  // Takes a run of which at least half is dead, or which is lonely (ColdExtent::IsLonely), and
+  // neighbours that are, too: about as many as make one run of `run_bytes` together. Nullptr if
+  // there is none.
+  std::shared_ptr<const RunRewrite> TakeSparse(size_t run_bytes);
+  // `written` has what lived in the runs when they were taken: it gets their place. Takes a step
+  // for each of its entries if some of them have been removed since.
+  void Replace(const RunRewrite& taken, const BlockRun& written, Ref<ColdExtent> extent);
+
   // Appends the runs to a payload, with descriptions of the extents; and reads them back: false if
-  // the bytes are damaged or `source` lacks an extent.
-  void Describe(Encoder* out) const;
-  bool Load(Decoder* in, ColdSource& source);
+  // the bytes are damaged or `source` lacks an extent. `with_holes` must be the same for both, and
+  // true if has_holes().
+  void Describe(bool with_holes, Encoder* out) const;
+  bool Load(Decoder* in, bool with_holes, ColdSource& source);
 
  private:
   // The sums with the run, and without it: a run that is changed is subtracted and added again.
@@ -146,12 +183,19 @@ class ColdRuns {
   bool IsIn(Position at, StreamId id) const;
   Position Erase(Position at);
   bool RemoveInRun(Position at, std::span<const StreamId> bounds);
+  static bool LoadHoles(Decoder* in, ColdRun* run);
+  void NoteIfSparse(ColdRun* run);
+  void LookForLonely();
 
   Runs runs_;
   uint64_t live_ = 0;
   uint64_t bytes_ = 0;
   size_t blocks_ = 0;
   size_t deleted_ = 0;  // IDs that runs keep
+  size_t holes_ = 0;
+  // Offsets of the last entries of runs that are to be written again. The runs may have changed.
+  std::deque<uint64_t> sparse_;
+  uint64_t looked_to_ = 0;  // LookForLonely goes on after this offset
 };
 
 }  // namespace runnel

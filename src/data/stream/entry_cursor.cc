@@ -10,16 +10,18 @@ void EntryCursor::SettleForward() {
 }
 
 void EntryCursor::NextRun() {
-  const ColdRuns::Position next = cold_->runs().Next(run_);
-  if (!cold_->runs().Contains(next)) {
-    in_run_ = false;
-    at_ = BlockCursor::First(*hot_);
-    return;
-  }
-  at_ = BlockCursor::First(cold_->Enter(next), cold_->runs()[next].first);
-  run_ = next;
-  // The first entry lives.
-  cold_->ExpectAfter(next);
+  do {
+    const ColdRuns::Position next = cold_->runs().Next(run_);
+    if (!cold_->runs().Contains(next)) {
+      in_run_ = false;
+      at_ = BlockCursor::First(*hot_);
+      return;
+    }
+    at_ = BlockCursor::First(cold_->Enter(next), cold_->runs()[next].first);
+    run_ = next;
+    cold_->ExpectAfter(next);
+    // A run has a live entry, but a damaged file may say what it likes.
+  } while (!cold_->runs()[run_].SettleForward(&at_));
 }
 
 // The same backward.
@@ -43,7 +45,7 @@ void EntryCursor::SkipCold(uint64_t count) {
       NextRun();
       continue;
     }
-    if (!run.deleted) {
+    if (run.all_live()) {
       at_.Skip(count);
       return;
     }

@@ -72,6 +72,26 @@ bool EntryLog::Remove(StreamId id) {
   return IsCold(id) ? cold_->Remove(id) : hot_.Remove(id);
 }
 
+bool EntryLog::RemoveOffset(uint64_t offset, const StreamLimits& limits) {
+  if (cold_ && offset <= cold_->last_id().seq) {
+    const Change change(this);
+    const bool removed = cold_->RemoveOffset(offset);
+    if (cold_->has_sparse()) ReportSparse();
+    return removed;
+  }
+  HotLog::Position at;
+  {
+    const Change change(this);
+    if (!hot_.RemoveOffset(offset, &at)) return false;
+  }
+  // What is being written stays as it is, or it could not be given away.
+  if (!hot_.IsSparse(at) || writing()) return true;
+  const uint64_t before = hot_bytes();
+  hot_.Rewrite(at, limits);
+  if (hot_bytes() != before) Report(hot_bytes() - before);
+  return true;
+}
+
 void EntryLog::DropOldest(uint64_t count) {
   if (count == 0) return;
   const Change change(this);
@@ -80,6 +100,40 @@ void EntryLog::DropOldest(uint64_t count) {
       blocks() > kMostFreedInPlace && hot() != nullptr ? hot()->disposer() : nullptr;
   if (cold_) count = cold_->DropOldest(count, disposer);
   hot_.DropOldest(count, disposer);
+}
+
+void EntryLog::DropBelowOffset(uint64_t offset) {
+  const Change change(this);
+  Disposer* const disposer =
+      blocks() > kMostFreedInPlace && hot() != nullptr ? hot()->disposer() : nullptr;
+  if (cold_) cold_->DropBelowOffset(offset, disposer);
+  hot_.DropOldest(hot_.length() - CountHotFrom(offset), disposer);
+}
+
+// Entries in memory that have an offset from this one on.
+uint64_t EntryLog::CountHotFrom(uint64_t offset) const {
+  const BlockCursor at =
+      BlockCursor::First(hot_, [offset](StreamId id) { return id.seq < offset; });
+  return at.valid() ? hot_.length() - hot_.CountBelow(at->id()) : 0;
+}
+
+uint64_t EntryLog::CountNearOffset(uint64_t offset) const {
+  return (cold_ ? cold_->CountNearOffset(offset) : 0) + CountHotFrom(offset);
+}
+
+uint64_t EntryLog::OffsetAfterOldest(uint64_t count) const {
+  if (cold_) {
+    const ColdRuns::Runs& runs = cold_->runs();
+    for (auto at = runs.begin(); runs.Contains(at); at = runs.Next(at)) {
+      if (count == 0) return runs[at].first.seq;
+      ASSERT(count >= runs[at].live);
+      count -= std::min(count, runs[at].live);
+    }
+  }
+  if (count >= hot_.length()) return UINT64_MAX;
+  BlockCursor at = BlockCursor::First(hot_);
+  at.Skip(count);
+  return at->id().seq;
 }
 
 uint64_t EntryLog::RemoveRanges(std::span<const StreamId> bounds) {
@@ -170,6 +224,17 @@ void EntryLog::GiveAwayRun(const HotLog& run, Ref<ColdExtent> extent) {
   cold_->PushBack(std::move(cold));
 }
 
+std::shared_ptr<const RunRewrite> EntryLog::TakeSparse() {
+  return cold_ ? cold_->TakeSparse(hot()->run_bytes()) : nullptr;
+}
+
+void EntryLog::Replace(const RunRewrite& taken, const Written& written) {
+  const Change change(this);
+  if (!cold_) return;
+  cold_->Replace(taken, *written.run, written.extent);
+  if (cold_->has_sparse()) ReportSparse();
+}
+
 // --- Stored forms ---
 
 void EntryLog::Serialize(Encoder* out) const {
@@ -194,15 +259,15 @@ bool EntryLog::Load(Decoder* in) {
 }
 
 // The runs, and then the blocks in memory.
-void EntryLog::SerializeWithRuns(Encoder* out) const {
-  cold_ ? cold_->Describe(out) : ColdRuns().Describe(out);
+void EntryLog::SerializeWithRuns(bool with_holes, Encoder* out) const {
+  cold_ ? cold_->Describe(with_holes, out) : ColdRuns().Describe(with_holes, out);
   hot_.Serialize(out);
 }
 
-bool EntryLog::LoadWithRuns(Decoder* in, ColdSource& source) {
+bool EntryLog::LoadWithRuns(Decoder* in, bool with_holes, ColdSource& source) {
   const Change change(this);
   auto runs = std::make_unique<ColdRuns>();
-  if (!runs->Load(in, source)) return false;
+  if (!runs->Load(in, with_holes, source)) return false;
   if (!runs->empty()) cold_ = std::move(runs);
   return hot_.LoadAbove(newest_id(), in);
 }

@@ -41,7 +41,8 @@ class EntryLog final : public Spillable {
 
   // Live entries.
   uint64_t length() const { return hot_.length() + cold_entries(); }
-  // The ID of the first live entry; 0-0 if there is none.
+  // The ID of the first live entry, or after RemoveOffset of one on the disk that was; 0-0 if there
+  // is none.
   StreamId first_id() const { return cold_ ? cold_->first_id() : hot_.first_id(); }
   // The ID that must be beyond a bound before anything goes: of a run on the disk the last live
   // one (see CountBeyond). REQUIRES: length() > 0.
@@ -112,9 +113,25 @@ class EntryLog final : public Spillable {
 
   // Removes one entry; false if there is none.
   bool Remove(StreamId id);
+  // For a log whose IDs ascend in their second part, too: removes the entry that has `offset`
+  // there; false if there is none. Never looks into a run. Blocks in memory of which half is dead
+  // are written anew, within the limits, so that dead entries do not take more room than live ones.
+  bool RemoveOffset(uint64_t offset, const StreamLimits& limits);
 
   // Removes the `count` oldest entries, or all if there are fewer.
   void DropOldest(uint64_t count);
+
+  // For a log whose IDs ascend in their second part, too.
+  //
+  // Removes all entries that have an offset below this one there. Looks only into the run that has
+  // entries on both sides.
+  void DropBelowOffset(uint64_t offset);
+  // The offset below which DropBelowOffset removes the `count` oldest entries; UINT64_MAX if those
+  // are all. REQUIRES: entries on the disk go in whole runs, as CountBeyond counts them.
+  uint64_t OffsetAfterOldest(uint64_t count) const;
+  // How many live entries have an offset from this one on; too many by a part of one run. Never
+  // looks into a run.
+  uint64_t CountNearOffset(uint64_t offset) const;
 
   // Removes all entries whose IDs lie in one of the ranges, and returns their number. `bounds` are
   // the first and the last ID of each range by turns, and never fall. Looks only into the runs that
@@ -168,8 +185,11 @@ class EntryLog final : public Spillable {
 
   // The same, but runs are stored as descriptions of where they are on the disk. Load also fails if
   // `source` does not have one of them.
-  void SerializeWithRuns(Encoder* out) const;
-  bool LoadWithRuns(Decoder* in, ColdSource& source);
+  // `with_holes` must be the same for both, and true if has_holes().
+  void SerializeWithRuns(bool with_holes, Encoder* out) const;
+  bool LoadWithRuns(Decoder* in, bool with_holes, ColdSource& source);
+  // Whether entries on the disk were removed by their offset.
+  bool has_holes() const { return cold_ && cold_->has_holes(); }
   // Visits the extents of all runs, oldest first.
   template <class Visit>
   void ForEachExtent(Visit visit) const;
@@ -185,6 +205,9 @@ class EntryLog final : public Spillable {
   size_t sealed_bytes() const override { return hot_.sealed_bytes(); }
   std::vector<std::shared_ptr<const BlockRun>> TakeRuns(size_t run_bytes, size_t bytes) override;
   void GiveAway(std::span<const Written> written) override;
+  std::shared_ptr<const RunRewrite> TakeSparse() override;
+  void Replace(const RunRewrite& taken, const Written& written) override;
+  bool has_sparse() const override { return cold_ && cold_->has_sparse(); }
   Ref<ColdExtent> newest_extent() const override {
     return cold_ ? cold_->runs().back().extent : Ref<ColdExtent>();
   }
@@ -197,6 +220,7 @@ class EntryLog final : public Spillable {
   uint64_t CountBlocks(const Addition* added, Fits fits) const;
   template <class Take, class MayBegin>
   bool TakeColdBlocks(Take take, MayBegin may_begin) const;
+  uint64_t CountHotFrom(uint64_t offset) const;
   void GiveAwayRun(const HotLog& run, Ref<ColdExtent> extent);
   Totals totals() const override { return {hot_bytes(), cold_entries(), cold_bytes()}; }
 

@@ -78,6 +78,11 @@ void HotBlocks::Leave() {
     writing_.back()->StopWriting();
   }
   if (bytes_ > 0) left_ = BlockHolder(HeldBlocks::Hold(held_, bytes_));
+  std::erase_if(whole_->sparse_, [this](Spillable* value) {
+    if (value->hot_ != this) return false;
+    value->sparse_noted_ = false;
+    return true;
+  });
   whole_->bytes_ -= bytes_;
   whole_->cold_entries_ -= cold_entries_;
   whole_->cold_bytes_ -= cold_bytes_;
@@ -169,6 +174,25 @@ void HotBlocks::Relink() {
   }
 }
 
+Spillable* HotBlocks::TakeSparse() {
+  for (size_t left = sparse_.size(); left > 0; left--) {
+    Spillable* const value = sparse_.front();
+    sparse_.pop_front();
+    if (value->writing()) {
+      sparse_.push_back(value);
+      continue;
+    }
+    value->sparse_noted_ = false;
+    return value;
+  }
+  return nullptr;
+}
+
+void HotBlocks::ForgetSparse(Spillable* value) {
+  if (!std::exchange(value->sparse_noted_, false)) return;
+  std::erase(whole().sparse_, value);
+}
+
 // --- Spillable ---
 
 // The derived class has detached itself, while its totals() could still be called.
@@ -181,6 +205,7 @@ void Spillable::Attach(HotBlocks* hot) {
   const Totals mine = totals();
   if (hot_ != nullptr) {
     StopWriting();
+    hot_->ForgetSparse(this);
     hot_->Unlink(this);
     hot_->Count(-mine.hot_bytes, -mine.cold_entries, -mine.cold_bytes);
     if (hot == nullptr) {
@@ -191,7 +216,13 @@ void Spillable::Attach(HotBlocks* hot) {
   if (hot_ != nullptr) {
     hot_->Count(mine.hot_bytes, mine.cold_entries, mine.cold_bytes);
     hot_->Link(this, HotBlocks::ClassOf(sealed_bytes()));
+    if (has_sparse()) ReportSparse();
   }
+}
+
+void Spillable::ReportSparse() {
+  if (hot_ == nullptr || std::exchange(sparse_noted_, true)) return;
+  hot_->whole().sparse_.push_back(this);
 }
 
 Ref<HeldBlocks> Spillable::Share() {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <utility>
@@ -121,12 +122,20 @@ class Spillable {
     Ref<ColdExtent> extent;
   };
   virtual void GiveAway(std::span<const Written> written) = 0;
+  // Runs of the value on the disk of which half is dead, or which are alone in their file; their
+  // live entries make about one run. Nullptr if there are none after all.
+  virtual std::shared_ptr<const RunRewrite> TakeSparse() { return nullptr; }
+  // What TakeSparse gave last is on the disk as one run. The value uses it in the place of the runs
+  // that were taken, as far as it still has them.
+  virtual void Replace(const RunRewrite&, const Written&) {}
+  virtual bool has_sparse() const { return false; }
   // An extent of the value to which another may be appended; null if there is none.
   virtual Ref<ColdExtent> newest_extent() const = 0;
 
   // Blocks of the value are being written: it is not chosen again until this is called with
   // nullptr. *value is set to nullptr if the value is detached or destroyed meanwhile.
   void NoteWriting(Spillable** value);
+  bool writing() const { return writing_ != nullptr; }
   // The number in the names of the value's files, which no other value has. 0 until it is set;
   // clones and loaded values begin with 0.
   uint64_t object() const { return object_; }
@@ -147,7 +156,8 @@ class Spillable {
   void ReportCold(uint64_t entries, uint64_t bytes);
   // The blocks that are being written will not be given away.
   void StopWriting();
-  bool writing() const { return writing_ != nullptr; }
+  // There are runs for TakeSparse.
+  void ReportSparse();
 
  private:
   friend class HotBlocks;
@@ -161,6 +171,7 @@ class Spillable {
   Ref<HeldBlocks> shared_;
   uint64_t object_ = 0;
   uint8_t size_class_ = 0;
+  bool sparse_noted_ = false;
 };
 
 // What the streams and the long lists of a keyspace hold in memory, and which of them hold much. It
@@ -203,6 +214,10 @@ class HotBlocks {
     value->hot_->Link(value, 0);
   }
 
+  // The value that has had runs to be written again for longest (Spillable::TakeSparse), and whose
+  // blocks are not being written. It is given once. Nullptr if there is none.
+  Spillable* TakeSparse();
+
   // Frees the blocks if a value drops many at once; with nullptr they are freed in place. Set for
   // the whole, as everything below.
   Disposer* disposer() const { return whole_ == nullptr ? disposer_ : whole_->disposer_; }
@@ -236,11 +251,14 @@ class HotBlocks {
   void Count(uint64_t hot_bytes, uint64_t cold_entries, uint64_t cold_bytes);
   Spillable* LargestOfClass(size_t size_class);
   void Relink();
+  HotBlocks& whole() { return whole_ == nullptr ? *this : *whole_; }
+  void ForgetSparse(Spillable* value);
 
   HotBlocks* whole_ = nullptr;
   std::vector<HotBlocks*> parts_;
   size_t next_part_ = 0;             // whose turn it is in Largest
   std::vector<Spillable*> writing_;  // values of which blocks are being written: a few
+  std::deque<Spillable*> sparse_;    // of the whole: values that have runs to be written again
   uint64_t bytes_ = 0;
   uint64_t cold_entries_ = 0;
   uint64_t cold_bytes_ = 0;

@@ -144,6 +144,14 @@ bool HotLog::Remove(StreamId id) {
   const StreamBlockReader reader = segment.Open();
   const size_t entry = reader.LowerBound(id);
   if (reader.IdAt(entry) != id || !segment.IsLive(entry)) return false;
+  RemoveEntry(at, entry);
+  return true;
+}
+
+// Removes a live entry.
+void HotLog::RemoveEntry(Position at, size_t entry) {
+  Segment& segment = segments_[at];
+  const bool first = at == segments_.begin() && entry == segment.gone;
   length_--;
   if (segment.live == 1) {
     Erase(at);
@@ -155,8 +163,98 @@ bool HotLog::Remove(StreamId id) {
     segment.Mark(entry);
     mark_words_ += segment.mark_words;
   }
-  if (id == first_id_) UpdateFirstId();
+  if (first) UpdateFirstId();
+}
+
+bool HotLog::RemoveOffset(uint64_t offset, Position* at) {
+  const auto before = [offset](StreamId id) { return id.seq < offset; };
+  *at = FindSegment(before);
+  if (!segments_.Contains(*at)) return false;
+  const Segment& segment = segments_[*at];
+  if (offset < segment.first.seq) return false;
+  // Where no offset is missing, the search is a subtraction.
+  const bool dense = segment.last.seq - segment.first.seq + 1 == segment.entries;
+  const StreamBlockReader reader = segment.Open();
+  const size_t entry = dense ? offset - segment.first.seq : reader.PartitionPoint(before);
+  if (reader.IdAt(entry).seq != offset || !segment.IsLive(entry)) return false;
+  const bool goes = segment.live == 1;
+  RemoveEntry(*at, entry);
+  if (goes) *at = segments_.end();
   return true;
+}
+
+bool HotLog::IsSparse(Position at) const {
+  if (!segments_.Contains(at) || IsLast(at)) return false;
+  const Segment& segment = segments_[at];
+  return segment.live * 2 <= segment.entries;
+}
+
+void HotLog::Rewrite(Position at, const StreamLimits& limits) {
+  // About what the live entries take in a block.
+  const auto bytes_of = [this](Position where) {
+    const Segment& segment = segments_[where];
+    return segment.bytes * size_t{segment.live} / segment.entries;
+  };
+  constexpr size_t kMostSegments = 8;
+  Position begin = at;
+  size_t count = 1;
+  size_t bytes = bytes_of(at);
+  while (count < kMostSegments && begin != segments_.begin()) {
+    const Position previous = segments_.Previous(begin);
+    if (bytes + bytes_of(previous) > limits.max_bytes) break;
+    bytes += bytes_of(previous);
+    begin = previous;
+    count++;
+  }
+  for (Position next = segments_.Next(at); count < kMostSegments; next = segments_.Next(next)) {
+    if (!segments_.Contains(next) || IsLast(next)) break;
+    if (bytes + bytes_of(next) > limits.max_bytes) break;
+    bytes += bytes_of(next);
+    count++;
+  }
+
+  HotLog made;
+  std::vector<std::string_view> fields;
+  Position from = begin;
+  for (size_t i = 0; i < count; i++, from = segments_.Next(from)) {
+    const Segment& segment = segments_[from];
+    StreamBlockReader reader = segment.Open();
+    for (size_t entry = segment.gone; entry < segment.entries; entry++) {
+      if (!segment.IsLive(entry)) continue;
+      const EntryView view = reader.EntryAt(entry);
+      fields.clear();
+      for (const EntryView::Field& field : view) {
+        fields.push_back(field.name);
+        fields.push_back(field.value);
+      }
+      made.Append(view.id(), fields, limits);
+    }
+  }
+  made.SealOpenBlock();
+  // Names that many entries had in common may be stored more often.
+  if (made.segments_.size() > count || made.block_bytes_ >= BytesOf(begin, count)) return;
+  block_bytes_ += made.block_bytes_;
+  for (size_t i = 0; i < count; i++) {
+    Segment& old = segments_[begin];
+    block_bytes_ -= old.block->MemoryBytes();
+    mark_words_ -= old.mark_words;
+    if (made.empty()) {
+      begin = segments_.Erase(begin);
+      continue;
+    }
+    old = std::move(made.segments_.front());
+    made.segments_.PopFront();
+    begin = segments_.Next(begin);
+  }
+}
+
+// Bytes of memory of the blocks of so many segments.
+size_t HotLog::BytesOf(Position at, size_t count) const {
+  size_t bytes = 0;
+  for (; count > 0; count--, at = segments_.Next(at)) {
+    bytes += segments_[at].block->MemoryBytes();
+  }
+  return bytes;
 }
 
 void HotLog::DropOldest(uint64_t count, Disposer* disposer) {

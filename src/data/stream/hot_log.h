@@ -107,6 +107,15 @@ class HotLog {
   }
   // Removes one entry; false if there is none.
   bool Remove(StreamId id);
+  // The same for a log whose IDs ascend in their second part, too: removes the entry that has
+  // `offset` there. `*at` is the segment that had it, or end() if that is gone.
+  bool RemoveOffset(uint64_t offset, Position* at);
+  // Whether at least half of the entries of the segment are dead and the block takes no further
+  // ones: then it is worth a copy without them.
+  bool IsSparse(Position at) const;
+  // Copies the live entries of the segment, and those of its neighbours that have room beside them,
+  // to a new block. The log has the same entries as before. Takes time for a block, not more.
+  void Rewrite(Position at, const StreamLimits& limits);
   // Removes the `count` oldest entries. Many blocks are given to the disposer (nullptr: none).
   // REQUIRES: there are that many.
   void DropOldest(uint64_t count, Disposer* disposer);
@@ -131,6 +140,9 @@ class HotLog {
   Position SegmentOf(StreamId id) const;
   void SealOpenBlock();
   void Erase(Position at);
+  void RemoveEntry(Position at, size_t entry);
+  size_t BytesOf(Position at, size_t count) const;
+  bool IsLast(Position at) const { return segments_.Next(at) == segments_.end(); }
   void RemoveInSegment(Position at, StreamId first, StreamId last);
   void UpdateFirstId();
   bool LoadSegment(StreamId floor, Decoder* in);

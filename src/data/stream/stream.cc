@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/coding.h"
 #include "data/stream/id_coding.h"
+#include "data/topic/record.h"
 
 namespace runnel {
 
@@ -52,7 +53,18 @@ uint64_t Stream::PlanRetention(int64_t now) const {
   return log_.CountBeyond(bounds);
 }
 
+uint64_t Stream::PlanRetentionOffset(int64_t now) const {
+  const uint64_t count = PlanRetention(now);
+  return count == 0 ? 0 : std::min(log_.OffsetAfterOldest(count), next_offset());
+}
+
 int64_t Stream::RetentionDue() const {
+  const int64_t due = EntriesDue();
+  return is_compacted() ? std::min(due, partition_->compaction->DueMs()) : due;
+}
+
+// The same for PlanRetention alone.
+int64_t Stream::EntriesDue() const {
   const Retention& keep = retention();
   if (!keep.bounded() || length() == 0) return kNeverDue;
   const bool many = keep.entries != 0 && length() > keep.entries;
@@ -97,8 +109,24 @@ uint64_t Stream::PlanDropBelow(uint64_t offset) const {
 
 void Stream::DropBelowOffset(uint64_t offset) {
   ASSERT(offset <= next_offset());
-  log_.DropOldest(CountBelowOffset(offset));
+  is_compacted() ? log_.DropBelowOffset(offset) : log_.DropOldest(CountBelowOffset(offset));
   partition_->first_offset = std::max(partition_->first_offset, offset);
+  if (is_compacted()) partition_->compaction->Trim(first_offset(), length() == 0);
+}
+
+// A newer record of its key has been appended, or the time of a tombstone is over. Its ID is not
+// known without a look at it: what counts deletions is told of one that is not lower.
+void Stream::RemoveReplaced(uint64_t offset, const StreamLimits& limits) {
+  if (!log_.RemoveOffset(offset, limits)) return;
+  max_deleted_id_ = std::max(max_deleted_id_, StreamId{last_id_.ms, offset});
+}
+
+void Stream::DropTombstones(uint64_t offset) {
+  for (;;) {
+    const uint64_t gone = partition_->compaction->TakeTombstone(offset);
+    if (gone == Compaction::kNone) return;
+    RemoveReplaced(gone, kPartitionLimits);
+  }
 }
 
 // --- Groups ---
@@ -191,6 +219,9 @@ void Stream::Append(StreamId id, std::span<const std::string_view> fields,
   log_.Append(id, fields, limits);
   last_id_ = id;
   entries_added_++;
+  if (!is_compacted()) return;
+  const uint64_t replaced = partition_->compaction->Append(id, fields, first_offset());
+  if (replaced != Compaction::kNone) RemoveReplaced(replaced, limits);
 }
 
 bool Stream::Delete(StreamId id) {
@@ -209,6 +240,7 @@ void Stream::DropOldest(uint64_t count, bool references) {
       if (left > 1) at.Next();
     }
   }
+  ASSERT(!is_compacted());
   log_.DropOldest(count);
   if (count > 0 && partition_) {
     partition_->first_offset = length() == 0 ? next_offset() : first_id().seq;
@@ -271,6 +303,7 @@ size_t Stream::MemoryBytes(size_t samples) const {
   if (idempotence_) bytes += idempotence_->MemoryBytes();
   if (retention_) bytes += sizeof(*retention_);
   if (partition_) bytes += sizeof(*partition_);
+  if (is_compacted()) bytes += partition_->compaction->MemoryBytes();
   return bytes;
 }
 
@@ -280,6 +313,7 @@ size_t Stream::FreeEffort() const {
     effort += group->FreeEffort();
   }
   if (idempotence_) effort += idempotence_->FreeEffort();
+  if (is_compacted()) effort += partition_->compaction->FreeEffort();
   return effort;
 }
 
@@ -295,7 +329,11 @@ std::unique_ptr<Object> Stream::Clone() const {
   if (idempotence_) copy->idempotence_ = idempotence_->Clone();
   copy->Retain(retention());
   copy->unswept_ = unswept_;
-  if (partition_) copy->partition_ = std::make_unique<Partition>(*partition_);
+  if (partition_) {
+    copy->MakePartition();
+    copy->partition_->first_offset = first_offset();
+    if (is_compacted()) copy->KeepNewest(partition_->compaction->Clone());
+  }
   return copy;
 }
 
@@ -311,21 +349,27 @@ std::unique_ptr<Object> Stream::CloneForCapture() {
 //             | varint groups | group... | byte parts | idempotence, if 1 is among the parts
 //             | varint ms | varint bytes | varint entries | byte delete on ack, if 2 is
 //             | ID from which on to sweep, if 4 is | varint first offset, if 8 is
+//             | compaction, if 16 is
 //
-// With runs, the entry log is as EntryLog::SerializeWithRuns writes it.
+// The version is 1, or 2 if entries on the disk were removed by their offset. With runs, the entry
+// log is as EntryLog::SerializeWithRuns writes it, with holes in version 2.
 
 namespace {
 
 constexpr uint8_t kStreamVersion = 1;
+constexpr uint8_t kVersionWithHoles = 2;
 constexpr uint8_t kHasIdempotence = 1;
 constexpr uint8_t kHasRetention = 2;
 constexpr uint8_t kHasUnswept = 4;
 constexpr uint8_t kIsPartition = 8;
+constexpr uint8_t kIsCompacted = 16;
+constexpr uint8_t kParts =
+    kHasIdempotence | kHasRetention | kHasUnswept | kIsPartition | kIsCompacted;
 
 }  // namespace
 
-void Stream::WriteHead(Encoder* out) const {
-  out->Byte(kStreamVersion);
+void Stream::WriteHead(uint8_t version, Encoder* out) const {
+  out->Byte(version);
   WriteStreamId(out, last_id_);
   WriteStreamId(out, max_deleted_id_);
   out->Varint(entries_added_);
@@ -337,7 +381,8 @@ void Stream::WriteTail(Encoder* out) const {
     group->Serialize(out);
   }
   out->Byte((idempotence_ ? kHasIdempotence : 0) | (retention_ ? kHasRetention : 0) |
-            (unswept_ ? kHasUnswept : 0) | (partition_ ? kIsPartition : 0));
+            (unswept_ ? kHasUnswept : 0) | (partition_ ? kIsPartition : 0) |
+            (is_compacted() ? kIsCompacted : 0));
   if (idempotence_) idempotence_->Serialize(out);
   if (retention_) {
     out->Varint(retention_->ms);
@@ -347,10 +392,11 @@ void Stream::WriteTail(Encoder* out) const {
   }
   if (unswept_) WriteStreamId(out, *unswept_);
   if (partition_) out->Varint(partition_->first_offset);
+  if (is_compacted()) partition_->compaction->Serialize(out, first_offset());
 }
 
 void Stream::Encode(Encoder* out) const {
-  WriteHead(out);
+  WriteHead(kStreamVersion, out);
   log_.Serialize(out);
   WriteTail(out);
 }
@@ -360,20 +406,22 @@ void Stream::AddExtents(ColdExtents* extents) const {
 }
 
 void Stream::EncodeStored(Encoder* out) const {
-  WriteHead(out);
-  log_.SerializeWithRuns(out);
+  const bool with_holes = log_.has_holes();
+  WriteHead(with_holes ? kVersionWithHoles : kStreamVersion, out);
+  log_.SerializeWithRuns(with_holes, out);
   WriteTail(out);
 }
 
 template <class LoadLog>
 std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
-  if (in->Byte() != kStreamVersion) return nullptr;
+  const uint8_t version = in->Byte();
+  if (version != kStreamVersion && version != kVersionWithHoles) return nullptr;
   auto stream = std::make_unique<Stream>();
   stream->last_id_ = ReadStreamId(in);
   stream->max_deleted_id_ = ReadStreamId(in);
   stream->entries_added_ = in->Varint();
-  if (!load_log(in, &stream->log_) || stream->log_.newest_id() > stream->last_id_ ||
-      stream->entries_added_ < stream->length()) {
+  if (!load_log(in, version == kVersionWithHoles, &stream->log_) ||
+      stream->log_.newest_id() > stream->last_id_ || stream->entries_added_ < stream->length()) {
     return nullptr;
   }
   const uint64_t groups = in->Count(1);
@@ -383,9 +431,7 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
     stream->groups_.emplace(group->name(), std::move(group));
   }
   const uint8_t parts = in->Byte();
-  if ((parts & ~(kHasIdempotence | kHasRetention | kHasUnswept | kIsPartition)) != 0) {
-    return nullptr;
-  }
+  if ((parts & ~kParts) != 0) return nullptr;
   if ((parts & kHasIdempotence) != 0) {
     stream->idempotence_ = Idempotence::Load(in);
     if (!stream->idempotence_) return nullptr;
@@ -413,20 +459,29 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
     const bool used = stream->entries_added_ > 0;
     if (first > stream->entries_added_ || used != (stream->last_id_ != StreamId()) ||
         (used && stream->last_id_.seq != stream->entries_added_ - 1) ||
-        (stream->length() > 0 && stream->first_id().seq < first)) {
+        (stream->length() > 0 && !stream->log_.has_holes() && stream->first_id().seq < first)) {
       return nullptr;
     }
   }
-  if (!in->ok()) return nullptr;
+  if ((parts & kIsCompacted) != 0) {
+    if (!stream->is_partition()) return nullptr;
+    stream->KeepNewest(Compaction::Load(in, stream->first_offset(), stream->next_offset()));
+    if (!stream->is_compacted()) return nullptr;
+  }
+  if (!in->ok() || (stream->log_.has_holes() && !stream->is_compacted())) return nullptr;
   return stream;
 }
 
 std::unique_ptr<Object> Stream::Load(Decoder* in) {
-  return LoadAs(in, [](Decoder* from, EntryLog* log) { return log->Load(from); });
+  return LoadAs(in, [](Decoder* from, bool with_holes, EntryLog* log) {
+    return !with_holes && log->Load(from);
+  });
 }
 
 std::unique_ptr<Object> Stream::LoadWithRuns(Decoder* in, ColdSource& source) {
-  return LoadAs(in, [&](Decoder* from, EntryLog* log) { return log->LoadWithRuns(from, source); });
+  return LoadAs(in, [&](Decoder* from, bool with_holes, EntryLog* log) {
+    return log->LoadWithRuns(from, with_holes, source);
+  });
 }
 
 }  // namespace runnel

@@ -18,6 +18,7 @@
 #include "data/stream/entry_log.h"
 #include "data/stream/idempotence.h"
 #include "data/stream/retention.h"
+#include "data/topic/compaction.h"
 
 namespace runnel {
 
@@ -148,7 +149,12 @@ class Stream final : public Object {
   // How many of the oldest entries are beyond the bounds at this time: the argument of DropOldest.
   // Never looks at entries on the disk.
   uint64_t PlanRetention(int64_t now) const;
-  // The first time at which PlanRetention says that there is something to remove, if nothing else
+  // The same for a compacted partition: the argument of DropBelowOffset; 0 if nothing is beyond the
+  // bounds. It is said by an offset, because where the first record lies that stays is not known
+  // without a look at it, and must not depend on what is on the disk.
+  uint64_t PlanRetentionOffset(int64_t now) const;
+  // The first time at which PlanRetention or PlanTombstones says that there is something to remove,
+  // if nothing else
   // happens to the stream: 0 for now, kNeverDue if no time comes. (Going to the disk counts as
   // nothing: after that it may be later.)
   static constexpr int64_t kNeverDue = INT64_MAX;
@@ -190,15 +196,36 @@ class Stream final : public Object {
   uint64_t TimeNear(uint64_t offset) const {
     return log_.FirstIdNear([offset](StreamId id) { return id.seq < offset; }).ms;
   }
+  // How many records have an offset from this one on, but of those on the disk too many by a part
+  // of one run. Never looks at records on the disk.
+  uint64_t CountNear(uint64_t offset) const { return log_.CountNearOffset(offset); }
   // How many records have an offset below this.
   uint64_t CountBelowOffset(uint64_t offset) const;
   // The same before DropBelowOffset, which then needs nothing that is not in memory.
   uint64_t PlanDropBelow(uint64_t offset) const;
+  // Whether it keeps only the newest record of each key (data/topic/compaction.h); the keys that it
+  // knows, those included whose record retention has removed lately.
+  bool is_compacted() const { return partition_ && partition_->compaction; }
+  size_t keys() const { return is_compacted() ? partition_->compaction->keys() : 0; }
+  // The offset after the last tombstone that has been there for too long; 0 if there is none. At
+  // most Compaction::kMostTombstones of them.
+  uint64_t PlanTombstones(int64_t now) const {
+    return is_compacted() ? partition_->compaction->PlanTombstones(now) : 0;
+  }
 
   // --- Changes ---
 
   // Makes an empty stream, which was never used, a partition.
   void MakePartition() { partition_ = std::make_unique<Partition>(); }
+  // The partition, which never had a record, keeps only the newest record of each key from now on:
+  // Append removes older ones, and each record must have a key.
+  void KeepNewest(std::unique_ptr<Compaction> compaction) {
+    partition_->compaction = std::move(compaction);
+  }
+  // REQUIRES, for the two: is_compacted().
+  void SetTombstoneMs(uint64_t ms) { partition_->compaction->set_tombstone_ms(ms); }
+  // Removes all tombstones below this offset that are the newest records of their keys.
+  void DropTombstones(uint64_t offset);
   // Removes all records below this offset. REQUIRES: it is not above next_offset().
   void DropBelowOffset(uint64_t offset);
 
@@ -213,7 +240,7 @@ class Stream final : public Object {
   // The same for all entries in these ranges; see EntryLog::RemoveRanges. Returns their number.
   uint64_t RemoveRanges(std::span<const StreamId> bounds) { return log_.RemoveRanges(bounds); }
   // Removes the oldest `count` entries; with `references` also from the pending lists of all
-  // groups, which only journals of earlier versions ask for.
+  // groups, which only journals of earlier versions ask for. REQUIRES: !is_compacted().
   void DropOldest(uint64_t count, bool references = false);
   // Removes `id` from the pending lists of all groups (DELREF); returns how many had it.
   uint64_t DropReferences(StreamId id);
@@ -274,13 +301,16 @@ class Stream final : public Object {
  private:
   struct Partition {
     uint64_t first_offset = 0;
+    std::unique_ptr<Compaction> compaction;  // null: all records are kept
   };
 
   bool HasTombstonesFrom(StreamId id) const;
+  void RemoveReplaced(uint64_t offset, const StreamLimits& limits);
+  int64_t EntriesDue() const;
   void AdvanceEntriesRead(ConsumerGroup* group, StreamId id) const;
   StreamId GivenToAll() const;
   void RequireForAcked(const AckedSearch& search, StreamId last) const;
-  void WriteHead(Encoder* out) const;
+  void WriteHead(uint8_t version, Encoder* out) const;
   void WriteTail(Encoder* out) const;
   template <class LoadLog>
   static std::unique_ptr<Object> LoadAs(Decoder* in, LoadLog load_log);

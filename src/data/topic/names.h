@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,6 +15,9 @@ namespace runnel {
 
 inline constexpr size_t kMostTopicName = 249;
 bool IsTopicName(std::string_view name);
+
+// 128 random bits. A topic that is made again under the name of a deleted one has another.
+using TopicId = std::array<char, 16>;
 
 // Numbers of partitions are below this.
 inline constexpr uint32_t kMostPartitions = 1'000'000;

@@ -16,6 +16,8 @@ class OffsetRanges {
   const Map& all() const { return ranges_; }
   bool empty() const { return ranges_.empty(); }
   size_t size() const { return ranges_.size(); }
+  // The offset after the last one; 0 if there is none.
+  uint64_t end() const { return empty() ? 0 : ranges_.rbegin()->second; }
   bool Contains(uint64_t offset) const;
   // The first offset from this one on that is not in the set.
   uint64_t NextMissing(uint64_t offset) const;

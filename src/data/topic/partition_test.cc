@@ -1,4 +1,5 @@
-// A partition against a vector of records: appending, trimming, every seek, clones, stored forms.
+// A partition against a vector of records: appending, trimming, compaction, every seek, clones,
+// stored forms.
 
 #include <gtest/gtest.h>
 
@@ -12,6 +13,7 @@
 
 #include "data/stream/stream.h"
 #include "data/testing.h"
+#include "data/topic/record.h"
 #include "data/topic/topic.h"
 
 namespace runnel {
@@ -21,16 +23,22 @@ struct Record {
   uint64_t offset;
   uint64_t ms;
   std::string value;
+  std::string key;  // of a compacted partition
+  bool tombstone = false;
 };
+
+constexpr uint64_t kTombstoneMs = 20;
 
 class PartitionModel {
  public:
-  explicit PartitionModel(uint32_t seed) : random_(seed), stream_(std::make_unique<Stream>()) {
+  PartitionModel(uint32_t seed, bool compacted)
+      : random_(seed), compacted_(compacted), stream_(std::make_unique<Stream>()) {
     stream_->MakePartition();
+    if (compacted) stream_->KeepNewest(std::make_unique<Compaction>(TopicId(), kTombstoneMs));
   }
 
   void Step() {
-    switch (random_() % 8) {
+    switch (random_() % 9) {
       case 0:
         return DropOldest(random_() % 20);
       case 1:
@@ -42,6 +50,8 @@ class PartitionModel {
         return StoreAndLoad();
       case 4:
         return Retain();
+      case 5:
+        return DropTombstones();
       default:
         for (uint64_t i = random_() % 40; i > 0; i--) {
           Append();
@@ -58,7 +68,12 @@ class PartitionModel {
       ASSERT_LT(ids.size(), records_.size());
       const Record& record = records_[ids.size()];
       ASSERT_EQ(at->id(), (StreamId{record.ms, record.offset}));
-      ASSERT_EQ(at->begin()->value, record.value);
+      const RecordView view(*at);
+      ASSERT_EQ(view.key, record.key);
+      ASSERT_EQ(view.fields.size(), record.tombstone ? 0u : 1u);
+      if (!record.tombstone) {
+        ASSERT_EQ(view.fields.begin()->value, record.value);
+      }
       ids.push_back(at->id());
     }
     ASSERT_EQ(ids.size(), records_.size());
@@ -71,25 +86,63 @@ class PartitionModel {
   void Append() {
     now_ += random_() % 3;
     const std::string value(random_() % 8 == 0 ? random_() % 3000 : random_() % 20, 'v');
-    const std::string_view fields[] = {random_() % 5 == 0 ? "other" : "field", value};
+    Record record{next_++, now_, value, {}, false};
+    std::vector<std::string_view> fields;
+    if (compacted_) {
+      record.key = std::to_string(random_() % 2 == 0 ? random_() % 5 : random_() % 200);
+      record.tombstone = random_() % 4 == 0;
+      fields = {kRecordKey, record.key};
+      std::erase_if(records_, [&](const Record& other) { return other.key == record.key; });
+    }
+    if (!record.tombstone) {
+      fields.insert(fields.end(), {random_() % 5 == 0 ? "other" : "field", record.value});
+    }
     stream_->Append({now_, stream_->next_offset()}, fields, kPartitionLimits);
-    records_.push_back({next_++, now_, value});
+    records_.push_back(record);
+  }
+  void DropTombstones() {
+    const uint64_t end = stream_->PlanTombstones(static_cast<int64_t>(now_));
+    const auto goes = [this](const Record& record) {
+      return record.tombstone && now_ - record.ms > kTombstoneMs;
+    };
+    const auto any = std::find_if(records_.begin(), records_.end(), goes);
+    ASSERT_EQ(end != 0, any != records_.end());
+    if (end == 0) return;
+    ASSERT_LE(stream_->RetentionDue(), static_cast<int64_t>(now_));
+    stream_->DropTombstones(end);
+    std::erase_if(records_, goes);
+    ASSERT_EQ(stream_->PlanTombstones(static_cast<int64_t>(now_)), 0u);
   }
   void DropOldest(uint64_t count) {
     count = std::min<uint64_t>(count, records_.size());
+    if (compacted_) {
+      if (count > 0) DropBelow(count == records_.size() ? next_ : records_[count].offset);
+      return;
+    }
     stream_->DropOldest(count);
     records_.erase(records_.begin(), records_.begin() + static_cast<ptrdiff_t>(count));
-    if (count > 0) first_ = records_.empty() ? next_ : records_.front().offset;
+    if (count > 0) first_ = std::max(first_, records_.empty() ? next_ : records_.front().offset);
   }
   void Trim() {
     const uint64_t offset = first_ + random_() % (next_ - first_ + 1);
     ASSERT_EQ(stream_->CountBelowOffset(offset), CountBelow(offset));
+    DropBelow(offset);
+  }
+  void DropBelow(uint64_t offset) {
     stream_->DropBelowOffset(offset);
     std::erase_if(records_, [offset](const Record& record) { return record.offset < offset; });
     first_ = offset;
   }
   void Retain() {
     stream_->Retain({.entries = 1 + random_() % 100});
+    if (compacted_) {
+      const uint64_t offset = stream_->PlanRetentionOffset(static_cast<int64_t>(now_));
+      const uint64_t beyond =
+          records_.size() - std::min<size_t>(records_.size(), stream_->retention().entries);
+      ASSERT_EQ(CountBelow(offset), beyond);
+      if (offset > 0) DropBelow(offset);
+      return;
+    }
     DropOldest(stream_->PlanRetention(static_cast<int64_t>(now_)));
   }
   void StoreAndLoad() {
@@ -124,6 +177,7 @@ class PartitionModel {
   }
 
   std::mt19937_64 random_;
+  const bool compacted_;
   std::unique_ptr<Stream> stream_;
   std::vector<Record> records_;
   uint64_t first_ = 0;
@@ -132,9 +186,9 @@ class PartitionModel {
 };
 
 TEST(PartitionTest, IsAVectorOfRecords) {
-  for (uint32_t seed = 1; seed <= 60; seed++) {
+  for (uint32_t seed = 1; seed <= 120; seed++) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    PartitionModel model(seed);
+    PartitionModel model(seed, seed % 2 == 0);
     for (int step = 0; step < 60; step++) {
       model.Step();
       model.Check();

@@ -6,6 +6,9 @@
 
 namespace runnel {
 
+// How the blocks of all partitions are limited: by their bytes.
+inline constexpr StreamLimits kPartitionLimits{.max_entries = 0, .max_bytes = 4096};
+
 // How a partition keeps a record: as an entry of its stream. A record has a key or none, and fields
 // or none. The key is the value of the entry's first field, whose name is kRecordKey. An entry
 // begins with a field kNoRecordKey, which has an empty value, where a record without a key would

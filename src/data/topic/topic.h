@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -10,7 +9,6 @@
 #include <absl/container/btree_set.h>
 
 #include "data/object.h"
-#include "data/stream/block.h"
 #include "data/stream/retention.h"
 #include "data/topic/names.h"
 #include "data/topic/producers.h"
@@ -50,12 +48,6 @@ struct TopicOptions {
   }
   bool operator==(const TopicOptions&) const = default;
 };
-
-// 128 random bits. A topic that is made again under the name of a deleted one has another.
-using TopicId = std::array<char, 16>;
-
-// How the blocks of all partitions are limited: by their bytes.
-inline constexpr StreamLimits kPartitionLimits{.max_entries = 0, .max_bytes = 4096};
 
 // A topic: the value of its key. It knows how many partitions there are, but not what they hold: a
 // partition is a Stream of its own in the companion of the database, under its name, from its first

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "data/topic/names.h"
+
+namespace runnel {
+
+// A hash of the key of a record. Two keys are taken for the same if their hashes are equal.
+struct RecordKeyHash {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  auto operator<=>(const RecordKeyHash&) const = default;
+};
+
+// SipHash-2-4 with 128 bits of result. Clients cannot choose keys whose hashes are equal, also if
+// they know the topic's ID. The result is stored.
+RecordKeyHash HashRecordKey(const TopicId& topic, std::string_view key);
+
+// A map from hashes to offsets, for partitions that keep the newest record of each key. It takes
+// about 35 bytes a key.
+//
+// Entries are in buckets of at most 6 KiB, which split when they are full (extendible hashing), so
+// no change takes longer than one of a bucket. Only when the number of buckets has doubled, the
+// directory is copied: 8 bytes for about 150 keys.
+class KeyIndex {
+ public:
+  static constexpr uint64_t kNone = UINT64_MAX;
+
+  KeyIndex() = default;
+  KeyIndex(KeyIndex&& other) noexcept { *this = std::move(other); }
+  KeyIndex& operator=(KeyIndex&& other) noexcept;
+  ~KeyIndex() { Clear(); }
+  // Shares all buckets; a bucket is copied before it is changed. The two may be used on different
+  // threads.
+  KeyIndex Clone() const;
+
+  // Entries, those included that Set may forget.
+  size_t size() const { return size_; }
+  size_t buckets() const { return buckets_; }
+  size_t MemoryBytes() const;
+
+  // The offset of the hash; kNone if it has none.
+  uint64_t Find(const RecordKeyHash& hash) const;
+  // The hash has this offset from now on. Returns the one that it had, or kNone. When room is
+  // needed, entries whose offset is below `floor` are forgotten. REQUIRES: offset != kNone.
+  uint64_t Set(const RecordKeyHash& hash, uint64_t offset, uint64_t floor);
+  // Does nothing if the hash has no offset.
+  void Erase(const RecordKeyHash& hash);
+  void Clear();
+
+  // Calls visit(hash, offset) for all entries whose offset is not below `floor`, in the order of
+  // their hashes.
+  template <class Visit>
+  void ForEach(uint64_t floor, Visit visit) const;
+
+ private:
+  struct Slot {
+    RecordKeyHash hash;
+    uint64_t offset = kNone;  // kNone: the slot is free
+  };
+  // Has `capacity` slots after it. An entry is in the first free slot from its home on, in a ring.
+  struct Bucket {
+    Bucket(uint32_t slots, uint8_t bits) : capacity(slots), depth(bits) {}
+    Slot* slots() { return reinterpret_cast<Slot*>(this + 1); }
+    const Slot* slots() const { return reinterpret_cast<const Slot*>(this + 1); }
+    size_t HomeOf(const RecordKeyHash& hash) const {
+      return static_cast<size_t>((static_cast<unsigned __int128>(hash.low) * capacity) >> 64);
+    }
+    size_t After(size_t slot) const { return slot + 1 == capacity ? 0 : slot + 1; }
+    // The slot of the hash, or the free one that it would get.
+    size_t SlotOf(const RecordKeyHash& hash) const;
+
+    std::atomic<uint32_t> references{1};
+    uint32_t size = 0;
+    uint32_t capacity;
+    uint8_t depth;  // so many leading bits of their hashes all entries have in common
+  };
+  static_assert(sizeof(Bucket) % alignof(Slot) == 0);
+
+  static Bucket* NewBucket(uint32_t capacity, uint8_t depth);
+  static void Unref(Bucket* bucket);
+  static uint32_t CapacityFor(size_t entries);
+  static void Add(Bucket* bucket, const Slot& slot);
+
+  size_t PlaceOf(const RecordKeyHash& hash) const {
+    return depth_ == 0 ? 0 : static_cast<size_t>(hash.high >> (64 - depth_));
+  }
+  // The first place of the bucket in the directory, and how many it has.
+  size_t Span(const Bucket& bucket) const { return size_t{1} << (depth_ - bucket.depth); }
+  void Put(size_t first, Bucket* bucket);
+  void Drop(Bucket* bucket);
+  Bucket* Mutable(size_t place);
+  Bucket* Rebuild(size_t place, uint32_t capacity, uint64_t floor);
+  Bucket* MakeRoom(const RecordKeyHash& hash, uint64_t floor);
+  void Split(size_t place);
+  bool MaySplit(const Bucket& bucket) const;
+  void DoubleDirectory();
+
+  // By the leading `depth_` bits of a hash. A bucket with fewer bits stands in several places, and
+  // has one reference for them all.
+  std::vector<Bucket*> directory_;
+  uint8_t depth_ = 0;
+  size_t size_ = 0;
+  size_t buckets_ = 0;
+  size_t bytes_ = 0;  // of the buckets
+};
+
+template <class Visit>
+void KeyIndex::ForEach(uint64_t floor, Visit visit) const {
+  std::vector<Slot> sorted;
+  for (size_t place = 0; place < directory_.size(); place += Span(*directory_[place])) {
+    const Bucket& bucket = *directory_[place];
+    sorted.clear();
+    for (size_t i = 0; i < bucket.capacity; i++) {
+      const Slot& slot = bucket.slots()[i];
+      if (slot.offset != kNone && slot.offset >= floor) sorted.push_back(slot);
+    }
+    std::sort(sorted.begin(), sorted.end(),
+              [](const Slot& a, const Slot& b) { return a.hash < b.hash; });
+    for (const Slot& slot : sorted) {
+      visit(slot.hash, slot.offset);
+    }
+  }
+}
+
+}  // namespace runnel
