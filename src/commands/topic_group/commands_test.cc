@@ -259,6 +259,30 @@ TEST_F(TopicGroupTest, SingleRecordsAreAcknowledged) {
   EXPECT_EQ(Run("TACK g t/0 2 7"), "-ERR '7' is no ID of a record");
 }
 
+// Nothing new is given above that many ranges. What lies between them is, or they would stay for
+// ever when the member that was given it has gone.
+TEST_F(TopicGroupTest, ManyAcknowledgedRangesEndWhenOthersGetWhatLiesBetween) {
+  constexpr int kRecords = 2100;
+  Add("t/0", 0, kRecords);
+  Run("TREADGROUP g a COUNT 5000 FROM EARLIEST TOPICS t");
+  std::string odd = "TACK g t/0 1";
+  std::string even = "TACK g t/0 2";
+  for (int i = 0; i < kRecords; i++) {
+    (i % 2 == 0 ? even : odd) += " 1700000000000-" + std::to_string(i);
+  }
+  EXPECT_EQ(Run(odd), ":1050");
+  Add("t/0", kRecords, kRecords + 1);
+  EXPECT_EQ(Run("TREADGROUP g a COUNT 5000 TOPICS t"), "*-1");
+  EXPECT_EQ(Short(RunAs(2, "TREADGROUP g a COUNT 3 TOPICS t")), "t/0@2:v0");
+  int given = 1;
+  while (RunAs(2, "TREADGROUP g a COUNT 5000 TOPICS t") != "*-1") {
+    given++;
+  }
+  EXPECT_EQ(given, 1050);
+  EXPECT_EQ(RunAs(2, even), ":1050");
+  EXPECT_EQ(Short(RunAs(2, "TREADGROUP g a TOPICS t")), "t/0@2:v2100");
+}
+
 TEST_F(TopicGroupTest, AutoCommitAndNoAck) {
   Add("t/0", 0, 4);
   EXPECT_EQ(Read("a", "COUNT 2 AUTOCOMMIT FROM EARLIEST"), "t/0@1:v0,v1");
