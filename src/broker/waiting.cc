@@ -1,13 +1,16 @@
 #include "broker/waiting.h"
 
+#include <absl/hash/hash.h>
+
 #include "base/assert.h"
-#include "base/hash.h"
 
 namespace runnel {
 
 size_t Waiting::QueueHash::operator()(const QueueName& name) const {
-  return HashKey(name.group) ^ (reinterpret_cast<uintptr_t>(name.key) >> 4) ^
-         (static_cast<size_t>(name.kind) << 60);
+  // The table takes the hash as it is: addresses of keys that were made in a row are not spread
+  // well enough. Depending on where the heap began, a client that waited for 100,000 keys took 30
+  // times as long.
+  return absl::HashOf(name.key, name.kind, name.group);
 }
 
 // --- Blocking ---

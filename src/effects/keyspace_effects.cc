@@ -1,4 +1,5 @@
 #include "effects/keyspace_effects.h"
+#include "data/stream/stream.h"
 
 #include "effects/families.h"
 
@@ -51,7 +52,12 @@ std::unique_ptr<Object> KeyRestore::Load(Misfit* misfit) const {
   if (kind == nullptr) *misfit = Misfit("there is no such type");
   if (kind != nullptr && value == nullptr) *misfit = Misfit("the payload is damaged");
   if (kind != nullptr && !kind->movable) *misfit = kStaysAtItsKey;
+  if (value != nullptr && IsPartition(*value)) *misfit = kStaysAtItsKey;
   return value;
+}
+
+bool IsPartition(const Object& value) {
+  return value.type() == ObjectType::kStream && static_cast<const Stream&>(value).is_partition();
 }
 
 Misfit KeyRestore::Fits(const Keyspace&) const {

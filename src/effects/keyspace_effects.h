@@ -60,6 +60,10 @@ struct KeyCopy {
   void Apply(Keyspace& keyspace) const;
 };
 
+// Whether the value is a partition of a topic. The stored form of one, which anybody can make up,
+// is not taken for the value of a key.
+bool IsPartition(const Object& value);
+
 // The key is now what the payload (Object::Serialize's form of the type) says. The payload was
 // checked to be loadable.
 struct KeyRestore {

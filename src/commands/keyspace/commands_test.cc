@@ -4,6 +4,8 @@
 
 #include "commands/families.h"
 #include "commands/testing.h"
+#include "data/stream/stream.h"
+#include "data/topic/record.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -343,6 +345,25 @@ TEST_F(KeyspaceCommandsTest, ADamagedDumpIsRefusedAtEveryByte) {
               "-ERR DUMP payload version or checksum are wrong");
     EXPECT_EQ(runner_.Run({"RESTORE", "k", "0", dump.substr(0, i)}),
               "-ERR DUMP payload version or checksum are wrong");
+  }
+  EXPECT_EQ(Run("EXISTS k"), ":0");
+}
+
+// The stored form of a partition is known: anybody can make one up. A key does not get it.
+TEST_F(KeyspaceCommandsTest, ADumpOfAPartitionIsRefused) {
+  for (const bool compacted : {false, true}) {
+    Stream stream;
+    stream.MakePartition();
+    if (compacted) stream.KeepNewest(std::make_unique<Compaction>(TopicId(), 0));
+    const std::string_view fields[] = {kRecordKey, "key", "f", "v"};
+    stream.Append({5, 0}, fields, kPartitionLimits);
+    std::string dump(1, static_cast<char>(ObjectType::kStream));
+    Encoder encoder(&dump);
+    stream.Encode(&encoder);
+    encoder.Fixed<uint16_t>(1);
+    encoder.Fixed(Checksum(dump));
+    EXPECT_EQ(runner_.Run({"RESTORE", "k", "0", dump}), "-ERR Bad data format");
+    EXPECT_EQ(runner_.Run({"RESTORE", "k", "1", dump, "ABSTTL"}), "-ERR Bad data format");
   }
   EXPECT_EQ(Run("EXISTS k"), ":0");
 }

@@ -162,7 +162,7 @@ void Restore(Context& context) {
   }
   const ObjectKind* kind = FindObjectKind(type);
   std::unique_ptr<Object> value = kind == nullptr || !kind->movable ? nullptr : kind->Load(payload);
-  if (value == nullptr) {
+  if (value == nullptr || IsPartition(*value)) {
     return context.reply().Error("ERR Bad data format");
   }
 

@@ -118,6 +118,7 @@ std::unique_ptr<Compaction> Compaction::Load(Decoder* in, uint64_t floor, uint64
     const bool in_order = loaded->keys() == 0 || last < hash;
     if (!in->ok() || !in_order || offset < floor || offset >= next_offset) return nullptr;
     loaded->index_.Set(hash, offset, 0);
+    if (!loaded->index_.is_spread()) return nullptr;
     last = hash;
   }
   StreamId before;

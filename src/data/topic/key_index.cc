@@ -14,7 +14,6 @@ namespace {
 
 // So many slots that a bucket fills a size of the allocator.
 constexpr uint32_t kCapacities[] = {4, 6, 9, 12, 14, 20, 30, 41, 62, 84, 126, 169, 212, 254};
-constexpr uint32_t kMostSlots = 254;
 
 // How many entries a bucket may have: seven eighths of its slots, and one slot is always free.
 size_t MostIn(uint32_t capacity) {
@@ -82,6 +81,7 @@ KeyIndex& KeyIndex::operator=(KeyIndex&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(buckets_, other.buckets_);
   std::swap(bytes_, other.bytes_);
+  std::swap(largest_, other.largest_);
   return *this;
 }
 
@@ -92,6 +92,7 @@ KeyIndex KeyIndex::Clone() const {
   copy.size_ = size_;
   copy.buckets_ = buckets_;
   copy.bytes_ = bytes_;
+  copy.largest_ = largest_;
   for (size_t place = 0; place < directory_.size(); place += Span(*directory_[place])) {
     directory_[place]->references.fetch_add(1, std::memory_order_relaxed);
   }
@@ -107,6 +108,7 @@ void KeyIndex::Clear() {
   directory_ = {};
   depth_ = 0;
   size_ = buckets_ = bytes_ = 0;
+  largest_ = 0;
 }
 
 size_t KeyIndex::MemoryBytes() const {
@@ -117,6 +119,7 @@ size_t KeyIndex::MemoryBytes() const {
 void KeyIndex::Put(size_t first, Bucket* bucket) {
   std::fill_n(directory_.begin() + static_cast<ptrdiff_t>(first), Span(*bucket), bucket);
   size_ += bucket->size;
+  largest_ = std::max(largest_, bucket->capacity);
   buckets_++;
   bytes_ += sizeof(Bucket) + bucket->capacity * sizeof(Slot);
 }

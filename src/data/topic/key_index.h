@@ -44,6 +44,9 @@ class KeyIndex {
   // Entries, those included that Set may forget.
   size_t size() const { return size_; }
   size_t buckets() const { return buckets_; }
+  // Whether the hashes are spread as those of keys are. Others come from damaged or forged bytes,
+  // and would make each change slow.
+  bool is_spread() const { return largest_ <= 2 * kMostSlots; }
   size_t MemoryBytes() const;
 
   // The offset of the hash; kNone if it has none.
@@ -83,6 +86,8 @@ class KeyIndex {
     uint8_t depth;  // so many leading bits of their hashes all entries have in common
   };
   static_assert(sizeof(Bucket) % alignof(Slot) == 0);
+  // A bucket with so many slots is split.
+  static constexpr uint32_t kMostSlots = 254;
 
   static Bucket* NewBucket(uint32_t capacity, uint8_t depth);
   static void Unref(Bucket* bucket);
@@ -109,7 +114,8 @@ class KeyIndex {
   uint8_t depth_ = 0;
   size_t size_ = 0;
   size_t buckets_ = 0;
-  size_t bytes_ = 0;  // of the buckets
+  size_t bytes_ = 0;      // of the buckets
+  uint32_t largest_ = 0;  // most slots that a bucket ever had
 };
 
 template <class Visit>

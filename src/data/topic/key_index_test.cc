@@ -142,6 +142,7 @@ TEST(KeyIndexTest, TakesAtMost56BytesAKey) {
     }
     EXPECT_EQ(index.size(), keys);
     EXPECT_LE(index.MemoryBytes(), 56 * keys) << keys;
+    EXPECT_TRUE(index.is_spread());
   }
 }
 
@@ -155,7 +156,7 @@ TEST(KeyIndexTest, ForgetsWhatIsBelowTheFloor) {
   EXPECT_EQ(EntriesOf(index, 299'000).size(), 1000u);
 }
 
-// From a damaged file: the directory does not grow for hashes that begin alike.
+// From a damaged file: the directory does not grow for hashes that begin alike, and that is told.
 TEST(KeyIndexTest, HashesThatBeginAlikeTakeNoMoreMemory) {
   KeyIndex index;
   for (uint64_t i = 0; i < 5000; i++) {
@@ -164,6 +165,7 @@ TEST(KeyIndexTest, HashesThatBeginAlikeTakeNoMoreMemory) {
   EXPECT_EQ(index.size(), 5000u);
   EXPECT_LE(index.MemoryBytes(), 5000u * 100);
   EXPECT_EQ(index.Find({42, 77ull << 40}), 77u);
+  EXPECT_FALSE(index.is_spread());
 }
 
 }  // namespace
