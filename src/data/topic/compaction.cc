@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "data/topic/record.h"
@@ -111,15 +112,25 @@ std::unique_ptr<Compaction> Compaction::Load(Decoder* in, uint64_t floor, uint64
     const uint64_t high = in->Fixed<uint64_t>();
     return RecordKeyHash{high, in->Fixed<uint64_t>()};
   };
-  RecordKeyHash last;
+  struct Entry {
+    RecordKeyHash hash;
+    uint64_t offset;
+  };
+  std::vector<Entry> entries;
   for (uint64_t left = in->Count(17); left > 0; left--) {
     const RecordKeyHash hash = read_hash();
     const uint64_t offset = in->Varint();
-    const bool in_order = loaded->keys() == 0 || last < hash;
+    const bool in_order = entries.empty() || entries.back().hash < hash;
     if (!in->ok() || !in_order || offset < floor || offset >= next_offset) return nullptr;
-    loaded->index_.Set(hash, offset, 0);
+    entries.push_back({hash, offset});
+  }
+  // In the order in which they are stored, all would be in one part of the index at first, which
+  // would become too large for the number of entries.
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return a.hash.low < b.hash.low; });
+  for (const Entry& entry : entries) {
+    loaded->index_.Set(entry.hash, entry.offset, 0);
     if (!loaded->index_.is_spread()) return nullptr;
-    last = hash;
   }
   StreamId before;
   for (uint64_t left = in->Count(18); left > 0; left--) {

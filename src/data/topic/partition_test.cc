@@ -197,6 +197,26 @@ TEST(PartitionTest, IsAVectorOfRecords) {
   }
 }
 
+// Stored keys are sorted by their hashes, which must not make the index uneven.
+TEST(PartitionTest, ManyKeysComeBack) {
+  for (const uint64_t keys : {300, 2500, 40'000}) {
+    Stream stream;
+    stream.MakePartition();
+    stream.KeepNewest(std::make_unique<Compaction>(TopicId(), 0));
+    for (uint64_t i = 0; i < keys; i++) {
+      const std::string key = std::to_string(i);
+      const std::string_view fields[] = {kRecordKey, key, "f", "v"};
+      stream.Append({5, i}, fields, kPartitionLimits);
+    }
+    std::string payload;
+    stream.Serialize(&payload);
+    const std::unique_ptr<Object> loaded = LoadAs<Stream>(payload);
+    ASSERT_NE(loaded, nullptr) << keys;
+    EXPECT_EQ(static_cast<const Stream&>(*loaded).keys(), keys);
+    EXPECT_LE(loaded->MemoryBytes(0), stream.MemoryBytes(0) + keys * 20);
+  }
+}
+
 TEST(PartitionTest, AStoredFormWhoseOffsetsDoNotFitIsRefused) {
   const auto payload = [](uint64_t added, StreamId last) {
     Stream stream;
