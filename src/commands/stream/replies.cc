@@ -152,13 +152,13 @@ void WriteEntries(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t c
 }
 
 uint64_t WriteEntriesWithin(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count,
-                            uint64_t bytes) {
+                            uint64_t bytes, bool one_anyway) {
   EntryWriter writer(reply, form);
   const size_t begin = reply.rope().size();
   for (uint64_t written = 0; written < count;) {
     const size_t before = reply.rope().size();
     writer.Write(*at, 0);
-    if (reply.rope().size() - begin > bytes && written > 0) {
+    if (reply.rope().size() - begin > bytes && (written > 0 || !one_anyway)) {
       reply.rope().Truncate(before);
       return written;
     }

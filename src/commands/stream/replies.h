@@ -32,10 +32,10 @@ void WriteClaimedEntry(ReplyWriter& reply, EntryForm form, const EntryView& entr
 void WriteEntries(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count);
 void WriteEntriesBack(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count);
 
-// The same without the head of the array, as long as they take no more than `bytes`; the first one
-// in any case. Returns how many were written.
+// The same without the head of the array, as long as they take no more than `bytes`; with
+// `one_anyway` the first one in any case. Returns how many were written.
 uint64_t WriteEntriesWithin(ReplyWriter& reply, EntryForm form, EntryCursor at, uint64_t count,
-                            uint64_t bytes);
+                            uint64_t bytes, bool one_anyway);
 
 // Bytes that WriteEntry writes of an entry as it is stored, with the key of a record.
 size_t EntryReplyBytes(const EntryView& entry);

@@ -40,14 +40,14 @@ struct Taker {
   }
 };
 
-// There is nothing to divide: the records are written at once, so nobody has to walk over them
-// twice.
-uint64_t FetchOnly(FetchSource& source, const FetchLimits& limits, EntryForm form, int protocol) {
+// The records are written at once, so nobody has to walk over them twice.
+uint64_t FetchWritten(FetchSource& source, const FetchLimits& limits, bool first, EntryForm form,
+                      int protocol) {
   const uint64_t most = std::min(limits.records, source.most);
   const uint64_t count = source.at.CountTo(StreamId::Max(), most);
   ReplyWriter writer(&source.written);
   writer.set_protocol(protocol);
-  source.count = WriteEntriesWithin(writer, form, source.at, count, limits.bytes);
+  source.count = WriteEntriesWithin(writer, form, source.at, count, limits.bytes, first);
   return source.count;
 }
 
@@ -63,7 +63,7 @@ uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits,
     if (source.at.valid()) takers.emplace_back(&source);
   }
   if (takers.empty()) return 0;
-  if (takers.size() == 1) return FetchOnly(*takers[0].source, limits, form, protocol);
+  if (takers.size() == 1) return FetchWritten(*takers[0].source, limits, true, form, protocol);
   uint64_t total = 0;
   uint64_t bytes = 0;
   size_t active = takers.size();
@@ -87,6 +87,32 @@ uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits,
     }
     if (taken == 0) break;
     active = still;
+  }
+  return total;
+}
+
+uint64_t FetchInTurn(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form,
+                     int protocol) {
+  // What is written at once takes a piece of memory of its own.
+  constexpr uint64_t kFewRecords = 32;
+  const uint64_t added = form == EntryForm::kKeyed ? kKeyBytes : 0;
+  FetchLimits left = limits;
+  uint64_t total = 0;
+  for (FetchSource& source : sources) {
+    source.count = 0;
+    if (!source.at.valid() || left.records == 0 || (left.bytes == 0 && total > 0)) continue;
+    uint64_t bytes;
+    if (std::min(source.most, left.records) > kFewRecords) {
+      FetchWritten(source, left, total == 0, form, protocol);
+      bytes = source.written.size();
+    } else {
+      Taker taker(&source);
+      taker.Take(left.records, left.bytes, added, total == 0);
+      bytes = taker.bytes;
+    }
+    total += source.count;
+    left.records -= source.count;
+    left.bytes -= std::min(bytes, left.bytes);
   }
   return total;
 }

@@ -28,6 +28,9 @@ struct FetchSource {
 // and fetches all that will be given.
 uint64_t FetchRecords(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form,
                       int protocol);
+// The same for a caller that serves the sources in turn: each gets what the ones before it leave.
+uint64_t FetchInTurn(std::span<FetchSource> sources, const FetchLimits& limits, EntryForm form,
+                     int protocol);
 // The array of what was fetched.
 void WriteFetched(ReplyWriter& reply, EntryForm form, FetchSource& source);
 

@@ -332,14 +332,16 @@ void TopicGroups::Rebalance(const KeyRef& key, const TopicGroup& group, GroupCha
       const MemberId target = wanted[i].partitions[number].target;
       GroupPartition::Live& live = partition.live;
       if (target == partition.owner) {
-        if (!std::exchange(live.leaving, false)) continue;
+        if (!live.leaving) continue;
+        live.leaving = false;
         NoteAssigned(key, *group.FindMember(target), changes.now_ms());
         Offer(key, group, topic, number);
       } else if (partition.owner == kNobody || !partition.in_flight()) {
         moving.emplace_back(target, number);
       } else {
         live.heir = target;
-        if (std::exchange(live.leaving, true)) continue;
+        if (live.leaving) continue;
+        live.leaving = true;
         live.queued = false;
         group.live().leaving.push_back({{topic.slot, number}, leaves_at});
         NoteAssigned(key, *group.FindMember(partition.owner), changes.now_ms());
@@ -461,6 +463,7 @@ void TopicGroups::TakeOver(const KeyRef& key, const TopicGroup& group, const Gro
     if (partition.owner == member.id) partition.live.given = false;
   }
   live.given.clear();
+  live.settled = 0;
   live.blocked = live.woken = false;
   live.client = client.id;
   live.address = client.address;
@@ -525,13 +528,39 @@ void TopicGroups::WakeMember(const KeyRef& key, const GroupMember& member) {
 void TopicGroups::Refresh(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic,
                           uint32_t number, GroupChanges& changes) {
   const GroupPartition& partition = topic.partitions[number];
+  if (partition.live.given && !partition.in_flight()) Settle(group, partition);
   if (partition.live.leaving) {
     if (partition.in_flight()) return;
     const uint64_t moved = number;
     return Give(key, group, topic, {&moved, 1}, partition.live.heir, changes);
   }
-  if (!std::exchange(partition.live.withheld, false)) return;
+  if (!partition.live.withheld) return;
+  partition.live.withheld = false;
   Offer(key, group, topic, number);
+}
+
+// Nothing of the partition is in flight any more. The member's list of partitions that were given
+// loses such places when they are half of it.
+void TopicGroups::Settle(const TopicGroup& group, const GroupPartition& partition) {
+  constexpr size_t kLeast = 16;
+  partition.live.given = false;
+  const GroupMember& member = *group.FindMember(partition.owner);
+  GroupMember::Live& live = member.live;
+  if (++live.settled < std::max(kLeast, live.given.size() / 2)) return;
+  live.settled = 0;
+  std::erase_if(live.given, [&](const GroupPlace& place) {
+    const GroupTopic* topic = group.FindTopic(place);
+    if (topic == nullptr || topic->partitions[place.number].owner != member.id) return true;
+    // A partition that was given again stands there twice: one place is enough.
+    GroupPartition::Live& other = topic->partitions[place.number].live;
+    const bool stays = other.given;
+    other.given = false;
+    return !stays;
+  });
+  for (const GroupPlace& place : live.given) {
+    group.FindTopic(place)->partitions[place.number].live.given = true;
+  }
+  if (live.given.size() < live.given.capacity() / 4) live.given.shrink_to_fit();
 }
 
 // If the partition has something for its owner, it is ready; otherwise it is dry.

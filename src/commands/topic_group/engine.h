@@ -173,6 +173,7 @@ class TopicGroups {
                NewOwners* owners, GroupChanges& changes);
   void MoveLeaving(const KeyRef& key, const TopicGroup& group, GroupChanges& changes);
   void Offer(const KeyRef& key, const TopicGroup& group, const GroupTopic& topic, uint32_t number);
+  void Settle(const TopicGroup& group, const GroupPartition& partition);
   void NoteGrown(const KeyRef& partition);
   static uint64_t HashOf(uint32_t db, std::string_view partition);
 

@@ -20,7 +20,7 @@ uint64_t FirstOpen(const Stream& stream, uint64_t from, const OffsetRanges* done
 
 uint64_t FindNext(const Stream& stream, const OffsetRanges* done, uint64_t next,
                   FetchSource* source) {
-  source->at = stream.SeekOffset(next);
+  source->at = stream.SeekOffset(next, ReadAhead::kNo);
   uint64_t end = stream.next_offset();
   if (!stream.is_compacted()) {
     if (done != nullptr) end = std::min(end, done->NextContained(next));
@@ -29,7 +29,7 @@ uint64_t FindNext(const Stream& stream, const OffsetRanges* done, uint64_t next,
   }
   // Records are missing, so offsets do not count them.
   while (source->at.valid() && done != nullptr && done->Contains(source->at->id().seq)) {
-    source->at = stream.SeekOffset(done->NextMissing(source->at->id().seq));
+    source->at = stream.SeekOffset(done->NextMissing(source->at->id().seq), ReadAhead::kNo);
   }
   if (!source->at.valid()) return end;
   next = source->at->id().seq;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include <absl/cleanup/cleanup.h>
 #include <absl/container/inlined_vector.h>
 
 #include "base/log.h"
@@ -142,6 +143,7 @@ struct GroupSourcePart {
   GroupPlace place;
   const GroupTopic* topic;
   PartitionName name;
+  const Stream* stream = nullptr;
   uint64_t end = 0;    // of the partition: its next offset
   uint64_t lost = 0;   // records that retention has removed before they were given
   uint64_t first = 0;  // the first offset that retention has left; if some are lost
@@ -170,6 +172,7 @@ class GroupCall {
   bool ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64_t* available);
   void TellLost();
   void Take();
+  void ExpectNext();
   void WriteRecords();
   void WriteReply();
   void Block(bool at_once);
@@ -272,11 +275,13 @@ bool GroupCall::Subscribe() {
 // AUTOCOMMIT: all that this connection was given is done.
 void GroupCall::CommitGiven() {
   const std::vector<GroupPlace> given = std::exchange(mutable_live().given, {});
+  mutable_live().settled = 0;
   for (const GroupPlace& place : given) {
     const GroupTopic* topic = named_.group->FindTopic(place);
     if (topic == nullptr) continue;
     const GroupPartition& partition = topic->partitions[place.number];
-    if (partition.owner != member_->id || !std::exchange(partition.live.given, false)) continue;
+    if (partition.owner != member_->id || !partition.live.given) continue;
+    partition.live.given = false;
     if (!partition.in_flight()) continue;
     const uint64_t offsets[] = {place.number, partition.live.position};
     context_.Apply(TopicGroupCommit{named_.key, topic->name, offsets});
@@ -286,10 +291,15 @@ void GroupCall::CommitGiven() {
 
 // Looks at the places that are ready, until there is enough for this call.
 void GroupCall::Scan() {
-  const uint32_t scan = ++named_.group->live().scans;
   uint64_t available = 0;
   const uint64_t wanted = arguments_.limits().records;
   const auto& ready = live().ready;
+  const absl::Cleanup forget = [&] {
+    for (size_t i = 0; i < std::min(scanned_ + 1, ready.size()); i++) {
+      const GroupTopic* topic = named_.group->FindTopic(ready[i]);
+      if (topic != nullptr) topic->partitions[ready[i].number].live.seen = false;
+    }
+  };
   for (scanned_ = 0; scanned_ < ready.size() && available < wanted && !runs_again_; scanned_++) {
     const GroupPlace place = ready[scanned_];
     const GroupTopic* topic = named_.group->FindTopic(place);
@@ -297,7 +307,8 @@ void GroupCall::Scan() {
     const GroupPartition& partition = topic->partitions[place.number];
     if (partition.owner != member_->id || !partition.live.queued) continue;
     // A place may stand there twice, after the partition has gone and come back.
-    if (std::exchange(partition.live.scan, scan) == scan) continue;
+    if (partition.live.seen) continue;
+    partition.live.seen = true;
     if (!ScanOne(place, topic, &available)) partition.live.queued = false;
   }
 }
@@ -317,6 +328,7 @@ bool GroupCall::ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64
   GroupSourcePart part(place, topic);
   const GroupPartition& partition = part.partition();
   const Stream& stream = PartitionAt(context_, PartitionKey(context_, part.name));
+  part.stream = &stream;
   part.end = stream.next_offset();
   // What this call has changed cannot be taken back, so it must not wait for the disk. It runs
   // again, and has nothing to change then.
@@ -339,7 +351,14 @@ bool GroupCall::ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64
   FetchSource source;
   if (next < stream.next_offset()) {
     if (must_run_again()) return true;
+    const uint64_t wanted = arguments_.limits().records - *available;
+    if (stream.has_cold()) stream.ExpectOffset(next, wanted);
     next = FindNext(stream, done, next, &source);
+    // It is served again only for the rest of the run.
+    if (partition.live.turns > 0) {
+      const uint64_t left = stream.LeftOfRun(next);
+      if (left > 0) source.most = std::min(source.most, left);
+    }
     if (TopicGroups::HasManyRanges(partition) && next >= done->end()) {
       partition.live.withheld = true;
       return false;
@@ -368,6 +387,15 @@ void GroupCall::TellLost() {
   }
 }
 
+// Whether a partition whose position this is shall be served by the next call, too, before others
+// are. What was read from the disk is used up first, as it may not be in memory any more when all
+// the others had their turn; but they do not wait for long.
+bool KeepsTurn(const GroupSourcePart& part, uint64_t position) {
+  constexpr uint8_t kMostTurns = 16;
+  return part.stream->has_cold() && !part.stream->is_compacted() &&
+         part.partition().live.turns < kMostTurns && part.stream->LeftOfRun(position) > 0;
+}
+
 // The positions move. Partitions that have more stand behind the others.
 void GroupCall::Take() {
   auto& ready = mutable_live().ready;
@@ -393,16 +421,43 @@ void GroupCall::Take() {
     if (arguments_.no_ack) {
       const uint64_t offsets[] = {part.place.number, position};
       context_.Apply(TopicGroupCommit{named_.key, part.topic->name, offsets});
-    } else if (!std::exchange(partition.live.given, true)) {
+    } else if (!partition.live.given) {
+      partition.live.given = true;
       mutable_live().given.push_back(part.place);
     }
     partition.live.position = position;
     partition.live.queued = partition.next() < part.end;
+    if (partition.live.queued && KeepsTurn(part, position)) {
+      partition.live.turns++;
+      ready.PushFront(part.place);
+      continue;
+    }
+    partition.live.turns = 0;
     if (partition.live.queued) {
       ready.PushBack(part.place);
     } else {
       groups_.NoteDry(named_.key, part.topic->name, part.place.number);
     }
+  }
+}
+
+// A group that works off what is on the disk will need the runs of the partitions whose turn is
+// next.
+void GroupCall::ExpectNext() {
+  constexpr size_t kMostPlaces = 4;
+  if (std::none_of(parts_.begin(), parts_.end(),
+                   [](const GroupSourcePart& part) { return part.stream->has_cold(); })) {
+    return;
+  }
+  const auto& ready = live().ready;
+  uint64_t wanted = arguments_.limits().records;
+  for (size_t i = 0; i < std::min(ready.size(), kMostPlaces) && wanted > 0; i++) {
+    const GroupTopic* topic = named_.group->FindTopic(ready[i]);
+    if (topic == nullptr) continue;
+    const GroupSourcePart next(ready[i], topic);
+    if (next.partition().owner != member_->id) continue;
+    const Stream& stream = PartitionAt(context_, PartitionKey(context_, next.name));
+    wanted -= std::min(wanted, stream.ExpectOffset(next.partition().next(), wanted));
   }
 }
 
@@ -463,10 +518,11 @@ void GroupCall::Run() {
   const bool gives = context_.reply_is_sent();
   if (gives) Scan();
   if (runs_again_) return Block(true);
-  FetchRecords(sources_, arguments_.limits(), arguments_.form, context_.reply().protocol());
+  FetchInTurn(sources_, arguments_.limits(), arguments_.form, context_.reply().protocol());
   if (context_.only_looks()) return context_.reply().NullArray();
   TellLost();
   Take();
+  ExpectNext();
   const bool tells = arguments_.version && *arguments_.version != live().version;
   if (given_ > 0 || tells) {
     WriteReply();

@@ -44,6 +44,13 @@ inline bool IsBelow(StreamId a, StreamId b) {
   return (a.ms < b.ms) | ((a.ms == b.ms) & (a.seq < b.seq));
 }
 
+// For searches in a log whose IDs ascend in their second part, too: the entries whose offset, which
+// stands there, is below this one.
+struct BelowOffset {
+  uint64_t offset;
+  bool operator()(StreamId id) const { return id.seq < offset; }
+};
+
 // One entry, read in place. Valid as long as its block: until the next change of the stream, or as
 // long as the reader holds the block.
 class EntryView {

@@ -172,24 +172,27 @@ ColdRuns::Position ColdRuns::Erase(Position at) {
   return runs_.Erase(at);
 }
 
-const HotLog& ColdRuns::Enter(Position at) const {
+const HotLog& ColdRuns::Enter(Position at, ReadAhead ahead) const {
   const ColdRun& run = runs_[at];
   if (const BlockRun* blocks = run.extent->Use()) return LogOf(*blocks);
-  if (at == runs_.begin() || runs_[runs_.Previous(at)].extent->loaded() != nullptr) {
+  if (ahead == ReadAhead::kYes &&
+      (at == runs_.begin() || runs_[runs_.Previous(at)].extent->loaded() != nullptr)) {
     ExpectAfter(at);
   }
   return run.Fetched();
 }
 
-void ColdRuns::ExpectAfter(Position at) const {
+uint64_t ColdRuns::Expect(Position at, uint64_t entries) const {
   ColdExtents expected;
-  for (size_t i = 0; i < kRunsAhead; i++) {
+  uint64_t found = 0;
+  for (size_t i = 0; i < kRunsAhead && found < entries && runs_.Contains(at); i++) {
+    const ColdRun& run = runs_[at];
+    if (run.extent->loaded() == nullptr) expected.push_back(run.extent);
+    found += run.live;
     at = runs_.Next(at);
-    if (!runs_.Contains(at)) break;
-    const Ref<ColdExtent>& extent = runs_[at].extent;
-    if (extent->loaded() == nullptr) expected.push_back(extent);
   }
   ExpectExtents(expected);
+  return found;
 }
 
 bool ColdRuns::IsIn(Position at, StreamId id) const {
@@ -214,7 +217,7 @@ uint64_t ColdRuns::CountBelow(StreamId id) const {
 
 uint64_t ColdRuns::CountNearOffset(uint64_t offset) const {
   uint64_t count = 0;
-  Position at = Find([offset](StreamId id) { return id.seq < offset; });
+  Position at = Find(BelowOffset{offset});
   for (; runs_.Contains(at); at = runs_.Next(at)) {
     count += runs_[at].live;
   }
@@ -337,7 +340,7 @@ bool ColdRuns::Remove(StreamId id) {
 }
 
 bool ColdRuns::RemoveOffset(uint64_t offset) {
-  const Position at = Find([offset](StreamId id) { return id.seq < offset; });
+  const Position at = Find(BelowOffset{offset});
   ColdRun& run = runs_[at];
   if (offset < run.first.seq || run.IsHole(offset)) return false;
   if (run.live == 1) {
@@ -427,7 +430,7 @@ std::shared_ptr<const RunRewrite> ColdRuns::TakeSparse(size_t run_bytes) {
   while (!sparse_.empty()) {
     const uint64_t offset = sparse_.front();
     sparse_.pop_front();
-    Position at = Find([offset](StreamId id) { return id.seq < offset; });
+    Position at = Find(BelowOffset{offset});
     if (!runs_.Contains(at) || !runs_[at].noted_sparse) continue;
     size_t bytes = LiveBytes(runs_[at]);
     for (Position before = at; before != runs_.begin();) {
@@ -498,8 +501,7 @@ void ColdRuns::DropBelowOffset(uint64_t offset, Disposer* disposer) {
   while (!empty() && runs_.front().first.seq < offset) {
     ColdRun& run = runs_.front();
     if (run.last.seq >= offset) {
-      BlockCursor entry = BlockCursor::First(Enter(runs_.begin()),
-                                             [offset](StreamId id) { return id.seq < offset; });
+      BlockCursor entry = BlockCursor::First(Enter(runs_.begin()), BelowOffset{offset});
       if (run.SettleForward(&entry)) {
         const uint64_t live = run.Count(entry->id(), run.last);
         Subtract(run);

@@ -78,6 +78,9 @@ struct ColdRun {
   HotLog Living() const;
 };
 
+// Whether one that walks over runs goes on after what it asks for: then the next runs are expected.
+enum class ReadAhead : bool { kNo, kYes };
+
 // The entries of a stream that are on the disk: a row of runs in the order of IDs. A function that
 // looks into a run fetches it, and throws what ColdSource::Fetch throws, before it changes
 // anything.
@@ -114,11 +117,13 @@ class ColdRuns {
   Position Find(StreamId id) const {
     return Find([id](StreamId other) { return IsBelow(other, id); });
   }
-  // The blocks of the run. A miss that follows the run before it, or is at the old end, is taken
-  // for the next step of a walk: more runs are expected.
-  const HotLog& Enter(Position at) const;
-  // Runs after this one will probably be needed soon.
-  void ExpectAfter(Position at) const;
+  // The blocks of the run. With ReadAhead, a miss that follows the run before it, or is at the old
+  // end, is taken for the next step of a walk: more runs are expected.
+  const HotLog& Enter(Position at, ReadAhead ahead = ReadAhead::kYes) const;
+  // The runs from `at` on that have the next `entries` live entries will probably be needed soon; a
+  // few of them are expected. Returns how many entries those have that are.
+  uint64_t Expect(Position at, uint64_t entries) const;
+  void ExpectAfter(Position at) const { Expect(runs_.Next(at), UINT64_MAX); }
   // REQUIRES: `id` is not above last_id().
   bool Contains(StreamId id) const { return IsIn(Find(id), id); }
   // The number of live entries below `id`, of those up to `last` from `id` on, and of those down to

@@ -17,9 +17,9 @@ void EntryCursor::NextRun() {
       at_ = BlockCursor::First(*hot_);
       return;
     }
-    at_ = BlockCursor::First(cold_->Enter(next), cold_->runs()[next].first);
+    at_ = BlockCursor::First(cold_->Enter(next, ahead_), cold_->runs()[next].first);
     run_ = next;
-    cold_->ExpectAfter(next);
+    if (ahead_ == ReadAhead::kYes) cold_->ExpectAfter(next);
     // A run has a live entry, but a damaged file may say what it likes.
   } while (!cold_->runs()[run_].SettleForward(&at_));
 }

@@ -26,16 +26,19 @@ class EntryCursor {
   EntryCursor() = default;
   // The first entry for which `before` is false; the last one for which it is true. `before(id)` is
   // true for the IDs below some point and for no others. `cold` may be nullptr; it is not empty.
+  // `ahead`: what the cursor does with runs on its way forward.
   template <class Before>
-  static EntryCursor First(const HotLog& hot, const ColdRuns* cold, Before before) {
+  static EntryCursor First(const HotLog& hot, const ColdRuns* cold, Before before,
+                           ReadAhead ahead = ReadAhead::kYes) {
     EntryCursor cursor(hot, cold);
+    cursor.ahead_ = ahead;
     if (cold != nullptr && !before(cold->last_id())) {
       const ColdRuns::Position run = cold->Find(before);
       const StreamId first = cold->runs()[run].first;
       cursor.run_ = run;
       cursor.in_run_ = true;
       cursor.at_ = BlockCursor::First(
-          cold->Enter(run), [&](StreamId id) { return IsBelow(id, first) || before(id); });
+          cold->Enter(run, ahead), [&](StreamId id) { return IsBelow(id, first) || before(id); });
       cursor.SettleForward();
     } else {
       cursor.at_ = BlockCursor::First(hot, before);
@@ -127,6 +130,7 @@ class EntryCursor {
   const ColdRuns* cold_ = nullptr;
   // Where at_ is: in the blocks of a run, or in those in memory.
   bool in_run_ = false;
+  ReadAhead ahead_ = ReadAhead::kYes;
   ColdRuns::Position run_;
   BlockCursor at_;
 };

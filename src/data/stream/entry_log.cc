@@ -112,9 +112,18 @@ void EntryLog::DropBelowOffset(uint64_t offset) {
 
 // Entries in memory that have an offset from this one on.
 uint64_t EntryLog::CountHotFrom(uint64_t offset) const {
-  const BlockCursor at =
-      BlockCursor::First(hot_, [offset](StreamId id) { return id.seq < offset; });
+  const BlockCursor at = BlockCursor::First(hot_, BelowOffset{offset});
   return at.valid() ? hot_.length() - hot_.CountBelow(at->id()) : 0;
+}
+
+uint64_t EntryLog::ExpectOffset(uint64_t offset, uint64_t count) const {
+  return cold_ ? cold_->Expect(cold_->Find(BelowOffset{offset}), count) : 0;
+}
+
+uint64_t EntryLog::LeftOfRun(uint64_t offset) const {
+  if (!cold_ || cold_->last_id().seq < offset) return 0;
+  const ColdRun& run = cold_->runs()[cold_->Find(BelowOffset{offset})];
+  return run.first.seq < offset ? run.last.seq + 1 - offset : 0;
 }
 
 uint64_t EntryLog::CountNearOffset(uint64_t offset) const {

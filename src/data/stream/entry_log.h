@@ -67,8 +67,8 @@ class EntryLog final : public Spillable {
   // to that place, and for no others. For entries that ascend in something else, too, it may look
   // at that: `id.ms < time`. The first entry after the place:
   template <class Before>
-  EntryCursor SeekFirst(Before before) const {
-    return EntryCursor::First(hot_, cold_.get(), before);
+  EntryCursor SeekFirst(Before before, ReadAhead ahead = ReadAhead::kYes) const {
+    return EntryCursor::First(hot_, cold_.get(), before, ahead);
   }
   // About the ID of the first entry after the place: on the disk, that of the first one of its run.
   // 0-0 if there is none. Never looks into a run.
@@ -129,6 +129,12 @@ class EntryLog final : public Spillable {
   // The offset below which DropBelowOffset removes the `count` oldest entries; UINT64_MAX if those
   // are all. REQUIRES: entries on the disk go in whole runs, as CountBeyond counts them.
   uint64_t OffsetAfterOldest(uint64_t count) const;
+  // Entries from this offset on, `count` of them, will probably be looked at soon: runs that have
+  // them may be fetched ahead. Returns how many those have.
+  uint64_t ExpectOffset(uint64_t offset, uint64_t count) const;
+  // How many offsets are left from this one to the end of its run, if it is in the midst of a run;
+  // 0 if it is the first one of a run, or is in memory. Never looks into a run.
+  uint64_t LeftOfRun(uint64_t offset) const;
   // How many live entries have an offset from this one on; too many by a part of one run. Never
   // looks into a run.
   uint64_t CountNearOffset(uint64_t offset) const;

@@ -167,7 +167,7 @@ void HotLog::RemoveEntry(Position at, size_t entry) {
 }
 
 bool HotLog::RemoveOffset(uint64_t offset, Position* at) {
-  const auto before = [offset](StreamId id) { return id.seq < offset; };
+  const BelowOffset before{offset};
   *at = FindSegment(before);
   if (!segments_.Contains(*at)) return false;
   const Segment& segment = segments_[*at];

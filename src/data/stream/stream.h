@@ -184,8 +184,8 @@ class Stream final : public Object {
   uint64_t first_offset() const { return partition_->first_offset; }
   uint64_t next_offset() const { return entries_added_; }
   // The first record whose offset is not below this.
-  EntryCursor SeekOffset(uint64_t offset) const {
-    return log_.SeekFirst([offset](StreamId id) { return id.seq < offset; });
+  EntryCursor SeekOffset(uint64_t offset, ReadAhead ahead = ReadAhead::kYes) const {
+    return log_.SeekFirst(BelowOffset{offset}, ahead);
   }
   // The offset of the first record that was appended at this Unix time or later; next_offset() if
   // there is none.
@@ -193,12 +193,15 @@ class Stream final : public Object {
   // About when the first record was appended whose offset is not below this, as Unix time: of a
   // record on the disk, the time of the first one of its run. 0 if there is none. Never looks at
   // records on the disk.
-  uint64_t TimeNear(uint64_t offset) const {
-    return log_.FirstIdNear([offset](StreamId id) { return id.seq < offset; }).ms;
-  }
+  uint64_t TimeNear(uint64_t offset) const { return log_.FirstIdNear(BelowOffset{offset}).ms; }
   // How many records have an offset from this one on, but of those on the disk too many by a part
   // of one run. Never looks at records on the disk.
   uint64_t CountNear(uint64_t offset) const { return log_.CountNearOffset(offset); }
+  // See EntryLog for the two.
+  uint64_t ExpectOffset(uint64_t offset, uint64_t count) const {
+    return log_.ExpectOffset(offset, count);
+  }
+  uint64_t LeftOfRun(uint64_t offset) const { return log_.LeftOfRun(offset); }
   // How many records have an offset below this.
   uint64_t CountBelowOffset(uint64_t offset) const;
   // The same before DropBelowOffset, which then needs nothing that is not in memory.

@@ -66,14 +66,15 @@ struct GroupPartition {
   // What only the leader's broker knows: not durable state, and commands change it, too. A new
   // owner begins with nothing.
   struct Live {
-    bool queued = false;      // stands in the owner's `ready`
-    bool given = false;       // stands in the owner's `given`
-    bool leaving = false;     // nothing more is given; it moves when nothing is in flight
-    bool withheld = false;    // nothing more is given until acknowledged ranges have closed
-    bool unknown = false;     // what the owner was given before the start may be in flight
-    MemberId heir = kNobody;  // who gets it when it has left
-    uint32_t scan = 0;        // the number of the scan that saw it last
-    uint64_t position = 0;    // the next offset to be given, if it is above `committed`
+    uint64_t position = 0;      // the next offset to be given, if it is above `committed`
+    MemberId heir = kNobody;    // who gets it when it has left
+    bool queued : 1 = false;    // stands in the owner's `ready`
+    bool seen : 1 = false;      // the call that runs has come across it there
+    bool given : 1 = false;     // stands in the owner's `given`
+    bool leaving : 1 = false;   // nothing more is given; it moves when nothing is in flight
+    bool withheld : 1 = false;  // nothing more is given until acknowledged ranges have closed
+    bool unknown : 1 = false;   // what the owner was given before the start may be in flight
+    uint8_t turns = 0;          // how often it was served again without giving way to others
   };
   mutable Live live;
 
@@ -90,6 +91,9 @@ struct GroupPartition {
   // How many offsets from `from` on and below `end` are not acknowledged; 0 if `end` is not above.
   uint64_t CountOpen(uint64_t from, uint64_t end) const;
 };
+
+// A server may have a million of them.
+static_assert(sizeof(GroupPartition) <= 56);
 
 // A topic as a group sees it.
 struct GroupTopic {
@@ -130,6 +134,7 @@ struct GroupMember {
     // Partitions of which records may be in flight. A place is valid if the member owns it and it
     // is `given`.
     std::vector<GroupPlace> given;
+    size_t settled = 0;  // about how many of these are not valid any more
   };
   mutable Live live;
 };
@@ -177,7 +182,6 @@ class TopicGroup final : public Object {
     int64_t rebalance_at_ms = 0;  // 0: nothing has changed
     int64_t due_ms = 0;           // when something is to be done next; 0: nothing
     int64_t empty_since_ms = 0;   // since when it has no member
-    uint32_t scans = 0;           // numbers of scans
     uint64_t fenced = 0;          // commits that were refused
   };
   Live& live() const { return live_; }
