@@ -78,9 +78,16 @@ int64_t Control::Pending(const std::string& stream, const std::string& group) {
   return reply->element[0]->integer;
 }
 
-void Control::MakeTopic(int partitions) {
+void Control::MakeTopic(int partitions, const Words& options) {
   DeleteTopic();
-  Run({"TOPIC", "CREATE", kTopic, "PARTITIONS", std::to_string(partitions)});
+  NeedTopic(partitions, options);
+}
+
+bool Control::NeedTopic(int partitions, const Words& options) {
+  Words request{"TOPIC", "CREATE", kTopic, "NX", "PARTITIONS", std::to_string(partitions)};
+  request.insert(request.end(), options.begin(), options.end());
+  const Reply reply = Ask(request);
+  return reply->type == REDIS_REPLY_STATUS;
 }
 
 void Control::DeleteTopic() {

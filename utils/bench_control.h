@@ -37,9 +37,11 @@ class Control {
   // How many entries of a stream are pending in a group.
   int64_t Pending(const std::string& stream, const std::string& group);
 
-  // Makes the topic anew; there are no topic groups of the tool then. For servers with topics only,
-  // like all that follows here.
-  void MakeTopic(int partitions);
+  // Makes the topic anew, with these options; there are no topic groups of the tool then. For
+  // servers with topics only, like all that follows here.
+  void MakeTopic(int partitions, const Words& options = {});
+  // Makes the topic if it does not exist; returns whether it did not.
+  bool NeedTopic(int partitions, const Words& options = {});
   // Deletes the topic and all topic groups of the tool.
   void DeleteTopic();
   void DeleteTopicGroups();

@@ -15,6 +15,8 @@ CONSUMED = 1_000_000  # records of the case topic-consume
 TURN_MEMBERS, TURN_PARTITIONS, TURN_ROUNDS = 100, 1000, 7
 LATENCY_RATE, LATENCY_CONSUMERS = 50_000, 8
 RESTART_ENTRIES, RESTART_AFTER = 5_000_000, 1_400_000  # in the snapshot, after it
+COMPACTED_KEYS = 1_000_000  # as the tool has them
+COMPACTED_PARTITIONS, COMPACTED_ROUNDS = 2, 8
 BACKLOG_VALUE = 1024
 BACKLOG_STREAMS, BACKLOG_PARTITIONS, BACKLOG_MEMBERS = 10, 1000, 8
 BACKLOG_COUNT = 500  # the default of TREADGROUP
@@ -440,9 +442,52 @@ def compare_backlog(table):
     table.check("read against streams", topic_read / stream_read, 0.8, True)
 
 
+def disk_of_updates(table):
+    """The most bytes in files of cold entries while keys are updated at random, and bytes that live
+    in them at the least."""
+    options = table.options
+    server = table.server(0, stream_memory="16mb", snapshot_journal_bytes="1gb")
+    server.start()
+    most = 0
+    with server.client() as client:
+        for number in range(COMPACTED_ROUNDS):  # the first one makes the topic
+            progress(f"topic-compaction: updates on the disk, {number + 1} of {COMPACTED_ROUNDS}")
+            table.bench.run(server, *usual(table, 64, "tadd-compact"), "--keep", "--partitions",
+                            COMPACTED_PARTITIONS, "-n", COMPACTED_KEYS)
+            most = max(most, int(client.info("persistence")["cold_files_bytes"]))
+        records = records_in(client, COMPACTED_PARTITIONS)
+    if records != COMPACTED_KEYS:
+        raise Failure(f"{records} records are left of {COMPACTED_KEYS} keys")
+    return most, records * (KEY_BYTES + len("f") + options.value_size)
+
+
+def compare_compaction(table):
+    server = table.server(0, policy=None)
+    update, compact = in_turns(
+        table, f"topic-compaction: TADD KEY with {COMPACTED_KEYS} keys at random, pipeline 64, "
+        "no journal", [
+            Measure("to a topic that keeps all", server, *usual(table, 64, "tadd-update")),
+            Measure("to a compacted topic", server, *usual(table, 64, "tadd-compact")),
+        ]).values()
+    table.check("CPU against a topic that keeps all", ratio(compact.cpu, update.cpu), 1.6, False)
+
+    def used_by(case):
+        server.stop()
+        return table.bench.run(server, case, "--scale", max(table.options.scale, 0.5))[0][
+            "used_bytes"]
+
+    table.check("bytes of the index for each key",
+                used_by("memory-compacted") - used_by("memory-record"), 56, False)
+    most, live = disk_of_updates(table)
+    progress("")
+    say(f"  files of cold records had at most {most / 1e6:.0f} MB; {live / 1e6:.0f} MB live")
+    table.check("bytes in files against those that live", most / live, 3, False,
+                " (besides two files for each partition)")
+
+
 CASES = {"topic-add": compare_add, "topic-journal": compare_journal, "topic-read": compare_read,
          "topic-consume": compare_consume, "topic-partitions": compare_partitions,
          "topic-always": compare_always, "topic-members": compare_members,
          "topic-owned": compare_owned, "topic-turn": compare_turn,
          "topic-latency": compare_latency, "topic-memory": compare_memory,
-         "topic-restart": compare_restart, "topic-backlog": compare_backlog}
+         "topic-compaction": compare_compaction, "topic-restart": compare_restart, "topic-backlog": compare_backlog}

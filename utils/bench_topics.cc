@@ -51,8 +51,7 @@ void NeedTopic(const Settings& settings, Control* control) {
     control->MakeTopic(settings.partitions);
     return AddToEach(control, settings.partitions, kBefore);
   }
-  control->Run(
-      {"TOPIC", "CREATE", kTopic, "NX", "PARTITIONS", std::to_string(settings.partitions)});
+  control->NeedTopic(settings.partitions);
 }
 
 Workload PrepareTadd(const Settings& settings, uint64_t, Control* control) {
@@ -119,6 +118,33 @@ Workload PrepareTaddm(const Settings& settings, uint64_t, Control* control) {
   return workload;
 }
 
+// The keys of all records are these many, and the topic has a record of each.
+constexpr uint64_t kDistinctKeys = 1'000'000;
+
+Workload PrepareUpdates(const Settings& settings, Control* control, const Words& cleanup) {
+  if (!settings.keep) control->DeleteTopic();
+  const bool made = control->NeedTopic(settings.partitions, cleanup);
+  Workload workload{.requests = {},
+                    .numbers = {.modulo = kDistinctKeys},
+                    .expected = Expected{.bulks_per_reply = 2}};
+  for (std::string& value : DifferentValues(settings.value_size))
+    workload.requests.push_back(AddWithKey(kTopic, std::move(value)));
+  if (made) {
+    Fill(settings.endpoint, workload.requests[0], workload.numbers, kDistinctKeys, kFillConnections,
+         kFillPipeline);
+  }
+  workload.numbers.scattered = true;
+  return workload;
+}
+
+Workload PrepareTaddUpdate(const Settings& settings, uint64_t, Control* control) {
+  return PrepareUpdates(settings, control, {});
+}
+
+Workload PrepareTaddCompact(const Settings& settings, uint64_t, Control* control) {
+  return PrepareUpdates(settings, control, {"CLEANUP", "COMPACT"});
+}
+
 Workload PrepareTread500(const Settings& settings, uint64_t, Control* control) {
   constexpr uint64_t kCount = 500;
   control->MakeTopic(settings.partitions);
@@ -163,6 +189,10 @@ void AddAndTrim(const Settings& settings, uint64_t) {
   AddToEach(&control, kManyPartitions, kFewRecords);
   for (int number = 0; number < kManyPartitions; ++number)
     control.Run({"TOPIC", "TRIM", PartitionName(number), "LATEST"});
+}
+
+void MakeOneCompacted(const Settings&, uint64_t, Control* control) {
+  control->MakeTopic(1, {"CLEANUP", "COMPACT"});
 }
 
 // A group whose member has read and committed all. Then it leaves, if `leave`.
@@ -268,6 +298,9 @@ const std::vector<Case>& TopicCases() {
       {"tadd-key", "TADD KEY * of one field", 1'000'000, PrepareTaddKey},
       {"tadd-producer", "the same with PRODUCER, each connection another", 1'000'000,
        PrepareTaddProducer},
+      {"tadd-update", "tadd-key with one of a million keys, each of which has a record", 1'000'000,
+       PrepareTaddUpdate},
+      {"tadd-compact", "the same to a compacted topic", 1'000'000, PrepareTaddCompact},
       {"taddm", "TADDM of 100 records of one field, with keys", 20'000, PrepareTaddm},
       {"tread500", "TREAD COUNT 500 anywhere in 100 thousand records", 5'000, PrepareTread500},
   };
@@ -278,6 +311,8 @@ const std::vector<MemoryCase>& TopicMemoryCases() {
   static const std::vector<MemoryCase> cases{
       {"memory-record", "a record with a key of 16 bytes and one field of 100, in one partition",
        MakeOnePartition, AddRecords},
+      {"memory-compacted", "the same, each with another key, in a compacted partition",
+       MakeOneCompacted, AddRecords},
       {"memory-unwritten", "a partition that was never written", nullptr, CreateManyPartitions,
        kManyPartitions},
       {"memory-emptied", "a partition whose records were removed", MakeManyPartitions, AddAndTrim,
