@@ -383,16 +383,10 @@ class SparseRuns final : public RunRewrite {
 
   std::shared_ptr<const BlockRun> Read() const override {
     HotLog all;
-    std::vector<std::string_view> fields;
     for (const ColdRun& run : runs_) {
       const HotLog living = run.Living();
       for (BlockCursor at = BlockCursor::First(living); at.valid(); at.Next()) {
-        fields.clear();
-        for (const EntryView::Field& field : *at) {
-          fields.push_back(field.name);
-          fields.push_back(field.value);
-        }
-        all.Append(at->id(), fields, kPartitionLimits);
+        all.AppendCopy(*at, kPartitionLimits);
       }
     }
     return std::make_shared<const EntryRun>(std::move(all));
