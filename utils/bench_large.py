@@ -141,6 +141,20 @@ def middle(values):
     return statistics.median(values) if values else None
 
 
+def time_restart(server, count, expected):
+    """Seconds from the start of the process, after SIGKILL, to its PONG. It is a Failure if
+    count(client) does not give the expected number of entries then."""
+    server.kill()
+    begin = time.monotonic()
+    server.start(LONG_SECONDS)
+    seconds = time.monotonic() - begin
+    with server.client() as client:
+        found = count(client)
+    if found != expected:
+        raise Failure(f"{found} entries after the restart, not {expected}")
+    return seconds
+
+
 def compare_restart(table):
     options = table.options
     entries, after = ((QUICK_ENTRIES, QUICK_JOURNAL_AFTER) if options.quick else
@@ -159,14 +173,7 @@ def compare_restart(table):
         table.fill(server, more, options.value_size)
 
     def measure(server):
-        server.kill()
-        begin = time.monotonic()
-        server.start(LONG_SECONDS)
-        seconds = time.monotonic() - begin
-        with server.client() as client:
-            found = entries_in(client, STREAMS)
-        if found != entries + more:
-            raise Failure(f"{found} entries after the restart, not {entries + more}")
+        seconds = time_restart(server, lambda client: entries_in(client, STREAMS), entries + more)
         return {"seconds": seconds, "disk_bytes": bytes_below(server.directory)}
 
     rounds = table.unpinned.rounds("restart", min(options.rounds, 3), measure, servers)

@@ -4,7 +4,7 @@ import statistics
 import time
 
 from bench_disk import forget_directory
-from bench_large import choose_backlog, middle, payload_mb, wait_for_snapshot
+from bench_large import choose_backlog, middle, payload_mb, time_restart, wait_for_snapshot
 from bench_lib import BUSY, Failure, progress, ratio, say, show
 from bench_table import LONG_SECONDS, log_bytes
 
@@ -381,15 +381,7 @@ def compare_restart(table):
         fill(more)
 
     def measure(server):
-        server.kill()
-        begin = time.monotonic()
-        server.start(LONG_SECONDS)
-        seconds = time.monotonic() - begin
-        with server.client() as client:
-            found = counts[server](client)
-        if found != entries + more:
-            raise Failure(f"{found} records after the restart, not {entries + more}")
-        return seconds
+        return time_restart(server, counts[server], entries + more)
 
     rounds = table.unpinned.rounds("topic-restart", min(options.rounds, 5), measure,
                                    [streams, topic])

@@ -18,7 +18,7 @@
 #include "commands/topic_group/engine.h"
 #include "data/stream/stream.h"
 #include "data/topic/topic.h"
-#include "effects/stream_effects.h"
+#include "effects/retention.h"
 #include "effects/topic_effects.h"
 
 namespace runnel {
@@ -140,21 +140,15 @@ void Upkeep::Pass(Walk* walk) const {
   walk->done++;
 }
 
-// Removes what is beyond the stream's bounds. False if that is nothing.
+// Removes what is beyond the stream's bounds, and tombstones that are too old. False if that is
+// nothing.
 bool Upkeep::Trim(const KeyRef& key, const Stream& stream) {
-  const uint64_t count = stream.PlanRetention(parts_.clock.now_ms());
-  if (count > 0) parts_.log.Apply(StreamDropOldest{key, count, false});
-  return count > 0;
-}
-
-// The same, and for tombstones.
-bool Upkeep::TrimCompacted(const KeyRef& key, const Stream& stream) {
   const int64_t now_ms = parts_.clock.now_ms();
-  const uint64_t offset = stream.PlanRetentionOffset(now_ms);
-  if (offset > 0) parts_.log.Apply(PartitionTrim{key, offset});
+  const auto apply = [this](const auto& effect) { parts_.log.Apply(effect); };
+  const bool trimmed = KeepWithinBounds(key, stream, now_ms, apply);
   const uint64_t tombstones = stream.PlanTombstones(now_ms);
   if (tombstones > 0) parts_.log.Apply(TombstonesDrop{key, tombstones});
-  return offset > 0 || tombstones > 0;
+  return trimmed || tombstones > 0;
 }
 
 // Entries that are too old go though nobody adds others. Streams whose time has not come cost
@@ -171,9 +165,7 @@ bool Upkeep::KeepRetention(Budget& budget) {
       const KeyRef key(walk.db(), name);
       parts_.stats.retention_looks++;
       const Stream& stream = *entry->As<Stream>();
-      if (stream.is_compacted() ? TrimCompacted(key, stream) : Trim(key, stream)) {
-        parts_.notifications.Publish(kNotifyStream, "xtrim", key);
-      }
+      if (Trim(key, stream)) parts_.notifications.Publish(kNotifyStream, "xtrim", key);
       parts_.keyspace.NoteRetained(key, now_ms);
     }
   }

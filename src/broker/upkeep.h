@@ -60,7 +60,6 @@ class Upkeep {
   bool Take(Budget& budget);
   bool ExpireKeys(Budget& budget);
   bool Trim(const KeyRef& key, const Stream& stream);
-  bool TrimCompacted(const KeyRef& key, const Stream& stream);
   bool KeepRetention(Budget& budget);
   bool SweepStreams(Budget& budget);
   bool CloseProducers(Budget& budget);

@@ -16,7 +16,12 @@ constexpr size_t kMostJobs = 2;
 }  // namespace
 
 struct ColdWriter::Job {
-  Spillable* value = nullptr;  // null when it is gone
+  Job(Spillable* owner, Ref<ColdFile> file, Codec codec)
+      : value(owner), append(std::move(file), codec) {}
+  // Reads what is rewritten, and writes the runs. For the worker.
+  void Write(const ColdFiles& files);
+
+  Spillable* value;  // null when it is gone
   std::vector<std::shared_ptr<const BlockRun>> runs;
   uint64_t bytes = 0;  // of memory
   ExtentAppend append;
@@ -25,6 +30,21 @@ struct ColdWriter::Job {
   std::shared_ptr<const RunRewrite> rewrite;
   Status read;
 };
+
+void ColdWriter::Job::Write(const ColdFiles& files) {
+  if (rewrite) {
+    try {
+      runs.push_back(rewrite->Read());
+    } catch (const ColdFailure& failure) {
+      read = Status::Error(failure.message);
+      return;
+    }
+  }
+  for (const auto& run : runs) {
+    places.push_back(append.Add(*run));
+  }
+  append.Write(files);
+}
 
 ColdWriter::ColdWriter(ColdSource* source, ColdFiles& files, Worker& worker, HotBlocks& hot,
                        const ColdSettings& settings, const ColdSizes& sizes)
@@ -106,24 +126,13 @@ bool ColdWriter::StartWrite(uint64_t excess) {
     runs = value->TakeRuns(sizes_.run_bytes, std::max(wanted, sizes_.run_bytes));
     if (runs.empty()) hot_.PassOver(value);
   }
-  uint64_t bytes = 0;
-  for (const auto& run : runs) {
-    bytes += run->block_bytes();
-  }
   const Codec codec = excess > sizes_.far_behind ? Codec::kNone : settings_.compression;
-  const auto job = std::make_shared<Job>(
-      Job{value, std::move(runs), bytes, ExtentAppend(FileFor(*value), codec), {}, nullptr, {}});
-  job->value->NoteWriting(&job->value);
-  jobs_.push_back(job);
-  bytes_in_flight_ += bytes;
-  worker_.Run(
-      [this, job] {
-        for (const auto& run : job->runs) {
-          job->places.push_back(job->append.Add(*run));
-        }
-        job->append.Write(files_);
-      },
-      [this, job] { Finish(*job); });
+  auto job = std::make_shared<Job>(value, FileFor(*value), codec);
+  for (const auto& run : runs) {
+    job->bytes += run->block_bytes();
+  }
+  job->runs = std::move(runs);
+  Start(std::move(job));
   return true;
 }
 
@@ -136,28 +145,18 @@ bool ColdWriter::StartRewrite() {
     if (value == nullptr) return false;
     rewrite = value->TakeSparse();
   }
-  const auto job = std::make_shared<Job>(Job{value,
-                                             {},
-                                             0,
-                                             ExtentAppend(FileFor(*value), settings_.compression),
-                                             {},
-                                             std::move(rewrite),
-                                             {}});
-  job->value->NoteWriting(&job->value);
-  jobs_.push_back(job);
-  worker_.Run(
-      [this, job] {
-        try {
-          job->runs.push_back(job->rewrite->Read());
-        } catch (const ColdFailure& failure) {
-          job->read = Status::Error(failure.message);
-          return;
-        }
-        job->places.push_back(job->append.Add(*job->runs.back()));
-        job->append.Write(files_);
-      },
-      [this, job] { Finish(*job); });
+  auto job = std::make_shared<Job>(value, FileFor(*value), settings_.compression);
+  job->rewrite = std::move(rewrite);
+  Start(std::move(job));
   return true;
+}
+
+// Gives the job to the worker.
+void ColdWriter::Start(std::shared_ptr<Job> job) {
+  job->value->NoteWriting(&job->value);
+  bytes_in_flight_ += job->bytes;
+  jobs_.push_back(job);
+  worker_.Run([this, job] { job->Write(files_); }, [this, job] { Finish(*job); });
 }
 
 // The file of the value's newest extent if it takes more, or a new one.

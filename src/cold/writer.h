@@ -55,6 +55,7 @@ class ColdWriter {
   void StartWrites(int64_t steady_ms);
   bool StartWrite(uint64_t excess);
   bool StartRewrite();
+  void Start(std::shared_ptr<Job> job);
   Ref<ColdFile> FileFor(Spillable& value);
   void Finish(Job& job);
 

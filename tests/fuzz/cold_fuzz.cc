@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (kind == RunKind::kList) {
     Walk(static_cast<const ListRun&>(**run), most_bytes);
   } else {
-    Walk(static_cast<const EntryRun&>(**run).log(), most_bytes);
+    Walk(EntryRun::LogOf(**run), most_bytes);
   }
   std::string again;
   cold::AppendExtent(**run, Codec::kLz4, kObject, kOffset, &again);

@@ -89,7 +89,7 @@ void ExpectList(const BlockRun& run) {
 }
 
 void ExpectStream(const BlockRun& run) {
-  const HotLog& log = static_cast<const EntryRun&>(run).log();
+  const HotLog& log = EntryRun::LogOf(run);
   EXPECT_EQ(log.segments().size(), 2u);
   std::vector<uint64_t> found;
   for (BlockCursor at = BlockCursor::First(log); at.valid(); at.Next()) {

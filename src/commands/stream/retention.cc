@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "commands/stream/arguments.h"
+#include "effects/retention.h"
 #include "effects/stream_effects.h"
-#include "effects/topic_effects.h"
 
 namespace runnel::commands {
 namespace {
@@ -24,15 +24,8 @@ void KeepRetention(Context& context, const KeyRef& key, const Stream& stream) {
   const Retention& keep = stream.retention();
   const bool by_age = keep.bytes == 0 && keep.entries == 0;
   if (by_age && context.now_ms() < stream.noted_due()) return;
-  if (stream.is_compacted()) {
-    const uint64_t offset = stream.PlanRetentionOffset(context.now_ms());
-    if (offset == 0) return;
-    context.Apply(PartitionTrim{key, offset}, 0);
-  } else {
-    const uint64_t count = stream.PlanRetention(context.now_ms());
-    if (count == 0) return;
-    context.Apply(StreamDropOldest{key, count, false}, 0);
-  }
+  const auto apply = [&context](const auto& effect) { context.Apply(effect, 0); };
+  if (!KeepWithinBounds(key, stream, context.now_ms(), apply)) return;
   context.Notify(kNotifyStream, "xtrim", key);
 }
 

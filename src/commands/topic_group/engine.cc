@@ -568,7 +568,7 @@ void TopicGroups::Offer(const KeyRef& key, const TopicGroup& group, const GroupT
                         uint32_t number) {
   const GroupPartition& partition = topic.partitions[number];
   if (partition.owner == kNobody || partition.live.leaving || partition.live.queued) return;
-  partition.live.withheld = IsWithheld(partition);
+  partition.live.withheld = IsWithheld(partition, partition.next());
   if (partition.live.withheld) return;
   const Stream* stream = FindStreamOf(keyspace_, key.db, topic.name, number);
   if (stream == nullptr || partition.next() >= stream->next_offset()) {

@@ -143,9 +143,10 @@ class TopicGroups {
   static bool HasManyRanges(const GroupPartition& partition) {
     return partition.acknowledged != nullptr && partition.acknowledged->size() > kMostRanges;
   }
-  // What lies before the last of these ranges is given all the same, or they would never close.
-  static bool IsWithheld(const GroupPartition& partition) {
-    return HasManyRanges(partition) && partition.next() >= partition.acknowledged->end();
+  // Whether a record at this offset is withheld for that reason. What lies before the last range is
+  // given all the same, or the ranges would never close.
+  static bool IsWithheld(const GroupPartition& partition, uint64_t offset) {
+    return HasManyRanges(partition) && offset >= partition.acknowledged->end();
   }
   // Changes within this time are one.
   static constexpr int64_t kGatherMs = 100;

@@ -359,7 +359,7 @@ bool GroupCall::ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64
       const uint64_t left = stream.LeftOfRun(next);
       if (left > 0) source.most = std::min(source.most, left);
     }
-    if (TopicGroups::HasManyRanges(partition) && next >= done->end()) {
+    if (TopicGroups::IsWithheld(partition, next)) {
       partition.live.withheld = true;
       return false;
     }

@@ -2,23 +2,22 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "data/stream/id_coding.h"
-#include "data/topic/record.h"
 
 namespace runnel {
-namespace {
 
-const HotLog& LogOf(const BlockRun& run) {
+// --- One run ---
+
+const HotLog& EntryRun::LogOf(const BlockRun& run) {
   ASSERT(run.kind() == RunKind::kStream);
   return static_cast<const EntryRun&>(run).log();
 }
-
-}  // namespace
-
-// --- One run ---
 
 bool ColdRun::IsDeleted(StreamId id) const {
   return (deleted && std::binary_search(deleted->begin(), deleted->end(), id)) || IsHole(id.seq);
@@ -78,7 +77,7 @@ ColdRun ColdRun::Twin() const {
 
 const HotLog& ColdRun::Fetched() const {
   if (extent->Use() == nullptr) FetchExtents({extent});
-  return LogOf(*extent->Use());
+  return EntryRun::LogOf(*extent->Use());
 }
 
 uint64_t ColdRun::Count(StreamId a, StreamId b) const {
@@ -113,7 +112,7 @@ bool ColdRun::SettleBackward(BlockCursor* at) const {
 
 HotLog ColdRun::Living() const {
   const std::shared_ptr<const BlockRun> blocks = extent->source().Read(*extent);
-  HotLog living = LogOf(*blocks).Clone();
+  HotLog living = EntryRun::LogOf(*blocks).Clone();
   living.DropOldest(living.CountBelow(first), nullptr);
   if (const std::optional<StreamId> above = last.Next()) {
     living.RemoveRange(*above, StreamId::Max());
@@ -174,7 +173,7 @@ ColdRuns::Position ColdRuns::Erase(Position at) {
 
 const HotLog& ColdRuns::Enter(Position at, ReadAhead ahead) const {
   const ColdRun& run = runs_[at];
-  if (const BlockRun* blocks = run.extent->Use()) return LogOf(*blocks);
+  if (const BlockRun* blocks = run.extent->Use()) return EntryRun::LogOf(*blocks);
   if (ahead == ReadAhead::kYes &&
       (at == runs_.begin() || runs_[runs_.Previous(at)].extent->loaded() != nullptr)) {
     ExpectAfter(at);
@@ -353,147 +352,6 @@ bool ColdRuns::RemoveOffset(uint64_t offset) {
   NoteIfSparse(&run);
   Add(run);
   return true;
-}
-
-// --- Writing again ---
-
-namespace {
-
-bool IsSparseRun(const ColdRun& run) {
-  return run.hole_count() + run.deletions() >= run.live || run.extent->IsLonely();
-}
-
-// About the bytes of its live entries.
-size_t LiveBytes(const ColdRun& run) {
-  const uint64_t dead = run.hole_count() + run.deletions();
-  return static_cast<size_t>(run.extent->raw_bytes() * run.live / (run.live + dead));
-}
-
-// Has copies of the runs as they were.
-class SparseRuns final : public RunRewrite {
- public:
-  explicit SparseRuns(std::vector<ColdRun> runs) : runs_(std::move(runs)) {}
-
-  const std::vector<ColdRun>& runs() const { return runs_; }
-  bool Has(const ColdRun& run) const {
-    return std::any_of(runs_.begin(), runs_.end(), [&](const ColdRun& taken) {
-      return taken.extent.get() == run.extent.get();
-    });
-  }
-
-  std::shared_ptr<const BlockRun> Read() const override {
-    HotLog all;
-    std::vector<std::string_view> fields;
-    for (const ColdRun& run : runs_) {
-      const HotLog living = run.Living();
-      for (BlockCursor at = BlockCursor::First(living); at.valid(); at.Next()) {
-        fields.clear();
-        for (const EntryView::Field& field : *at) {
-          fields.push_back(field.name);
-          fields.push_back(field.value);
-        }
-        all.Append(at->id(), fields, kPartitionLimits);
-      }
-    }
-    return std::make_shared<const EntryRun>(std::move(all));
-  }
-
- private:
-  const std::vector<ColdRun> runs_;
-};
-
-}  // namespace
-
-void ColdRuns::NoteIfSparse(ColdRun* run) {
-  if (run->noted_sparse || !IsSparseRun(*run)) return;
-  run->noted_sparse = true;
-  sparse_.push_back(run->last.seq);
-}
-
-// Looks at the next few runs, for those that nothing is removed from.
-void ColdRuns::LookForLonely() {
-  constexpr int kRuns = 16;
-  Position at = Find([this](StreamId id) { return id.seq <= looked_to_; });
-  for (int i = 0; i < kRuns; i++) {
-    if (!runs_.Contains(at)) {
-      looked_to_ = 0;
-      return;
-    }
-    ColdRun& run = runs_[at];
-    NoteIfSparse(&run);
-    looked_to_ = run.last.seq;
-    at = runs_.Next(at);
-  }
-}
-
-std::shared_ptr<const RunRewrite> ColdRuns::TakeSparse(size_t run_bytes) {
-  while (!sparse_.empty()) {
-    const uint64_t offset = sparse_.front();
-    sparse_.pop_front();
-    Position at = Find(BelowOffset{offset});
-    if (!runs_.Contains(at) || !runs_[at].noted_sparse) continue;
-    size_t bytes = LiveBytes(runs_[at]);
-    for (Position before = at; before != runs_.begin();) {
-      before = runs_.Previous(before);
-      const size_t more = LiveBytes(runs_[before]);
-      if (!IsSparseRun(runs_[before]) || bytes + more > run_bytes) break;
-      bytes += more;
-      at = before;
-    }
-    bytes = 0;
-    std::vector<ColdRun> taken;
-    for (; runs_.Contains(at); at = runs_.Next(at)) {
-      ColdRun& run = runs_[at];
-      const size_t more = LiveBytes(run);
-      if (!taken.empty() && (!IsSparseRun(run) || bytes + more > run_bytes)) break;
-      bytes += more;
-      // What fails to be written is noted again by the next removal.
-      run.noted_sparse = false;
-      taken.push_back(run.Twin());
-    }
-    return std::make_shared<const SparseRuns>(std::move(taken));
-  }
-  return nullptr;
-}
-
-void ColdRuns::Replace(const RunRewrite& taken, const BlockRun& written, Ref<ColdExtent> extent) {
-  const auto& sparse = static_cast<const SparseRuns&>(taken);
-  const HotLog& log = LogOf(written);
-  const uint64_t first = sparse.runs().front().first.seq;
-  const Position begin = Find([first](StreamId id) { return id.seq < first; });
-  ColdRun made;
-  made.extent = std::move(extent);
-  size_t count = 0;
-  for (Position at = begin; runs_.Contains(at) && sparse.Has(runs_[at]); at = runs_.Next(at)) {
-    const ColdRun& run = runs_[at];
-    if (count++ == 0) made.first = run.first;
-    made.last = run.last;
-    made.live += run.live;
-  }
-  if (count == 0) return;
-  if (made.live == log.length()) {
-    made.first = log.first_id();
-    made.last = log.newest_id();
-  } else {
-    Position at = begin;
-    for (BlockCursor entry = BlockCursor::First(log, made.first);
-         entry.valid() && entry->id() <= made.last; entry.Next()) {
-      const StreamId id = entry->id();
-      while (runs_[at].last < id) {
-        at = runs_.Next(at);
-      }
-      if (id < runs_[at].first || runs_[at].IsDeleted(id)) made.AddHole(id.seq);
-    }
-  }
-  Position at = begin;
-  Subtract(runs_[at]);
-  runs_[at] = std::move(made);
-  NoteIfSparse(&runs_[at]);
-  Add(runs_[at]);
-  for (at = runs_.Next(at); count > 1; count--) {
-    at = Erase(at);
-  }
-  LookForLonely();
 }
 
 void ColdRuns::DropBelowOffset(uint64_t offset, Disposer* disposer) {

@@ -21,6 +21,8 @@ namespace runnel {
 class EntryRun final : public BlockRun {
  public:
   explicit EntryRun(HotLog log) : BlockRun(RunKind::kStream), log_(std::move(log)) {}
+  // The log of a run of a stream, as long as the run. REQUIRES: it is one.
+  static const HotLog& LogOf(const BlockRun& run);
 
   const HotLog& log() const { return log_; }
 
@@ -164,7 +166,7 @@ class ColdRuns {
   // into runs that a range cuts.
   void RemoveRanges(std::span<const StreamId> bounds);
 
-  // --- Writing runs again of which much is dead ---
+  // --- Writing runs again of which much is dead (cold_rewrite.cc) ---
 
   bool has_sparse() const { return !sparse_.empty(); }
   // Takes a run of which at least half is dead, or which is lonely (ColdExtent::IsLonely), and

@@ -189,8 +189,7 @@ std::vector<std::shared_ptr<const BlockRun>> EntryLog::TakeRuns(size_t run_bytes
 void EntryLog::GiveAway(std::span<const Written> written) {
   const Change change(this);
   for (const Written& one : written) {
-    ASSERT(one.run->kind() == RunKind::kStream);
-    GiveAwayRun(static_cast<const EntryRun&>(*one.run).log(), one.extent);
+    GiveAwayRun(EntryRun::LogOf(*one.run), one.extent);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "base/assert.h"
 
 namespace runnel {
@@ -130,6 +131,16 @@ void HotLog::Append(StreamId id, std::span<const std::string_view> fields,
   length_++;
 }
 
+void HotLog::AppendCopy(const EntryView& entry, const StreamLimits& limits) {
+  absl::InlinedVector<std::string_view, 32> fields;
+  fields.reserve(2 * entry.size());
+  for (const EntryView::Field& field : entry) {
+    fields.push_back(field.name);
+    fields.push_back(field.value);
+  }
+  Append(entry.id(), fields, limits);
+}
+
 void HotLog::SealOpenBlock() {
   Segment& open = segments_.back();
   const size_t before = open.block->MemoryBytes();
@@ -214,20 +225,12 @@ void HotLog::Rewrite(Position at, const StreamLimits& limits) {
   }
 
   HotLog made;
-  std::vector<std::string_view> fields;
   Position from = begin;
   for (size_t i = 0; i < count; i++, from = segments_.Next(from)) {
     const Segment& segment = segments_[from];
     StreamBlockReader reader = segment.Open();
     for (size_t entry = segment.gone; entry < segment.entries; entry++) {
-      if (!segment.IsLive(entry)) continue;
-      const EntryView view = reader.EntryAt(entry);
-      fields.clear();
-      for (const EntryView::Field& field : view) {
-        fields.push_back(field.name);
-        fields.push_back(field.value);
-      }
-      made.Append(view.id(), fields, limits);
+      if (segment.IsLive(entry)) made.AppendCopy(reader.EntryAt(entry), limits);
     }
   }
   made.SealOpenBlock();

@@ -100,6 +100,9 @@ class HotLog {
   // Appends an entry. `fields` alternates names and values. REQUIRES: `id` is above newest_id() and
   // 0-0; an even number of at least two fields.
   void Append(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);
+  // Appends a copy of an entry of another log, with its ID. REQUIRES: the ID is above newest_id();
+  // the entry has a field.
+  void AppendCopy(const EntryView& entry, const StreamLimits& limits);
   // Whether Append would put the entry into the last block.
   bool Accepts(StreamId id, std::span<const std::string_view> fields,
                const StreamLimits& limits) const {

@@ -124,14 +124,14 @@ std::unique_ptr<Compaction> Compaction::Load(Decoder* in, uint64_t floor, uint64
     if (!in->ok() || !in_order || offset < floor || offset >= next_offset) return nullptr;
     entries.push_back({hash, offset});
   }
-  // In the order in which they are stored, all would be in one part of the index at first, which
-  // would become too large for the number of entries.
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.hash.low < b.hash.low; });
+  // The index takes memory by the expected number. The stored number may be damaged; this one is
+  // not.
+  loaded->index_.Expect(entries.size());
   for (const Entry& entry : entries) {
     loaded->index_.Set(entry.hash, entry.offset, 0);
     if (!loaded->index_.is_spread()) return nullptr;
   }
+  loaded->index_.Expect(0);
   StreamId before;
   for (uint64_t left = in->Count(18); left > 0; left--) {
     Tombstone tombstone;

@@ -79,6 +79,7 @@ KeyIndex& KeyIndex::operator=(KeyIndex&& other) noexcept {
   std::swap(directory_, other.directory_);
   std::swap(depth_, other.depth_);
   std::swap(size_, other.size_);
+  std::swap(expected_, other.expected_);
   std::swap(buckets_, other.buckets_);
   std::swap(bytes_, other.bytes_);
   std::swap(largest_, other.largest_);
@@ -90,6 +91,7 @@ KeyIndex KeyIndex::Clone() const {
   copy.directory_ = directory_;
   copy.depth_ = depth_;
   copy.size_ = size_;
+  copy.expected_ = expected_;
   copy.buckets_ = buckets_;
   copy.bytes_ = bytes_;
   copy.largest_ = largest_;
@@ -107,7 +109,7 @@ void KeyIndex::Clear() {
   }
   directory_ = {};
   depth_ = 0;
-  size_ = buckets_ = bytes_ = 0;
+  size_ = expected_ = buckets_ = bytes_ = 0;
   largest_ = 0;
 }
 
@@ -203,7 +205,7 @@ KeyIndex::Bucket* KeyIndex::MakeRoom(const RecordKeyHash& hash, uint64_t floor) 
 // Hashes are spread evenly, so no bucket needs many more bits than others. Hashes that are not,
 // from a damaged file, would let the directory grow without bound.
 bool KeyIndex::MaySplit(const Bucket& bucket) const {
-  return (size_t{1} << bucket.depth) <= 16 * (size_ / kMostSlots + 1);
+  return (size_t{1} << bucket.depth) <= 16 * (std::max(size_, expected_) / kMostSlots + 1);
 }
 
 void KeyIndex::DoubleDirectory() {
@@ -231,8 +233,13 @@ void KeyIndex::Split(size_t place) {
     const Slot& slot = old->slots()[i];
     if (slot.offset != kNone) sizes[half_of(slot)]++;
   }
-  Bucket* const halves[] = {NewBucket(CapacityFor(sizes[0]), depth),
-                            NewBucket(CapacityFor(sizes[1]), depth)};
+  // A half that gets all entries needs no more slots than they have now: if it is full, it is split
+  // in its turn.
+  const auto capacity_for = [old](size_t size) {
+    return std::min(CapacityFor(size), old->capacity);
+  };
+  Bucket* const halves[] = {NewBucket(capacity_for(sizes[0]), depth),
+                            NewBucket(capacity_for(sizes[1]), depth)};
   for (size_t i = 0; i < old->capacity; i++) {
     const Slot& slot = old->slots()[i];
     if (slot.offset != kNone) Add(halves[half_of(slot)], slot);

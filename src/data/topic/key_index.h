@@ -54,6 +54,10 @@ class KeyIndex {
   // The hash has this offset from now on. Returns the one that it had, or kNone. When room is
   // needed, entries whose offset is below `floor` are forgotten. REQUIRES: offset != kNone.
   uint64_t Set(const RecordKeyHash& hash, uint64_t offset, uint64_t floor);
+  // There are going to be so many entries: from now on Set may split buckets as if they were there,
+  // with a directory for them. Without that, hashes that are set in their order would make the
+  // first buckets too large. 0 ends it. REQUIRES: the number does not come from damaged bytes.
+  void Expect(size_t entries) { expected_ = entries; }
   // Does nothing if the hash has no offset.
   void Erase(const RecordKeyHash& hash);
   void Clear();
@@ -113,6 +117,7 @@ class KeyIndex {
   std::vector<Bucket*> directory_;
   uint8_t depth_ = 0;
   size_t size_ = 0;
+  size_t expected_ = 0;
   size_t buckets_ = 0;
   size_t bytes_ = 0;      // of the buckets
   uint32_t largest_ = 0;  // most slots that a bucket ever had

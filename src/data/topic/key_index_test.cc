@@ -146,6 +146,24 @@ TEST(KeyIndexTest, TakesAtMost56BytesAKey) {
   }
 }
 
+// As they are stored. Without Expect the first buckets would become too large.
+TEST(KeyIndexTest, HashesThatAreExpectedMayBeSetInTheirOrder) {
+  for (const uint64_t keys : {300, 2500, 100'000}) {
+    Entries entries;
+    for (uint64_t i = 0; i < keys; i++) {
+      entries.emplace(HashRecordKey(IdOf('x'), std::to_string(i)), i);
+    }
+    KeyIndex index;
+    index.Expect(keys);
+    for (const auto& [hash, offset] : entries) {
+      index.Set(hash, offset, 0);
+      ASSERT_TRUE(index.is_spread()) << keys;
+    }
+    EXPECT_LE(index.MemoryBytes(), 56 * keys) << keys;
+    EXPECT_EQ(EntriesOf(index), entries);
+  }
+}
+
 // As retention leaves them: the index does not grow when keys come and go.
 TEST(KeyIndexTest, ForgetsWhatIsBelowTheFloor) {
   KeyIndex index;
@@ -158,14 +176,17 @@ TEST(KeyIndexTest, ForgetsWhatIsBelowTheFloor) {
 
 // From a damaged file: the directory does not grow for hashes that begin alike, and that is told.
 TEST(KeyIndexTest, HashesThatBeginAlikeTakeNoMoreMemory) {
-  KeyIndex index;
-  for (uint64_t i = 0; i < 5000; i++) {
-    index.Set({42, i << 40}, i, 0);
+  for (const size_t expected : {0, 5000}) {
+    KeyIndex index;
+    index.Expect(expected);
+    for (uint64_t i = 0; i < 5000; i++) {
+      index.Set({42, i << 40}, i, 0);
+    }
+    EXPECT_EQ(index.size(), 5000u);
+    EXPECT_LE(index.MemoryBytes(), 5000u * 100);
+    EXPECT_EQ(index.Find({42, 77ull << 40}), 77u);
+    EXPECT_FALSE(index.is_spread());
   }
-  EXPECT_EQ(index.size(), 5000u);
-  EXPECT_LE(index.MemoryBytes(), 5000u * 100);
-  EXPECT_EQ(index.Find({42, 77ull << 40}), 77u);
-  EXPECT_FALSE(index.is_spread());
 }
 
 }  // namespace

@@ -217,6 +217,27 @@ TEST(PartitionTest, ManyKeysComeBack) {
   }
 }
 
+TEST(PartitionTest, StoredHashesThatAreNotSpreadAreRefused) {
+  constexpr uint64_t kKeys = 5000;
+  const auto loads = [](bool spread) {
+    std::string payload;
+    Encoder out(&payload);
+    out.Bytes(std::string(sizeof(TopicId), 'x'));
+    out.Varint(0);
+    out.Varint(kKeys);
+    for (uint64_t i = 0; i < kKeys; i++) {
+      out.Fixed(spread ? i * (UINT64_MAX / kKeys) : uint64_t{42});
+      out.Fixed(i << 40);
+      out.Varint(i);
+    }
+    out.Varint(0);
+    Decoder in(payload);
+    return Compaction::Load(&in, 0, kKeys) != nullptr;
+  };
+  EXPECT_TRUE(loads(true));
+  EXPECT_FALSE(loads(false));
+}
+
 TEST(PartitionTest, AStoredFormWhoseOffsetsDoNotFitIsRefused) {
   const auto payload = [](uint64_t added, StreamId last) {
     Stream stream;

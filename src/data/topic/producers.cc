@@ -45,15 +45,19 @@ size_t Producers::FreeEffort() const {
   return effort;
 }
 
-// REQUIRES: there is no producer of this name.
-void Producers::Insert(std::string name, std::unique_ptr<Producer> producer) {
-  by_name_.emplace(name, producer.get());
+// Returns the producer. REQUIRES: there is no other one of this name.
+Producer& Producers::Insert(std::string name, std::unique_ptr<Producer> producer) {
+  Producer& inserted = *producer;
+  by_name_.emplace(name, &inserted);
   map_.emplace_hint(map_.end(), std::move(name), std::move(producer));
+  return inserted;
 }
 
 void Producers::Open(std::string_view name, int64_t now_ms) {
-  if (Find(name) == nullptr) Insert(std::string(name), std::make_unique<Producer>());
-  Producer& producer = *by_name_.find(name)->second;
+  const auto found = by_name_.find(name);
+  Producer& producer = found == by_name_.end()
+                           ? Insert(std::string(name), std::make_unique<Producer>())
+                           : *found->second;
   producer.epoch_++;
   producer.used_ms_ = now_ms;
 }

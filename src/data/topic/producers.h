@@ -88,7 +88,7 @@ class Producers {
   [[nodiscard]] bool Load(Decoder* in);
 
  private:
-  void Insert(std::string name, std::unique_ptr<Producer> producer);
+  Producer& Insert(std::string name, std::unique_ptr<Producer> producer);
 
   Map map_;
   // The same: every command looks for its producer.
