@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 
@@ -219,6 +220,39 @@ TEST_F(ColdTopicTest, AGroupOfTopicsReadsTheBacklog) {
   EXPECT_EQ(Ask("TREADGROUP g m AUTOCOMMIT TOPICS t"), "*-1");
   EXPECT_THAT(Ask("TGROUP LAG g"), HasSubstr("$9 committed :2000"));
   EXPECT_GT(stats().reads, 0u);
+  EXPECT_EQ(stats().blocking_reads, 0u);
+}
+
+// What was read from the disk is given before others have their turn, but these do not wait for
+// long; and what the next turns need is read before they come.
+TEST_F(ColdTopicTest, APartitionKeepsItsTurnForTheRestOfARun) {
+  Fill("t/1", kRecords);
+  Fill("t/2", kRecords);
+  std::string before;
+  int calls = 0;
+  int in_a_row = 0;
+  int most_in_a_row = 0;
+  for (int given = 0; given < 3 * kRecords; calls++) {
+    const std::string reply = Ask("TREADGROUP g m COUNT 10 NOACK FROM EARLIEST TOPICS t");
+    ASSERT_THAT(reply, StartsWith("*")) << given;
+    // One partition, or the ends of some and the begin of another.
+    const int parts = reply[1] - '0';
+    ASSERT_LE(parts, 3) << reply;
+    const std::string partition = reply.substr(reply.rfind("$3 t/") + 3, 3);
+    in_a_row = parts == 1 && partition == before ? in_a_row + 1 : 1;
+    before = partition;
+    // The last one of all has nobody to give way to.
+    if (given < 2 * kRecords) most_in_a_row = std::max(most_in_a_row, in_a_row);
+    for (size_t at = reply.find(" *2 $"); at != std::string::npos;
+         at = reply.find(" *2 $", at + 1)) {
+      given++;
+    }
+  }
+  EXPECT_GT(most_in_a_row, 1);
+  EXPECT_LE(most_in_a_row, 17);
+  EXPECT_GT(stats().ahead_hits, 0u);
+  // Without that, nearly every call would read a run.
+  EXPECT_LT(stats().reads, static_cast<uint64_t>(calls) / 2);
   EXPECT_EQ(stats().blocking_reads, 0u);
 }
 

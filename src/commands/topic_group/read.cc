@@ -354,8 +354,8 @@ bool GroupCall::ScanOne(const GroupPlace& place, const GroupTopic* topic, uint64
     const uint64_t wanted = arguments_.limits().records - *available;
     if (stream.has_cold()) stream.ExpectOffset(next, wanted);
     next = FindNext(stream, done, next, &source);
-    // It is served again only for the rest of the run.
-    if (partition.live.turns > 0) {
+    // It is served again only for the rest of the run, if others wait for their turn.
+    if (partition.live.turns > 0 && live().ready.size() > 1) {
       const uint64_t left = stream.LeftOfRun(next);
       if (left > 0) source.most = std::min(source.most, left);
     }
@@ -427,7 +427,7 @@ void GroupCall::Take() {
     }
     partition.live.position = position;
     partition.live.queued = partition.next() < part.end;
-    if (partition.live.queued && KeepsTurn(part, position)) {
+    if (partition.live.queued && !ready.empty() && KeepsTurn(part, position)) {
       partition.live.turns++;
       ready.PushFront(part.place);
       continue;
