@@ -438,7 +438,8 @@ def disk_of_updates(table):
     """The most bytes in files of cold entries while keys are updated at random, and bytes that live
     in them at the least."""
     options = table.options
-    server = table.server(0, stream_memory="16mb", snapshot_journal_bytes="1gb")
+    server = table.server(0, "with little memory", stream_memory="16mb",
+                          snapshot_journal_bytes="1gb")
     server.start()
     most = 0
     with server.client() as client:

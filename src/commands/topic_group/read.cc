@@ -457,7 +457,10 @@ void GroupCall::ExpectNext() {
     const GroupSourcePart next(ready[i], topic);
     if (next.partition().owner != member_->id) continue;
     const Stream& stream = PartitionAt(context_, PartitionKey(context_, next.name));
-    wanted -= std::min(wanted, stream.ExpectOffset(next.partition().next(), wanted));
+    const uint64_t offset = next.partition().next();
+    uint64_t most = wanted;
+    if (next.partition().live.turns > 0) most = std::min(most, stream.LeftOfRun(offset));
+    wanted -= std::min(most, stream.ExpectOffset(offset, most));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/block.h"
 #include "base/ref.h"
+#include "base/search.h"
 #include "base/stream_id.h"
 #include "base/varint.h"
 
@@ -166,6 +167,13 @@ class StreamBlockReader {
       left = below ? left - half - 1 : half;
     }
     return low;
+  }
+  // The same for BelowOffset, where `first` and `last` are the offsets of the first and the last
+  // entry: offsets that are spread evenly are found with fewer looks. REQUIRES: `offset` is from
+  // `first` to `last`.
+  size_t FindOffset(uint64_t offset, uint64_t first, uint64_t last) const {
+    return CountBeforeNear(entries_, GuessPlace(offset, first, last, entries_),
+                           [&](size_t k) { return BelowOffset{offset}(IdAt(k)); });
   }
   // The first entry whose ID is not below `id`; entries() if there is none.
   size_t LowerBound(StreamId id) const {

@@ -117,7 +117,14 @@ uint64_t EntryLog::CountHotFrom(uint64_t offset) const {
 }
 
 uint64_t EntryLog::ExpectOffset(uint64_t offset, uint64_t count) const {
-  return cold_ ? cold_->Expect(cold_->Find(BelowOffset{offset}), count) : 0;
+  if (!cold_) return 0;
+  const ColdRuns::Position at = cold_->Find(BelowOffset{offset});
+  if (!cold_->runs().Contains(at)) return 0;
+  // Of the run that it is in the midst of, the rest counts.
+  const uint64_t live = cold_->runs()[at].live;
+  const uint64_t left = LeftOfRun(offset);
+  const uint64_t passed = left > 0 ? live - std::min(live, left) : 0;
+  return cold_->Expect(at, count + passed) - passed;
 }
 
 uint64_t EntryLog::LeftOfRun(uint64_t offset) const {

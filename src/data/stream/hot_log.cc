@@ -177,16 +177,22 @@ void HotLog::RemoveEntry(Position at, size_t entry) {
   if (first) UpdateFirstId();
 }
 
-bool HotLog::RemoveOffset(uint64_t offset, Position* at) {
+HotLog::Position HotLog::FindSegmentOf(uint64_t offset) const {
   const BelowOffset before{offset};
-  *at = FindSegment(before);
+  if (empty() || before(segments_.back().last)) return segments_.end();
+  if (before(segments_.back().first)) return segments_.Previous(segments_.end());
+  return segments_.PartitionPointNear([&](const Segment& segment) { return before(segment.last); },
+                                      offset,
+                                      [](const Segment& segment) { return segment.last.seq; });
+}
+
+bool HotLog::RemoveOffset(uint64_t offset, Position* at) {
+  *at = FindSegmentOf(offset);
   if (!segments_.Contains(*at)) return false;
   const Segment& segment = segments_[*at];
   if (offset < segment.first.seq) return false;
-  // Where no offset is missing, the search is a subtraction.
-  const bool dense = segment.last.seq - segment.first.seq + 1 == segment.entries;
   const StreamBlockReader reader = segment.Open();
-  const size_t entry = dense ? offset - segment.first.seq : reader.PartitionPoint(before);
+  const size_t entry = reader.FindOffset(offset, segment.first.seq, segment.last.seq);
   if (reader.IdAt(entry).seq != offset || !segment.IsLive(entry)) return false;
   const bool goes = segment.live == 1;
   RemoveEntry(*at, entry);

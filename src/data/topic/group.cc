@@ -102,10 +102,11 @@ void TopicGroup::AddPartitions(std::string_view name, std::span<const uint64_t> 
     by_slot_.emplace(topic->slot, topic.get());
     found = topics_.emplace(topic->name, std::move(topic)).first;
   }
-  // Exactly so many: a topic seldom grows.
-  if (found->second->partitions.empty()) found->second->partitions.reserve(starts.size());
-  for (const uint64_t start : starts) {
-    found->second->partitions.emplace_back().committed = start;
+  auto& partitions = found->second->partitions;
+  const size_t before = partitions.size();
+  partitions.Grow(starts.size());
+  for (size_t i = 0; i < starts.size(); i++) {
+    partitions[before + i].committed = starts[i];
   }
 }
 
@@ -211,8 +212,7 @@ size_t BytesOf(const GroupMember& member) {
 }
 
 size_t BytesOf(const GroupTopic& topic) {
-  size_t bytes = sizeof(topic) + 2 * HeapBytes(topic.name) +
-                 topic.partitions.capacity() * sizeof(GroupPartition);
+  size_t bytes = sizeof(topic) + 2 * HeapBytes(topic.name) + topic.partitions.MemoryBytes();
   for (const GroupPartition& partition : topic.partitions) {
     if (partition.acknowledged == nullptr) continue;
     bytes += sizeof(OffsetRanges) + NodeBytes(partition.acknowledged->all());
@@ -273,7 +273,7 @@ std::unique_ptr<Object> TopicGroup::Clone() const {
     auto other = std::make_unique<GroupTopic>();
     other->name = topic->name;
     other->slot = topic->slot;
-    other->partitions.resize(topic->partitions.size());
+    other->partitions.Grow(topic->partitions.size());
     for (size_t i = 0; i < topic->partitions.size(); i++) {
       const GroupPartition& from = topic->partitions[i];
       GroupPartition& to = other->partitions[i];
@@ -426,9 +426,9 @@ bool TopicGroup::LoadTopic(Decoder* in) {
   topic->slot = LoadNumber(in, last_slot_);
   const uint64_t partitions = in->Count(5);
   if (partitions == 0 || partitions > kMostPartitions) return false;
-  topic->partitions.reserve(partitions);
+  topic->partitions.Grow(partitions);
   for (uint64_t i = 0; i < partitions && in->ok(); i++) {
-    GroupPartition& partition = topic->partitions.emplace_back();
+    GroupPartition& partition = topic->partitions[i];
     partition.epoch = in->Varint();
     partition.committed = in->Varint();
     partition.skipped = in->Varint();

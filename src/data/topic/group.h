@@ -12,6 +12,7 @@
 #include <absl/container/btree_map.h>
 #include <absl/container/flat_hash_map.h>
 
+#include "base/paged_vector.h"
 #include "base/ring.h"
 #include "data/object.h"
 #include "data/topic/names.h"
@@ -99,7 +100,8 @@ static_assert(sizeof(GroupPartition) <= 56);
 struct GroupTopic {
   std::string name;
   uint32_t slot = 0;  // never used again by this group
-  std::vector<GroupPartition> partitions;
+  // 64 take a piece of memory that the allocator has a size for.
+  PagedVector<GroupPartition, 64> partitions;
 };
 
 // One partition of a group's topic, by the numbers of both.
