@@ -447,7 +447,7 @@ def disk_of_updates(table):
             progress(f"topic-compaction: updates on the disk, {number + 1} of {COMPACTED_ROUNDS}")
             table.bench.run(server, *usual(table, 64, "tadd-compact"), "--keep", "--partitions",
                             COMPACTED_PARTITIONS, "-n", COMPACTED_KEYS)
-            most = max(most, int(client.info("persistence")["cold_files_bytes"]))
+            most = max(most, int(client.info("memory")["cold_files_bytes"]))
         records = records_in(client, COMPACTED_PARTITIONS)
     if records != COMPACTED_KEYS:
         raise Failure(f"{records} records are left of {COMPACTED_KEYS} keys")
