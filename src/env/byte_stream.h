@@ -41,6 +41,9 @@ class ByteStream {
   // Begins to read for `handler`, which outlives the stream's OnClosed. Called once, before
   // anything else.
   virtual void Start(ByteStreamHandler* handler) = 0;
+  // From now on `handler` gets the events, instead of the one before. REQUIRES: Start was called,
+  // no Write() is under way, and Close() was not called.
+  virtual void ChangeHandler(ByteStreamHandler* handler) = 0;
   // Between these two calls nothing is read, and the kernel holds the peer back.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;

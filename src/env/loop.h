@@ -27,6 +27,13 @@ class Wakeup {
   virtual void Signal() = 0;
 };
 
+// A connection that is being made; see Loop::ConnectTcp.
+class Attempt {
+ public:
+  virtual ~Attempt() = default;
+};
+using ConnectFunction = std::function<void(Result<std::unique_ptr<ByteStream>>)>;
+
 struct TcpOptions {
   int backlog = 511;
   int64_t keepalive_s = 300;  // 0: off
@@ -52,6 +59,12 @@ class Loop {
   // Replaces a socket file of this path. `mode` are its permission bits, 0 for the default.
   virtual Result<std::unique_ptr<Listener>> ListenUnix(const std::string& path, int backlog,
                                                        unsigned mode, AcceptFunction accept) = 0;
+
+  // Connects to a server by name or address; names are looked up by a helper thread. Calls `done`
+  // once, later: with the stream, which is not yet started, or with the reason. Destroying what is
+  // returned gives the attempt up, and `done` is not called.
+  virtual std::unique_ptr<Attempt> ConnectTcp(const std::string& host, int port,
+                                              ConnectFunction done) = 0;
 
   virtual std::unique_ptr<Timer> NewTimer(std::function<void()> callback) = 0;
   virtual std::unique_ptr<Wakeup> NewWakeup(std::function<void()> callback) = 0;

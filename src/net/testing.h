@@ -45,6 +45,7 @@ class FakeStream final : public ByteStream {
     handler_ = handler;
     reading_ = true;
   }
+  void ChangeHandler(ByteStreamHandler* handler) override { handler_ = handler; }
   void PauseReading() override { reading_ = false; }
   void ResumeReading() override { reading_ = true; }
   bool PeerEnded() const override { return peer_->ended || peer_->broken; }
@@ -154,6 +155,9 @@ class FakeLoop final : public Loop {
   Result<std::unique_ptr<Listener>> ListenUnix(const std::string&, int, unsigned,
                                                AcceptFunction) override {
     return Status::Error("not here");
+  }
+  std::unique_ptr<Attempt> ConnectTcp(const std::string&, int, ConnectFunction) override {
+    return nullptr;
   }
   std::unique_ptr<Timer> NewTimer(std::function<void()>) override { return nullptr; }
   std::unique_ptr<Wakeup> NewWakeup(std::function<void()>) override { return nullptr; }

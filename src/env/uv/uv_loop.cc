@@ -103,6 +103,82 @@ class UvListener final : public Listener {
   Owned<Handle> handle_;
 };
 
+// An attempt to connect: looks the name up, then tries its addresses one after the other.
+class UvAttempt final : public Attempt {
+ public:
+  UvAttempt(uv_loop_t* loop, std::string host, int port, ConnectFunction done)
+      : loop_(loop), host_(std::move(host)), port_(port), done_(std::move(done)) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    lookup_ = new Lookup{{}, this};
+    lookup_->request.data = lookup_;
+    const int code = uv_getaddrinfo(
+        loop, &lookup_->request,
+        [](uv_getaddrinfo_t* request, int result, addrinfo* found) {
+          const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(request->data));
+          if (lookup->attempt != nullptr) {
+            lookup->attempt->OnFound(result, found);
+          } else {
+            uv_freeaddrinfo(found);
+          }
+        },
+        host_.c_str(), std::to_string(port_).c_str(), &hints);
+    // As everything that goes wrong, this is told later.
+    if (code != 0) {
+      delete std::exchange(lookup_, nullptr);
+      failed_ = std::make_unique<UvTimer>(loop, [this, code] { Fail(uv_strerror(code)); });
+      failed_->StartAfter(0);
+    }
+  }
+  ~UvAttempt() override {
+    if (lookup_ != nullptr) lookup_->attempt = nullptr;
+    if (stream_ != nullptr) stream_.release()->Close();  // frees itself
+    uv_freeaddrinfo(found_);
+  }
+
+ private:
+  struct Lookup {
+    uv_getaddrinfo_t request;
+    UvAttempt* attempt;  // nullptr: it was given up
+  };
+
+  void OnFound(int code, addrinfo* found) {
+    lookup_ = nullptr;
+    found_ = next_ = found;
+    if (code != 0) return Fail(uv_strerror(code));
+    TryNext("no address");
+  }
+  void TryNext(const std::string& why) {
+    if (next_ == nullptr) return Fail(why);
+    const addrinfo* const address = std::exchange(next_, next_->ai_next);
+    stream_ = std::make_unique<UvStream>(loop_, false);
+    stream_->Connect(address->ai_addr, [this](const Status& status) {
+      if (!status.ok()) {
+        stream_.release()->Close();  // frees itself
+        return TryNext(status.message());
+      }
+      // What is called may destroy the attempt.
+      auto stream = std::move(stream_);
+      const ConnectFunction done = std::move(done_);
+      done(std::unique_ptr<ByteStream>(std::move(stream)));
+    });
+  }
+  void Fail(const std::string& why) {
+    const ConnectFunction done = std::move(done_);
+    done(Status::Error(fmt::format("cannot connect to {}:{}: {}", host_, port_, why)));
+  }
+
+  uv_loop_t* const loop_;
+  const std::string host_;
+  const int port_;
+  ConnectFunction done_;
+  Lookup* lookup_ = nullptr;  // while the name is looked up
+  addrinfo* found_ = nullptr;
+  addrinfo* next_ = nullptr;
+  std::unique_ptr<UvStream> stream_;
+  std::unique_ptr<UvTimer> failed_;
+};
+
 class UvLoop final : public Loop {
  public:
   UvLoop() {
@@ -164,6 +240,11 @@ class UvLoop final : public Loop {
       return Status::Error(fmt::format("cannot listen on {}: {}", path, uv_strerror(code)));
     }
     return std::unique_ptr<Listener>(std::move(listener));
+  }
+
+  std::unique_ptr<Attempt> ConnectTcp(const std::string& host, int port,
+                                      ConnectFunction done) override {
+    return std::make_unique<UvAttempt>(&loop_, host, port, std::move(done));
   }
 
   std::unique_ptr<Timer> NewTimer(std::function<void()> callback) override {

@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 #include "fmt/format.h"
@@ -55,6 +56,24 @@ Status UvStream::Accept(uv_stream_t* server, int64_t keepalive_s) {
   }
   ReadAddresses();
   return Status();
+}
+
+void UvStream::Connect(const sockaddr* address, std::function<void(const Status&)> done) {
+  connected_ = std::move(done);
+  connect_.data = this;
+  const auto on_connected = [](uv_connect_t* request, int code) {
+    auto* self = static_cast<UvStream*>(request->data);
+    // A stream that was closed meanwhile belongs to nobody.
+    if (code == UV_ECANCELED) return;
+    if (code == 0) {
+      uv_tcp_nodelay(&self->handle_.tcp, 1);
+      self->ReadAddresses();
+    }
+    const auto connected = std::move(self->connected_);
+    connected(code == 0 ? Status() : Status::Error(uv_strerror(code)));
+  };
+  const int code = uv_tcp_connect(&connect_, &handle_.tcp, address, on_connected);
+  if (code != 0) std::exchange(connected_, nullptr)(Status::Error(uv_strerror(code)));
 }
 
 void UvStream::ReadAddresses() {

@@ -2,6 +2,7 @@
 
 #include <uv.h>
 
+#include <functional>
 #include <string>
 
 #include "env/byte_stream.h"
@@ -18,7 +19,11 @@ class UvStream final : public ByteStream {
   // Takes the connection that waits on `server`. Sets TCP_NODELAY and keepalive.
   Status Accept(uv_stream_t* server, int64_t keepalive_s);
 
+  // Begins to connect to this address; calls `done` once, with the result.
+  void Connect(const sockaddr* address, std::function<void(const Status&)> done);
+
   void Start(ByteStreamHandler* handler) override;
+  void ChangeHandler(ByteStreamHandler* handler) override { handler_ = handler; }
   void PauseReading() override;
   void ResumeReading() override;
   bool PeerEnded() const override;
@@ -46,6 +51,8 @@ class UvStream final : public ByteStream {
     uv_pipe_t pipe;
   } handle_;
   uv_write_t write_;
+  uv_connect_t connect_;
+  std::function<void(const Status&)> connected_;
   ByteStreamHandler* handler_ = nullptr;
   const bool is_unix_;
   bool is_local_ = false;
