@@ -39,6 +39,10 @@ struct Frame {
   std::string_view payload;
 
   Position end() const { return base + kFrameHeaderBytes + payload.size(); }
+  // All bytes of the frame, which lie in front of each other. REQUIRES: DecodeFrame has read it.
+  std::string_view bytes() const {
+    return {payload.data() - kFrameHeaderBytes, kFrameHeaderBytes + payload.size()};
+  }
 };
 
 // Writes the frame's header, kFrameHeaderBytes long, to `out`; `journal_id` is that of the frame's

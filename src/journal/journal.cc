@@ -113,6 +113,7 @@ Result<std::unique_ptr<Journal::Opening>> Journal::Opening::Begin(Disk* disk, Wo
 Result<std::optional<Frame>> Journal::Opening::Next() {
   auto frame = reader_->Next();
   if (!frame.ok()) return NoteIfSystemFailed(frame.status());
+  if (*frame) journal_->NoteFound(**frame);
   return frame;
 }
 
@@ -138,6 +139,7 @@ Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions 
       lock_(std::move(lock)),
       sync_policy_(options_.sync_policy),
       supply_(disk, helper, options_.directory),
+      epochs_(options_.epochs),
       most_segment_bytes_(options_.segment_bytes),
       segment_bytes_(options_.segment_bytes) {}
 
@@ -165,6 +167,7 @@ Status Journal::Recover(Inspection found) {
     segments_.push_back(segment.base);
   }
   epoch_ = found.epoch;
+  if (found.note) note_.claims_from = found.note->claims_from;
   appended_ = written_ = durable_ = safe_ = found.end;
   return TakeIdentity(found);
 }
@@ -188,7 +191,14 @@ Status Journal::TakeIdentity(const Inspection& found) {
 Status Journal::NoteOpen() {
   const auto size = active_.file->Size();
   if (!size.ok()) return size.status();
-  note_ = {identity_, active_.base, *size, durable_, false, disk_->BootId()};
+  Position claims_from = note_.claims_from;
+  follows_ = options_.follows;
+  if (follows_) {
+    claims_from = Note::kNobodys;
+  } else if (claims_from == Note::kNobodys) {
+    claims_from = written_;
+  }
+  note_ = {identity_, active_.base, *size, durable_, false, disk_->BootId(), claims_from};
   return WriteOrRemoveNote(*disk_, options_.directory, note_);
 }
 
@@ -236,9 +246,73 @@ void Journal::Activate(std::shared_ptr<File> file, uint64_t reserved) {
   active_.warmed = written_ - active_.base;
 }
 
-void Journal::set_epoch(uint64_t epoch) {
+void Journal::set_epoch(Epoch epoch) {
   CHECK(epoch >= epoch_);
   epoch_ = epoch;
+}
+
+void Journal::Follow(std::function<void(const Status&)> done) {
+  CHECK(!follows());
+  note_.claims_from = Note::kNobodys;
+  auto noted = std::make_shared<Status>();
+  helper_->Run([noted, note = note_, disk = disk_,
+                directory = options_.directory] { *noted = WriteNote(*disk, directory, note); },
+               [this, noted, done = std::move(done), alive = std::weak_ptr<bool>(alive_)] {
+                 if (alive.expired()) return;
+                 if (note_.claims_from == Note::kNobodys) {
+                   follows_ = noted->ok();
+                   if (!follows_) note_.claims_from = appended_;
+                 }
+                 done(*noted);
+               });
+}
+
+Status Journal::Lead(Epoch epoch) {
+  CHECK(epoch > epoch_);
+  epoch_ = epoch;
+  // The note may wait: until it is written, what frames say is believed less than it could be.
+  if (note_.claims_from == Note::kNobodys) note_.claims_from = appended_;
+  follows_ = false;
+  return Append({}, 0);
+}
+
+Status Journal::AppendForeign(const Frame& frame, std::string_view bytes) {
+  CHECK(follows());
+  if (failed_) return status_;
+  if (frame.base != appended_) {
+    return Status::Error(fmt::format("a frame at position {} came, and the journal ends at {}",
+                                     frame.base, appended_));
+  }
+  if (frame.epoch < epoch_) {
+    return Status::Error(fmt::format(
+        "the frame at position {} is of epoch {:016x}, older than {:016x}, in which the journal is",
+        frame.base, frame.epoch, epoch_));
+  }
+  epoch_ = frame.epoch;
+  ByteBuffer copy = std::move(spare_);
+  copy.Append(bytes);
+  NoteEpoch();
+  appended_ += bytes.size();
+  frames_.push_back(std::move(copy));
+  spare_ = ByteBuffer();
+  return {};
+}
+
+// The frame that begins at the end is of this epoch.
+void Journal::NoteEpoch() {
+  if (epoch_ != beheaded_ && (epochs_.empty() || epochs_.newest() != epoch_)) {
+    epochs_.Note(epoch_, appended_);
+  }
+}
+
+// Where the first epoch begins is only known if the journal is read from its beginning, or if the
+// epochs before are known.
+void Journal::NoteFound(const Frame& frame) {
+  if (options_.from > 0 && epochs_.empty()) {
+    if (!beheaded_) beheaded_ = frame.epoch;
+    if (*beheaded_ == frame.epoch) return;
+  }
+  epochs_.Note(frame.epoch, frame.base);
 }
 
 Status Journal::AppendFrame(ByteBuffer* frame, uint32_t records) {
@@ -252,6 +326,7 @@ Status Journal::AppendFrame(ByteBuffer* frame, uint32_t records) {
     return status_;
   }
   WriteFrameHeader({epoch_, appended_, durable_, records, payload}, identity_.id, frame->data());
+  NoteEpoch();
   appended_ += frame->size();
   frames_.push_back(std::move(*frame));
   *frame = std::move(spare_);
@@ -368,6 +443,7 @@ void Journal::WriteAppended(int64_t now_us) {
 // The first frame that waited does not any more.
 void Journal::TakeWritten() {
   ByteBuffer& frame = frames_.front();
+  if (sink_ != nullptr) sink_->Take(written_, frame.view());
   written_ += frame.size();
   active_.written->store(written_, std::memory_order_release);
   frame.Clear(kBufferKeptBytes);
@@ -550,6 +626,12 @@ Result<JournalReader> Journal::ReadFrom(Position position) const {
   return JournalReader::Open(disk_, options_.directory, identity_, position);
 }
 
+std::function<Result<JournalReader>(Position position)> Journal::Reading() const {
+  return [disk = disk_, directory = options_.directory, identity = identity_](Position position) {
+    return JournalReader::Open(disk, directory, identity, position);
+  };
+}
+
 void Journal::SyncWritten() {
   log_thread_->Drain();
   if (failed_ || written_ == durable_) return;
@@ -560,6 +642,7 @@ void Journal::SyncWritten() {
 Status Journal::Close(int64_t now_us) {
   // First all that was appended, then the frame that says that it is there.
   for (const bool last : {false, true}) {
+    if (last && follows()) break;
     const Status appended = last ? Append({}, 0) : Status();
     if (!appended.ok()) return appended;
     WriteAll(now_us);

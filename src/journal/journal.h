@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "base/position.h"
 #include "env/disk.h"
 #include "env/worker.h"
+#include "journal/epochs.h"
 #include "journal/journal_reader.h"
 #include "journal/note.h"
 #include "journal/recovery.h"
@@ -38,6 +41,18 @@ struct JournalOptions {
   bool cut_damage = false;
   // The id for a new journal: a follower takes the id of its leader. 0: a random id.
   uint64_t id = 0;
+  // The epochs of the journal before `from`.
+  EpochHistory epochs = {};
+  // The journal gets its frames from another server (see Journal::AppendForeign).
+  bool follows = false;
+};
+
+// Gets every frame that a journal has written, in their order.
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  // `frame` are all bytes of the frame, valid during the call.
+  virtual void Take(Position base, std::string_view frame) = 0;
 };
 
 // The log of all changes: an endless row of frames, cut into segments. It does not know what frames
@@ -111,8 +126,30 @@ class Journal {
   bool failed() const { return failed_; }
 
   // The leader's epoch, written into each frame. REQUIRES: not less than before.
-  uint64_t epoch() const { return epoch_; }
-  void set_epoch(uint64_t epoch);
+  Epoch epoch() const { return epoch_; }
+  void set_epoch(Epoch epoch);
+  // The epochs of the frames, as far back as is known.
+  const EpochHistory& epochs() const { return epochs_; }
+
+  // --- Leading and following ---
+
+  // Whether the frames come from another server.
+  bool follows() const { return follows_; }
+  // Frames are to come from another server (AppendForeign): what they say of being synced is about
+  // its disk. Calls `done` when that is noted on this disk, or could not be; until then the journal
+  // does not follow, and nothing is appended unless Lead is called. REQUIRES: !follows().
+  void Follow(std::function<void(const Status&)> done);
+  // From now on frames are made here again, in this epoch; a first one without records is made at
+  // once, so that what is made here parts at this place from what anybody else may make in an
+  // earlier epoch. REQUIRES: the epoch is above epoch().
+  Status Lead(Epoch epoch);
+  // Appends a frame of another server, byte for byte. `bytes` are those of `frame`, whose checksum
+  // holds. Fails, and changes nothing, if the frame does not continue this journal, or if the
+  // journal has failed. REQUIRES: follows().
+  Status AppendForeign(const Frame& frame, std::string_view bytes);
+  // Every frame that is written from now on goes to the sink, too, in the Flush that writes it.
+  // nullptr: no more. The sink outlives the journal, or is taken back.
+  void set_sink(FrameSink* sink) { sink_ = sink; }
 
   // Appends one frame, which will be recovered whole or not at all. Its payload is in `*frame`
   // after kFrameHeaderBytes free bytes. Refused only if the journal has failed: on a full disk the
@@ -150,14 +187,16 @@ class Journal {
 
   // Reads frames from `position` on, up to written().
   Result<JournalReader> ReadFrom(Position position) const;
+  // What does that on any thread.
+  std::function<Result<JournalReader>(Position position)> Reading() const;
 
   // Returns when everything written is durable, or the journal has failed. Blocks.
   void SyncWritten();
 
   // Writes and syncs everything that was appended, and adds an empty frame that says so: if
-  // something is found damaged later, it is known to have been whole. Blocks. Afterwards the
-  // journal can only be destroyed. A follower does not call it, because its journal has only its
-  // leader's frames.
+  // something is found damaged later, it is known to have been whole. Where frames come from
+  // another server, none is added, and only the note says so. Blocks. Afterwards the journal can
+  // only be destroyed.
   Status Close(int64_t now_us);
 
  private:
@@ -186,6 +225,8 @@ class Journal {
   Status OpenLast();
   Status NoteOpen();
   void Activate(std::shared_ptr<File> file, uint64_t reserved);
+  void NoteEpoch();
+  void NoteFound(const Frame& frame);
   void WriteAppended(int64_t now_us);
   bool Roll();
   void PrepareNext(int64_t now_us);
@@ -217,7 +258,11 @@ class Journal {
   Note note_;  // as it is on the disk, or will be when the helper has written it
   std::vector<Position> segments_;  // bases, the last is that of active_
   Active active_;
-  uint64_t epoch_ = 0;
+  Epoch epoch_ = 0;
+  EpochHistory epochs_;
+  bool follows_ = false;
+  std::optional<Epoch> beheaded_;  // an epoch of which it is not known where it begins
+  FrameSink* sink_ = nullptr;
   Position appended_ = 0;
   Position written_ = 0;
   Position durable_ = 0;

@@ -153,6 +153,7 @@ Result<std::optional<Note>> ReadNote(Disk& disk, const std::string& directory) {
   note.last_bytes = Number(**fields, "last-bytes").value_or(0);
   note.synced = *synced;
   note.closed = *closed != 0;
+  note.claims_from = Number(**fields, "claims-from").value_or(0);
   note.boot = boot->second;
   return std::optional<Note>(std::move(note));
 }
@@ -177,6 +178,7 @@ Status WriteNote(Disk& disk, const std::string& directory, const Note& note) {
   }
   fields.emplace("synced", std::to_string(note.synced));
   fields.emplace("closed", note.closed ? "1" : "0");
+  if (note.claims_from > 0) fields.emplace("claims-from", std::to_string(note.claims_from));
   fields.emplace("boot", note.boot);
   return Replace(disk, NotePath(directory), Text(kNoteTitle, fields));
 }

@@ -27,6 +27,10 @@ struct Note {
   bool closed = false;
   // Disk::BootId() of the process that wrote it; empty if that is not known.
   std::string boot;
+  // What frames say of being synced is about the disk of the server that made them. It is about
+  // this disk for frames from here on; while the journal follows another one, for none (kNobodys).
+  static constexpr Position kNobodys = UINT64_MAX;
+  Position claims_from = 0;
 
   bool operator==(const Note&) const = default;
 };

@@ -210,11 +210,16 @@ class RecoveryReader::Walk {
       const auto frame = reader.FindFrom(from);
       if (!frame.ok()) return frame.status();
       if (!*frame) return {};
-      *facts |= kFrameLater | ((*frame)->synced > place ? Facts{kWasSynced} : 0);
+      *facts |= kFrameLater | (Claims(**frame) && (*frame)->synced > place ? Facts{kWasSynced} : 0);
       out_.frames_behind++;
       out_.records_behind += (*frame)->records;
       from = (*frame)->end();
     }
+  }
+
+  // Whether what the frame says of being synced is about this disk.
+  bool Claims(const Frame& frame) const {
+    return !out_.note || frame.base >= out_.note->claims_from;
   }
 
   // What the note says was on the disk at this place or after it and is not: sentences, or nothing.
@@ -252,7 +257,7 @@ class RecoveryReader::Walk {
     frame_base_ = frame.base;
     out_.end = frame.end();
     out_.epoch = frame.epoch;
-    out_.synced = std::max(out_.synced, frame.synced);
+    if (Claims(frame)) out_.synced = std::max(out_.synced, frame.synced);
     if (frame.base < out_.from) return {};
     out_.frames++;
     out_.records += frame.records;
@@ -499,6 +504,14 @@ Status CutAt(Disk& disk, const std::string& directory, Position end) {
   const Status removed = RemoveSegments(disk, directory, kept, &*segments);
   if (!removed.ok()) return removed;
   return Shorten(disk, directory, end - last->base, last);
+}
+
+Status RemoveFrames(Disk& disk, const std::string& directory) {
+  Status status = RemoveNote(disk, directory);
+  if (!status.ok()) return status;
+  auto segments = ListSegments(disk, directory);
+  if (!segments.ok()) return segments.status();
+  return RemoveSegments(disk, directory, 0, &*segments);
 }
 
 }  // namespace runnel::journal

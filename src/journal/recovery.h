@@ -30,7 +30,7 @@ struct Inspection {
   Position end = 0;
   // Of the last good frame; 0 without one.
   uint64_t epoch = 0;
-  // Up to here the good frames say that all was synced.
+  // Up to here the good frames that were made for this disk say that all was synced.
   Position synced = 0;
   uint64_t frames = 0;
   uint64_t records = 0;
@@ -110,5 +110,9 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection);
 // directory is locked. Fails if no frame ends at `end` and no segment begins there, or if there is
 // no room to set aside what is cut.
 Status CutAt(Disk& disk, const std::string& directory, Position end);
+
+// Removes all frames of a journal that nobody has open: what is left is a journal that has only its
+// identity. A crash leaves the frames up to some place. Blocks.
+Status RemoveFrames(Disk& disk, const std::string& directory);
 
 }  // namespace runnel::journal

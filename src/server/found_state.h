@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/position.h"
+#include "journal/epochs.h"
 
 namespace runnel {
 
@@ -11,6 +12,7 @@ namespace runnel {
 struct FoundState {
   Position position = 0;  // of the state that was loaded
   uint64_t epoch = 0;
+  journal::EpochHistory epochs;  // of the journal before `snapshot_position`
   // Of the snapshot that this began with; where the journal began if there was none.
   Position snapshot_position = 0;
   // What that snapshot held, uncompressed; 0 without one.

@@ -99,6 +99,7 @@ Status Startup::LoadSnapshot(size_t budget) {
   if (!loaded) return {};
   found_.position = found_.snapshot_position = journal_from_ = journal_at_ = loaded->info.position;
   found_.epoch = loaded->info.epoch;
+  found_.epochs = loaded->info.epochs;
   found_.snapshot_raw_bytes = loaded->totals.raw_bytes;
   snapshot_bytes_ = loaded->totals.file_bytes;
   LogNotice("The snapshot at position {} was loaded: {} keys, {} bytes in {:.1f} s",
@@ -156,7 +157,7 @@ Status Startup::OpenJournal() {
     auto opening = journal::Journal::Opening::Begin(
         &parts_.disk, &parts_.log, &parts_.helper,
         {parts_.journal_directory, SegmentBytes(options, found_.snapshot_raw_bytes),
-         options.appendfsync, found_.position, options.journal_cut_damage});
+         options.appendfsync, found_.position, options.journal_cut_damage, 0, found_.epochs});
     if (!opening.ok()) return opening.status();
     opening_ = std::move(*opening);
     return {};

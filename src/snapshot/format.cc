@@ -10,6 +10,7 @@ constexpr std::string_view kMagic = "RNS";
 constexpr std::string_view kSectionMagic = "SECT";
 constexpr std::string_view kFooterMagic = "FOOT";
 constexpr size_t kChecksumBytes = sizeof(uint64_t);
+constexpr size_t kMostEpochsBytes = 64 * 1024;
 
 // Of the `size` bytes at the end of `out`, which is appended.
 uint64_t AppendChecksum(std::string* out, size_t size, uint64_t seed) {
@@ -25,15 +26,23 @@ uint64_t SectionChecksum(std::string_view head, std::string_view stored, uint64_
 }  // namespace
 
 uint64_t EncodeHeader(const SnapshotInfo& info, std::string* out) {
+  std::string epochs;
+  if (!info.epochs.empty()) {
+    Encoder encoder(&epochs);
+    info.epochs.Encode(&encoder);
+  }
   out->append(kMagic);
   Encoder encoder(out);
-  encoder.Byte(kFormatVersion);
+  encoder.Byte(epochs.empty() ? 1 : kFormatVersion);
   encoder.Fixed(info.databases);
   encoder.Fixed(info.position);
   encoder.Fixed(info.epoch);
   encoder.Fixed(info.created_ms);
-  encoder.Fixed(uint64_t{0});
-  return AppendChecksum(out, kHeaderBytes - kChecksumBytes, 0);
+  encoder.Fixed(static_cast<uint64_t>(epochs.empty() ? 0 : epochs.size() + kChecksumBytes));
+  const uint64_t seed = AppendChecksum(out, kHeaderBytes - kChecksumBytes, 0);
+  out->append(epochs);
+  if (!epochs.empty()) AppendChecksum(out, epochs.size(), seed);
+  return seed;
 }
 
 void EncodeSectionHeader(const SectionHeader& header, std::string_view stored, uint64_t seed,
@@ -60,21 +69,32 @@ void EncodeFooter(const SnapshotTotals& totals, uint64_t seed, std::string* out)
 }
 
 HeaderKind DecodeHeader(std::string_view input, SnapshotInfo* info, uint64_t* seed,
-                        uint8_t* version) {
+                        uint8_t* version, size_t* epochs_bytes) {
   *version = 0;
   if (input.size() <= kMagic.size() || !input.starts_with(kMagic)) return HeaderKind::kDamaged;
   *version = static_cast<uint8_t>(input[kMagic.size()]);
   if (*version > kFormatVersion) return HeaderKind::kNewer;
-  if (input.size() != kHeaderBytes || *version != kFormatVersion) return HeaderKind::kDamaged;
+  if (input.size() != kHeaderBytes || *version == 0) return HeaderKind::kDamaged;
   Decoder in(input.substr(kMagic.size() + 1));
   info->databases = in.Fixed<uint32_t>();
   info->position = in.Fixed<uint64_t>();
   info->epoch = in.Fixed<uint64_t>();
   info->created_ms = in.Fixed<int64_t>();
-  in.Fixed<uint64_t>();  // nothing yet
+  const uint64_t epochs = in.Fixed<uint64_t>();
+  *epochs_bytes = *version == 1 ? 0 : epochs;
   *seed = in.Fixed<uint64_t>();
-  const bool good = Checksum(input.substr(0, kHeaderBytes - kChecksumBytes)) == *seed;
+  const bool good = Checksum(input.substr(0, kHeaderBytes - kChecksumBytes)) == *seed &&
+                    *epochs_bytes <= kMostEpochsBytes;
   return good ? HeaderKind::kGood : HeaderKind::kDamaged;
+}
+
+bool DecodeEpochs(std::string_view input, uint64_t seed, journal::EpochHistory* epochs) {
+  if (input.size() < kChecksumBytes) return false;
+  const std::string_view rows = input.substr(0, input.size() - kChecksumBytes);
+  Decoder in(rows);
+  *epochs = journal::EpochHistory::Load(&in);
+  Decoder checksum(input.substr(rows.size()));
+  return in.ok() && in.done() && Checksum(rows, seed) == checksum.Fixed<uint64_t>();
 }
 
 bool DecodeSectionHeader(std::string_view input, SectionHeader* header) {

@@ -7,12 +7,14 @@
 
 #include "base/compression.h"
 #include "base/position.h"
+#include "journal/epochs.h"
 
-// The bytes of a snapshot, format version 1. README.md shows them.
+// The bytes of a snapshot, format version 2. README.md shows them.
 
 namespace runnel::snapshot {
 
-inline constexpr uint8_t kFormatVersion = 1;
+// Version 1 has no history of epochs; a snapshot that has none is still written so.
+inline constexpr uint8_t kFormatVersion = 2;
 inline constexpr size_t kHeaderBytes = 48;
 inline constexpr size_t kSectionHeaderBytes = 32;
 inline constexpr size_t kFooterBytes = 48;
@@ -29,6 +31,8 @@ struct SnapshotInfo {
   uint64_t epoch = 0;
   int64_t created_ms = 0;  // Unix time
   uint32_t databases = 0;
+  // The epochs of the journal before the position.
+  journal::EpochHistory epochs = {};
 
   bool operator==(const SnapshotInfo&) const = default;
 };
@@ -55,7 +59,8 @@ struct SectionHeader {
 inline constexpr uint8_t kExpires = 1;     // its expiry follows
 inline constexpr uint8_t kNamesFiles = 2;  // its value was written by Object::EncodeStored
 
-// Each appends its bytes. `seed` is what EncodeHeader returned: it makes the checksums of sections
+// Each appends its bytes; EncodeHeader also those of the history of epochs. `seed` is what
+// EncodeHeader returned: it makes the checksums of sections
 // and footer specific to this file, so that a block of another snapshot in their place is detected.
 uint64_t EncodeHeader(const SnapshotInfo& info, std::string* out);
 void EncodeSectionHeader(const SectionHeader& header, std::string_view stored, uint64_t seed,
@@ -68,9 +73,12 @@ enum class HeaderKind {
   kDamaged,  // anything else
 };
 // `input` are the first kHeaderBytes of a file, or fewer if it is shorter. `*version` is set unless
-// the file is no snapshot at all.
+// the file is no snapshot at all. The history of epochs takes `*epochs_bytes` bytes after the
+// header.
 HeaderKind DecodeHeader(std::string_view input, SnapshotInfo* info, uint64_t* seed,
-                        uint8_t* version);
+                        uint8_t* version, size_t* epochs_bytes);
+// False unless these are the bytes of a history of epochs, with a good checksum.
+bool DecodeEpochs(std::string_view input, uint64_t seed, journal::EpochHistory* epochs);
 // False if these are no kSectionHeaderBytes of a section header. What it says is not verified
 // before CheckSection has been asked.
 bool DecodeSectionHeader(std::string_view input, SectionHeader* header);

@@ -49,9 +49,10 @@ Status SectionReader::ReadHeader() {
   if (!read.ok()) return read.status();
   header.resize(*read);
   uint8_t version;
-  switch (DecodeHeader(header, &info_, &seed_, &version)) {
+  size_t epochs_bytes;
+  switch (DecodeHeader(header, &info_, &seed_, &version, &epochs_bytes)) {
     case HeaderKind::kGood:
-      return Status();
+      return ReadEpochs(epochs_bytes);
     case HeaderKind::kNewer:
       return DamagedAt(0, fmt::format("a snapshot of format version {}; this server reads version "
                                       "{}: it was written by a newer one",
@@ -60,6 +61,19 @@ Status SectionReader::ReadHeader() {
       break;
   }
   return DamagedAt(0, "no snapshot begins here, or its header is damaged");
+}
+
+Status SectionReader::ReadEpochs(size_t size) {
+  if (size == 0) return {};
+  std::string bytes(size, '\0');
+  const auto read = file_->ReadAt(kHeaderBytes, bytes.data(), size);
+  if (!read.ok()) return read.status();
+  bytes.resize(*read);
+  if (!DecodeEpochs(bytes, seed_, &info_.epochs)) {
+    return DamagedAt(kHeaderBytes, "the history of epochs is damaged");
+  }
+  offset_ += size;
+  return {};
 }
 
 Result<bool> SectionReader::Next() {
@@ -155,7 +169,8 @@ bool IsOfNewerFormat(Disk& disk, const std::string& path) {
   SnapshotInfo info;
   uint64_t seed = 0;
   uint8_t version = 0;
-  return DecodeHeader(header, &info, &seed, &version) == HeaderKind::kNewer;
+  size_t epochs_bytes = 0;
+  return DecodeHeader(header, &info, &seed, &version, &epochs_bytes) == HeaderKind::kNewer;
 }
 
 }  // namespace runnel::snapshot

@@ -55,6 +55,7 @@ class SectionReader {
       : path_(std::move(path)), file_(std::move(file)), file_bytes_(file_bytes) {}
 
   Status ReadHeader();
+  Status ReadEpochs(size_t size);
   void Loop();
   Result<bool> Read(Section* section);
   Result<bool> ReadFooter();

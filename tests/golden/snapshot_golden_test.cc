@@ -19,7 +19,7 @@ namespace runnel::snapshot {
 namespace {
 
 const std::string kDirectory = RUNNEL_GOLDEN_DIR "/snapshot_v1";
-constexpr SnapshotInfo kInfo = {0x0102030405, 3, 1'700'000'000'000, 16};
+const SnapshotInfo kInfo = {0x0102030405, 3, 1'700'000'000'000, 16, {}};
 
 std::unique_ptr<Object> AList() {
   auto list = std::make_unique<List>();

@@ -1,0 +1,327 @@
+#include "replication/follower.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/log.h"
+#include "fmt/format.h"
+
+namespace runnel::replication {
+namespace {
+
+// Applying goes on for about so long in one turn.
+constexpr int64_t kApplyMicros = 1000;
+
+}  // namespace
+
+Follower::Follower(Parts parts, Target target, int64_t now_ms)
+    : parts_(std::move(parts)),
+      target_(std::move(target)),
+      now_ms_(now_ms),
+      retry_ms_(now_ms),
+      down_since_ms_(now_ms),
+      heard_ms_(now_ms),
+      error_("not connected yet"),
+      applied_(parts_.journal.appended()),
+      applier_(parts_.keyspace) {
+  parts_.journal.set_sink(this);
+}
+
+Follower::~Follower() {
+  parts_.journal.set_sink(nullptr);
+  if (link_ != nullptr) Link::End(std::move(link_));
+}
+
+bool Follower::Turn(int64_t now_ms) {
+  now_ms_ = now_ms;
+  if (std::exchange(heard_, false)) heard_ms_ = now_ms;
+  if (link_ != nullptr && ended_.empty() &&
+      now_ms - heard_ms_ > 2 * parts_.settings.silence_max_ms) {
+    ended_ = fmt::format("nothing came from the leader for {} ms", now_ms - heard_ms_);
+  }
+  if (attempt_ != nullptr && now_ms - heard_ms_ > 2 * parts_.settings.silence_max_ms) {
+    ended_ = fmt::format("no connection to {}:{} was made within {} ms", target_.host, target_.port,
+                         now_ms - heard_ms_);
+  }
+  if (!ended_.empty()) Drop(std::exchange(ended_, ""), false);
+  const bool more = !parts_.held_up() && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
+  HoldBack();
+  if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
+  if (state_ == State::kWaiting && now_ms >= retry_ms_) Connect();
+  return more;
+}
+
+int64_t Follower::next_due_ms() const {
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  switch (state_) {
+    case State::kStopped:
+      return kNever;
+    case State::kWaiting:
+      return retry_ms_;
+    default:
+      break;
+  }
+  int64_t due = heard_ms_ + 2 * parts_.settings.silence_max_ms + 1;
+  const journal::Journal& journal = parts_.journal;
+  if (link_up() && (received_ > reported_.received || journal.written() > reported_.written ||
+                    journal.durable() > reported_.synced || applied_ > reported_.applied ||
+                    heartbeat_ > reported_.heard)) {
+    due = std::min(due, reported_ms_ + kReportEveryMs);
+  }
+  return due;
+}
+
+// --- The connection ---
+
+void Follower::Connect() {
+  state_ = State::kConnecting;
+  heard_ms_ = now_ms_;
+  attempt_ = parts_.connect(
+      target_.host, target_.port,
+      [this](Result<std::unique_ptr<ByteStream>> stream) { OnConnected(std::move(stream)); });
+}
+
+void Follower::OnConnected(Result<std::unique_ptr<ByteStream>> stream) {
+  attempt_.reset();
+  heard_ = true;
+  if (!stream.ok()) {
+    ended_ = stream.status().message();
+    return;
+  }
+  link_ = Link::Begin(std::move(*stream), *this);
+  state_ = State::kGreeting;
+  const Credentials credentials = parts_.credentials();
+  // Whether a password is needed is answered to PING.
+  std::vector<std::string> words{credentials.password.empty() ? "PING" : "AUTH"};
+  if (!credentials.password.empty() && !credentials.user.empty()) words.push_back(credentials.user);
+  if (!credentials.password.empty()) words.push_back(credentials.password);
+  link_->SendCommand(words);
+  link_->Flush();
+}
+
+void Follower::Ask() {
+  state_ = State::kAsking;
+  FollowRequest request = parts_.introduce();
+  const journal::Journal& journal = parts_.journal;
+  request.journal_id = journal.identity().id;
+  request.end = journal.appended();
+  request.epochs = journal.epochs();
+  link_->SendCommand(request.ToWords());
+  link_->Flush();
+}
+
+Status Follower::OnLine(std::string_view line) {
+  heard_ = true;
+  if (line.front() == '-') {
+    return Status::Error(fmt::format("the leader refuses: {}", line.substr(1)));
+  }
+  if (state_ == State::kGreeting) {
+    Ask();
+    return {};
+  }
+  return Status::Error(fmt::format("the other side answers '{}': it is no leader of Runnel", line));
+}
+
+Status Follower::OnMessage(MessageType type, std::string_view body) {
+  heard_ = true;
+  if ((type == MessageType::kWelcome) != (state_ == State::kAsking)) {
+    return Status::Error(
+        fmt::format("a message of type {} came out of turn", static_cast<int>(type)));
+  }
+  switch (type) {
+    case MessageType::kWelcome:
+      return OnWelcome(body);
+    case MessageType::kBytes:
+      return OnBytes(body);
+    case MessageType::kMark: {
+      const auto mark = Mark::Decode(body);
+      if (!mark) return Status::Error("a mark that is none");
+      mark_ = std::max(mark_, mark->high_watermark);
+      report_at_ = mark->report_at;
+      return {};
+    }
+    case MessageType::kHeartbeat: {
+      const auto number = DecodeHeartbeat(body);
+      if (!number) return Status::Error("a heartbeat that is none");
+      heartbeat_ = *number;
+      return {};
+    }
+    case MessageType::kReport:
+      break;
+  }
+  return Status::Error("a report came from the leader");
+}
+
+Status Follower::OnWelcome(std::string_view body) {
+  const auto welcome = Welcome::Decode(body);
+  if (!welcome) return Status::Error("a welcome that is none");
+  const journal::Journal& journal = parts_.journal;
+  if (welcome->identity.id != journal.identity().id) {
+    // The leader has not refused, so this server said that it has no data.
+    LogNotice("This server has no data: it takes the journal {:016x} of its leader {}:{}",
+              welcome->identity.id, target_.host, target_.port);
+    journal_to_take_ = welcome->identity;
+    state_ = State::kStopped;
+    return {};
+  }
+  if (welcome->parting != journal.appended()) {
+    return Status::Error(
+        fmt::format("the journals part at position {}, and this one goes on to {}: what lies "
+                    "between would have "
+                    "to be cut off",
+                    welcome->parting, journal.appended()));
+  }
+  state_ = State::kStreaming;
+  received_ = welcome->parting;
+  partial_.clear();
+  reported_ = {};
+  reported_.received = received_;
+  reported_ms_ = 0;
+  wait_ms_ = kFirstWaitMs;
+  error_.clear();
+  LogNotice("The link to the leader {}:{} (node {}) is up: its journal comes from position {} on",
+            target_.host, target_.port, welcome->node_id, received_);
+  return {};
+}
+
+void Follower::OnEnd(std::string_view why) {
+  ended_ = why;
+}
+
+// Ends what there is of a connection.
+void Follower::Drop(std::string_view why, bool for_good) {
+  attempt_.reset();
+  if (link_ != nullptr) Link::End(std::move(link_));
+  partial_.clear();
+  held_back_ = false;
+  if (link_up()) down_since_ms_ = now_ms_;
+  if (error_ != why) {
+    LogWarning("The link to the leader {}:{} is down: {}", target_.host, target_.port, why);
+  }
+  error_ = why;
+  state_ = for_good ? State::kStopped : State::kWaiting;
+  retry_ms_ = now_ms_ + wait_ms_;
+  wait_ms_ = std::min(2 * wait_ms_, kMostWaitMs);
+}
+
+// --- Frames ---
+
+Status Follower::OnBytes(std::string_view body) {
+  const auto position = DecodePieceHead(body);
+  if (!position || *position != received_) {
+    return Status::Error(fmt::format("bytes came that do not continue those before: at {}, not {}",
+                                     position.value_or(0), received_));
+  }
+  std::string_view bytes = body.substr(kPieceHeadBytes);
+  received_ += bytes.size();
+  if (!partial_.empty()) {
+    partial_ += bytes;
+    bytes = partial_;
+  }
+  const auto taken = TakeFrames(bytes);
+  if (!taken.ok()) return taken.status();
+  if (partial_.empty()) {
+    partial_ = bytes.substr(*taken);
+  } else {
+    partial_.erase(0, *taken);
+  }
+  return {};
+}
+
+Result<size_t> Follower::TakeFrames(std::string_view bytes) {
+  journal::Journal& journal = parts_.journal;
+  size_t done = 0;
+  while (bytes.size() - done >= journal::kFrameHeaderBytes) {
+    const std::string_view rest = bytes.substr(done);
+    journal::FrameHeader header;
+    const Position position = journal.appended();
+    if (journal::DecodeHeader(rest, &header) != journal::HeaderKind::kFrame) {
+      return Status::Error(fmt::format("what came for position {} is no frame", position));
+    }
+    if (rest.size() < header.frame_bytes()) break;
+    journal::Frame frame;
+    if (!journal::DecodeFrame(header, rest, journal.identity().id, &frame)) {
+      return Status::Error(
+          fmt::format("the checksum of the frame for position {} does not hold", position));
+    }
+    if (Status appended = journal.AppendForeign(frame, frame.bytes()); !appended.ok()) {
+      return appended;
+    }
+    done += header.frame_bytes();
+  }
+  return done;
+}
+
+void Follower::Take(Position, std::string_view frame) {
+  frames_.emplace_back(frame);
+  unapplied_bytes_ += frame.size();
+}
+
+// Returns whether there is more to apply now.
+bool Follower::Apply(int64_t until_us) {
+  if (state_ == State::kStopped) return false;
+  while (!frames_.empty() && applied_ + frames_.front().size() <= mark_) {
+    const std::string_view bytes = frames_.front();
+    journal::FrameHeader header;
+    journal::DecodeHeader(bytes, &header);
+    journal::Frame frame;
+    frame.epoch = header.epoch;
+    frame.base = header.base;
+    frame.records = header.records;
+    frame.payload = bytes.substr(journal::kFrameHeaderBytes);
+    if (Status applied = applier_.Apply(frame); !applied.ok()) {
+      const std::string why =
+          applier_.met_unknown_effect()
+              ? applied.message() + ": the leader is of a newer version; update this server"
+              : applied.message();
+      Drop(fmt::format("the frame at position {} cannot be applied: {}", frame.base, why), true);
+      return false;
+    }
+    applied_ = frame.end();
+    unapplied_bytes_ -= bytes.size();
+    frames_.pop_front();
+    if (parts_.clock.SteadyMicros() >= until_us) break;
+  }
+  const bool more = !frames_.empty() && applied_ + frames_.front().size() <= mark_;
+  return more;
+}
+
+// Reads nothing more from the link while too much is not applied.
+void Follower::HoldBack() {
+  const journal::Journal& journal = parts_.journal;
+  const uint64_t held = unapplied_bytes_ + (journal.appended() - journal.written());
+  const bool too_much = held > parts_.settings.window_bytes;
+  if (link_ != nullptr && too_much != held_back_) {
+    held_back_ = too_much;
+    too_much ? link_->PauseReading() : link_->ResumeReading();
+  }
+}
+
+bool Follower::ApplyAll() {
+  mark_ = std::numeric_limits<Position>::max();
+  Apply(std::numeric_limits<int64_t>::max());
+  return frames_.empty();
+}
+
+// At once if somebody waits for it, else from time to time.
+void Follower::MayReport(int64_t now_ms) {
+  const journal::Journal& journal = parts_.journal;
+  Report report{received_, journal.written(), std::min(journal.durable(), journal.written()),
+                std::min(applied_, journal.written()), heartbeat_};
+  const bool awaited = reported_.written < report_at_ && report.written >= report_at_;
+  // The leader sends no more than a window.
+  const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
+  const bool is_new = report.received > reported_.received || report.written > reported_.written ||
+                      report.synced > reported_.synced || report.applied > reported_.applied ||
+                      report.heard > reported_.heard;
+  if (!awaited && !much && !(is_new && now_ms - reported_ms_ >= kReportEveryMs)) return;
+  reported_ = report;
+  reported_ms_ = now_ms;
+  std::string body;
+  report.Encode(&body);
+  link_->Send(MessageType::kReport, body);
+  link_->Flush();
+}
+
+}  // namespace runnel::replication

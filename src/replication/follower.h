@@ -1,0 +1,154 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/position.h"
+#include "base/status.h"
+#include "data/keyspace.h"
+#include "effects/applier.h"
+#include "env/clock.h"
+#include "env/loop.h"
+#include "journal/journal.h"
+#include "replication/link.h"
+#include "replication/settings.h"
+#include "replication/wire.h"
+
+namespace runnel::replication {
+
+// The side that asks: keeps a connection to a leader, takes the leader's frames into the own
+// journal as they are, and applies those that are below the leader's mark.
+//
+// A step machine like Leader. All times are milliseconds of a clock that only goes forward.
+class Follower final : private Link::Owner, private journal::FrameSink {
+ public:
+  // The leader, as REPLICAOF names it.
+  struct Target {
+    std::string host;
+    uint16_t port = 0;
+  };
+  // How to authenticate there.
+  struct Credentials {
+    std::string user;      // empty: the default one
+    std::string password;  // empty: none is given
+  };
+
+  enum class State : uint8_t {
+    kWaiting,     // for the next attempt
+    kConnecting,  // a connection is being made
+    kGreeting,    // it was greeted, with the password if there is one
+    kAsking,      // the leader is asked
+    kStreaming,   // frames come
+    kStopped,     // nothing more is tried, because it would be in vain: error() says why
+  };
+
+  struct Parts {
+    journal::Journal& journal;  // that follows (Journal::Follow)
+    Keyspace& keyspace;
+    Clock& clock;
+    const ReplicationSettings& settings;
+    // Whether nothing may be applied now: the disk takes old entries more slowly than they come.
+    std::function<bool()> held_up;
+    // Makes a connection (Loop::ConnectTcp).
+    std::function<std::unique_ptr<Attempt>(const std::string& host, int port, ConnectFunction)>
+        connect;
+    // Asked at each attempt.
+    std::function<Credentials()> credentials;
+    // What to tell the leader of this server, without what the journal knows.
+    std::function<FollowRequest()> introduce;
+  };
+
+  // Everything outlives it. `applied`: the state of the keyspace is that of this position, which is
+  // the journal's end.
+  Follower(Parts parts, Target target, int64_t now_ms);
+  ~Follower() override;
+  Follower(const Follower&) = delete;
+  Follower& operator=(const Follower&) = delete;
+
+  // Goes on: connects, applies, reports. For the end of a turn, after the journal was flushed.
+  // Returns whether there is more to apply, so that the next turn should come at once.
+  bool Turn(int64_t now_ms);
+  // When Turn has something to do though nothing happens; INT64_MAX: never.
+  int64_t next_due_ms() const;
+
+  const Target& target() const { return target_; }
+  State state() const { return state_; }
+  bool link_up() const { return state_ == State::kStreaming; }
+  // Since when the link is down; now if it is up.
+  int64_t down_since_ms(int64_t now_ms) const { return link_up() ? now_ms : down_since_ms_; }
+  // When something came from the leader last.
+  int64_t heard_ms() const { return heard_ms_; }
+  // Why the link is down, as a sentence; empty if nothing is wrong.
+  const std::string& error() const { return error_; }
+  // This server has no data, and the leader's journal is another one: the server is to take this
+  // identity, with an empty journal, and to make another follower then.
+  const std::optional<journal::Identity>& journal_to_take() const { return journal_to_take_; }
+  // For a server that is to lead: applies all that its journal has written. Returns false if that
+  // fails; error() says why.
+  bool ApplyAll();
+  // The state of the keyspace is that of this position.
+  Position applied() const { return applied_; }
+  // The leader's mark, as far as it is known.
+  Position high_watermark() const { return mark_; }
+
+ private:
+  // How long it waits before the first attempt after a failure, and how long at most.
+  static constexpr int64_t kFirstWaitMs = 50;
+  static constexpr int64_t kMostWaitMs = 2000;
+  static constexpr int64_t kReportEveryMs = 10;
+
+  // Link::Owner
+  Status OnLine(std::string_view line) override;
+  Status OnMessage(MessageType type, std::string_view body) override;
+  void OnEnd(std::string_view why) override;
+  // journal::FrameSink
+  void Take(Position base, std::string_view frame) override;
+
+  void Connect();
+  void OnConnected(Result<std::unique_ptr<ByteStream>> stream);
+  void Ask();
+  Status OnWelcome(std::string_view body);
+  Status OnBytes(std::string_view body);
+  // Takes the whole frames at the beginning of `bytes` into the journal; returns their size.
+  Result<size_t> TakeFrames(std::string_view bytes);
+  bool Apply(int64_t until_us);
+  void HoldBack();
+  void MayReport(int64_t now_ms);
+  void Drop(std::string_view why, bool for_good);
+
+  const Parts parts_;
+  const Target target_;
+  State state_ = State::kWaiting;
+  int64_t now_ms_;
+  int64_t retry_ms_;  // when the next attempt is made
+  int64_t wait_ms_ = kFirstWaitMs;
+  int64_t down_since_ms_;
+  int64_t heard_ms_;
+  std::string error_;
+  std::unique_ptr<Attempt> attempt_;
+  std::unique_ptr<Link> link_;
+  std::string ended_;   // why the link has ended, to be dealt with in Turn
+  bool heard_ = false;  // since the last turn
+
+  std::string partial_;  // the beginning of a frame that is not yet whole
+  Position received_ = 0;
+  Position mark_ = 0;
+  Position report_at_ = 0;
+  uint64_t heartbeat_ = 0;
+  Report reported_;
+  int64_t reported_ms_ = 0;
+
+  // Written to the journal and not yet applied, oldest first.
+  std::deque<std::string> frames_;
+  size_t unapplied_bytes_ = 0;
+  bool held_back_ = false;  // the link is not read from, because too much is not applied
+  Position applied_;
+  Applier applier_;
+  std::optional<journal::Identity> journal_to_take_;
+};
+
+}  // namespace runnel::replication

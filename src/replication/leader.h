@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/position.h"
+#include "base/status.h"
+#include "env/byte_stream.h"
+#include "env/worker.h"
+#include "journal/journal.h"
+#include "replication/link.h"
+#include "replication/settings.h"
+#include "replication/tail.h"
+#include "replication/wire.h"
+
+namespace runnel::replication {
+
+// The side that sends: followers ask for the journal from their end on, and get it, out of memory
+// when that is near the end and out of files when it is not. No follower has a buffer of its own;
+// it gets no more than a window of bytes that it has not reported.
+//
+// A step machine: it has no clock and no thread, and sends when it is called. All times are
+// milliseconds of a clock that only goes forward.
+class Leader {
+ public:
+  struct Parts {
+    journal::Journal& journal;
+    Worker& reader;  // reads the journal's files, for all followers
+    std::string node_id;
+    uint32_t databases = 0;
+    uint32_t effects = 0;  // kEffectsVersion
+    const ReplicationSettings& settings;
+  };
+
+  // Everything outlives the leader.
+  explicit Leader(Parts parts);
+  // Ends all links.
+  ~Leader();
+  Leader(const Leader&) = delete;
+  Leader& operator=(const Leader&) = delete;
+
+  // Why the server that asks cannot follow: a sentence, for it and for its operator. It changes
+  // nothing.
+  Status Check(const FollowRequest& request) const;
+  // The connection of one that may becomes a link. Nothing is being written on the stream.
+  // REQUIRES: Check was asked in this turn.
+  void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms);
+
+  // Sends what is new: for the end of a turn, when the journal has been flushed.
+  void Turn(int64_t now_ms);
+  // When Turn has something to do though nothing happens; INT64_MAX: never.
+  int64_t next_due_ms() const;
+
+  // Everything before this may be shown to others: see README.md.
+  Position high_watermark() const { return mark_; }
+  // The journal from here on is needed by a follower, also by one that has gone lately; UINT64_MAX:
+  // nothing is.
+  Position hold() const;
+
+  // What is known of a follower.
+  struct Peer {
+    FollowRequest request;
+    std::string address;  // where clients reach it
+    uint16_t port = 0;
+    Report report;
+    Position sent = 0;
+    int64_t heard_ms = 0;  // when something came from it last
+  };
+  size_t followers() const { return followers_.size(); }
+  template <class Visit>
+  void ForEachFollower(Visit visit) const;
+
+ private:
+  struct Follower;
+  // A follower that has gone.
+  struct Away {
+    Position written = 0;
+    int64_t since_ms = 0;
+  };
+
+  Result<Position> FindParting(const FollowRequest& request) const;
+  void Feed(Follower& follower, int64_t now_ms);
+  void Read(Follower& follower);
+  void SendBytes(Follower& follower, std::string_view bytes);
+  void SendMark(Follower& follower);
+  void ForgetAway(int64_t now_ms);
+
+  const Parts parts_;
+  std::unique_ptr<Tail> tail_;  // null without followers
+  std::list<std::unique_ptr<Follower>> followers_;
+  std::map<std::string, Away> away_;  // by node id
+  Position mark_ = 0;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+struct Leader::Follower final : Link::Owner {
+  Status OnLine(std::string_view) override { return Status::Error("a line came"); }
+  Status OnMessage(MessageType type, std::string_view body) override;
+  void OnEnd(std::string_view why) override { ended = why; }
+
+  Peer peer;
+  std::unique_ptr<Link> link;
+  std::string ended;   // why it has ended; empty: it has not
+  bool heard = false;  // since the last turn
+  Position told_mark = 0;
+  uint64_t heartbeats = 0;
+  int64_t heartbeat_ms = 0;  // when the last one was sent
+  // While it is served out of files.
+  std::shared_ptr<journal::JournalReader> reader;
+  bool reading = false;
+};
+
+template <class Visit>
+void Leader::ForEachFollower(Visit visit) const {
+  for (const auto& follower : followers_) {
+    visit(static_cast<const Peer&>(follower->peer));
+  }
+}
+
+}  // namespace runnel::replication

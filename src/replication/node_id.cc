@@ -1,0 +1,52 @@
+#include "replication/node_id.h"
+
+#include <cerrno>
+#include <string_view>
+
+#include "base/random.h"
+#include "fmt/format.h"
+
+namespace runnel::replication {
+namespace {
+
+constexpr std::string_view kTitle = "runnel-node 1\n";
+constexpr size_t kDigits = 40;
+
+Status Make(Disk& disk, const std::string& path, const std::string& id) {
+  const std::string temporary = path + ".tmp";
+  {
+    const auto file = disk.Open(temporary, OpenMode::kCreate);
+    if (!file.ok()) return file.status();
+    Status status = (*file)->WriteAt(0, fmt::format("{}{}\n", kTitle, id));
+    if (status.ok()) status = (*file)->Sync();
+    if (!status.ok()) return status;
+  }
+  if (Status named = disk.Rename(temporary, path); !named.ok()) return named;
+  return disk.SyncDirectory(".");
+}
+
+}  // namespace
+
+Result<std::string> ReadOrMakeNodeId(Disk& disk, const std::string& path) {
+  const auto file = disk.Open(path, OpenMode::kRead);
+  if (!file.ok()) {
+    if (file.status().error_number() != ENOENT) return file.status();
+    const std::string id = RandomHex(kDigits);
+    if (Status made = Make(disk, path, id); !made.ok()) return made;
+    return id;
+  }
+  std::string text(kTitle.size() + kDigits + 2, '\0');
+  const auto read = (*file)->ReadAt(0, text.data(), text.size());
+  if (!read.ok()) return read.status();
+  text.resize(*read);
+  const bool good = text.size() == kTitle.size() + kDigits + 1 && text.starts_with(kTitle) &&
+                    text.find_first_not_of("0123456789abcdef", kTitle.size()) == text.size() - 1;
+  if (!good) {
+    return Status::Error(path +
+                         ": this is no node id. Restore the file from a copy, or remove it: the "
+                         "server gets a new id then");
+  }
+  return text.substr(kTitle.size(), kDigits);
+}
+
+}  // namespace runnel::replication

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace runnel::replication {
+
+// The directives of replication, as conf/runnel.conf explains them.
+struct ReplicationSettings {
+  size_t tail_bytes = size_t{16} << 20;
+  size_t window_bytes = size_t{8} << 20;
+  // Journal that is kept for a follower that has gone: so much at most, and for so long.
+  uint64_t backlog_bytes = uint64_t{1} << 30;
+  int64_t backlog_ttl_ms = 3'600'000;
+  // Journal that is kept for one that is connected.
+  uint64_t hold_max_bytes = uint64_t{16} << 30;
+  int64_t silence_max_ms = 1500;
+  int64_t timeout_ms = 60'000;
+};
+
+}  // namespace runnel::replication

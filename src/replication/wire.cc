@@ -1,0 +1,227 @@
+#include "replication/wire.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "base/coding.h"
+#include "base/numbers.h"
+#include "fmt/format.h"
+
+namespace runnel::replication {
+namespace {
+
+bool IsKnown(uint8_t type) {
+  switch (static_cast<MessageType>(type)) {
+    case MessageType::kWelcome:
+    case MessageType::kBytes:
+    case MessageType::kMark:
+    case MessageType::kHeartbeat:
+    case MessageType::kReport:
+      return true;
+  }
+  return false;
+}
+
+std::string ToText(const journal::EpochHistory& epochs) {
+  std::string text;
+  for (const auto& row : epochs.rows()) {
+    text += fmt::format("{}{:x}:{}", text.empty() ? "" : ",", row.epoch, row.begin);
+  }
+  return text.empty() ? "-" : text;
+}
+
+template <class T>
+bool ReadNumber(std::string_view text, int base, T* value) {
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), *value, base);
+  return error == std::errc() && stop == text.data() + text.size();
+}
+
+bool ReadEpochs(std::string_view text, journal::EpochHistory* epochs) {
+  if (text == "-") return true;
+  for (size_t rows = 0; !text.empty(); rows++) {
+    const size_t end = std::min(text.find(','), text.size());
+    const std::string_view part = text.substr(0, end);
+    const size_t colon = part.find(':');
+    if (colon == std::string_view::npos || rows == journal::EpochHistory::kMostRows) return false;
+    journal::EpochHistory::Row row;
+    if (!ReadNumber(part.substr(0, colon), 16, &row.epoch)) return false;
+    if (!ReadNumber(part.substr(colon + 1), 10, &row.begin)) return false;
+    const auto& before = epochs->rows();
+    if (!before.empty() && (row.epoch <= before.back().epoch || row.begin < before.back().begin)) {
+      return false;
+    }
+    epochs->Note(row.epoch, row.begin);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return true;
+}
+
+}  // namespace
+
+void AppendMessageHeader(MessageType type, size_t body_bytes, std::string* out) {
+  Encoder encoder(out);
+  encoder.Byte(static_cast<uint8_t>(type));
+  encoder.Fixed(static_cast<uint32_t>(body_bytes));
+}
+
+Result<MessageHeader> DecodeMessageHeader(std::string_view input) {
+  Decoder in(input);
+  const uint8_t type = in.Byte();
+  const uint32_t bytes = in.Fixed<uint32_t>();
+  if (!IsKnown(type)) return Status::Error(fmt::format("a message of the unknown type {}", type));
+  if (bytes > kMostBodyBytes) {
+    return Status::Error(fmt::format("a message of {} bytes, more than {}", bytes, kMostBodyBytes));
+  }
+  return MessageHeader{static_cast<MessageType>(type), bytes};
+}
+
+// --- The request ---
+
+std::vector<std::string> FollowRequest::ToWords() const {
+  return {"REPLICATION",
+          "FOLLOW",
+          std::to_string(version),
+          "JOURNAL",
+          fmt::format("{:x}", journal_id),
+          "DATA",
+          has_data ? "1" : "0",
+          "NODE",
+          node_id,
+          "RUN",
+          run_id,
+          "DATABASES",
+          std::to_string(databases),
+          "EFFECTS",
+          std::to_string(effects),
+          "END",
+          std::to_string(end),
+          "EPOCHS",
+          ToText(epochs),
+          "HOST",
+          host,
+          "PORT",
+          std::to_string(port)};
+}
+
+Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view> args) {
+  FollowRequest request;
+  if (args.empty() || !ReadNumber(args[0], 10, &request.version)) {
+    return Status::Error("the version of the protocol is missing");
+  }
+  if (args.size() % 2 == 0) return Status::Error("a name has no value");
+  for (size_t i = 1; i < args.size(); i += 2) {
+    const std::string_view name = args[i];
+    const std::string_view value = args[i + 1];
+    bool good = true;
+    if (name == "JOURNAL") {
+      good = ReadNumber(value, 16, &request.journal_id);
+    } else if (name == "DATA") {
+      request.has_data = value != "0";
+    } else if (name == "NODE") {
+      request.node_id = value;
+    } else if (name == "RUN") {
+      request.run_id = value;
+    } else if (name == "DATABASES") {
+      good = ReadNumber(value, 10, &request.databases);
+    } else if (name == "EFFECTS") {
+      good = ReadNumber(value, 10, &request.effects);
+    } else if (name == "END") {
+      good = ReadNumber(value, 10, &request.end);
+    } else if (name == "EPOCHS") {
+      good = ReadEpochs(value, &request.epochs);
+    } else if (name == "HOST") {
+      request.host = value;
+    } else if (name == "PORT") {
+      good = ReadNumber(value, 10, &request.port);
+    }
+    if (!good) return Status::Error(fmt::format("the value of {} is none: '{}'", name, value));
+  }
+  if (request.node_id.empty()) return Status::Error("NODE is missing");
+  return request;
+}
+
+// --- Messages ---
+
+void Welcome::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Varint(version);
+  encoder.Fixed(identity.id);
+  encoder.Varint(identity.salted_from);
+  encoder.Bytes(node_id);
+  epochs.Encode(&encoder);
+  encoder.Varint(parting);
+}
+
+std::optional<Welcome> Welcome::Decode(std::string_view body) {
+  Decoder in(body);
+  Welcome welcome;
+  welcome.version = in.Varint();
+  welcome.identity.id = in.Fixed<uint64_t>();
+  welcome.identity.salted_from = in.Varint();
+  welcome.node_id = in.Bytes();
+  welcome.epochs = journal::EpochHistory::Load(&in);
+  welcome.parting = in.Varint();
+  // A later version may say more.
+  if (!in.ok() || welcome.identity.id == 0) return std::nullopt;
+  return welcome;
+}
+
+void Mark::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Fixed(high_watermark);
+  encoder.Fixed(report_at);
+}
+
+std::optional<Mark> Mark::Decode(std::string_view body) {
+  Decoder in(body);
+  Mark mark;
+  mark.high_watermark = in.Fixed<uint64_t>();
+  mark.report_at = in.Fixed<uint64_t>();
+  if (!in.ok()) return std::nullopt;
+  return mark;
+}
+
+void Report::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Fixed(received);
+  encoder.Fixed(written);
+  encoder.Fixed(synced);
+  encoder.Fixed(applied);
+  encoder.Fixed(heard);
+}
+
+std::optional<Report> Report::Decode(std::string_view body) {
+  Decoder in(body);
+  Report report;
+  report.received = in.Fixed<uint64_t>();
+  report.written = in.Fixed<uint64_t>();
+  report.synced = in.Fixed<uint64_t>();
+  report.applied = in.Fixed<uint64_t>();
+  report.heard = in.Fixed<uint64_t>();
+  if (!in.ok()) return std::nullopt;
+  return report;
+}
+
+void AppendPieceHead(Position position, std::string* out) {
+  Encoder(out).Fixed(position);
+}
+
+std::optional<Position> DecodePieceHead(std::string_view body) {
+  if (body.size() <= kPieceHeadBytes) return std::nullopt;
+  Decoder in(body);
+  return in.Fixed<uint64_t>();
+}
+
+void AppendHeartbeat(uint64_t number, std::string* out) {
+  Encoder(out).Fixed(number);
+}
+
+std::optional<uint64_t> DecodeHeartbeat(std::string_view body) {
+  Decoder in(body);
+  const uint64_t number = in.Fixed<uint64_t>();
+  if (!in.ok()) return std::nullopt;
+  return number;
+}
+
+}  // namespace runnel::replication

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/position.h"
+#include "base/status.h"
+#include "journal/epochs.h"
+#include "journal/frame.h"
+
+// What two servers say to each other. README.md shows the bytes.
+//
+// A follower asks in the clients' protocol, with the command REPLICATION FOLLOW. The answer is an
+// error in that protocol, or a welcome: from then on both send messages.
+
+namespace runnel::replication {
+
+inline constexpr uint64_t kProtocolVersion = 1;
+
+// A message is a byte with its type, four bytes with the size of its body, and the body. No type is
+// a byte with which a reply of the clients' protocol begins.
+inline constexpr size_t kMessageHeaderBytes = 5;
+// Frames are cut into pieces of at most this size, and no other message is as large.
+inline constexpr size_t kMostPieceBytes = size_t{1} << 20;
+inline constexpr size_t kMostBodyBytes = kMostPieceBytes + 64;
+
+enum class MessageType : uint8_t {
+  // From the leader:
+  kWelcome = 1,    // Welcome
+  kBytes = 2,      // a position and bytes of the journal from there on
+  kMark = 3,       // Mark
+  kHeartbeat = 4,  // a number
+  // From the follower:
+  kReport = 16,  // Report
+};
+
+void AppendMessageHeader(MessageType type, size_t body_bytes, std::string* out);
+
+struct MessageHeader {
+  MessageType type;
+  size_t body_bytes = 0;
+};
+// `input` has kMessageHeaderBytes. Fails if the type is unknown or the body would be too large.
+Result<MessageHeader> DecodeMessageHeader(std::string_view input);
+
+// What the follower asks: the arguments of REPLICATION FOLLOW.
+struct FollowRequest {
+  uint64_t version = kProtocolVersion;
+  uint64_t journal_id = 0;
+  bool has_data = true;  // if not, it takes the leader's journal, whatever its own is
+  std::string node_id;
+  std::string run_id;
+  uint32_t databases = 0;
+  uint32_t effects = 0;  // kEffectsVersion
+  Position end = 0;      // of its journal
+  journal::EpochHistory epochs;
+  std::string host;  // where clients reach it; empty: the address that it connects from
+  uint16_t port = 0;
+
+  // The words of the command, REPLICATION FOLLOW included.
+  std::vector<std::string> ToWords() const;
+  // `args` follow REPLICATION FOLLOW. Fails if a value is missing or is none. Names that are not
+  // known here are passed over: a later version may have sent them.
+  static Result<FollowRequest> FromWords(std::span<const std::string_view> args);
+};
+
+// The leader's answer.
+struct Welcome {
+  uint64_t version = kProtocolVersion;
+  journal::Identity identity;  // of the journal
+  std::string node_id;
+  journal::EpochHistory epochs;
+  // Where the two journals part: the leader sends from here on. If it is below the follower's end,
+  // the follower must cut first, and ask again.
+  Position parting = 0;
+
+  void Encode(std::string* out) const;
+  static std::optional<Welcome> Decode(std::string_view body);
+};
+
+// How far changes may be applied.
+struct Mark {
+  Position high_watermark = 0;
+  // Somebody waits until the follower has this: it reports at once when it does.
+  Position report_at = 0;
+
+  void Encode(std::string* out) const;
+  static std::optional<Mark> Decode(std::string_view body);
+};
+
+// How far the follower is.
+struct Report {
+  Position received = 0;  // the last frame of it may not be whole
+  Position written = 0;
+  Position synced = 0;
+  Position applied = 0;
+  uint64_t heard = 0;  // the last heartbeat
+
+  void Encode(std::string* out) const;
+  static std::optional<Report> Decode(std::string_view body);
+};
+
+// The body of kBytes is this and the bytes.
+inline constexpr size_t kPieceHeadBytes = 8;
+void AppendPieceHead(Position position, std::string* out);
+std::optional<Position> DecodePieceHead(std::string_view body);
+
+// The body of kHeartbeat.
+void AppendHeartbeat(uint64_t number, std::string* out);
+std::optional<uint64_t> DecodeHeartbeat(std::string_view body);
+
+}  // namespace runnel::replication

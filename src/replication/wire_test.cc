@@ -1,0 +1,148 @@
+#include "replication/wire.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/coding.h"
+
+namespace runnel::replication {
+namespace {
+
+using ::testing::HasSubstr;
+
+FollowRequest ARequest() {
+  FollowRequest request;
+  request.journal_id = 0xabcdef;
+  request.has_data = false;
+  request.node_id = "node";
+  request.run_id = "run";
+  request.databases = 16;
+  request.effects = 3;
+  request.end = 12345;
+  request.epochs.Note(1, 0);
+  request.epochs.Note(uint64_t{7} << 32, 100);
+  request.host = "example.org";
+  request.port = 6380;
+  return request;
+}
+
+Result<FollowRequest> FromWords(const std::vector<std::string>& words) {
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  return FollowRequest::FromWords(std::span(views).subspan(2));
+}
+
+TEST(WireTest, ARequestComesBack) {
+  const FollowRequest request = ARequest();
+  const auto read = FromWords(request.ToWords());
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(read->ToWords(), request.ToWords());
+  EXPECT_EQ(read->epochs, request.epochs);
+  EXPECT_EQ(read->journal_id, request.journal_id);
+  EXPECT_FALSE(read->has_data);
+}
+
+TEST(WireTest, ARequestMayHaveNamesThatAreNotKnown) {
+  std::vector<std::string> words = ARequest().ToWords();
+  words.insert(words.end(), {"COLOUR", "blue"});
+  EXPECT_TRUE(FromWords(words).ok());
+}
+
+TEST(WireTest, ARequestThatIsNoneIsRefused) {
+  const auto why = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"REPLICATION", "FOLLOW"});
+    const auto read = FromWords(words);
+    return read.ok() ? std::string() : std::string(read.status().message());
+  };
+  EXPECT_THAT(why({"x"}), HasSubstr("the version"));
+  EXPECT_THAT(why({"1"}), HasSubstr("NODE is missing"));
+  EXPECT_THAT(why({"1", "NODE"}), HasSubstr("has no value"));
+  EXPECT_THAT(why({"1", "NODE", "n", "END", "-1"}), HasSubstr("END is none: '-1'"));
+  EXPECT_THAT(why({"1", "NODE", "n", "PORT", "65536"}), HasSubstr("PORT is none"));
+  EXPECT_THAT(why({"1", "NODE", "n", "JOURNAL", "xyz"}), HasSubstr("JOURNAL is none"));
+  for (const char* epochs : {"1", "1:", ":1", "2:5,1:6", "1:5,2:4", "1:0,1:0", "g:1"}) {
+    EXPECT_THAT(why({"1", "NODE", "n", "EPOCHS", epochs}), HasSubstr("EPOCHS is none")) << epochs;
+  }
+  EXPECT_EQ(why({"1", "NODE", "n", "EPOCHS", "-"}), "");
+}
+
+// Servers of two versions must read each other: these bytes never change.
+TEST(WireTest, BytesOfTheMessages) {
+  const auto bytes = [](const auto& message) {
+    std::string out;
+    message.Encode(&out);
+    return out;
+  };
+  EXPECT_EQ(bytes(Mark{1, 2}), std::string("\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0", 16));
+  EXPECT_EQ(bytes(Report{5, 4, 3, 2, 1}),
+            std::string("\x05\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0"
+                        "\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0",
+                        40));
+  Welcome welcome;
+  welcome.identity = {0x0102, 5};
+  welcome.node_id = "n";
+  welcome.epochs.Note(9, 6);
+  welcome.parting = 7;
+  EXPECT_EQ(bytes(welcome),
+            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07", 23));
+  std::string header;
+  AppendMessageHeader(MessageType::kBytes, 258, &header);
+  EXPECT_EQ(header, std::string("\x02\x02\x01\0\0", 5));
+}
+
+TEST(WireTest, MessagesComeBack) {
+  Welcome welcome;
+  welcome.identity = {42, 0};
+  welcome.node_id = "abc";
+  welcome.epochs.Note(9, 600);
+  welcome.parting = 700;
+  std::string bytes;
+  welcome.Encode(&bytes);
+  const auto read = Welcome::Decode(bytes);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->identity, welcome.identity);
+  EXPECT_EQ(read->node_id, "abc");
+  EXPECT_EQ(read->epochs, welcome.epochs);
+  EXPECT_EQ(read->parting, 700u);
+  for (size_t i = 0; i < bytes.size(); i++) {
+    EXPECT_FALSE(Welcome::Decode(std::string_view(bytes).substr(0, i))) << i;
+  }
+  EXPECT_FALSE(Mark::Decode("1234567"));
+  EXPECT_FALSE(Report::Decode(std::string(39, 'x')));
+  EXPECT_FALSE(DecodeHeartbeat("1234567"));
+  EXPECT_FALSE(DecodePieceHead("12345678"));
+}
+
+TEST(WireTest, HeadersThatLieAreRefused) {
+  const auto header = [](uint8_t type, uint32_t bytes) {
+    std::string out;
+    Encoder encoder(&out);
+    encoder.Byte(type);
+    encoder.Fixed(bytes);
+    return DecodeMessageHeader(out);
+  };
+  EXPECT_TRUE(header(2, kMostBodyBytes).ok());
+  EXPECT_THAT(header(2, kMostBodyBytes + 1).status().message(), HasSubstr("more than"));
+  EXPECT_THAT(header('-', 0).status().message(), HasSubstr("unknown type 45"));
+}
+
+TEST(WireTest, RandomBytesHarmNobody) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 20'000; i++) {
+    std::string bytes(random() % 60, '\0');
+    for (char& byte : bytes) {
+      byte = static_cast<char>(random() % (random() % 3 == 0 ? 256 : 4));
+    }
+    Welcome::Decode(bytes);
+    Mark::Decode(bytes);
+    Report::Decode(bytes);
+    const std::string_view words[] = {"1", "NODE", "n", "EPOCHS", bytes};
+    static_cast<void>(FollowRequest::FromWords(words));
+  }
+}
+
+}  // namespace
+}  // namespace runnel::replication

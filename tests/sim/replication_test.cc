@@ -1,0 +1,326 @@
+// A leader and a follower on model disks and a model network. What is made on the leader while the
+// link breaks, the follower is killed or loses its power, and files are read instead of memory: in
+// the end both have the same journal, byte for byte, and the same data.
+//
+// RUNNEL_SIM_SEEDS=n runs so many seeds, RUNNEL_SIM_SEED=n runs that one alone.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "effects/batch.h"
+#include "effects/list_effects.h"
+#include "effects/string_effects.h"
+#include "journal/note.h"
+#include "replication/follower.h"
+#include "replication/leader.h"
+#include "resp/request_parser.h"
+#include "tests/sim/logical_content.h"
+#include "tests/sim/model_disk.h"
+#include "tests/sim/model_network.h"
+#include "tests/sim/seeds.h"
+#include "tests/sim/stepped_worker.h"
+
+namespace runnel::replication {
+namespace {
+
+using sim::Crash;
+using sim::ModelDisk;
+using sim::ModelNetwork;
+using sim::SteppedWorker;
+using ::testing::HasSubstr;
+
+constexpr uint64_t kDefaultSeeds = 500;
+constexpr uint32_t kDatabases = 2;
+
+class StillClock final : public Clock {
+ public:
+  int64_t UnixMicros() const override { return 0; }
+  int64_t SteadyMicros() const override { return 0; }
+};
+
+// A connection at the leader that has not become a link yet: waits for REPLICATION FOLLOW.
+class Lobby final : public ByteStreamHandler {
+ public:
+  Lobby(std::unique_ptr<ByteStream> stream, Leader& leader, const int64_t& now_ms)
+      : stream_(std::move(stream)), leader_(leader), now_ms_(now_ms) {
+    stream_->Start(this);
+  }
+
+  std::span<char> ReadBuffer() override { return buffer_; }
+  void OnRead(size_t bytes) override {
+    input_.append(buffer_, bytes);
+    RequestParser parser;
+    if (parser.Parse(input_, {1 << 20, true}) != RequestParser::Outcome::kRequest) return;
+    if (parser.args()[0] == "PING") {
+      input_.erase(0, parser.consumed());
+      return Reply("+PONG\r\n");
+    }
+    auto request = FollowRequest::FromWords(parser.args().subspan(2));
+    const Status refused = request.ok() ? leader_.Check(*request) : request.status();
+    if (!refused.ok()) {
+      return Reply("-ERR " + std::string(refused.message()) + "\r\n");
+    }
+    asked_ = std::move(*request);
+  }
+  // One that becomes a link will see it there.
+  void OnEnd(std::string_view) override {
+    if (!asked_) stream_->Close();
+  }
+  void OnWritten(std::string_view) override {}
+  void OnClosed() override { closed_ = true; }
+
+  bool closed() const { return closed_; }
+  // What the server does at the end of the turn. Whether it has given its stream away.
+  bool MayLeave() {
+    if (!asked_ || closed_) return false;
+    stream_->PauseReading();
+    leader_.Accept(std::move(stream_), *std::exchange(asked_, std::nullopt), now_ms_);
+    return true;
+  }
+  void Close() { stream_->Close(); }
+
+ private:
+  void Reply(const std::string& text) {
+    const iovec vector{const_cast<char*>(text.data()), text.size()};
+    stream_->TryWrite(&vector, 1);
+  }
+
+  std::unique_ptr<ByteStream> stream_;
+  Leader& leader_;
+  const int64_t& now_ms_;
+  char buffer_[512];
+  std::string input_;
+  std::optional<FollowRequest> asked_;
+  bool closed_ = false;
+};
+
+// A server as far as replication knows it.
+struct Node {
+  explicit Node(uint64_t seed, std::string id) : disk(seed), id(std::move(id)) {}
+
+  void OpenJournal(bool follows, const std::optional<journal::Identity>& identity = {}) {
+    keyspace = std::make_unique<Keyspace>(kDatabases);
+    journal::JournalOptions options;
+    options.directory = "j";
+    options.segment_bytes = 4096;
+    options.follows = follows;
+    if (identity) {
+      ASSERT_TRUE(disk.CreateDirectory("j").ok());
+      ASSERT_TRUE(journal::WriteIdentity(disk, "j", *identity).ok());
+    }
+    Applier applier(*keyspace);
+    auto opened =
+        journal::Journal::Open(&disk, &log, &helper, options,
+                               [&](const journal::Frame& frame) { return applier.Apply(frame); });
+    ASSERT_TRUE(opened.ok()) << opened.status().message();
+    journal = std::move(*opened);
+  }
+  void StepWorkers() {
+    log.Step();
+    helper.Step();
+    reader.Step();
+  }
+
+  ModelDisk disk;
+  const std::string id;
+  SteppedWorker log, helper, reader;
+  std::unique_ptr<Keyspace> keyspace;
+  std::unique_ptr<journal::Journal> journal;
+};
+
+class ReplicationWorld {
+ public:
+  explicit ReplicationWorld(uint64_t seed)
+      : random_(seed), network_(seed + 1), leads_(seed + 2, "leader"), follows_(seed + 3, "f") {
+    settings_.tail_bytes = random_.Below(2) == 0 ? 1 : 100'000;
+    settings_.window_bytes = 200 + random_.Below(20'000);
+    leads_.OpenJournal(false);
+    Lead();
+    follows_.OpenJournal(true, leads_.journal->identity());
+    Follow();
+  }
+  ~ReplicationWorld() {
+    follower_.reset();
+    leader_.reset();
+    for (const auto& lobby : lobbies_) {
+      lobby->Close();
+    }
+    network_.Settle();
+    for (Node* const node : {&leads_, &follows_}) {
+      node->reader.Drain();
+      node->log.Drain();
+      node->helper.Drain();
+    }
+  }
+
+  void Run(int steps) {
+    for (int i = 0; i < steps && !::testing::Test::HasFailure(); i++) {
+      Step();
+      if (Chance(1)) network_.BreakOne();
+      if (Chance(1)) RestartFollower(Chance(50) ? Crash::kProcess : Crash::kPower);
+    }
+  }
+  // Nothing is made any more, and nothing goes wrong.
+  void Heal() {
+    quiet_ = true;
+    constexpr int kMostSteps = 20'000;
+    for (int i = 0; follower_->applied() != leads_.journal->appended(); i++) {
+      ASSERT_LT(i, kMostSteps) << follower_->applied() << " of " << leads_.journal->appended()
+                               << ": " << follower_->error();
+      Step();
+    }
+  }
+  void Compare() {
+    EXPECT_EQ(sim::LogicalContentOf(*follows_.keyspace), sim::LogicalContentOf(*leads_.keyspace));
+    EXPECT_EQ(follows_.journal->epochs(), leads_.journal->epochs());
+    const Position end = leads_.journal->written();
+    ASSERT_EQ(follows_.journal->written(), end);
+    auto theirs = leads_.journal->ReadFrom(0);
+    auto ours = follows_.journal->ReadFrom(0);
+    ASSERT_TRUE(theirs.ok() && ours.ok());
+    for (;;) {
+      const auto a = theirs->Next(end);
+      const auto b = ours->Next(end);
+      ASSERT_TRUE(a.ok() && b.ok());
+      ASSERT_EQ(a->has_value(), b->has_value());
+      if (!*a) return;
+      ASSERT_EQ((*a)->bytes(), (*b)->bytes());
+    }
+  }
+
+  const Follower& follower() const { return *follower_; }
+  Leader& leader() { return *leader_; }
+  Node& leads() { return leads_; }
+  Node& follows() { return follows_; }
+
+  // One round of both loops, as far as chance lets each have one.
+  void Step() {
+    now_ms_ += static_cast<int64_t>(random_.Below(4));
+    if (Chance(50)) LeaderTurn();
+    if (Chance(50)) FollowerTurn();
+    network_.Step();
+    if (Chance(50)) leads_.StepWorkers();
+    if (Chance(50)) follows_.StepWorkers();
+  }
+
+ private:
+  bool Chance(uint64_t percent) { return random_.Below(100) < percent; }
+
+  void Lead() {
+    ASSERT_TRUE(leads_.journal->Lead(journal::NextEpoch(leads_.journal->epoch(), 7)).ok());
+    batch_.set_on(true);
+    leader_ = std::make_unique<Leader>(
+        Leader::Parts{*leads_.journal, leads_.reader, leads_.id, kDatabases, 1, settings_});
+  }
+
+  void Follow() {
+    const auto connect = [this](const std::string&, int, ConnectFunction done) {
+      auto pair = network_.Connect();
+      lobbies_.push_back(std::make_unique<Lobby>(std::move(pair.far), *leader_, now_ms_));
+      connecting_ = std::move(done);
+      near_ = std::move(pair.near);
+      return std::make_unique<Attempt>();
+    };
+    const auto introduce = [this] {
+      FollowRequest request;
+      request.node_id = follows_.id;
+      request.run_id = std::to_string(lives_);
+      request.databases = kDatabases;
+      request.effects = 1;
+      return request;
+    };
+    follower_ = std::make_unique<Follower>(
+        Follower::Parts{*follows_.journal, *follows_.keyspace, clock_, settings_,
+                        [this] { return !quiet_ && Chance(10); }, connect,
+                        [] { return Follower::Credentials(); }, introduce},
+        Follower::Target{"leader", 1}, now_ms_);
+  }
+
+  void RestartFollower(Crash crash) {
+    follower_.reset();
+    connecting_ = nullptr;
+    if (near_ != nullptr) near_.reset();
+    network_.Settle();
+    follows_.disk.StopNow();
+    follows_.log.Drain();
+    follows_.helper.Drain();
+    follows_.journal.reset();
+    follows_.disk.Restart(crash);
+    lives_++;
+    follows_.OpenJournal(true);
+    if (::testing::Test::HasFailure()) return;
+    Follow();
+  }
+
+  void LeaderTurn() {
+    for (uint64_t i = quiet_ ? 0 : random_.Below(4); i > 0; i--) {
+      MakeChange();
+    }
+    if (!batch_.empty()) {
+      const auto records = static_cast<uint32_t>(batch_.count());
+      ASSERT_TRUE(leads_.journal->AppendFrame(&batch_.buffer(), records).ok());
+      batch_.Clear();
+    }
+    leads_.journal->Flush(now_ms_ * 1000);
+    std::erase_if(lobbies_, [](const auto& lobby) { return lobby->closed() || lobby->MayLeave(); });
+    leader_->Turn(now_ms_);
+  }
+
+  void MakeChange() {
+    const std::string name = "key" + std::to_string(random_.Below(5));
+    // A large one now and then: a frame of many pieces and segments.
+    const std::string text(random_.Below(Chance(5) ? 3000 : 50),
+                           static_cast<char>('a' + lives_ % 26));
+    const KeyRef key(0, name);
+    if (leads_.keyspace->Find(key) == nullptr && Chance(50)) {
+      const std::string_view values[] = {text, "x"};
+      Commit(ListPush{key, ListEnd::kBack, values}, batch_, *leads_.keyspace);
+    } else if (const KeyEntry* entry = leads_.keyspace->Find(key);
+               entry != nullptr && entry->type() == ObjectType::kList) {
+      Commit(ListPop{key, ListEnd::kFront, 1}, batch_, *leads_.keyspace);
+    } else {
+      Commit(StringAppend{key, text + "y"}, batch_, *leads_.keyspace);
+    }
+  }
+
+  void FollowerTurn() {
+    if (connecting_ && Chance(50)) std::exchange(connecting_, nullptr)(std::move(near_));
+    follows_.journal->Flush(now_ms_ * 1000);
+    follower_->Turn(now_ms_);
+    EXPECT_LE(follower_->applied(), leads_.journal->written());
+    EXPECT_LE(follower_->applied(), follows_.journal->written());
+  }
+
+  Random random_;
+  ModelNetwork network_;
+  StillClock clock_;
+  ReplicationSettings settings_;
+  int64_t now_ms_ = 1000;
+  bool quiet_ = false;
+  uint64_t lives_ = 0;
+  Node leads_, follows_;
+  Batch batch_{journal::kFrameHeaderBytes};
+  std::unique_ptr<Leader> leader_;
+  std::unique_ptr<Follower> follower_;
+  std::vector<std::unique_ptr<Lobby>> lobbies_;
+  ConnectFunction connecting_;
+  std::unique_ptr<ByteStream> near_;
+};
+
+TEST(ReplicationTest, AFollowerBecomesEqualWhateverHappens) {
+  SetLogLevel(LogLevel::kNothing);
+  sim::ForEachSeed(kDefaultSeeds, [](uint64_t seed) {
+    ReplicationWorld world(seed);
+    world.Run(400);
+    world.Heal();
+    if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+}  // namespace
+}  // namespace runnel::replication
