@@ -52,6 +52,11 @@ const Admission::Row Admission::kRows[] = {
        if (admission.pause_.freeing()) return Answer{Verdict::kPutOff};
        return Reject(std::string(kMemoryIsFull));
      }},
+    {kFollower,
+     [](const Admission&, const Request& request) {
+       if ((request.effective & kWrite) == 0) return Answer();
+       return Reject("READONLY You can't write against a read only replica.");
+     }},
     {kNoJournal,
      [](const Admission& admission, const Request& request) {
        const Status why = admission.log_.WhyNot(request.effective);

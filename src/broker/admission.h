@@ -61,6 +61,7 @@ class Admission {
     kLoadingNow = 1u << 5,   // others fill the keyspace
     kMonitorNow = 1u << 6,   // the session is a monitor
     kPauseActive = 1u << 7,  // CLIENT PAUSE or back-pressure
+    kFollower = 1u << 8,     // the changes come from a leader
   };
   struct Request;
   struct Row;
@@ -80,6 +81,7 @@ class Admission {
            (settings_.maxmemory > 0 && visit(kMemoryLimit)) ||
            (policy_.loading() && visit(kLoadingNow)) || (pause_.active() && visit(kPauseActive)) ||
            (MustAuthenticate(session, settings_) && visit(kStranger)) ||
+           (log_.follows() && visit(kFollower)) ||
            (log_.Refuses(effective, transaction.queue_bytes, args) && visit(kNoJournal));
   }
 

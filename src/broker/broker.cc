@@ -84,6 +84,29 @@ void Broker::KeepIn(journal::Journal* journal) {
   log_.KeepIn(journal);
 }
 
+void Broker::Follow() {
+  outbox_.KillHolding();
+  dispatcher_.EndWaits(
+      "UNBLOCKED force unblock from blocking operation, instance state changed (master -> "
+      "replica?)");
+  for (const auto& [id, session] : sessions_.all()) {
+    session->watch_broken |= !session->watched.empty();
+  }
+  dispatcher_.RetryPutOff();
+  log_.Follow(log_.journal()->appended());
+}
+
+void Broker::OnApplied(Position applied) {
+  log_.NoteApplied(applied);
+  dispatcher_.ServeReady();
+}
+
+void Broker::Lead() {
+  log_.Lead();
+  clock_.Update();
+  topic_groups_.Begin(clock_.steady_ms());
+}
+
 void Broker::UseCold(ColdStore* cold) {
   if (parking_.cold() != nullptr) parking_.cold()->AskPhase(nullptr);
   if (pause_.SetBackPressure(false)) dispatcher_.RetryPutOff();

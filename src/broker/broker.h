@@ -87,10 +87,19 @@ class Broker final : public Front, private KeyspaceObserver {
   // memory is put off instead of refused. Call it again whenever some of them have been freed.
   void SetFreeing(bool freeing);
   // From now on every change goes into the journal, and replies wait until it is as safe as the
-  // journal's policy demands. Called once: after the keyspace has been filled from the journal, and
+  // journal's policy demands. Called after the keyspace has been filled from the journal, and
   // before it is changed otherwise. Without this call changes are not durable. The journal outlives
-  // the broker, or is removed with nullptr; no command may run after that.
+  // the broker, or is removed with nullptr; no command may run then before there is another one.
   void KeepIn(journal::Journal* journal);
+  // Another server makes the changes from now on: see ChangeLog::Follow. What only a leader has
+  // ends: connections that wait for something or have replies which are not safe yet, and the
+  // watches of transactions. REQUIRES: there is a journal, whose frames are all applied; between
+  // two turns.
+  void Follow();
+  // The leader's changes up to here were applied to the keyspace. Between two turns.
+  void OnApplied(Position applied);
+  // Changes are made here again. REQUIRES: all frames of the journal are applied.
+  void Lead();
   // Commands that look at entries which `cold` has on the disk wait for them, while other sessions
   // go on. `cold` outlives the broker, or is removed with nullptr.
   void UseCold(ColdStore* cold);

@@ -12,8 +12,28 @@ void ChangeLog::KeepIn(journal::Journal* journal) {
   journal_ = journal;
   batch_.set_on(journal != nullptr);
   if (journal == nullptr) return;
-  CHECK(watermarks_.appended.position == 0 && journal->safe() == journal->appended());
+  CHECK(journal->safe() == journal->appended());
   watermarks_ = {{journal->appended()}, {journal->durable()}, {journal->safe()}};
+}
+
+void ChangeLog::Follow(Position applied) {
+  CHECK(journal_ != nullptr && sealed());
+  follows_ = true;
+  batch_.set_on(false);
+  watermarks_.appended.position = watermarks_.safe.position = applied;
+}
+
+void ChangeLog::NoteApplied(Position applied) {
+  CHECK(follows_);
+  watermarks_.appended.position = watermarks_.safe.position = applied;
+}
+
+void ChangeLog::Lead() {
+  CHECK(follows_);
+  follows_ = false;
+  batch_.set_on(true);
+  watermarks_.appended.position = journal_->appended();
+  watermarks_.safe.position = journal_->safe();
 }
 
 bool ChangeLog::RefusesChange(uint32_t flags, uint64_t bytes) const {
@@ -67,6 +87,7 @@ ChangeLog::Flushed ChangeLog::Flush(int64_t now_us) {
     return Flushed::kFailed;
   }
   watermarks_.durable.position = journal_->durable();
+  if (follows_) return Flushed::kNothing;
   if (journal_->safe() <= watermarks_.safe.position) return Flushed::kNothing;
   watermarks_.safe.position = journal_->safe();
   return Flushed::kSafer;

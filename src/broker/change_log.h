@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/assert.h"
 #include "broker/watermarks.h"
 #include "commands/command.h"
 #include "data/keyspace.h"
@@ -24,6 +25,17 @@ class ChangeLog {
   // nullptr if there is none.
   journal::Journal* journal() const { return journal_; }
 
+  // The changes come from a leader, whose frames others add to the journal and apply: none is made
+  // here. What is shown is the state at `applied`, which is safe. REQUIRES: sealed(); there is a
+  // journal.
+  void Follow(Position applied);
+  // The state is that at this later position now. REQUIRES: follows().
+  void NoteApplied(Position applied);
+  // Changes are made here again, after all that the journal holds. REQUIRES: follows(); that is
+  // applied.
+  void Lead();
+  bool follows() const { return follows_; }
+
   // The effects of this turn that are in no frame yet. Commands add to it (Context::Apply).
   Batch& batch() { return batch_; }
   // True if all changes are in appended frames of the journal, as at the end of a turn.
@@ -32,6 +44,7 @@ class ChangeLog {
   // returns. A failure ends the process: see Commit.
   template <class E>
   void Apply(const E& effect) noexcept {
+    ASSERT(!follows_);
     Commit(effect, batch_, keyspace_);
   }
 
@@ -91,6 +104,7 @@ class ChangeLog {
 
   Keyspace& keyspace_;
   journal::Journal* journal_ = nullptr;
+  bool follows_ = false;
   bool failed_ = false;
   bool unkept_ = false;
   uint64_t changes_ = 0;

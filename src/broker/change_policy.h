@@ -18,9 +18,11 @@ class ChangePolicy {
   bool loading() const { return loading_; }
   void set_loading(bool loading) { loading_ = loading; }
 
-  // During CLIENT PAUSE of either kind the data do not change, as in Redis.
+  // During CLIENT PAUSE of either kind the data do not change, as in Redis. A follower's data are
+  // changed by its leader alone.
   bool MayChange() const {
-    return !loading_ && pause_.kind() == PauseKind::kNone && log_.takes_changes();
+    return !loading_ && !log_.follows() && pause_.kind() == PauseKind::kNone &&
+           log_.takes_changes();
   }
 
  private:

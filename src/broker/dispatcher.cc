@@ -10,6 +10,7 @@
 #include "broker/parking.h"
 #include "broker/pause.h"
 #include "broker/pubsub.h"
+#include "broker/sessions.h"
 #include "broker/settings.h"
 #include "broker/tracking.h"
 #include "broker/turn_clock.h"
@@ -395,6 +396,17 @@ bool Dispatcher::Unblock(Session& session, bool with_error) {
   parts_.executor.CountError(kUnblocked);
   Answer(session, kUnblocked);
   return true;
+}
+
+void Dispatcher::EndWaits(std::string_view error) {
+  for (const auto& [id, session] : parts_.sessions.all()) {
+    if (!session->blocked() || session->suspended->kind == WaitKind::kEvent) continue;
+    parts_.waiting.Unblock(*session);
+    session->suspended->command->stats.failed++;
+    parts_.executor.CountError(error);
+    Answer(*session, error);
+    parts_.outbox.CloseAfterReply(*session);
+  }
 }
 
 void Dispatcher::RetryPutOff() {

@@ -50,6 +50,8 @@ class Dispatcher {
   // CLIENT UNBLOCK: ends the session's wait as a timeout does, or with an error. Returns false if
   // the session does not wait for something that a client may end.
   bool Unblock(Session& session, bool with_error);
+  // All waits that clients have asked for end with this error, and so do their connections.
+  void EndWaits(std::string_view error);
   // Commands that were put off are tried again at the end of the turn.
   void RetryPutOff();
   // Goes on with sessions that take requests again, in the order in which they became ready.

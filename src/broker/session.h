@@ -92,6 +92,7 @@ enum class SessionEnd : uint8_t {
   kOpen,
   kClosing,  // no further request is taken; it ends when its replies are sent
   kKilled,   // it ends at the end of the turn, whether its replies are sent or not
+  kGiven,  // its connection is given to somebody else at the end of the turn (Transport::GiveAway)
 };
 
 // The three kinds of names that a client can subscribe to.

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "env/byte_stream.h"
 #include "resp/rope.h"
 
 namespace runnel {
@@ -21,6 +23,13 @@ class Transport {
   // Closes the connection now; bytes that are not sent are lost. The session is disconnected before
   // this returns.
   virtual void CloseNow() = 0;
+  // Gives the stream away, which nobody reads from then on: its new owner changes its handler. The
+  // session is disconnected, and the transport is gone, when this returns. Null if bytes wait to be
+  // sent: then the connection is closed. REQUIRES: the call does not come from the transport.
+  virtual std::unique_ptr<ByteStream> GiveAway() {
+    CloseNow();
+    return nullptr;
+  }
   // The session takes requests again: requests that arrived meanwhile are executed.
   virtual void Continue() = 0;
 

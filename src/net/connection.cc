@@ -326,6 +326,20 @@ void Connection::CloseNow() {
   stream_->Close();
 }
 
+std::unique_ptr<ByteStream> Connection::GiveAway() {
+  CHECK(session_ != nullptr);
+  if (in_flight_ > 0 || !output_.empty()) {
+    CloseNow();
+    return nullptr;
+  }
+  stream_->PauseReading();
+  std::unique_ptr<ByteStream> stream = std::move(stream_);
+  broker_.Disconnect(*std::exchange(session_, nullptr));
+  network_.NoteOutput(std::exchange(noted_output_, 0), 0);
+  network_.Remove(this);
+  return stream;
+}
+
 void Connection::OnClosed() {
   network_.Remove(this);
 }

@@ -46,6 +46,7 @@ class Connection final : public ByteStreamHandler, public Transport {
   void Send(Rope&& bytes) override;
   void CloseAfterSending() override;
   void CloseNow() override;
+  std::unique_ptr<ByteStream> GiveAway() override;
   void Continue() override;
   size_t unsent_bytes() const override { return output_.size(); }
   size_t unsent_memory() const override { return output_.MemoryBytes(); }

@@ -273,6 +273,11 @@ std::vector<std::pair<std::string, std::string>> Config::Get(
   return found;
 }
 
+void Config::NoteLeader(const std::string& host, uint16_t port) {
+  values_.options.leader_host = host;
+  values_.options.leader_port = port;
+}
+
 Result<std::function<Status()>> Config::Rewrite() const {
   if (file_.empty()) return Status::Error("The server is running without a config file");
   return std::function<Status()>(

@@ -50,6 +50,8 @@ class Config {
   // that is a name matches it in any case; the result then has the name as the pattern writes it.
   std::vector<std::pair<std::string, std::string>> Get(
       std::span<const std::string_view> patterns) const;
+  // REPLICAOF has made this server follow another one, or none (an empty host).
+  void NoteLeader(const std::string& host, uint16_t port);
   // CONFIG REWRITE: a function that updates the file, see RewriteConfigFile. It holds a copy of all
   // values and may run on any thread, because it waits for the disk. Fails if there is no file.
   Result<std::function<Status()>> Rewrite() const;

@@ -27,9 +27,6 @@ constexpr std::string_view kSupervisors[] = {"no", "systemd", "upstart", "auto"}
 constexpr std::string_view kLogFormats[] = {"plain", "json"};
 constexpr std::string_view kSyslogFacilities[] = {"user",   "local0", "local1", "local2", "local3",
                                                   "local4", "local5", "local6", "local7"};
-// A value of `replicaof` that asks for nothing.
-constexpr std::string_view kNoOne[] = {"no one"};
-
 // In the order of cold::Codec.
 constexpr std::string_view kColdCodecs[] = {"none", "lz4", "zstd"};
 
@@ -273,10 +270,26 @@ constexpr Directive kDirectives[] = {
         "Longest time, in seconds, of a snapshot at the end that only makes the next start faster. "
         "0: none is taken."),
 
+    // Replication.
+    {.name = "replicaof",
+     .change = kAtStart,
+     .parse = ParseReplicaOf,
+     .format = FormatReplicaOf,
+     .several = true,
+     .alias = "slaveof",
+     .why = "Host and port of the leader that this server follows. no one, or empty: it leads. "
+            "REPLICAOF changes it while the server runs."},
+    WithAlias(Text<&ServerOptions::masterauth>(
+                  "masterauth", kAnyTime,
+                  "Password that this server gives when it follows another one. Empty: none."),
+              "primaryauth"),
+    WithAlias(Text<&ServerOptions::masteruser>(
+                  "masteruser", kAnyTime,
+                  "User with which it authenticates then. Empty: the default user."),
+              "primaryuser"),
+
     // What is not served has one accepted value. Any other value stops the start.
     Only("cluster-enabled", "no", "Cluster mode is not served: only no is accepted."),
-    Only("replicaof", "", "Replicas are not served: only \"\" and no one are accepted.", "slaveof",
-         kNoOne),
     WithAlias(Only("min-replicas-to-write", "0", "Replicas are not served: only 0 is accepted."),
               "min-slaves-to-write"),
     Only("tls-port", "0", "TLS is not served: only 0 is accepted."),

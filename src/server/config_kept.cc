@@ -82,9 +82,7 @@ constexpr Directive kKept[] = {
     Kept("aof-timestamp-enabled", KeepFlag, "no"),
     Kept("aof-rewrite-incremental-fsync", KeepFlag, "yes"),
     Kept("aof-disable-auto-gc", KeepFlag, "no"),
-    // Details of replication. `replicaof` itself is refused.
-    KeptText("masterauth", "", "primaryauth"),
-    KeptText("masteruser", "", "primaryuser"),
+    // Details of replication.
     KeptText("bind-source-addr", ""),
     Kept("replica-read-only", KeepFlag, "yes", "slave-read-only"),
     Kept("replica-serve-stale-data", KeepFlag, "yes", "slave-serve-stale-data"),

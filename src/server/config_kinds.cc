@@ -82,6 +82,31 @@ std::string FormatBind(const Directive&, const ConfigValues& values) {
   return fmt::format("{}", fmt::join(values.options.bind, " "));
 }
 
+Status ParseReplicaOf(const Directive&, Directive::Words words, ConfigValues* values) {
+  ServerOptions& options = values->options;
+  const bool nobody =
+      words.empty() || (words.size() == 1 && words[0].empty()) ||
+      (words.size() == 2 && EqualsIgnoreCase(words[0], "no") && EqualsIgnoreCase(words[1], "one"));
+  if (nobody) {
+    options.leader_host.clear();
+    options.leader_port = 0;
+    return {};
+  }
+  const auto port = words.size() == 2 ? ParseInteger(words[1]) : std::nullopt;
+  if (!port || *port < 1 || *port > 65535 || words[0].empty()) {
+    return Status::Error("argument must be a host and a port, or no one");
+  }
+  options.leader_host = words[0];
+  options.leader_port = static_cast<uint16_t>(*port);
+  return {};
+}
+
+std::string FormatReplicaOf(const Directive&, const ConfigValues& values) {
+  const ServerOptions& options = values.options;
+  if (options.leader_host.empty()) return "";
+  return fmt::format("{} {}", options.leader_host, options.leader_port);
+}
+
 Status ParseMode(const Directive&, Directive::Words words, ConfigValues* values) {
   uint32_t mode = 0;
   bool octal = !words[0].empty();

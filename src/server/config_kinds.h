@@ -145,6 +145,8 @@ std::string FormatPercent(double percent);
 // Bytes, or "auto".
 Status ParseJournalBytes(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatJournalBytes(const Directive& directive, const ConfigValues& values);
+Status ParseReplicaOf(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatReplicaOf(const Directive& directive, const ConfigValues& values);
 Status ParseBind(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatBind(const Directive& directive, const ConfigValues& values);
 Status ParseMode(const Directive& directive, Directive::Words words, ConfigValues* values);

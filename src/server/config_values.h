@@ -55,7 +55,11 @@ struct ServerOptions {
   bool journal_cut_damage = false;
   // Journal after which a snapshot is taken; 0: none for that reason.
   uint64_t snapshot_journal_bytes = kAutomatic;
-  uint32_t snapshots_kept = 2;       // finished ones, the newest included
+  uint32_t snapshots_kept = 2;  // finished ones, the newest included
+  std::string leader_host;      // of `replicaof`; empty: this server leads
+  uint16_t leader_port = 0;
+  std::string masterauth;            // how a follower authenticates; empty: not at all
+  std::string masteruser;            // empty: the default user
   uint32_t shutdown_timeout_s = 10;  // for a snapshot at the end that can be done without
 };
 

@@ -17,6 +17,7 @@
 #include "fmt/format.h"
 #include "server/config_kinds.h"
 #include "server/memory_report.h"
+#include "server/roles.h"
 
 namespace runnel {
 namespace {
@@ -280,11 +281,55 @@ void AddStats(ServerHost& host, Fields fields) {
   AddTurns(broker, fields);
 }
 
+void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, Fields fields) {
+  const replication::Follower* const follower = roles.follower();
+  const bool up = follower != nullptr && follower->link_up();
+  fields.Add("master_host", roles.leader_host());
+  fields.Add("master_port", roles.leader_port());
+  fields.Add("master_link_status", up ? "up" : "down");
+  fields.Add("master_last_io_seconds_ago", up ? (now_ms - follower->heard_ms()) / 1000 : -1);
+  fields.Add("master_sync_in_progress", 0);
+  fields.Add("slave_read_repl_offset", end);
+  fields.Add("slave_repl_offset", end);
+  if (!up) {
+    fields.Add("master_link_down_since_seconds",
+               follower == nullptr ? 0 : (now_ms - follower->down_since_ms(now_ms)) / 1000);
+  }
+  fields.Add("slave_priority", 100);
+  fields.Add("slave_read_only", 1);
+  fields.Add("replica_announced", 1);
+}
+
+void AddFollowers(const Roles& roles, int64_t now_ms, Fields fields) {
+  if (roles.leader() == nullptr) return fields.Add("connected_slaves", 0);
+  fields.Add("connected_slaves", roles.leader()->followers());
+  size_t number = 0;
+  roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+    fields.Add(
+        fmt::format("slave{}", number++),
+        fmt::format("ip={},port={},state=online,offset={},lag={},synced={},applied={}",
+                    peer.address, peer.port, peer.report.written, (now_ms - peer.heard_ms) / 1000,
+                    peer.report.synced, peer.report.applied));
+  });
+}
+
 void AddReplication(ServerHost& host, Fields fields) {
-  fields.Add("role", "master");
-  fields.Add("connected_slaves", 0);
+  const Roles& roles = host.roles();
+  const journal::Journal* const journal = host.broker().log().journal();
+  const uint64_t end = journal == nullptr ? 0 : journal->written();
+  const int64_t now_ms = host.broker().clock().steady_ms();
+  fields.Add("role", roles.follows() ? "slave" : "master");
+  if (roles.follows()) AddFollower(roles, end, now_ms, fields);
+  AddFollowers(roles, now_ms, fields);
   fields.Add("master_failover_state", "no-failover");
-  fields.Add("master_repl_offset", host.broker().log().watermarks().appended.position);
+  fields.Add("master_repl_offset", end);
+  fields.Add("node_id", roles.node_id());
+  fields.Add("journal_id",
+             journal == nullptr ? "" : fmt::format("{:016x}", journal->identity().id));
+  fields.Add("replication_epoch",
+             fmt::format("{:016x}", journal == nullptr ? 0 : journal->epoch()));
+  fields.Add("replication_applied_position", host.broker().log().watermarks().appended.position);
+  fields.Add("replication_error", roles.error());
 }
 
 void AddCpu(ServerHost&, Fields fields) {

@@ -22,12 +22,13 @@ constexpr uint64_t kShortJournal = uint64_t{16} << 20;
 }  // namespace
 
 Saver::Saver(snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
-             Clock& clock, Disk& disk)
+             Clock& clock, Disk& disk, std::function<Position()> hold)
     : snapshotter_(snapshotter),
       broker_(broker),
       options_(options),
       clock_(clock),
       disk_(disk),
+      hold_(std::move(hold)),
       last_save_s_(clock.UnixMicros() / 1'000'000) {}
 
 void Saver::StartFrom(const FoundState& found) {
@@ -79,8 +80,15 @@ void Saver::Take() {
   CHECK(broker_.log().sealed());
   const journal::Journal* journal = broker_.log().journal();
   snapshot::SnapshotInfo info;
-  info.position = journal != nullptr ? journal->appended() : found_.position;
-  info.epoch = journal != nullptr ? journal->epoch() : found_.epoch;
+  info.position = found_.position;
+  info.epoch = found_.epoch;
+  if (journal != nullptr) {
+    // A follower's state may be behind its journal.
+    info.position = broker_.log().watermarks().appended.position;
+    info.epochs = journal->epochs();
+    info.epochs.CutAt(info.position);
+    info.epoch = info.epochs.empty() ? journal->epoch() : info.epochs.newest();
+  }
   info.created_ms = clock_.UnixMicros() / 1000;
   position_ = info.position;
   run_kept_ = Kept();
@@ -109,7 +117,7 @@ void Saver::OnDone(const Status& status, const snapshot::SnapshotTotals& totals)
       positions_.erase(positions_.begin());
     }
     if (journal::Journal* journal = broker_.log().journal()) {
-      journal->RemoveBefore(positions_.front());
+      RemoveJournal();
       journal->set_most_segment_bytes(SegmentBytes(options_, data_bytes_));
     }
     LogNotice("A snapshot of {} keys at position {} is on the disk: {} bytes in {:.1f} s",
@@ -154,13 +162,24 @@ void Saver::LookAtDisk() {
   const auto free_bytes = disk_.FreeBytes(".");
   free_bytes_ = free_bytes.ok() ? std::optional<uint64_t>(*free_bytes) : std::nullopt;
   const journal::Journal* journal = broker_.log().journal();
-  if (journal == nullptr || journal->failed() || positions_.size() <= 1 || busy()) return;
+  const bool nothing_goes =
+      positions_.size() <= 1 && (positions_.empty() || hold_() >= positions_[0]);
+  if (journal == nullptr || journal->failed() || nothing_goes || busy()) return;
   // What a snapshot and the journal before the next one will take.
   const uint64_t needed = last_bytes_ + (journal->appended() - journal->first());
   if (journal->status().ok() && (!free_bytes_ || *free_bytes_ >= needed)) return;
-  LogNotice("The disk gets full: the snapshots before the one at {} and their journal are removed",
-            positions_.back());
-  KeepNewest(1);
+  if (positions_.size() > 1) {
+    LogNotice(
+        "The disk gets full: the snapshots before the one at {} and their journal are removed",
+        positions_.back());
+    KeepNewest(1);
+  }
+  if (hold_() >= positions_.front()) return;
+  LogWarning(
+      "The disk gets full: journal before position {} is removed, which followers need from {} "
+      "on",
+      positions_.front(), hold_());
+  broker_.log().journal()->RemoveBefore(positions_.front());
 }
 
 // All but the newest snapshots go, with the journal that only those need.
@@ -168,7 +187,13 @@ void Saver::KeepNewest(size_t kept) {
   if (positions_.size() <= kept) return;
   positions_.erase(positions_.begin(), positions_.end() - static_cast<ptrdiff_t>(kept));
   snapshotter_.KeepNewest(kept);
-  if (broker_.log().journal() != nullptr) broker_.log().journal()->RemoveBefore(positions_.front());
+  RemoveJournal();
+}
+
+// What no snapshot needs, and nobody else.
+void Saver::RemoveJournal() {
+  journal::Journal* const journal = broker_.log().journal();
+  if (journal != nullptr) journal->RemoveBefore(std::min(positions_.front(), hold_()));
 }
 
 // A snapshot is written about as fast as a journal is replayed.

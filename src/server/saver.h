@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -25,13 +27,16 @@ namespace runnel {
 class Saver {
  public:
   // Everything outlives the saver. `disk` is where snapshots and journal lie, in the directory in
-  // which the process works.
-  Saver(snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
-        Clock& clock, Disk& disk);
+  // which the process works. `hold` tells from where on others need the journal (UINT64_MAX: they
+  // do not).
+  Saver(
+      snapshot::Snapshotter& snapshotter, Broker& broker, const ServerOptions& options,
+      Clock& clock, Disk& disk,
+      std::function<Position()> hold = [] { return std::numeric_limits<Position>::max(); });
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
 
-  // What the keyspace was loaded from. Called once at most, before a snapshot is asked for.
+  // What the keyspace was loaded from; or the journal is another one now. REQUIRES: !busy().
   void StartFrom(const FoundState& found);
 
   // The name under which a snapshot is requested and reported. The kinds do not differ otherwise.
@@ -88,6 +93,7 @@ class Saver {
   size_t Kept() const;
   void LookAtDisk();
   void KeepNewest(size_t kept);
+  void RemoveJournal();
   bool ReplayTakesLonger() const;
   void OnDone(const Status& status, const snapshot::SnapshotTotals& totals);
   bool IsDue() const;
@@ -97,6 +103,7 @@ class Saver {
   const ServerOptions& options_;
   Clock& clock_;
   Disk& disk_;
+  const std::function<Position()> hold_;
   FoundState found_;
 
   std::optional<Kind> running_;

@@ -62,8 +62,14 @@ Server::Server(Config& config, const Supervisor& supervisor)
   storage_ = std::make_unique<Storage>(SystemDisk(), SystemClock(), threads_->workers(),
                                        config.options(), cold_settings_, keyspace_);
   saver_ = std::make_unique<Saver>(storage_->snapshotter(), *broker_, config.options(),
-                                   SystemClock(), SystemDisk());
+                                   SystemClock(), SystemDisk(), [this] { return roles_->hold(); });
   identity_.run_id = RandomHex(40);
+  const auto connect = [this](const std::string& host, int port, ConnectFunction done) {
+    return loop_->ConnectTcp(host, port, std::move(done));
+  };
+  roles_ = std::make_unique<Roles>(Roles::Parts{*broker_, *storage_, connect, SystemClock(),
+                                                threads_->follower_reader(), config_, *saver_,
+                                                identity_.run_id});
   identity_.start_us = SystemClock().UnixMicros();
 }
 
@@ -71,6 +77,7 @@ Server::~Server() {
   keyspace_.DisposeWith(nullptr);
   timer_.reset();
   cron_.reset();
+  roles_.reset();
   network_.reset();
   saver_.reset();
   broker_.reset();
@@ -251,6 +258,7 @@ void Server::EndLoading(Status loaded) {
   broker_->set_loading(false);
   broker_->KeepIn(storage_->journal());
   broker_->UseCold(storage_->cold());
+  roles_->Begin();
   saver_->StartFrom(storage_->found());
   LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
   FlushLog();  // so that the start is in the log when the server is ready
@@ -261,6 +269,7 @@ void Server::EndLoading(Status loaded) {
 // the round's changes are sealed, and the replies go out.
 void Server::Turn() {
   broker_->EndTurn();
+  if (!loading_ && !ended_) roles_busy_ = roles_->Turn();
   network_busy_ = network_->NextTurn();
   if (loading_) {
     Parts& parts = broker_->parts();
@@ -311,12 +320,16 @@ void Server::End() {
     supervisor_.NotifyStopping();
     storage_->Sync();
     broker_->EndTurn();
+    roles_->End();
   }
   network_->Close();
 }
 
 void Server::ArmTimer() {
-  const int64_t wait_ms = network_busy_ ? 0 : broker_->NextTimerMs();
+  int64_t wait_ms = network_busy_ || roles_busy_ ? 0 : broker_->NextTimerMs();
+  if (const int64_t roles_ms = loading_ || ended_ ? -1 : roles_->NextTimerMs(); roles_ms >= 0) {
+    wait_ms = wait_ms < 0 ? roles_ms : std::min(wait_ms, roles_ms);
+  }
   if (wait_ms < 0) {
     if (timer_at_ms_ >= 0) timer_->Stop();
     timer_at_ms_ = -1;

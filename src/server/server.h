@@ -13,6 +13,7 @@
 #include "net/network.h"
 #include "server/config.h"
 #include "server/loading.h"
+#include "server/roles.h"
 #include "server/saver.h"
 #include "server/server_host.h"
 #include "server/storage.h"
@@ -41,6 +42,7 @@ class Server final : public ServerHost, private Disposer {
   Broker& broker() override { return *broker_; }
   const ServerIdentity& identity() const override { return identity_; }
   Saver& saver() override { return *saver_; }
+  Roles& roles() override { return *roles_; }
   const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
   void RequestShutdown(std::string_view reason, EndSave save) override;
   bool stopping() const override { return stopping_; }
@@ -75,8 +77,10 @@ class Server final : public ServerHost, private Disposer {
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Saver> saver_;
+  std::unique_ptr<Roles> roles_;
   std::unique_ptr<Network> network_;
   bool network_busy_ = false;  // the next round does not wait
+  bool roles_busy_ = false;    // nor then
   std::optional<Loading> loading_;
   Status load_status_;            // why what was kept could not be loaded
   std::unique_ptr<Timer> timer_;  // for what waits in the broker

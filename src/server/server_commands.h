@@ -23,6 +23,12 @@ void MemoryUsage(Context& context);
 void Info(Context& context);
 void Shutdown(Context& context);
 
+// server_commands_replication.cc: leading and following
+void ReplicaOf(Context& context);
+void ReplicationFollow(Context& context);
+void ReplicationStatus(Context& context);
+void Role(Context& context);
+
 // server_commands_save.cc: snapshots
 void BgRewriteAof(Context& context);
 void BgSave(Context& context);

@@ -20,6 +20,7 @@
 #include "gtest/gtest.h"
 #include "server/families.h"
 #include "server/memory_report.h"
+#include "server/roles.h"
 #include "server/server_host.h"
 
 namespace runnel {
@@ -53,6 +54,7 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
   Broker& broker() override { return harness_.broker; }
   const ServerIdentity& identity() const override { return identity_; }
   Saver& saver() override { return saver_; }
+  Roles& roles() override { return roles_; }
   const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
   void RequestShutdown(std::string_view reason, EndSave save) override {
     shutdown_reason_ = reason;
@@ -115,6 +117,13 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
   snapshot::Snapshotter snapshotter_{&SystemDisk(), &worker_, &harness_.keyspace,
                                      directory_ + "/snapshots"};
   Saver saver_{snapshotter_, harness_.broker, config_.options(), harness_.clock, SystemDisk()};
+  const ColdSettings cold_settings_;
+  // Without a journal.
+  Storage storage_{
+      SystemDisk(),      harness_.clock, {worker_, worker_, worker_, worker_, worker_, worker_},
+      config_.options(), cold_settings_, harness_.keyspace};
+  Roles roles_{
+      {harness_.broker, storage_, nullptr, harness_.clock, worker_, config_, saver_, "run"}};
   std::optional<Loading> loading_;
   std::unique_ptr<BrokerHarness::Client> client_;
   std::string shutdown_reason_;
@@ -149,7 +158,12 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
                     HasSubstr(fmt::format("process_id:{}\r\n", getpid()))));
   EXPECT_EQ(Info("replication"),
             "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
-            "master_failover_state:no-failover\r\nmaster_repl_offset:0\r\n");
+            "master_failover_state:no-failover\r\nmaster_repl_offset:0\r\nnode_id:\r\n"
+            "journal_id:\r\nreplication_epoch:0000000000000000\r\n"
+            "replication_applied_position:0\r\nreplication_error:\r\n");
+  EXPECT_EQ(Run("ROLE"), "*3 $6 master :0 *0");
+  EXPECT_EQ(Run("REPLICAOF NO ONE"),
+            "-ERR this server keeps no journal (`journal no`): it can neither lead nor follow");
   EXPECT_THAT(Info("persistence"),
               AllOf(HasSubstr("\r\nloading:0\r\n"), HasSubstr("rdb_bgsave_in_progress:0\r\n"),
                     HasSubstr("aof_enabled:0\r\n"), HasSubstr("aof_rewrite_in_progress:0\r\n")));

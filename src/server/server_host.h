@@ -13,6 +13,8 @@
 
 namespace runnel {
 
+class Roles;
+
 // What does not change while the process runs.
 struct ServerIdentity {
   std::string run_id;         // 40 hexadecimal digits, others at each start
@@ -33,6 +35,7 @@ class ServerHost : public BrokerHost {
   virtual const ServerIdentity& identity() const = 0;
 
   virtual Saver& saver() = 0;
+  virtual Roles& roles() = 0;
   // nullptr when what was kept is loaded. Until then nothing may be saved.
   virtual const Loading* loading() const = 0;
 

@@ -157,7 +157,8 @@ Status Startup::OpenJournal() {
     auto opening = journal::Journal::Opening::Begin(
         &parts_.disk, &parts_.log, &parts_.helper,
         {parts_.journal_directory, SegmentBytes(options, found_.snapshot_raw_bytes),
-         options.appendfsync, found_.position, options.journal_cut_damage, 0, found_.epochs});
+         options.appendfsync, found_.position, options.journal_cut_damage, 0, found_.epochs,
+         !options.leader_host.empty()});
     if (!opening.ok()) return opening.status();
     opening_ = std::move(*opening);
     return {};

@@ -3,6 +3,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/random.h"
+#include "journal/note.h"
+#include "journal/recovery.h"
+#include "server/journal_length.h"
+#include "snapshot/files.h"
 
 namespace runnel {
 namespace {
@@ -52,7 +57,20 @@ Result<bool> Storage::LoadSome(size_t budget) {
   found_ = startup_->found();
   journal_ = startup_->TakeJournal();
   startup_.reset();
+  if (journal_ != nullptr && !journal_->follows()) {
+    if (Status led = BeginToLead(); !led.ok()) return led;
+  }
   return true;
+}
+
+// A server that leads has an epoch of its own from its start on.
+Status Storage::BeginToLead() {
+  const auto chance = static_cast<uint32_t>(RandomSeed());
+  const Status led = journal_->Lead(journal::NextEpoch(journal_->epoch(), chance));
+  if (!led.ok()) return led;
+  journal_->Flush(clock_.SteadyMicros());
+  journal_->SyncWritten();
+  return journal_->failed() ? journal_->status() : Status();
 }
 
 Status Storage::Load() {
@@ -61,6 +79,32 @@ Status Storage::Load() {
     if (!all.ok()) return all.status();
     if (*all) return {};
   }
+}
+
+Status Storage::TakeJournal(const journal::Identity& identity) {
+  journal_.reset();
+  workers_.log.Drain();
+  workers_.helper.Drain();
+  for (const Position position : found_.snapshots) {
+    if (Status removed = snapshot::RemoveSnapshot(disk_, kSnapshotDirectory, position);
+        !removed.ok()) {
+      return removed;
+    }
+  }
+  Status status = journal::RemoveFrames(disk_, kJournalDirectory);
+  if (status.ok()) status = journal::WriteIdentity(disk_, kJournalDirectory, identity);
+  if (!status.ok()) return status;
+  found_ = FoundState();
+  journal::JournalOptions options;
+  options.directory = kJournalDirectory;
+  options.segment_bytes = SegmentBytes(options_, 0);
+  options.sync_policy = options_.appendfsync;
+  options.follows = true;
+  auto journal = journal::Journal::Open(&disk_, &workers_.log, &workers_.helper, std::move(options),
+                                        [](const journal::Frame&) { return Status(); });
+  if (!journal.ok()) return journal.status();
+  journal_ = std::move(*journal);
+  return {};
 }
 
 void Storage::Sync() {

@@ -54,8 +54,14 @@ class Storage {
   // How far it is; nullptr before the first LoadSome and when all is loaded.
   const Startup* startup() const { return startup_.get(); }
 
+  Disk& disk() { return disk_; }
   // nullptr before all is loaded, and if the server keeps none.
   journal::Journal* journal() { return journal_.get(); }
+  // For a server that has no data and is to follow another one: its journal is replaced by an empty
+  // one with this identity, that follows, and its snapshots go. Blocks. After a failure there is no
+  // journal. REQUIRES: all is loaded; there is a journal, and nobody else uses it; no snapshot is
+  // being taken.
+  Status TakeJournal(const journal::Identity& identity);
   // REQUIRES: all is loaded.
   const FoundState& found() const { return found_; }
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }
@@ -68,6 +74,8 @@ class Storage {
   void Close();
 
  private:
+  Status BeginToLead();
+
   Disk& disk_;
   Clock& clock_;
   const Workers workers_;

@@ -13,6 +13,7 @@ StorageThreads::StorageThreads(Loop& loop, std::function<void()> before) {
     cold_writer_->Deliver();
     cold_reader_->Deliver();
     cold_syncer_->Deliver();
+    follower_reader_->Deliver();
   });
   const auto wake = [wakeup = wakeup_.get()] { wakeup->Signal(); };
   log_ = std::make_unique<ThreadWorker>(wake);
@@ -21,6 +22,7 @@ StorageThreads::StorageThreads(Loop& loop, std::function<void()> before) {
   cold_writer_ = std::make_unique<ThreadWorker>(wake);
   cold_reader_ = std::make_unique<ThreadWorker>(wake);
   cold_syncer_ = std::make_unique<ThreadWorker>(wake, ThreadWorker::Haste::kBackground);
+  follower_reader_ = std::make_unique<ThreadWorker>(wake);
 }
 
 Storage::Workers StorageThreads::workers() {

@@ -16,6 +16,8 @@ class StorageThreads {
   StorageThreads(Loop& loop, std::function<void()> before);
 
   Storage::Workers workers();
+  // Reads the journal's files for followers.
+  Worker& follower_reader() { return *follower_reader_; }
   // Has the loop begin another round.
   void Wake() { wakeup_->Signal(); }
 
@@ -27,6 +29,7 @@ class StorageThreads {
   std::unique_ptr<ThreadWorker> cold_writer_;
   std::unique_ptr<ThreadWorker> cold_reader_;
   std::unique_ptr<ThreadWorker> cold_syncer_;
+  std::unique_ptr<ThreadWorker> follower_reader_;
 };
 
 }  // namespace runnel

@@ -281,7 +281,6 @@ TEST_F(ConfigurationTest, WhatAsksForMoreThanIsServedStopsTheStart) {
       {"loadmodule /usr/lib/redis/modules/search.so", "modules are not served"},
       {"aclfile /etc/redis/users.acl", "ACL users are not served"},
       {"user alice on nopass", "ACL users are not served"},
-      {"replicaof 10.0.0.1 6379", "Replicas are not served"},
       {"min-replicas-to-write 1", "Replicas are not served"},
       {"rename-command FLUSHALL \"\"", "commands cannot be renamed"},
       {"maxmemory-policy allkeys-lru", "does not delete data"},
@@ -325,14 +324,14 @@ TEST_F(ConfigurationTest, TheStartSaysWhatItRunsWith) {
 }
 
 TEST_F(ConfigurationTest, MistakesAreSaidWithTheirPlace) {
-  Write("unknown.conf", "timeout 0\n# nothing\nreplicaof 127.0.0.1 6379\n");
+  Write("unknown.conf", "timeout 0\n# nothing\nmin-replicas-to-write 1\n");
   Write("value.conf", "port 70000\n");
   Write("quotes.conf", "\n\nlogfile \"open\n");
   Write("outer.conf", "timeout 0\ninclude value.conf\n");
   Write("missing.conf", "include not-there.conf\n");
   Write("loop.conf", "include loop.conf\n");
   const std::pair<Argv, std::string> cases[] = {
-      {{"unknown.conf"}, "unknown.conf:3: 'replicaof': Replicas are not served"},
+      {{"unknown.conf"}, "unknown.conf:3: 'min-replicas-to-write': Replicas are not served"},
       {{"value.conf"}, "value.conf:1: 'port': argument must be between 0 and 65535 inclusive"},
       {{"quotes.conf"}, "quotes.conf:3: the quotes do not match"},
       {{"outer.conf"}, "outer.conf:2: "},

@@ -173,7 +173,7 @@ void Hello(Context& context) {
   reply.Bulk("mode");
   reply.Bulk("standalone");
   reply.Bulk("role");
-  reply.Bulk("master");
+  reply.Bulk(Execution::Of(context).parts().log.follows() ? "replica" : "master");
   reply.Bulk("modules");
   reply.Array(0);
 }

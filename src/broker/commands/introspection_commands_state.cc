@@ -21,14 +21,6 @@ void Time(Context& context) {
 }
 
 // There are no followers yet.
-void Role(Context& context) {
-  context.reply().Array(3);
-  context.reply().Bulk("master");
-  context.reply().Integer(
-      static_cast<int64_t>(Execution::Of(context).parts().log.watermarks().appended.position));
-  context.reply().Array(0);
-}
-
 // There are no replicas that could come to have the writes, so there is nothing to wait for.
 void WaitReplicas(Context& context) {
   int64_t replicas;

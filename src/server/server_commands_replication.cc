@@ -1,0 +1,139 @@
+#include <string>
+
+#include "base/numbers.h"
+#include "base/text.h"
+#include "broker/broker.h"
+#include "broker/execution.h"
+#include "fmt/format.h"
+#include "replication/wire.h"
+#include "server/roles.h"
+#include "server/server_commands.h"
+#include "server/server_host.h"
+
+namespace runnel::commands {
+namespace {
+
+// As Redis calls the states of a replica.
+std::string_view LinkState(const Roles& roles) {
+  const replication::Follower* const follower = roles.follower();
+  if (follower == nullptr) return "connect";
+  switch (follower->state()) {
+    case replication::Follower::State::kConnecting:
+      return "connecting";
+    case replication::Follower::State::kGreeting:
+    case replication::Follower::State::kAsking:
+      return "handshake";
+    case replication::Follower::State::kStreaming:
+      return "connected";
+    case replication::Follower::State::kWaiting:
+    case replication::Follower::State::kStopped:
+      break;
+  }
+  return "connect";
+}
+
+Position EndOf(ServerHost& host) {
+  const journal::Journal* const journal = host.broker().log().journal();
+  return journal == nullptr ? 0 : journal->written();
+}
+
+}  // namespace
+
+void ReplicaOf(Context& context) {
+  Roles& roles = ServerHost::Of(context).roles();
+  if (Status refused = roles.Refusal(); !refused.ok()) {
+    return context.reply().Error("ERR " + std::string(refused.message()));
+  }
+  if (EqualsIgnoreCase(context.arg(1), "no") && EqualsIgnoreCase(context.arg(2), "one")) {
+    roles.AskToLead();
+    return context.reply().Ok();
+  }
+  const auto port = ParseInteger(context.arg(2));
+  if (!port || *port < 0 || *port > 65535) return context.reply().Error("ERR Invalid master port");
+  const bool same =
+      roles.follows() && roles.leader_host() == context.arg(1) && roles.leader_port() == *port;
+  if (same) return context.reply().Simple("OK Already connected to specified master");
+  roles.AskToFollow(std::string(context.arg(1)), static_cast<uint16_t>(*port));
+  context.reply().Ok();
+}
+
+void ReplicationFollow(Context& context) {
+  auto request = replication::FollowRequest::FromWords(context.args().subspan(2));
+  if (!request.ok()) {
+    return context.reply().Error(
+        fmt::format("ERR REPLICATION FOLLOW: {}", request.status().message()));
+  }
+  const Status admitted =
+      ServerHost::Of(context).roles().Admit(Execution::Of(context).session(), *request);
+  if (!admitted.ok()) context.reply().Error(fmt::format("ERR {}", admitted.message()));
+}
+
+void ReplicationStatus(Context& context) {
+  ServerHost& host = ServerHost::Of(context);
+  const Roles& roles = host.roles();
+  const journal::Journal* const journal = host.broker().log().journal();
+  ReplyWriter& reply = context.reply();
+  reply.Map(9);
+  reply.Bulk("role");
+  reply.Bulk(roles.follows() ? "follower" : "leader");
+  reply.Bulk("node-id");
+  reply.Bulk(roles.node_id());
+  reply.Bulk("journal-id");
+  reply.Bulk(journal == nullptr ? "" : fmt::format("{:016x}", journal->identity().id));
+  reply.Bulk("epoch");
+  reply.Bulk(fmt::format("{:016x}", journal == nullptr ? 0 : journal->epoch()));
+  reply.Bulk("end");
+  reply.Integer(static_cast<int64_t>(EndOf(host)));
+  reply.Bulk("applied");
+  reply.Integer(static_cast<int64_t>(host.broker().log().watermarks().appended.position));
+  reply.Bulk("leader");
+  reply.Bulk(roles.follows() ? fmt::format("{}:{}", roles.leader_host(), roles.leader_port()) : "");
+  reply.Bulk("error");
+  reply.Bulk(roles.error());
+  reply.Bulk("followers");
+  if (roles.leader() == nullptr) return reply.Array(0);
+  reply.Array(roles.leader()->followers());
+  roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+    reply.Map(6);
+    reply.Bulk("node-id");
+    reply.Bulk(peer.request.node_id);
+    reply.Bulk("address");
+    reply.Bulk(fmt::format("{}:{}", peer.address, peer.port));
+    reply.Bulk("sent");
+    reply.Integer(static_cast<int64_t>(peer.sent));
+    reply.Bulk("written");
+    reply.Integer(static_cast<int64_t>(peer.report.written));
+    reply.Bulk("synced");
+    reply.Integer(static_cast<int64_t>(peer.report.synced));
+    reply.Bulk("applied");
+    reply.Integer(static_cast<int64_t>(peer.report.applied));
+  });
+}
+
+void Role(Context& context) {
+  ServerHost& host = ServerHost::Of(context);
+  const Roles& roles = host.roles();
+  ReplyWriter& reply = context.reply();
+  const auto end = static_cast<int64_t>(EndOf(host));
+  if (roles.follows()) {
+    reply.Array(5);
+    reply.Bulk("slave");
+    reply.Bulk(roles.leader_host());
+    reply.Integer(roles.leader_port());
+    reply.Bulk(LinkState(roles));
+    return reply.Integer(roles.follower() != nullptr && roles.follower()->link_up() ? end : -1);
+  }
+  reply.Array(3);
+  reply.Bulk("master");
+  reply.Integer(end);
+  if (roles.leader() == nullptr) return reply.Array(0);
+  reply.Array(roles.leader()->followers());
+  roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+    reply.Array(3);
+    reply.Bulk(peer.address);
+    reply.Bulk(std::to_string(peer.port));
+    reply.Bulk(std::to_string(peer.report.written));
+  });
+}
+
+}  // namespace runnel::commands

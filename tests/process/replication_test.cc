@@ -1,0 +1,277 @@
+// A leader and followers as processes: what is written on the leader is read on followers, whatever
+// ends and begins again meanwhile.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/process/server_test.h"
+
+namespace runnel::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class ReplicationTest : public testing::Test {
+ protected:
+  std::unique_ptr<ServerProcess> Start(Argv args = {}, const std::string& dir = "", int port = 0) {
+    ServerProcess::Options options;
+    options.binary = RunnelServerPath();
+    options.args = std::move(args);
+    options.args.insert(options.args.end(), {"--snapshot-journal-bytes", "0"});
+    options.dir = dir;
+    options.port = port;
+    std::string error;
+    auto server = ServerProcess::Start(options, &error);
+    if (server == nullptr) throw std::runtime_error(error);
+    return server;
+  }
+  static std::string Follow(const ServerProcess& leader) {
+    return fmt::format("REPLICAOF 127.0.0.1 {}", leader.port());
+  }
+  static Argv Following(int port) { return {"--replicaof", fmt::format("127.0.0.1 {}", port)}; }
+  // Waits until the follower's state is that of all that the leader has now.
+  static void WaitUntilEqual(RespClient& leader, RespClient& follower) {
+    const int64_t end = InfoNumber(leader, "master_repl_offset");
+    EXPECT_TRUE(Eventually([&] {
+      return InfoField(follower, "master_link_status") == "up" &&
+             InfoNumber(follower, "replication_applied_position") >= end;
+    })) << Ask(follower, "INFO replication");
+  }
+  // The bytes of the journal from its first position to `end`; the rest of its files are zeros.
+  struct Bytes {
+    size_t first = 0;
+    std::string bytes;
+  };
+  static Bytes Journal(const ServerProcess& server, int64_t end) {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(fs::path(server.dir()) / "journal")) {
+      if (entry.path().extension() == ".log") files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    const auto base_of = [](const fs::path& path) {
+      return static_cast<size_t>(std::stoull(path.stem().string()));
+    };
+    Bytes journal{base_of(files.front()), ""};
+    for (const fs::path& path : files) {
+      // Without the reserve of the segment before.
+      journal.bytes.resize(base_of(path) - journal.first);
+      std::ifstream file(path, std::ios::binary);
+      journal.bytes.append(std::istreambuf_iterator<char>(file), {});
+    }
+    journal.bytes.resize(static_cast<size_t>(end) - journal.first);
+    return journal;
+  }
+  // What both hold is the same.
+  static void CompareJournals(const ServerProcess& a, const ServerProcess& b, int64_t end) {
+    const Bytes one = Journal(a, end);
+    const Bytes other = Journal(b, end);
+    const size_t first = std::max(one.first, other.first);
+    EXPECT_TRUE(one.bytes.substr(first - one.first) == other.bytes.substr(first - other.first))
+        << "from " << first << " to " << end;
+  }
+};
+
+TEST_F(ReplicationTest, WhatTheLeaderWritesIsReadOnTheFollower) {
+  const auto leader = Start();
+  const auto writer = leader->Connect();
+  Ask(*writer, "SET before 1");
+  const auto follower = Start();
+  const auto reader = follower->Connect();
+  EXPECT_THAT(Ask(*reader, "ROLE"), StartsWith("[\"master\", "));
+  EXPECT_EQ(Ask(*reader, Follow(*leader)), "+OK");
+  EXPECT_TRUE(Eventually([&] { return InfoField(*reader, "role") == "slave"; }));
+  EXPECT_THAT(Ask(*reader, Follow(*leader)), HasSubstr("Already connected"));
+  WaitUntilEqual(*writer, *reader);
+  EXPECT_EQ(Ask(*reader, "GET before"), "\"1\"");
+  // A reader that is blocked there is woken.
+  const auto waiting = follower->Connect();
+  waiting->Send({"XREAD", "BLOCK", "0", "STREAMS", "s", "0"});
+  EXPECT_TRUE(Eventually([&] { return InfoNumber(*reader, "blocked_clients") == 1; }));
+  Ask(*writer, "XADD s 1-1 f v");
+  EXPECT_THAT(ToText(waiting->Read()), HasSubstr("\"1-1\""));
+  for (const char* write : {"SET k v", "XREADGROUP GROUP g c STREAMS s >", "DEL before",
+                            "TREADGROUP g m TOPICS t", "LPOP l"}) {
+    EXPECT_EQ(Ask(*reader, write), "-\"READONLY You can't write against a read only replica.\"");
+  }
+  Ask(*reader, "MULTI");
+  Ask(*reader, "SET k v");
+  EXPECT_THAT(Ask(*reader, "EXEC"), StartsWith("-\"EXECABORT"));
+  EXPECT_THAT(
+      Ask(*reader, "ROLE"),
+      StartsWith(fmt::format("[\"slave\", \"127.0.0.1\", {}, \"connected\", ", leader->port())));
+  EXPECT_THAT(Ask(*writer, "ROLE"),
+              HasSubstr(fmt::format("[[\"127.0.0.1\", \"{}\", ", follower->port())));
+  EXPECT_THAT(Ask(*writer, "INFO replication"),
+              HasSubstr(fmt::format("slave0:ip=127.0.0.1,port={},state=online", follower->port())));
+  EXPECT_THAT(Ask(*reader, "HELLO 2"), HasSubstr("\"role\", \"replica\""));
+  const Reply status = writer->Call({"REPLICATION", "STATUS"});
+  EXPECT_EQ(ToText(FieldOf(status, "role")), "\"leader\"");
+  EXPECT_THAT(ToText(FieldOf(status, "followers")), HasSubstr(InfoField(*reader, "node_id")));
+}
+
+TEST_F(ReplicationTest, JournalsAreEqualAfterKillsOfEither) {
+  TempDir leads;
+  TempDir follows;
+  const Argv small = {"--journal-segment-bytes", "65536"};
+  auto leader = Start(small, leads.string());
+  const int port = leader->port();
+  Argv following = Following(port);
+  following.insert(following.end(), small.begin(), small.end());
+  auto follower = Start(following, follows.string());
+  for (int round = 0; round < 6; round++) {
+    const auto writer = leader->Connect();
+    for (int i = 0; i < 300; i++) {
+      Ask(*writer, fmt::format("RPUSH list {}-{} {}", round, i, std::string(200, 'x')));
+      Ask(*writer, fmt::format("XADD stream * round {}", round));
+      Ask(*writer, fmt::format("SET key{} {}", i, round));
+    }
+    // Each has snapshots of its own, and removes journal that they cover: the leader not what its
+    // follower needs.
+    if (round % 2 == 1) {
+      EXPECT_EQ(Ask(*writer, "SAVE"), "+OK");
+      EXPECT_EQ(Ask(*follower->Connect(), "SAVE"), "+OK");
+    }
+    if (round % 3 == 0) {
+      follower->Kill();
+      Ask(*writer, fmt::format("SET while-it-is-away {}", round));
+      follower = Start(following, follows.string(), follower->port());
+    } else if (round % 3 == 1) {
+      const auto reader = follower->Connect();
+      WaitUntilEqual(*writer, *reader);
+      leader->Kill();
+      leader = Start(small, leads.string(), port);
+    }
+  }
+  const auto writer = leader->Connect();
+  const auto reader = follower->Connect();
+  WaitUntilEqual(*writer, *reader);
+  for (const char* ask : {"LLEN list", "LRANGE list 0 -1", "XINFO STREAM stream", "GET key7",
+                          "GET while-it-is-away", "XRANGE stream - +", "DBSIZE"}) {
+    EXPECT_EQ(Ask(*reader, ask), Ask(*writer, ask)) << ask;
+  }
+  const int64_t end = InfoNumber(*writer, "master_repl_offset");
+  CompareJournals(*leader, *follower, end);
+}
+
+TEST_F(ReplicationTest, AFollowerThatIsPromotedIsFollowedByOthers) {
+  const auto leader = Start();
+  const auto writer = leader->Connect();
+  const auto first = Start(Following(leader->port()));
+  const auto second = Start(Following(leader->port()));
+  const auto on_first = first->Connect();
+  const auto on_second = second->Connect();
+  Ask(*writer, "RPUSH l a b c");
+  WaitUntilEqual(*writer, *on_first);
+  WaitUntilEqual(*writer, *on_second);
+  leader->Kill();
+  EXPECT_TRUE(Eventually([&] { return InfoField(*on_first, "master_link_status") == "down"; }));
+  EXPECT_EQ(Ask(*on_first, "REPLICAOF NO ONE"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return InfoField(*on_first, "role") == "master"; }));
+  EXPECT_EQ(Ask(*on_first, "RPUSH l d"), "4");
+  EXPECT_EQ(Ask(*on_second, Follow(*first)), "+OK");
+  WaitUntilEqual(*on_first, *on_second);
+  EXPECT_EQ(Ask(*on_second, "LRANGE l 0 -1"), "[\"a\", \"b\", \"c\", \"d\"]");
+}
+
+TEST_F(ReplicationTest, WhoHasDataOfItsOwnIsNotEmptied) {
+  const auto leader = Start();
+  const auto other = Start();
+  const auto writer = leader->Connect();
+  const auto client = other->Connect();
+  Ask(*writer, "SET k leader");
+  Ask(*client, "SET k own");
+  EXPECT_EQ(Ask(*client, Follow(*leader)), "+OK");
+  EXPECT_TRUE(Eventually([&] {
+    return InfoField(*client, "replication_error").find("another one") != std::string::npos;
+  })) << Ask(*client, "INFO replication");
+  EXPECT_EQ(InfoField(*client, "master_link_status"), "down");
+  EXPECT_EQ(Ask(*client, "GET k"), "\"own\"");
+  EXPECT_EQ(Ask(*client, "REPLICAOF NO ONE"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return Ask(*client, "SET k mine") == "+OK"; }));
+}
+
+TEST_F(ReplicationTest, APasswordIsAskedFor) {
+  const auto leader = Start({"--requirepass", "secret"});
+  const auto writer = leader->Connect();
+  Ask(*writer, "AUTH secret");
+  Ask(*writer, "SET k v");
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  EXPECT_TRUE(Eventually([&] {
+    return InfoField(*reader, "replication_error").find("NOAUTH") != std::string::npos;
+  })) << Ask(*reader, "INFO replication");
+  EXPECT_EQ(Ask(*reader, "CONFIG SET masterauth secret"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return Ask(*reader, "GET k") == "\"v\""; }))
+      << Ask(*reader, "INFO replication");
+}
+
+TEST_F(ReplicationTest, WhatCannotFollowSaysWhy) {
+  const auto leader = Start({"--databases", "32"});
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  EXPECT_TRUE(Eventually([&] {
+    return InfoField(*reader, "replication_error").find("32 databases") != std::string::npos;
+  })) << Ask(*reader, "INFO replication");
+  // Itself.
+  EXPECT_EQ(Ask(*reader, Follow(*follower)), "+OK");
+  EXPECT_TRUE(Eventually([&] {
+    return InfoField(*reader, "replication_error").find("does not lead") != std::string::npos;
+  })) << Ask(*reader, "INFO replication");
+  const auto without = Start({"--journal", "no"});
+  const auto client = without->Connect();
+  EXPECT_THAT(Ask(*client, Follow(*leader)), StartsWith("-\"ERR this server keeps no journal"));
+  EXPECT_THAT(Ask(*client, "REPLICATION FOLLOW 1 NODE x"),
+              StartsWith("-\"ERR this server keeps no journal"));
+  const auto asker = leader->Connect();
+  EXPECT_THAT(Ask(*asker, "REPLICATION FOLLOW 99 NODE x"), HasSubstr("version"));
+  EXPECT_THAT(Ask(*asker, "REPLICATION FOLLOW 1 END x NODE y"), HasSubstr("the value of END"));
+}
+
+// What a follower may not send ends its link, and nothing else.
+TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
+  const auto leader = Start();
+  const auto client = leader->Connect();
+  const std::string journal = InfoField(*client, "journal_id");
+  const auto report = [](uint64_t position) {
+    std::string message("\x10\x28\0\0\0", 5);
+    for (int i = 0; i < 5; i++) {
+      message.append(reinterpret_cast<const char*>(&position), sizeof(position));
+    }
+    return message;
+  };
+  const std::string cases[] = {
+      "*1\r\n$4\r\nPING\r\n",
+      std::string("\x01\0\0\0\0", 5),          // a welcome
+      std::string("\x10\xff\xff\xff\xff", 5),  // a size that lies
+      std::string("\x10\x01\0\0\0x", 6),       // a report that is too short
+      report(1'000'000),                       // what it was never sent
+      std::string(100'000, '\0'),
+  };
+  for (const std::string& nonsense : cases) {
+    const auto link = leader->Connect();
+    link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
+                "EFFECTS", "1"});
+    EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
+    link->SendRaw(nonsense);
+    EXPECT_EQ(ToText(link->ReadUntilClosed().back()), "<closed>") << nonsense.substr(0, 10);
+    EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 0; }));
+  }
+  // One that goes in the midst of a message.
+  for (const char* begin : {"\x10", "\x10\x28"}) {
+    const auto link = leader->Connect();
+    link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
+                "EFFECTS", "1"});
+    EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
+    link->SendRaw(begin);
+  }
+  EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 0; }));
+  EXPECT_EQ(Ask(*client, "SET k v"), "+OK");
+}
+
+}  // namespace
+}  // namespace runnel::test
