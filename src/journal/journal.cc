@@ -642,7 +642,7 @@ void Journal::SyncWritten() {
 Status Journal::Close(int64_t now_us) {
   // First all that was appended, then the frame that says that it is there.
   for (const bool last : {false, true}) {
-    if (last && follows()) break;
+    if (last && (follows_ || shared_)) break;
     const Status appended = last ? Append({}, 0) : Status();
     if (!appended.ok()) return appended;
     WriteAll(now_us);

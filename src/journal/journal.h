@@ -147,6 +147,8 @@ class Journal {
   // holds. Fails, and changes nothing, if the frame does not continue this journal, or if the
   // journal has failed. REQUIRES: follows().
   Status AppendForeign(const Frame& frame, std::string_view bytes);
+  // Others have copies of this journal: Close adds no frame, which they would not have.
+  void NoteShared() { shared_ = true; }
   // Every frame that is written from now on goes to the sink, too, in the Flush that writes it.
   // nullptr: no more. The sink outlives the journal, or is taken back.
   void set_sink(FrameSink* sink) { sink_ = sink; }
@@ -195,8 +197,8 @@ class Journal {
 
   // Writes and syncs everything that was appended, and adds an empty frame that says so: if
   // something is found damaged later, it is known to have been whole. Where frames come from
-  // another server, none is added, and only the note says so. Blocks. Afterwards the journal can
-  // only be destroyed.
+  // another server, or others have copies of this journal, none is added, and only the note says
+  // so. Blocks. Afterwards the journal can only be destroyed.
   Status Close(int64_t now_us);
 
  private:
@@ -261,6 +263,7 @@ class Journal {
   Epoch epoch_ = 0;
   EpochHistory epochs_;
   bool follows_ = false;
+  bool shared_ = false;
   std::optional<Epoch> beheaded_;  // an epoch of which it is not known where it begins
   FrameSink* sink_ = nullptr;
   Position appended_ = 0;

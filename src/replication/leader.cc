@@ -105,6 +105,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
     tail_ = std::make_unique<Tail>(parts_.journal.written(), parts_.settings.tail_bytes);
     parts_.journal.set_sink(tail_.get());
   }
+  parts_.journal.NoteShared();
   auto& follower = *followers_.emplace_back(std::make_unique<Follower>());
   Welcome welcome;
   welcome.identity = parts_.journal.identity();

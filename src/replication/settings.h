@@ -5,7 +5,7 @@
 
 namespace runnel::replication {
 
-// The directives of replication, as conf/runnel.conf explains them.
+// The sizes and times that both sides go by.
 struct ReplicationSettings {
   size_t tail_bytes = size_t{16} << 20;
   size_t window_bytes = size_t{8} << 20;

@@ -57,6 +57,16 @@ bool ReadEpochs(std::string_view text, journal::EpochHistory* epochs) {
   return true;
 }
 
+// What goes into logs and into INFO, where it must not look like something else.
+bool ReadName(std::string_view text, std::string* value) {
+  constexpr size_t kMostBytes = 255;
+  const bool good = text.size() <= kMostBytes && std::all_of(text.begin(), text.end(), [](char c) {
+                      return c > ' ' && c <= '~' && c != ',' && c != '=';
+                    });
+  if (good) *value = text;
+  return good;
+}
+
 }  // namespace
 
 void AppendMessageHeader(MessageType type, size_t body_bytes, std::string* out) {
@@ -119,9 +129,9 @@ Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view>
     } else if (name == "DATA") {
       request.has_data = value != "0";
     } else if (name == "NODE") {
-      request.node_id = value;
+      good = ReadName(value, &request.node_id);
     } else if (name == "RUN") {
-      request.run_id = value;
+      good = ReadName(value, &request.run_id);
     } else if (name == "DATABASES") {
       good = ReadNumber(value, 10, &request.databases);
     } else if (name == "EFFECTS") {
@@ -131,7 +141,7 @@ Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view>
     } else if (name == "EPOCHS") {
       good = ReadEpochs(value, &request.epochs);
     } else if (name == "HOST") {
-      request.host = value;
+      good = ReadName(value, &request.host);
     } else if (name == "PORT") {
       good = ReadNumber(value, 10, &request.port);
     }

@@ -60,6 +60,11 @@ TEST(WireTest, ARequestThatIsNoneIsRefused) {
   EXPECT_THAT(why({"x"}), HasSubstr("the version"));
   EXPECT_THAT(why({"1"}), HasSubstr("NODE is missing"));
   EXPECT_THAT(why({"1", "NODE"}), HasSubstr("has no value"));
+  for (const char* name : {"a b", "a\r\nrole:master", "a,b", "a=b", "\xff"}) {
+    EXPECT_THAT(why({"1", "NODE", name}), HasSubstr("NODE is none"));
+    EXPECT_THAT(why({"1", "NODE", "n", "HOST", name}), HasSubstr("HOST is none"));
+  }
+  EXPECT_THAT(why({"1", "NODE", std::string(256, 'n')}), HasSubstr("NODE is none"));
   EXPECT_THAT(why({"1", "NODE", "n", "END", "-1"}), HasSubstr("END is none: '-1'"));
   EXPECT_THAT(why({"1", "NODE", "n", "PORT", "65536"}), HasSubstr("PORT is none"));
   EXPECT_THAT(why({"1", "NODE", "n", "JOURNAL", "xyz"}), HasSubstr("JOURNAL is none"));

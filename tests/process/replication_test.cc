@@ -178,6 +178,27 @@ TEST_F(ReplicationTest, AFollowerThatIsPromotedIsFollowedByOthers) {
   EXPECT_EQ(Ask(*on_second, "LRANGE l 0 -1"), "[\"a\", \"b\", \"c\", \"d\"]");
 }
 
+// What the leader has written at its end, its follower has, too: so it can come back as a follower.
+TEST_F(ReplicationTest, ALeaderThatEndsWellComesBackAsAFollower) {
+  TempDir leads;
+  auto leader = Start({}, leads.string());
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  {
+    const auto writer = leader->Connect();
+    Ask(*writer, "RPUSH l a b c");
+    WaitUntilEqual(*writer, *reader);
+  }
+  leader->Stop();
+  EXPECT_EQ(Ask(*reader, "REPLICAOF NO ONE"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return Ask(*reader, "RPUSH l d") == "4"; }));
+  leader = Start(Following(follower->port()), leads.string());
+  const auto old = leader->Connect();
+  WaitUntilEqual(*reader, *old);
+  EXPECT_EQ(Ask(*old, "LLEN l"), "4");
+  CompareJournals(*leader, *follower, InfoNumber(*reader, "master_repl_offset"));
+}
+
 TEST_F(ReplicationTest, WhoHasDataOfItsOwnIsNotEmptied) {
   const auto leader = Start();
   const auto other = Start();
