@@ -198,7 +198,8 @@ Status Journal::NoteOpen() {
   } else if (claims_from == Note::kNobodys) {
     claims_from = written_;
   }
-  note_ = {identity_, active_.base, *size, durable_, false, disk_->BootId(), claims_from};
+  note_ = {identity_, active_.base,    *size,          durable_,
+           false,     disk_->BootId(), kFormatVersion, claims_from};
   return WriteOrRemoveNote(*disk_, options_.directory, note_);
 }
 

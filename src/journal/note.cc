@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <map>
@@ -154,6 +155,8 @@ Result<std::optional<Note>> ReadNote(Disk& disk, const std::string& directory) {
   note.synced = *synced;
   note.closed = *closed != 0;
   note.claims_from = Number(**fields, "claims-from").value_or(0);
+  note.format =
+      static_cast<uint8_t>(std::min<uint64_t>(Number(**fields, "format").value_or(0), 255));
   note.boot = boot->second;
   return std::optional<Note>(std::move(note));
 }
@@ -178,6 +181,7 @@ Status WriteNote(Disk& disk, const std::string& directory, const Note& note) {
   }
   fields.emplace("synced", std::to_string(note.synced));
   fields.emplace("closed", note.closed ? "1" : "0");
+  if (note.format > 0) fields.emplace("format", std::to_string(note.format));
   if (note.claims_from > 0) fields.emplace("claims-from", std::to_string(note.claims_from));
   fields.emplace("boot", note.boot);
   return Replace(disk, NotePath(directory), Text(kNoteTitle, fields));

@@ -27,6 +27,9 @@ struct Note {
   bool closed = false;
   // Disk::BootId() of the process that wrote it; empty if that is not known.
   std::string boot;
+  // The newest format version of which there may be frames; 0: not known. A server of a later
+  // version writes a note before it writes a frame.
+  uint8_t format = 0;
   // What frames say of being synced is about the disk of the server that made them. It is about
   // this disk for frames from here on; while the journal follows another one, for none (kNobodys).
   static constexpr Position kNobodys = UINT64_MAX;

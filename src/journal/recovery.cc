@@ -166,8 +166,11 @@ class RecoveryReader::Walk {
   bool IsLast() const { return out_.last + 1 == out_.segments.size(); }
 
   Result<Facts> LookAt(Position place, Frame* frame) {
-    const auto found = reader_->At(place, frame);
+    auto found = reader_->At(place, frame);
     if (!found.ok()) return found.status();
+    // Bytes that only look so: nobody has written a frame of a later version.
+    const bool known = out_.note && out_.note->format > 0 && out_.note->format <= kFormatVersion;
+    if (*found == Found::kNewer && known) found = Found::kForeign;
     Facts facts = FactsOf(*found);
     if (IsLast()) {
       facts |= kLastSegment;
