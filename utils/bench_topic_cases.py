@@ -483,4 +483,5 @@ CASES = {"topic-add": compare_add, "topic-journal": compare_journal, "topic-read
          "topic-always": compare_always, "topic-members": compare_members,
          "topic-owned": compare_owned, "topic-turn": compare_turn,
          "topic-latency": compare_latency, "topic-memory": compare_memory,
-         "topic-compaction": compare_compaction, "topic-restart": compare_restart, "topic-backlog": compare_backlog}
+         "topic-compaction": compare_compaction, "topic-restart": compare_restart,
+         "topic-backlog": compare_backlog}

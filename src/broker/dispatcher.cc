@@ -289,6 +289,14 @@ void Dispatcher::EndWait(Session& session) {
   session.suspended.reset();
 }
 
+// Ends a wait with an error, as a failure of the command that waits.
+void Dispatcher::FailWait(Session& session, std::string_view error) {
+  parts_.waiting.Unblock(session);
+  session.suspended->command->stats.failed++;
+  parts_.executor.CountError(error);
+  Answer(session, error);
+}
+
 // Answers a session whose wait something else has ended: with this error, or OK if it is empty.
 void Dispatcher::Answer(Session& session, std::string_view error) {
   EndWait(session);
@@ -358,8 +366,8 @@ void Dispatcher::ServeEvent(uint64_t event) {
 void Dispatcher::EndEvent(uint64_t event, std::string_view error) {
   for (Session* session : parts_.waiting.ForEvent(event)) {
     if (!error.empty()) {
-      session->suspended->command->stats.failed++;
-      parts_.executor.CountError(error);
+      FailWait(*session, error);
+      continue;
     }
     parts_.waiting.Unblock(*session);
     Answer(*session, error);
@@ -385,26 +393,21 @@ void Dispatcher::ServeTimers() {
 bool Dispatcher::Unblock(Session& session, bool with_error) {
   // What waits for an event is no wait that a client has asked for.
   if (!session.blocked() || session.suspended->kind == WaitKind::kEvent) return false;
-  parts_.waiting.Unblock(session);
   // Redis counts both ways as failures.
-  session.suspended->command->stats.failed++;
-  if (!with_error) {
-    AnswerTimeout(session);
+  if (with_error) {
+    FailWait(session, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
     return true;
   }
-  constexpr std::string_view kUnblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
-  parts_.executor.CountError(kUnblocked);
-  Answer(session, kUnblocked);
+  parts_.waiting.Unblock(session);
+  session.suspended->command->stats.failed++;
+  AnswerTimeout(session);
   return true;
 }
 
 void Dispatcher::EndWaits(std::string_view error) {
   for (const auto& [id, session] : parts_.sessions.all()) {
     if (!session->blocked() || session->suspended->kind == WaitKind::kEvent) continue;
-    parts_.waiting.Unblock(*session);
-    session->suspended->command->stats.failed++;
-    parts_.executor.CountError(error);
-    Answer(*session, error);
+    FailWait(*session, error);
     parts_.outbox.CloseAfterReply(*session);
   }
 }

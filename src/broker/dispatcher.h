@@ -81,6 +81,7 @@ class Dispatcher {
   void RunAgain(Session& session);
   void EndWait(Session& session);
   void Answer(Session& session, std::string_view error);
+  void FailWait(Session& session, std::string_view error);
   void AnswerTimeout(Session& session);
 
   Parts& parts_;

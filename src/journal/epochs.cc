@@ -66,8 +66,7 @@ Result<Position> FindParting(const HistoryEnd& a, const HistoryEnd& b) {
     if (other == nullptr) continue;
     if (other->begin != row->begin) {
       return Status::Error(
-          fmt::format("epoch {:016x} begins at {} in one journal and at {} in the "
-                      "other",
+          fmt::format("epoch {:016x} begins at {} in one journal and at {} in the other",
                       row->epoch, row->begin, other->begin));
     }
     return std::min(a.history.EndOf(row->epoch, a.end), b.history.EndOf(row->epoch, b.end));

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "env/replace_file.h"
 
 namespace runnel::journal {
 namespace {
@@ -93,22 +94,6 @@ Result<std::optional<Fields>> ReadFields(Disk& disk, const std::string& path,
                   (*text)->size(), what_to_do));
 }
 
-Status Replace(Disk& disk, const std::string& path, std::string_view text) {
-  const std::string temporary = path + ".tmp";
-  {
-    const auto file = disk.Open(temporary, OpenMode::kCreate);
-    if (!file.ok()) return file.status();
-    Status status = (*file)->WriteAt(0, text);
-    if (status.ok()) status = (*file)->Sync();
-    if (!status.ok()) {
-      static_cast<void>(disk.Remove(temporary));
-      return status;
-    }
-  }
-  const Status named = disk.Rename(temporary, path);
-  return named.ok() ? disk.SyncDirectory(ParentOf(path)) : named;
-}
-
 void AddIdentity(const Identity& identity, Fields* fields) {
   fields->emplace("id", fmt::format("{:016x}", identity.id));
   fields->emplace("salted-from", std::to_string(identity.salted_from));
@@ -184,13 +169,13 @@ Status WriteNote(Disk& disk, const std::string& directory, const Note& note) {
   if (note.format > 0) fields.emplace("format", std::to_string(note.format));
   if (note.claims_from > 0) fields.emplace("claims-from", std::to_string(note.claims_from));
   fields.emplace("boot", note.boot);
-  return Replace(disk, NotePath(directory), Text(kNoteTitle, fields));
+  return ReplaceFile(disk, NotePath(directory), Text(kNoteTitle, fields));
 }
 
 Status WriteIdentity(Disk& disk, const std::string& directory, const Identity& identity) {
   Fields fields;
   AddIdentity(identity, &fields);
-  return Replace(disk, IdentityPath(directory), Text(kIdentityTitle, fields));
+  return ReplaceFile(disk, IdentityPath(directory), Text(kIdentityTitle, fields));
 }
 
 Status WriteOrRemoveNote(Disk& disk, const std::string& directory, const Note& note) {

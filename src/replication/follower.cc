@@ -63,12 +63,7 @@ int64_t Follower::next_due_ms() const {
       break;
   }
   int64_t due = heard_ms_ + 2 * parts_.settings.silence_max_ms + 1;
-  const journal::Journal& journal = parts_.journal;
-  if (link_up() && (received_ > reported_.received || journal.written() > reported_.written ||
-                    journal.durable() > reported_.synced || applied_ > reported_.applied ||
-                    heartbeat_ > reported_.heard)) {
-    due = std::min(due, reported_ms_ + kReportEveryMs);
-  }
+  if (link_up() && IsNews(Standing())) due = std::min(due, reported_ms_ + kReportEveryMs);
   return due;
 }
 
@@ -168,8 +163,7 @@ Status Follower::OnWelcome(std::string_view body) {
   if (welcome->parting != journal.appended()) {
     return Status::Error(
         fmt::format("the journals part at position {}, and this one goes on to {}: what lies "
-                    "between would have "
-                    "to be cut off",
+                    "between would have to be cut off",
                     welcome->parting, journal.appended()));
   }
   state_ = State::kStreaming;
@@ -258,10 +252,15 @@ void Follower::Take(Position, std::string_view frame) {
   unapplied_bytes_ += frame.size();
 }
 
+// Whether the oldest frame is below the leader's mark.
+bool Follower::CanApply() const {
+  return !frames_.empty() && applied_ + frames_.front().size() <= mark_;
+}
+
 // Returns whether there is more to apply now.
 bool Follower::Apply(int64_t until_us) {
   if (state_ == State::kStopped) return false;
-  while (!frames_.empty() && applied_ + frames_.front().size() <= mark_) {
+  while (CanApply()) {
     const std::string_view bytes = frames_.front();
     journal::FrameHeader header;
     journal::DecodeHeader(bytes, &header);
@@ -283,8 +282,7 @@ bool Follower::Apply(int64_t until_us) {
     frames_.pop_front();
     if (parts_.clock.SteadyMicros() >= until_us) break;
   }
-  const bool more = !frames_.empty() && applied_ + frames_.front().size() <= mark_;
-  return more;
+  return CanApply();
 }
 
 // Reads nothing more from the link while too much is not applied.
@@ -304,18 +302,26 @@ bool Follower::ApplyAll() {
   return frames_.empty();
 }
 
+Report Follower::Standing() const {
+  const journal::Journal& journal = parts_.journal;
+  return {received_, journal.written(), std::min(journal.durable(), journal.written()),
+          std::min(applied_, journal.written()), heartbeat_};
+}
+
+bool Follower::IsNews(const Report& report) const {
+  return report.received > reported_.received || report.written > reported_.written ||
+         report.synced > reported_.synced || report.applied > reported_.applied ||
+         report.heard > reported_.heard;
+}
+
 // At once if somebody waits for it, else from time to time.
 void Follower::MayReport(int64_t now_ms) {
-  const journal::Journal& journal = parts_.journal;
-  Report report{received_, journal.written(), std::min(journal.durable(), journal.written()),
-                std::min(applied_, journal.written()), heartbeat_};
+  const Report report = Standing();
   const bool awaited = reported_.written < report_at_ && report.written >= report_at_;
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
-  const bool is_new = report.received > reported_.received || report.written > reported_.written ||
-                      report.synced > reported_.synced || report.applied > reported_.applied ||
-                      report.heard > reported_.heard;
-  if (!awaited && !much && !(is_new && now_ms - reported_ms_ >= kReportEveryMs)) return;
+  const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);
+  if (!awaited && !much && !due) return;
   reported_ = report;
   reported_ms_ = now_ms;
   std::string body;

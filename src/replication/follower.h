@@ -75,7 +75,6 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // When Turn has something to do though nothing happens; INT64_MAX: never.
   int64_t next_due_ms() const;
 
-  const Target& target() const { return target_; }
   State state() const { return state_; }
   bool link_up() const { return state_ == State::kStreaming; }
   // Since when the link is down; now if it is up.
@@ -92,8 +91,6 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool ApplyAll();
   // The state of the keyspace is that of this position.
   Position applied() const { return applied_; }
-  // The leader's mark, as far as it is known.
-  Position high_watermark() const { return mark_; }
 
  private:
   // How long it waits before the first attempt after a failure, and how long at most.
@@ -115,8 +112,12 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Status OnBytes(std::string_view body);
   // Takes the whole frames at the beginning of `bytes` into the journal; returns their size.
   Result<size_t> TakeFrames(std::string_view bytes);
+  bool CanApply() const;
   bool Apply(int64_t until_us);
   void HoldBack();
+  // What there is to report, and whether it says more than the last report.
+  Report Standing() const;
+  bool IsNews(const Report& report) const;
   void MayReport(int64_t now_ms);
   void Drop(std::string_view why, bool for_good);
 
@@ -136,7 +137,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   std::string partial_;  // the beginning of a frame that is not yet whole
   Position received_ = 0;
-  Position mark_ = 0;
+  Position mark_ = 0;  // the leader's, as far as it is known
   Position report_at_ = 0;
   uint64_t heartbeat_ = 0;
   Report reported_;

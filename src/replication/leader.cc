@@ -81,9 +81,8 @@ Status Leader::Check(const FollowRequest& request) const {
   if (!parting.ok()) return parting.status();
   if (same_journal && *parting < request.end) {
     return Status::Error(
-        fmt::format("the journals part at position {}, and the follower's goes on to {}: what lies "
-                    "between would "
-                    "have to be cut off",
+        fmt::format("the journals part at position {}, and the follower's goes on to {}: what "
+                    "lies between would have to be cut off",
                     *parting, request.end));
   }
   if (*parting < journal.first()) {
@@ -124,16 +123,11 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
       welcome.parting, parts_.journal.written());
   follower.peer.request = std::move(request);
   follower.link = Link::Take(std::move(stream), follower);
-  follower.link->Send(MessageType::kWelcome, [&] {
-    std::string body;
-    welcome.Encode(&body);
-    return body;
-  }());
-  // One that must take this journal, or cut its own, first does that and asks again.
-  const FollowRequest& asked = follower.peer.request;
-  if (asked.journal_id != welcome.identity.id || welcome.parting < asked.end) {
-    follower.peer.sent = UINT64_MAX;
-  }
+  std::string body;
+  welcome.Encode(&body);
+  follower.link->Send(MessageType::kWelcome, body);
+  // One that must take this journal first does that and asks again.
+  if (follower.peer.request.journal_id != welcome.identity.id) follower.peer.sent = UINT64_MAX;
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
@@ -213,8 +207,7 @@ void Leader::Feed(Follower& follower, int64_t now_ms) {
     follower.link->SendSlice(MessageType::kBytes, head, *piece.block, piece.bytes);
     peer.sent += piece.bytes.size();
   }
-  const int64_t every_ms = std::max<int64_t>(parts_.settings.silence_max_ms / 3, 1);
-  if (now_ms - follower.heartbeat_ms >= every_ms) {
+  if (now_ms - follower.heartbeat_ms >= heartbeat_every_ms()) {
     follower.heartbeat_ms = now_ms;
     std::string body;
     AppendHeartbeat(++follower.heartbeats, &body);
@@ -295,11 +288,15 @@ void Leader::SendBytes(Follower& follower, std::string_view bytes) {
   follower.link->Flush();
 }
 
+// A follower hears something well before it takes the silence for the end of the link.
+int64_t Leader::heartbeat_every_ms() const {
+  return std::max<int64_t>(parts_.settings.silence_max_ms / 3, 1);
+}
+
 int64_t Leader::next_due_ms() const {
   int64_t due = std::numeric_limits<int64_t>::max();
   for (const auto& follower : followers_) {
-    due = std::min(
-        due, follower->heartbeat_ms + std::max<int64_t>(parts_.settings.silence_max_ms / 3, 1));
+    due = std::min(due, follower->heartbeat_ms + heartbeat_every_ms());
   }
   return due;
 }

@@ -55,8 +55,6 @@ class Leader {
   // When Turn has something to do though nothing happens; INT64_MAX: never.
   int64_t next_due_ms() const;
 
-  // Everything before this may be shown to others: see README.md.
-  Position high_watermark() const { return mark_; }
   // The journal from here on is needed by a follower, also by one that has gone lately; UINT64_MAX:
   // nothing is.
   Position hold() const;
@@ -88,12 +86,13 @@ class Leader {
   void SendBytes(Follower& follower, std::string_view bytes);
   void SendMark(Follower& follower);
   void ForgetAway(int64_t now_ms);
+  int64_t heartbeat_every_ms() const;
 
   const Parts parts_;
   std::unique_ptr<Tail> tail_;  // null without followers
   std::list<std::unique_ptr<Follower>> followers_;
   std::map<std::string, Away> away_;  // by node id
-  Position mark_ = 0;
+  Position mark_ = 0;                 // everything before it may be shown to others: see README.md
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

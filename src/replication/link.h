@@ -57,10 +57,7 @@ class Link final : public ByteStreamHandler {
   void PauseReading() { stream_->PauseReading(); }
   void ResumeReading() { stream_->ResumeReading(); }
 
-  // Bytes that the peer has not taken yet.
-  size_t unsent() const { return output_.size(); }
   const std::string& peer() const { return stream_->peer(); }
-  const std::string& local() const { return stream_->local(); }
 
   // ByteStreamHandler
   std::span<char> ReadBuffer() override;

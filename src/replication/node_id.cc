@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/random.h"
+#include "env/replace_file.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -12,19 +13,6 @@ namespace {
 constexpr std::string_view kTitle = "runnel-node 1\n";
 constexpr size_t kDigits = 40;
 
-Status Make(Disk& disk, const std::string& path, const std::string& id) {
-  const std::string temporary = path + ".tmp";
-  {
-    const auto file = disk.Open(temporary, OpenMode::kCreate);
-    if (!file.ok()) return file.status();
-    Status status = (*file)->WriteAt(0, fmt::format("{}{}\n", kTitle, id));
-    if (status.ok()) status = (*file)->Sync();
-    if (!status.ok()) return status;
-  }
-  if (Status named = disk.Rename(temporary, path); !named.ok()) return named;
-  return disk.SyncDirectory(".");
-}
-
 }  // namespace
 
 Result<std::string> ReadOrMakeNodeId(Disk& disk, const std::string& path) {
@@ -32,7 +20,8 @@ Result<std::string> ReadOrMakeNodeId(Disk& disk, const std::string& path) {
   if (!file.ok()) {
     if (file.status().error_number() != ENOENT) return file.status();
     const std::string id = RandomHex(kDigits);
-    if (Status made = Make(disk, path, id); !made.ok()) return made;
+    Status made = ReplaceFile(disk, path, fmt::format("{}{}\n", kTitle, id));
+    if (!made.ok()) return made;
     return id;
   }
   std::string text(kTitle.size() + kDigits + 2, '\0');

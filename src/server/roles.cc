@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <random>
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "effects/version.h"
 #include "replication/node_id.h"
 
@@ -217,13 +215,11 @@ void Roles::TakeJournal(journal::Identity identity) {
 
 void Roles::BeginToLead() {
   follows_ = false;
-  journal::Journal& journal = *parts_.storage.journal();
-  const journal::Epoch epoch =
-      journal::NextEpoch(journal.epoch(), static_cast<uint32_t>(RandomSeed()));
-  if (Status led = journal.Lead(epoch); !led.ok()) LogWarning("{}", led.message());
+  const journal::Journal& journal = *parts_.storage.journal();
+  if (Status led = parts_.storage.Lead(); !led.ok()) LogWarning("{}", led.message());
   parts_.broker.Lead();
   MakeLeader();
-  LogNotice("This server leads now, in epoch {:016x} from position {} on", epoch,
+  LogNotice("This server leads now, in epoch {:016x} from position {} on", journal.epoch(),
             journal.epochs().rows().back().begin);
 }
 

@@ -162,23 +162,25 @@ void Saver::LookAtDisk() {
   const auto free_bytes = disk_.FreeBytes(".");
   free_bytes_ = free_bytes.ok() ? std::optional<uint64_t>(*free_bytes) : std::nullopt;
   const journal::Journal* journal = broker_.log().journal();
-  const bool nothing_goes =
-      positions_.size() <= 1 && (positions_.empty() || hold_() >= positions_[0]);
-  if (journal == nullptr || journal->failed() || nothing_goes || busy()) return;
+  // What can go: older snapshots, and journal that only followers need.
+  const bool older = positions_.size() > 1;
+  const Position hold = hold_();
+  const bool held = !positions_.empty() && hold < positions_.back();
+  if (journal == nullptr || journal->failed() || (!older && !held) || busy()) return;
   // What a snapshot and the journal before the next one will take.
   const uint64_t needed = last_bytes_ + (journal->appended() - journal->first());
   if (journal->status().ok() && (!free_bytes_ || *free_bytes_ >= needed)) return;
-  if (positions_.size() > 1) {
+  if (older) {
     LogNotice(
         "The disk gets full: the snapshots before the one at {} and their journal are removed",
         positions_.back());
     KeepNewest(1);
   }
-  if (hold_() >= positions_.front()) return;
+  if (!held) return;
   LogWarning(
       "The disk gets full: journal before position {} is removed, which followers need from {} "
       "on",
-      positions_.front(), hold_());
+      positions_.front(), hold);
   broker_.log().journal()->RemoveBefore(positions_.front());
 }
 

@@ -63,11 +63,14 @@ Result<bool> Storage::LoadSome(size_t budget) {
   return true;
 }
 
+Status Storage::Lead() {
+  const auto chance = static_cast<uint32_t>(RandomSeed());
+  return journal_->Lead(journal::NextEpoch(journal_->epoch(), chance));
+}
+
 // A server that leads has an epoch of its own from its start on.
 Status Storage::BeginToLead() {
-  const auto chance = static_cast<uint32_t>(RandomSeed());
-  const Status led = journal_->Lead(journal::NextEpoch(journal_->epoch(), chance));
-  if (!led.ok()) return led;
+  if (Status led = Lead(); !led.ok()) return led;
   journal_->Flush(clock_.SteadyMicros());
   journal_->SyncWritten();
   return journal_->failed() ? journal_->status() : Status();

@@ -62,6 +62,9 @@ class Storage {
   // journal. REQUIRES: all is loaded; there is a journal, and nobody else uses it; no snapshot is
   // being taken.
   Status TakeJournal(const journal::Identity& identity);
+  // The journal takes frames of this server from now on, in a new epoch. Fails if the journal has
+  // failed. REQUIRES: all is loaded; there is a journal.
+  Status Lead();
   // REQUIRES: all is loaded.
   const FoundState& found() const { return found_; }
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }

@@ -60,8 +60,8 @@ inline constexpr uint8_t kExpires = 1;     // its expiry follows
 inline constexpr uint8_t kNamesFiles = 2;  // its value was written by Object::EncodeStored
 
 // Each appends its bytes; EncodeHeader also those of the history of epochs. `seed` is what
-// EncodeHeader returned: it makes the checksums of sections
-// and footer specific to this file, so that a block of another snapshot in their place is detected.
+// EncodeHeader returned: it makes the checksums of sections and footer specific to this file, so
+// that a block of another snapshot in their place is detected.
 uint64_t EncodeHeader(const SnapshotInfo& info, std::string* out);
 void EncodeSectionHeader(const SectionHeader& header, std::string_view stored, uint64_t seed,
                          std::string* out);

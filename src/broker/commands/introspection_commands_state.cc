@@ -20,7 +20,6 @@ void Time(Context& context) {
   context.reply().BulkInteger(now_us % 1'000'000);
 }
 
-// There are no followers yet.
 // There are no replicas that could come to have the writes, so there is nothing to wait for.
 void WaitReplicas(Context& context) {
   int64_t replicas;
