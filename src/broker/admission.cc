@@ -33,6 +33,11 @@ Answer Reject(std::string error) {
 
 }  // namespace
 
+std::string TooFewReplicas(const ChangeLog::Replicas& replicas) {
+  return fmt::format("NOREPLICAS Not enough in-sync replicas ({} of {}).", replicas.live,
+                     replicas.wanted);
+}
+
 // In the order of Redis: the client gets the answer of the first row that stops its request.
 const Admission::Row Admission::kRows[] = {
     {kStranger,
@@ -61,6 +66,11 @@ const Admission::Row Admission::kRows[] = {
      [](const Admission& admission, const Request& request) {
        const Status why = admission.log_.WhyNot(request.effective);
        return why.ok() ? Answer() : Reject(why.message());
+     }},
+    {kFewReplicas,
+     [](const Admission& admission, const Request& request) {
+       if ((request.effective & (kWrite | kReadOnly)) == 0) return Answer();
+       return Reject(TooFewReplicas(admission.log_.replicas()));
      }},
     {kSubscriber,
      [](const Admission&, const Request& request) {

@@ -20,6 +20,9 @@ inline bool MustAuthenticate(const Session& session, const Settings& settings) {
   return !session.info.authenticated && !settings.requirepass.empty();
 }
 
+// The error for a client that asks for more in-sync replicas than there are.
+std::string TooFewReplicas(const ChangeLog::Replicas& replicas);
+
 // Decides whether a command may run now. Each reason against it is one row of a table in
 // admission.cc: when the row applies, the question, and the answer. It changes nothing.
 class Admission {
@@ -62,6 +65,7 @@ class Admission {
     kMonitorNow = 1u << 6,   // the session is a monitor
     kPauseActive = 1u << 7,  // CLIENT PAUSE or back-pressure
     kFollower = 1u << 8,     // the changes come from a leader
+    kFewReplicas = 1u << 9,  // the session asks for more in-sync replicas than there are
   };
   struct Request;
   struct Row;
@@ -82,6 +86,8 @@ class Admission {
            (policy_.loading() && visit(kLoadingNow)) || (pause_.active() && visit(kPauseActive)) ||
            (MustAuthenticate(session, settings_) && visit(kStranger)) ||
            (log_.follows() && visit(kFollower)) ||
+           (!log_.replicas().enough() && session.effective_acks(settings_.acks) == Acks::kAll &&
+            visit(kFewReplicas)) ||
            (log_.Refuses(effective, transaction.queue_bytes, args) && visit(kNoJournal));
   }
 

@@ -101,6 +101,17 @@ void Broker::OnApplied(Position applied) {
   dispatcher_.ServeReady();
 }
 
+bool Broker::NoteReplicas(const ChangeLog::Replicas& replicas, uint64_t next_question) {
+  outbox_.set_next_question(replicas.shared ? next_question : 0);
+  if (replicas == log_.replicas()) return false;
+  const bool were_enough = log_.replicas().enough();
+  log_.NoteReplicas(replicas);
+  outbox_.ReleaseHeld();
+  if (!were_enough || replicas.enough()) return false;
+  dispatcher_.EndWaitsForAll(TooFewReplicas(replicas));
+  return true;
+}
+
 void Broker::Lead() {
   log_.Lead();
   clock_.Update();

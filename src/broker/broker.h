@@ -98,6 +98,11 @@ class Broker final : public Front, private KeyspaceObserver {
   void Follow();
   // The leader's changes up to here were applied to the keyspace. Between two turns.
   void OnApplied(Position applied);
+  // How far the in-sync replicas are. `next_question` is the number of the next question that the
+  // leader asks them: see Demand. Replies that waited for this leave; if too few replicas are left,
+  // commands of clients that ask for more end with an error. Between two turns. Returns whether the
+  // next turn should come at once.
+  bool NoteReplicas(const ChangeLog::Replicas& replicas, uint64_t next_question);
   // Changes are made here again. REQUIRES: all frames of the journal are applied.
   void Lead();
   // Commands that look at entries which `cold` has on the disk wait for them, while other sessions
@@ -123,6 +128,7 @@ class Broker final : public Front, private KeyspaceObserver {
   const Pause& pause() const { return pause_; }
   // Its journal is nullptr if the server has none.
   ChangeLog& log() { return log_; }
+  Outbox& outbox() { return outbox_; }
   const ChangeLog& log() const { return log_; }
   const PubSub& pubsub() const { return pubsub_; }
   const Tracking& tracking() const { return tracking_; }

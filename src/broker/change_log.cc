@@ -13,19 +13,39 @@ void ChangeLog::KeepIn(journal::Journal* journal) {
   batch_.set_on(journal != nullptr);
   if (journal == nullptr) return;
   CHECK(journal->safe() == journal->appended());
-  watermarks_ = {{journal->appended()}, {journal->durable()}, {journal->safe()}};
+  watermarks_ = {{journal->appended()}, {journal->durable()}, {journal->safe()}, {}};
+  replicas_ = {};
+  UpdateCommitted();
+}
+
+// A follower shows what is below the mark, and nothing waits.
+void ChangeLog::ShowAll(Position position) {
+  watermarks_.appended.position = watermarks_.safe.position = position;
+  watermarks_.committed.position = position;
+  watermarks_.answered = UINT64_MAX;
+}
+
+void ChangeLog::UpdateCommitted() {
+  watermarks_.committed.position = replicas_.shared ? replicas_.mark : watermarks_.safe.position;
+  watermarks_.answered = replicas_.shared ? replicas_.answered : UINT64_MAX;
+}
+
+void ChangeLog::NoteReplicas(const Replicas& replicas) {
+  replicas_ = replicas;
+  if (!follows_ && !failed_) UpdateCommitted();
 }
 
 void ChangeLog::Follow(Position applied) {
   CHECK(journal_ != nullptr && sealed());
   follows_ = true;
+  replicas_ = {};
   batch_.set_on(false);
-  watermarks_.appended.position = watermarks_.safe.position = applied;
+  ShowAll(applied);
 }
 
 void ChangeLog::NoteApplied(Position applied) {
   CHECK(follows_);
-  watermarks_.appended.position = watermarks_.safe.position = applied;
+  ShowAll(applied);
 }
 
 void ChangeLog::Lead() {
@@ -34,6 +54,7 @@ void ChangeLog::Lead() {
   batch_.set_on(true);
   watermarks_.appended.position = journal_->appended();
   watermarks_.safe.position = journal_->safe();
+  UpdateCommitted();
 }
 
 bool ChangeLog::RefusesChange(uint32_t flags, uint64_t bytes) const {
@@ -90,6 +111,7 @@ ChangeLog::Flushed ChangeLog::Flush(int64_t now_us) {
   if (follows_) return Flushed::kNothing;
   if (journal_->safe() <= watermarks_.safe.position) return Flushed::kNothing;
   watermarks_.safe.position = journal_->safe();
+  UpdateCommitted();
   return Flushed::kSafer;
 }
 

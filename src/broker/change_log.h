@@ -72,6 +72,22 @@ class ChangeLog {
   // Why a command with these flags is refused; OK if it does not concern data in the journal.
   // REQUIRES: Refuses() or failed().
   Status WhyNot(uint32_t flags) const;
+  // How far the in-sync replicas are, and who is there: for a server that leads, whenever it
+  // changes.
+  struct Replicas {
+    // The mark is what the replicas have; else it is what this server has.
+    bool shared = false;
+    Position mark = 0;
+    uint64_t answered = UINT64_MAX;  // see Watermarks
+    uint32_t live = 1;               // in-sync replicas that are there, this server included
+    uint32_t wanted = 1;             // min-insync-replicas
+
+    bool enough() const { return live >= wanted; }
+    bool operator==(const Replicas&) const = default;
+  };
+  void NoteReplicas(const Replicas& replicas);
+  const Replicas& replicas() const { return replicas_; }
+
   // The journal has failed for good, and Flush has returned kFailed.
   bool failed() const { return failed_; }
 
@@ -91,7 +107,10 @@ class ChangeLog {
   bool lost_changes() const { return unkept_; }
   // After kFailed: the sessions that are left depend on nothing that could be lost, so no reply
   // waits any more.
-  void LetAllPass() { watermarks_.safe.position = watermarks_.appended.position; }
+  void LetAllPass() {
+    watermarks_.safe.position = watermarks_.committed.position = watermarks_.appended.position;
+    watermarks_.answered = UINT64_MAX;
+  }
 
   const Watermarks& watermarks() const { return watermarks_; }
   // The position on which a change in the batch depends: it will be in a frame that begins where
@@ -101,6 +120,8 @@ class ChangeLog {
  private:
   bool RefusesChange(uint32_t flags, uint64_t bytes) const;
   void Seal();
+  void ShowAll(Position position);
+  void UpdateCommitted();
 
   Keyspace& keyspace_;
   journal::Journal* journal_ = nullptr;
@@ -110,6 +131,7 @@ class ChangeLog {
   uint64_t changes_ = 0;
   Batch batch_{journal::kFrameHeaderBytes};
   Watermarks watermarks_;
+  Replicas replicas_;
 };
 
 }  // namespace runnel

@@ -412,6 +412,13 @@ void Dispatcher::EndWaits(std::string_view error) {
   }
 }
 
+void Dispatcher::EndWaitsForAll(std::string_view error) {
+  for (const auto& [id, session] : parts_.sessions.all()) {
+    if (!session->blocked() || session->suspended->kind == WaitKind::kEvent) continue;
+    if (session->effective_acks(parts_.settings.acks) == Acks::kAll) FailWait(*session, error);
+  }
+}
+
 void Dispatcher::RetryPutOff() {
   parts_.pause.put_off().ForEach([&](Session& session) { ContinueLater(session); });
 }
@@ -466,6 +473,7 @@ void Dispatcher::Reset(Session& session) {
   parts_.pubsub.Drop(session);
   parts_.monitors.Stop(session);
   session.db = 0;
+  session.ChangeAcks(std::nullopt, parts_.settings.acks);
   session.reply.set_protocol(2);
   session.output.off = session.output.skip_next = session.output.skip = false;
   session.info.authenticated = parts_.settings.requirepass.empty();

@@ -52,6 +52,8 @@ class Dispatcher {
   bool Unblock(Session& session, bool with_error);
   // All waits that clients have asked for end with this error, and so do their connections.
   void EndWaits(std::string_view error);
+  // The waits of sessions that ask for all in-sync replicas end with this error.
+  void EndWaitsForAll(std::string_view error);
   // Commands that were put off are tried again at the end of the turn.
   void RetryPutOff();
   // Goes on with sessions that take requests again, in the order in which they became ready.

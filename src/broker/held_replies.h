@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 
 #include "broker/watermarks.h"
@@ -10,27 +11,31 @@ namespace runnel {
 
 // Replies of one session that wait for the journal, oldest first. A reply shows state that includes
 // every change made before it, by this session and by others. So it depends on the end that the
-// journal had when the reply's turn ended, and is sent when that is safe. Replies of many turns are
-// stored together.
+// journal had when the reply's turn ended, and is sent when that is as safe as the session asks.
+// Replies leave in their order, also if a later one asks for less. Replies of many turns are stored
+// together.
 class HeldReplies {
  public:
   bool empty() const { return runs_.empty(); }
   size_t bytes() const { return replies_.size(); }
   size_t MemoryBytes() const { return replies_.MemoryBytes() + runs_.size() * sizeof(Run); }
 
-  // Adds replies that depend on the journal up to `appended`, which never goes back.
-  void Add(Rope&& replies, Appended appended);
+  // Adds replies with this demand, whose position never goes back. `now_ms` is of a clock that only
+  // goes forward.
+  void Add(Rope&& replies, const Demand& demand, int64_t now_ms);
   // The replies wait longer than a turn: see Rope::Unshare.
   void Unshare() { replies_.Unshare(); }
-  // The position on which the oldest reply depends. REQUIRES: !empty().
-  Appended first() const { return runs_.front().appended; }
+  // The demand of the oldest reply, and since when it waits. REQUIRES: !empty().
+  const Demand& first() const { return runs_.front().demand; }
+  int64_t first_since_ms() const { return runs_.front().since_ms; }
   // Takes out the replies that may be sent now, in order.
-  Rope Release(Safe safe);
+  Rope Release(const Watermarks& now);
 
  private:
-  // The next `bytes` bytes depend on this.
+  // The next `bytes` bytes have this demand.
   struct Run {
-    Appended appended;
+    Demand demand;
+    int64_t since_ms;
     size_t bytes;
   };
   std::deque<Run> runs_;

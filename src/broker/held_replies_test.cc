@@ -7,6 +7,20 @@
 namespace runnel {
 namespace {
 
+Demand OfLeader(Position position) {
+  return {Appended{position}, Acks::kLeader};
+}
+
+Demand OfAll(Position position, uint64_t question) {
+  return {Appended{position}, Acks::kAll, question};
+}
+
+Watermarks SafeUpTo(Position safe) {
+  Watermarks now;
+  now.safe.position = safe;
+  return now;
+}
+
 Rope Bytes(std::string_view text) {
   Rope rope;
   rope.Append(text);
@@ -15,15 +29,15 @@ Rope Bytes(std::string_view text) {
 
 TEST(HeldReplies, LeaveInOrderWhenTheWatermarkReachesThem) {
   HeldReplies held;
-  held.Add(Bytes("a"), Appended{10});
-  held.Add(Bytes("b"), Appended{10});
-  held.Add(Bytes("c"), Appended{25});
+  held.Add(Bytes("a"), OfLeader(10), 0);
+  held.Add(Bytes("b"), OfLeader(10), 0);
+  held.Add(Bytes("c"), OfLeader(25), 0);
   EXPECT_EQ(held.bytes(), 3u);
-  EXPECT_EQ(held.Release(Safe{9}).ToString(), "");
-  EXPECT_EQ(held.Release(Safe{10}).ToString(), "ab");
+  EXPECT_EQ(held.Release(SafeUpTo(9)).ToString(), "");
+  EXPECT_EQ(held.Release(SafeUpTo(10)).ToString(), "ab");
   EXPECT_EQ(held.bytes(), 1u);
-  EXPECT_EQ(held.Release(Safe{24}).ToString(), "");
-  EXPECT_EQ(held.Release(Safe{100}).ToString(), "c");
+  EXPECT_EQ(held.Release(SafeUpTo(24)).ToString(), "");
+  EXPECT_EQ(held.Release(SafeUpTo(100)).ToString(), "c");
   EXPECT_TRUE(held.empty());
 }
 
@@ -32,20 +46,47 @@ TEST(HeldReplies, OfManyTurnsArePacked) {
   HeldReplies held;
   constexpr Position kTurns = 10'000;
   for (Position i = 1; i <= kTurns; i++) {
-    held.Add(Bytes(std::to_string(i % 10)), Appended{i});
+    held.Add(Bytes(std::to_string(i % 10)), OfLeader(i), 0);
   }
   EXPECT_LT(held.MemoryBytes(), 300'000u);
-  EXPECT_EQ(held.Release(Safe{7}).ToString(), "1234567");
-  EXPECT_EQ(held.Release(Safe{12}).ToString(), "89012");
-  EXPECT_EQ(held.Release(Safe{kTurns}).size(), kTurns - 12);
+  EXPECT_EQ(held.Release(SafeUpTo(7)).ToString(), "1234567");
+  EXPECT_EQ(held.Release(SafeUpTo(12)).ToString(), "89012");
+  EXPECT_EQ(held.Release(SafeUpTo(kTurns)).size(), kTurns - 12);
   EXPECT_TRUE(held.empty());
   EXPECT_EQ(held.MemoryBytes(), 0u);
 }
 
-TEST(Watermarks, AReplyLeavesWhenAllThatItShowsIsSafe) {
-  EXPECT_TRUE(MayLeave(Appended{7}, Safe{7}));
-  EXPECT_TRUE(MayLeave(Appended{0}, Safe{0}));
-  EXPECT_FALSE(MayLeave(Appended{8}, Safe{7}));
+TEST(HeldReplies, KeepTheirOrderWhenTheLevelChanges) {
+  HeldReplies held;
+  held.Add(Bytes("a"), OfLeader(10), 0);
+  held.Add(Bytes("b"), OfAll(20, 1), 5);
+  held.Add(Bytes("c"), {Appended{20}, Acks::kNone}, 6);
+  held.Add(Bytes("d"), OfLeader(20), 7);
+  Watermarks now = SafeUpTo(20);
+  now.answered = 0;
+  EXPECT_EQ(held.Release(now).ToString(), "a");
+  EXPECT_EQ(held.first_since_ms(), 5);
+  now.committed.position = 20;
+  EXPECT_EQ(held.Release(now).ToString(), "");
+  now.answered = 1;
+  EXPECT_EQ(held.Release(now).ToString(), "bcd");
+  EXPECT_TRUE(held.empty());
+}
+
+TEST(Watermarks, AReplyLeavesWhenAllThatItShowsIsAsSafeAsItAsks) {
+  Watermarks now;
+  now.safe.position = 7;
+  now.committed.position = 5;
+  now.answered = 3;
+  EXPECT_TRUE(MayLeave(OfLeader(7), now));
+  EXPECT_TRUE(MayLeave(OfLeader(0), now));
+  EXPECT_FALSE(MayLeave(OfLeader(8), now));
+  EXPECT_TRUE(MayLeave({Appended{8}, Acks::kNone}, now));
+  EXPECT_TRUE(MayLeave(OfAll(5, 0), now));
+  EXPECT_TRUE(MayLeave(OfAll(5, 3), now));
+  EXPECT_FALSE(MayLeave(OfAll(6, 0), now));
+  EXPECT_FALSE(MayLeave(OfAll(5, 4), now));
+  EXPECT_TRUE(MayLeave(OfAll(0, 0), Watermarks()));
 }
 
 }  // namespace

@@ -51,7 +51,11 @@ void Outbox::Kill(Session& session) {
 
 void Outbox::ReleaseEarly(Session& session, bool sealed) {
   auto& dirty = static_cast<ListNode<InDirty>&>(session);
-  if (!sealed || !MayLeave(watermarks_.appended, watermarks_.safe) || !dirty.linked()) return;
+  if (!sealed || !dirty.linked()) return;
+  const Acks acks = session.strictest_acks(settings_.acks);
+  // The question of a reply is asked when the turn has ended.
+  if (acks == Acks::kAll && next_question_ != 0) return;
+  if (!MayLeave({watermarks_.appended, acks}, watermarks_)) return;
   dirty.Unlink();
   Release(session);
 }
@@ -60,6 +64,19 @@ void Outbox::ReleasePending() {
   while (Session* session = dirty_.PopFront()) {
     Release(*session);
   }
+  shown_ = watermarks_.appended;
+}
+
+Demand Outbox::DemandOf(Session& session) {
+  Demand demand{watermarks_.appended, session.strictest_acks(settings_.acks)};
+  session.output.strictest.reset();
+  if (demand.acks != Acks::kAll || next_question_ == 0) return demand;
+  // What the replicas cannot have yet needs no question: they answer it by taking it.
+  if (demand.appended == shown_) demand.question = next_question_;
+  if (!awaited_) awaited_ = Awaited();
+  awaited_->position = demand.appended.position;
+  awaited_->question |= demand.question != 0;
+  return demand;
 }
 
 void Outbox::Release(Session& session) {
@@ -71,7 +88,8 @@ void Outbox::Release(Session& session) {
   const bool more = session.unsent_bytes() > session.output.pending.size();
   if (more && Enforce(session)) return;
   if (!session.output.pending.empty()) {
-    session.output.held.Add(std::move(session.output.pending), watermarks_.appended);
+    session.output.held.Add(std::move(session.output.pending), DemandOf(session),
+                            clock_.steady_ms());
   }
   Send(session);
 }
@@ -80,7 +98,7 @@ void Outbox::Release(Session& session) {
 void Outbox::Send(Session& session) {
   const bool ends = session.ends();
   Transport& transport = *session.transport;
-  Rope released = session.output.held.Release(watermarks_.safe);
+  Rope released = session.output.held.Release(watermarks_);
   const bool all = session.output.held.empty();
   stats_.bytes_out += released.size();
   if (!all) {
@@ -97,12 +115,37 @@ void Outbox::ReleaseHeld() {
   sessions.Append(holding_);
   while (Session* session = sessions.PopFront()) {
     if (session->killed()) continue;
-    if (!MayLeave(session->output.held.first(), watermarks_.safe)) {
+    if (!MayLeave(session->output.held.first(), watermarks_)) {
       holding_.PushBack(*session);
       continue;
     }
     Send(*session);
   }
+}
+
+void Outbox::EndOverdue() {
+  if (settings_.acks_timeout_ms == 0) return;
+  size_t ended = 0;
+  holding_.ForEach([&](Session& session) {
+    const HeldReplies& held = session.output.held;
+    if (session.killed() || held.first().acks != Acks::kAll) return;
+    if (clock_.steady_ms() - held.first_since_ms() <= settings_.acks_timeout_ms) return;
+    Kill(session);
+    ended++;
+  });
+  if (ended == 0) return;
+  LogWarning(
+      "{} clients closed: their replies waited for all in-sync replicas for more than "
+      "acks-timeout ({} ms), and nobody knows whether their changes will be kept",
+      ended, settings_.acks_timeout_ms);
+}
+
+size_t Outbox::WaitingForAll() const {
+  size_t waiting = 0;
+  holding_.ForEach([&](const Session& session) {
+    waiting += !session.killed() && session.output.held.first().acks == Acks::kAll ? 1 : 0;
+  });
+  return waiting;
 }
 
 size_t Outbox::KillHolding() {

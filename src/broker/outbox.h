@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -72,6 +74,21 @@ class Outbox {
   void ReleasePending();
   // Sends held replies that may be sent now.
   void ReleaseHeld();
+  // What the replies wait for that were held since the last call, and ask for all in-sync replicas:
+  // the leader is to ask them. Nothing if there are none.
+  struct Awaited {
+    Position position = 0;
+    bool question = false;  // the next question must be asked
+  };
+  std::optional<Awaited> TakeAwaited() { return std::exchange(awaited_, std::nullopt); }
+  // The number of the next question that a leader asks: see Demand. 0: none is needed, because no
+  // other server can have taken over.
+  void set_next_question(uint64_t number) { next_question_ = number; }
+  // Ends the sessions whose oldest reply has waited for all in-sync replicas for longer than
+  // acks-timeout: nobody knows whether what they did will be kept. For RunCron.
+  void EndOverdue();
+  // Sessions whose oldest reply waits for all in-sync replicas. Walks over those that wait.
+  size_t WaitingForAll() const;
   // The journal has failed, and held replies depend on changes that it did not keep: ends the
   // sessions that have any. Returns how many.
   size_t KillHolding();
@@ -86,6 +103,7 @@ class Outbox {
   // command.
   static constexpr size_t kSmallOutput = 64 * 1024;
 
+  Demand DemandOf(Session& session);
   void AmendReply(bool muted);
   void Measure(Session& session);
   void Release(Session& session);
@@ -102,6 +120,9 @@ class Outbox {
   Session* writer_ = nullptr;
   size_t reply_begin_ = 0;  // where the writer's reply begins in its pending output
   Rope after_reply_;        // messages to `writer_`
+  uint64_t next_question_ = 0;
+  Appended shown_;  // the end of the journal when the last turn ended
+  std::optional<Awaited> awaited_;
 };
 
 }  // namespace runnel

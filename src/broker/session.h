@@ -1,12 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/intrusive_list.h"
 #include "base/string_map.h"
+#include "broker/acks.h"
 #include "broker/held_replies.h"
 #include "broker/owned_args.h"
 #include "broker/transport.h"
@@ -61,6 +64,9 @@ struct Output {
   // The session's last change is durable when the journal is durable up to here; 0: it has made
   // none.
   Position last_change = 0;
+  // The strictest level that held for a command of this turn, if the level was changed in it: the
+  // replies of a turn leave together.
+  std::optional<Acks> strictest;
   // Since when the output is above its soft limit, in steady milliseconds; 0: it is not.
   int64_t soft_limit_since_ms = 0;
 
@@ -137,6 +143,18 @@ class Session : public ListNode<InDirty>,
   size_t subscriptions() const {
     return subscribed[0].size() + subscribed[1].size() + subscribed[2].size();
   }
+  // What replies wait for, with this default for sessions that have not said.
+  Acks effective_acks(Acks by_default) const { return acks.value_or(by_default); }
+  // The same for the replies of the turn.
+  Acks strictest_acks(Acks by_default) const {
+    const Acks now = effective_acks(by_default);
+    return output.strictest ? std::max(*output.strictest, now) : now;
+  }
+  // From now on replies wait for this; nothing: for the default.
+  void ChangeAcks(std::optional<Acks> next, Acks by_default) {
+    output.strictest = strictest_acks(by_default);
+    acks = next;
+  }
   // The client receives messages that are not replies to its requests.
   bool listens() const { return subscriptions() > 0 || info.monitor; }
   // Reply bytes that are not sent yet, wherever they wait.
@@ -154,6 +172,7 @@ class Session : public ListNode<InDirty>,
   uint32_t db = 0;
   Waits waits = Waits::kNothing;
   SessionEnd end = SessionEnd::kOpen;
+  std::optional<Acks> acks;  // CLIENT ACKS
   Output output;
   ReplyWriter reply;  // writes to output.pending
   // The command that waits; nullptr while `waits` is kNothing.

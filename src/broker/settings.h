@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/acks.h"
 #include "cold/settings.h"
 #include "commands/context.h"
 
@@ -37,6 +38,9 @@ struct Settings {
   OutputLimit output_pubsub{32 * 1024 * 1024, 8 * 1024 * 1024, 60};
 
   uint64_t maxmemory = 0;  // bytes; 0 is no limit
+
+  Acks acks = Acks::kLeader;        // for clients that have not said
+  int64_t acks_timeout_ms = 30000;  // a reply that waits longer for all ends its client; 0: none
 
   int64_t slowlog_log_slower_than_us = 10000;  // negative turns the log off
   uint32_t slowlog_max_len = 128;

@@ -104,6 +104,7 @@ void Turn::RunTimers() {
 
 void Turn::RunCron() {
   parts_.clock.Update();
+  parts_.outbox.EndOverdue();
   parts_.executor.Calibrate();
   Stats& stats = parts_.stats;
   command_rate_.Sample(stats.commands_processed, parts_.clock.steady_ms());

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <compare>
+#include <cstdint>
 
 #include "base/position.h"
+#include "broker/acks.h"
 
 namespace runnel {
 
@@ -21,17 +23,42 @@ using Durable = Watermark<struct DurableRespect>;
 // Everything before this position is as safe as the policy (appendfsync) asks: replies that depend
 // on it may be sent.
 using Safe = Watermark<struct SafeRespect>;
+// Every in-sync replica has everything before this position: the high watermark.
+using Committed = Watermark<struct CommittedRespect>;
 
 // Without a journal all are 0, and nothing waits.
 struct Watermarks {
   Appended appended;
   Durable durable;
   Safe safe;
+  Committed committed;
+  // A leader asks the in-sync replicas in numbered questions whether they still follow it. All have
+  // answered up to this one.
+  uint64_t answered = UINT64_MAX;
 };
 
-// Whether a reply that shows all changes up to `appended` may be sent.
-inline bool MayLeave(Appended appended, Safe safe) {
-  return appended.position <= safe.position;
+// What a reply waits for.
+struct Demand {
+  Appended appended;  // it shows all changes up to here
+  Acks acks = Acks::kLeader;
+  // For kAll: the question that is asked after the command ran. A leader that was replaced without
+  // knowing it gets no answer, so nobody sees what it shows. 0: none is needed.
+  uint64_t question = 0;
+
+  bool operator==(const Demand&) const = default;
+};
+
+// Whether the reply may be sent.
+inline bool MayLeave(const Demand& demand, const Watermarks& now) {
+  switch (demand.acks) {
+    case Acks::kNone:
+      return true;
+    case Acks::kLeader:
+      return demand.appended.position <= now.safe.position;
+    case Acks::kAll:
+      break;
+  }
+  return demand.appended.position <= now.committed.position && demand.question <= now.answered;
 }
 
 }  // namespace runnel

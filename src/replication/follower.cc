@@ -132,20 +132,33 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
     case MessageType::kMark: {
       const auto mark = Mark::Decode(body);
       if (!mark) return Status::Error("a mark that is none");
-      mark_ = std::max(mark_, mark->high_watermark);
-      report_at_ = mark->report_at;
+      const Position known = mark_.high_watermark;
+      mark_ = *mark;
+      mark_.high_watermark = std::max(known, mark->high_watermark);
       return {};
     }
     case MessageType::kHeartbeat: {
-      const auto number = DecodeHeartbeat(body);
-      if (!number) return Status::Error("a heartbeat that is none");
-      heartbeat_ = *number;
+      const auto heartbeat = Heartbeat::Decode(body);
+      if (!heartbeat) return Status::Error("a heartbeat that is none");
+      const bool urgent = heartbeat->urgent || IsAwaited();
+      heartbeat_ = {heartbeat->number, urgent};
+      return {};
+    }
+    case MessageType::kRecord: {
+      auto record = ClusterRecord::Decode(body);
+      if (!record) return Status::Error("a record that is none");
+      if (record->journal_id != parts_.journal.identity().id) {
+        return Status::Error("a record of another journal");
+      }
+      parts_.on_record(std::move(*record));
       return {};
     }
     case MessageType::kReport:
+    case MessageType::kGoodbye:
       break;
   }
-  return Status::Error("a report came from the leader");
+  return Status::Error(fmt::format("a message of type {} came, which a leader does not send",
+                                   static_cast<int>(type)));
 }
 
 Status Follower::OnWelcome(std::string_view body) {
@@ -172,6 +185,7 @@ Status Follower::OnWelcome(std::string_view body) {
   reported_ = {};
   reported_.received = received_;
   reported_ms_ = 0;
+  heartbeat_ = {};
   wait_ms_ = kFirstWaitMs;
   error_.clear();
   LogNotice("The link to the leader {}:{} (node {}) is up: its journal comes from position {} on",
@@ -244,6 +258,8 @@ Result<size_t> Follower::TakeFrames(std::string_view bytes) {
     }
     done += header.frame_bytes();
   }
+  // The leader waits for the disk, whatever the own policy is.
+  if (done > 0 && mark_.synced) journal.RequestSync();
   return done;
 }
 
@@ -254,7 +270,7 @@ void Follower::Take(Position, std::string_view frame) {
 
 // Whether the oldest frame is below the leader's mark.
 bool Follower::CanApply() const {
-  return !frames_.empty() && applied_ + frames_.front().size() <= mark_;
+  return !frames_.empty() && applied_ + frames_.front().size() <= mark_.high_watermark;
 }
 
 // Returns whether there is more to apply now.
@@ -297,7 +313,7 @@ void Follower::HoldBack() {
 }
 
 bool Follower::ApplyAll() {
-  mark_ = std::numeric_limits<Position>::max();
+  mark_.high_watermark = std::numeric_limits<Position>::max();
   Apply(std::numeric_limits<int64_t>::max());
   return frames_.empty();
 }
@@ -305,7 +321,19 @@ bool Follower::ApplyAll() {
 Report Follower::Standing() const {
   const journal::Journal& journal = parts_.journal;
   return {received_, journal.written(), std::min(journal.durable(), journal.written()),
-          std::min(applied_, journal.written()), heartbeat_};
+          std::min(applied_, journal.written()), heartbeat_.number};
+}
+
+// Whether somebody waits for the answer to a heartbeat that is not yet reported.
+bool Follower::IsAwaited() const {
+  return heartbeat_.urgent && heartbeat_.number > reported_.heard;
+}
+
+void Follower::SayGoodbye(Goodbye goodbye) {
+  if (!link_up() || !ended_.empty() || std::exchange(said_goodbye_, true)) return;
+  const char kind = static_cast<char>(goodbye);
+  link_->Send(MessageType::kGoodbye, std::string_view(&kind, 1));
+  link_->Flush();
 }
 
 bool Follower::IsNews(const Report& report) const {
@@ -317,7 +345,9 @@ bool Follower::IsNews(const Report& report) const {
 // At once if somebody waits for it, else from time to time.
 void Follower::MayReport(int64_t now_ms) {
   const Report report = Standing();
-  const bool awaited = reported_.written < report_at_ && report.written >= report_at_;
+  const Position had = mark_.synced ? reported_.synced : reported_.written;
+  const Position has = mark_.synced ? report.synced : report.written;
+  const bool awaited = (had < mark_.report_at && has >= mark_.report_at) || IsAwaited();
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);

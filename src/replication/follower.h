@@ -14,6 +14,7 @@
 #include "env/clock.h"
 #include "env/loop.h"
 #include "journal/journal.h"
+#include "replication/cluster_record.h"
 #include "replication/link.h"
 #include "replication/settings.h"
 #include "replication/wire.h"
@@ -60,6 +61,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     std::function<Credentials()> credentials;
     // What to tell the leader of this server, without what the journal knows.
     std::function<FollowRequest()> introduce;
+    // The record of members, which the leader has sent.
+    std::function<void(ClusterRecord)> on_record;
   };
 
   // Everything outlives it. `applied`: the state of the keyspace is that of this position, which is
@@ -86,6 +89,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // This server has no data, and the leader's journal is another one: the server is to take this
   // identity, with an empty journal, and to make another follower then.
   const std::optional<journal::Identity>& journal_to_take() const { return journal_to_take_; }
+  // Tells the leader that this server leaves, if the link is up.
+  void SayGoodbye(Goodbye goodbye);
   // For a server that is to lead: applies all that its journal has written. Returns false if that
   // fails; error() says why.
   bool ApplyAll();
@@ -118,6 +123,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // What there is to report, and whether it says more than the last report.
   Report Standing() const;
   bool IsNews(const Report& report) const;
+  bool IsAwaited() const;
   void MayReport(int64_t now_ms);
   void Drop(std::string_view why, bool for_good);
 
@@ -137,15 +143,15 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   std::string partial_;  // the beginning of a frame that is not yet whole
   Position received_ = 0;
-  Position mark_ = 0;  // the leader's, as far as it is known
-  Position report_at_ = 0;
-  uint64_t heartbeat_ = 0;
+  Mark mark_;  // the leader's, as far as it is known
+  Heartbeat heartbeat_;
   Report reported_;
   int64_t reported_ms_ = 0;
 
   // Written to the journal and not yet applied, oldest first.
   std::deque<std::string> frames_;
   size_t unapplied_bytes_ = 0;
+  bool said_goodbye_ = false;
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
   Applier applier_;

@@ -21,7 +21,13 @@ std::string HostOf(const std::string& peer) {
 
 }  // namespace
 
-Leader::Leader(Parts parts) : parts_(std::move(parts)), mark_(parts_.journal.safe()) {}
+Leader::Leader(Parts parts, int64_t now_ms)
+    : parts_(std::move(parts)),
+      set_(parts_.settings, parts_.records,
+           {parts_.self, parts_.journal.identity().id, parts_.journal.epoch()}, now_ms),
+      heartbeat_ms_(now_ms) {
+  set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
+}
 
 Leader::~Leader() {
   if (tail_ != nullptr) parts_.journal.set_sink(nullptr);
@@ -43,10 +49,10 @@ Status Leader::Check(const FollowRequest& request) const {
     return Status::Error(fmt::format("this server speaks version {} of the protocol, not {}",
                                      kProtocolVersion, request.version));
   }
-  if (request.node_id == parts_.node_id) {
+  if (request.node_id == parts_.self.node_id) {
     return Status::Error(
         "this is the same server, or a copy of its directory: both have the node id " +
-        parts_.node_id);
+        parts_.self.node_id);
   }
   for (const auto& follower : followers_) {
     if (follower->peer.request.node_id == request.node_id &&
@@ -108,14 +114,14 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   auto& follower = *followers_.emplace_back(std::make_unique<Follower>());
   Welcome welcome;
   welcome.identity = parts_.journal.identity();
-  welcome.node_id = parts_.node_id;
+  welcome.node_id = parts_.self.node_id;
   welcome.epochs = parts_.journal.epochs();
   welcome.parting = *FindParting(request);
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
   follower.peer.report.received = follower.peer.report.written = welcome.parting;
-  follower.peer.heard_ms = follower.heartbeat_ms = now_ms;
+  follower.peer.heard_ms = now_ms;
   LogNotice(
       "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, and gets it "
       "from {} on; it ends at {}",
@@ -127,11 +133,23 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.Encode(&body);
   follower.link->Send(MessageType::kWelcome, body);
   // One that must take this journal first does that and asks again.
-  if (follower.peer.request.journal_id != welcome.identity.id) follower.peer.sent = UINT64_MAX;
+  if (follower.peer.request.journal_id != welcome.identity.id) {
+    follower.peer.sent = UINT64_MAX;
+    return;
+  }
+  set_.OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
+                   welcome.parting, now_ms);
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
   heard = true;
+  if (type == MessageType::kGoodbye) {
+    goodbye = DecodeGoodbye(body);
+    if (!goodbye) return Status::Error("a goodbye that is none");
+    ended =
+        *goodbye == Goodbye::kReturns ? "it ends" : "it leads itself, or follows another server";
+    return {};
+  }
   if (type != MessageType::kReport) {
     return Status::Error(fmt::format("a message of type {}, which a follower does not send",
                                      static_cast<int>(type)));
@@ -152,14 +170,17 @@ Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
 }
 
 void Leader::Turn(int64_t now_ms) {
-  mark_ = std::max(mark_, parts_.journal.safe());
+  for (const auto& follower : followers_) {
+    if (std::exchange(follower->heard, false)) TellSet(*follower, now_ms);
+  }
+  set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
+  if (BeatsNow(now_ms)) Beat(now_ms);
   for (auto it = followers_.begin(); it != followers_.end();) {
     Follower& follower = **it;
-    if (std::exchange(follower.heard, false)) follower.peer.heard_ms = now_ms;
     if (follower.ended.empty() && now_ms - follower.peer.heard_ms > parts_.settings.timeout_ms) {
       follower.ended = fmt::format("nothing came from it for {} ms", parts_.settings.timeout_ms);
     }
-    if (follower.ended.empty()) Feed(follower, now_ms);
+    if (follower.ended.empty()) Feed(follower);
     // A job may still read for it.
     if (follower.ended.empty() || follower.reading) {
       ++it;
@@ -168,7 +189,15 @@ void Leader::Turn(int64_t now_ms) {
     LogNotice("Follower {}:{} (node {}) is gone: {}; it had the journal up to {}",
               follower.peer.address, follower.peer.port, follower.peer.request.node_id,
               follower.ended, follower.peer.report.written);
-    away_[follower.peer.request.node_id] = {follower.peer.report.written, now_ms};
+    if (follower.goodbye != Goodbye::kForGood) {
+      away_[follower.peer.request.node_id] = {follower.peer.report.written, now_ms};
+    }
+    // It may have connected anew.
+    const bool again = std::any_of(followers_.begin(), followers_.end(), [&](const auto& other) {
+      return other.get() != &follower && other->ended.empty() &&
+             other->peer.request.node_id == follower.peer.request.node_id;
+    });
+    if (!again) set_.OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
     Link::End(std::move(follower.link));
     it = followers_.erase(it);
   }
@@ -190,7 +219,34 @@ void Leader::ForgetAway(int64_t now_ms) {
   });
 }
 
-void Leader::Feed(Follower& follower, int64_t now_ms) {
+void Leader::TellSet(Follower& follower, int64_t now_ms) {
+  follower.peer.heard_ms = now_ms;
+  const Report& report = follower.peer.report;
+  if (!follower.ended.empty() || follower.peer.sent == UINT64_MAX) return;
+  set_.OnProgress(follower.peer.request.node_id,
+                  {CountsSynced() ? report.synced : report.written, report.applied, report.heard},
+                  now_ms);
+}
+
+void Leader::Await(Position position, bool question) {
+  awaited_ = std::max(awaited_, position);
+  questioned_ |= question;
+}
+
+bool Leader::BeatsNow(int64_t now_ms) const {
+  return !followers_.empty() && (questioned_ || now_ms - heartbeat_ms_ >= heartbeat_every_ms());
+}
+
+void Leader::Beat(int64_t now_ms) {
+  heartbeat_ms_ = now_ms;
+  std::string body;
+  Heartbeat{++heartbeats_, std::exchange(questioned_, false)}.Encode(&body);
+  for (const auto& follower : followers_) {
+    if (follower->ended.empty()) follower->link->Send(MessageType::kHeartbeat, body);
+  }
+}
+
+void Leader::Feed(Follower& follower) {
   Peer& peer = follower.peer;
   const uint64_t window = parts_.settings.window_bytes;
   while (!follower.reading && peer.sent < parts_.journal.written() &&
@@ -207,21 +263,29 @@ void Leader::Feed(Follower& follower, int64_t now_ms) {
     follower.link->SendSlice(MessageType::kBytes, head, *piece.block, piece.bytes);
     peer.sent += piece.bytes.size();
   }
-  if (now_ms - follower.heartbeat_ms >= heartbeat_every_ms()) {
-    follower.heartbeat_ms = now_ms;
-    std::string body;
-    AppendHeartbeat(++follower.heartbeats, &body);
-    follower.link->Send(MessageType::kHeartbeat, body);
+  if (peer.sent != UINT64_MAX) {
+    SendMark(follower);
+    SendRecord(follower);
   }
-  if (mark_ > follower.told_mark && peer.sent != UINT64_MAX) SendMark(follower);
   follower.link->Flush();
 }
 
 void Leader::SendMark(Follower& follower) {
-  follower.told_mark = mark_;
+  const Mark mark{set_.mark(), awaited_, CountsSynced()};
+  if (mark == follower.told) return;
+  follower.told = mark;
   std::string body;
-  Mark{mark_, 0}.Encode(&body);
+  mark.Encode(&body);
   follower.link->Send(MessageType::kMark, body);
+}
+
+void Leader::SendRecord(Follower& follower) {
+  const ClusterRecord& record = parts_.records.now();
+  if (record.version == follower.told_record) return;
+  follower.told_record = record.version;
+  // A record that another leader made is of no use to a follower of this one.
+  if (record.leader != parts_.self.node_id || record.epoch != parts_.journal.epoch()) return;
+  follower.link->Send(MessageType::kRecord, record.Encode());
 }
 
 // The helper reads whole frames, from where the follower is. One that is larger than a piece is
@@ -294,11 +358,9 @@ int64_t Leader::heartbeat_every_ms() const {
 }
 
 int64_t Leader::next_due_ms() const {
-  int64_t due = std::numeric_limits<int64_t>::max();
-  for (const auto& follower : followers_) {
-    due = std::min(due, follower->heartbeat_ms + heartbeat_every_ms());
-  }
-  return due;
+  const int64_t due = set_.next_due_ms();
+  if (followers_.empty()) return due;
+  return std::min(due, heartbeat_ms_ + heartbeat_every_ms());
 }
 
 Position Leader::hold() const {

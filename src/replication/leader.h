@@ -5,13 +5,17 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/position.h"
 #include "base/status.h"
 #include "env/byte_stream.h"
 #include "env/worker.h"
 #include "journal/journal.h"
+#include "replication/cluster_record.h"
+#include "replication/in_sync_set.h"
 #include "replication/link.h"
 #include "replication/settings.h"
 #include "replication/tail.h"
@@ -30,14 +34,16 @@ class Leader {
   struct Parts {
     journal::Journal& journal;
     Worker& reader;  // reads the journal's files, for all followers
-    std::string node_id;
+    RecordKeeper& records;
+    Member self;  // where clients reach this server
     uint32_t databases = 0;
     uint32_t effects = 0;  // kEffectsVersion
     const ReplicationSettings& settings;
   };
 
-  // Everything outlives the leader.
-  explicit Leader(Parts parts);
+  // Everything outlives the leader. REQUIRES: the journal does not follow; a frame of its epoch is
+  // in it.
+  Leader(Parts parts, int64_t now_ms);
   // Ends all links.
   ~Leader();
   Leader(const Leader&) = delete;
@@ -50,6 +56,11 @@ class Leader {
   // REQUIRES: Check was asked in this turn.
   void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms);
 
+  // Somebody waits until the in-sync set has the journal up to here. If `question`, somebody also
+  // waits until each member of the set has answered something that is sent from now on, which has
+  // the number next_question().
+  void Await(Position position, bool question);
+  uint64_t next_question() const { return heartbeats_ + 1; }
   // Sends what is new: for the end of a turn, when the journal has been flushed.
   void Turn(int64_t now_ms);
   // When Turn has something to do though nothing happens; INT64_MAX: never.
@@ -69,6 +80,9 @@ class Leader {
     int64_t heard_ms = 0;  // when something came from it last
   };
   size_t followers() const { return followers_.size(); }
+  const InSyncSet& in_sync() const { return set_; }
+  // The server is no member any more. Fails if it is connected, or not known.
+  Status Forget(std::string_view node_id) { return set_.Forget(node_id); }
   template <class Visit>
   void ForEachFollower(Visit visit) const;
 
@@ -81,10 +95,15 @@ class Leader {
   };
 
   Result<Position> FindParting(const FollowRequest& request) const;
-  void Feed(Follower& follower, int64_t now_ms);
+  void Feed(Follower& follower);
   void Read(Follower& follower);
   void SendBytes(Follower& follower, std::string_view bytes);
   void SendMark(Follower& follower);
+  void SendRecord(Follower& follower);
+  bool BeatsNow(int64_t now_ms) const;
+  void Beat(int64_t now_ms);
+  bool CountsSynced() const { return parts_.journal.sync_policy() == journal::SyncPolicy::kAlways; }
+  void TellSet(Follower& follower, int64_t now_ms);
   void ForgetAway(int64_t now_ms);
   int64_t heartbeat_every_ms() const;
 
@@ -92,7 +111,11 @@ class Leader {
   std::unique_ptr<Tail> tail_;  // null without followers
   std::list<std::unique_ptr<Follower>> followers_;
   std::map<std::string, Away> away_;  // by node id
-  Position mark_ = 0;                 // everything before it may be shown to others: see README.md
+  InSyncSet set_;
+  Position awaited_ = 0;     // somebody waits for this
+  bool questioned_ = false;  // somebody waits for an answer to the next heartbeat
+  uint64_t heartbeats_ = 0;  // the number of the last one
+  int64_t heartbeat_ms_;     // when it was sent
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -105,9 +128,9 @@ struct Leader::Follower final : Link::Owner {
   std::unique_ptr<Link> link;
   std::string ended;   // why it has ended; empty: it has not
   bool heard = false;  // since the last turn
-  Position told_mark = 0;
-  uint64_t heartbeats = 0;
-  int64_t heartbeat_ms = 0;  // when the last one was sent
+  std::optional<Goodbye> goodbye;
+  Mark told;                 // the last one that was sent
+  uint64_t told_record = 0;  // the version of the last one that was sent
   // While it is served out of files.
   std::shared_ptr<journal::JournalReader> reader;
   bool reading = false;

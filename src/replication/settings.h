@@ -5,7 +5,7 @@
 
 namespace runnel::replication {
 
-// The sizes and times that both sides go by.
+// The sizes and times that both sides go by. Each may change at any time.
 struct ReplicationSettings {
   size_t tail_bytes = size_t{16} << 20;
   size_t window_bytes = size_t{8} << 20;
@@ -14,8 +14,15 @@ struct ReplicationSettings {
   int64_t backlog_ttl_ms = 3'600'000;
   // Journal that is kept for one that is connected.
   uint64_t hold_max_bytes = uint64_t{16} << 30;
-  int64_t silence_max_ms = 1500;
   int64_t timeout_ms = 60'000;
+
+  // A member of the in-sync set that says nothing for so long has left it; one whose connection is
+  // gone leaves after a third of that.
+  int64_t silence_max_ms = 1500;
+  // One that is behind for so long leaves the set.
+  int64_t lag_max_ms = 10'000;
+  // The high watermark moves only while the set has so many members, the leader included.
+  uint32_t min_insync = 1;
 };
 
 }  // namespace runnel::replication

@@ -17,7 +17,9 @@ bool IsKnown(uint8_t type) {
     case MessageType::kBytes:
     case MessageType::kMark:
     case MessageType::kHeartbeat:
+    case MessageType::kRecord:
     case MessageType::kReport:
+    case MessageType::kGoodbye:
       return true;
   }
   return false;
@@ -181,6 +183,7 @@ void Mark::Encode(std::string* out) const {
   Encoder encoder(out);
   encoder.Fixed(high_watermark);
   encoder.Fixed(report_at);
+  encoder.Byte(synced ? 1 : 0);
 }
 
 std::optional<Mark> Mark::Decode(std::string_view body) {
@@ -188,6 +191,7 @@ std::optional<Mark> Mark::Decode(std::string_view body) {
   Mark mark;
   mark.high_watermark = in.Fixed<uint64_t>();
   mark.report_at = in.Fixed<uint64_t>();
+  mark.synced = in.Byte() != 0;
   if (!in.ok()) return std::nullopt;
   return mark;
 }
@@ -223,15 +227,26 @@ std::optional<Position> DecodePieceHead(std::string_view body) {
   return in.Fixed<uint64_t>();
 }
 
-void AppendHeartbeat(uint64_t number, std::string* out) {
-  Encoder(out).Fixed(number);
+std::optional<Goodbye> DecodeGoodbye(std::string_view body) {
+  Decoder in(body);
+  const uint8_t kind = in.Byte();
+  if (!in.ok()) return std::nullopt;
+  return kind == 0 ? Goodbye::kReturns : Goodbye::kForGood;
 }
 
-std::optional<uint64_t> DecodeHeartbeat(std::string_view body) {
+void Heartbeat::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Fixed(number);
+  encoder.Byte(urgent ? 1 : 0);
+}
+
+std::optional<Heartbeat> Heartbeat::Decode(std::string_view body) {
   Decoder in(body);
-  const uint64_t number = in.Fixed<uint64_t>();
+  Heartbeat heartbeat;
+  heartbeat.number = in.Fixed<uint64_t>();
+  heartbeat.urgent = in.Byte() != 0;
   if (!in.ok()) return std::nullopt;
-  return number;
+  return heartbeat;
 }
 
 }  // namespace runnel::replication

@@ -34,9 +34,11 @@ enum class MessageType : uint8_t {
   kWelcome = 1,    // Welcome
   kBytes = 2,      // a position and bytes of the journal from there on
   kMark = 3,       // Mark
-  kHeartbeat = 4,  // a number
+  kHeartbeat = 4,  // Heartbeat
+  kRecord = 5,     // ClusterRecord
   // From the follower:
-  kReport = 16,  // Report
+  kReport = 16,   // Report
+  kGoodbye = 17,  // Goodbye: it leaves
 };
 
 void AppendMessageHeader(MessageType type, size_t body_bytes, std::string* out);
@@ -88,6 +90,10 @@ struct Mark {
   Position high_watermark = 0;
   // Somebody waits until the follower has this: it reports at once when it does.
   Position report_at = 0;
+  // To have means to have synced; else, to have written.
+  bool synced = false;
+
+  bool operator==(const Mark&) const = default;
 
   void Encode(std::string* out) const;
   static std::optional<Mark> Decode(std::string_view body);
@@ -99,19 +105,31 @@ struct Report {
   Position written = 0;
   Position synced = 0;
   Position applied = 0;
-  uint64_t heard = 0;  // the last heartbeat
+  uint64_t heard = 0;  // the number of the last heartbeat
 
   void Encode(std::string* out) const;
   static std::optional<Report> Decode(std::string_view body);
 };
+
+// The body of kGoodbye, one byte.
+enum class Goodbye : uint8_t {
+  kReturns = 0,  // it ends, and means to come back
+  kForGood = 1,  // it leads itself now, or follows another server
+};
+std::optional<Goodbye> DecodeGoodbye(std::string_view body);
 
 // The body of kBytes is this and the bytes.
 inline constexpr size_t kPieceHeadBytes = 8;
 void AppendPieceHead(Position position, std::string* out);
 std::optional<Position> DecodePieceHead(std::string_view body);
 
-// The body of kHeartbeat.
-void AppendHeartbeat(uint64_t number, std::string* out);
-std::optional<uint64_t> DecodeHeartbeat(std::string_view body);
+// A number that the follower reports.
+struct Heartbeat {
+  uint64_t number = 0;  // greater than that before
+  bool urgent = false;  // somebody waits for the report
+
+  void Encode(std::string* out) const;
+  static std::optional<Heartbeat> Decode(std::string_view body);
+};
 
 }  // namespace runnel::replication

@@ -81,7 +81,8 @@ TEST(WireTest, BytesOfTheMessages) {
     message.Encode(&out);
     return out;
   };
-  EXPECT_EQ(bytes(Mark{1, 2}), std::string("\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0", 16));
+  EXPECT_EQ(bytes(Mark{1, 2, true}), std::string("\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01", 17));
+  EXPECT_EQ(bytes(Heartbeat{3, true}), std::string("\x03\0\0\0\0\0\0\0\x01", 9));
   EXPECT_EQ(bytes(Report{5, 4, 3, 2, 1}),
             std::string("\x05\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0"
                         "\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0",
@@ -115,9 +116,12 @@ TEST(WireTest, MessagesComeBack) {
   for (size_t i = 0; i < bytes.size(); i++) {
     EXPECT_FALSE(Welcome::Decode(std::string_view(bytes).substr(0, i))) << i;
   }
-  EXPECT_FALSE(Mark::Decode("1234567"));
+  EXPECT_FALSE(Mark::Decode("1234567890123456"));
   EXPECT_FALSE(Report::Decode(std::string(39, 'x')));
-  EXPECT_FALSE(DecodeHeartbeat("1234567"));
+  EXPECT_FALSE(Heartbeat::Decode("12345678"));
+  EXPECT_FALSE(DecodeGoodbye(""));
+  EXPECT_EQ(DecodeGoodbye(std::string_view("\0", 1)), Goodbye::kReturns);
+  EXPECT_EQ(DecodeGoodbye("\1"), Goodbye::kForGood);
   EXPECT_FALSE(DecodePieceHead("12345678"));
 }
 
@@ -143,6 +147,7 @@ TEST(WireTest, RandomBytesHarmNobody) {
     }
     Welcome::Decode(bytes);
     Mark::Decode(bytes);
+    Heartbeat::Decode(bytes);
     Report::Decode(bytes);
     const std::string_view words[] = {"1", "NODE", "n", "EPOCHS", bytes};
     static_cast<void>(FollowRequest::FromWords(words));

@@ -23,6 +23,7 @@ constexpr std::string_view kLogLevels[] = {"debug", "verbose", "notice", "warnin
 constexpr std::string_view kFsyncPolicies[] = {"always", "everysec", "no"};  // as in SyncPolicy
 
 // In the order of their enums.
+constexpr std::string_view kAcks[] = {"0", "1", "all"};
 constexpr std::string_view kSupervisors[] = {"no", "systemd", "upstart", "auto"};
 constexpr std::string_view kLogFormats[] = {"plain", "json"};
 constexpr std::string_view kSyslogFacilities[] = {"user",   "local0", "local1", "local2", "local3",
@@ -287,6 +288,33 @@ constexpr Directive kDirectives[] = {
                   "masteruser", kAnyTime,
                   "User with which it authenticates then. Empty: the default user."),
               "primaryuser"),
+
+    Choice<&Settings::acks>(
+        "acks", kAnyTime, kAcks,
+        "What the replies to a client wait for, unless it has said so with CLIENT ACKS. 0: "
+        "nothing. "
+        "1: that the journal of the leader is as safe as appendfsync says. all: that every in-sync "
+        "replica has what they show."),
+    Integer<&Settings::acks_timeout_ms>(
+        "acks-timeout", kAnyTime, 0, kMax32,
+        "Milliseconds that a reply waits for all in-sync replicas. After that its connection is "
+        "closed, because nobody knows the outcome. 0: for ever."),
+    Integer<&replication::ReplicationSettings::min_insync>(
+        "min-insync-replicas", kAnyTime, 1, 1000,
+        "Members that the in-sync set must have, the leader included, before a change counts as "
+        "kept by all. With fewer, commands of clients with acks all are refused."),
+    Integer<&replication::ReplicationSettings::silence_max_ms>(
+        "replica-silence-max", kAnyTime, 10, kMax32,
+        "Milliseconds after which a member of the in-sync set that says nothing leaves it. One "
+        "whose connection is gone leaves after a third of that."),
+    Integer<&replication::ReplicationSettings::lag_max_ms>(
+        "replica-lag-time-max", kAnyTime, 10, kMax32,
+        "Milliseconds after which a member of the in-sync set leaves it that is connected, but "
+        "behind."),
+    Flag<&ServerOptions::unclean_leader_election>(
+        "unclean-leader-election", kAnyTime,
+        "Whether REPLICAOF NO ONE makes a leader of a server that is not in the in-sync set. yes: "
+        "it does, and changes that were acknowledged may be lost. no: it is refused."),
 
     // What is not served has one accepted value. Any other value stops the start.
     Only("cluster-enabled", "no", "Cluster mode is not served: only no is accepted."),

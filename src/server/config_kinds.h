@@ -42,6 +42,8 @@ auto& Field(Values& values) {
     return values.settings.data.*kMember;
   } else if constexpr (std::is_same_v<Owner, TopicOptions>) {
     return values.settings.data.topic_defaults.*kMember;
+  } else if constexpr (std::is_same_v<Owner, replication::ReplicationSettings>) {
+    return values.options.replication.*kMember;
   } else if constexpr (std::is_same_v<Owner, ColdSettings>) {
     return values.settings.cold.*kMember;
   } else {

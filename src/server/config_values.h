@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "broker/settings.h"
 #include "journal/journal.h"
+#include "replication/settings.h"
 
 namespace runnel {
 
@@ -58,8 +59,11 @@ struct ServerOptions {
   uint32_t snapshots_kept = 2;  // finished ones, the newest included
   std::string leader_host;      // of `replicaof`; empty: this server leads
   uint16_t leader_port = 0;
-  std::string masterauth;            // how a follower authenticates; empty: not at all
-  std::string masteruser;            // empty: the default user
+  std::string masterauth;  // how a follower authenticates; empty: not at all
+  std::string masteruser;  // empty: the default user
+  replication::ReplicationSettings replication;
+  // A server may lead that is not in the in-sync set.
+  bool unclean_leader_election = false;
   uint32_t shutdown_timeout_s = 10;  // for a snapshot at the end that can be done without
 };
 

@@ -295,7 +295,8 @@ void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, Fields fields
     fields.Add("master_link_down_since_seconds",
                follower == nullptr ? 0 : (now_ms - follower->down_since_ms(now_ms)) / 1000);
   }
-  fields.Add("slave_priority", 100);
+  // Sentinel does not promote a server with priority 0.
+  fields.Add("slave_priority", roles.in_recorded_set() ? 100 : 0);
   fields.Add("slave_read_only", 1);
   fields.Add("replica_announced", 1);
 }
@@ -307,9 +308,10 @@ void AddFollowers(const Roles& roles, int64_t now_ms, Fields fields) {
   roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
     fields.Add(
         fmt::format("slave{}", number++),
-        fmt::format("ip={},port={},state=online,offset={},lag={},synced={},applied={}",
+        fmt::format("ip={},port={},state=online,offset={},lag={},in_sync={},synced={},applied={}",
                     peer.address, peer.port, peer.report.written, (now_ms - peer.heard_ms) / 1000,
-                    peer.report.synced, peer.report.applied));
+                    roles.leader()->in_sync().Has(peer.request.node_id) ? 1 : 0, peer.report.synced,
+                    peer.report.applied));
   });
 }
 
@@ -328,6 +330,13 @@ void AddReplication(ServerHost& host, Fields fields) {
              journal == nullptr ? "" : fmt::format("{:016x}", journal->identity().id));
   fields.Add("replication_epoch",
              fmt::format("{:016x}", journal == nullptr ? 0 : journal->epoch()));
+  const replication::ClusterRecord* const record = roles.record();
+  fields.Add("in_sync_replicas", record == nullptr ? 0 : record->in_sync());
+  fields.Add("min_insync_replicas", host.config().options().replication.min_insync);
+  if (roles.leader() != nullptr) {
+    fields.Add("high_watermark", roles.leader()->in_sync().mark());
+  }
+  fields.Add("acks_waiting_clients", host.broker().outbox().WaitingForAll());
   fields.Add("replication_applied_position", host.broker().log().watermarks().appended.position);
   fields.Add("replication_error", roles.error());
 }

@@ -12,6 +12,7 @@ namespace runnel {
 namespace {
 
 constexpr const char* kNodeFile = "node";
+constexpr const char* kRecordFile = "cluster";
 
 }  // namespace
 
@@ -25,9 +26,8 @@ Status Roles::Refusal() const {
       "this server keeps no journal (`journal no`): it can neither lead nor follow");
 }
 
-void Roles::Begin() {
-  const ServerOptions& options = parts_.config.options();
-  if (parts_.storage.journal() == nullptr) return;
+Status Roles::Open() {
+  if (parts_.storage.journal() == nullptr) return {};
   auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), kNodeFile);
   if (id.ok()) {
     node_id_ = *id;
@@ -36,6 +36,15 @@ void Roles::Begin() {
     LogWarning("{}", id.status().message());
     node_id_ = parts_.run_id;
   }
+  auto records = replication::RecordFile::Open(parts_.storage.disk(), parts_.reader, kRecordFile);
+  if (!records.ok()) return records.status();
+  records_ = std::move(*records);
+  return {};
+}
+
+void Roles::Begin() {
+  const ServerOptions& options = parts_.config.options();
+  if (parts_.storage.journal() == nullptr) return;
   if (options.leader_host.empty()) {
     return MakeLeader();
   }
@@ -49,6 +58,7 @@ void Roles::Begin() {
 void Roles::End() {
   *alive_ = false;
   leader_.reset();
+  if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kReturns);
   follower_.reset();
 }
 
@@ -58,6 +68,31 @@ void Roles::AskToFollow(std::string host, uint16_t port) {
 
 void Roles::AskToLead() {
   wanted_ = Wanted{};
+}
+
+bool Roles::in_recorded_set() const {
+  if (records_ == nullptr) return false;
+  const journal::Journal& journal = *parts_.storage.journal();
+  const replication::ClusterRecord& record = records_->now();
+  const replication::Member* const self = record.Find(node_id_);
+  return record.journal_id == journal.identity().id && self != nullptr && self->in_sync;
+}
+
+Status Roles::WhyNotLead() const {
+  if (!follows_ || parts_.config.options().unclean_leader_election) return {};
+  // With a link the leader is there, and this server leaves it.
+  if (follower_ != nullptr && follower_->link_up()) return {};
+  if (in_recorded_set()) return {};
+  // A server that is new has never had a leader.
+  if (parts_.storage.journal()->appended() == 0) return {};
+  return Status::Error(
+      "NOTINSYNC This server is not in the in-sync set: changes that were acknowledged may be "
+      "missing here. To lead with what it has: CONFIG SET unclean-leader-election yes");
+}
+
+Status Roles::Forget(std::string_view node_id) {
+  if (leader_ == nullptr) return Status::Error("this server does not lead");
+  return leader_->Forget(node_id);
 }
 
 Status Roles::Admit(Session& session, const replication::FollowRequest& request) {
@@ -82,7 +117,13 @@ bool Roles::Turn() {
     if (stream != nullptr) leader_->Accept(std::move(stream), std::move(request), now_ms);
   }
   if (wanted_) Change(*std::exchange(wanted_, std::nullopt));
-  if (leader_ != nullptr) leader_->Turn(now_ms);
+  if (leader_ != nullptr) {
+    if (const auto awaited = parts_.broker.outbox().TakeAwaited()) {
+      leader_->Await(awaited->position, awaited->question);
+    }
+    leader_->Turn(now_ms);
+    return TellBroker();
+  }
   if (follower_ == nullptr) return false;
   const Position before = follower_->applied();
   const bool more = follower_->Turn(now_ms);
@@ -113,6 +154,7 @@ Position Roles::hold() const {
 void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
+  if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kForGood);
   if (follows_ && !CatchUp()) {
     // Not yet: what is not written cannot be applied.
     wanted_ = wanted;
@@ -160,9 +202,21 @@ void Roles::NoteFollowing() {
 }
 
 void Roles::MakeLeader() {
+  const replication::Member self{node_id_, "", parts_.config.options().port, true};
   leader_ = std::make_unique<replication::Leader>(
-      replication::Leader::Parts{*parts_.storage.journal(), parts_.reader, node_id_,
-                                 parts_.broker.keyspace().databases(), kEffectsVersion, settings_});
+      replication::Leader::Parts{*parts_.storage.journal(), parts_.reader, *records_, self,
+                                 parts_.broker.keyspace().databases(), kEffectsVersion,
+                                 parts_.config.options().replication},
+      parts_.broker.clock().steady_ms());
+  TellBroker();
+}
+
+// Returns whether the next turn should come at once.
+bool Roles::TellBroker() {
+  const replication::InSyncSet& set = leader_->in_sync();
+  return parts_.broker.NoteReplicas({set.shared(), set.mark(), set.answered(), set.live(),
+                                     parts_.config.options().replication.min_insync},
+                                    leader_->next_question());
 }
 
 void Roles::MakeFollower() {
@@ -171,7 +225,7 @@ void Roles::MakeFollower() {
   const ServerOptions& options = parts_.config.options();
   follower_ = std::make_unique<replication::Follower>(
       replication::Follower::Parts{
-          journal, parts_.broker.keyspace(), parts_.clock, settings_,
+          journal, parts_.broker.keyspace(), parts_.clock, options.replication,
           [this] {
             ColdStore* const cold = parts_.storage.cold();
             return cold != nullptr && cold->behind();
@@ -180,7 +234,8 @@ void Roles::MakeFollower() {
           [&options] {
             return replication::Follower::Credentials{options.masteruser, options.masterauth};
           },
-          [this] { return Introduce(); }},
+          [this] { return Introduce(); },
+          [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); }},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms());
 }
 

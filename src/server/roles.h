@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,9 +14,9 @@
 #include "env/clock.h"
 #include "env/loop.h"
 #include "env/worker.h"
+#include "replication/cluster_record.h"
 #include "replication/follower.h"
 #include "replication/leader.h"
-#include "replication/settings.h"
 #include "server/config.h"
 #include "server/saver.h"
 #include "server/storage.h"
@@ -46,7 +47,11 @@ class Roles {
 
   // Why this server can neither lead nor follow, if so.
   Status Refusal() const;
-  // All is loaded: begins in the role that the configuration names. Call it after Broker::KeepIn.
+  // All is loaded: reads what is known of other servers. Fails if that is damaged: the message says
+  // what to do. Blocks.
+  Status Open();
+  // Begins in the role that the configuration names. Call it after Broker::KeepIn. REQUIRES: Open()
+  // was successful.
   void Begin();
   // The end: links are closed. Nothing else may be called then.
   void End();
@@ -56,6 +61,13 @@ class Roles {
   // REPLICAOF. REQUIRES: Refusal() is OK.
   void AskToFollow(std::string host, uint16_t port);
   void AskToLead();
+  // Why this server must not lead, if so: an error of the clients' protocol. Others may have
+  // changes that it lacks.
+  Status WhyNotLead() const;
+  // Whether it has all that was ever acknowledged by all in-sync replicas, as far as it knows.
+  bool in_recorded_set() const;
+  // REPLICATION FORGET. Fails if this server does not lead, or as Leader::Forget.
+  Status Forget(std::string_view node_id);
   // REPLICATION FOLLOW: the connection of the session becomes a link. Fails, and changes nothing,
   // if the server that asks cannot follow.
   Status Admit(Session& session, const replication::FollowRequest& request);
@@ -78,6 +90,10 @@ class Roles {
   const std::string& leader_host() const { return host_; }
   uint16_t leader_port() const { return port_; }
   const std::string& node_id() const { return node_id_; }
+  // Who belongs together, as far as this server knows; nullptr without a journal.
+  const replication::ClusterRecord* record() const {
+    return records_ == nullptr ? nullptr : &records_->now();
+  }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
   const std::string& error() const { return follower_ != nullptr ? follower_->error() : error_; }
   // The journal from here on is needed by others; UINT64_MAX: nothing is.
@@ -95,13 +111,14 @@ class Roles {
   void NoteFollowing();
   void BeginToLead();
   void MakeLeader();
+  bool TellBroker();
   void MakeFollower();
   void TakeJournal(journal::Identity identity);
   replication::FollowRequest Introduce() const;
 
   const Parts parts_;
-  replication::ReplicationSettings settings_;
   std::string node_id_;
+  std::unique_ptr<replication::RecordFile> records_;
   bool follows_ = false;
   std::string host_;
   uint16_t port_ = 0;

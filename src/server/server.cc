@@ -242,6 +242,7 @@ void Server::LoadSome() {
 
 // Loading has come to its end, failed, or been given up because the server is to end.
 void Server::EndLoading(Status loaded) {
+  if (!stopping_ && loaded.ok()) loaded = roles_->Open();
   if (stopping_ || !loaded.ok()) {
     if (stopping_) LogNotice("Loading was given up; what was kept is as it was");
     load_status_ = std::move(loaded);

@@ -26,6 +26,9 @@ void Shutdown(Context& context);
 // server_commands_replication.cc: leading and following
 void ReplicaOf(Context& context);
 void ReplicationFollow(Context& context);
+void ReplicationForget(Context& context);
+void ReplicationHistory(Context& context);
+void ReplicationMembers(Context& context);
 void ReplicationStatus(Context& context);
 void Role(Context& context);
 

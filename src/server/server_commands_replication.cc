@@ -45,6 +45,9 @@ void ReplicaOf(Context& context) {
     return context.reply().Error("ERR " + std::string(refused.message()));
   }
   if (EqualsIgnoreCase(context.arg(1), "no") && EqualsIgnoreCase(context.arg(2), "one")) {
+    if (Status refused = roles.WhyNotLead(); !refused.ok()) {
+      return context.reply().Error(refused.message());
+    }
     roles.AskToLead();
     return context.reply().Ok();
   }
@@ -66,6 +69,42 @@ void ReplicationFollow(Context& context) {
   const Status admitted =
       ServerHost::Of(context).roles().Admit(Execution::Of(context).session(), *request);
   if (!admitted.ok()) context.reply().Error(fmt::format("ERR {}", admitted.message()));
+}
+
+void ReplicationForget(Context& context) {
+  const Status forgotten = ServerHost::Of(context).roles().Forget(context.arg(2));
+  if (forgotten.ok()) return context.reply().Ok();
+  context.reply().Error(fmt::format("ERR REPLICATION FORGET: {}", forgotten.message()));
+}
+
+void ReplicationHistory(Context& context) {
+  const journal::Journal* const journal = ServerHost::Of(context).broker().log().journal();
+  if (journal == nullptr) return context.reply().Array(0);
+  const auto& rows = journal->epochs().rows();
+  context.reply().Array(rows.size());
+  for (const auto& row : rows) {
+    context.reply().Array(2);
+    context.reply().Bulk(fmt::format("{:016x}", row.epoch));
+    context.reply().Integer(static_cast<int64_t>(row.begin));
+  }
+}
+
+void ReplicationMembers(Context& context) {
+  const replication::ClusterRecord* const record = ServerHost::Of(context).roles().record();
+  ReplyWriter& reply = context.reply();
+  if (record == nullptr) return reply.Array(0);
+  reply.Array(record->members.size());
+  for (const replication::Member& member : record->members) {
+    reply.Map(4);
+    reply.Bulk("node-id");
+    reply.Bulk(member.node_id);
+    reply.Bulk("address");
+    reply.Bulk(fmt::format("{}:{}", member.host, member.port));
+    reply.Bulk("leader");
+    reply.Integer(member.node_id == record->leader ? 1 : 0);
+    reply.Bulk("in-sync");
+    reply.Integer(member.in_sync ? 1 : 0);
+  }
 }
 
 void ReplicationStatus(Context& context) {

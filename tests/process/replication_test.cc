@@ -42,6 +42,11 @@ class ReplicationTest : public testing::Test {
              InfoNumber(follower, "replication_applied_position") >= end;
     })) << Ask(follower, "INFO replication");
   }
+  // Waits until the follower knows that it is in the in-sync set, so that it may lead.
+  static void WaitUntilInSync(RespClient& follower) {
+    EXPECT_TRUE(Eventually([&] { return InfoField(follower, "slave_priority") == "100"; }))
+        << Ask(follower, "INFO replication");
+  }
   // The bytes of the journal from its first position to `end`; the rest of its files are zeros.
   struct Bytes {
     size_t first = 0;
@@ -168,6 +173,7 @@ TEST_F(ReplicationTest, AFollowerThatIsPromotedIsFollowedByOthers) {
   Ask(*writer, "RPUSH l a b c");
   WaitUntilEqual(*writer, *on_first);
   WaitUntilEqual(*writer, *on_second);
+  WaitUntilInSync(*on_first);
   leader->Kill();
   EXPECT_TRUE(Eventually([&] { return InfoField(*on_first, "master_link_status") == "down"; }));
   EXPECT_EQ(Ask(*on_first, "REPLICAOF NO ONE"), "+OK");
@@ -188,6 +194,7 @@ TEST_F(ReplicationTest, ALeaderThatEndsWellComesBackAsAFollower) {
     const auto writer = leader->Connect();
     Ask(*writer, "RPUSH l a b c");
     WaitUntilEqual(*writer, *reader);
+    WaitUntilInSync(*reader);
   }
   leader->Stop();
   EXPECT_EQ(Ask(*reader, "REPLICAOF NO ONE"), "+OK");
@@ -292,6 +299,140 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   }
   EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 0; }));
   EXPECT_EQ(Ask(*client, "SET k v"), "+OK");
+}
+
+// --- The in-sync set, and what replies wait for ---
+
+TEST_F(ReplicationTest, AReplyForAllWaitsForTheFollower) {
+  const auto leader = Start({"--replica-silence-max", "600000"});
+  const auto writer = leader->Connect();
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  WaitUntilInSync(*reader);
+  EXPECT_EQ(InfoField(*writer, "in_sync_replicas"), "2");
+  EXPECT_EQ(Ask(*writer, "CLIENT ACKS all"), "+OK");
+  EXPECT_THAT(Ask(*writer, "CLIENT INFO"), HasSubstr(" acks=all"));
+  EXPECT_EQ(Ask(*writer, "RPUSH l a"), "1");
+  EXPECT_EQ(Ask(*writer, "LLEN l"), "1");
+  // What was acknowledged lies on the follower.
+  follower->Signal(SIGSTOP);
+  writer->Send({"RPUSH", "l", "b"});
+  const auto other = leader->Connect();
+  EXPECT_TRUE(Eventually([&] { return InfoField(*other, "acks_waiting_clients") == "1"; }));
+  EXPECT_EQ(Ask(*other, "LLEN l"), "2");
+  // A read waits, too: it shows what may be lost.
+  const auto second = leader->Connect();
+  EXPECT_EQ(Ask(*second, "CLIENT ACKS ALL"), "+OK");
+  second->Send({"LLEN", "l"});
+  EXPECT_TRUE(Eventually([&] { return InfoField(*other, "acks_waiting_clients") == "2"; }));
+  const auto third = leader->Connect();
+  EXPECT_EQ(Ask(*third, "CLIENT ACKS 0"), "+OK");
+  EXPECT_EQ(Ask(*third, "LLEN l"), "2");
+  EXPECT_EQ(Ask(*third, "CLIENT ACKS 2"), "-\"ERR CLIENT ACKS takes 0, 1 or ALL, not '2'\"");
+  follower->Signal(SIGCONT);
+  EXPECT_EQ(ToText(writer->Read()), "2");
+  EXPECT_EQ(ToText(second->Read()), "2");
+  EXPECT_EQ(InfoField(*other, "acks_waiting_clients"), "0");
+}
+
+TEST_F(ReplicationTest, AFollowerThatIsGoneHoldsAllUpForAWhileOnly) {
+  const auto leader = Start({"--replica-silence-max", "300"});
+  const auto writer = leader->Connect();
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  WaitUntilInSync(*reader);
+  Ask(*writer, "CLIENT ACKS all");
+  follower->Signal(SIGSTOP);
+  EXPECT_EQ(Ask(*writer, "RPUSH l a"), "1");
+  EXPECT_EQ(InfoField(*writer, "in_sync_replicas"), "1");
+  follower->Signal(SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return InfoField(*writer, "in_sync_replicas") == "2"; }));
+  WaitUntilInSync(*reader);
+  EXPECT_EQ(Ask(*reader, "LLEN l"), "1");
+}
+
+TEST_F(ReplicationTest, WithTooFewReplicasNothingIsDoneForAll) {
+  const auto leader = Start({"--min-insync-replicas", "2", "--replica-silence-max", "300"});
+  const auto writer = leader->Connect();
+  const auto plain = leader->Connect();
+  Ask(*writer, "CLIENT ACKS all");
+  const char* const kTooFew = "-\"NOREPLICAS Not enough in-sync replicas (1 of 2).\"";
+  EXPECT_EQ(Ask(*writer, "RPUSH l a"), kTooFew);
+  EXPECT_EQ(Ask(*writer, "LLEN l"), kTooFew);
+  EXPECT_EQ(Ask(*writer, "PING"), "+PONG");
+  EXPECT_EQ(Ask(*plain, "LLEN l"), "0");
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  WaitUntilInSync(*reader);
+  EXPECT_TRUE(Eventually([&] { return Ask(*writer, "RPUSH l a") == "1"; }));
+  // One that waits is told, too.
+  writer->Send({"BRPOP", "nothing", "0"});
+  EXPECT_TRUE(Eventually([&] { return InfoField(*plain, "blocked_clients") == "1"; }));
+  follower->Kill();
+  EXPECT_EQ(ToText(writer->Read()), kTooFew);
+  EXPECT_EQ(Ask(*writer, "RPUSH l b"), kTooFew);
+  EXPECT_EQ(Ask(*plain, "RPUSH l b"), "2");
+  EXPECT_EQ(InfoField(*plain, "in_sync_replicas"), "2");
+}
+
+TEST_F(ReplicationTest, AReplyThatWaitsTooLongEndsItsConnection) {
+  const auto leader = Start({"--replica-silence-max", "600000", "--acks-timeout", "100"});
+  const auto writer = leader->Connect();
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  WaitUntilInSync(*reader);
+  Ask(*writer, "CLIENT ACKS all");
+  follower->Signal(SIGSTOP);
+  writer->Send({"RPUSH", "l", "a"});
+  EXPECT_EQ(ToText(writer->ReadUntilClosed().back()), "<closed>");
+  follower->Signal(SIGCONT);
+}
+
+TEST_F(ReplicationTest, WhoIsNotInSyncDoesNotLead) {
+  const auto leader = Start({"--replica-silence-max", "300"});
+  const auto writer = leader->Connect();
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  WaitUntilInSync(*reader);
+  const std::string node = InfoField(*reader, "node_id");
+  EXPECT_THAT(ToText(writer->Call({"REPLICATION", "FORGET", node})), HasSubstr("is connected"));
+  EXPECT_THAT(ToText(writer->Call({"REPLICATION", "FORGET", "x"})), HasSubstr("'x' is known"));
+  // The leader goes on without it, and the follower hears of that.
+  follower->Signal(SIGSTOP);
+  EXPECT_TRUE(Eventually([&] { return InfoField(*writer, "in_sync_replicas") == "1"; }));
+  EXPECT_EQ(Ask(*writer, "SET k v"), "+OK");
+  leader->Signal(SIGSTOP);
+  follower->Signal(SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return InfoField(*reader, "slave_priority") == "0"; }))
+      << Ask(*reader, "INFO replication");
+  EXPECT_TRUE(Eventually([&] { return InfoField(*reader, "master_link_status") == "down"; }));
+  EXPECT_THAT(Ask(*reader, "REPLICAOF NO ONE"), StartsWith("-\"NOTINSYNC"));
+  EXPECT_EQ(InfoField(*reader, "role"), "slave");
+  EXPECT_EQ(Ask(*reader, "CONFIG SET unclean-leader-election yes"), "+OK");
+  EXPECT_EQ(Ask(*reader, "REPLICAOF NO ONE"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return InfoField(*reader, "role") == "master"; }));
+  leader->Signal(SIGCONT);
+}
+
+TEST_F(ReplicationTest, MembersAndHistoryAreShown) {
+  const auto leader = Start();
+  const auto writer = leader->Connect();
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  WaitUntilInSync(*reader);
+  EXPECT_EQ(ToText(reader->Call({"REPLICATION", "MEMBERS"})),
+            ToText(writer->Call({"REPLICATION", "MEMBERS"})));
+  EXPECT_THAT(ToText(reader->Call({"REPLICATION", "MEMBERS"})),
+              HasSubstr(fmt::format("\"127.0.0.1:{}\"", follower->port())));
+  EXPECT_EQ(ToText(reader->Call({"REPLICATION", "HISTORY"})),
+            ToText(writer->Call({"REPLICATION", "HISTORY"})));
+  const std::string node = InfoField(*reader, "node_id");
+  follower->Kill();
+  EXPECT_TRUE(Eventually([&] { return InfoField(*writer, "in_sync_replicas") == "1"; }));
+  EXPECT_EQ(Ask(*writer, "REPLICATION FORGET " + node), "+OK");
+  EXPECT_TRUE(Eventually([&] {
+    return ToText(writer->Call({"REPLICATION", "MEMBERS"})).find(node) == std::string::npos;
+  }));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "effects/list_effects.h"
 #include "effects/string_effects.h"
 #include "journal/note.h"
+#include "replication/cluster_record.h"
 #include "replication/follower.h"
 #include "replication/leader.h"
 #include "resp/request_parser.h"
@@ -139,6 +140,9 @@ class ReplicationWorld {
       : random_(seed), network_(seed + 1), leads_(seed + 2, "leader"), follows_(seed + 3, "f") {
     settings_.tail_bytes = random_.Below(2) == 0 ? 1 : 100'000;
     settings_.window_bytes = 200 + random_.Below(20'000);
+    if (random_.Below(2) == 0) settings_.silence_max_ms = 30;
+    if (random_.Below(2) == 0) settings_.lag_max_ms = 50;
+    if (random_.Below(2) == 0) settings_.min_insync = 2;
     leads_.OpenJournal(false);
     Lead();
     follows_.OpenJournal(true, leads_.journal->identity());
@@ -214,8 +218,17 @@ class ReplicationWorld {
   void Lead() {
     ASSERT_TRUE(leads_.journal->Lead(journal::NextEpoch(leads_.journal->epoch(), 7)).ok());
     batch_.set_on(true);
-    leader_ = std::make_unique<Leader>(
-        Leader::Parts{*leads_.journal, leads_.reader, leads_.id, kDatabases, 1, settings_});
+    auto records = RecordFile::Open(leads_.disk, leads_.reader, "cluster");
+    ASSERT_TRUE(records.ok()) << records.status().message();
+    records_ = std::move(*records);
+    leader_ = std::make_unique<Leader>(Leader::Parts{*leads_.journal,
+                                                     leads_.reader,
+                                                     *records_,
+                                                     {leads_.id, "", 1, true},
+                                                     kDatabases,
+                                                     1,
+                                                     settings_},
+                                       now_ms_);
   }
 
   void Follow() {
@@ -237,7 +250,8 @@ class ReplicationWorld {
     follower_ = std::make_unique<Follower>(
         Follower::Parts{*follows_.journal, *follows_.keyspace, clock_, settings_,
                         [this] { return !quiet_ && Chance(10); }, connect,
-                        [] { return Follower::Credentials(); }, introduce},
+                        [] { return Follower::Credentials(); }, introduce,
+                        [](const ClusterRecord&) {}},
         Follower::Target{"leader", 1}, now_ms_);
   }
 
@@ -254,6 +268,8 @@ class ReplicationWorld {
     lives_++;
     follows_.OpenJournal(true);
     if (::testing::Test::HasFailure()) return;
+    // What a power cut took comes again; until then the set may believe that it is there.
+    lost_ = follows_.journal->written() < leader_->in_sync().mark();
     Follow();
   }
 
@@ -268,7 +284,19 @@ class ReplicationWorld {
     }
     leads_.journal->Flush(now_ms_ * 1000);
     std::erase_if(lobbies_, [](const auto& lobby) { return lobby->closed() || lobby->MayLeave(); });
+    const Position mark = leader_->in_sync().mark();
     leader_->Turn(now_ms_);
+    CheckMark(mark);
+  }
+
+  // Whoever is in the recorded set has what is below the mark, on its disk as far as that counts
+  // while its process lives.
+  void CheckMark(Position before) {
+    const InSyncSet& set = leader_->in_sync();
+    EXPECT_GE(set.mark(), before);
+    EXPECT_LE(set.mark(), leads_.journal->safe());
+    if (!set.Has(follows_.id) || follows_.journal == nullptr || lost_) return;
+    EXPECT_GE(follows_.journal->written(), set.mark());
   }
 
   void MakeChange() {
@@ -292,6 +320,7 @@ class ReplicationWorld {
     if (connecting_ && Chance(50)) std::exchange(connecting_, nullptr)(std::move(near_));
     follows_.journal->Flush(now_ms_ * 1000);
     follower_->Turn(now_ms_);
+    lost_ &= follows_.journal->written() < leader_->in_sync().mark();
     EXPECT_LE(follower_->applied(), leads_.journal->written());
     EXPECT_LE(follower_->applied(), follows_.journal->written());
   }
@@ -303,8 +332,10 @@ class ReplicationWorld {
   int64_t now_ms_ = 1000;
   bool quiet_ = false;
   uint64_t lives_ = 0;
+  bool lost_ = false;  // the follower has less than it once had
   Node leads_, follows_;
   Batch batch_{journal::kFrameHeaderBytes};
+  std::unique_ptr<RecordFile> records_;
   std::unique_ptr<Leader> leader_;
   std::unique_ptr<Follower> follower_;
   std::vector<std::unique_ptr<Lobby>> lobbies_;

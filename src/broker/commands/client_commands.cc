@@ -12,6 +12,17 @@ constexpr uint32_t kOwn = kNoScript | kLoading | kStale;
 constexpr uint32_t kOthers = kAdmin | kNoScript | kLoading | kStale;
 
 constexpr CommandSpec kSubcommands[] = {
+    {.name = "acks",
+     .run = ClientAcks,
+     .arity = 3,
+     .flags = kOwn,
+     .categories = kAclConnection,
+     .group = "connection",
+     .since = "0.1.0",
+     .complexity = "O(1)",
+     .summary = "Tells what replies to the connection wait for: nothing, the leader's journal, or "
+                "all in-sync replicas",
+     .syntax = "<0|1|ALL>"},
     {.name = "caching",
      .run = ClientCaching,
      .arity = 3,

@@ -13,6 +13,7 @@ void ClientSetName(Context& context);
 void ClientSetInfo(Context& context);
 void ClientShowInfo(Context& context);
 void ClientReply(Context& context);
+void ClientAcks(Context& context);
 void ClientNoEvict(Context& context);
 void ClientNoTouch(Context& context);
 void ClientTracking(Context& context);

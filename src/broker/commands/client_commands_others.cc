@@ -31,7 +31,8 @@ void ListIds(Context& context, size_t first) {
     const std::optional<int64_t> id = ParseInteger(text);
     if (!id) return context.reply().Error("ERR Invalid client ID");
     const Session* session = sessions.Find(static_cast<uint64_t>(*id));
-    if (session != nullptr) lines += DescribeSession(*session, context.now_ms());
+    if (session != nullptr)
+      lines += DescribeSession(*session, Execution::Of(context).parts().settings, context.now_ms());
   }
   context.reply().Verbatim(lines);
 }
@@ -105,7 +106,7 @@ void ClientList(Context& context) {
   std::string lines;
   for (const auto& [id, session] : Execution::Of(context).parts().sessions.all()) {
     if (session->killed() || (type && *type != TypeOf(*session))) continue;
-    lines += DescribeSession(*session, context.now_ms());
+    lines += DescribeSession(*session, Execution::Of(context).parts().settings, context.now_ms());
   }
   context.reply().Verbatim(lines);
 }

@@ -65,7 +65,18 @@ void ClientSetInfo(Context& context) {
 }
 
 void ClientShowInfo(Context& context) {
-  context.reply().Verbatim(DescribeSession(Self(context), context.now_ms()));
+  context.reply().Verbatim(
+      DescribeSession(Self(context), Execution::Of(context).parts().settings, context.now_ms()));
+}
+
+void ClientAcks(Context& context) {
+  constexpr Acks kLevels[] = {Acks::kNone, Acks::kLeader, Acks::kAll};
+  for (const Acks level : kLevels) {
+    if (!Is(context.arg(2), NameOf(level))) continue;
+    Self(context).ChangeAcks(level, Execution::Of(context).parts().settings.acks);
+    return context.reply().Ok();
+  }
+  context.reply().Error(fmt::format("ERR CLIENT ACKS takes 0, 1 or ALL, not '{}'", context.arg(2)));
 }
 
 // The broker mutes what is written while replies are off, so OFF itself needs no care, and ON is

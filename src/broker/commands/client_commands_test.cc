@@ -25,7 +25,8 @@ class ClientCommandsTest : public ::testing::Test {
   }
 
   std::string Describe(BrokerHarness::Client& client) {
-    return DescribeSession(client.session(), harness_.broker.clock().now_ms());
+    return DescribeSession(client.session(), harness_.broker.settings(),
+                           harness_.broker.clock().now_ms());
   }
 
   BrokerHarness harness_;

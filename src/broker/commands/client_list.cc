@@ -78,7 +78,7 @@ size_t SessionMemory(const Session& session) {
          session.unsent_memory() + ArgumentMemory(session) + session.transaction.queue_bytes;
 }
 
-std::string DescribeSession(const Session& session, int64_t now_ms) {
+std::string DescribeSession(const Session& session, const Settings& settings, int64_t now_ms) {
   const Transport& transport = *session.transport;
   const size_t input = transport.input_bytes();
   const auto count = [&](Subscription kind) {
@@ -104,10 +104,11 @@ std::string DescribeSession(const Session& session, int64_t now_ms) {
                   output.buffer_peak, output.buffer_bytes, output.list_blocks, output.list_memory,
                   SessionMemory(session), transport.unsent_bytes() > 0 ? "rw" : "r");
   line += fmt::format(
-      " cmd={} user={} redir={} resp={} lib-name={} lib-ver={}\n",
+      " cmd={} user={} redir={} resp={} lib-name={} lib-ver={} acks={}\n",
       session.info.last_command == nullptr ? "NULL" : session.info.last_command->full_name,
       kDefaultUser, RedirectOf(session.tracking.get()), session.reply.protocol(),
-      session.info.lib_name, session.info.lib_version);
+      session.info.lib_name, session.info.lib_version,
+      NameOf(session.effective_acks(settings.acks)));
   return line;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/session.h"
+#include "broker/settings.h"
 
 // Sessions as clients see them: the lines of CLIENT LIST, the kinds of clients, and which clients a
 // filter means.
@@ -27,7 +28,7 @@ bool IsClientWord(std::string_view text);
 size_t SessionMemory(const Session& session);
 
 // The session as CLIENT LIST shows it, with the end of line.
-std::string DescribeSession(const Session& session, int64_t now_ms);
+std::string DescribeSession(const Session& session, const Settings& settings, int64_t now_ms);
 
 // What TYPE means in CLIENT LIST and CLIENT KILL. Masters and replicas are connections between
 // servers.
