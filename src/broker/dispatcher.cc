@@ -313,6 +313,8 @@ void Dispatcher::AnswerTimeout(Session& session) {
   EndWait(session);
   NoteServed(session, parts_.clock);
   ContinueLater(session);
+  // That nothing came is a fact about data, too.
+  session.ShowData(parts_.settings.acks);
   if (session.output.muted()) return;
   is_array ? session.reply.NullArray() : session.reply.Null();
   parts_.outbox.Note(session);

@@ -79,6 +79,9 @@ Outcome Executor::Run(Session& session, const Command& command,
   if (outcome != nullptr && outcome->miss != nullptr) [[unlikely]]
     return outcome;
 
+  if ((command.spec->flags & (kWrite | kReadOnly)) != 0) {
+    session.ShowData(parts_.settings.acks);
+  }
   if (execution.changes() > 0) {
     session.output.last_change = parts_.log.next_change();
     parts_.log.CountChanges(execution.changed_elements());

@@ -25,21 +25,28 @@ class HeldReplies {
   void Add(Rope&& replies, const Demand& demand, int64_t now_ms);
   // The replies wait longer than a turn: see Rope::Unshare.
   void Unshare() { replies_.Unshare(); }
-  // The demand of the oldest reply, and since when it waits. REQUIRES: !empty().
-  const Demand& first() const { return runs_.front().demand; }
-  int64_t first_since_ms() const { return runs_.front().since_ms; }
+  // The demand of the oldest reply. REQUIRES: !empty().
+  Demand first() const { return DemandOf(runs_.front()); }
+  // Since when no reply has left. REQUIRES: !empty().
+  int64_t since_ms() const { return since_ms_; }
   // Takes out the replies that may be sent now, in order.
-  Rope Release(const Watermarks& now);
+  Rope Release(const Watermarks& now, int64_t now_ms);
 
  private:
-  // The next `bytes` bytes have this demand.
+  // The next `bytes` bytes have this demand. Busy clients have thousands of runs.
   struct Run {
-    Demand demand;
-    int64_t since_ms;
-    size_t bytes;
+    Appended appended;
+    uint64_t question;
+    uint64_t bytes : 62;
+    uint64_t acks : 2;
   };
+  static Demand DemandOf(const Run& run) {
+    return {run.appended, static_cast<Acks>(run.acks), run.question};
+  }
+
   std::deque<Run> runs_;
   Rope replies_;
+  int64_t since_ms_ = 0;
 };
 
 }  // namespace runnel

@@ -33,11 +33,11 @@ TEST(HeldReplies, LeaveInOrderWhenTheWatermarkReachesThem) {
   held.Add(Bytes("b"), OfLeader(10), 0);
   held.Add(Bytes("c"), OfLeader(25), 0);
   EXPECT_EQ(held.bytes(), 3u);
-  EXPECT_EQ(held.Release(SafeUpTo(9)).ToString(), "");
-  EXPECT_EQ(held.Release(SafeUpTo(10)).ToString(), "ab");
+  EXPECT_EQ(held.Release(SafeUpTo(9), 9).ToString(), "");
+  EXPECT_EQ(held.Release(SafeUpTo(10), 9).ToString(), "ab");
   EXPECT_EQ(held.bytes(), 1u);
-  EXPECT_EQ(held.Release(SafeUpTo(24)).ToString(), "");
-  EXPECT_EQ(held.Release(SafeUpTo(100)).ToString(), "c");
+  EXPECT_EQ(held.Release(SafeUpTo(24), 9).ToString(), "");
+  EXPECT_EQ(held.Release(SafeUpTo(100), 9).ToString(), "c");
   EXPECT_TRUE(held.empty());
 }
 
@@ -49,9 +49,9 @@ TEST(HeldReplies, OfManyTurnsArePacked) {
     held.Add(Bytes(std::to_string(i % 10)), OfLeader(i), 0);
   }
   EXPECT_LT(held.MemoryBytes(), 300'000u);
-  EXPECT_EQ(held.Release(SafeUpTo(7)).ToString(), "1234567");
-  EXPECT_EQ(held.Release(SafeUpTo(12)).ToString(), "89012");
-  EXPECT_EQ(held.Release(SafeUpTo(kTurns)).size(), kTurns - 12);
+  EXPECT_EQ(held.Release(SafeUpTo(7), 9).ToString(), "1234567");
+  EXPECT_EQ(held.Release(SafeUpTo(12), 9).ToString(), "89012");
+  EXPECT_EQ(held.Release(SafeUpTo(kTurns), 9).size(), kTurns - 12);
   EXPECT_TRUE(held.empty());
   EXPECT_EQ(held.MemoryBytes(), 0u);
 }
@@ -64,12 +64,12 @@ TEST(HeldReplies, KeepTheirOrderWhenTheLevelChanges) {
   held.Add(Bytes("d"), OfLeader(20), 7);
   Watermarks now = SafeUpTo(20);
   now.answered = 0;
-  EXPECT_EQ(held.Release(now).ToString(), "a");
-  EXPECT_EQ(held.first_since_ms(), 5);
+  EXPECT_EQ(held.Release(now, 9).ToString(), "a");
+  EXPECT_EQ(held.since_ms(), 9);
   now.committed.position = 20;
-  EXPECT_EQ(held.Release(now).ToString(), "");
+  EXPECT_EQ(held.Release(now, 9).ToString(), "");
   now.answered = 1;
-  EXPECT_EQ(held.Release(now).ToString(), "bcd");
+  EXPECT_EQ(held.Release(now, 9).ToString(), "bcd");
   EXPECT_TRUE(held.empty());
 }
 

@@ -52,7 +52,7 @@ void Outbox::Kill(Session& session) {
 void Outbox::ReleaseEarly(Session& session, bool sealed) {
   auto& dirty = static_cast<ListNode<InDirty>&>(session);
   if (!sealed || !dirty.linked()) return;
-  const Acks acks = session.strictest_acks(settings_.acks);
+  const Acks acks = session.turn_acks(settings_.acks);
   // The question of a reply is asked when the turn has ended.
   if (acks == Acks::kAll && next_question_ != 0) return;
   if (!MayLeave({watermarks_.appended, acks}, watermarks_)) return;
@@ -68,8 +68,8 @@ void Outbox::ReleasePending() {
 }
 
 Demand Outbox::DemandOf(Session& session) {
-  Demand demand{watermarks_.appended, session.strictest_acks(settings_.acks)};
-  session.output.strictest.reset();
+  Demand demand{watermarks_.appended, session.turn_acks(settings_.acks)};
+  session.output.least = Acks::kNone;
   if (demand.acks != Acks::kAll || next_question_ == 0) return demand;
   // What the replicas cannot have yet needs no question: they answer it by taking it.
   if (demand.appended == shown_) demand.question = next_question_;
@@ -98,7 +98,7 @@ void Outbox::Release(Session& session) {
 void Outbox::Send(Session& session) {
   const bool ends = session.ends();
   Transport& transport = *session.transport;
-  Rope released = session.output.held.Release(watermarks_);
+  Rope released = session.output.held.Release(watermarks_, clock_.steady_ms());
   const bool all = session.output.held.empty();
   stats_.bytes_out += released.size();
   if (!all) {
@@ -129,7 +129,7 @@ void Outbox::EndOverdue() {
   holding_.ForEach([&](Session& session) {
     const HeldReplies& held = session.output.held;
     if (session.killed() || held.first().acks != Acks::kAll) return;
-    if (clock_.steady_ms() - held.first_since_ms() <= settings_.acks_timeout_ms) return;
+    if (clock_.steady_ms() - held.since_ms() <= settings_.acks_timeout_ms) return;
     Kill(session);
     ended++;
   });

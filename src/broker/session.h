@@ -64,9 +64,9 @@ struct Output {
   // The session's last change is durable when the journal is durable up to here; 0: it has made
   // none.
   Position last_change = 0;
-  // The strictest level that held for a command of this turn, if the level was changed in it: the
-  // replies of a turn leave together.
-  std::optional<Acks> strictest;
+  // What the replies of this turn wait for at least. Commands on data of a session with Acks::kAll
+  // set it; other replies of such a session, and errors, wait for the leader only.
+  Acks least = Acks::kNone;
   // Since when the output is above its soft limit, in steady milliseconds; 0: it is not.
   int64_t soft_limit_since_ms = 0;
 
@@ -143,16 +143,19 @@ class Session : public ListNode<InDirty>,
   size_t subscriptions() const {
     return subscribed[0].size() + subscribed[1].size() + subscribed[2].size();
   }
-  // What replies wait for, with this default for sessions that have not said.
+  // What replies to commands on data wait for, with this default for sessions that have not said.
   Acks effective_acks(Acks by_default) const { return acks.value_or(by_default); }
-  // The same for the replies of the turn.
-  Acks strictest_acks(Acks by_default) const {
-    const Acks now = effective_acks(by_default);
-    return output.strictest ? std::max(*output.strictest, now) : now;
+  // The replies of this turn show data.
+  void ShowData(Acks by_default) {
+    output.least = std::max(output.least, effective_acks(by_default));
+  }
+  // What the replies of this turn wait for.
+  Acks turn_acks(Acks by_default) const {
+    return std::max(output.least, std::min(effective_acks(by_default), Acks::kLeader));
   }
   // From now on replies wait for this; nothing: for the default.
   void ChangeAcks(std::optional<Acks> next, Acks by_default) {
-    output.strictest = strictest_acks(by_default);
+    output.least = turn_acks(by_default);
     acks = next;
   }
   // The client receives messages that are not replies to its requests.

@@ -37,7 +37,7 @@ TEST(ClusterRecordTest, Bytes) {
       "\x02\x01"
       "a\0\xeb\x31\x01\x01"
       "b\x01h\xec\x31\0",
-      51);
+      50);
   EXPECT_EQ(bytes.substr(0, bytes.size() - 8), covered);
 }
 

@@ -155,7 +155,8 @@ void InSyncSet::TakeSamples(int64_t now_ms) {
     if (peer.progress.counted < peer.sample.end || peer.progress.applied < peer.sample.mark) {
       continue;
     }
-    peer.caught_up_ms = peer.sample.ms;
+    const bool has_all = peer.progress.counted >= end_ && peer.progress.applied >= mark_;
+    peer.caught_up_ms = has_all ? now_ms : peer.sample.ms;
     peer.sample = {end_, mark_, now_ms};
   }
 }
@@ -247,9 +248,12 @@ void InSyncSet::OnProposed(const ClusterRecord& next, const Status& status) {
 void InSyncSet::MoveMark() {
   Position least = safe_;
   size_ = 1;
+  alone_ = true;
   for (const auto& [node_id, peer] : peers_) {
     if (!Counts(peer)) continue;
-    size_++;
+    alone_ = false;
+    // Whoever is not yet recorded could not lead.
+    if (IsRecorded(node_id)) size_++;
     least = std::min(least, peer.progress.counted);
   }
   if (size_ >= settings_.min_insync) mark_ = std::max(mark_, least);

@@ -75,7 +75,7 @@ class InSyncSet {
   uint32_t size() const { return size_; }
   // Whether others have to have a change before it counts as kept: the mark is not just what this
   // server has.
-  bool shared() const { return size_ > 1 || settings_.min_insync > 1; }
+  bool shared() const { return !alone_ || settings_.min_insync > 1; }
   bool Has(std::string_view node_id) const;
 
  private:
@@ -129,6 +129,7 @@ class InSyncSet {
   Position mark_ = 0;
   uint32_t live_ = 1;
   uint32_t size_ = 1;
+  bool alone_ = true;  // nobody else counts
   bool short_ = false;
   int64_t last_turn_ms_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

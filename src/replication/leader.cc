@@ -352,9 +352,11 @@ void Leader::SendBytes(Follower& follower, std::string_view bytes) {
   follower.link->Flush();
 }
 
-// A follower hears something well before it takes the silence for the end of the link.
+// A follower hears something well before it takes the silence for the end of the link, also if it
+// has a shorter limit than this server.
 int64_t Leader::heartbeat_every_ms() const {
-  return std::max<int64_t>(parts_.settings.silence_max_ms / 3, 1);
+  constexpr int64_t kMostMs = 500;
+  return std::clamp<int64_t>(parts_.settings.silence_max_ms / 3, 1, kMostMs);
 }
 
 int64_t Leader::next_due_ms() const {

@@ -242,7 +242,7 @@ TEST_F(ClientCommandsTest, HelpNamesEverySubcommand) {
   auto client = harness_.Connect();
   const std::string help = client->Run("CLIENT HELP");
   EXPECT_THAT(help, ::testing::StartsWith(
-                        "*37 +CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are: "));
+                        "*39 +CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are: "));
   EXPECT_THAT(help, HasSubstr(" +UNBLOCK client-id [<TIMEOUT|ERROR>] +    Ends the wait"));
   EXPECT_THAT(help, ::testing::EndsWith(" +HELP +    Lists the subcommands."));
 }
