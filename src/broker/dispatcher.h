@@ -52,6 +52,9 @@ class Dispatcher {
   bool Unblock(Session& session, bool with_error);
   // All waits that clients have asked for end with this error, and so do their connections.
   void EndWaits(std::string_view error);
+  // Commands that wait for entries on the disk are checked and run again at once, whether these are
+  // in memory or not.
+  void RunParked();
   // Commands that were put off are tried again at the end of the turn.
   void RetryPutOff();
   // Goes on with sessions that take requests again, in the order in which they became ready.
