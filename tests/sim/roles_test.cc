@@ -26,6 +26,7 @@
 #include "tests/sim/logical_content.h"
 #include "tests/sim/model_server.h"
 #include "tests/sim/seeds.h"
+#include "tests/support/quote.h"
 
 namespace runnel {
 namespace {
@@ -39,6 +40,25 @@ using ::testing::SizeIs;
 
 constexpr uint64_t kDefaultSeeds = 300;
 constexpr int kMostSteps = 30'000;
+
+// In which keys the two differ, and how.
+std::string Difference(const KeyspaceContent& expected, const KeyspaceContent& found) {
+  std::string text;
+  const auto show = [](const KeyspaceContent& content, const auto& key) {
+    const auto at = content.find(key);
+    if (at == content.end()) return std::string("nothing");
+    return fmt::format("type {} expiry {} {}", static_cast<int>(at->second.type),
+                       at->second.expire_at_ms, test::QuoteIfNeeded(at->second.payload));
+  };
+  for (const auto* content : {&expected, &found}) {
+    for (const auto& [key, value] : *content) {
+      const std::string one = show(expected, key);
+      const std::string other = show(found, key);
+      if (one != other) text += fmt::format("\n{} {}: {}\n  {}", key.first, key.second, one, other);
+    }
+  }
+  return text;
+}
 
 class World {
  public:
@@ -208,7 +228,9 @@ class World {
     const auto content = sim::LogicalContentOf(leader.keyspace());
     for (const auto& each : servers_) {
       if (each.get() == &leader || NeedsAll(*each)) continue;
-      EXPECT_TRUE(sim::LogicalContentOf(each->keyspace()) == content) << each->name();
+      const auto found = sim::LogicalContentOf(each->keyspace());
+      EXPECT_TRUE(found == content)
+          << each->name() << " has another content than the leader:" << Difference(content, found);
       EXPECT_EQ(each->storage().journal()->epochs(), leader.storage().journal()->epochs());
       CompareJournals(leader, *each);
     }
@@ -295,6 +317,7 @@ class World {
       if (!each->running()) return false;
       if (each.get() == servers_[leader_].get()) {
         if (each->loading() || each->roles().leader() == nullptr) return false;
+        if (!each->broker().log().sealed()) return false;
         continue;
       }
       if (each->loading() || (!IsEqual(*each) && !NeedsAll(*each))) return false;
