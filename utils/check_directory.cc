@@ -17,6 +17,7 @@
 #include "journal/note.h"
 #include "journal/recovery.h"
 #include "journal/segment.h"
+#include "journal/set_aside.h"
 #include "snapshot/files.h"
 #include "snapshot/load.h"
 #include "snapshot/section_reader.h"
@@ -260,6 +261,9 @@ bool Holds(Disk& disk, const std::string& directory, std::string_view name) {
 }  // namespace
 
 DirectoryKind KindOfDirectory(Disk& disk, const std::string& directory) {
+  if (journal::DroppedName::Parse(directory.substr(directory.rfind('/') + 1))) {
+    return DirectoryKind::kDropped;
+  }
   const auto segments = journal::ListSegments(disk, directory);
   if (segments.ok() && !segments->empty()) return DirectoryKind::kJournal;
   for (const std::string_view name : {"journal", "journal.note", "snapshots"}) {

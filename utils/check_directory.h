@@ -15,6 +15,7 @@ enum class DirectoryKind {
   kNothing,  // nothing of a server lies there
   kServer,   // `dir` of a server: journal/, snapshots/, streams/
   kJournal,  // the segments of a journal
+  kDropped,  // it is a file of frames that were cut off a journal
 };
 DirectoryKind KindOfDirectory(Disk& disk, const std::string& directory);
 

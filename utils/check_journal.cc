@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "effects/batch.h"
+#include "journal/note.h"
 #include "journal/recovery.h"
 #include "journal/segment.h"
+#include "journal/segment_reader.h"
+#include "journal/set_aside.h"
 
 namespace runnel::check {
 namespace {
@@ -77,6 +80,60 @@ class Listing {
   size_t at_ = 0;
 };
 
+// One paragraph, if the frame is to be shown.
+void Show(const Frame& frame, const PrintPayload& print, std::ostream& out) {
+  std::ostringstream text;
+  if (!print(frame.payload, text)) return;
+  fmt::print(out, "position {}  epoch {}  records {}  bytes {}  synced to {}\n{}", frame.base,
+             frame.epoch, frame.records, frame.payload.size(), frame.synced, text.str());
+}
+
+// Gives the frames of such a file to `visit`. Returns what there is instead of a frame, or nothing
+// if all are frames.
+Result<std::optional<std::string>> ReadDropped(Disk& disk, const std::string& path,
+                                               const std::function<void(const Frame&)>& visit) {
+  const auto name = journal::DroppedName::Parse(path.substr(path.rfind('/') + 1));
+  if (!name) return Status::Error(path + ": this is not the name of a file of cut frames");
+  const std::string directory = ParentOf(ParentOf(path));
+  const auto identity = journal::ReadIdentity(disk, directory);
+  if (!identity.ok()) return identity.status();
+  auto reader = journal::SegmentReader::OpenFile(disk, path, name->position, *identity);
+  if (!reader.ok()) return reader.status();
+  for (Position place = name->position; place < reader->end();) {
+    Frame frame;
+    const auto found = reader->At(place, &frame);
+    if (!found.ok()) return found.status();
+    if (*found != journal::Found::kFrame || frame.base != place) {
+      return std::optional(fmt::format("{}, offset {}: no frame of the journal {:016x} is there",
+                                       path, place - name->position,
+                                       *identity ? (*identity)->id : 0));
+    }
+    visit(frame);
+    place = frame.end();
+  }
+  return std::optional<std::string>();
+}
+
+void PrintTally(const std::string& path, const Tally& tally, Position begin, std::ostream& out) {
+  fmt::print(
+      out, "{}: cut off, positions {} to {}: {} frames, {} records, epochs {:016x}-{:016x}\n", path,
+      begin, begin + tally.bytes, tally.frames, tally.records, tally.first_epoch, tally.last_epoch);
+}
+
+Status ListDroppedFrames(Disk& disk, const std::string& directory, std::ostream& out) {
+  const auto names = journal::ListDropped(disk, directory);
+  if (!names.ok()) return names.status();
+  for (const journal::DroppedName& name : *names) {
+    const std::string path = journal::DroppedPath(directory, name);
+    Tally tally;
+    const auto wrong = ReadDropped(disk, path, [&](const Frame& frame) { tally.Add(frame); });
+    if (!wrong.ok()) return wrong.status();
+    PrintTally(path, tally, name.position, out);
+    if (*wrong) fmt::print(out, "  {}\n", **wrong);
+  }
+  return {};
+}
+
 }  // namespace
 
 PrintPayload EffectPrinter(const DescribeLimits& limits, std::optional<std::string> key) {
@@ -129,15 +186,15 @@ Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const Print
         listing.Add(frame);
         progress(listing.Share(frame.end()));
         if (options.look) options.look(frame.payload);
-        if (!options.dump) return Status();
-        std::ostringstream text;
-        if (!print(frame.payload, text)) return Status();
-        fmt::print(out, "position {}  epoch {}  records {}  bytes {}  synced to {}\n{}", frame.base,
-                   frame.epoch, frame.records, frame.payload.size(), frame.synced, text.str());
+        if (options.dump) Show(frame, print, out);
         return Status();
       });
   if (!found.ok()) return found.status();
-  if (!options.dump) listing.Print(out);
+  if (!options.dump) {
+    listing.Print(out);
+    if (Status listed = ListDroppedFrames(disk, options.directory, out); !listed.ok())
+      return listed;
+  }
   const bool good = found->row->decision == journal::Decision::kEnd;
   fmt::print(out, "{}good up to position {}: {} frames, {} records\n",
              good ? "" : "NOT WHOLE: ", found->end, found->frames, found->records);
@@ -149,6 +206,24 @@ Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const Print
     fmt::print(out, "A server does not start on this. {}\n", found->next_step);
   }
   return false;
+}
+
+Result<bool> CheckDropped(Disk& disk, const JournalOptions& options, const PrintPayload& print,
+                          std::ostream& out) {
+  const std::string& path = options.directory;
+  Tally tally;
+  std::optional<Position> begin;
+  const auto wrong = ReadDropped(disk, path, [&](const Frame& frame) {
+    if (frame.base < options.from.value_or(0)) return;
+    if (!begin) begin = frame.base;
+    tally.Add(frame);
+    if (options.look) options.look(frame.payload);
+    if (options.dump) Show(frame, print, out);
+  });
+  if (!wrong.ok()) return wrong.status();
+  PrintTally(path, tally, begin.value_or(0), out);
+  if (*wrong) fmt::print(out, "NOT WHOLE: {}\n", **wrong);
+  return !*wrong;
 }
 
 Status CutJournal(Disk& disk, const std::string& directory, Position position, bool yes,

@@ -35,10 +35,17 @@ struct JournalOptions {
 };
 
 // Reads the journal as a server that starts would, changes nothing, and tells what it finds.
-// Returns whether a server would start and lose nothing. The journal of a running server may be
+// Files of frames that were cut off earlier are listed, too. Returns whether a server would start
+// and lose nothing. The journal of a running server may be
 // read: its end moves. `progress` is called now and then with the share that is done, from 0 to 1.
 Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const PrintPayload& print,
                           const std::function<void(double)>& progress, std::ostream& out);
+
+// The same for one file of frames that were cut off a journal (journal::KeepFrames), in the
+// directory where the server keeps it: `options.directory` is the path of the file. Returns whether
+// all that it holds are frames.
+Result<bool> CheckDropped(Disk& disk, const JournalOptions& options, const PrintPayload& print,
+                          std::ostream& out);
 
 // Cuts the journal at the end of a frame. Without `yes` it only tells what would go, and fails.
 // Fails if a server uses it.

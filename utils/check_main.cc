@@ -67,10 +67,12 @@ int Run(Options options) {
   Disk& disk = SystemDisk();
   const DirectoryKind kind = KindOfDirectory(disk, options.journal.directory);
   if (kind == DirectoryKind::kNothing) {
-    fmt::print(stderr,
-               "runnel-check: {}: there is neither a journal nor a snapshot; it takes the data "
-               "directory of a server (`dir`) or the directory of a journal\n",
-               options.journal.directory);
+    fmt::print(
+        stderr,
+        "runnel-check: {}: there is neither a journal nor a snapshot; it takes the data "
+        "directory of a server (`dir`), the directory of a journal, or a file of frames that "
+        "were cut off\n",
+        options.journal.directory);
     return 2;
   }
   if (kind == DirectoryKind::kServer) {
@@ -82,6 +84,13 @@ int Run(Options options) {
     }
     // These are about the journal.
     options.journal.directory += "/journal";
+  }
+  if (kind == DirectoryKind::kDropped) {
+    if (!options.cut) {
+      return Report(CheckDropped(disk, options.journal, PrinterFor(options), std::cout));
+    }
+    fmt::print(stderr, "runnel-check: {}: only a journal can be cut\n", options.journal.directory);
+    return 2;
   }
   if (options.cut) {
     const Status cut =
@@ -108,7 +117,8 @@ int Main(int argc, char** argv) {
       "runnel-check");
   Options options;
   app.add_option("directory", options.journal.directory,
-                 "the data directory of a server (`dir`), or the directory of a journal")
+                 "the data directory of a server (`dir`), the directory of a journal, or a file of "
+                 "frames that were cut off (journal/dropped/*.frames)")
       ->required();
   app.set_version_flag("--version", fmt::format("runnel-check {}", kVersion));
   app.add_option("--from", options.journal.from, "begin at this position, where a frame begins");

@@ -1,5 +1,7 @@
 #include "broker/broker.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/log.h"
 #include "commands/families.h"
@@ -84,7 +86,25 @@ void Broker::KeepIn(journal::Journal* journal) {
   log_.KeepIn(journal);
 }
 
-void Broker::Follow() {
+void Broker::Unload() {
+  CHECK(log_.follows() && log_.journal() == nullptr && !keyspace_.capturing());
+  EndWhatALeaderHas();
+  // The observer hears of it: clients that keep copies of keys are told.
+  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
+    keyspace_.Flush(db);
+  }
+  set_loading(true);
+  dispatcher_.RunParked();
+  UseCold(nullptr);
+}
+
+void Broker::NoteCut(Position end) {
+  for (const auto& [id, session] : sessions_.all()) {
+    session->output.last_change = std::min(session->output.last_change, end);
+  }
+}
+
+void Broker::EndWhatALeaderHas() {
   outbox_.KillHolding();
   dispatcher_.EndWaits(
       "UNBLOCKED force unblock from blocking operation, instance state changed (master -> "
@@ -93,6 +113,10 @@ void Broker::Follow() {
     session->watch_broken |= !session->watched.empty();
   }
   dispatcher_.RetryPutOff();
+}
+
+void Broker::Follow() {
+  EndWhatALeaderHas();
   log_.Follow(log_.journal()->appended());
 }
 

@@ -80,7 +80,7 @@ class Broker final : public Front, private KeyspaceObserver {
 
   // --- For the server ---
 
-  // True while the start fills the keyspace: commands without the flag kLoading are refused,
+  // True while the keyspace is filled from the disk: commands without the flag kLoading are refused,
   // nothing expires, and no session is told of changed keys.
   void set_loading(bool loading);
   // Whether values that no key holds any more are being freed. While they are, a command that needs
@@ -91,6 +91,13 @@ class Broker final : public Front, private KeyspaceObserver {
   // before it is changed otherwise. Without this call changes are not durable. The journal outlives
   // the broker, or is removed with nullptr; no command may run then before there is another one.
   void KeepIn(journal::Journal* journal);
+  // The keyspace is emptied, to be loaded again: set_loading(true) and UseCold(nullptr) are part of
+  // this, and what Follow ends ends here, too. Costs the same for any number of keys if there is a
+  // Disposer. REQUIRES: it follows; KeepIn(nullptr) was called; no snapshot is being taken; between
+  // two turns.
+  void Unload();
+  // The journal was cut at `end`: what sessions have changed after it is not waited for any more.
+  void NoteCut(Position end);
   // Another server makes the changes from now on: see ChangeLog::Follow. What only a leader has
   // ends: connections that wait for something or have replies which are not safe yet, and the
   // watches of transactions. REQUIRES: there is a journal, whose frames are all applied; between
@@ -139,6 +146,7 @@ class Broker final : public Front, private KeyspaceObserver {
   const Turn& turn() const { return turn_; }
 
  private:
+  void EndWhatALeaderHas();
   void OnKeyChange(uint32_t db, std::string_view name, KeyChange change) override;
   void OnFlush(uint32_t db) override;
   void OnTopicsChange(uint32_t db) override;

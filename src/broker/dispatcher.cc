@@ -421,6 +421,15 @@ void Dispatcher::EndWaitsForAll(std::string_view error) {
   }
 }
 
+void Dispatcher::RunParked() {
+  parts_.clock.Update();
+  for (const auto& [id, session] : parts_.sessions.all()) {
+    if (!session->parked()) continue;
+    parts_.parking.TakeBack(*session);
+    RunAgain(*session);
+  }
+}
+
 void Dispatcher::RetryPutOff() {
   parts_.pause.put_off().ForEach([&](Session& session) { ContinueLater(session); });
 }

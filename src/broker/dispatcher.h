@@ -54,6 +54,9 @@ class Dispatcher {
   void EndWaits(std::string_view error);
   // The waits of sessions that ask for all in-sync replicas end with this error.
   void EndWaitsForAll(std::string_view error);
+  // Commands that wait for entries on the disk are checked and run again at once, whether these are
+  // in memory or not.
+  void RunParked();
   // Commands that were put off are tried again at the end of the turn.
   void RetryPutOff();
   // Goes on with sessions that take requests again, in the order in which they became ready.

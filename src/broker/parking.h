@@ -36,10 +36,15 @@ class Parking {
   }
   // The session no longer waits, and its command is dropped. REQUIRES: session.parked().
   void Cancel(Session& session) {
+    TakeBack(session);
+    session.suspended.reset();
+  }
+  // The session no longer waits, whether its entries are in memory or not. REQUIRES:
+  // session.parked().
+  void TakeBack(Session& session) {
     static_cast<ListNode<InLoaded>&>(session).Unlink();
     cold_->Cancel(&session.suspended->pins);
     Leave(session);
-    session.suspended.reset();
   }
 
   bool anything_loaded() const { return !loaded_.empty(); }

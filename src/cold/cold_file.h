@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ref.h"
@@ -41,7 +42,8 @@ class UnusedFiles {
 // it is added to the unused files.
 class ColdFile {
  public:
-  ColdFile(const FileName& name, UnusedFiles* unused) : name(name), unused_(unused) {}
+  ColdFile(const FileName& name, std::shared_ptr<UnusedFiles> unused)
+      : name(name), unused_(std::move(unused)) {}
   ColdFile(const ColdFile&) = delete;
   ColdFile& operator=(const ColdFile&) = delete;
 
@@ -67,7 +69,7 @@ class ColdFile {
 
   mutable std::atomic<uint32_t> references_{1};
   std::atomic<uint64_t> live_bytes_{0};
-  UnusedFiles* const unused_;
+  const std::shared_ptr<UnusedFiles> unused_;
 };
 
 // Files that must stay. A file may occur more than once.

@@ -12,6 +12,13 @@ ColdStore::ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& 
       writer_(this, files_, writer, hot, settings, sizes_),
       snapshots_(files_, writer, syncer, settings, sizes_) {}
 
+Status ColdStore::Open() {
+  reader_.Reset();
+  writer_.Reset();
+  snapshots_.Reset();
+  return files_.List();
+}
+
 void ColdStore::EndTurn(int64_t steady_ms) {
   reader_.EndTurn();
   files_.EndTurn(steady_ms);

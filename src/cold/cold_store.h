@@ -55,8 +55,14 @@ class ColdStore final : public ColdSource {
   // Open lists the files of the directory (which is made when it is needed): extents of these files
   // can be resolved until RemoveUnused. RemoveUnused removes the files to which nothing refers by
   // then, and has a helper measure the others: a file that is too short is logged. Nothing is
-  // written before RemoveUnused. Both wait for the disk, but open no file.
-  Status Open() { return files_.List(); }
+  // written before RemoveUnused. Both wait for the disk, but open no file. Open may be called again
+  // when all values have been given up, though not all need be destroyed: what these refer to is
+  // then nobody's. REQUIRES for Open: idle(); nobody waits for a read, and there are no pins.
+  Status Open();
+  // Whether nothing is being read, written or removed.
+  bool idle() const {
+    return reader_.idle() && !writer_.busy() && snapshots_.idle() && files_.idle();
+  }
   Status RemoveUnused() { return files_.RemoveUnused(); }
   // After each frame of the journal: the same as EndTurn, but waits for the writer if it is far
   // behind.

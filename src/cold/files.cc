@@ -28,6 +28,15 @@ ColdFiles::~ColdFiles() {
 // --- The start ---
 
 Status ColdFiles::List() {
+  // Whoever still refers to a file on its way to its end must not have it removed: it may be
+  // referred to anew.
+  unused_ = std::make_shared<UnusedFiles>();
+  files_.clear();
+  bytes_ = 0;
+  found_.clear();
+  resolved_.clear();
+  last_resolved_ = {};
+  unremoved_.clear();
   const auto names = disk_.List(directory_);
   if (!names.ok()) return names.status().error_number() == ENOENT ? Status() : names.status();
   for (const std::string& text : *names) {
@@ -82,7 +91,7 @@ Ref<StoredExtent> ColdFiles::Resolve(ColdSource* source, Decoder* in) {
 // REQUIRES: the file is there.
 const Ref<ColdFile>& ColdFiles::Resolved(const FileName& name) {
   Ref<ColdFile>& file = resolved_[name];
-  if (!file) file = Ref<ColdFile>::Adopt(new ColdFile(name, &unused_));
+  if (!file) file = Ref<ColdFile>::Adopt(new ColdFile(name, unused_));
   return file;
 }
 
@@ -153,7 +162,7 @@ void ColdFiles::FinishMeasure(const FileName& name, const Result<uint64_t>& size
 // --- Files that are written ---
 
 Ref<ColdFile> ColdFiles::NewFile(uint64_t object) {
-  return Ref<ColdFile>::Adopt(new ColdFile({object, ++last_file_}, &unused_));
+  return Ref<ColdFile>::Adopt(new ColdFile({object, ++last_file_}, unused_));
 }
 
 void ColdFiles::NoteSize(const FileName& name, uint64_t bytes) {
@@ -170,7 +179,7 @@ void ColdFiles::NoteFailed(const FileName& name) {
 
 // What cannot be removed is tried again later, and named once.
 void ColdFiles::EndTurn(int64_t steady_ms) {
-  std::vector<FileName> names = unused_.Take();
+  std::vector<FileName> names = unused_->Take();
   if (!unremoved_.empty() && steady_ms >= no_removes_before_ms_) {
     names.insert(names.end(), unremoved_.begin(), unremoved_.end());
     unremoved_.clear();
@@ -184,6 +193,7 @@ void ColdFiles::EndTurn(int64_t steady_ms) {
   };
   auto job = std::make_shared<Job>();
   job->names = std::move(names);
+  removing_++;
   remover_.Run(
       [this, job] {
         for (const FileName& name : job->names) {
@@ -191,6 +201,7 @@ void ColdFiles::EndTurn(int64_t steady_ms) {
         }
       },
       [this, job, steady_ms] {
+        removing_--;
         for (size_t i = 0; i < job->names.size(); i++) {
           FinishRemove(job->names[i], job->removed[i], steady_ms);
         }

@@ -28,7 +28,8 @@ class ColdFiles {
 
   // --- The start ---
 
-  // Lists the directory, which may not exist yet, and opens no file. Waits for the disk.
+  // Lists the directory, which may not exist yet, and opens no file. Forgets what it knew before:
+  // the files stay that were referred to, until RemoveUnused. Waits for the disk. REQUIRES: idle().
   Status List();
   // Reads what StoredExtent::Describe wrote; the extent's source will be `source`. Null if the
   // bytes are no description, or if List has not found the file and nobody has written it since
@@ -58,6 +59,8 @@ class ColdFiles {
   // Has the remover remove files to which nothing refers any more. One that cannot be removed is
   // logged, and tried again after a second. `steady_ms` is the time.
   void EndTurn(int64_t steady_ms);
+  // Whether no file is being removed.
+  bool idle() const { return removing_ == 0; }
 
   // The number of files on the disk, and their bytes.
   uint64_t count() const { return files_.size(); }
@@ -83,7 +86,8 @@ class ColdFiles {
   const std::string directory_;
   Worker& remover_;
   Worker& measurer_;
-  UnusedFiles unused_;
+  // Shared with the files of this list, the last of which may go after the list has been made anew.
+  std::shared_ptr<UnusedFiles> unused_ = std::make_shared<UnusedFiles>();
   // The files that exist, with their sizes: those that List has found, and those written since.
   absl::btree_map<FileName, uint64_t> files_;
   uint64_t bytes_ = 0;  // of all files
@@ -95,6 +99,7 @@ class ColdFiles {
   Ref<StoredExtent> last_resolved_;
   std::string unresolved_;
   std::vector<FileName> unremoved_;
+  size_t removing_ = 0;  // jobs
   int64_t no_removes_before_ms_ = 0;
 };
 

@@ -35,6 +35,14 @@ ColdReader::~ColdReader() {
   worker_.Drain();
 }
 
+void ColdReader::Reset() {
+  CHECK(waiting_.empty() && !reading_);
+  wanted_.clear();
+  expected_.clear();
+  failures_.clear();
+  cache_.Evict(0);
+}
+
 void ColdReader::EndTurn() {
   cache_.Evict(std::max<size_t>(settings_.stream_memory / 8, sizes_.least_cache));
   StartReads();

@@ -73,6 +73,11 @@ class ColdReader {
   void Load(const ColdMiss& miss, Pins* pins, std::function<void()> done);
   void Cancel(const Pins* pins);
 
+  // For ColdStore::Open. REQUIRES: nobody waits, and there are no pins.
+  void Reset();
+  // Whether nothing is being read.
+  bool idle() const { return !reading_; }
+
   // Evicts extents above the bound of the cache, and begins reads: of what was missed or, if
   // nothing is, of what is expected.
   void EndTurn();

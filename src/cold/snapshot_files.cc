@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "cold/extent_io.h"
 #include "fmt/format.h"
@@ -37,6 +38,13 @@ void SnapshotFiles::End() {
     if (extent->location().file->doubtful) to_rewrite_.push_back(std::move(extent));
   }
   StartRewrite();
+}
+
+void SnapshotFiles::Reset() {
+  CHECK(idle());
+  pinned_.clear();
+  to_rewrite_.clear();
+  rewritten_to_ = {};
 }
 
 void SnapshotFiles::Sync(const FileRefs& files, std::function<void(Status)> done) {

@@ -35,6 +35,11 @@ class SnapshotFiles {
   void End();
   void Pin(FileRefs files) { pinned_ = std::move(files); }
 
+  // For ColdStore::Open: no snapshot is kept, as far as this knows. REQUIRES: idle().
+  void Reset();
+  // Whether no snapshot is being written, and nothing is written again.
+  bool idle() const { return !in_snapshot_ && !rewriting_; }
+
  private:
   struct RewriteJob;
 

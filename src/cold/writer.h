@@ -30,6 +30,8 @@ class ColdWriter {
   // one value. After a failed write, which is logged once, nothing is begun for a second.
   // `steady_ms` is the time.
   void EndTurn(int64_t steady_ms);
+  // For ColdStore::Open. REQUIRES: !busy().
+  void Reset() { behind_ = false; }
   // Waits for the worker.
   void Drain() { worker_.Drain(); }
 

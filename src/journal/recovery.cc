@@ -468,12 +468,12 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) 
   return {};
 }
 
-Status CutAt(Disk& disk, const std::string& directory, Position end) {
+Status CutAt(Disk& disk, const std::string& directory, Position end, CutBytes bytes) {
   Inspection beside;
   if (Status read = ReadNotes(disk, directory, &beside); !read.ok()) return read;
   auto segments = ListSegments(disk, directory);
   if (!segments.ok()) return segments.status();
-  // After this the note says what a person has decided, and not in which run of the machine.
+  // After this the note says what was decided, and not in which run of the machine.
   Note note = beside.note.value_or(Note());
   note.identity = beside.identity.value_or(Identity());
   note.boot.clear();
@@ -503,7 +503,9 @@ Status CutAt(Disk& disk, const std::string& directory, Position end) {
     SayNoMore(end, last, &note);
     if (Status noted = WriteOrRemoveNote(disk, directory, note); !noted.ok()) return noted;
   }
-  if (Status aside = SetAside(disk, directory, *segments, end); !aside.ok()) return aside;
+  if (bytes == CutBytes::kSetAside) {
+    if (Status aside = SetAside(disk, directory, *segments, end); !aside.ok()) return aside;
+  }
   const Status removed = RemoveSegments(disk, directory, kept, &*segments);
   if (!removed.ok()) return removed;
   return Shorten(disk, directory, end - last->base, last);

@@ -104,12 +104,20 @@ Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::option
 // directory is locked.
 Status Repair(Disk& disk, const std::string& directory, Inspection* inspection);
 
-// Cuts the journal at the end of a frame, even if whole frames follow: for a person who has decided
-// so. The cut is set aside first. The note is changed to name only what is left, so that the next
-// start accepts the journal; if there is no segment at all, nothing else is done. REQUIRES: the
-// directory is locked. Fails if no frame ends at `end` and no segment begins there, or if there is
-// no room to set aside what is cut.
-Status CutAt(Disk& disk, const std::string& directory, Position end);
+// What becomes of the bytes that CutAt cuts off.
+enum class CutBytes {
+  kSetAside,  // they are set aside first: see SetAside
+  kDropped,   // the caller has kept them: see KeepFrames
+};
+// Cuts the journal at the end of a frame, even if whole frames follow: because a person has decided
+// so, or because the leader does not have them. The note is changed to name only what is left, so
+// that the next start accepts the journal; if there is no segment at all, nothing else is done. All
+// is on the disk when this returns. After a crash inside, the journal ends at `end`, where it ended
+// before, or where one of the segments between ends. REQUIRES: the directory is locked, and no
+// Journal is open. Fails if no frame ends at `end` and no segment begins there, or if there is no
+// room to set aside what is cut; then nothing is cut.
+Status CutAt(Disk& disk, const std::string& directory, Position end,
+             CutBytes bytes = CutBytes::kSetAside);
 
 // Removes all frames of a journal that nobody has open: what is left is a journal that has only its
 // identity. A crash leaves the frames up to some place. Blocks.

@@ -22,7 +22,11 @@ bool AreZeros(std::string_view bytes) {
 
 Result<SegmentReader> SegmentReader::Open(Disk& disk, const std::string& directory, Position base,
                                           const std::optional<Identity>& identity) {
-  const std::string path = SegmentPath(directory, base);
+  return OpenFile(disk, SegmentPath(directory, base), base, identity);
+}
+
+Result<SegmentReader> SegmentReader::OpenFile(Disk& disk, const std::string& path, Position base,
+                                              const std::optional<Identity>& identity) {
   auto file = disk.Open(path, OpenMode::kRead);
   if (!file.ok()) return file.status();
   SegmentReader reader(std::move(*file), path, base, identity);

@@ -28,6 +28,9 @@ class SegmentReader {
   // bytes, and a frame of version 2 is a failure.
   static Result<SegmentReader> Open(Disk& disk, const std::string& directory, Position base,
                                     const std::optional<Identity>& identity);
+  // The same for a file of another name, which holds frames from `base` on.
+  static Result<SegmentReader> OpenFile(Disk& disk, const std::string& path, Position base,
+                                        const std::optional<Identity>& identity);
 
   Position base() const { return base_; }
   // Of the file, as it was when it was opened or last refreshed.

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "fmt/format.h"
 
@@ -15,7 +16,7 @@ constexpr int64_t kApplyMicros = 1000;
 
 }  // namespace
 
-Follower::Follower(Parts parts, Target target, int64_t now_ms)
+Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pending> pending)
     : parts_(std::move(parts)),
       target_(std::move(target)),
       now_ms_(now_ms),
@@ -26,6 +27,13 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms)
       applied_(parts_.journal.appended()),
       applier_(parts_.keyspace) {
   parts_.journal.set_sink(this);
+  if (!pending) return;
+  applied_ = pending->applied;
+  frames_ = std::move(pending->frames);
+  for (const std::string& frame : frames_) {
+    unapplied_bytes_ += frame.size();
+  }
+  CHECK(applied_ + unapplied_bytes_ == parts_.journal.written());
 }
 
 Follower::~Follower() {
@@ -44,7 +52,8 @@ bool Follower::Turn(int64_t now_ms) {
     ended_ = fmt::format("no connection to {}:{} was made within {} ms", target_.host, target_.port,
                          now_ms - heard_ms_);
   }
-  if (!ended_.empty()) Drop(std::exchange(ended_, ""), false);
+  if (!ended_.empty()) Drop(std::exchange(ended_, ""), cut_to_.has_value());
+  if (cut_to_) return false;
   const bool more = !parts_.held_up() && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
   HoldBack();
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
@@ -173,10 +182,17 @@ Status Follower::OnWelcome(std::string_view body) {
     state_ = State::kStopped;
     return {};
   }
-  if (welcome->parting != journal.appended()) {
+  if (welcome->parting > journal.appended()) {
     return Status::Error(
-        fmt::format("the journals part at position {}, and this one goes on to {}: what lies "
-                    "between would have to be cut off",
+        fmt::format("the leader would go on from position {}, and this journal "
+                    "ends at {}",
+                    welcome->parting, journal.appended()));
+  }
+  if (welcome->parting < journal.appended()) {
+    cut_to_ = welcome->parting;
+    return Status::Error(
+        fmt::format("the journals part at position {}, and this one goes on to {}: "
+                    "what lies between is to be cut off first",
                     welcome->parting, journal.appended()));
   }
   state_ = State::kStreaming;
@@ -188,9 +204,26 @@ Status Follower::OnWelcome(std::string_view body) {
   heartbeat_ = {};
   wait_ms_ = kFirstWaitMs;
   error_.clear();
+  said_.clear();
   LogNotice("The link to the leader {}:{} (node {}) is up: its journal comes from position {} on",
             target_.host, target_.port, welcome->node_id, received_);
   return {};
+}
+
+void Follower::RefuseCut(std::string_view why) {
+  CHECK(cut_to_.has_value());
+  cut_to_.reset();
+  Drop(why, false);
+}
+
+Follower::Pending Follower::TakePending(Position end) {
+  Pending pending{std::min(applied_, end), {}};
+  for (Position at = applied_; !frames_.empty() && at + frames_.front().size() <= end;) {
+    at += frames_.front().size();
+    pending.frames.push_back(std::move(frames_.front()));
+    frames_.pop_front();
+  }
+  return pending;
 }
 
 void Follower::OnEnd(std::string_view why) {
@@ -204,7 +237,9 @@ void Follower::Drop(std::string_view why, bool for_good) {
   partial_.clear();
   held_back_ = false;
   if (link_up()) down_since_ms_ = now_ms_;
-  if (error_ != why) {
+  // What is to be cut is said when that is decided.
+  if (!cut_to_ && said_ != why) {
+    said_ = why;
     LogWarning("The link to the leader {}:{} is down: {}", target_.host, target_.port, why);
   }
   error_ = why;
@@ -275,7 +310,7 @@ bool Follower::CanApply() const {
 
 // Returns whether there is more to apply now.
 bool Follower::Apply(int64_t until_us) {
-  if (state_ == State::kStopped) return false;
+  if (cannot_apply_) return false;
   while (CanApply()) {
     const std::string_view bytes = frames_.front();
     journal::FrameHeader header;
@@ -290,6 +325,7 @@ bool Follower::Apply(int64_t until_us) {
           applier_.met_unknown_effect()
               ? applied.message() + ": the leader is of a newer version; update this server"
               : applied.message();
+      cannot_apply_ = true;
       Drop(fmt::format("the frame at position {} cannot be applied: {}", frame.base, why), true);
       return false;
     }

@@ -65,9 +65,15 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     std::function<void(ClusterRecord)> on_record;
   };
 
-  // Everything outlives it. `applied`: the state of the keyspace is that of this position, which is
-  // the journal's end.
-  Follower(Parts parts, Target target, int64_t now_ms);
+  // What the journal holds and the keyspace does not.
+  struct Pending {
+    Position applied = 0;            // the state of the keyspace is that of this position
+    std::deque<std::string> frames;  // from there to the journal's end
+  };
+
+  // Everything outlives it. Without `pending` the state of the keyspace is that of the journal's
+  // end.
+  Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pending> pending = {});
   ~Follower() override;
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
@@ -91,6 +97,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   const std::optional<journal::Identity>& journal_to_take() const { return journal_to_take_; }
   // Tells the leader that this server leaves, if the link is up.
   void SayGoodbye(Goodbye goodbye);
+  // The leader's journal parts from this one's here, and this one goes on: it is to be cut here
+  // first, and another follower is to be made then. Nothing more is applied, and there is no link.
+  const std::optional<Position>& cut_to() const { return cut_to_; }
+  // It is not cut, and error() says `why`. The leader is asked again later. REQUIRES: cut_to().
+  void RefuseCut(std::string_view why);
+  // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
+  // This one can only be destroyed.
+  Pending TakePending(Position end);
   // For a server that is to lead: applies all that its journal has written. Returns false if that
   // fails; error() says why.
   bool ApplyAll();
@@ -136,6 +150,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   int64_t down_since_ms_;
   int64_t heard_ms_;
   std::string error_;
+  std::string said_;  // in the log, since the link was up
   std::unique_ptr<Attempt> attempt_;
   std::unique_ptr<Link> link_;
   std::string ended_;   // why the link has ended, to be dealt with in Turn
@@ -150,12 +165,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   // Written to the journal and not yet applied, oldest first.
   std::deque<std::string> frames_;
+  bool cannot_apply_ = false;  // the first of them
   size_t unapplied_bytes_ = 0;
   bool said_goodbye_ = false;
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
   Applier applier_;
   std::optional<journal::Identity> journal_to_take_;
+  std::optional<Position> cut_to_;
 };
 
 }  // namespace runnel::replication

@@ -78,19 +78,8 @@ Status Leader::Check(const FollowRequest& request) const {
         fmt::format("the journal here is {:016x}, and the follower's is another one, {:016x}",
                     journal.identity().id, request.journal_id));
   }
-  if (same_journal && request.epochs.newest() > journal.epoch()) {
-    return Status::Error(fmt::format(
-        "the follower has heard of epoch {:016x}, newer than {:016x}, in which this server leads",
-        request.epochs.newest(), journal.epoch()));
-  }
   const auto parting = FindParting(request);
   if (!parting.ok()) return parting.status();
-  if (same_journal && *parting < request.end) {
-    return Status::Error(
-        fmt::format("the journals part at position {}, and the follower's goes on to {}: what "
-                    "lies between would have to be cut off",
-                    *parting, request.end));
-  }
   if (*parting < journal.first()) {
     return Status::Error(
         fmt::format("the follower needs the journal from position {} on, and it begins at {} here",
@@ -132,8 +121,9 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   std::string body;
   welcome.Encode(&body);
   follower.link->Send(MessageType::kWelcome, body);
-  // One that must take this journal first does that and asks again.
-  if (follower.peer.request.journal_id != welcome.identity.id) {
+  // One that must take this journal first, or cut its own, does that and asks again.
+  if (follower.peer.request.journal_id != welcome.identity.id ||
+      welcome.parting < follower.peer.request.end) {
     follower.peer.sent = UINT64_MAX;
     return;
   }

@@ -21,9 +21,14 @@ Roles::Roles(Parts parts) : parts_(std::move(parts)) {}
 Roles::~Roles() = default;
 
 Status Roles::Refusal() const {
-  if (parts_.storage.journal() != nullptr) return {};
+  if (!parts_.config.options().journal) {
+    return Status::Error(
+        "this server keeps no journal (`journal no`): it can neither lead nor follow");
+  }
+  // While it is being cut there is none for a moment.
+  if (parts_.storage.journal() != nullptr || cutter_ != nullptr) return {};
   return Status::Error(
-      "this server keeps no journal (`journal no`): it can neither lead nor follow");
+      fmt::format("this server has no journal until it is started again: {}", error_));
 }
 
 Status Roles::Open() {
@@ -55,11 +60,15 @@ void Roles::Begin() {
   MakeFollower();
 }
 
+void Roles::SayGoodbye() {
+  if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kReturns);
+}
+
 void Roles::End() {
   *alive_ = false;
   leader_.reset();
-  if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kReturns);
   follower_.reset();
+  cutter_.reset();
 }
 
 void Roles::AskToFollow(std::string host, uint16_t port) {
@@ -107,7 +116,7 @@ Status Roles::Admit(Session& session, const replication::FollowRequest& request)
 }
 
 bool Roles::Turn() {
-  if (parts_.storage.journal() == nullptr) return false;
+  if (parts_.storage.journal() == nullptr && cutter_ == nullptr) return false;
   const int64_t now_ms = parts_.broker.clock().steady_ms();
   for (auto& [id, request] : std::exchange(admitted_, {})) {
     const auto& sessions = parts_.broker.sessions().all();
@@ -116,7 +125,7 @@ bool Roles::Turn() {
     std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
     if (stream != nullptr) leader_->Accept(std::move(stream), std::move(request), now_ms);
   }
-  if (wanted_) Change(*std::exchange(wanted_, std::nullopt));
+  if (wanted_ && MayChange()) Change(*std::exchange(wanted_, std::nullopt));
   if (leader_ != nullptr) {
     if (const auto awaited = parts_.broker.outbox().TakeAwaited()) {
       leader_->Await(awaited->position, awaited->question);
@@ -124,12 +133,20 @@ bool Roles::Turn() {
     leader_->Turn(now_ms);
     return TellBroker();
   }
+  if (cutter_ != nullptr) {
+    GoOnCutting();
+    return false;
+  }
   if (follower_ == nullptr) return false;
   const Position before = follower_->applied();
   const bool more = follower_->Turn(now_ms);
   if (follower_->journal_to_take()) {
     // A snapshot that is being taken belongs to the journal that goes.
     if (!parts_.saver.busy()) TakeJournal(*follower_->journal_to_take());
+    return false;
+  }
+  if (follower_->cut_to()) {
+    BeginToCut();
     return false;
   }
   if (follower_->applied() == before) return more;
@@ -155,11 +172,22 @@ void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
   if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kForGood);
-  if (follows_ && !CatchUp()) {
-    // Not yet: what is not written cannot be applied.
-    wanted_ = wanted;
-    return;
+  std::optional<replication::Follower::Pending> pending;
+  if (wanted.follow && follower_ != nullptr) {
+    pending = follower_->TakePending(UINT64_MAX);
+    follower_.reset();
+  } else if (follows_) {
+    switch (CatchUp()) {
+      case CaughtUp::kYes:
+        break;
+      case CaughtUp::kNotYet:
+        wanted_ = wanted;
+        return;
+      case CaughtUp::kCannot:
+        return;
+    }
   }
+  cutter_.reset();
   error_.clear();
   changes_++;
   host_ = wanted.host;
@@ -173,21 +201,24 @@ void Roles::Change(const Wanted& wanted) {
     follows_ = true;
   }
   const journal::Journal& journal = *parts_.storage.journal();
-  journal.follows() ? MakeFollower() : NoteFollowing();
+  journal.follows() ? MakeFollower(std::move(pending)) : NoteFollowing();
 }
 
-// Whoever makes the changes from now on, they go on from the state of the whole journal.
-bool Roles::CatchUp() {
+// The changes of this server go on from the state of the whole journal.
+Roles::CaughtUp Roles::CatchUp() {
   const journal::Journal& journal = *parts_.storage.journal();
-  if (follower_ == nullptr) return true;
-  if (journal.written() != journal.appended()) return false;
-  if (!follower_->ApplyAll()) {
-    LogWarning("This server cannot change its role: {}", follower_->error());
-    return false;
+  if (follower_ == nullptr) return CaughtUp::kYes;
+  // What is not written cannot be applied.
+  if (journal.written() != journal.appended() && !journal.failed()) return CaughtUp::kNotYet;
+  if (journal.failed() || !follower_->ApplyAll()) {
+    error_ = fmt::format("this server cannot change its role: {}",
+                         journal.failed() ? journal.status().message() : follower_->error());
+    LogWarning("{}", error_);
+    return CaughtUp::kCannot;
   }
   parts_.broker.OnApplied(follower_->applied());
   follower_.reset();
-  return true;
+  return CaughtUp::kYes;
 }
 
 // Nobody is asked before the note of the journal says that it follows.
@@ -219,7 +250,7 @@ bool Roles::TellBroker() {
                                     leader_->next_question());
 }
 
-void Roles::MakeFollower() {
+void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) {
   follower_.reset();
   journal::Journal& journal = *parts_.storage.journal();
   const ServerOptions& options = parts_.config.options();
@@ -236,7 +267,8 @@ void Roles::MakeFollower() {
           },
           [this] { return Introduce(); },
           [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); }},
-      replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms());
+      replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
+      std::move(pending));
 }
 
 replication::FollowRequest Roles::Introduce() const {
@@ -254,17 +286,90 @@ replication::FollowRequest Roles::Introduce() const {
   return request;
 }
 
+// It goes on as a follower that serves what it has.
+void Roles::LoseJournal(const Status& why) {
+  error_ = fmt::format("this server cannot follow: {}", why.message());
+  LogWarning("{}", error_);
+  wanted_.reset();
+}
+
 void Roles::TakeJournal(journal::Identity identity) {
   follower_.reset();
   parts_.broker.KeepIn(nullptr);
-  if (Status taken = parts_.storage.TakeJournal(identity); !taken.ok()) {
-    error_ = fmt::format("this server cannot follow: {}", taken.message());
-    LogWarning("{}", error_);
-    return;
-  }
+  if (Status taken = parts_.storage.TakeJournal(identity); !taken.ok()) return LoseJournal(taken);
   parts_.saver.StartFrom(parts_.storage.found());
   parts_.broker.KeepIn(parts_.storage.journal());
   parts_.broker.Follow();
+  MakeFollower();
+}
+
+// --- Cutting ---
+
+// The one place that decides whether what lies beyond `end` may be cut off, because the leader does
+// not have it. Not OK: it stays, the link stays down, and this is the reason.
+Status Roles::WhyNotCut(Position) const {
+  return {};
+}
+
+// REQUIRES: the follower's journal goes on after that of its leader parts from it.
+void Roles::BeginToCut() {
+  const Position end = *follower_->cut_to();
+  const Cutter::Parts parts{parts_.storage, parts_.saver, parts_.reader};
+  Status why = WhyNotCut(end);
+  if (why.ok()) why = Cutter::WhyNot(parts, end);
+  if (!why.ok()) return follower_->RefuseCut(why.message());
+  cutter_ = std::make_unique<Cutter>(parts, end, follower_->applied());
+  GoOnCutting();
+}
+
+void Roles::GoOnCutting() {
+  cutter_->Turn();
+  switch (cutter_->state()) {
+    case Cutter::State::kWaiting:
+    case Cutter::State::kKeeping:
+    case Cutter::State::kCutting:
+      break;
+    case Cutter::State::kKept:
+      error_ = follower_->error();
+      pending_ = follower_->TakePending(cutter_->end());
+      follower_.reset();
+      parts_.broker.KeepIn(nullptr);
+      cutter_->Cut();
+      break;
+    case Cutter::State::kRefused:
+      follower_->RefuseCut(cutter_->status().message());
+      cutter_.reset();
+      break;
+    case Cutter::State::kFailed:
+      LoseJournal(cutter_->status());
+      cutter_.reset();
+      break;
+    case Cutter::State::kCut:
+      AfterCut();
+      break;
+  }
+}
+
+void Roles::AfterCut() {
+  const std::unique_ptr<Cutter> cutter = std::move(cutter_);
+  dropped_bytes_ += cutter->dropped().end - cutter->end();
+  parts_.broker.NoteCut(cutter->end());
+  if (cutter->must_load()) {
+    error_ = fmt::format(
+        "the journal was cut at position {}, and the state of that position is being loaded",
+        cutter->end());
+    must_load_ = true;
+    return;
+  }
+  parts_.broker.KeepIn(parts_.storage.journal());
+  parts_.broker.log().Follow(pending_.applied);
+  MakeFollower(std::exchange(pending_, {}));
+}
+
+void Roles::OnLoaded() {
+  must_load_ = false;
+  // What else Broker::Follow does was done by Unload.
+  parts_.broker.log().Follow(parts_.storage.journal()->appended());
   MakeFollower();
 }
 

@@ -18,6 +18,7 @@
 #include "replication/follower.h"
 #include "replication/leader.h"
 #include "server/config.h"
+#include "server/cutter.h"
 #include "server/saver.h"
 #include "server/storage.h"
 
@@ -53,6 +54,13 @@ class Roles {
   // Begins in the role that the configuration names. Call it after Broker::KeepIn. REQUIRES: Open()
   // was successful.
   void Begin();
+  // The journal was cut, and the keyspace holds changes that are not in it any more: it is to be
+  // emptied (Broker::Unload) and loaded again (Storage::LoadSome). Then OnLoaded is to be called,
+  // as Begin is after the start. Until then nothing else of this section may be called.
+  bool must_load() const { return must_load_; }
+  void OnLoaded();
+  // Tells the leader that this server ends, and will come back.
+  void SayGoodbye();
   // The end: links are closed. Nothing else may be called then.
   void End();
 
@@ -96,6 +104,8 @@ class Roles {
   }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
   const std::string& error() const { return follower_ != nullptr ? follower_->error() : error_; }
+  // Bytes of the journal that were cut off because the leader does not have them, since the start.
+  uint64_t dropped_bytes() const { return dropped_bytes_; }
   // The journal from here on is needed by others; UINT64_MAX: nothing is.
   Position hold() const;
 
@@ -106,14 +116,22 @@ class Roles {
     uint16_t port = 0;
   };
 
+  // Whether the journal is whole and used by the follower alone, so that the role may be changed.
+  bool MayChange() const { return cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept; }
   void Change(const Wanted& wanted);
-  bool CatchUp();
+  enum class CaughtUp { kYes, kNotYet, kCannot };
+  CaughtUp CatchUp();
   void NoteFollowing();
   void BeginToLead();
   void MakeLeader();
   bool TellBroker();
-  void MakeFollower();
+  void MakeFollower(std::optional<replication::Follower::Pending> pending = {});
+  void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
+  Status WhyNotCut(Position end) const;
+  void BeginToCut();
+  void GoOnCutting();
+  void AfterCut();
   replication::FollowRequest Introduce() const;
 
   const Parts parts_;
@@ -125,8 +143,12 @@ class Roles {
   std::string error_;  // why it cannot follow, if it does not even try
   uint64_t changes_ = 0;
   std::optional<Wanted> wanted_;
+  bool must_load_ = false;
+  uint64_t dropped_bytes_ = 0;
   std::unique_ptr<replication::Leader> leader_;
   std::unique_ptr<replication::Follower> follower_;
+  std::unique_ptr<Cutter> cutter_;          // while the journal is being cut
+  replication::Follower::Pending pending_;  // then, when there is no follower
   // Sessions whose connections become links.
   std::vector<std::pair<uint64_t, replication::FollowRequest>> admitted_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

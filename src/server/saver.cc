@@ -36,9 +36,30 @@ void Saver::StartFrom(const FoundState& found) {
   saved_position_ = found.snapshot_position;
   positions_ = found.snapshots;
   data_bytes_ = found.snapshot_raw_bytes;
+  Resume();
+}
+
+void Saver::Suspend(const std::string& why) {
+  suspended_ = Status::Error(why);
+  // Whoever waits for them is told.
+  for (const Kind kind : {Kind::kSave, Kind::kRewrite}) {
+    const bool asked = next_ == kind || scheduled(kind);
+    if (asked) last_[Index(kind)].status = suspended_;
+    scheduled_[Index(kind)] = false;
+  }
+  next_.reset();
+  snapshotter_.Abort(why);
+  if (!running_) broker_.ServeSnapshotWaiters();
+}
+
+void Saver::NoteCut(Position end, Position first) {
+  CHECK(!busy());
+  std::erase_if(positions_, [end](Position position) { return position > end; });
+  saved_position_ = positions_.empty() ? first : positions_.back();
 }
 
 Status Saver::Refusal() const {
+  if (!suspended_.ok()) return suspended_;
   const journal::Journal* journal = broker_.log().journal();
   if (journal == nullptr || !journal->failed()) return {};
   return Status::Error("the journal has failed: " + journal->status().message());
@@ -151,6 +172,7 @@ bool Saver::IsDue() const {
 }
 
 void Saver::Cron() {
+  if (!suspended_.ok()) return;
   LookAtDisk();
   if (IsDue()) Begin(Kind::kSave);
 }

@@ -36,8 +36,20 @@ class Saver {
   Saver(const Saver&) = delete;
   Saver& operator=(const Saver&) = delete;
 
-  // What the keyspace was loaded from; or the journal is another one now. REQUIRES: !busy().
+  // What the keyspace was loaded from; or the journal is another one now. Ends Suspend. REQUIRES:
+  // !busy().
   void StartFrom(const FoundState& found);
+
+  // Nothing is saved or removed any more, until Resume or StartFrom: the journal is about to be
+  // cut. A snapshot that is being taken or was asked for is given up, which may take until busy()
+  // is false. `why` is for those who ask for one meanwhile.
+  void Suspend(const std::string& why);
+  void Resume() { suspended_ = {}; }
+  // Snapshots that are there, the oldest first.
+  const std::vector<Position>& positions() const { return positions_; }
+  // The journal was cut at `end`; the snapshots beyond it are gone, and there is still one, or the
+  // journal goes back to its beginning, which is at `first`. REQUIRES: !busy().
+  void NoteCut(Position end, Position first);
 
   // The name under which a snapshot is requested and reported. The kinds do not differ otherwise.
   enum class Kind { kSave, kRewrite };
@@ -49,7 +61,7 @@ class Saver {
   bool scheduled(Kind kind) const { return scheduled_[Index(kind)]; }
 
   // Why no snapshot may be taken, if so: the journal has failed, so what memory holds is not what
-  // was acknowledged.
+  // was acknowledged; or it is being cut.
   Status Refusal() const;
   // Takes a snapshot of the state at the end of this turn. REQUIRES: !busy().
   void Begin(Kind kind);
@@ -106,6 +118,7 @@ class Saver {
   const std::function<Position()> hold_;
   FoundState found_;
 
+  Status suspended_;  // not OK: it is suspended
   std::optional<Kind> running_;
   std::optional<Kind> next_;  // begins when the turn ends
   bool scheduled_[2] = {};

@@ -230,6 +230,8 @@ Status Server::Run() {
 // A piece of the loading, between two looks at the sockets.
 void Server::LoadSome() {
   if (stopping_) return EndLoading(Status());
+  // Whoever still works wakes the loop when that is done.
+  if (!storage_->may_load()) return;
   const int64_t until_us = SystemClock().SteadyMicros() + kLoadMicros;
   while (SystemClock().SteadyMicros() < until_us) {
     const auto all = storage_->LoadSome(kLoadBudget);
@@ -259,8 +261,10 @@ void Server::EndLoading(Status loaded) {
   broker_->set_loading(false);
   broker_->KeepIn(storage_->journal());
   broker_->UseCold(storage_->cold());
-  roles_->Begin();
+  const bool again = roles_->must_load();
+  again ? roles_->OnLoaded() : roles_->Begin();
   saver_->StartFrom(storage_->found());
+  if (again) return;
   LogNotice("Ready to accept connections (Runnel {}, process {})", kVersion, getpid());
   FlushLog();  // so that the start is in the log when the server is ready
   supervisor_.NotifyReady();
@@ -271,6 +275,10 @@ void Server::EndLoading(Status loaded) {
 void Server::Turn() {
   broker_->EndTurn();
   if (!loading_ && !ended_) roles_busy_ = roles_->Turn();
+  if (!loading_ && !ended_ && roles_->must_load()) {
+    broker_->Unload();
+    loading_.emplace(SystemClock());
+  }
   network_busy_ = network_->NextTurn();
   if (loading_) {
     Parts& parts = broker_->parts();
@@ -303,7 +311,7 @@ void Server::TakeSnapshotSlice() {
 // What the end saves if nobody says anything: with a journal nothing is lost without a snapshot.
 Server::EndSave Server::DefaultEndSave() const {
   if (!saver_->SavesAtEnd()) return EndSave::kNothing;
-  return broker_->log().journal() != nullptr ? EndSave::kIfPossible : EndSave::kSnapshot;
+  return config_.options().journal ? EndSave::kIfPossible : EndSave::kSnapshot;
 }
 
 // Whether the server may end.
@@ -321,6 +329,7 @@ void Server::End() {
     supervisor_.NotifyStopping();
     storage_->Sync();
     broker_->EndTurn();
+    roles_->SayGoodbye();
     roles_->End();
   }
   network_->Close();

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "journal/note.h"
@@ -48,6 +49,9 @@ Status Storage::Open() {
 
 Result<bool> Storage::LoadSome(size_t budget) {
   if (startup_ == nullptr) {
+    CHECK(may_load());
+    // What was loaded before is nobody's any more.
+    stored_->ForgetFrom(0);
     startup_ = std::make_unique<Startup>(
         Startup::Parts{disk_, clock_, workers_.log, workers_.helper, options_, keyspace_, *cold_,
                        *stored_, kJournalDirectory, kSnapshotDirectory});
@@ -57,6 +61,7 @@ Result<bool> Storage::LoadSome(size_t budget) {
   found_ = startup_->found();
   journal_ = startup_->TakeJournal();
   startup_.reset();
+  must_load_ = false;
   if (journal_ != nullptr && !journal_->follows()) {
     if (Status led = BeginToLead(); !led.ok()) return led;
   }
@@ -76,6 +81,10 @@ Status Storage::BeginToLead() {
   return journal_->failed() ? journal_->status() : Status();
 }
 
+std::string Storage::journal_directory() const {
+  return kJournalDirectory;
+}
+
 Status Storage::Load() {
   for (;;) {
     const auto all = LoadSome(Startup::kEverything);
@@ -88,26 +97,83 @@ Status Storage::TakeJournal(const journal::Identity& identity) {
   journal_.reset();
   workers_.log.Drain();
   workers_.helper.Drain();
-  for (const Position position : found_.snapshots) {
-    if (Status removed = snapshot::RemoveSnapshot(disk_, kSnapshotDirectory, position);
-        !removed.ok()) {
-      return removed;
-    }
-  }
-  Status status = journal::RemoveFrames(disk_, kJournalDirectory);
+  Status status = snapshot::RemoveFrom(disk_, kSnapshotDirectory, 0);
+  stored_->ForgetFrom(0);
+  if (status.ok()) status = journal::RemoveFrames(disk_, kJournalDirectory);
   if (status.ok()) status = journal::WriteIdentity(disk_, kJournalDirectory, identity);
   if (!status.ok()) return status;
   found_ = FoundState();
-  journal::JournalOptions options;
-  options.directory = kJournalDirectory;
-  options.segment_bytes = SegmentBytes(options_, 0);
-  options.sync_policy = options_.appendfsync;
-  options.follows = true;
-  auto journal = journal::Journal::Open(&disk_, &workers_.log, &workers_.helper, std::move(options),
+  auto journal = journal::Journal::Open(&disk_, &workers_.log, &workers_.helper, OptionsToFollow(0),
                                         [](const journal::Frame&) { return Status(); });
   if (!journal.ok()) return journal.status();
   journal_ = std::move(*journal);
   return {};
+}
+
+journal::JournalOptions Storage::OptionsToFollow(uint64_t data_bytes) const {
+  journal::JournalOptions options;
+  options.directory = kJournalDirectory;
+  options.segment_bytes = SegmentBytes(options_, data_bytes);
+  options.sync_policy = options_.appendfsync;
+  options.follows = true;
+  return options;
+}
+
+// What the helper does. It alone has the directory meanwhile.
+struct Storage::CutJob {
+  Disk& disk;
+  const Workers workers;
+  const Position end;
+  const bool load;
+  journal::JournalOptions options;
+  std::unique_ptr<journal::Journal> journal;
+  Status status;
+
+  void Do() {
+    status = journal::CutAt(disk, kJournalDirectory, end, journal::CutBytes::kDropped);
+    if (!status.ok() || load) return;
+    // What lies before `end` is known, so no more than a segment is read.
+    auto opened = journal::Journal::Open(&disk, &workers.log, &workers.helper, options,
+                                         [](const journal::Frame&) { return Status(); });
+    if (opened.ok()) journal = std::move(*opened);
+    status = opened.status();
+  }
+};
+
+void Storage::Cut(Position end, bool load, std::function<void(const Status&)> done) {
+  CHECK(journal_ != nullptr && journal_->follows() && journal_->first() <= end);
+  auto job = std::make_shared<CutJob>(
+      CutJob{disk_, workers_, end, load, OptionsToFollow(found_.snapshot_raw_bytes), nullptr, {}});
+  job->options.from = end;
+  job->options.epochs = journal_->epochs();
+  job->options.epochs.CutAt(end);
+  // What its jobs still do is done before: helpers do one job after the other. What the log thread
+  // may still sync is good, but of no interest.
+  journal_.reset();
+  const auto finish = [this, job, done = std::move(done)] {
+    journal_ = std::move(job->journal);
+    must_load_ = job->status.ok() && job->load;
+    if (journal_ != nullptr) {
+      const journal::Epoch newest = job->options.epochs.newest();
+      if (journal_->epoch() < newest) journal_->set_epoch(newest);
+      // It may have been changed meanwhile.
+      journal_->set_sync_policy(options_.appendfsync);
+    }
+    done(job->status);
+  };
+  // The snapshots first: one whose position the journal does not reach must never be found. On
+  // their own thread, where older ones may be about to be removed.
+  workers_.snapshot.Run(
+      [job] { job->status = snapshot::RemoveFrom(job->disk, kSnapshotDirectory, job->end + 1); },
+      [this, job, finish, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        if (!job->status.ok()) return finish();
+        stored_->ForgetFrom(job->end + 1);
+        workers_.helper.Run([job] { job->Do(); },
+                            [finish, alive] {
+                              if (!alive.expired()) finish();
+                            });
+      });
 }
 
 void Storage::Sync() {

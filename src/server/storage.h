@@ -1,9 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "base/position.h"
 #include "cold/cold_store.h"
 #include "data/keyspace.h"
 #include "env/clock.h"
@@ -47,14 +49,19 @@ class Storage {
   // or records: see Startup::Step. Returns whether all is loaded. A journal is read also if the
   // server shall keep none: what it holds was acknowledged. Streams above the bound of memory are
   // written to files meanwhile, and from then on. After a failure this can only be destroyed.
-  // REQUIRES: Open() was successful, all is not yet loaded.
+  // REQUIRES: Open() was successful; may_load().
   Result<bool> LoadSome(size_t budget);
+  // Whether there is something to load, and LoadSome need not wait for what is still being done
+  // with files of cold entries. From true to false only when all is loaded.
+  bool may_load() const { return must_load_ && (startup_ != nullptr || cold_->idle()); }
   // All of it. Blocks.
   Status Load();
   // How far it is; nullptr before the first LoadSome and when all is loaded.
   const Startup* startup() const { return startup_.get(); }
 
   Disk& disk() { return disk_; }
+  // Of the journal, if the server keeps one.
+  std::string journal_directory() const;
   // nullptr before all is loaded, and if the server keeps none.
   journal::Journal* journal() { return journal_.get(); }
   // For a server that has no data and is to follow another one: its journal is replaced by an empty
@@ -62,6 +69,14 @@ class Storage {
   // journal. REQUIRES: all is loaded; there is a journal, and nobody else uses it; no snapshot is
   // being taken.
   Status TakeJournal(const journal::Identity& identity);
+  // Cuts the journal off at `end`, where a frame ends: closes it, removes the snapshots beyond,
+  // cuts it on the helper threads, and calls `done`. There is no journal from the call on. If all
+  // went well and `load` is false, there is one again then, which ends at `end` and follows; if
+  // `load` is true, the caller empties the keyspace and loads it again, with the journal. If
+  // something failed, there is none until a restart, which finds the journal cut, or as it was, or
+  // cut in part. REQUIRES: all is loaded; there is a journal that follows and holds `end`, and
+  // nobody else uses it; no snapshot is being taken, and none is until `done`.
+  void Cut(Position end, bool load, std::function<void(const Status&)> done);
   // The journal takes frames of this server from now on, in a new epoch. Fails if the journal has
   // failed. REQUIRES: all is loaded; there is a journal.
   Status Lead();
@@ -77,7 +92,10 @@ class Storage {
   void Close();
 
  private:
+  struct CutJob;
+
   Status BeginToLead();
+  journal::JournalOptions OptionsToFollow(uint64_t data_bytes) const;
 
   Disk& disk_;
   Clock& clock_;
@@ -91,6 +109,8 @@ class Storage {
   std::unique_ptr<snapshot::Snapshotter> snapshotter_;
   FoundState found_;
   std::unique_ptr<Startup> startup_;
+  bool must_load_ = true;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace runnel

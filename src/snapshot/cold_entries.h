@@ -47,6 +47,11 @@ class ColdEntries final : public StoredEntries {
     }
     store_->EndSnapshot();
   }
+  // The snapshots from this position on are removed.
+  void ForgetFrom(Position position) {
+    by_snapshot_.erase(by_snapshot_.lower_bound(position), by_snapshot_.end());
+    Pin();
+  }
   // A snapshot that was found at the start and stays names these files.
   void Keep(Position position, ColdStore::Files files) {
     by_snapshot_[position] = std::move(files);

@@ -87,6 +87,18 @@ Status RemoveSnapshot(Disk& disk, const std::string& directory, Position positio
   return RemoveIfThere(disk, FileListPath(directory, position));
 }
 
+Status RemoveFrom(Disk& disk, const std::string& directory, Position from) {
+  const auto positions = ListSnapshots(disk, directory);
+  if (!positions.ok()) return positions.status();
+  bool removed = false;
+  for (const Position position : *positions) {
+    if (position < from) break;
+    if (Status status = RemoveSnapshot(disk, directory, position); !status.ok()) return status;
+    removed = true;
+  }
+  return removed ? disk.SyncDirectory(directory) : Status();
+}
+
 void KeepNewest(Disk& disk, const std::string& directory, size_t kept) {
   const auto positions = ListSnapshots(disk, directory);
   if (!positions.ok()) return LogWarning("snapshot: {}", positions.message());

@@ -31,6 +31,10 @@ Status SetAside(Disk& disk, const std::string& directory, Position position);
 // Removes a snapshot and its list of cold files. The snapshot goes first.
 Status RemoveSnapshot(Disk& disk, const std::string& directory, Position position);
 
+// Removes all finished snapshots whose position is `from` or more, the newest first. Durable when
+// this returns.
+Status RemoveFrom(Disk& disk, const std::string& directory, Position from);
+
 // Removes all finished snapshots but the `kept` newest. What cannot be removed now is logged, and
 // tried again the next time.
 void KeepNewest(Disk& disk, const std::string& directory, size_t kept);

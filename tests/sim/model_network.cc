@@ -50,6 +50,12 @@ void ModelNetwork::BreakOne() {
   if (!streams_.empty()) streams_[random_.Below(streams_.size())]->Part();
 }
 
+void ModelNetwork::BreakAll() {
+  for (ModelStream* const stream : streams_) {
+    stream->Part();
+  }
+}
+
 ModelStream::~ModelStream() {
   Part();
   std::erase(network_.streams_, this);

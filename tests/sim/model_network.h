@@ -32,6 +32,7 @@ class ModelNetwork {
   void Step();
   // Breaks a connection by chance, if there is one.
   void BreakOne();
+  void BreakAll();
   // Steps until nothing moves any more.
   void Settle();
 

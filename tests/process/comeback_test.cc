@@ -1,0 +1,248 @@
+// An old leader comes back as a follower of the one that was promoted meanwhile: what it alone has
+// is cut off, and kept in a file; it becomes equal.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "tests/process/replication_servers.h"
+
+namespace runnel::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class ComebackTest : public ReplicationTest {
+ protected:
+  // Starts A and its follower B, both with data.
+  void StartBoth(const Argv& args) {
+    args_ = args;
+    a_ = Start(args, a_dir_.string());
+    Argv following = Following(a_->port());
+    following.insert(following.end(), args.begin(), args.end());
+    b_ = Start(following, b_dir_.string());
+    const auto on_a = a_->Connect();
+    Ask(*on_a, "RPUSH l a b c");
+    Ask(*on_a, "SET k before");
+    Ask(*on_a, "XGROUP CREATE s g 0 MKSTREAM");
+    for (int i = 1; i <= 500; i++) {
+      Ask(*on_a, fmt::format("XADD s {}-1 f {}", i, std::string(1000, 'x')));
+    }
+    Ask(*on_a, "XREADGROUP GROUP g c COUNT 10 STREAMS s >");
+    const auto on_b = b_->Connect();
+    WaitUntilEqual(*on_a, *on_b);
+  }
+  // B hears no more of A.
+  void Part() {
+    const auto on_b = b_->Connect();
+    EXPECT_EQ(Ask(*on_b, fmt::format("REPLICAOF 127.0.0.1 {}", FreePort())), "+OK");
+    EXPECT_TRUE(Eventually([&] { return InfoField(*on_b, "master_link_status") == "down"; }));
+  }
+  // What B will never have.
+  void WriteOnA() {
+    const auto on_a = a_->Connect();
+    for (int i = 501; i <= 700; i++) {
+      Ask(*on_a, fmt::format("XADD s {}-1 f {}", i, std::string(1000, 'y')));
+    }
+    Ask(*on_a, "XTRIM s MAXLEN = 300");
+    Ask(*on_a, "SET k only-a");
+    Ask(*on_a, "SET only-a 1");
+    Ask(*on_a, "DEL l");
+  }
+  void Promote(const ServerProcess& server) {
+    const auto client = server.Connect();
+    // It has not what the other one alone has.
+    Ask(*client, "CONFIG SET unclean-leader-election yes");
+    EXPECT_EQ(Ask(*client, "REPLICAOF NO ONE"), "+OK");
+    EXPECT_TRUE(Eventually([&] { return InfoField(*client, "role") == "master"; }));
+  }
+  void WriteOnB() {
+    const auto on_b = b_->Connect();
+    Ask(*on_b, "RPUSH l d");
+    Ask(*on_b, "SET k b");
+    for (int i = 600; i <= 650; i++) {
+      Ask(*on_b, fmt::format("XADD s {}-1 f {}", i, std::string(1000, 'z')));
+    }
+    Ask(*on_b, "XREADGROUP GROUP g c COUNT 7 STREAMS s >");
+  }
+  void ExpectEqual() {
+    const auto on_a = a_->Connect();
+    const auto on_b = b_->Connect();
+    WaitUntilEqual(*on_b, *on_a);
+    for (const char* ask : {"LRANGE l 0 -1", "GET k", "GET only-a", "DBSIZE", "XLEN s",
+                            "XRANGE s - +", "XPENDING s g", "XINFO GROUPS s"}) {
+      EXPECT_EQ(Ask(*on_a, ask), Ask(*on_b, ask)) << ask;
+    }
+    EXPECT_EQ(Ask(*on_a, "GET k"), "\"b\"");
+    CompareJournals(*a_, *b_, InfoNumber(*on_b, "master_repl_offset"));
+  }
+  static std::vector<fs::path> Dropped(const ServerProcess& server) {
+    std::vector<fs::path> files;
+    const fs::path directory = fs::path(server.dir()) / "journal" / "dropped";
+    if (!fs::exists(directory)) return files;
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      files.push_back(entry.path());
+    }
+    return files;
+  }
+  static std::string Check(const Argv& args) {
+    const char* const other = std::getenv("RUNNEL_CHECK");
+    Program::Options options;
+    options.command = {other != nullptr ? other : RUNNEL_CHECK_PATH};
+    options.command.insert(options.command.end(), args.begin(), args.end());
+    Program check(options);
+    EXPECT_EQ(ToText(check.WaitExit()), "exit 0");
+    return check.Output() + check.Errors();
+  }
+  // What was cut off lies in one file, which runnel-check shows.
+  void ExpectDropped() {
+    const auto files = Dropped(*a_);
+    ASSERT_THAT(files, SizeIs(1));
+    EXPECT_THAT(Check({files.front().string(), "--dump"}),
+                AllOf(HasSubstr("only-a"), HasSubstr("700-1"), HasSubstr(": cut off, positions "),
+                      Not(HasSubstr("499-1"))));
+    EXPECT_THAT(Check({a_->dir() + "/journal"}),
+                HasSubstr(files.front().filename().string() + ": cut off, positions "));
+    EXPECT_THAT(a_->Log(), HasSubstr(files.front().filename().string()));
+  }
+
+  TempDir a_dir_;
+  TempDir b_dir_;
+  Argv args_;
+  std::unique_ptr<ServerProcess> a_;
+  std::unique_ptr<ServerProcess> b_;
+};
+
+TEST_F(ComebackTest, AfterAKill) {
+  StartBoth({});
+  Part();
+  WriteOnA();
+  a_->Kill();
+  Promote(*b_);
+  WriteOnB();
+  a_ = Start({}, a_dir_.string());
+  const auto on_a = a_->Connect();
+  EXPECT_EQ(Ask(*on_a, "GET k"), "\"only-a\"");
+  EXPECT_EQ(Ask(*on_a, Follow(*b_)), "+OK");
+  ExpectEqual();
+  ExpectDropped();
+  // It may be killed again, and lead again.
+  a_->Kill();
+  a_ = Start(Following(b_->port()), a_dir_.string());
+  ExpectEqual();
+  Promote(*a_);
+  EXPECT_EQ(Ask(*b_->Connect(), Follow(*a_)), "+OK");
+  const auto leads = a_->Connect();
+  Ask(*leads, "SET k a");
+  WaitUntilEqual(*leads, *b_->Connect());
+  EXPECT_EQ(Ask(*b_->Connect(), "GET k"), "\"a\"");
+  EXPECT_THAT(Dropped(*b_), IsEmpty());
+}
+
+TEST_F(ComebackTest, Alive) {
+  StartBoth({});
+  Part();
+  Promote(*b_);
+  WriteOnA();
+  WriteOnB();
+  // A connection stays; a watch does not hold, and what is blocked ends.
+  const auto stays = a_->Connect();
+  Ask(*stays, "SELECT 0");
+  Ask(*stays, "WATCH k");
+  Ask(*stays, "MULTI");
+  Ask(*stays, "GET k");
+  const auto blocked = a_->Connect();
+  blocked->Send({"BLPOP", "nothing", "0"});
+  EXPECT_TRUE(Eventually([&] { return InfoNumber(*a_->Connect(), "blocked_clients") == 1; }));
+  EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
+  EXPECT_THAT(ToText(blocked->Read()), HasSubstr("UNBLOCKED"));
+  ExpectEqual();
+  ExpectDropped();
+  EXPECT_EQ(Ask(*stays, "EXEC"), "nil-array");
+  EXPECT_EQ(Ask(*stays, "GET k"), "\"b\"");
+}
+
+TEST_F(ComebackTest, WithSnapshotsOnBothSidesOfTheParting) {
+  StartBoth({"--journal-segment-bytes", "65536", "--snapshots-kept", "2"});
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
+  Part();
+  WriteOnA();
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
+  Promote(*b_);
+  WriteOnB();
+  EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
+  ExpectEqual();
+  ExpectDropped();
+  std::vector<fs::path> snapshots;
+  for (const auto& entry : fs::directory_iterator(a_dir_.path() / "snapshots")) {
+    snapshots.push_back(entry.path());
+  }
+  EXPECT_THAT(snapshots, SizeIs(1)) << "that beyond the parting is gone";
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK") << "snapshots are taken again";
+  a_->Kill();
+  a_ = Start(Following(b_->port()), a_dir_.string());
+  ExpectEqual();
+}
+
+TEST_F(ComebackTest, WithEntriesOnTheDisk) {
+  StartBoth({"--stream-memory", "64kb", "--journal-segment-bytes", "65536"});
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
+  Part();
+  WriteOnA();
+  EXPECT_GT(InfoNumber(*a_->Connect(), "cold_entries"), 0);
+  Promote(*b_);
+  WriteOnB();
+  EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
+  ExpectEqual();
+  EXPECT_GT(InfoNumber(*a_->Connect(), "cold_entries"), 0);
+  a_->Kill();
+  a_ = Start(Following(b_->port()), a_dir_.string());
+  ExpectEqual();
+}
+
+// Starts of a leader write frames without records: cutting them needs no loading.
+TEST_F(ComebackTest, WhoHasMadeNoChangeLoadsNothing) {
+  StartBoth({});
+  a_->Kill();
+  Promote(*b_);
+  WriteOnB();
+  a_ = Start({}, a_dir_.string());
+  EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
+  ExpectEqual();
+  EXPECT_THAT(a_->Log(), HasSubstr(" with 0 changes; they lie in "));
+  const std::string log = a_->Log();
+  const size_t loaded = log.find("What was kept is loaded");
+  EXPECT_EQ(log.find("What was kept is loaded", loaded + 1), std::string::npos) << log;
+}
+
+TEST_F(ComebackTest, WhatCannotBeHadAgainStays) {
+  StartBoth({"--journal-segment-bytes", "65536", "--snapshots-kept", "1"});
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
+  Part();
+  WriteOnA();
+  // Takes the place of the one before, whose journal goes in part.
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
+  Promote(*b_);
+  WriteOnB();
+  const auto on_a = a_->Connect();
+  EXPECT_EQ(Ask(*on_a, Follow(*b_)), "+OK");
+  EXPECT_TRUE(Eventually([&] {
+    return InfoField(*on_a, "replication_error").find("full synchronization") != std::string::npos;
+  })) << Ask(*on_a, "INFO replication");
+  EXPECT_EQ(InfoField(*on_a, "master_link_status"), "down");
+  EXPECT_EQ(Ask(*on_a, "GET k"), "\"only-a\"");
+  EXPECT_EQ(Ask(*on_a, "SAVE"), "+OK");
+  EXPECT_THAT(Dropped(*a_), IsEmpty());
+  EXPECT_EQ(Ask(*on_a, "REPLICAOF NO ONE"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return Ask(*on_a, "SET k mine") == "+OK"; }));
+}
+
+}  // namespace
+}  // namespace runnel::test
