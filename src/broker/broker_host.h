@@ -1,5 +1,9 @@
 #pragma once
 
+#include <vector>
+
+#include "base/position.h"
+
 namespace runnel {
 
 // What the broker's surroundings do for it. Command families of higher layers cast this to the
@@ -7,6 +11,14 @@ namespace runnel {
 class BrokerHost {
  public:
   virtual ~BrokerHost() = default;
+
+  // How far the connected followers of this server are, the foremost first: the positions up to
+  // which they have the journal on their disks (`synced`), or up to which they have written it.
+  // Empty if nobody follows.
+  virtual std::vector<Position> FollowerPositions(bool synced) const {
+    static_cast<void>(synced);
+    return {};
+  }
 };
 
 }  // namespace runnel

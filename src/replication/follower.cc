@@ -317,7 +317,11 @@ bool Follower::IsNews(const Report& report) const {
 // At once if somebody waits for it, else from time to time.
 void Follower::MayReport(int64_t now_ms) {
   const Report report = Standing();
-  const bool awaited = reported_.written < report_at_ && report.written >= report_at_;
+  const auto reaches = [&](Position before, Position now) {
+    return before < report_at_ && now >= report_at_;
+  };
+  const bool awaited =
+      reaches(reported_.written, report.written) || reaches(reported_.synced, report.synced);
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);

@@ -1,6 +1,7 @@
 #include "replication/leader.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/log.h"
@@ -213,14 +214,16 @@ void Leader::Feed(Follower& follower, int64_t now_ms) {
     AppendHeartbeat(++follower.heartbeats, &body);
     follower.link->Send(MessageType::kHeartbeat, body);
   }
-  if (mark_ > follower.told_mark && peer.sent != UINT64_MAX) SendMark(follower);
+  const bool awaited = awaited_ > follower.told_awaited && awaited_ > peer.report.written;
+  if ((mark_ > follower.told_mark || awaited) && peer.sent != UINT64_MAX) SendMark(follower);
   follower.link->Flush();
 }
 
 void Leader::SendMark(Follower& follower) {
   follower.told_mark = mark_;
+  follower.told_awaited = awaited_;
   std::string body;
-  Mark{mark_, 0}.Encode(&body);
+  Mark{mark_, awaited_}.Encode(&body);
   follower.link->Send(MessageType::kMark, body);
 }
 
@@ -286,6 +289,18 @@ void Leader::SendBytes(Follower& follower, std::string_view bytes) {
     bytes.remove_prefix(piece.size());
   }
   follower.link->Flush();
+}
+
+std::vector<Position> Leader::Positions(bool synced) const {
+  std::vector<Position> positions;
+  for (const auto& follower : followers_) {
+    const Peer& peer = follower->peer;
+    // One that takes this journal does not have it yet.
+    if (!follower->ended.empty() || peer.sent == UINT64_MAX) continue;
+    positions.push_back(synced ? peer.report.synced : peer.report.written);
+  }
+  std::sort(positions.begin(), positions.end(), std::greater<>());
+  return positions;
 }
 
 // A follower hears something well before it takes the silence for the end of the link.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/position.h"
 #include "base/status.h"
@@ -69,6 +70,12 @@ class Leader {
     int64_t heard_ms = 0;  // when something came from it last
   };
   size_t followers() const { return followers_.size(); }
+  // The positions up to which connected followers have the journal, the foremost first: on their
+  // disks (`synced`), or written.
+  std::vector<Position> Positions(bool synced) const;
+  // Somebody waits until followers have the journal up to here: they report at once when they do.
+  // 0: nobody waits. For the next Turn.
+  void Await(Position position) { awaited_ = position; }
   template <class Visit>
   void ForEachFollower(Visit visit) const;
 
@@ -93,6 +100,7 @@ class Leader {
   std::list<std::unique_ptr<Follower>> followers_;
   std::map<std::string, Away> away_;  // by node id
   Position mark_ = 0;                 // everything before it may be shown to others: see README.md
+  Position awaited_ = 0;              // see Await
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -106,6 +114,7 @@ struct Leader::Follower final : Link::Owner {
   std::string ended;   // why it has ended; empty: it has not
   bool heard = false;  // since the last turn
   Position told_mark = 0;
+  Position told_awaited = 0;
   uint64_t heartbeats = 0;
   int64_t heartbeat_ms = 0;  // when the last one was sent
   // While it is served out of files.

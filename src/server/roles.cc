@@ -82,7 +82,10 @@ bool Roles::Turn() {
     if (stream != nullptr) leader_->Accept(std::move(stream), std::move(request), now_ms);
   }
   if (wanted_) Change(*std::exchange(wanted_, std::nullopt));
-  if (leader_ != nullptr) leader_->Turn(now_ms);
+  if (leader_ != nullptr) {
+    leader_->Await(parts_.broker.waiting().awaited_of_followers());
+    leader_->Turn(now_ms);
+  }
   if (follower_ == nullptr) return false;
   const Position before = follower_->applied();
   const bool more = follower_->Turn(now_ms);
