@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "base/position.h"
@@ -19,6 +20,10 @@ class BrokerHost {
     static_cast<void>(synced);
     return {};
   }
+  // The number of connected followers that were heard from within min-replicas-max-lag seconds.
+  virtual size_t GoodFollowers() const { return 0; }
+  // Whether this server follows another one, and the link to that is down.
+  virtual bool LeaderIsLost() const { return false; }
 };
 
 }  // namespace runnel

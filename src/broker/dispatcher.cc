@@ -177,6 +177,7 @@ void Dispatcher::Queue(Session& session, const Command& command,
         transaction.queue.emplace_back(QueuedCommand{&command, OwnedArgs(args)});
     transaction.queue_bytes += queued.args.MemoryBytes() + sizeof(QueuedCommand);
     transaction.flags |= command.spec->flags;
+    transaction.common_flags &= command.spec->flags;
   }
   session.reply.Simple("QUEUED");
 }

@@ -199,6 +199,13 @@ void Follower::Drop(std::string_view why, bool for_good) {
   wait_ms_ = std::min(2 * wait_ms_, kMostWaitMs);
 }
 
+void Follower::Reconnect(std::string_view why) {
+  if (state_ == State::kStopped) return;
+  if (state_ != State::kWaiting) Drop(why, false);
+  ended_.clear();
+  retry_ms_ = now_ms_;
+}
+
 // --- Frames ---
 
 Status Follower::OnBytes(std::string_view body) {

@@ -86,6 +86,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // This server has no data, and the leader's journal is another one: the server is to take this
   // identity, with an empty journal, and to make another follower then.
   const std::optional<journal::Identity>& journal_to_take() const { return journal_to_take_; }
+  // Ends the connection, or what there is of one, and tries again at once.
+  void Reconnect(std::string_view why);
   // For a server that is to lead: applies all that its journal has written. Returns false if that
   // fails; error() says why.
   bool ApplyAll();

@@ -154,6 +154,7 @@ Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
 
 void Leader::Turn(int64_t now_ms) {
   mark_ = std::max(mark_, parts_.journal.safe());
+  if (tail_ != nullptr) tail_->set_most_bytes(parts_.settings.tail_bytes);
   for (auto it = followers_.begin(); it != followers_.end();) {
     Follower& follower = **it;
     if (std::exchange(follower.heard, false)) follower.peer.heard_ms = now_ms;
@@ -291,14 +292,25 @@ void Leader::SendBytes(Follower& follower, std::string_view bytes) {
   follower.link->Flush();
 }
 
+size_t Leader::followers() const {
+  size_t count = 0;
+  ForEachFollower([&](const Peer&) { count++; });
+  return count;
+}
+
+size_t Leader::HeardWithin(int64_t seconds, int64_t now_ms) const {
+  size_t count = 0;
+  ForEachFollower([&](const Peer& peer) {
+    if (peer.online() && (now_ms - peer.heard_ms) / 1000 <= seconds) count++;
+  });
+  return count;
+}
+
 std::vector<Position> Leader::Positions(bool synced) const {
   std::vector<Position> positions;
-  for (const auto& follower : followers_) {
-    const Peer& peer = follower->peer;
-    // One that takes this journal does not have it yet.
-    if (!follower->ended.empty() || peer.sent == UINT64_MAX) continue;
-    positions.push_back(synced ? peer.report.synced : peer.report.written);
-  }
+  ForEachFollower([&](const Peer& peer) {
+    if (peer.online()) positions.push_back(synced ? peer.report.synced : peer.report.written);
+  });
   std::sort(positions.begin(), positions.end(), std::greater<>());
   return positions;
 }

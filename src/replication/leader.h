@@ -68,11 +68,17 @@ class Leader {
     Report report;
     Position sent = 0;
     int64_t heard_ms = 0;  // when something came from it last
+
+    // Whether it has this journal. One that takes it first does that and connects anew.
+    bool online() const { return sent != UINT64_MAX; }
   };
-  size_t followers() const { return followers_.size(); }
+  // Those that are connected.
+  size_t followers() const;
   // The positions up to which connected followers have the journal, the foremost first: on their
   // disks (`synced`), or written.
   std::vector<Position> Positions(bool synced) const;
+  // The number of connected followers from which something came in the last so many seconds.
+  size_t HeardWithin(int64_t seconds, int64_t now_ms) const;
   // Somebody waits until followers have the journal up to here: they report at once when they do.
   // 0: nobody waits. For the next Turn.
   void Await(Position position) { awaited_ = position; }
@@ -125,7 +131,7 @@ struct Leader::Follower final : Link::Owner {
 template <class Visit>
 void Leader::ForEachFollower(Visit visit) const {
   for (const auto& follower : followers_) {
-    visit(static_cast<const Peer&>(follower->peer));
+    if (follower->ended.empty()) visit(static_cast<const Peer&>(follower->peer));
   }
 }
 

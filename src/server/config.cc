@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include "base/assert.h"
@@ -289,6 +290,20 @@ void Config::OnChange(std::string_view name, Action action) {
   CHECK(directive != nullptr);
   const bool added = actions_.emplace(directive->name, std::move(action)).second;
   CHECK(added);
+}
+
+replication::ReplicationSettings ReplicationSettingsOf(const ServerOptions& options) {
+  constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+  replication::ReplicationSettings settings;
+  settings.tail_bytes = options.replica_tail_bytes;
+  settings.window_bytes = options.replica_window_bytes;
+  settings.backlog_bytes = std::max(options.repl_backlog_size, options.journal_segment_bytes);
+  settings.backlog_ttl_ms =
+      options.repl_backlog_ttl_s == 0 ? kForever : options.repl_backlog_ttl_s * 1000;
+  settings.hold_max_bytes = options.replica_hold_max;
+  settings.silence_max_ms = options.replica_silence_max_ms;
+  settings.timeout_ms = options.repl_timeout_s * 1000;
+  return settings;
 }
 
 ColdSettings ColdSettingsOf(const Settings& settings) {

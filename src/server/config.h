@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "replication/settings.h"
 #include "server/config_values.h"
 
 namespace runnel {
@@ -82,6 +83,10 @@ class Config {
 // What the cold store goes by. Where maxmemory is less than twice stream-memory, the bound is half
 // of maxmemory: old entries go to the disk before there is no memory for new ones.
 ColdSettings ColdSettingsOf(const Settings& settings);
+
+// What replication goes by. The journal is kept in whole segments, so a smaller backlog than one
+// segment is one segment.
+replication::ReplicationSettings ReplicationSettingsOf(const ServerOptions& options);
 
 // The whole of a file.
 Result<std::string> ReadConfigFile(const std::string& path);

@@ -27,6 +27,7 @@ Status Roles::Refusal() const {
 
 void Roles::Begin() {
   const ServerOptions& options = parts_.config.options();
+  TakeSettings();
   if (parts_.storage.journal() == nullptr) return;
   auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), kNodeFile);
   if (id.ok()) {
@@ -44,6 +45,14 @@ void Roles::Begin() {
   follows_ = true;
   parts_.broker.Follow();
   MakeFollower();
+}
+
+void Roles::TakeSettings() {
+  settings_ = ReplicationSettingsOf(parts_.config.options());
+}
+
+void Roles::IntroduceAnew() {
+  if (follower_ != nullptr) follower_->Reconnect("what this server tells its leader has changed");
 }
 
 void Roles::End() {
@@ -65,10 +74,20 @@ Status Roles::Admit(Session& session, const replication::FollowRequest& request)
   if (leader_ == nullptr) {
     return Status::Error(fmt::format("this server does not lead: it follows {}:{}", host_, port_));
   }
-  if (Status refused = leader_->Check(request); !refused.ok()) return refused;
+  if (Status refused = leader_->Check(request); !refused.ok()) {
+    parts_.broker.stats().sync_partial_err++;
+    return refused;
+  }
   session.end = SessionEnd::kGiven;
   admitted_.emplace_back(session.id, request);
   return {};
+}
+
+void Roles::CountSync(const replication::FollowRequest& request) {
+  // One that takes this journal asks again when it has.
+  if (request.journal_id != parts_.storage.journal()->identity().id) return;
+  Stats& stats = parts_.broker.stats();
+  request.end == 0 ? stats.sync_full++ : stats.sync_partial_ok++;
 }
 
 bool Roles::Turn() {
@@ -79,12 +98,15 @@ bool Roles::Turn() {
     const auto found = sessions.find(id);
     if (found == sessions.end() || found->second->end != SessionEnd::kGiven) continue;
     std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
-    if (stream != nullptr) leader_->Accept(std::move(stream), std::move(request), now_ms);
+    if (stream == nullptr) continue;
+    CountSync(request);
+    leader_->Accept(std::move(stream), std::move(request), now_ms);
   }
   if (wanted_) Change(*std::exchange(wanted_, std::nullopt));
   if (leader_ != nullptr) {
     leader_->Await(parts_.broker.waiting().awaited_of_followers());
     leader_->Turn(now_ms);
+    good_followers_ = leader_->HeardWithin(parts_.broker.settings().min_replicas_max_lag_s, now_ms);
   }
   if (follower_ == nullptr) return false;
   const Position before = follower_->applied();
@@ -198,7 +220,9 @@ replication::FollowRequest Roles::Introduce() const {
   request.run_id = parts_.run_id;
   request.databases = keyspace.databases();
   request.effects = kEffectsVersion;
-  request.port = parts_.config.options().port;
+  const ServerOptions& options = parts_.config.options();
+  request.host = options.replica_announce_ip;
+  request.port = options.replica_announce_port == 0 ? options.port : options.replica_announce_port;
   return request;
 }
 

@@ -60,6 +60,13 @@ class Roles {
   // if the server that asks cannot follow.
   Status Admit(Session& session, const replication::FollowRequest& request);
 
+  // --- Configuration ---
+
+  // Directives about replication have changed.
+  void TakeSettings();
+  // What this server tells its leader about itself has changed: it connects anew.
+  void IntroduceAnew();
+
   // --- For the loop ---
 
   // After Broker::EndTurn. Returns whether the next turn should come at once.
@@ -69,6 +76,12 @@ class Roles {
 
   // --- What is ---
 
+  const replication::ReplicationSettings& settings() const { return settings_; }
+  // See BrokerHost.
+  size_t good_followers() const { return good_followers_; }
+  bool leader_is_lost() const {
+    return follows_ && (follower_ == nullptr || !follower_->link_up());
+  }
   // nullptr if the server does not lead, or does not follow.
   const replication::Leader* leader() const { return leader_.get(); }
   const replication::Follower* follower() const { return follower_.get(); }
@@ -90,6 +103,7 @@ class Roles {
     uint16_t port = 0;
   };
 
+  void CountSync(const replication::FollowRequest& request);
   void Change(const Wanted& wanted);
   bool CatchUp();
   void NoteFollowing();
@@ -106,6 +120,7 @@ class Roles {
   std::string host_;
   uint16_t port_ = 0;
   std::string error_;  // why it cannot follow, if it does not even try
+  size_t good_followers_ = 0;
   uint64_t changes_ = 0;
   std::optional<Wanted> wanted_;
   std::unique_ptr<replication::Leader> leader_;

@@ -48,6 +48,8 @@ class Server final : public ServerHost, private Disposer {
   void RequestShutdown(std::string_view reason, EndSave save) override;
   bool stopping() const override { return stopping_; }
   uint64_t disposing_objects() const override { return disposing_; }
+  size_t GoodFollowers() const override { return roles_->good_followers(); }
+  bool LeaderIsLost() const override { return roles_->leader_is_lost(); }
   std::vector<Position> FollowerPositions(bool synced) const override {
     return roles_->leader() == nullptr ? std::vector<Position>{}
                                        : roles_->leader()->Positions(synced);
