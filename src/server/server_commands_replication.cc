@@ -127,8 +127,12 @@ void Role(Context& context) {
   reply.Bulk("master");
   reply.Integer(end);
   if (roles.leader() == nullptr) return reply.Array(0);
-  reply.Array(roles.leader()->followers());
+  size_t online = 0;
+  roles.leader()->ForEachFollower(
+      [&](const replication::Leader::Peer& peer) { online += peer.online() ? 1 : 0; });
+  reply.Array(online);
   roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+    if (!peer.online()) return;
     reply.Array(3);
     reply.Bulk(peer.address);
     reply.Bulk(std::to_string(peer.port));

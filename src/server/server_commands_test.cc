@@ -157,10 +157,16 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
                     HasSubstr("uptime_in_seconds:172800\r\nuptime_in_days:2\r\n"),
                     HasSubstr(fmt::format("process_id:{}\r\n", getpid()))));
   EXPECT_EQ(Info("replication"),
-            "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
-            "master_failover_state:no-failover\r\nmaster_repl_offset:0\r\nnode_id:\r\n"
-            "journal_id:\r\nreplication_epoch:0000000000000000\r\n"
-            "replication_applied_position:0\r\nreplication_error:\r\n");
+            fmt::format("# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
+                        "master_failover_state:no-failover\r\nmaster_replid:{0}\r\n"
+                        "master_replid2:{0}\r\nmaster_repl_offset:0\r\n"
+                        "second_repl_offset:-1\r\nrepl_backlog_active:0\r\n"
+                        "repl_backlog_size:1073741824\r\nrepl_backlog_first_byte_offset:0\r\n"
+                        "repl_backlog_histlen:0\r\nnode_id:\r\njournal_id:\r\n"
+                        "replication_epoch:0000000000000000\r\n"
+                        "replication_applied_position:0\r\nreplication_error:\r\n"
+                        "replica_hold_bytes:0\r\n",
+                        std::string(40, '0')));
   EXPECT_EQ(Run("ROLE"), "*3 $6 master :0 *0");
   EXPECT_EQ(Run("REPLICAOF NO ONE"),
             "-ERR this server keeps no journal (`journal no`): it can neither lead nor follow");
