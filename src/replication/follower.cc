@@ -85,6 +85,7 @@ void Follower::OnConnected(Result<std::unique_ptr<ByteStream>> stream) {
     return;
   }
   link_ = Link::Begin(std::move(*stream), *this);
+  connected_ms_ = now_ms_;
   state_ = State::kGreeting;
   const Credentials credentials = parts_.credentials();
   // Whether a password is needed is answered to PING.

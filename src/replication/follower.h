@@ -77,6 +77,10 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   State state() const { return state_; }
   bool link_up() const { return state_ == State::kStreaming; }
+  // REQUIRES: link_up().
+  const Link& link() const { return *link_; }
+  // Since when the connection has stood.
+  int64_t connected_ms() const { return connected_ms_; }
   // Since when the link is down; now if it is up.
   int64_t down_since_ms(int64_t now_ms) const { return link_up() ? now_ms : down_since_ms_; }
   // When something came from the leader last.
@@ -130,6 +134,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   int64_t retry_ms_;  // when the next attempt is made
   int64_t wait_ms_ = kFirstWaitMs;
   int64_t down_since_ms_;
+  int64_t connected_ms_ = 0;
   int64_t heard_ms_;
   std::string error_;
   std::unique_ptr<Attempt> attempt_;

@@ -94,7 +94,14 @@ Status Leader::Check(const FollowRequest& request) const {
   return {};
 }
 
-void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms) {
+void Leader::End(uint64_t id, std::string_view why) {
+  for (const auto& follower : followers_) {
+    if (follower->peer.id == id && follower->ended.empty()) follower->ended = why;
+  }
+}
+
+void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+                    uint64_t id) {
   // The same server again: what is left of its last connection is of no use.
   for (const auto& follower : followers_) {
     if (follower->peer.request.node_id == request.node_id && follower->ended.empty()) {
@@ -116,7 +123,8 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
   follower.peer.report.received = follower.peer.report.written = welcome.parting;
-  follower.peer.heard_ms = follower.heartbeat_ms = now_ms;
+  follower.peer.id = id;
+  follower.peer.since_ms = follower.peer.heard_ms = follower.heartbeat_ms = now_ms;
   LogNotice(
       "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, and gets it "
       "from {} on; it ends at {}",

@@ -49,7 +49,11 @@ class Leader {
   Status Check(const FollowRequest& request) const;
   // The connection of one that may becomes a link. Nothing is being written on the stream.
   // REQUIRES: Check was asked in this turn.
-  void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms);
+  // `id` names the connection, for End.
+  void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+              uint64_t id = 0);
+  // Ends the connection. The follower may connect anew.
+  void End(uint64_t id, std::string_view why);
 
   // Sends what is new: for the end of a turn, when the journal has been flushed.
   void Turn(int64_t now_ms);
@@ -62,6 +66,8 @@ class Leader {
 
   // What is known of a follower.
   struct Peer {
+    uint64_t id = 0;
+    int64_t since_ms = 0;  // when it connected
     FollowRequest request;
     std::string address;  // where clients reach it
     uint16_t port = 0;
@@ -82,8 +88,12 @@ class Leader {
   // Somebody waits until followers have the journal up to here: they report at once when they do.
   // 0: nobody waits. For the next Turn.
   void Await(Position position) { awaited_ = position; }
+  // Calls visit(const Peer&) for each.
   template <class Visit>
   void ForEachFollower(Visit visit) const;
+  // Calls visit(const Peer&, const Link&) for each.
+  template <class Visit>
+  void ForEachLink(Visit visit) const;
 
  private:
   struct Follower;
@@ -129,10 +139,16 @@ struct Leader::Follower final : Link::Owner {
 };
 
 template <class Visit>
-void Leader::ForEachFollower(Visit visit) const {
+void Leader::ForEachLink(Visit visit) const {
   for (const auto& follower : followers_) {
-    if (follower->ended.empty()) visit(static_cast<const Peer&>(follower->peer));
+    const Peer& peer = follower->peer;
+    if (follower->ended.empty()) visit(peer, static_cast<const Link&>(*follower->link));
   }
+}
+
+template <class Visit>
+void Leader::ForEachFollower(Visit visit) const {
+  ForEachLink([&](const Peer& peer, const Link&) { visit(peer); });
 }
 
 }  // namespace runnel::replication

@@ -55,6 +55,43 @@ void Roles::IntroduceAnew() {
   if (follower_ != nullptr) follower_->Reconnect("what this server tells its leader has changed");
 }
 
+std::vector<ServerLink> Roles::Links() const {
+  const int64_t now_ms = parts_.broker.clock().steady_ms();
+  std::vector<ServerLink> links;
+  const auto add = [&](uint64_t id, int64_t since_ms, int64_t heard_ms,
+                       const replication::Link& link) -> ServerLink& {
+    ServerLink& added = links.emplace_back();
+    added.id = id;
+    added.peer = link.stream().peer();
+    added.local = link.stream().local();
+    added.fd = link.stream().fd();
+    added.age_ms = now_ms - since_ms;
+    added.idle_ms = now_ms - heard_ms;
+    added.input_bytes = link.input_bytes();
+    added.input_memory = link.input_memory();
+    added.output_bytes = link.output().size();
+    added.output_memory = link.output().MemoryBytes();
+    return added;
+  };
+  if (leader_ != nullptr) {
+    leader_->ForEachLink([&](const replication::Leader::Peer& peer, const replication::Link& link) {
+      add(peer.id, peer.since_ms, peer.heard_ms, link);
+    });
+  }
+  if (follower_ != nullptr && follower_->link_up()) {
+    add(link_id_, follower_->connected_ms(), follower_->heard_ms(), follower_->link()).to_leader =
+        true;
+  }
+  return links;
+}
+
+void Roles::EndLink(uint64_t id) {
+  if (leader_ != nullptr) leader_->End(id, "a client has ended its connection (CLIENT KILL)");
+  if (follower_ != nullptr && id == link_id_) {
+    follower_->Reconnect("a client has ended the connection (CLIENT KILL)");
+  }
+}
+
 void Roles::End() {
   *alive_ = false;
   leader_.reset();
@@ -100,7 +137,7 @@ bool Roles::Turn() {
     std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
     if (stream == nullptr) continue;
     CountSync(request);
-    leader_->Accept(std::move(stream), std::move(request), now_ms);
+    leader_->Accept(std::move(stream), std::move(request), now_ms, id);
   }
   if (wanted_) Change(*std::exchange(wanted_, std::nullopt));
   if (leader_ != nullptr) {
@@ -201,7 +238,10 @@ void Roles::MakeFollower() {
             ColdStore* const cold = parts_.storage.cold();
             return cold != nullptr && cold->behind();
           },
-          parts_.connect,
+          [this](const std::string& host, int port, ConnectFunction done) {
+            link_id_ = parts_.broker.parts().sessions.TakeId();
+            return parts_.connect(host, port, std::move(done));
+          },
           [&options] {
             return replication::Follower::Credentials{options.masteruser, options.masterauth};
           },

@@ -67,6 +67,11 @@ class Roles {
   // What this server tells its leader about itself has changed: it connects anew.
   void IntroduceAnew();
 
+  // --- Connections to other servers: see BrokerHost ---
+
+  std::vector<ServerLink> Links() const;
+  void EndLink(uint64_t id);
+
   // --- For the loop ---
 
   // After Broker::EndTurn. Returns whether the next turn should come at once.
@@ -122,6 +127,7 @@ class Roles {
   std::string error_;  // why it cannot follow, if it does not even try
   size_t good_followers_ = 0;
   uint64_t changes_ = 0;
+  uint64_t link_id_ = 0;  // of the connection to the leader
   std::optional<Wanted> wanted_;
   std::unique_ptr<replication::Leader> leader_;
   std::unique_ptr<replication::Follower> follower_;

@@ -49,6 +49,8 @@ class Server final : public ServerHost, private Disposer {
   bool stopping() const override { return stopping_; }
   uint64_t disposing_objects() const override { return disposing_; }
   size_t GoodFollowers() const override { return roles_->good_followers(); }
+  std::vector<ServerLink> Links() const override { return roles_->Links(); }
+  void EndLink(uint64_t id) override { roles_->EndLink(id); }
   bool LeaderIsLost() const override { return roles_->leader_is_lost(); }
   std::vector<Position> FollowerPositions(bool synced) const override {
     return roles_->leader() == nullptr ? std::vector<Position>{}

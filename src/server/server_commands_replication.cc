@@ -57,6 +57,13 @@ void ReplicaOf(Context& context) {
   context.reply().Ok();
 }
 
+// A replica of Redis logs this text.
+void RefuseRedisReplication(Context& context) {
+  context.reply().Error(
+      "ERR this is Runnel, whose replication is another protocol than that of Redis: a Runnel "
+      "server follows it with REPLICAOF, and a Redis server cannot");
+}
+
 void ReplicationFollow(Context& context) {
   auto request = replication::FollowRequest::FromWords(context.args().subspan(2));
   if (!request.ok()) {

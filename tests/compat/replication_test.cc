@@ -132,6 +132,21 @@ std::string WithoutDigits(std::string text) {
   return masked;
 }
 
+// The names of the fields of the first line of CLIENT LIST, and the values of some.
+Fields ClientLine(const std::string& reply) {
+  Fields fields;
+  // A bulk in quotes, with the end of line as an escape.
+  const std::string line = reply.substr(1, reply.find("\\n") - 1);
+  for (size_t at = 0; at < line.size();) {
+    const size_t end = std::min(line.find(' ', at), line.size());
+    const std::string word = line.substr(at, end - at);
+    const size_t equals = std::min(word.find('='), word.size() - 1);
+    fields.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+    at = end + 1;
+  }
+  return fields;
+}
+
 // Ours has Redis's fields in Redis's order, and its own behind them.
 void ExpectTheirFields(const Fields& ours, const Fields& theirs) {
   const std::vector<std::string> own = {"node_id",           "journal_id",
@@ -202,6 +217,48 @@ TEST_F(CompatReplication, WaitCountsFollowers) {
   for (const char* line : {"WAIT 0 0", "WAIT x y", "WAIT"}) {
     ExpectEqualOnFollower(line);
   }
+}
+
+TEST_F(CompatReplication, LinksAreClients) {
+  const auto compare = [](const std::string& ours, const std::string& theirs) {
+    const Fields our_line = ClientLine(ours);
+    const Fields their_line = ClientLine(theirs);
+    std::vector<std::string> names;
+    // 7.2 has three fields more.
+    for (const auto& [name, value] : our_line) {
+      if (name != "watch" && name != "lib-name" && name != "lib-ver") names.push_back(name);
+    }
+    std::vector<std::string> their_names;
+    for (const auto& [name, value] : their_line) {
+      their_names.push_back(name);
+    }
+    EXPECT_EQ(names, their_names);
+    for (const char* name :
+         {"name", "flags", "db", "sub", "psub", "ssub", "multi", "user", "redir", "resp"}) {
+      EXPECT_EQ(Pair::ValueOf(our_line, name), Pair::ValueOf(their_line, name)) << name;
+    }
+  };
+  for (const char* line : {"CLIENT LIST TYPE replica", "CLIENT LIST TYPE slave"}) {
+    compare(ours_.OnLeader(line), theirs_.OnLeader(line));
+    ExpectEqualOnFollower(line);
+  }
+  compare(ours_.OnFollower("CLIENT LIST TYPE master"),
+          theirs_.OnFollower("CLIENT LIST TYPE master"));
+  EXPECT_EQ(Pair::ValueOf(ClientLine(theirs_.OnFollower("CLIENT LIST TYPE master")), "addr"),
+            "127.0.0.1:{leader}");
+  EXPECT_EQ(Pair::ValueOf(ClientLine(ours_.OnFollower("CLIENT LIST TYPE master")), "addr"),
+            "127.0.0.1:{leader}");
+  for (const char* line :
+       {"CLIENT LIST TYPE master", "CLIENT KILL TYPE master", "CLIENT KILL TYPE pubsub",
+        "CLIENT KILL TYPE replica", "CLIENT KILL ID 123456789 TYPE replica"}) {
+    ExpectEqualOnLeader(line);
+  }
+  EXPECT_TRUE(ours_.Stands());
+  EXPECT_TRUE(theirs_.Stands());
+  ExpectEqualOnFollower("CLIENT KILL TYPE slave");
+  ExpectEqualOnFollower("CLIENT KILL TYPE master");
+  EXPECT_TRUE(ours_.Stands());
+  EXPECT_TRUE(theirs_.Stands());
 }
 
 TEST_F(CompatReplication, ChangesAreRefusedWhileThereAreTooFewFollowers) {

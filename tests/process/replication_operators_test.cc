@@ -166,6 +166,51 @@ TEST_F(ReplicationOperatorsTest, WritersNeedAsManyFollowersAsIsSaid) {
   EXPECT_TRUE(Eventually([&] { return Ask(*client, "SET k v") == "+OK"; }));
 }
 
+TEST_F(ReplicationOperatorsTest, LinksAreClientsThatCanBeEnded) {
+  const auto leader = Start();
+  const auto follower = Start(Following(*leader));
+  const auto client = leader->Connect();
+  const auto reader = follower->Connect();
+  EXPECT_TRUE(HasFollowers(*client, 1));
+  const auto id_of = [](RespClient& of, std::string_view type) {
+    const std::string line = of.Call({"CLIENT", "LIST", "TYPE", std::string(type)}).text;
+    return line.starts_with("id=") ? line.substr(3, line.find(' ') - 3) : "(none)";
+  };
+  EXPECT_TRUE(Eventually([&] {
+    return id_of(*client, "replica") != "(none)" && id_of(*reader, "master") != "(none)";
+  }));
+  std::string id = id_of(*client, "replica");
+  EXPECT_THAT(client->Call({"CLIENT", "LIST", "ID", id}).text,
+              StartsWith(fmt::format("id={} addr=127.0.0.1:", id)));
+  EXPECT_THAT(client->Call({"CLIENT", "LIST"}).text, HasSubstr(" flags=S "));
+  EXPECT_EQ(Ask(*client, fmt::format("CLIENT KILL ID {}", id)), "1");
+  EXPECT_EQ(id_of(*client, "replica"), "(none)");
+  EXPECT_TRUE(Eventually([&] { return leader->Log().find("CLIENT KILL") != std::string::npos; }));
+  // The follower connects anew.
+  EXPECT_TRUE(Eventually([&] { return id_of(*client, "replica") != "(none)"; }));
+  EXPECT_NE(id_of(*client, "replica"), id);
+  EXPECT_TRUE(Eventually([&] { return id_of(*reader, "master") != "(none)"; }));
+  id = id_of(*reader, "master");
+  EXPECT_EQ(Ask(*reader, fmt::format("CLIENT KILL 127.0.0.1:{}", leader->port())), "+OK");
+  EXPECT_TRUE(Eventually([&] {
+    const std::string now = id_of(*reader, "master");
+    return now != "(none)" && now != id;
+  }));
+  Ask(*client, "SET k v");
+  EXPECT_TRUE(Eventually([&] { return Ask(*reader, "GET k") == "\"v\""; }));
+}
+
+TEST_F(ReplicationOperatorsTest, TheProtocolOfRedisIsRefusedInWords) {
+  const auto server = Start();
+  const auto client = server->Connect();
+  for (const char* line : {"PSYNC ? -1", "SYNC", "REPLCONF listening-port 1", "REPLCONF"}) {
+    EXPECT_THAT(Ask(*client, line),
+                StartsWith("-\"ERR this is Runnel, whose replication is another protocol"));
+  }
+  client->SendRaw("SYNC\r\n");
+  EXPECT_THAT(ToText(client->Read()), HasSubstr("another protocol"));
+}
+
 TEST_F(ReplicationOperatorsTest, DirectivesAboutTimesAndSizesTakeEffectAtOnce) {
   const auto leader = Start({"--repl-backlog-size", "1mb", "--journal-segment-bytes", "4mb"});
   const auto follower = Start(Following(*leader));
