@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <mutex>
 #include <optional>
 
 #include "base/assert.h"
@@ -155,7 +156,15 @@ Result<std::vector<const Directive*>> FindSettable(std::span<const Config::Pair>
 
 }  // namespace
 
-Config::Config() : values_(std::filesystem::current_path().string()) {}
+// The rewrites of the file, on whatever threads.
+struct Config::Rewrites {
+  std::mutex mutex;
+  uint64_t asked = 0;    // numbers them; of the loop's thread
+  uint64_t written = 0;  // the newest that has been written
+};
+
+Config::Config()
+    : values_(std::filesystem::current_path().string()), rewrites_(std::make_shared<Rewrites>()) {}
 
 Result<std::string> ReadConfigFile(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "re");
@@ -281,8 +290,14 @@ void Config::NoteLeader(const std::string& host, uint16_t port) {
 
 Result<std::function<Status()>> Config::Rewrite() const {
   if (file_.empty()) return Status::Error("The server is running without a config file");
-  return std::function<Status()>(
-      [file = file_, values = values_] { return RewriteConfigFile(file, values); });
+  const uint64_t number = ++rewrites_->asked;
+  return std::function<Status()>([file = file_, values = values_, rewrites = rewrites_, number] {
+    const std::lock_guard<std::mutex> lock(rewrites->mutex);
+    if (rewrites->written > number) return Status();
+    const Status status = RewriteConfigFile(file, values);
+    if (status.ok()) rewrites->written = number;
+    return status;
+  });
 }
 
 void Config::OnChange(std::string_view name, Action action) {

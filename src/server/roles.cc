@@ -99,10 +99,13 @@ void Roles::End() {
 }
 
 void Roles::AskToFollow(std::string host, uint16_t port) {
+  // CONFIG REWRITE may follow in the same transaction.
+  parts_.config.NoteLeader(host, port);
   wanted_ = Wanted{true, std::move(host), port};
 }
 
 void Roles::AskToLead() {
+  parts_.config.NoteLeader("", 0);
   wanted_ = Wanted{};
 }
 
@@ -184,7 +187,6 @@ void Roles::Change(const Wanted& wanted) {
   changes_++;
   host_ = wanted.host;
   port_ = wanted.port;
-  parts_.config.NoteLeader(host_, port_);
   if (!wanted.follow) return BeginToLead();
   LogNotice("This server is to follow {}:{}", host_, port_);
   if (!follows_) {

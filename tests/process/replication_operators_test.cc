@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <fstream>
+
 #include "tests/process/server_test.h"
+#include "tests/support/quote.h"
 
 namespace runnel::test {
 namespace {
@@ -198,6 +201,48 @@ TEST_F(ReplicationOperatorsTest, LinksAreClientsThatCanBeEnded) {
   }));
   Ask(*client, "SET k v");
   EXPECT_TRUE(Eventually([&] { return Ask(*reader, "GET k") == "\"v\""; }));
+}
+
+// What Sentinel sends to whom it makes a leader or a follower.
+TEST_F(ReplicationOperatorsTest, TheTransactionOfSentinelIsServed) {
+  TempDir dir;
+  const std::string file = (dir.path() / "runnel.conf").string();
+  std::ofstream(file) << "timeout 0\n";
+  const auto leader = Start();
+  const std::string socket = (dir.path() / "socket").string();
+  Program follower(
+      ServerCommand({file, "--port", "0", "--unixsocket", socket, "--dir", dir.string()}));
+  const auto client = leader->Connect();
+  const auto sentinel = ConnectTo(follower, socket);
+  ASSERT_NE(sentinel, nullptr) << follower.Output();
+  EXPECT_EQ(Ask(*sentinel, "CLIENT SETNAME sentinel-x-cmd"), "+OK");
+  const auto reconfigure = [&](const std::string& slaveof) {
+    const auto normal = ConnectTo(follower, socket);
+    const auto subscriber = ConnectTo(follower, socket);
+    EXPECT_EQ(Ask(*normal, "PING"), "+PONG");
+    Ask(*subscriber, "SUBSCRIBE __sentinel__:hello");
+    sentinel->SendRaw(
+        EncodeCommand({"MULTI"}) + EncodeCommand(SplitWords(slaveof).value()) +
+        EncodeCommand({"CONFIG", "REWRITE"}) + EncodeCommand({"CLIENT", "KILL", "TYPE", "normal"}) +
+        EncodeCommand({"CLIENT", "KILL", "TYPE", "pubsub"}) + EncodeCommand({"EXEC"}));
+    EXPECT_EQ(ToText(sentinel->Read()), "+OK");
+    for (int i = 0; i < 4; i++) {
+      EXPECT_EQ(ToText(sentinel->Read()), "+QUEUED");
+    }
+    EXPECT_EQ(ToText(sentinel->Read()), "[+OK, +OK, 1, 1]");
+    EXPECT_EQ(ToText(normal->Read()), "<closed>");
+    EXPECT_EQ(ToText(subscriber->Read()), "<closed>");
+  };
+  reconfigure(fmt::format("SLAVEOF 127.0.0.1 {}", leader->port()));
+  EXPECT_TRUE(HasFollowers(*client, 1));
+  const std::string following = fmt::format("replicaof 127.0.0.1 {}\n", leader->port());
+  EXPECT_TRUE(Eventually([&] { return ReadFile(file).find(following) != std::string::npos; }))
+      << ReadFile(file);
+  EXPECT_TRUE(Eventually([&] { return InfoField(*sentinel, "master_link_status") == "up"; }));
+  reconfigure("SLAVEOF NO ONE");
+  EXPECT_TRUE(Eventually([&] { return InfoField(*sentinel, "role") == "master"; }));
+  EXPECT_TRUE(Eventually([&] { return ReadFile(file).find("127.0.0.1") == std::string::npos; }))
+      << ReadFile(file);
 }
 
 TEST_F(ReplicationOperatorsTest, TheProtocolOfRedisIsRefusedInWords) {
