@@ -14,6 +14,7 @@ struct Admission::Request {
   uint32_t flags;      // of the command
   uint32_t effective;  // the same; EXEC also has the flags of its queue, because it does what its
                        // queue does
+  uint32_t common;     // the same; EXEC has only those that all commands of its queue have, too
   bool queue;          // MULTI would queue it
 };
 
@@ -72,6 +73,14 @@ const Admission::Row Admission::kRows[] = {
        if ((request.effective & (kWrite | kReadOnly)) == 0) return Answer();
        return Reject(TooFewReplicas(admission.log_.replicas()));
      }},
+    {kNeedsFollowers,
+     [](const Admission& admission, const Request& request) {
+       const Settings& settings = admission.settings_;
+       const bool enough = admission.log_.follows() || settings.min_replicas_max_lag_s == 0 ||
+                           admission.host_.GoodFollowers() >= settings.min_replicas_to_write;
+       if ((request.effective & kWrite) == 0 || enough) return Answer();
+       return Reject("NOREPLICAS Not enough good replicas to write.");
+     }},
     {kSubscriber,
      [](const Admission&, const Request& request) {
        if ((request.flags & kInSubscribe) != 0) return Answer();
@@ -79,6 +88,15 @@ const Admission::Row Admission::kRows[] = {
            fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
                        "QUIT / RESET are allowed in this context",
                        request.command.full_name));
+     }},
+    {kFollower,
+     [](const Admission& admission, const Request& request) {
+       if (admission.settings_.replica_serve_stale_data || !admission.host_.LeaderIsLost()) {
+         return Answer();
+       }
+       if ((request.common & kStale) != 0) return Answer();
+       return Reject(
+           "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
      }},
     {kLoadingNow,
      [](const Admission&, const Request& request) {
@@ -113,14 +131,16 @@ Admission::Answer Admission::Check(const Session& session, const Command& comman
   const Transaction& transaction = session.transaction;
   const uint32_t flags = command.spec->flags;
   const bool queue = transaction.open && (flags & kInMulti) == 0;
-  const uint32_t effective = transaction.open && !queue ? flags | transaction.flags : flags;
+  const bool executes = transaction.open && !queue;
+  const uint32_t effective = executes ? flags | transaction.flags : flags;
+  const uint32_t common = executes ? flags & transaction.common_flags : flags;
   uint32_t concerns = 0;
   FindConcern(session, effective, args, [&](Concern concern) {
     concerns |= concern;
     return false;
   });
 
-  const Request request{session, command, flags, effective, queue};
+  const Request request{session, command, flags, effective, common, queue};
   for (const Row& row : kRows) {
     if ((row.when & concerns) == 0) continue;
     Answer answer = row.ask(*this, request);

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker/broker_host.h"
 #include "broker/change_log.h"
 #include "broker/change_policy.h"
 #include "broker/command_table.h"
@@ -39,9 +40,9 @@ class Admission {
   };
 
   // Everything is borrowed and outlives it.
-  Admission(const Settings& settings, const ChangeLog& log, const ChangePolicy& policy,
-            const Pause& pause)
-      : settings_(settings), log_(log), policy_(policy), pause_(pause) {}
+  Admission(const Settings& settings, const BrokerHost& host, const ChangeLog& log,
+            const ChangePolicy& policy, const Pause& pause)
+      : settings_(settings), host_(host), log_(log), policy_(policy), pause_(pause) {}
 
   // True if no row of the table has a reason to look at the command, so that it may run: the quick
   // way of most requests. If false, ask Check. `args` include the command's name.
@@ -56,16 +57,17 @@ class Admission {
  private:
   // States that may be reasons. If none holds, no row is asked.
   enum Concern : uint32_t {
-    kStranger = 1u << 0,     // the session has not authenticated
-    kTransaction = 1u << 1,  // MULTI is open
-    kMemoryLimit = 1u << 2,  // there is a maxmemory
-    kNoJournal = 1u << 3,    // the journal takes no changes of this kind
-    kSubscriber = 1u << 4,   // RESP2, with subscriptions
-    kLoadingNow = 1u << 5,   // others fill the keyspace
-    kMonitorNow = 1u << 6,   // the session is a monitor
-    kPauseActive = 1u << 7,  // CLIENT PAUSE or back-pressure
-    kFollower = 1u << 8,     // the changes come from a leader
-    kFewReplicas = 1u << 9,  // the session asks for more in-sync replicas than there are
+    kStranger = 1u << 0,        // the session has not authenticated
+    kTransaction = 1u << 1,     // MULTI is open
+    kMemoryLimit = 1u << 2,     // there is a maxmemory
+    kNoJournal = 1u << 3,       // the journal takes no changes of this kind
+    kSubscriber = 1u << 4,      // RESP2, with subscriptions
+    kLoadingNow = 1u << 5,      // others fill the keyspace
+    kMonitorNow = 1u << 6,      // the session is a monitor
+    kPauseActive = 1u << 7,     // CLIENT PAUSE or back-pressure
+    kFollower = 1u << 8,        // the changes come from a leader
+    kNeedsFollowers = 1u << 9,  // there is a min-replicas-to-write
+    kFewReplicas = 1u << 10,    // the session asks for more in-sync replicas than there are
   };
   struct Request;
   struct Row;
@@ -88,10 +90,12 @@ class Admission {
            (log_.follows() && visit(kFollower)) ||
            (!log_.replicas().enough() && session.effective_acks(settings_.acks) == Acks::kAll &&
             visit(kFewReplicas)) ||
+           (settings_.min_replicas_to_write > 0 && visit(kNeedsFollowers)) ||
            (log_.Refuses(effective, transaction.queue_bytes, args) && visit(kNoJournal));
   }
 
   const Settings& settings_;
+  const BrokerHost& host_;
   const ChangeLog& log_;
   const ChangePolicy& policy_;
   const Pause& pause_;

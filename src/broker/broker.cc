@@ -27,7 +27,7 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
                 [this](uint64_t id) { return sessions_.Find(id); }),
       topic_groups_(keyspace),
       sweeper_(keyspace, log_, notifications_),
-      admission_(settings, log_, policy_, pause_),
+      admission_(settings, host, log_, policy_, pause_),
       parts_{keyspace,      settings,       host,      clock_,     meter_,    commands_,  stats_,
              slowlog_,      latency_,       sessions_, pause_,     log_,      policy_,    outbox_,
              pubsub_,       notifications_, expiry_,   monitors_,  tracking_, watches_,   waiting_,

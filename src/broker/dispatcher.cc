@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "broker/broker_host.h"
 #include "broker/monitors.h"
 #include "broker/outbox.h"
 #include "broker/parking.h"
@@ -176,6 +177,7 @@ void Dispatcher::Queue(Session& session, const Command& command,
         transaction.queue.emplace_back(QueuedCommand{&command, OwnedArgs(args)});
     transaction.queue_bytes += queued.args.MemoryBytes() + sizeof(QueuedCommand);
     transaction.flags |= command.spec->flags;
+    transaction.common_flags &= command.spec->flags;
   }
   session.reply.Simple("QUEUED");
 }
@@ -209,6 +211,7 @@ void Dispatcher::Suspend(Session& session, const Command& command,
   }
   suspended->retry_at_ms = wait.retry_at_ms;
   suspended->durable_at = wait.durable_at;
+  suspended->followers = wait.followers;
   suspended->event = wait.event;
   session.suspended = std::move(suspended);
   parts_.waiting.Block(session, wait);
@@ -320,6 +323,13 @@ void Dispatcher::AnswerTimeout(Session& session) {
   parts_.outbox.Note(session);
 }
 
+// Ends a wait without result. The session is not blocked any more.
+void Dispatcher::TimeOut(Session& session) {
+  // A command that waits for the journal answers how far it has come.
+  if (session.suspended->kind == WaitKind::kDurable) return Resume(session, false);
+  AnswerTimeout(session);
+}
+
 // --- Ends of waits ---
 
 void Dispatcher::ServeReady() {
@@ -358,6 +368,23 @@ void Dispatcher::ServeDurable(Position durable) {
   }
 }
 
+void Dispatcher::ServeFollowers() {
+  if (parts_.waiting.AnyForFollowers() == nullptr) return;
+  const std::vector<Position> written = parts_.host.FollowerPositions(false);
+  const std::vector<Position> synced = parts_.host.FollowerPositions(true);
+  while (Session* session = parts_.waiting.DueByFollowers(written, synced)) {
+    parts_.waiting.Unblock(*session);
+    Resume(*session, true);
+  }
+}
+
+void Dispatcher::EndFollowerWaits() {
+  while (Session* session = parts_.waiting.AnyForFollowers()) {
+    parts_.waiting.Unblock(*session);
+    Resume(*session, false);
+  }
+}
+
 void Dispatcher::ServeEvent(uint64_t event) {
   for (Session* session : parts_.waiting.ForEvent(event)) {
     parts_.waiting.Unblock(*session);
@@ -379,12 +406,7 @@ void Dispatcher::EndEvent(uint64_t event, std::string_view error) {
 void Dispatcher::ServeTimers() {
   while (Session* session = parts_.waiting.TimedOut(parts_.clock.steady_ms())) {
     parts_.waiting.Unblock(*session);
-    // A command that waits for the journal answers how far it has come.
-    if (session->suspended->kind == WaitKind::kDurable) {
-      Resume(*session, false);
-    } else {
-      AnswerTimeout(*session);
-    }
+    TimeOut(*session);
   }
   while (Session* session = parts_.waiting.DueForRetry(parts_.clock.now_ms())) {
     parts_.waiting.Unblock(*session);
@@ -400,9 +422,19 @@ bool Dispatcher::Unblock(Session& session, bool with_error) {
     FailWait(session, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
     return true;
   }
+  Suspended& suspended = *session.suspended;
+  const int64_t now_ms = parts_.clock.steady_ms();
+  const bool runs_again = suspended.kind == WaitKind::kDurable;
+  if (runs_again && suspended.deadline_ms <= now_ms) return false;  // it is about to end
+  suspended.command->stats.failed++;
   parts_.waiting.Unblock(session);
-  session.suspended->command->stats.failed++;
-  AnswerTimeout(session);
+  if (runs_again) {
+    // Not in the midst of this command: its time is over.
+    suspended.deadline_ms = now_ms;
+    parts_.waiting.Block(session, Wait());
+  } else {
+    AnswerTimeout(session);
+  }
   return true;
 }
 

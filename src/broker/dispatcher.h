@@ -39,6 +39,10 @@ class Dispatcher {
   void RunLoaded();
   // The same for sessions that wait for the journal to be durable up to here.
   void ServeDurable(Position durable);
+  // The same for sessions that wait for followers which have come far enough.
+  void ServeFollowers();
+  // The same for all sessions that wait for followers, because it is in vain.
+  void EndFollowerWaits();
   // The same for sessions that wait for this event (Wait::event).
   void ServeEvent(uint64_t event);
   // The event has happened: its session is answered with this error, or with OK if the error is
@@ -88,6 +92,7 @@ class Dispatcher {
   void Answer(Session& session, std::string_view error);
   void FailWait(Session& session, std::string_view error);
   void AnswerTimeout(Session& session);
+  void TimeOut(Session& session);
 
   Parts& parts_;
   IntrusiveList<Session, InContinued> continued_;

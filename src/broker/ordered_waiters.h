@@ -31,6 +31,13 @@ class OrderedWaiters {
     if (waiters_.empty() || waiters_.begin()->first.first > reached) return nullptr;
     return waiters_.begin()->second;
   }
+  // The first session that waits for `least` or more, and what it waits for; the session is nullptr
+  // if there is none.
+  std::pair<Value, Session*> FirstFrom(Value least) const {
+    const auto it = waiters_.lower_bound({least, 0});
+    if (it == waiters_.end()) return {least, nullptr};
+    return {it->first.first, it->second};
+  }
   // Visits the sessions that wait for exactly this value; `visit` must not change this set.
   template <class Visit>
   void ForEach(Value value, Visit visit) const {

@@ -49,9 +49,10 @@ struct QueuedCommand {
 
 // MULTI ... EXEC, and WATCH before it.
 struct Transaction {
-  bool open = false;    // MULTI was given
-  bool broken = false;  // a command was refused while queueing: EXEC discards
-  uint32_t flags = 0;   // CommandFlags of all queued commands
+  bool open = false;                     // MULTI was given
+  bool broken = false;                   // a command was refused while queueing: EXEC discards
+  uint32_t flags = 0;                    // CommandFlags that one of the queued commands has
+  uint32_t common_flags = ~uint32_t{0};  // those that all of them have
   std::vector<QueuedCommand> queue;
   size_t queue_bytes = 0;
 };

@@ -25,6 +25,8 @@ class Sessions {
   bool empty() const { return all_.empty(); }
   size_t size() const { return all_.size(); }
   uint64_t last_id() const { return last_id_; }
+  // An ID for a connection that is no session.
+  uint64_t TakeId() { return ++last_id_; }
 
  private:
   Map all_;

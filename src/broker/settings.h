@@ -54,6 +54,13 @@ struct Settings {
 
   uint32_t notify_classes = 0;  // NotifyClass bits
 
+  // Writes are refused while fewer followers than this are connected and were heard from within
+  // the last so many seconds. They are not if either is 0.
+  uint32_t min_replicas_to_write = 0;
+  uint32_t min_replicas_max_lag_s = 10;
+  // Whether a follower serves readers while the link to its leader is down.
+  bool replica_serve_stale_data = true;
+
   DataOptions data;
   ColdSettings cold;
 };

@@ -29,6 +29,11 @@ class RecentPeak {
 struct Stats {
   uint64_t connections_received = 0;
   uint64_t connections_rejected = 0;
+  // Servers that began to follow this one: from the beginning of the journal, or from where they
+  // were; and those that could not.
+  uint64_t sync_full = 0;
+  uint64_t sync_partial_ok = 0;
+  uint64_t sync_partial_err = 0;
   uint64_t commands_processed = 0;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;

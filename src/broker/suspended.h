@@ -45,6 +45,7 @@ struct Suspended {
   int64_t deadline_ms = Wait::kForever;  // steady clock
   int64_t retry_at_ms = Wait::kForever;  // Unix clock
   Position durable_at = Wait::kNowhere;
+  Wait::Followers followers;
   uint64_t event = 0;
   bool timeout_is_array = true;
   std::unique_ptr<WaitPlace[]> places;  // one for each key, without repetitions

@@ -58,6 +58,7 @@ void Turn::FlushLog() {
   }
   if (!parts_.log.failed()) {
     parts_.dispatcher.ServeDurable(parts_.log.watermarks().durable.position);
+    parts_.dispatcher.ServeFollowers();
   }
 }
 
@@ -67,6 +68,7 @@ void Turn::OnLogFailed() {
   const size_t ended = parts_.log.lost_changes() ? parts_.outbox.KillHolding() : 0;
   // They are told that it was in vain.
   parts_.dispatcher.ServeDurable(Wait::kNowhere);
+  parts_.dispatcher.EndFollowerWaits();
   parts_.log.LetAllPass();
   parts_.outbox.ReleaseHeld();
   LogWarning(

@@ -2,6 +2,8 @@
 
 #include <absl/hash/hash.h>
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace runnel {
@@ -34,6 +36,10 @@ void Waiting::Block(Session& session, const Wait& wait) {
   if (suspended.deadline_ms != Wait::kForever) deadlines_.Add(session, suspended.deadline_ms);
   if (suspended.retry_at_ms != Wait::kForever) retries_.Add(session, suspended.retry_at_ms);
   if (suspended.durable_at != Wait::kNowhere) durable_.Add(session, suspended.durable_at);
+  if (suspended.followers.count > 0) {
+    followers_.Add(session, suspended.followers);
+    awaited_of_followers_ = std::max(awaited_of_followers_, suspended.followers.position);
+  }
   if (suspended.kind == WaitKind::kEvent) events_.Add(session, suspended.event);
   session.waits = Waits::kBlocked;
   blocked_++;
@@ -71,6 +77,10 @@ void Waiting::Unblock(Session& session) {
   if (suspended.deadline_ms != Wait::kForever) deadlines_.Remove(session, suspended.deadline_ms);
   if (suspended.retry_at_ms != Wait::kForever) retries_.Remove(session, suspended.retry_at_ms);
   if (suspended.durable_at != Wait::kNowhere) durable_.Remove(session, suspended.durable_at);
+  if (suspended.followers.count > 0) {
+    followers_.Remove(session, suspended.followers);
+    if (followers_.empty()) awaited_of_followers_ = 0;
+  }
   if (suspended.kind == WaitKind::kEvent) events_.Remove(session, suspended.event);
   session.waits = Waits::kNothing;
   blocked_--;
@@ -147,6 +157,23 @@ void Waiting::MakeDue(AwaitedKey& key) {
     queue.due = queue.size;
     due_.PushBack(queue);
   });
+}
+
+// Sessions are in the order of Wait::Followers: those that wait for the same number of followers
+// are together, and of them the one with the least position comes first. Numbers above that of the
+// followers are not looked at.
+Session* Waiting::DueByFollowers(std::span<const Position> written,
+                                 std::span<const Position> synced) const {
+  for (const bool on_disk : {false, true}) {
+    const std::span<const Position> positions = on_disk ? synced : written;
+    for (size_t count = 1; count <= positions.size(); count++) {
+      const auto [wait, session] = followers_.FirstFrom({on_disk, count, 0});
+      if (session == nullptr || wait.synced != on_disk || wait.count > positions.size()) break;
+      if (wait.position <= positions[wait.count - 1]) return session;
+      count = wait.count;
+    }
+  }
+  return nullptr;
 }
 
 std::vector<Session*> Waiting::ForEvent(uint64_t event) const {

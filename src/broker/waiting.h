@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +84,15 @@ class Waiting {
   Session* DueForRetry(int64_t now_ms) const { return retries_.FirstUpTo(now_ms); }
   // The first session that waits for the journal to be durable up to `position` or less.
   Session* DueAt(Position position) const { return durable_.FirstUpTo(position); }
+  // The first session that waits for followers (Wait::followers) which are this far. For each way
+  // in which a follower can have the journal: their positions, the foremost first.
+  Session* DueByFollowers(std::span<const Position> written,
+                          std::span<const Position> synced) const;
+  // The first session that waits for followers.
+  Session* AnyForFollowers() const { return followers_.FirstFrom({}).second; }
+  // The greatest position that sessions wait for followers to have; 0 if no session does. It may be
+  // one that a session has waited for which does not wait any more.
+  Position awaited_of_followers() const { return awaited_of_followers_; }
   // All sessions that wait for this event (Wait::event).
   std::vector<Session*> ForEvent(uint64_t event) const;
   // A new event, for which no session waits yet.
@@ -134,6 +144,8 @@ class Waiting {
   OrderedWaiters<int64_t> deadlines_;
   OrderedWaiters<int64_t> retries_;
   OrderedWaiters<Position> durable_;
+  OrderedWaiters<Wait::Followers> followers_;
+  Position awaited_of_followers_ = 0;
   OrderedWaiters<uint64_t> events_;
   uint64_t last_event_ = Wait::kSnapshotEnd;
   size_t blocked_ = 0;

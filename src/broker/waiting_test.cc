@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -75,6 +76,41 @@ TEST_F(WaitingTest, ChangesThatCannotServeMarkNothing) {
   waiting_.OnKeyChange(0, "other", KeyChange::kAdded);
   waiting_.OnKeyChange(1, "q", KeyChange::kAdded);
   EXPECT_FALSE(waiting_.anything_ready());
+}
+
+// Sessions that wait for followers: `count` of them with the journal up to `position`.
+TEST_F(WaitingTest, FollowersServeThoseForWhomEnoughAreFarEnough) {
+  std::map<uint64_t, Wait::Followers> waits;
+  for (const Wait::Followers followers :
+       {Wait::Followers{false, 1, 10}, Wait::Followers{false, 2, 10}, Wait::Followers{false, 1, 20},
+        Wait::Followers{false, 9, 1}, Wait::Followers{true, 1, 10}}) {
+    clients_.push_back(harness_.Connect());
+    Session& session = clients_.back()->session();
+    session.suspended = std::make_unique<Suspended>();
+    session.suspended->kind = WaitKind::kDurable;
+    session.suspended->followers = followers;
+    waiting_.Block(session, Wait());
+    waits[session.id] = followers;
+  }
+  const auto serve = [&](std::vector<Position> written, std::vector<Position> synced) {
+    std::vector<Wait::Followers> served;
+    while (Session* session = waiting_.DueByFollowers(written, synced)) {
+      served.push_back(waits[session->id]);
+      waiting_.Unblock(*session);
+    }
+    return served;
+  };
+  using Served = std::vector<Wait::Followers>;
+  EXPECT_EQ(waiting_.awaited_of_followers(), 20u);
+  EXPECT_EQ(serve({}, {}), Served());
+  EXPECT_EQ(serve({9, 9, 9}, {9}), Served());
+  EXPECT_EQ(serve({19, 9}, {9, 0}), (Served{{false, 1, 10}}));
+  EXPECT_EQ(serve({19, 10}, {9, 0}), (Served{{false, 2, 10}}));
+  EXPECT_EQ(serve({20, 20}, {10, 0}), (Served{{false, 1, 20}, {true, 1, 10}}));
+  EXPECT_NE(waiting_.AnyForFollowers(), nullptr);
+  EXPECT_EQ(serve({9, 8, 7, 6, 5, 4, 3, 2, 1}, {}), (Served{{false, 9, 1}}));
+  EXPECT_EQ(waiting_.AnyForFollowers(), nullptr);
+  EXPECT_EQ(waiting_.awaited_of_followers(), 0u);
 }
 
 TEST_F(WaitingTest, ARemovedKeyWakesGroupReadersOnly) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,7 +21,7 @@ enum class WaitKind : uint8_t {
   kGroup,      // entries that were not delivered to a consumer group yet; or the end of the group
   kPartition,  // a change of a partition or its topic, or the end of one
   kMember,     // something for a member of a topic group (its key); or the end of the group
-  kDurable,    // no key: the journal becomes durable
+  kDurable,    // no key: the journal becomes durable, here or on followers
   kEvent,      // no key: something outside of the broker happens; see Wait::event
 };
 
@@ -43,6 +45,15 @@ struct Wait {
   // For kDurable: the command runs again when the journal is durable up to here. It also runs again
   // after the deadline, and must not block then.
   Position durable_at = kNowhere;
+  // Also for kDurable: the command runs again when so many followers have the journal up to
+  // `position`; 0: it does not wait for followers.
+  struct Followers {
+    bool synced = false;  // it must be on their disks; if not, it need only be in their journals
+    size_t count = 0;
+    Position position = 0;
+    friend auto operator<=>(const Followers&, const Followers&) = default;
+  };
+  Followers followers;
   // For kEvent: which event. The code that makes it happen ends the wait (Broker::EndEvent) or
   // makes the command run again. Another client cannot unblock the client meanwhile.
   uint64_t event = kSnapshotEnd;

@@ -13,6 +13,8 @@ namespace {
 
 // Applying goes on for about so long in one turn.
 constexpr int64_t kApplyMicros = 1000;
+// What a helper reads of the own journal's files in one go.
+constexpr size_t kReadBytes = size_t{1} << 20;
 
 }  // namespace
 
@@ -24,6 +26,7 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
       down_since_ms_(now_ms),
       heard_ms_(now_ms),
       error_("not connected yet"),
+      kept_end_(parts_.journal.appended()),
       applied_(parts_.journal.appended()),
       applier_(parts_.keyspace) {
   parts_.journal.set_sink(this);
@@ -33,7 +36,8 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
   for (const std::string& frame : frames_) {
     unapplied_bytes_ += frame.size();
   }
-  CHECK(applied_ + unapplied_bytes_ == parts_.journal.written());
+  kept_end_ = applied_ + unapplied_bytes_;
+  CHECK(kept_end_ <= parts_.journal.written());
 }
 
 Follower::~Follower() {
@@ -54,8 +58,10 @@ bool Follower::Turn(int64_t now_ms) {
   }
   if (!ended_.empty()) Drop(std::exchange(ended_, ""), cut_to_.has_value());
   if (cut_to_) return false;
-  const bool more = !parts_.held_up() && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
-  HoldBack();
+  const bool held_up = parts_.held_up();
+  const bool more = !held_up && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
+  ReadOn();
+  HoldBack(held_up);
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
   if (state_ == State::kWaiting && now_ms >= retry_ms_) Connect();
   return more;
@@ -94,6 +100,7 @@ void Follower::OnConnected(Result<std::unique_ptr<ByteStream>> stream) {
     return;
   }
   link_ = Link::Begin(std::move(*stream), *this);
+  connected_ms_ = now_ms_;
   state_ = State::kGreeting;
   const Credentials credentials = parts_.credentials();
   // Whether a password is needed is answered to PING.
@@ -248,6 +255,13 @@ void Follower::Drop(std::string_view why, bool for_good) {
   wait_ms_ = std::min(2 * wait_ms_, kMostWaitMs);
 }
 
+void Follower::Reconnect(std::string_view why) {
+  if (state_ == State::kStopped) return;
+  if (state_ != State::kWaiting) Drop(why, false);
+  ended_.clear();
+  retry_ms_ = now_ms_;
+}
+
 // --- Frames ---
 
 Status Follower::OnBytes(std::string_view body) {
@@ -298,9 +312,67 @@ Result<size_t> Follower::TakeFrames(std::string_view bytes) {
   return done;
 }
 
-void Follower::Take(Position, std::string_view frame) {
+// Keeps a window of frames in memory. The mark may be far behind, if another member of the in-sync
+// set is; what does not fit is read from the files again.
+void Follower::Take(Position base, std::string_view frame) {
+  const bool fits =
+      frames_.empty() || unapplied_bytes_ + frame.size() <= parts_.settings.window_bytes;
+  if (base != kept_end_ || !fits) return;
   frames_.emplace_back(frame);
   unapplied_bytes_ += frame.size();
+  kept_end_ += frame.size();
+}
+
+void Follower::ReadOn() {
+  const journal::Journal& journal = parts_.journal;
+  const Position limit = journal.written();
+  const bool wanted = kept_end_ < std::min(limit, mark_.high_watermark) &&
+                      unapplied_bytes_ < parts_.settings.window_bytes / 2 + 1;
+  if (reading_ || cannot_apply_ || !wanted) return;
+  struct Job {
+    std::shared_ptr<journal::JournalReader> reader;
+    std::function<Result<journal::JournalReader>(Position)> open;
+    Position from;
+    Position limit;
+    std::vector<std::string> frames;
+    Status status;
+  };
+  auto job = std::make_shared<Job>();
+  job->reader = std::move(journal_reader_);
+  if (job->reader != nullptr && job->reader->position() != kept_end_) job->reader.reset();
+  job->open = journal.Reading();
+  job->from = kept_end_;
+  job->limit = limit;
+  reading_ = true;
+  parts_.reader.Run(
+      [job] {
+        if (job->reader == nullptr) {
+          auto opened = job->open(job->from);
+          job->status = opened.status();
+          if (!opened.ok()) return;
+          job->reader = std::make_shared<journal::JournalReader>(std::move(*opened));
+        }
+        for (size_t bytes = 0; bytes < kReadBytes; bytes += job->frames.back().size()) {
+          const auto frame = job->reader->Next(job->limit);
+          job->status = frame.status();
+          if (!frame.ok() || !*frame) return;
+          job->frames.emplace_back((*frame)->bytes());
+        }
+      },
+      [this, job, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        reading_ = false;
+        if (!job->status.ok()) {
+          cannot_apply_ = true;
+          return Drop("the own journal cannot be read: " + job->status.message(), true);
+        }
+        journal_reader_ = job->reader;
+        for (std::string& frame : job->frames) {
+          unapplied_bytes_ += frame.size();
+          kept_end_ += frame.size();
+          frames_.push_back(std::move(frame));
+        }
+      });
 }
 
 // Whether the oldest frame is below the leader's mark.
@@ -337,21 +409,22 @@ bool Follower::Apply(int64_t until_us) {
   return CanApply();
 }
 
-// Reads nothing more from the link while too much is not applied.
-void Follower::HoldBack() {
+// Reads nothing more from the link while too much is not written, or old entries are written to
+// files more slowly than they come.
+void Follower::HoldBack(bool held_up) {
   const journal::Journal& journal = parts_.journal;
-  const uint64_t held = unapplied_bytes_ + (journal.appended() - journal.written());
-  const bool too_much = held > parts_.settings.window_bytes;
+  const uint64_t window = parts_.settings.window_bytes;
+  const bool too_much = journal.appended() - journal.written() > window ||
+                        (held_up && journal.appended() - applied_ > window);
   if (link_ != nullptr && too_much != held_back_) {
     held_back_ = too_much;
     too_much ? link_->PauseReading() : link_->ResumeReading();
   }
 }
 
-bool Follower::ApplyAll() {
+void Follower::PrepareToLead() {
   mark_.high_watermark = std::numeric_limits<Position>::max();
-  Apply(std::numeric_limits<int64_t>::max());
-  return frames_.empty();
+  if (state_ != State::kStopped) Drop("this server is to lead", true);
 }
 
 Report Follower::Standing() const {
@@ -381,9 +454,11 @@ bool Follower::IsNews(const Report& report) const {
 // At once if somebody waits for it, else from time to time.
 void Follower::MayReport(int64_t now_ms) {
   const Report report = Standing();
-  const Position had = mark_.synced ? reported_.synced : reported_.written;
-  const Position has = mark_.synced ? report.synced : report.written;
-  const bool awaited = (had < mark_.report_at && has >= mark_.report_at) || IsAwaited();
+  const auto reaches = [&](Position before, Position now) {
+    return before < mark_.report_at && now >= mark_.report_at;
+  };
+  const bool awaited = reaches(reported_.written, report.written) ||
+                       reaches(reported_.synced, report.synced) || IsAwaited();
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);

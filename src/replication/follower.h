@@ -13,6 +13,7 @@
 #include "effects/applier.h"
 #include "env/clock.h"
 #include "env/loop.h"
+#include "env/worker.h"
 #include "journal/journal.h"
 #include "replication/cluster_record.h"
 #include "replication/link.h"
@@ -50,6 +51,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   struct Parts {
     journal::Journal& journal;  // that follows (Journal::Follow)
     Keyspace& keyspace;
+    Worker& reader;  // reads the own journal's files
     Clock& clock;
     const ReplicationSettings& settings;
     // Whether nothing may be applied now: the disk takes old entries more slowly than they come.
@@ -68,7 +70,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // What the journal holds and the keyspace does not.
   struct Pending {
     Position applied = 0;            // the state of the keyspace is that of this position
-    std::deque<std::string> frames;  // from there to the journal's end
+    std::deque<std::string> frames;  // from there on, as far as they are in memory
   };
 
   // Everything outlives it. Without `pending` the state of the keyspace is that of the journal's
@@ -86,6 +88,10 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   State state() const { return state_; }
   bool link_up() const { return state_ == State::kStreaming; }
+  // REQUIRES: link_up().
+  const Link& link() const { return *link_; }
+  // Since when the connection has stood.
+  int64_t connected_ms() const { return connected_ms_; }
   // Since when the link is down; now if it is up.
   int64_t down_since_ms(int64_t now_ms) const { return link_up() ? now_ms : down_since_ms_; }
   // When something came from the leader last.
@@ -105,9 +111,13 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
   // This one can only be destroyed.
   Pending TakePending(Position end);
-  // For a server that is to lead: applies all that its journal has written. Returns false if that
-  // fails; error() says why.
-  bool ApplyAll();
+  // Ends the connection, or what there is of one, and tries again at once.
+  void Reconnect(std::string_view why);
+  // The server is to lead: ends the link for good. All that the journal has written is applied from
+  // now on, by Turn.
+  void PrepareToLead();
+  // A frame could not be applied: error() says why.
+  bool cannot_apply() const { return cannot_apply_; }
   // The state of the keyspace is that of this position.
   Position applied() const { return applied_; }
 
@@ -133,7 +143,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Result<size_t> TakeFrames(std::string_view bytes);
   bool CanApply() const;
   bool Apply(int64_t until_us);
-  void HoldBack();
+  void ReadOn();
+  void HoldBack(bool held_up);
   // What there is to report, and whether it says more than the last report.
   Report Standing() const;
   bool IsNews(const Report& report) const;
@@ -148,6 +159,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   int64_t retry_ms_;  // when the next attempt is made
   int64_t wait_ms_ = kFirstWaitMs;
   int64_t down_since_ms_;
+  int64_t connected_ms_ = 0;
   int64_t heard_ms_;
   std::string error_;
   std::string said_;  // in the log, since the link was up
@@ -165,7 +177,11 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   // Written to the journal and not yet applied, oldest first.
   std::deque<std::string> frames_;
+  Position kept_end_;  // where they end; what follows, up to written(), is read from the files
+  std::shared_ptr<journal::JournalReader> journal_reader_;  // nullptr, or at kept_end_
+  bool reading_ = false;
   bool cannot_apply_ = false;  // the first of them
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t unapplied_bytes_ = 0;
   bool said_goodbye_ = false;
   bool held_back_ = false;  // the link is not read from, because too much is not applied

@@ -1,6 +1,7 @@
 #include "replication/leader.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/log.h"
@@ -88,7 +89,14 @@ Status Leader::Check(const FollowRequest& request) const {
   return {};
 }
 
-void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms) {
+void Leader::End(uint64_t id, std::string_view why) {
+  for (const auto& follower : followers_) {
+    if (follower->peer.id == id && follower->ended.empty()) follower->ended = why;
+  }
+}
+
+void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+                    uint64_t id) {
   // The same server again: what is left of its last connection is of no use.
   for (const auto& follower : followers_) {
     if (follower->peer.request.node_id == request.node_id && follower->ended.empty()) {
@@ -110,7 +118,8 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
   follower.peer.report.received = follower.peer.report.written = welcome.parting;
-  follower.peer.heard_ms = now_ms;
+  follower.peer.id = id;
+  follower.peer.since_ms = follower.peer.heard_ms = now_ms;
   LogNotice(
       "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, and gets it "
       "from {} on; it ends at {}",
@@ -165,6 +174,7 @@ void Leader::Turn(int64_t now_ms) {
   }
   set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
   if (BeatsNow(now_ms)) Beat(now_ms);
+  if (tail_ != nullptr) tail_->set_most_bytes(parts_.settings.tail_bytes);
   for (auto it = followers_.begin(); it != followers_.end();) {
     Follower& follower = **it;
     if (follower.ended.empty() && now_ms - follower.peer.heard_ms > parts_.settings.timeout_ms) {
@@ -261,7 +271,9 @@ void Leader::Feed(Follower& follower) {
 }
 
 void Leader::SendMark(Follower& follower) {
-  const Mark mark{set_.mark(), awaited_, CountsSynced()};
+  // Somebody may have given up; then nothing is to be said.
+  const Position awaited = std::max({awaited_, waited_, follower.told.report_at});
+  const Mark mark{set_.mark(), awaited, CountsSynced()};
   if (mark == follower.told) return;
   follower.told = mark;
   std::string body;
@@ -340,6 +352,29 @@ void Leader::SendBytes(Follower& follower, std::string_view bytes) {
     bytes.remove_prefix(piece.size());
   }
   follower.link->Flush();
+}
+
+size_t Leader::followers() const {
+  size_t count = 0;
+  ForEachFollower([&](const Peer&) { count++; });
+  return count;
+}
+
+size_t Leader::HeardWithin(int64_t seconds, int64_t now_ms) const {
+  size_t count = 0;
+  ForEachFollower([&](const Peer& peer) {
+    if (peer.online() && (now_ms - peer.heard_ms) / 1000 <= seconds) count++;
+  });
+  return count;
+}
+
+std::vector<Position> Leader::Positions(bool synced) const {
+  std::vector<Position> positions;
+  ForEachFollower([&](const Peer& peer) {
+    if (peer.online()) positions.push_back(synced ? peer.report.synced : peer.report.written);
+  });
+  std::sort(positions.begin(), positions.end(), std::greater<>());
+  return positions;
 }
 
 // A follower hears something well before it takes the silence for the end of the link, also if it

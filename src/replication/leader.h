@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/position.h"
 #include "base/status.h"
@@ -54,7 +55,11 @@ class Leader {
   Status Check(const FollowRequest& request) const;
   // The connection of one that may becomes a link. Nothing is being written on the stream.
   // REQUIRES: Check was asked in this turn.
-  void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms);
+  // `id` names the connection, for End.
+  void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+              uint64_t id = 0);
+  // Ends the connection. The follower may connect anew.
+  void End(uint64_t id, std::string_view why);
 
   // Somebody waits until the in-sync set has the journal up to here. If `question`, somebody also
   // waits until each member of the set has answered something that is sent from now on, which has
@@ -72,19 +77,37 @@ class Leader {
 
   // What is known of a follower.
   struct Peer {
+    uint64_t id = 0;
+    int64_t since_ms = 0;  // when it connected
     FollowRequest request;
     std::string address;  // where clients reach it
     uint16_t port = 0;
     Report report;
     Position sent = 0;
     int64_t heard_ms = 0;  // when something came from it last
+
+    // Whether it has this journal. One that takes it first does that and connects anew.
+    bool online() const { return sent != UINT64_MAX; }
   };
-  size_t followers() const { return followers_.size(); }
+  // Those that are connected.
+  size_t followers() const;
+  // The positions up to which connected followers have the journal, the foremost first: on their
+  // disks (`synced`), or written.
+  std::vector<Position> Positions(bool synced) const;
+  // The number of connected followers from which something came in the last so many seconds.
+  size_t HeardWithin(int64_t seconds, int64_t now_ms) const;
+  // Somebody waits until followers have the journal up to here: they report at once when they do.
+  // 0: nobody waits. For the next Turn.
+  void AwaitFollowers(Position position) { waited_ = position; }
   const InSyncSet& in_sync() const { return set_; }
   // The server is no member any more. Fails if it is connected, or not known.
   Status Forget(std::string_view node_id) { return set_.Forget(node_id); }
+  // Calls visit(const Peer&) for each.
   template <class Visit>
   void ForEachFollower(Visit visit) const;
+  // Calls visit(const Peer&, const Link&) for each.
+  template <class Visit>
+  void ForEachLink(Visit visit) const;
 
  private:
   struct Follower;
@@ -113,6 +136,7 @@ class Leader {
   std::map<std::string, Away> away_;  // by node id
   InSyncSet set_;
   Position awaited_ = 0;     // somebody waits for this
+  Position waited_ = 0;      // see AwaitFollowers
   bool questioned_ = false;  // somebody waits for an answer to the next heartbeat
   uint64_t heartbeats_ = 0;  // the number of the last one
   int64_t heartbeat_ms_;     // when it was sent
@@ -137,10 +161,16 @@ struct Leader::Follower final : Link::Owner {
 };
 
 template <class Visit>
-void Leader::ForEachFollower(Visit visit) const {
+void Leader::ForEachLink(Visit visit) const {
   for (const auto& follower : followers_) {
-    visit(static_cast<const Peer&>(follower->peer));
+    const Peer& peer = follower->peer;
+    if (follower->ended.empty()) visit(peer, static_cast<const Link&>(*follower->link));
   }
+}
+
+template <class Visit>
+void Leader::ForEachFollower(Visit visit) const {
+  ForEachLink([&](const Peer& peer, const Link&) { visit(peer); });
 }
 
 }  // namespace runnel::replication

@@ -58,6 +58,11 @@ class Link final : public ByteStreamHandler {
   void ResumeReading() { stream_->ResumeReading(); }
 
   const std::string& peer() const { return stream_->peer(); }
+  const ByteStream& stream() const { return *stream_; }
+  // What has arrived and is no whole message yet, and what has not left.
+  size_t input_bytes() const { return input_size_; }
+  size_t input_memory() const { return input_.capacity(); }
+  const Rope& output() const { return output_; }
 
   // ByteStreamHandler
   std::span<char> ReadBuffer() override;

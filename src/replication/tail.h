@@ -18,6 +18,9 @@ class Tail final : public journal::FrameSink {
   // Keeps the newest `most_bytes`, and up to one block more. `begin` is where the journal ends.
   Tail(Position begin, size_t most_bytes) : begin_(begin), end_(begin), most_bytes_(most_bytes) {}
 
+  // For the next Take.
+  void set_most_bytes(size_t most_bytes) { most_bytes_ = most_bytes; }
+
   // Bytes from begin() to end() are here.
   Position begin() const { return begin_; }
   Position end() const { return end_; }
@@ -43,7 +46,7 @@ class Tail final : public journal::FrameSink {
   std::deque<Chunk> chunks_;
   Position begin_;
   Position end_;
-  const size_t most_bytes_;
+  size_t most_bytes_;
 };
 
 }  // namespace runnel::replication

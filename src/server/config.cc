@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
+#include <mutex>
 #include <optional>
 
 #include "base/assert.h"
@@ -154,7 +156,15 @@ Result<std::vector<const Directive*>> FindSettable(std::span<const Config::Pair>
 
 }  // namespace
 
-Config::Config() : values_(std::filesystem::current_path().string()) {}
+// The rewrites of the file, on whatever threads.
+struct Config::Rewrites {
+  std::mutex mutex;
+  uint64_t asked = 0;    // numbers them; of the loop's thread
+  uint64_t written = 0;  // the newest that has been written
+};
+
+Config::Config()
+    : values_(std::filesystem::current_path().string()), rewrites_(std::make_shared<Rewrites>()) {}
 
 Result<std::string> ReadConfigFile(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "re");
@@ -280,8 +290,14 @@ void Config::NoteLeader(const std::string& host, uint16_t port) {
 
 Result<std::function<Status()>> Config::Rewrite() const {
   if (file_.empty()) return Status::Error("The server is running without a config file");
-  return std::function<Status()>(
-      [file = file_, values = values_] { return RewriteConfigFile(file, values); });
+  const uint64_t number = ++rewrites_->asked;
+  return std::function<Status()>([file = file_, values = values_, rewrites = rewrites_, number] {
+    const std::lock_guard<std::mutex> lock(rewrites->mutex);
+    if (rewrites->written > number) return Status();
+    const Status status = RewriteConfigFile(file, values);
+    if (status.ok()) rewrites->written = number;
+    return status;
+  });
 }
 
 void Config::OnChange(std::string_view name, Action action) {
@@ -289,6 +305,22 @@ void Config::OnChange(std::string_view name, Action action) {
   CHECK(directive != nullptr);
   const bool added = actions_.emplace(directive->name, std::move(action)).second;
   CHECK(added);
+}
+
+replication::ReplicationSettings ReplicationSettingsOf(const ServerOptions& options) {
+  constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+  replication::ReplicationSettings settings;
+  settings.tail_bytes = options.replica_tail_bytes;
+  settings.window_bytes = options.replica_window_bytes;
+  settings.backlog_bytes = std::max(options.repl_backlog_size, options.journal_segment_bytes);
+  settings.backlog_ttl_ms =
+      options.repl_backlog_ttl_s == 0 ? kForever : options.repl_backlog_ttl_s * 1000;
+  settings.hold_max_bytes = options.replica_hold_max;
+  settings.silence_max_ms = options.replica_silence_max_ms;
+  settings.lag_max_ms = options.replica_lag_time_max_ms;
+  settings.min_insync = options.min_insync_replicas;
+  settings.timeout_ms = options.repl_timeout_s * 1000;
+  return settings;
 }
 
 ColdSettings ColdSettingsOf(const Settings& settings) {

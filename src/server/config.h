@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "replication/settings.h"
 #include "server/config_values.h"
 
 namespace runnel {
@@ -50,10 +52,12 @@ class Config {
   // that is a name matches it in any case; the result then has the name as the pattern writes it.
   std::vector<std::pair<std::string, std::string>> Get(
       std::span<const std::string_view> patterns) const;
-  // REPLICAOF has made this server follow another one, or none (an empty host).
+  // REPLICAOF has been told to make this server follow another one, or none (an empty host).
   void NoteLeader(const std::string& host, uint16_t port);
   // CONFIG REWRITE: a function that updates the file, see RewriteConfigFile. It holds a copy of all
-  // values and may run on any thread, because it waits for the disk. Fails if there is no file.
+  // values and may run on any thread, because it waits for the disk. If such functions run in
+  // another order than that of these calls, the file has the newest values in the end. Fails if
+  // there is no file.
   Result<std::function<Status()>> Rewrite() const;
 
   // Set calls `action` after it has changed this directive, to make the new value take effect. An
@@ -77,11 +81,17 @@ class Config {
   ConfigValues values_;
   std::string file_;
   std::map<std::string_view, Action> actions_;
+  struct Rewrites;
+  const std::shared_ptr<Rewrites> rewrites_;
 };
 
 // What the cold store goes by. Where maxmemory is less than twice stream-memory, the bound is half
 // of maxmemory: old entries go to the disk before there is no memory for new ones.
 ColdSettings ColdSettingsOf(const Settings& settings);
+
+// What replication goes by. The journal is kept in whole segments, so a smaller backlog than one
+// segment is one segment.
+replication::ReplicationSettings ReplicationSettingsOf(const ServerOptions& options);
 
 // The whole of a file.
 Result<std::string> ReadConfigFile(const std::string& path);

@@ -299,15 +299,11 @@ constexpr Directive kDirectives[] = {
         "acks-timeout", kAnyTime, 0, kMax32,
         "Milliseconds that a reply waits for all in-sync replicas. After that its connection is "
         "closed, because nobody knows the outcome. 0: for ever."),
-    Integer<&replication::ReplicationSettings::min_insync>(
+    Integer<&ServerOptions::min_insync_replicas>(
         "min-insync-replicas", kAnyTime, 1, 1000,
         "Members that the in-sync set must have, the leader included, before a change counts as "
         "kept by all. With fewer, commands of clients with acks all are refused."),
-    Integer<&replication::ReplicationSettings::silence_max_ms>(
-        "replica-silence-max", kAnyTime, 10, kMax32,
-        "Milliseconds after which a member of the in-sync set that says nothing leaves it. One "
-        "whose connection is gone leaves after a third of that."),
-    Integer<&replication::ReplicationSettings::lag_max_ms>(
+    Integer<&ServerOptions::replica_lag_time_max_ms>(
         "replica-lag-time-max", kAnyTime, 10, kMax32,
         "Milliseconds after which a member of the in-sync set leaves it that is connected, but "
         "behind."),
@@ -315,11 +311,71 @@ constexpr Directive kDirectives[] = {
         "unclean-leader-election", kAnyTime,
         "Whether REPLICAOF NO ONE makes a leader of a server that is not in the in-sync set. yes: "
         "it does, and changes that were acknowledged may be lost. no: it is refused."),
+    {.name = "replica-announce-ip",
+     .parse = ParseAnnouncedHost,
+     .format = FormatAnnouncedHost,
+     .alias = "slave-announce-ip",
+     .why = "Name or address under which clients reach this server, as it tells its leader. Empty: "
+            "the address from which it connects to the leader."},
+    WithAlias(Integer<&ServerOptions::replica_announce_port>(
+                  "replica-announce-port", kAnyTime, 0, 65535,
+                  "Port under which clients reach this server, as it tells its leader. 0: port."),
+              "slave-announce-port"),
+    Flag<&ServerOptions::replica_announced>(
+        "replica-announced", kAnyTime,
+        "Whether Sentinel is to tell clients of this server while it follows."),
+    WithAlias(Integer<&ServerOptions::replica_priority>(
+                  "replica-priority", kAnyTime, 0, kMax32,
+                  "Of several followers, Sentinel promotes the one with the lowest number. 0: not "
+                  "this one."),
+              "slave-priority"),
+    WithAlias(Flag<&Settings::replica_serve_stale_data>(
+                  "replica-serve-stale-data", kAnyTime,
+                  "Whether a follower answers commands on data while the link to its leader is "
+                  "down. no: it answers MASTERDOWN."),
+              "slave-serve-stale-data"),
+    WithAlias(Integer<&Settings::min_replicas_to_write>(
+                  "min-replicas-to-write", kAnyTime, 0, kMax32,
+                  "Refuse changes while fewer followers than this are connected and were heard "
+                  "from within min-replicas-max-lag seconds. 0: never."),
+              "min-slaves-to-write"),
+    WithAlias(Integer<&Settings::min_replicas_max_lag_s>(
+                  "min-replicas-max-lag", kAnyTime, 0, kMax32,
+                  "Seconds after which a follower that is silent does not count for "
+                  "min-replicas-to-write. 0: changes are never refused for that reason."),
+              "min-slaves-max-lag"),
+    Size<&ServerOptions::repl_backlog_size>(
+        "repl-backlog-size", kAnyTime, 1, kMax64,
+        "Most journal that a leader keeps for a follower that is not connected, so that it can go "
+        "on where it was. At least one journal file (journal-segment-bytes)."),
+    Integer<&ServerOptions::repl_backlog_ttl_s>(
+        "repl-backlog-ttl", kAnyTime, 0, kMax32,
+        "Seconds for which it keeps that journal. 0: for ever."),
+    Size<&ServerOptions::replica_hold_max>(
+        "replica-hold-max", kAnyTime, 0, kMax64,
+        "Most journal that a leader keeps for a connected follower that is behind."),
+    Integer<&ServerOptions::replica_silence_max_ms>(
+        "replica-silence-max", kAnyTime, 100, kMax32,
+        "Milliseconds after which a member of the in-sync set that says nothing leaves it. One "
+        "whose connection is gone leaves after a third of that. A follower that hears nothing from "
+        "its leader for twice this time connects anew."),
+    Integer<&ServerOptions::repl_timeout_s>(
+        "repl-timeout", kAnyTime, 1, kMax32,
+        "Seconds after which a leader closes the connection of a follower that is silent."),
+    Size<&ServerOptions::replica_tail_bytes>(
+        "replica-tail-bytes", kAnyTime, 64 * 1024, kMax32,
+        "Newest part of the journal that a leader keeps in memory, once for all followers. Those "
+        "that are further behind are served from files."),
+    Size<&ServerOptions::replica_window_bytes>(
+        "replica-window-bytes", kAnyTime, 64 * 1024, kMax32,
+        "Most bytes that a leader sends to a follower before that has reported them, and that a "
+        "follower holds before they are applied."),
 
     // What is not served has one accepted value. Any other value stops the start.
     Only("cluster-enabled", "no", "Cluster mode is not served: only no is accepted."),
-    WithAlias(Only("min-replicas-to-write", "0", "Replicas are not served: only 0 is accepted."),
-              "min-slaves-to-write"),
+    WithAlias(Only("replica-read-only", "yes",
+                   "A follower takes no changes but its leader's: only yes is accepted."),
+              "slave-read-only"),
     Only("tls-port", "0", "TLS is not served: only 0 is accepted."),
     Only("rdma-port", "0", "RDMA is not served: only 0 is accepted."),
     Only("aclfile", "", "ACL users are not served: only \"\" is accepted. See requirepass."),

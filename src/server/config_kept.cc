@@ -4,7 +4,7 @@
 
 // The names and defaults are those of Redis 7.0 to 8.x and of Valkey 8. A directive belongs here
 // only if ignoring it does no harm. A directive that asks for safety or for a feature that is not
-// served (a user, TLS, a replica) must stop the start: it is an Only row or in kRefused of
+// served (a user, TLS, a cluster) must stop the start: it is an Only row or in kRefused of
 // config_directives.cc.
 
 namespace runnel::config {
@@ -84,17 +84,10 @@ constexpr Directive kKept[] = {
     Kept("aof-disable-auto-gc", KeepFlag, "no"),
     // Details of replication.
     KeptText("bind-source-addr", ""),
-    Kept("replica-read-only", KeepFlag, "yes", "slave-read-only"),
-    Kept("replica-serve-stale-data", KeepFlag, "yes", "slave-serve-stale-data"),
-    Kept("replica-priority", KeepInteger, "100", "slave-priority"),
     Kept("replica-lazy-flush", KeepFlag, "no", "slave-lazy-flush"),
     Kept("replica-ignore-maxmemory", KeepFlag, "yes", "slave-ignore-maxmemory"),
-    Kept("replica-announced", KeepFlag, "yes"),
-    KeptText("replica-announce-ip", "", "slave-announce-ip"),
-    Kept("replica-announce-port", KeepInteger, "0", "slave-announce-port"),
     Kept("replica-ignore-disk-write-errors", KeepFlag, "no"),
     Kept("replica-full-sync-buffer-limit", KeepSize, "0"),
-    Kept("min-replicas-max-lag", KeepInteger, "10", "min-slaves-max-lag"),
     Kept("repl-diskless-sync", KeepFlag, "yes"),
     Kept("repl-diskless-sync-delay", KeepInteger, "5"),
     Kept("repl-diskless-sync-max-replicas", KeepInteger, "0"),
@@ -103,9 +96,6 @@ constexpr Directive kKept[] = {
     Kept("dual-channel-replication-enabled", KeepFlag, "no"),
     Kept("repl-disable-tcp-nodelay", KeepFlag, "no"),
     Kept("repl-mptcp", KeepFlag, "no"),
-    Kept("repl-backlog-size", KeepSize, "1048576"),
-    Kept("repl-backlog-ttl", KeepInteger, "3600"),
-    Kept("repl-timeout", KeepInteger, "60"),
     Kept("repl-ping-replica-period", KeepInteger, "10", "repl-ping-slave-period"),
     KeptText("propagation-error-behavior", "ignore"),
     // Details of a cluster. `cluster-enabled yes` itself is refused.

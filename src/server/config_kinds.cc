@@ -1,5 +1,6 @@
 #include "server/config_kinds.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <vector>
@@ -105,6 +106,21 @@ std::string FormatReplicaOf(const Directive&, const ConfigValues& values) {
   const ServerOptions& options = values.options;
   if (options.leader_host.empty()) return "";
   return fmt::format("{} {}", options.leader_host, options.leader_port);
+}
+
+Status ParseAnnouncedHost(const Directive&, Directive::Words words, ConfigValues* values) {
+  constexpr size_t kMostBytes = 255;
+  const std::string& host = words[0];
+  const bool good = host.size() <= kMostBytes && std::all_of(host.begin(), host.end(), [](char c) {
+                      return c > ' ' && c <= '~' && c != ',' && c != '=';
+                    });
+  if (!good) return Status::Error("argument must be a name or an address");
+  values->options.replica_announce_ip = host;
+  return {};
+}
+
+std::string FormatAnnouncedHost(const Directive&, const ConfigValues& values) {
+  return values.options.replica_announce_ip;
 }
 
 Status ParseMode(const Directive&, Directive::Words words, ConfigValues* values) {

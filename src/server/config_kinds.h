@@ -42,8 +42,6 @@ auto& Field(Values& values) {
     return values.settings.data.*kMember;
   } else if constexpr (std::is_same_v<Owner, TopicOptions>) {
     return values.settings.data.topic_defaults.*kMember;
-  } else if constexpr (std::is_same_v<Owner, replication::ReplicationSettings>) {
-    return values.options.replication.*kMember;
   } else if constexpr (std::is_same_v<Owner, ColdSettings>) {
     return values.settings.cold.*kMember;
   } else {
@@ -149,6 +147,9 @@ Status ParseJournalBytes(const Directive& directive, Directive::Words words, Con
 std::string FormatJournalBytes(const Directive& directive, const ConfigValues& values);
 Status ParseReplicaOf(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatReplicaOf(const Directive& directive, const ConfigValues& values);
+// The name or address of a server, as others see it: without blanks and what separates fields.
+Status ParseAnnouncedHost(const Directive& directive, Directive::Words words, ConfigValues* values);
+std::string FormatAnnouncedHost(const Directive& directive, const ConfigValues& values);
 Status ParseBind(const Directive& directive, Directive::Words words, ConfigValues* values);
 std::string FormatBind(const Directive& directive, const ConfigValues& values);
 Status ParseMode(const Directive& directive, Directive::Words words, ConfigValues* values);

@@ -219,8 +219,15 @@ TEST(ConfigTextTest, ErrorsNameFileLineAndReason) {
       {"slaveof 10.0.0.1 65536",
        "x.conf:1: 'slaveof': argument must be a host and a port, or no one"},
       {"replicaof a 1 b", "x.conf:1: 'replicaof': argument must be a host and a port, or no one"},
-      {"min-replicas-to-write 1",
-       "x.conf:1: 'min-replicas-to-write': Replicas are not served: only 0 is accepted."},
+      {"slave-read-only no",
+       "x.conf:1: 'slave-read-only': A follower takes no changes but its leader's: only yes is "
+       "accepted."},
+      {"replica-announce-ip \"a b\"",
+       "x.conf:1: 'replica-announce-ip': argument must be a name or an address"},
+      {"replica-announce-port 65536",
+       "x.conf:1: 'replica-announce-port': argument must be between 0 and 65535 inclusive"},
+      {"repl-timeout 0",
+       "x.conf:1: 'repl-timeout': argument must be between 1 and 2147483647 inclusive"},
       {"tls-port 6380", "x.conf:1: 'tls-port': TLS is not served: only 0 is accepted."},
       {"cluster-enabled yes",
        "x.conf:1: 'cluster-enabled': Cluster mode is not served: only no is accepted."},
@@ -259,7 +266,7 @@ TEST(ConfigTextTest, AcceptsWhatAsksForNothing) {
   Config config;
   const Status status = config.LoadText(
       "replicaof no one\nreplicaof \"\"\naclfile \"\"\ntls-port 0\ncluster-enabled no\n"
-      "unixsocketgroup \"\"\nmin-slaves-to-write 0\nlog-format legacy\n",
+      "unixsocketgroup \"\"\nslave-read-only yes\nlog-format legacy\n",
       "x.conf");
   EXPECT_EQ(status.message(), "");
   EXPECT_EQ(GetOne(config, "replicaof"), "");
@@ -270,10 +277,49 @@ TEST(ConfigTextTest, AcceptsWhatAsksForNothing) {
 
 TEST(ConfigTextTest, TellsWhatIsWithoutEffect) {
   Config config;
-  ASSERT_TRUE(config.LoadText("hz 100\nsave 1 1\nslave-priority 100\ntimeout 3", "x.conf").ok());
+  ASSERT_TRUE(config.LoadText("hz 100\nsave 1 1\nslave-lazy-flush no\ntimeout 3", "x.conf").ok());
   EXPECT_THAT(config.WithoutEffect().changed, ElementsAre("hz"));
-  EXPECT_THAT(config.WithoutEffect().at_default, ElementsAre("replica-priority"));
+  EXPECT_THAT(config.WithoutEffect().at_default, ElementsAre("replica-lazy-flush"));
   EXPECT_EQ(GetOne(config, "hz"), "100");
+}
+
+// The old names are Redis's. The defaults are those of replication.
+TEST(ConfigTextTest, ReadsWhatReplicationGoesBy) {
+  Config config;
+  const replication::ReplicationSettings defaults;
+  replication::ReplicationSettings settings = ReplicationSettingsOf(config.options());
+  EXPECT_EQ(settings.tail_bytes, defaults.tail_bytes);
+  EXPECT_EQ(settings.window_bytes, defaults.window_bytes);
+  EXPECT_EQ(settings.backlog_bytes, defaults.backlog_bytes);
+  EXPECT_EQ(settings.backlog_ttl_ms, defaults.backlog_ttl_ms);
+  EXPECT_EQ(settings.hold_max_bytes, defaults.hold_max_bytes);
+  EXPECT_EQ(settings.silence_max_ms, defaults.silence_max_ms);
+  EXPECT_EQ(settings.timeout_ms, defaults.timeout_ms);
+  const Status status = config.LoadText(
+      "slave-announce-ip 10.0.0.1\nslave-announce-port 7000\nreplica-announced no\n"
+      "slave-priority 0\nslave-serve-stale-data no\nmin-slaves-to-write 2\n"
+      "min-slaves-max-lag 3\nrepl-backlog-size 1mb\nrepl-backlog-ttl 0\nreplica-hold-max 2gb\n"
+      "replica-silence-max 700\nrepl-timeout 9\nreplica-tail-bytes 1mb\n"
+      "replica-window-bytes 64kb\njournal-segment-bytes 4mb\n",
+      "x.conf");
+  EXPECT_EQ(status.message(), "");
+  EXPECT_EQ(GetOne(config, "replica-announce-ip"), "10.0.0.1");
+  EXPECT_EQ(GetOne(config, "slave-announce-port"), "7000");
+  EXPECT_EQ(GetOne(config, "replica-announced"), "no");
+  EXPECT_EQ(GetOne(config, "replica-priority"), "0");
+  EXPECT_FALSE(config.settings().replica_serve_stale_data);
+  EXPECT_EQ(config.settings().min_replicas_to_write, 2u);
+  EXPECT_EQ(config.settings().min_replicas_max_lag_s, 3u);
+  settings = ReplicationSettingsOf(config.options());
+  EXPECT_EQ(GetOne(config, "repl-backlog-size"), "1048576");
+  EXPECT_EQ(settings.backlog_bytes, 4u << 20);  // a segment
+  EXPECT_EQ(settings.backlog_ttl_ms, std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(settings.hold_max_bytes, 2ull << 30);
+  EXPECT_EQ(settings.silence_max_ms, 700);
+  EXPECT_EQ(settings.timeout_ms, 9000);
+  EXPECT_EQ(settings.tail_bytes, 1u << 20);
+  EXPECT_EQ(settings.window_bytes, 64u << 10);
+  EXPECT_THAT(config.WithoutEffect().changed, IsEmpty());
 }
 
 TEST(ConfigArgumentsTest, ReadsDirectives) {
@@ -617,6 +663,16 @@ TEST_F(ConfigFileTest, RewriteWritesEmptyValues) {
   Write("a.conf", "requirepass x\nsave 1 1\nbind 1.2.3.4\n");
   EXPECT_EQ(RewriteWith("a.conf", {{"requirepass", ""}, {"save", ""}}),
             "requirepass \"\"\nsave \"\"\nbind 1.2.3.4\n");
+}
+
+TEST_F(ConfigFileTest, RewriteKeepsWhatReplicationGoesBy) {
+  Write("a.conf", "slave-priority 5\n");
+  EXPECT_EQ(RewriteWith("a.conf", {{"slave-priority", "6"},
+                                   {"min-slaves-to-write", "1"},
+                                   {"replica-announce-ip", "some.name"},
+                                   {"repl-backlog-size", "2gb"}}),
+            "replica-priority 6\n\n# Added by CONFIG REWRITE:\nreplica-announce-ip some.name\n"
+            "min-replicas-to-write 1\nrepl-backlog-size 2147483648\n");
 }
 
 TEST_F(ConfigFileTest, RewriteKeepsModeAndLeavesNothingElse) {

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "broker/settings.h"
 #include "journal/journal.h"
-#include "replication/settings.h"
 
 namespace runnel {
 
@@ -61,9 +60,23 @@ struct ServerOptions {
   uint16_t leader_port = 0;
   std::string masterauth;  // how a follower authenticates; empty: not at all
   std::string masteruser;  // empty: the default user
-  replication::ReplicationSettings replication;
   // A server may lead that is not in the in-sync set.
   bool unclean_leader_election = false;
+  // What this server tells others about itself. Empty, 0: the address of its connection, `port`.
+  std::string replica_announce_ip;
+  uint16_t replica_announce_port = 0;
+  bool replica_announced = true;
+  uint32_t replica_priority = 100;
+  // See replication::ReplicationSettings.
+  uint64_t repl_backlog_size = uint64_t{1} << 30;
+  int64_t repl_backlog_ttl_s = 3600;  // 0: for ever
+  uint64_t replica_hold_max = uint64_t{16} << 30;
+  int64_t replica_silence_max_ms = 1500;
+  int64_t repl_timeout_s = 60;
+  uint64_t replica_tail_bytes = uint64_t{16} << 20;
+  uint64_t replica_window_bytes = uint64_t{8} << 20;
+  uint32_t min_insync_replicas = 1;
+  int64_t replica_lag_time_max_ms = 10'000;
   uint32_t shutdown_timeout_s = 10;  // for a snapshot at the end that can be done without
 };
 

@@ -258,6 +258,9 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.AddRounded("instantaneous_input_kbps", broker.turn().input_rate().per_second() / 1024);
   fields.AddRounded("instantaneous_output_kbps", broker.turn().output_rate().per_second() / 1024);
   fields.Add("rejected_connections", stats.connections_rejected);
+  fields.Add("sync_full", stats.sync_full);
+  fields.Add("sync_partial_ok", stats.sync_partial_ok);
+  fields.Add("sync_partial_err", stats.sync_partial_err);
   fields.Add("expired_keys", stats.expired_keys);
   fields.Add("retention_looks", stats.retention_looks);
   fields.Add("evicted_keys", 0);
@@ -281,7 +284,8 @@ void AddStats(ServerHost& host, Fields fields) {
   AddTurns(broker, fields);
 }
 
-void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, Fields fields) {
+void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, const ServerOptions& options,
+                 Fields fields) {
   const replication::Follower* const follower = roles.follower();
   const bool up = follower != nullptr && follower->link_up();
   fields.Add("master_host", roles.leader_host());
@@ -296,23 +300,58 @@ void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, Fields fields
                follower == nullptr ? 0 : (now_ms - follower->down_since_ms(now_ms)) / 1000);
   }
   // Sentinel does not promote a server with priority 0.
-  fields.Add("slave_priority", roles.in_recorded_set() ? 100 : 0);
+  fields.Add("slave_priority", roles.in_recorded_set() ? options.replica_priority : 0);
   fields.Add("slave_read_only", 1);
-  fields.Add("replica_announced", 1);
+  fields.Add("replica_announced", options.replica_announced ? 1 : 0);
 }
 
-void AddFollowers(const Roles& roles, int64_t now_ms, Fields fields) {
-  if (roles.leader() == nullptr) return fields.Add("connected_slaves", 0);
-  fields.Add("connected_slaves", roles.leader()->followers());
+void AddFollowers(const Roles& roles, int64_t now_ms, const Settings& settings, Fields fields) {
+  const replication::Leader* const leader = roles.leader();
+  fields.Add("connected_slaves", leader == nullptr ? 0 : leader->followers());
+  if (settings.min_replicas_to_write > 0 && settings.min_replicas_max_lag_s > 0) {
+    fields.Add("min_slaves_good_slaves", roles.good_followers());
+  }
+  if (leader == nullptr) return;
   size_t number = 0;
-  roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+  leader->ForEachFollower([&](const replication::Leader::Peer& peer) {
+    // Redis's name for one that has none of the data yet.
     fields.Add(
         fmt::format("slave{}", number++),
-        fmt::format("ip={},port={},state=online,offset={},lag={},in_sync={},synced={},applied={}",
-                    peer.address, peer.port, peer.report.written, (now_ms - peer.heard_ms) / 1000,
-                    roles.leader()->in_sync().Has(peer.request.node_id) ? 1 : 0, peer.report.synced,
+        fmt::format("ip={},port={},state={},offset={},lag={},in_sync={},synced={},applied={}",
+                    peer.address, peer.port, peer.online() ? "online" : "wait_bgsave",
+                    peer.report.written, (now_ms - peer.heard_ms) / 1000,
+                    leader->in_sync().Has(peer.request.node_id) ? 1 : 0, peer.report.synced,
                     peer.report.applied));
   });
+}
+
+// Redis gives a history 40 hexadecimal digits, others after each promotion, and says which it had
+// before and up to where. Here a history is the journal with its newest epoch: 16 digits are the
+// journal's id, 16 the epoch, and 8 are zeros. The history before is that of the epoch before, up
+// to where the newest one begins.
+std::string HistoryId(const journal::Journal& journal, journal::Epoch epoch) {
+  return fmt::format("{:016x}{:016x}{:08x}", journal.identity().id, epoch, 0);
+}
+
+void AddHistory(const journal::Journal* journal, uint64_t end, Fields fields) {
+  const std::string none(40, '0');
+  const auto rows =
+      journal == nullptr ? std::vector<journal::EpochHistory::Row>() : journal->epochs().rows();
+  const bool promoted = rows.size() > 1;
+  fields.Add("master_replid",
+             journal == nullptr ? none : HistoryId(*journal, journal->epochs().newest()));
+  fields.Add("master_replid2", promoted ? HistoryId(*journal, rows[rows.size() - 2].epoch) : none);
+  fields.Add("master_repl_offset", end);
+  fields.Add("second_repl_offset", promoted ? static_cast<int64_t>(rows.back().begin) : -1);
+}
+
+// What followers can still be sent, which Redis has in a buffer, is the journal.
+void AddBacklog(const Roles& roles, const journal::Journal* journal, uint64_t end, Fields fields) {
+  const Position first = journal == nullptr ? 0 : journal->first();
+  fields.Add("repl_backlog_active", journal == nullptr ? 0 : 1);
+  fields.Add("repl_backlog_size", roles.settings().backlog_bytes);
+  fields.Add("repl_backlog_first_byte_offset", first);
+  fields.Add("repl_backlog_histlen", end - first);
 }
 
 void AddReplication(ServerHost& host, Fields fields) {
@@ -321,10 +360,11 @@ void AddReplication(ServerHost& host, Fields fields) {
   const uint64_t end = journal == nullptr ? 0 : journal->written();
   const int64_t now_ms = host.broker().clock().steady_ms();
   fields.Add("role", roles.follows() ? "slave" : "master");
-  if (roles.follows()) AddFollower(roles, end, now_ms, fields);
-  AddFollowers(roles, now_ms, fields);
+  if (roles.follows()) AddFollower(roles, end, now_ms, host.config().options(), fields);
+  AddFollowers(roles, now_ms, host.broker().settings(), fields);
   fields.Add("master_failover_state", "no-failover");
-  fields.Add("master_repl_offset", end);
+  AddHistory(journal, end, fields);
+  AddBacklog(roles, journal, end, fields);
   fields.Add("node_id", roles.node_id());
   fields.Add("journal_id",
              journal == nullptr ? "" : fmt::format("{:016x}", journal->identity().id));
@@ -332,13 +372,15 @@ void AddReplication(ServerHost& host, Fields fields) {
              fmt::format("{:016x}", journal == nullptr ? 0 : journal->epoch()));
   const replication::ClusterRecord* const record = roles.record();
   fields.Add("in_sync_replicas", record == nullptr ? 0 : record->in_sync());
-  fields.Add("min_insync_replicas", host.config().options().replication.min_insync);
+  fields.Add("min_insync_replicas", host.config().options().min_insync_replicas);
   if (roles.leader() != nullptr) {
     fields.Add("high_watermark", roles.leader()->in_sync().mark());
   }
   fields.Add("acks_waiting_clients", host.broker().outbox().WaitingForAll());
   fields.Add("replication_applied_position", host.broker().log().watermarks().appended.position);
   fields.Add("replication_error", roles.error());
+  // Journal that is kept because followers need it.
+  fields.Add("replica_hold_bytes", end - std::min<Position>(roles.hold(), end));
 }
 
 void AddCpu(ServerHost&, Fields fields) {

@@ -49,6 +49,7 @@ Status Roles::Open() {
 
 void Roles::Begin() {
   const ServerOptions& options = parts_.config.options();
+  TakeSettings();
   if (parts_.storage.journal() == nullptr) return;
   if (options.leader_host.empty()) {
     return MakeLeader();
@@ -64,6 +65,51 @@ void Roles::SayGoodbye() {
   if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kReturns);
 }
 
+void Roles::TakeSettings() {
+  settings_ = ReplicationSettingsOf(parts_.config.options());
+}
+
+void Roles::IntroduceAnew() {
+  if (follower_ != nullptr) follower_->Reconnect("what this server tells its leader has changed");
+}
+
+std::vector<ServerLink> Roles::Links() const {
+  const int64_t now_ms = parts_.broker.clock().steady_ms();
+  std::vector<ServerLink> links;
+  const auto add = [&](uint64_t id, int64_t since_ms, int64_t heard_ms,
+                       const replication::Link& link) -> ServerLink& {
+    ServerLink& added = links.emplace_back();
+    added.id = id;
+    added.peer = link.stream().peer();
+    added.local = link.stream().local();
+    added.fd = link.stream().fd();
+    added.age_ms = now_ms - since_ms;
+    added.idle_ms = now_ms - heard_ms;
+    added.input_bytes = link.input_bytes();
+    added.input_memory = link.input_memory();
+    added.output_bytes = link.output().size();
+    added.output_memory = link.output().MemoryBytes();
+    return added;
+  };
+  if (leader_ != nullptr) {
+    leader_->ForEachLink([&](const replication::Leader::Peer& peer, const replication::Link& link) {
+      add(peer.id, peer.since_ms, peer.heard_ms, link);
+    });
+  }
+  if (follower_ != nullptr && follower_->link_up()) {
+    add(link_id_, follower_->connected_ms(), follower_->heard_ms(), follower_->link()).to_leader =
+        true;
+  }
+  return links;
+}
+
+void Roles::EndLink(uint64_t id) {
+  if (leader_ != nullptr) leader_->End(id, "a client has ended its connection (CLIENT KILL)");
+  if (follower_ != nullptr && id == link_id_) {
+    follower_->Reconnect("a client has ended the connection (CLIENT KILL)");
+  }
+}
+
 void Roles::End() {
   *alive_ = false;
   leader_.reset();
@@ -72,10 +118,13 @@ void Roles::End() {
 }
 
 void Roles::AskToFollow(std::string host, uint16_t port) {
+  // CONFIG REWRITE may follow in the same transaction.
+  parts_.config.NoteLeader(host, port);
   wanted_ = Wanted{true, std::move(host), port};
 }
 
 void Roles::AskToLead() {
+  parts_.config.NoteLeader("", 0);
   wanted_ = Wanted{};
 }
 
@@ -109,10 +158,20 @@ Status Roles::Admit(Session& session, const replication::FollowRequest& request)
   if (leader_ == nullptr) {
     return Status::Error(fmt::format("this server does not lead: it follows {}:{}", host_, port_));
   }
-  if (Status refused = leader_->Check(request); !refused.ok()) return refused;
+  if (Status refused = leader_->Check(request); !refused.ok()) {
+    parts_.broker.stats().sync_partial_err++;
+    return refused;
+  }
   session.end = SessionEnd::kGiven;
   admitted_.emplace_back(session.id, request);
   return {};
+}
+
+void Roles::CountSync(const replication::FollowRequest& request) {
+  // One that takes this journal asks again when it has.
+  if (request.journal_id != parts_.storage.journal()->identity().id) return;
+  Stats& stats = parts_.broker.stats();
+  request.end == 0 ? stats.sync_full++ : stats.sync_partial_ok++;
 }
 
 bool Roles::Turn() {
@@ -123,14 +182,18 @@ bool Roles::Turn() {
     const auto found = sessions.find(id);
     if (found == sessions.end() || found->second->end != SessionEnd::kGiven) continue;
     std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
-    if (stream != nullptr) leader_->Accept(std::move(stream), std::move(request), now_ms);
+    if (stream == nullptr) continue;
+    CountSync(request);
+    leader_->Accept(std::move(stream), std::move(request), now_ms, id);
   }
   if (wanted_ && MayChange()) Change(*std::exchange(wanted_, std::nullopt));
   if (leader_ != nullptr) {
     if (const auto awaited = parts_.broker.outbox().TakeAwaited()) {
       leader_->Await(awaited->position, awaited->question);
     }
+    leader_->AwaitFollowers(parts_.broker.waiting().awaited_of_followers());
     leader_->Turn(now_ms);
+    good_followers_ = leader_->HeardWithin(parts_.broker.settings().min_replicas_max_lag_s, now_ms);
     return TellBroker();
   }
   if (cutter_ != nullptr) {
@@ -192,7 +255,6 @@ void Roles::Change(const Wanted& wanted) {
   changes_++;
   host_ = wanted.host;
   port_ = wanted.port;
-  parts_.config.NoteLeader(host_, port_);
   if (!wanted.follow) return BeginToLead();
   LogNotice("This server is to follow {}:{}", host_, port_);
   if (!follows_) {
@@ -208,15 +270,15 @@ void Roles::Change(const Wanted& wanted) {
 Roles::CaughtUp Roles::CatchUp() {
   const journal::Journal& journal = *parts_.storage.journal();
   if (follower_ == nullptr) return CaughtUp::kYes;
-  // What is not written cannot be applied.
-  if (journal.written() != journal.appended() && !journal.failed()) return CaughtUp::kNotYet;
-  if (journal.failed() || !follower_->ApplyAll()) {
+  follower_->PrepareToLead();
+  if (journal.failed() || follower_->cannot_apply()) {
     error_ = fmt::format("this server cannot change its role: {}",
                          journal.failed() ? journal.status().message() : follower_->error());
     LogWarning("{}", error_);
     return CaughtUp::kCannot;
   }
-  parts_.broker.OnApplied(follower_->applied());
+  // What is not written cannot be applied.
+  if (follower_->applied() != journal.appended()) return CaughtUp::kNotYet;
   follower_.reset();
   return CaughtUp::kYes;
 }
@@ -236,8 +298,7 @@ void Roles::MakeLeader() {
   const replication::Member self{node_id_, "", parts_.config.options().port, true};
   leader_ = std::make_unique<replication::Leader>(
       replication::Leader::Parts{*parts_.storage.journal(), parts_.reader, *records_, self,
-                                 parts_.broker.keyspace().databases(), kEffectsVersion,
-                                 parts_.config.options().replication},
+                                 parts_.broker.keyspace().databases(), kEffectsVersion, settings_},
       parts_.broker.clock().steady_ms());
   TellBroker();
 }
@@ -245,9 +306,9 @@ void Roles::MakeLeader() {
 // Returns whether the next turn should come at once.
 bool Roles::TellBroker() {
   const replication::InSyncSet& set = leader_->in_sync();
-  return parts_.broker.NoteReplicas({set.shared(), set.mark(), set.answered(), set.live(),
-                                     parts_.config.options().replication.min_insync},
-                                    leader_->next_question());
+  return parts_.broker.NoteReplicas(
+      {set.shared(), set.mark(), set.answered(), set.live(), settings_.min_insync},
+      leader_->next_question());
 }
 
 void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) {
@@ -256,12 +317,15 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
   const ServerOptions& options = parts_.config.options();
   follower_ = std::make_unique<replication::Follower>(
       replication::Follower::Parts{
-          journal, parts_.broker.keyspace(), parts_.clock, options.replication,
+          journal, parts_.broker.keyspace(), parts_.reader, parts_.clock, settings_,
           [this] {
             ColdStore* const cold = parts_.storage.cold();
             return cold != nullptr && cold->behind();
           },
-          parts_.connect,
+          [this](const std::string& host, int port, ConnectFunction done) {
+            link_id_ = parts_.broker.parts().sessions.TakeId();
+            return parts_.connect(host, port, std::move(done));
+          },
           [&options] {
             return replication::Follower::Credentials{options.masteruser, options.masterauth};
           },
@@ -282,7 +346,9 @@ replication::FollowRequest Roles::Introduce() const {
   request.run_id = parts_.run_id;
   request.databases = keyspace.databases();
   request.effects = kEffectsVersion;
-  request.port = parts_.config.options().port;
+  const ServerOptions& options = parts_.config.options();
+  request.host = options.replica_announce_ip;
+  request.port = options.replica_announce_port == 0 ? options.port : options.replica_announce_port;
   return request;
 }
 

@@ -80,6 +80,18 @@ class Roles {
   // if the server that asks cannot follow.
   Status Admit(Session& session, const replication::FollowRequest& request);
 
+  // --- Configuration ---
+
+  // Directives about replication have changed.
+  void TakeSettings();
+  // What this server tells its leader about itself has changed: it connects anew.
+  void IntroduceAnew();
+
+  // --- Connections to other servers: see BrokerHost ---
+
+  std::vector<ServerLink> Links() const;
+  void EndLink(uint64_t id);
+
   // --- For the loop ---
 
   // After Broker::EndTurn. Returns whether the next turn should come at once.
@@ -89,6 +101,12 @@ class Roles {
 
   // --- What is ---
 
+  const replication::ReplicationSettings& settings() const { return settings_; }
+  // See BrokerHost.
+  size_t good_followers() const { return good_followers_; }
+  bool leader_is_lost() const {
+    return follows_ && (follower_ == nullptr || !follower_->link_up());
+  }
   // nullptr if the server does not lead, or does not follow.
   const replication::Leader* leader() const { return leader_.get(); }
   const replication::Follower* follower() const { return follower_.get(); }
@@ -118,6 +136,7 @@ class Roles {
 
   // Whether the journal is whole and used by the follower alone, so that the role may be changed.
   bool MayChange() const { return cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept; }
+  void CountSync(const replication::FollowRequest& request);
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
   CaughtUp CatchUp();
@@ -135,13 +154,16 @@ class Roles {
   replication::FollowRequest Introduce() const;
 
   const Parts parts_;
+  replication::ReplicationSettings settings_;
   std::string node_id_;
   std::unique_ptr<replication::RecordFile> records_;
   bool follows_ = false;
   std::string host_;
   uint16_t port_ = 0;
   std::string error_;  // why it cannot follow, if it does not even try
+  size_t good_followers_ = 0;
   uint64_t changes_ = 0;
+  uint64_t link_id_ = 0;  // of the connection to the leader
   std::optional<Wanted> wanted_;
   bool must_load_ = false;
   uint64_t dropped_bytes_ = 0;

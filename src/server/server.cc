@@ -138,6 +138,10 @@ void Server::WarnAboutSettings() const {
         "This server keeps nothing when it ends: there is no journal (`appendonly no`), and `save` "
         "has no points");
   }
+  if (options.journal && options.repl_backlog_size < options.journal_segment_bytes) {
+    LogNotice("repl-backlog-size is {}: one journal file, {}, is kept instead",
+              options.repl_backlog_size, options.journal_segment_bytes);
+  }
   const Settings& settings = config_.settings();
   if (settings.maxmemory == 0) return;
   if (settings.cold.stream_memory == 0) {
@@ -168,6 +172,20 @@ void Server::ObeyChanges() {
   for (const char* name : {"maxmemory", "stream-memory", "cold-compression", "cold-read-limit"}) {
     config_.OnChange(name, [this] {
       cold_settings_ = ColdSettingsOf(config_.settings());
+      return Status();
+    });
+  }
+  for (const char* name :
+       {"repl-backlog-size", "repl-backlog-ttl", "replica-hold-max", "replica-silence-max",
+        "repl-timeout", "replica-tail-bytes", "replica-window-bytes"}) {
+    config_.OnChange(name, [this] {
+      roles_->TakeSettings();
+      return Status();
+    });
+  }
+  for (const char* name : {"replica-announce-ip", "replica-announce-port"}) {
+    config_.OnChange(name, [this] {
+      roles_->IntroduceAnew();
       return Status();
     });
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "broker/broker.h"
 #include "data/keyspace.h"
@@ -47,6 +48,14 @@ class Server final : public ServerHost, private Disposer {
   void RequestShutdown(std::string_view reason, EndSave save) override;
   bool stopping() const override { return stopping_; }
   uint64_t disposing_objects() const override { return disposing_; }
+  size_t GoodFollowers() const override { return roles_->good_followers(); }
+  std::vector<ServerLink> Links() const override { return roles_->Links(); }
+  void EndLink(uint64_t id) override { roles_->EndLink(id); }
+  bool LeaderIsLost() const override { return roles_->leader_is_lost(); }
+  std::vector<Position> FollowerPositions(bool synced) const override {
+    return roles_->leader() == nullptr ? std::vector<Position>{}
+                                       : roles_->leader()->Positions(synced);
+  }
   void Submit(std::function<void()> work, std::function<void()> done) override;
 
  private:

@@ -25,6 +25,7 @@ void Shutdown(Context& context);
 
 // server_commands_replication.cc: leading and following
 void ReplicaOf(Context& context);
+void RefuseRedisReplication(Context& context);
 void ReplicationFollow(Context& context);
 void ReplicationForget(Context& context);
 void ReplicationHistory(Context& context);

@@ -52,21 +52,24 @@ void ConfigResetStat(Context& context) {
   context.reply().Ok();
 }
 
-// A helper thread writes the file, because writing waits for the disk.
+// A helper thread writes the file, because writing waits for the disk. A transaction cannot wait
+// for that: it is told that the file will be written.
 void ConfigRewrite(Context& context) {
   ServerHost& host = ServerHost::Of(context);
   const Result<std::function<Status()>> rewrite = host.config().Rewrite();
   if (!rewrite.ok()) return context.reply().Error("ERR " + rewrite.message());
-  if (!context.may_block()) {
-    return context.reply().Error("ERR CONFIG REWRITE isn't allowed inside a transaction");
+  const uint64_t event = host.broker().waiting().NewEvent();
+  if (context.may_block()) {
+    Wait wait;
+    wait.kind = WaitKind::kEvent;
+    wait.event = event;
+    context.Block(std::move(wait));
+  } else {
+    context.reply().Ok();
   }
-  Wait wait;
-  wait.kind = WaitKind::kEvent;
-  wait.event = host.broker().waiting().NewEvent();
-  context.Block(std::move(wait));
   const auto status = std::make_shared<Status>();
   host.Submit([rewrite = *rewrite, status] { *status = rewrite(); },
-              [&host, event = wait.event, status] {
+              [&host, event, status] {
                 if (status->ok()) {
                   LogNotice("CONFIG REWRITE has written {}", host.config().file());
                 } else {

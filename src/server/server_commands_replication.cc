@@ -60,6 +60,13 @@ void ReplicaOf(Context& context) {
   context.reply().Ok();
 }
 
+// A replica of Redis logs this text.
+void RefuseRedisReplication(Context& context) {
+  context.reply().Error(
+      "ERR this is Runnel, whose replication is another protocol than that of Redis: a Runnel "
+      "server follows it with REPLICAOF, and a Redis server cannot");
+}
+
 void ReplicationFollow(Context& context) {
   auto request = replication::FollowRequest::FromWords(context.args().subspan(2));
   if (!request.ok()) {
@@ -166,8 +173,12 @@ void Role(Context& context) {
   reply.Bulk("master");
   reply.Integer(end);
   if (roles.leader() == nullptr) return reply.Array(0);
-  reply.Array(roles.leader()->followers());
+  size_t online = 0;
+  roles.leader()->ForEachFollower(
+      [&](const replication::Leader::Peer& peer) { online += peer.online() ? 1 : 0; });
+  reply.Array(online);
   roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+    if (!peer.online()) return;
     reply.Array(3);
     reply.Bulk(peer.address);
     reply.Bulk(std::to_string(peer.port));

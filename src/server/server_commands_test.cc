@@ -157,10 +157,16 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
                     HasSubstr("uptime_in_seconds:172800\r\nuptime_in_days:2\r\n"),
                     HasSubstr(fmt::format("process_id:{}\r\n", getpid()))));
   EXPECT_EQ(Info("replication"),
-            "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
-            "master_failover_state:no-failover\r\nmaster_repl_offset:0\r\nnode_id:\r\n"
-            "journal_id:\r\nreplication_epoch:0000000000000000\r\n"
-            "replication_applied_position:0\r\nreplication_error:\r\n");
+            fmt::format("# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
+                        "master_failover_state:no-failover\r\nmaster_replid:{0}\r\n"
+                        "master_replid2:{0}\r\nmaster_repl_offset:0\r\n"
+                        "second_repl_offset:-1\r\nrepl_backlog_active:0\r\n"
+                        "repl_backlog_size:1073741824\r\nrepl_backlog_first_byte_offset:0\r\n"
+                        "repl_backlog_histlen:0\r\nnode_id:\r\njournal_id:\r\n"
+                        "replication_epoch:0000000000000000\r\n"
+                        "replication_applied_position:0\r\nreplication_error:\r\n"
+                        "replica_hold_bytes:0\r\n",
+                        std::string(40, '0')));
   EXPECT_EQ(Run("ROLE"), "*3 $6 master :0 *0");
   EXPECT_EQ(Run("REPLICAOF NO ONE"),
             "-ERR this server keeps no journal (`journal no`): it can neither lead nor follow");
@@ -369,6 +375,11 @@ class ConfigFileCommandsTest : public ServerCommandsTest {
   }
   ~ConfigFileCommandsTest() override { std::filesystem::remove_all(dir_); }
 
+  std::string ReadFile() const {
+    std::ifstream in(file_);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
   std::filesystem::path dir_;
   std::filesystem::path file_;
 };
@@ -384,10 +395,7 @@ TEST_F(ConfigFileCommandsTest, RewriteAnswersWhenTheFileIsWritten) {
   EXPECT_EQ(client_->Lines(), "");
   RunSubmitted();
   EXPECT_EQ(client_->Lines(), "+OK +PONG");
-  std::ifstream in(file_);
-  std::string line;
-  std::getline(in, line);
-  EXPECT_EQ(line, "timeout 7");
+  EXPECT_EQ(ReadFile(), "timeout 7\n");
 }
 
 // It waits for the file, which no other client can change.
@@ -433,10 +441,42 @@ TEST_F(ConfigFileCommandsTest, RewriteOutlivesTheSessionThatAskedForIt) {
   other->Run("CONFIG REWRITE");
   other.reset();
   RunSubmitted();
+  EXPECT_EQ(Run("PING"), "+PONG");
+}
+
+// A transaction does not wait for the file.
+TEST_F(ConfigFileCommandsTest, ATransactionIsToldThatTheFileWillBeWritten) {
+  Run("MULTI");
+  Run("CONFIG SET timeout 7");
+  Run("CONFIG REWRITE");
+  Run("CONFIG SET timeout 8");
+  EXPECT_EQ(Run("EXEC"), "*3 +OK +OK +OK");
+  ASSERT_EQ(submitted_.size(), 1u);
+  RunSubmitted();
+  EXPECT_EQ(ReadFile(), "timeout 7\n");
+  EXPECT_EQ(client_->Lines(), "");
+  std::filesystem::remove_all(dir_);
   Run("MULTI");
   Run("CONFIG REWRITE");
-  EXPECT_EQ(Run("EXEC"), "*1 -ERR CONFIG REWRITE isn't allowed inside a transaction");
-  EXPECT_THAT(submitted_, IsEmpty());
+  EXPECT_EQ(Run("EXEC"), "*1 +OK");
+  RunSubmitted();
+  EXPECT_EQ(client_->Lines(), "");
+}
+
+// The last one that was asked for counts, whichever thread is the last.
+TEST_F(ConfigFileCommandsTest, AnOlderRewriteDoesNotUndoANewerOne) {
+  auto other = harness_.Connect();
+  Run("CONFIG SET timeout 7");
+  EXPECT_EQ(Run("CONFIG REWRITE"), "");
+  other->Run("CONFIG SET timeout 8");
+  EXPECT_EQ(other->Run("CONFIG REWRITE"), "");
+  ASSERT_EQ(submitted_.size(), 2u);
+  std::swap(submitted_[0], submitted_[1]);
+  std::swap(finished_[0], finished_[1]);
+  RunSubmitted();
+  EXPECT_EQ(client_->Lines(), "+OK");
+  EXPECT_EQ(other->Lines(), "+OK");
+  EXPECT_EQ(ReadFile(), "timeout 8\n");
 }
 
 // --- MEMORY ---

@@ -176,14 +176,11 @@ constexpr std::string_view kKeptOfRedis70 =
     "rdbchecksum yes\n"
     "dbfilename dump.rdb\n"
     "rdb-del-sync-files no\n"
-    "replica-serve-stale-data yes\n"
-    "replica-read-only yes\n"
     "repl-diskless-sync yes\n"
     "repl-diskless-sync-delay 5\n"
     "repl-diskless-sync-max-replicas 0\n"
     "repl-diskless-load disabled\n"
     "repl-disable-tcp-nodelay no\n"
-    "replica-priority 100\n"
     "acllog-max-len 128\n"
     "oom-score-adj no\n"
     "oom-score-adj-values 0 200 800\n"
@@ -222,6 +219,9 @@ constexpr std::string_view kServedOfRedis70 =
     "appendfsync everysec\n"
     "slowlog-log-slower-than 10000\n"
     "slowlog-max-len 128\n"
+    "replica-serve-stale-data yes\n"
+    "replica-read-only yes\n"
+    "replica-priority 100\n"
     "latency-monitor-threshold 0\n"
     "notify-keyspace-events \"\"\n"
     "stream-node-max-bytes 4096\n"
@@ -281,7 +281,7 @@ TEST_F(ConfigurationTest, WhatAsksForMoreThanIsServedStopsTheStart) {
       {"loadmodule /usr/lib/redis/modules/search.so", "modules are not served"},
       {"aclfile /etc/redis/users.acl", "ACL users are not served"},
       {"user alice on nopass", "ACL users are not served"},
-      {"min-replicas-to-write 1", "Replicas are not served"},
+      {"replica-read-only no", "takes no changes but its leader's"},
       {"rename-command FLUSHALL \"\"", "commands cannot be renamed"},
       {"maxmemory-policy allkeys-lru", "does not delete data"},
       {"rdma-port 6379", "RDMA is not served"},
@@ -324,14 +324,14 @@ TEST_F(ConfigurationTest, TheStartSaysWhatItRunsWith) {
 }
 
 TEST_F(ConfigurationTest, MistakesAreSaidWithTheirPlace) {
-  Write("unknown.conf", "timeout 0\n# nothing\nmin-replicas-to-write 1\n");
+  Write("unknown.conf", "timeout 0\n# nothing\nreplica-read-only no\n");
   Write("value.conf", "port 70000\n");
   Write("quotes.conf", "\n\nlogfile \"open\n");
   Write("outer.conf", "timeout 0\ninclude value.conf\n");
   Write("missing.conf", "include not-there.conf\n");
   Write("loop.conf", "include loop.conf\n");
   const std::pair<Argv, std::string> cases[] = {
-      {{"unknown.conf"}, "unknown.conf:3: 'min-replicas-to-write': Replicas are not served"},
+      {{"unknown.conf"}, "unknown.conf:3: 'replica-read-only': A follower takes no changes"},
       {{"value.conf"}, "value.conf:1: 'port': argument must be between 0 and 65535 inclusive"},
       {{"quotes.conf"}, "quotes.conf:3: the quotes do not match"},
       {{"outer.conf"}, "outer.conf:2: "},

@@ -36,9 +36,9 @@ class BrokerJournalTest : public ::testing::Test {
     clients_.clear();
     harness_.reset();
     journal_.reset();
-    harness_ = std::make_unique<testing::BrokerHarness>();
-    for (const auto family :
-         {ConnectionCommands(), PubSubCommands(), TransactionCommands(), IntrospectionCommands()}) {
+    harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
+    for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
+                              TransactionCommands(), IntrospectionCommands()}) {
       harness_->broker.commands().Add(family);
     }
     auto journal =
@@ -76,6 +76,17 @@ class BrokerJournalTest : public ::testing::Test {
     helper_.Drain();
   }
 
+  // Followers that are this far.
+  struct Host final : BrokerHost {
+    std::vector<Position> FollowerPositions(bool of_synced) const override {
+      return of_synced ? synced : written;
+    }
+    std::vector<Position> written;
+    std::vector<Position> synced;
+  };
+
+  Settings settings_;
+  Host host_;
   sim::ModelDisk disk_{7};
   sim::SteppedWorker log_thread_;
   sim::SteppedWorker helper_;
@@ -88,7 +99,7 @@ class BrokerJournalTest : public ::testing::Test {
 // changes nothing.
 TEST_F(BrokerJournalTest, ATransactionThatWritesTooMuchChangesNothingMore) {
   Start(SyncPolicy::kAlways);
-  harness_->settings.data.most_change_bytes = 1000;
+  settings_.data.most_change_bytes = 1000;
   Client& client = Connect();
   const std::string value(600, 'v');
   client.Run("MULTI");
@@ -245,6 +256,121 @@ TEST_F(BrokerJournalTest, WaitAofGivesUpInTime) {
   client.Run("MULTI");
   client.Run("WAITAOF 1 0 0");
   EXPECT_EQ(client.Run("EXEC"), "*1 *2 :0 :0");
+}
+
+TEST_F(BrokerJournalTest, WaitCountsFollowersThatHaveTheLastChange) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  Client& other = Connect();
+  host_.written = {0, 0};
+  // It has changed nothing: whoever follows has all that it made.
+  EXPECT_EQ(client.Run("WAIT 2 0"), ":2");
+  EXPECT_EQ(client.Run("WAIT 3 10"), "");
+  harness_->Advance(10);
+  EXPECT_EQ(client.Lines(), ":2");
+  EXPECT_EQ(client.Run("SET a 1"), "+OK");
+  const Position end = journal_->written();
+  EXPECT_EQ(other.Run("SET b 1"), "+OK");
+  EXPECT_EQ(client.Run("WAIT 0 0"), ":0");
+  EXPECT_EQ(client.Run("WAIT 1 0"), "");
+  EXPECT_EQ(other.Run("WAIT 2 0"), "");
+  EXPECT_GT(harness_->broker.waiting().awaited_of_followers(), end);
+  host_.written = {end, end};
+  EXPECT_EQ(client.Lines(), ":2");
+  EXPECT_EQ(other.Lines(), "");
+  host_.written = {journal_->written(), end};
+  EXPECT_EQ(other.Lines(), "");
+  host_.written = {journal_->written(), journal_->written()};
+  EXPECT_EQ(other.Lines(), ":2");
+  EXPECT_EQ(harness_->broker.waiting().awaited_of_followers(), 0u);
+  // Written together with the change.
+  client.Request({"SET", "a", "2"});
+  client.Request({"WAIT", "1", "0"});
+  EXPECT_EQ(client.Lines(), "+OK");
+  host_.written = {journal_->written()};
+  EXPECT_EQ(client.Lines(), ":1");
+  client.Run("MULTI");
+  client.Run("WAIT 9 0");
+  EXPECT_EQ(client.Run("EXEC"), "*1 :1");
+}
+
+TEST_F(BrokerJournalTest, WaitAofCountsFollowersThatHaveSynced) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  EXPECT_EQ(client.Run("SET a 1"), "+OK");
+  const Position end = journal_->written();
+  host_.written = {end, end};
+  EXPECT_EQ(client.Run("WAITAOF 0 0 0"), "*2 :0 :0");
+  EXPECT_EQ(client.Run("WAITAOF 0 1 0"), "");
+  host_.synced = {end, 0};
+  EXPECT_EQ(client.Lines(), "*2 :0 :1");
+  // First this server, then a second follower.
+  EXPECT_EQ(client.Run("WAITAOF 1 2 0"), "");
+  Sync();
+  EXPECT_EQ(client.Lines(), "");
+  EXPECT_EQ(harness_->broker.waiting().awaited_of_followers(), client.session().output.last_change);
+  host_.synced = {end, end};
+  EXPECT_EQ(client.Lines(), "*2 :1 :2");
+  // First the followers, then this server.
+  EXPECT_EQ(client.Run("SET a 2"), "+OK");
+  host_.synced = {journal_->written(), journal_->written()};
+  EXPECT_EQ(client.Run("WAITAOF 1 2 0"), "");
+  Sync();
+  EXPECT_EQ(client.Lines(), "*2 :1 :2");
+  host_.synced = {};
+  EXPECT_EQ(client.Run("WAITAOF 1 1 30"), "");
+  harness_->Advance(30);
+  EXPECT_EQ(client.Lines(), "*2 :1 :0");
+}
+
+TEST_F(BrokerJournalTest, AWaitForFollowersThatIsUnblockedTellsHowManyThereAre) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  Client& other = Connect();
+  other.Run("SET a 1");
+  client.Run("SET a 1");
+  host_.written = {journal_->written()};
+  const std::string id = std::to_string(client.session().id);
+  EXPECT_EQ(client.Run("WAIT 2 0"), "");
+  EXPECT_EQ(other.Run("CLIENT UNBLOCK " + id), ":1");
+  EXPECT_EQ(other.Run("CLIENT UNBLOCK " + id), ":0");
+  EXPECT_EQ(harness_->broker.NextTimerMs(), 0);
+  harness_->broker.RunTimers();
+  EXPECT_EQ(client.Lines(), ":1");
+  EXPECT_EQ(client.Run("WAITAOF 0 2 0"), "");
+  EXPECT_EQ(other.Run("CLIENT UNBLOCK " + id), ":1");
+  harness_->broker.RunTimers();
+  EXPECT_EQ(client.Lines(), "*2 :0 :0");
+  EXPECT_EQ(client.Run("WAIT 2 0"), "");
+  EXPECT_EQ(other.Run("CLIENT UNBLOCK " + id + " ERROR"), ":1");
+  EXPECT_EQ(client.Lines(), "-UNBLOCKED client unblocked via CLIENT UNBLOCK");
+}
+
+TEST_F(BrokerJournalTest, WhoWaitsForFollowersHearsThatTheJournalHasFailed) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  EXPECT_EQ(client.Run("SET a 1"), "+OK");
+  EXPECT_EQ(client.Run("WAIT 1 0"), "");
+  disk_.FailCalls(disk_.calls() + 1, 1, EIO);
+  harness_->Advance(1000);
+  Sync();
+  EXPECT_EQ(client.Lines(), ":0");
+  EXPECT_EQ(client.Run("WAIT 1 0"), ":0");
+}
+
+TEST_F(BrokerJournalTest, AFollowerDoesNotWaitForFollowers) {
+  Start(SyncPolicy::kEverySecond);
+  Client& client = Connect();
+  Client& waiting = Connect();
+  waiting.Run("SET a 1");
+  EXPECT_EQ(waiting.Run("WAIT 1 0"), "");
+  harness_->broker.Follow();
+  EXPECT_THAT(waiting.Lines(), StartsWith("-UNBLOCKED force unblock"));
+  EXPECT_THAT(client.Run("WAIT x 0"),
+              StartsWith("-ERR WAIT cannot be used with replica instances. "));
+  EXPECT_THAT(client.Run("WAITAOF x 0 0"), StartsWith("-ERR value is not an integer"));
+  EXPECT_THAT(client.Run("WAITAOF 0 0 0"),
+              StartsWith("-ERR WAITAOF cannot be used with replica instances. "));
 }
 
 TEST_F(BrokerJournalTest, WhenASyncFailsWhoeverWaitsForItIsCutOff) {

@@ -202,6 +202,29 @@ class ReplicationWorld {
   Node& leads() { return leads_; }
   Node& follows() { return follows_; }
 
+  // A change is made on the leader and reaches the follower's disk, while no time passes. Returns
+  // how far the follower is then, as the leader knows it. `awaited`: somebody waits for the change.
+  struct Standing {
+    std::vector<Position> written;
+    std::vector<Position> synced;
+  };
+  Standing ChangeAtOnce(bool awaited) {
+    settings_.window_bytes = 1 << 20;
+    MakeChange();
+    if (awaited) leader_->AwaitFollowers(leads_.journal->appended() + 1);
+    for (int i = 0; i < 10; i++) {
+      LeaderTurn();
+      leads_.reader.Drain();
+      network_.Settle();
+      follows_.journal->RequestSync();
+      FollowerTurn();
+      follows_.log.Drain();
+      follows_.helper.Drain();
+      FollowerTurn();
+      network_.Settle();
+    }
+    return {leader_->Positions(false), leader_->Positions(true)};
+  }
   // One round of both loops, as far as chance lets each have one.
   void Step() {
     now_ms_ += static_cast<int64_t>(random_.Below(4));
@@ -248,7 +271,7 @@ class ReplicationWorld {
       return request;
     };
     follower_ = std::make_unique<Follower>(
-        Follower::Parts{*follows_.journal, *follows_.keyspace, clock_, settings_,
+        Follower::Parts{*follows_.journal, *follows_.keyspace, follows_.reader, clock_, settings_,
                         [this] { return !quiet_ && Chance(10); }, connect,
                         [] { return Follower::Credentials(); }, introduce,
                         [](const ClusterRecord&) {}},
@@ -351,6 +374,22 @@ TEST(ReplicationTest, AFollowerBecomesEqualWhateverHappens) {
     world.Heal();
     if (!::testing::Test::HasFailure()) world.Compare();
   });
+}
+
+TEST(ReplicationTest, AFollowerThatIsWaitedForReportsAtOnce) {
+  SetLogLevel(LogLevel::kNothing);
+  ReplicationWorld world(1);
+  world.Heal();
+  const auto end = [&] { return std::vector<Position>{world.leads().journal->written()}; };
+  for (int i = 0; i < 5; i++) {
+    auto standing = world.ChangeAtOnce(true);
+    EXPECT_EQ(standing.written, end());
+    EXPECT_EQ(standing.synced, end());
+    // Nobody waits: it is reported later, with all that comes until then.
+    standing = world.ChangeAtOnce(false);
+    EXPECT_LT(standing.written, end());
+    EXPECT_LT(standing.synced, end());
+  }
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/numbers.h"
+#include "broker/broker_host.h"
 #include "broker/commands/client_commands.h"
 #include "broker/commands/client_list.h"
 #include "broker/commands/help.h"
@@ -25,14 +28,19 @@ namespace {
 
 // The IDs from arguments[first] on, as the lines of those that are there.
 void ListIds(Context& context, size_t first) {
-  const Sessions& sessions = Execution::Of(context).parts().sessions;
+  const Parts& parts = Execution::Of(context).parts();
+  const std::vector<ServerLink> links = parts.host.Links();
   std::string lines;
   for (const std::string_view text : context.args().subspan(first)) {
     const std::optional<int64_t> id = ParseInteger(text);
     if (!id) return context.reply().Error("ERR Invalid client ID");
-    const Session* session = sessions.Find(static_cast<uint64_t>(*id));
-    if (session != nullptr)
-      lines += DescribeSession(*session, Execution::Of(context).parts().settings, context.now_ms());
+    const Session* session = parts.sessions.Find(static_cast<uint64_t>(*id));
+    if (session != nullptr) {
+      lines += DescribeSession(*session, parts.settings, context.now_ms());
+    }
+    for (const ServerLink& link : links) {
+      if (link.id == static_cast<uint64_t>(*id)) lines += DescribeLink(link);
+    }
   }
   context.reply().Verbatim(lines);
 }
@@ -89,6 +97,11 @@ int64_t Kill(Context& context, const KillOptions& options) {
     execution.parts().dispatcher.Kill(*session);
     killed++;
   }
+  for (const ServerLink& link : execution.parts().host.Links()) {
+    if (!options.filter.Takes(link)) continue;
+    execution.parts().host.EndLink(link.id);
+    killed++;
+  }
   return killed;
 }
 
@@ -103,12 +116,21 @@ void ClientList(Context& context) {
   } else if (context.argc() != 2) {
     return context.reply().Error(kSyntaxError);
   }
-  std::string lines;
-  for (const auto& [id, session] : Execution::Of(context).parts().sessions.all()) {
+  const Parts& parts = Execution::Of(context).parts();
+  std::vector<std::pair<uint64_t, std::string>> lines;
+  for (const auto& [id, session] : parts.sessions.all()) {
     if (session->killed() || (type && *type != TypeOf(*session))) continue;
-    lines += DescribeSession(*session, Execution::Of(context).parts().settings, context.now_ms());
+    lines.emplace_back(id, DescribeSession(*session, parts.settings, context.now_ms()));
   }
-  context.reply().Verbatim(lines);
+  for (const ServerLink& link : parts.host.Links()) {
+    if (!type || *type == TypeOf(link)) lines.emplace_back(link.id, DescribeLink(link));
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const auto& [id, line] : lines) {
+    text += line;
+  }
+  context.reply().Verbatim(text);
 }
 
 void ClientKill(Context& context) {

@@ -49,7 +49,7 @@ TEST_F(ClientCommandsTest, ALineTellsEverythingInRedissOrder) {
             "id=1 addr=127.0.0.1:1 laddr=127.0.0.1:6379 fd=-1 name=bob age=4 idle=1 flags=N db=2 "
             "sub=0 psub=0 ssub=0 multi=-1 watch=2 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 "
             "rbp=7 obl=0 oll=0 omem=0 events=r cmd=ping user=default redir=-1 resp=3 lib-name=lib "
-            "lib-ver=1.2\n");
+            "lib-ver=1.2 acks=1\n");
 }
 
 TEST_F(ClientCommandsTest, ALineTellsWhereTheMemoryIs) {

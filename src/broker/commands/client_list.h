@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/broker_host.h"
 #include "broker/session.h"
 #include "broker/settings.h"
 
@@ -29,12 +30,15 @@ size_t SessionMemory(const Session& session);
 
 // The session as CLIENT LIST shows it, with the end of line.
 std::string DescribeSession(const Session& session, const Settings& settings, int64_t now_ms);
+// The same for a connection to another server.
+std::string DescribeLink(const ServerLink& link);
 
 // What TYPE means in CLIENT LIST and CLIENT KILL. Masters and replicas are connections between
 // servers.
 enum class ClientType : uint8_t { kNormal, kMaster, kReplica, kPubSub };
 std::optional<ClientType> ParseClientType(std::string_view name);
 ClientType TypeOf(const Session& session);
+ClientType TypeOf(const ServerLink& link);
 
 // Sessions that CLIENT KILL means; a field that was not given takes all.
 struct ClientFilter {
@@ -46,6 +50,7 @@ struct ClientFilter {
   int64_t min_age_s = 0;
 
   bool Takes(const Session& session, int64_t now_ms) const;
+  bool Takes(const ServerLink& link) const;
 };
 
 }  // namespace runnel

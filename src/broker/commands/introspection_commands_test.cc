@@ -212,11 +212,20 @@ TEST_F(IntrospectionCommandsTest, TimesAreNotCountedWithoutLatencyTracking) {
   EXPECT_NE(stats.histogram, (std::array<uint64_t, 64>{}));
 }
 
-TEST_F(IntrospectionCommandsTest, WithoutReplicasAndJournalThereIsNothingToWaitFor) {
-  EXPECT_EQ(Run("WAIT 1 0"), ":0");
+TEST_F(IntrospectionCommandsTest, WithoutFollowersAWaitLastsUntilItsTimeIsOver) {
+  EXPECT_EQ(Run("WAIT 0 0"), ":0");
+  EXPECT_EQ(Run("WAIT -1 0"), ":0");
+  EXPECT_EQ(Run("WAIT 1 50"), "");
+  harness_.Advance(49);
+  EXPECT_EQ(client_->Lines(), "");
+  harness_.Advance(1);
+  EXPECT_EQ(client_->Lines(), ":0");
+  EXPECT_EQ(Run("WAITAOF 0 1 50"), "");
+  harness_.Advance(50);
+  EXPECT_EQ(client_->Lines(), "*2 :0 :0");
   EXPECT_EQ(Run("WAIT x 0"), "-ERR value is not an integer or out of range");
   EXPECT_EQ(Run("WAIT 1 -1"), "-ERR timeout is negative");
-  EXPECT_EQ(Run("WAITAOF 0 1 0"), "*2 :0 :0");
+  EXPECT_EQ(Run("WAIT 0 x"), "-ERR timeout is not an integer or out of range");
   EXPECT_EQ(Run("WAITAOF 1 0 0"),
             "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
   EXPECT_EQ(Run("WAITAOF 2 0 0"), "-ERR value is out of range, value must between 0 and 1");
