@@ -9,8 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
-#include <map>
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <string>
@@ -442,6 +441,57 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
   EXPECT_GT(cut_bytes, 0u);
   EXPECT_GT(equal, seeds)
       << "of two for each seed: the others lack journal that was removed or lost";
+}
+
+// Whoever cannot take the journal of the leader has none, and says so.
+TEST_F(RolesTest, AServerThatHasLostItsJournalSaysWhy) {
+  World world(1, 2);
+  world.Start(0);
+  world.server(1).SetLeader("0");
+  world.Start(1);
+  ModelServer& server = world.server(1);
+  for (int i = 0; i < kMostSteps && !server.roles().follower()->journal_to_take(); i++) {
+    world.Step();
+  }
+  server.disk().FailCalls(server.disk().calls() + 1, 1000, EIO);
+  for (int i = 0; i < kMostSteps && server.roles().follower() != nullptr; i++) {
+    world.Step();
+  }
+  ASSERT_EQ(server.roles().follower(), nullptr);
+  EXPECT_TRUE(server.roles().follows());
+  EXPECT_THAT(server.roles().error(), HasSubstr("this server cannot follow: "));
+  EXPECT_THAT(server.roles().Refusal().message(),
+              HasSubstr("this server has no journal until it is started again: this server cannot "
+                        "follow: "));
+  server.disk().FailCalls(0, 0, 0);
+  server.Stop(Crash::kProcess);
+  world.Start(1);
+  world.Heal();
+  EXPECT_EQ(world.equal(), 1u) << world.Describe();
+}
+
+// What cannot be applied keeps a follower from leading, and the wish is dropped.
+TEST_F(RolesTest, WhoCannotApplyItsJournalDoesNotLead) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  journal::Journal& journal = *world.server(0).storage().journal();
+  ASSERT_TRUE(journal.Append("no effects", 1).ok());
+  ModelServer& server = world.server(1);
+  for (int i = 0; i < kMostSteps &&
+                  server.roles().follower()->state() != replication::Follower::State::kStopped;
+       i++) {
+    world.Step();
+  }
+  EXPECT_THAT(server.roles().error(), HasSubstr("cannot be applied"));
+  server.roles().AskToLead();
+  EXPECT_TRUE(server.roles().wishes());
+  for (int i = 0; i < 10; i++) {
+    world.Step();
+  }
+  EXPECT_FALSE(server.roles().wishes());
+  EXPECT_TRUE(server.roles().follows());
+  EXPECT_THAT(server.roles().error(), HasSubstr("cannot be applied"));
 }
 
 TEST_F(RolesTest, EveryCallOfAComebackIsACrashPoint) {
