@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <sstream>
 
 #include "effects/batch.h"
 #include "effects/keyspace_effects.h"
 #include "effects/string_effects.h"
 #include "journal/segment.h"
+#include "journal/set_aside.h"
 #include "journal/testing.h"
 #include "tests/sim/files.h"
 #include "tests/sim/model_disk.h"
@@ -156,6 +158,30 @@ TEST_F(CheckJournalTest, CutsOnlyWhenItIsTold) {
   EXPECT_EQ(sim::ReadFile(disk_, journal::SegmentPath("j", 50)), second_);
   EXPECT_TRUE(Cut(50, true).ok());
   EXPECT_THAT(Check(true, {"j", {}, false}), HasSubstr("good up to position 50"));
+}
+
+TEST_F(CheckJournalTest, ShowsFramesThatWereCutOff) {
+  const std::atomic<bool> stop = false;
+  const auto kept = journal::KeepFrames(disk_, "j", {0, 1000}, 50, 100, stop);
+  ASSERT_TRUE(kept.ok()) << kept.message();
+  ASSERT_TRUE(disk_.SyncDirectory("j").ok());
+  const std::string line = kept->path +
+                           ": cut off, positions 50 to 100: 1 frames, 1 records, epochs "
+                           "0000000000000003-0000000000000003\n";
+  EXPECT_THAT(Check(true, {"j", {}, false}), HasSubstr(line));
+  const auto check = [&](bool expected) {
+    std::ostringstream out;
+    const auto whole = CheckDropped(disk_, {kept->path, {}, true}, HexPrinter(4), out);
+    EXPECT_TRUE(whole.ok()) << whole.message();
+    EXPECT_EQ(whole.ok() && *whole, expected);
+    return out.str();
+  };
+  const std::string text = check(true);
+  EXPECT_THAT(text, HasSubstr("position 50  epoch 3  records 1  bytes 10  synced to 50\n"));
+  EXPECT_THAT(text, HasSubstr(line));
+  second_[45] ^= 1;
+  sim::WriteFile(disk_, kept->path, second_);
+  EXPECT_THAT(check(false), HasSubstr(kept->path + ", offset 0: no frame of the journal"));
 }
 
 TEST_F(CheckJournalTest, DoesNotCutUnderAServer) {

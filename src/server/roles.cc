@@ -21,12 +21,12 @@ Roles::Roles(Parts parts) : parts_(std::move(parts)) {}
 Roles::~Roles() = default;
 
 Status Roles::Refusal() const {
-  if (!parts_.config.options().journal) {
+  // While it is being cut there is none for a moment.
+  if (parts_.storage.journal() != nullptr || cutter_ != nullptr || must_load_) return {};
+  if (error_.empty()) {
     return Status::Error(
         "this server keeps no journal (`journal no`): it can neither lead nor follow");
   }
-  // While it is being cut there is none for a moment.
-  if (parts_.storage.journal() != nullptr || cutter_ != nullptr) return {};
   return Status::Error(
       fmt::format("this server has no journal until it is started again: {}", error_));
 }

@@ -110,6 +110,8 @@ class Roles {
   // nullptr if the server does not lead, or does not follow.
   const replication::Leader* leader() const { return leader_.get(); }
   const replication::Follower* follower() const { return follower_.get(); }
+  // Whether the role is about to change, as a command has asked.
+  bool wishes() const { return wanted_.has_value(); }
   // Whether it follows, or is about to.
   bool follows() const { return follows_; }
   // The leader that it follows.

@@ -90,13 +90,14 @@ Status RemoveSnapshot(Disk& disk, const std::string& directory, Position positio
 Status RemoveFrom(Disk& disk, const std::string& directory, Position from) {
   const auto positions = ListSnapshots(disk, directory);
   if (!positions.ok()) return positions.status();
-  bool removed = false;
   for (const Position position : *positions) {
     if (position < from) break;
     if (Status status = RemoveSnapshot(disk, directory, position); !status.ok()) return status;
-    removed = true;
   }
-  return removed ? disk.SyncDirectory(directory) : Status();
+  // Also if there is none: one that an earlier process has removed could come back after a power
+  // cut.
+  Status synced = disk.SyncDirectory(directory);
+  return synced.error_number() == ENOENT ? Status() : synced;
 }
 
 void KeepNewest(Disk& disk, const std::string& directory, size_t kept) {

@@ -22,11 +22,13 @@ using testing::StartsWith;
 class ComebackTest : public ReplicationTest {
  protected:
   // Starts A and its follower B, both with data.
-  void StartBoth(const Argv& args) {
-    args_ = args;
-    a_ = Start(args, a_dir_.string());
+  void StartBoth(Argv args) {
+    // Small files, which are compared in the end.
+    args.insert(args.end(), {"--journal-segment-bytes", "65536"});
+    args_ = std::move(args);
+    a_ = Start(args_, a_dir_.string());
     Argv following = Following(a_->port());
-    following.insert(following.end(), args.begin(), args.end());
+    following.insert(following.end(), args_.begin(), args_.end());
     b_ = Start(following, b_dir_.string());
     const auto on_a = a_->Connect();
     Ask(*on_a, "RPUSH l a b c");
@@ -38,6 +40,11 @@ class ComebackTest : public ReplicationTest {
     Ask(*on_a, "XREADGROUP GROUP g c COUNT 10 STREAMS s >");
     const auto on_b = b_->Connect();
     WaitUntilEqual(*on_a, *on_b);
+  }
+  Argv FollowingB() const {
+    Argv args = Following(b_->port());
+    args.insert(args.end(), args_.begin(), args_.end());
+    return args;
   }
   // B hears no more of A.
   void Part() {
@@ -127,7 +134,7 @@ TEST_F(ComebackTest, AfterAKill) {
   a_->Kill();
   Promote(*b_);
   WriteOnB();
-  a_ = Start({}, a_dir_.string());
+  a_ = Start(args_, a_dir_.string());
   const auto on_a = a_->Connect();
   EXPECT_EQ(Ask(*on_a, "GET k"), "\"only-a\"");
   EXPECT_EQ(Ask(*on_a, Follow(*b_)), "+OK");
@@ -135,7 +142,7 @@ TEST_F(ComebackTest, AfterAKill) {
   ExpectDropped();
   // It may be killed again, and lead again.
   a_->Kill();
-  a_ = Start(Following(b_->port()), a_dir_.string());
+  a_ = Start(FollowingB(), a_dir_.string());
   ExpectEqual();
   Promote(*a_);
   EXPECT_EQ(Ask(*b_->Connect(), Follow(*a_)), "+OK");
@@ -170,7 +177,7 @@ TEST_F(ComebackTest, Alive) {
 }
 
 TEST_F(ComebackTest, WithSnapshotsOnBothSidesOfTheParting) {
-  StartBoth({"--journal-segment-bytes", "65536", "--snapshots-kept", "2"});
+  StartBoth({});
   EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
   Part();
   WriteOnA();
@@ -187,12 +194,12 @@ TEST_F(ComebackTest, WithSnapshotsOnBothSidesOfTheParting) {
   EXPECT_THAT(snapshots, SizeIs(1)) << "that beyond the parting is gone";
   EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK") << "snapshots are taken again";
   a_->Kill();
-  a_ = Start(Following(b_->port()), a_dir_.string());
+  a_ = Start(FollowingB(), a_dir_.string());
   ExpectEqual();
 }
 
 TEST_F(ComebackTest, WithEntriesOnTheDisk) {
-  StartBoth({"--stream-memory", "64kb", "--journal-segment-bytes", "65536"});
+  StartBoth({"--stream-memory", "64kb"});
   EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
   Part();
   WriteOnA();
@@ -203,7 +210,7 @@ TEST_F(ComebackTest, WithEntriesOnTheDisk) {
   ExpectEqual();
   EXPECT_GT(InfoNumber(*a_->Connect(), "cold_entries"), 0);
   a_->Kill();
-  a_ = Start(Following(b_->port()), a_dir_.string());
+  a_ = Start(FollowingB(), a_dir_.string());
   ExpectEqual();
 }
 
@@ -213,7 +220,7 @@ TEST_F(ComebackTest, WhoHasMadeNoChangeLoadsNothing) {
   a_->Kill();
   Promote(*b_);
   WriteOnB();
-  a_ = Start({}, a_dir_.string());
+  a_ = Start(args_, a_dir_.string());
   EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
   ExpectEqual();
   EXPECT_THAT(a_->Log(), HasSubstr(" with 0 changes; they lie in "));
@@ -223,7 +230,7 @@ TEST_F(ComebackTest, WhoHasMadeNoChangeLoadsNothing) {
 }
 
 TEST_F(ComebackTest, WhatCannotBeHadAgainStays) {
-  StartBoth({"--journal-segment-bytes", "65536", "--snapshots-kept", "1"});
+  StartBoth({"--snapshots-kept", "1"});
   EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
   Part();
   WriteOnA();

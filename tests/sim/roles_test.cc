@@ -9,9 +9,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
-#include <map>
+#include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -128,6 +128,9 @@ class World {
     cut_off_[i] = off;
     if (off) network_.BreakAll();
   }
+  // How processes end from now on.
+  void set_crash(Crash crash) { crash_ = crash; }
+  void Write(size_t i) { server(i).Ask(workload_.Next(false)); }
   // A command to each server; those that follow refuse the ones that write.
   void Write() {
     for (const auto& each : servers_) {
@@ -142,8 +145,7 @@ class World {
       if (!each->running()) continue;
       if (Chance(50)) each->Turn(now_ms_);
       if (each->disk().stopped()) {
-        const bool power = Chance(60);
-        each->Stop(!power ? Crash::kProcess : Chance(50) ? Crash::kPower : Crash::kPowerWorst);
+        each->Stop(AnyCrash());
         continue;
       }
       each->StepWorkers([this] { return Chance(50); });
@@ -200,7 +202,7 @@ class World {
   }
   Crash AnyCrash() {
     constexpr Crash kCrashes[] = {Crash::kProcess, Crash::kPower, Crash::kPowerWorst};
-    return kCrashes[random_.Below(3)];
+    return crash_ ? *crash_ : kCrashes[random_.Below(3)];
   }
 
   // Nothing goes wrong any more, nobody writes, and everybody is told who leads. Returns when all
@@ -333,6 +335,78 @@ class World {
   std::vector<std::unique_ptr<ModelServer>> servers_;
   std::vector<bool> cut_off_;
   size_t leader_ = 0;  // who leads as far as the operator knows
+  std::optional<Crash> crash_;
+};
+
+// An old leader that comes back, with snapshots on both sides of the parting: its process ends
+// inside the `call`-th call of its disk from the moment on that it is told to follow.
+class Comeback {
+ public:
+  Comeback(uint64_t seed, uint64_t call, Crash crash)
+      : world_(seed, 2), call_(call), crash_(crash) {}
+
+  // Whether it was equal before that call.
+  bool Run() {
+    for (size_t i = 0; i < 2; i++) {
+      world_.server(i).options().appendfsync = journal::SyncPolicy::kAlways;
+      world_.server(i).options().journal_segment_bytes = 2000;
+      world_.server(i).settings().cold.stream_memory = 500;
+    }
+    world_.StartAll();
+    world_.Heal();
+    Write(0, 30);
+    Save();
+    Write(0, 20);
+    world_.Heal();
+    world_.CutOff(0, true);
+    world_.Promote(1);
+    Write(0, 30);
+    Save();
+    Write(0, 10);
+    Write(1, 20);
+    if (::testing::Test::HasFailure()) return true;
+    ModelServer& old = world_.server(0);
+    old.disk().StopAt(old.disk().calls() + call_);
+    world_.set_crash(crash_);
+    world_.CutOff(0, false);
+    world_.TellToFollow(0);
+    for (int i = 0; i < kMostSteps && old.running() && !world_.IsEqual(old); i++) {
+      world_.Step();
+    }
+    const bool stopped = !old.running();
+    if (!stopped) {
+      EXPECT_GT(old.roles().dropped_bytes(), 0u);
+      EXPECT_EQ(old.reloads(), 1u);
+      EXPECT_THAT(old.saver().positions(), SizeIs(1));
+    }
+    // As a follower, or as a leader once more.
+    if (stopped && world_.Chance(50)) old.SetLeader("1");
+    world_.Heal();
+    if (::testing::Test::HasFailure()) return true;
+    EXPECT_EQ(world_.equal(), 1u) << world_.Describe();
+    world_.Compare();
+    return !stopped;
+  }
+
+ private:
+  void Write(size_t server, int commands) {
+    for (int i = 0; i < commands; i++) {
+      world_.Write(server);
+      world_.Step();
+    }
+  }
+  void Save() {
+    Saver& saver = world_.server(0).saver();
+    saver.Begin(Saver::Kind::kSave);
+    for (int i = 0; i < kMostSteps && saver.busy(); i++) {
+      world_.Step();
+    }
+    EXPECT_TRUE(!saver.busy() && saver.last(Saver::Kind::kSave).status.ok());
+  }
+
+  World world_;
+  const uint64_t call_;
+  const Crash crash_;
 };
 
 class RolesTest : public ::testing::Test {
@@ -367,6 +441,73 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
   EXPECT_GT(cut_bytes, 0u);
   EXPECT_GT(equal, seeds)
       << "of two for each seed: the others lack journal that was removed or lost";
+}
+
+// Whoever cannot take the journal of the leader has none, and says so.
+TEST_F(RolesTest, AServerThatHasLostItsJournalSaysWhy) {
+  World world(1, 2);
+  world.Start(0);
+  world.server(1).SetLeader("0");
+  world.Start(1);
+  ModelServer& server = world.server(1);
+  for (int i = 0; i < kMostSteps && !server.roles().follower()->journal_to_take(); i++) {
+    world.Step();
+  }
+  server.disk().FailCalls(server.disk().calls() + 1, 1000, EIO);
+  for (int i = 0; i < kMostSteps && server.roles().follower() != nullptr; i++) {
+    world.Step();
+  }
+  ASSERT_EQ(server.roles().follower(), nullptr);
+  EXPECT_TRUE(server.roles().follows());
+  EXPECT_THAT(server.roles().error(), HasSubstr("this server cannot follow: "));
+  EXPECT_THAT(server.roles().Refusal().message(),
+              HasSubstr("this server has no journal until it is started again: this server cannot "
+                        "follow: "));
+  server.disk().FailCalls(0, 0, 0);
+  server.Stop(Crash::kProcess);
+  world.Start(1);
+  world.Heal();
+  EXPECT_EQ(world.equal(), 1u) << world.Describe();
+}
+
+// What cannot be applied keeps a follower from leading, and the wish is dropped.
+TEST_F(RolesTest, WhoCannotApplyItsJournalDoesNotLead) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  journal::Journal& journal = *world.server(0).storage().journal();
+  ASSERT_TRUE(journal.Append("no effects", 1).ok());
+  ModelServer& server = world.server(1);
+  for (int i = 0; i < kMostSteps &&
+                  server.roles().follower()->state() != replication::Follower::State::kStopped;
+       i++) {
+    world.Step();
+  }
+  EXPECT_THAT(server.roles().error(), HasSubstr("cannot be applied"));
+  server.roles().AskToLead();
+  EXPECT_TRUE(server.roles().wishes());
+  for (int i = 0; i < 10; i++) {
+    world.Step();
+  }
+  EXPECT_FALSE(server.roles().wishes());
+  EXPECT_TRUE(server.roles().follows());
+  EXPECT_THAT(server.roles().error(), HasSubstr("cannot be applied"));
+}
+
+TEST_F(RolesTest, EveryCallOfAComebackIsACrashPoint) {
+  sim::ForEachSeed(4, [](uint64_t seed) {
+    for (const Crash crash : {Crash::kProcess, Crash::kPower, Crash::kPowerWorst}) {
+      uint64_t call = 1;
+      while (!Comeback(seed, call, crash).Run() && !::testing::Test::HasFailure()) {
+        call++;
+      }
+      EXPECT_GT(call, 40u);
+      if (::testing::Test::HasFailure()) {
+        ADD_FAILURE() << "at call " << call;
+        return;
+      }
+    }
+  });
 }
 
 }  // namespace

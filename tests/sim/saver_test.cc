@@ -23,6 +23,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr uint64_t kMb = uint64_t{1} << 20;
@@ -146,6 +147,43 @@ TEST_F(SaverTest, OnAFullDiskOnlyTheNewestSnapshotStays) {
   // And what only the older one needed of the journal has gone.
   EXPECT_LE(saver_->last_position() - storage_->journal()->first(), 1 * kMb);
   Churn(64, 20 * kMb);
+}
+
+TEST_F(SaverTest, NothingIsSavedOrRemovedWhileItIsSuspended) {
+  options_.snapshot_journal_bytes = 1 * kMb;
+  Start();
+  Churn(4, 3 * kMb);
+  const uint64_t saves = saver_->saves();
+  // One that is being taken ends, and one that was asked for is not begun.
+  saver_->Begin(Saver::Kind::kSave);
+  client_->Ask({"SET", "k", "v"});
+  saver_->Turn();
+  saver_->Schedule(Saver::Kind::kRewrite);
+  saver_->Suspend("the journal is cut");
+  for (int i = 0; i < 10 && saver_->busy(); i++) {
+    Turn({"GET", "k"});
+  }
+  EXPECT_FALSE(saver_->busy());
+  EXPECT_FALSE(saver_->scheduled(Saver::Kind::kRewrite));
+  for (const auto kind : {Saver::Kind::kSave, Saver::Kind::kRewrite}) {
+    EXPECT_THAT(saver_->last(kind).status.message(), HasSubstr("the journal is cut"));
+  }
+  EXPECT_THAT(saver_->Refusal().message(), HasSubstr("the journal is cut"));
+  const std::vector<Position> positions = saver_->positions();
+  ASSERT_THAT(positions, SizeIs(1)) << "the one before has made room for the new one";
+  Churn(4, 5 * kMb);
+  EXPECT_EQ(saver_->saves(), saves);
+  EXPECT_THAT(Snapshots(), SizeIs(1));
+  saver_->NoteCut(positions.front(), 0);
+  EXPECT_EQ(saver_->positions(), positions);
+  EXPECT_EQ(saver_->last_position(), positions.front());
+  saver_->NoteCut(positions.front() - 1, 17);
+  EXPECT_THAT(saver_->positions(), IsEmpty());
+  EXPECT_EQ(saver_->last_position(), 17u);
+  saver_->Resume();
+  Turn({"GET", "k"});
+  Turn({"GET", "k"});
+  EXPECT_GT(saver_->saves(), saves);
 }
 
 TEST_F(SaverTest, TheEndWaitsForASnapshotThatCanBeDoneWithoutOnlySoLong) {

@@ -415,6 +415,21 @@ TEST_F(SnapshotTest, TheNewestStayAsManyAsAreWanted) {
   EXPECT_THAT(Names(), ElementsAre("00000000000000000300.snap"));
 }
 
+TEST_F(SnapshotTest, ThoseFromAPositionOnAreRemovedForGood) {
+  EXPECT_TRUE(RemoveFrom(disk_, "snapshots", 0).ok()) << "no directory";
+  snapshotter_.set_kept(3);
+  for (const Position position : {100, 200, 300}) {
+    ASSERT_TRUE(Take(position).ok());
+  }
+  ASSERT_TRUE(RemoveFrom(disk_, "snapshots", 201).ok());
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000100.snap", "00000000000000000200.snap"));
+  // One that another process has removed does not come back either.
+  ASSERT_TRUE(RemoveSnapshot(disk_, "snapshots", 200).ok());
+  ASSERT_TRUE(RemoveFrom(disk_, "snapshots", 150).ok());
+  disk_.Restart(sim::Crash::kPowerWorst);
+  EXPECT_THAT(Names(), ElementsAre("00000000000000000100.snap"));
+}
+
 TEST_F(SnapshotTest, ADamagedOneIsSetAside) {
   ASSERT_TRUE(Take(100).ok());
   ASSERT_TRUE(SetAside(disk_, "snapshots", 100).ok());
