@@ -13,8 +13,8 @@
 #   make sim          the crash simulations with SEEDS seeds (100000); a failing seed says how to run
 #                     it again
 #   make bench        side by side with redis-server: requests/s, latency, CPU per request, memory;
-#                     then durability and topics, which make bench-durability and make bench-topics
-#                     measure alone
+#                     then durability, topics and replication, which make bench-durability, make
+#                     bench-topics and make bench-replication measure alone
 #   make fuzz         each fuzz target for FUZZ_SECONDS (60)
 #   make headers      each header compiled alone that no source file of its own includes first
 #   make format       clang-format over the tree
@@ -29,7 +29,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: all run install dev test test-shipped steps sanitize tsan sim bench bench-durability bench-topics fuzz headers \
+.PHONY: all run install dev test test-shipped steps sanitize tsan sim bench bench-durability \
+  bench-topics bench-replication fuzz headers \
   format format-check tidy clean deps deps-test deps-dev
 .DEFAULT_GOAL := all
 
@@ -107,11 +108,14 @@ sim: deps-test
 
 bench: all deps-test
 	@utils/bench $(ARGS); first=$$?; utils/bench-durability $(ARGS); second=$$?; \
-	  utils/bench-topics $(ARGS) && exit $$((first | second))
+	  utils/bench-topics $(ARGS); third=$$?; \
+	  utils/bench-replication $(ARGS) && exit $$((first | second | third))
 bench-durability: all deps-test
 	@utils/bench-durability $(ARGS)
 bench-topics: all deps-test
 	@utils/bench-topics $(ARGS)
+bench-replication: all deps-test
+	@utils/bench-replication $(ARGS)
 
 fuzz: deps-test
 	$(call configure,fuzz,-DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14)

@@ -1,4 +1,4 @@
-"""What bench, bench-durability and bench-topics have in common.
+"""What bench, bench-durability, bench-topics and bench-replication have in common.
 
 Servers that end with the script, runs of the load tool in turns, options, how figures are printed.
 """
@@ -302,12 +302,12 @@ def parse_options(description):
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes")
     parser.add_argument("--json", metavar="FILE",
                         help="write all results of all rounds there; the other scripts write to "
-                        "FILE.durability and FILE.topics")
+                        "FILE.durability, FILE.topics and FILE.replication")
     only = parser.add_argument_group("bench only")
     only.add_argument("--pipeline", nargs="+", type=int, metavar="N",
                       help="all cases at these pipelines instead of those of the targets")
     only.add_argument("--floor", action="store_true", help="measure the floor server too")
-    only = parser.add_argument_group("bench-durability and bench-topics only")
+    only = parser.add_argument_group("not for bench")
     only.add_argument("--directory", default=tempfile.gettempdir(),
                       help="where the servers' files go, on the disk to be measured (%(default)s)")
     only.add_argument("--backlog-gb", type=float,
