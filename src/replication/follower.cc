@@ -62,6 +62,7 @@ bool Follower::Turn(int64_t now_ms) {
   const bool more = !held_up && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
   ReadOn();
   HoldBack(held_up);
+  if (link_ != nullptr && state_ == State::kSyncing) Sync();
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
   if (state_ == State::kWaiting && now_ms >= retry_ms_) Connect();
   return more;
@@ -136,7 +137,11 @@ Status Follower::OnLine(std::string_view line) {
 
 Status Follower::OnMessage(MessageType type, std::string_view body) {
   heard_ = true;
-  if ((type == MessageType::kWelcome) != (state_ == State::kAsking)) {
+  const bool asked = type == MessageType::kWelcome;
+  const bool of_snapshot = type == MessageType::kFiles || type == MessageType::kFilePiece;
+  const bool of_journal = type == MessageType::kBytes || type == MessageType::kMark;
+  if (asked != (state_ == State::kAsking) || (of_snapshot && state_ != State::kSyncing) ||
+      (of_journal && state_ != State::kStreaming)) {
     return Status::Error(
         fmt::format("a message of type {} came out of turn", static_cast<int>(type)));
   }
@@ -169,8 +174,19 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
       parts_.on_record(std::move(*record));
       return {};
     }
+    case MessageType::kFiles: {
+      const auto list = FileList::Decode(body);
+      if (!list) return Status::Error("a list of files that is none");
+      return fetch_->OnFiles(*list);
+    }
+    case MessageType::kFilePiece: {
+      const auto piece = FilePiece::Decode(body);
+      if (!piece) return Status::Error("a piece of a file that is none, or is damaged");
+      return fetch_->OnPiece(*piece);
+    }
     case MessageType::kReport:
     case MessageType::kGoodbye:
+    case MessageType::kFetch:
       break;
   }
   return Status::Error(fmt::format("a message of type {} came, which a leader does not send",
@@ -187,6 +203,20 @@ Status Follower::OnWelcome(std::string_view body) {
               welcome->identity.id, target_.host, target_.port);
     journal_to_take_ = welcome->identity;
     state_ = State::kStopped;
+    return {};
+  }
+  if (welcome->snapshot) {
+    if (fetch_ == nullptr || fetch_->position() != *welcome->snapshot) {
+      fetch_ = std::make_unique<SnapshotFetch>(parts_.disk, parts_.writer, *welcome->snapshot,
+                                               parts_.settings.window_bytes);
+    }
+    fetch_->OnConnected();
+    state_ = State::kSyncing;
+    error_ = fmt::format("the snapshot at position {} is being fetched", *welcome->snapshot);
+    LogNotice(
+        "The leader {}:{} (node {}) has removed journal that this server needs: its snapshot at "
+        "position {} is fetched, of which {} bytes are here",
+        target_.host, target_.port, welcome->node_id, *welcome->snapshot, fetch_->written_bytes());
     return {};
   }
   if (welcome->parting > journal.appended()) {
@@ -231,6 +261,19 @@ Follower::Pending Follower::TakePending(Position end) {
     frames_.pop_front();
   }
   return pending;
+}
+
+void Follower::Sync() {
+  const Status status = fetch_->Turn(*link_);
+  if (!status.ok()) {
+    ended_ = fmt::format("the snapshot cannot be fetched: {}", status.message());
+    return;
+  }
+  link_->Flush();
+  if (!fetch_->complete()) return;
+  LogNotice("The snapshot at position {} is here: {} files, {} bytes", fetch_->position(),
+            fetch_->files().size(), fetch_->total_bytes());
+  state_ = State::kStopped;
 }
 
 void Follower::OnEnd(std::string_view why) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,12 +13,14 @@
 #include "data/keyspace.h"
 #include "effects/applier.h"
 #include "env/clock.h"
+#include "env/disk.h"
 #include "env/loop.h"
 #include "env/worker.h"
 #include "journal/journal.h"
 #include "replication/cluster_record.h"
 #include "replication/link.h"
 #include "replication/settings.h"
+#include "replication/snapshot_transfer.h"
 #include "replication/wire.h"
 
 namespace runnel::replication {
@@ -44,11 +47,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     kConnecting,  // a connection is being made
     kGreeting,    // it was greeted, with the password if there is one
     kAsking,      // the leader is asked
+    kSyncing,     // a snapshot comes, because the leader has removed journal that is needed
     kStreaming,   // frames come
     kStopped,     // nothing more is tried, because it would be in vain: error() says why
   };
 
   struct Parts {
+    Disk& disk;
+    Worker& writer;             // writes the files of snapshots
     journal::Journal& journal;  // that follows (Journal::Follow)
     Keyspace& keyspace;
     Worker& reader;  // reads the own journal's files
@@ -101,6 +107,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // This server has no data, and the leader's journal is another one: the server is to take this
   // identity, with an empty journal, and to make another follower then.
   const std::optional<journal::Identity>& journal_to_take() const { return journal_to_take_; }
+  // A snapshot of the leader has arrived, with all its files beside those of this server: the
+  // server is to put it in the place of what it has, and to make another follower then. nullptr:
+  // none has.
+  const SnapshotFetch* snapshot_to_take() const {
+    return fetch_ != nullptr && fetch_->complete() ? fetch_.get() : nullptr;
+  }
+  // The one that is coming; nullptr: none is.
+  const SnapshotFetch* fetch() const { return fetch_.get(); }
   // Tells the leader that this server leaves, if the link is up.
   void SayGoodbye(Goodbye goodbye);
   // The leader's journal parts from this one's here, and this one goes on: it is to be cut here
@@ -139,6 +153,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void Ask();
   Status OnWelcome(std::string_view body);
   Status OnBytes(std::string_view body);
+  void Sync();
   // Takes the whole frames at the beginning of `bytes` into the journal; returns their size.
   Result<size_t> TakeFrames(std::string_view bytes);
   bool CanApply() const;
@@ -189,6 +204,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Applier applier_;
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
+  std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
 };
 
 }  // namespace runnel::replication

@@ -12,6 +12,8 @@ namespace {
 
 // What a helper reads of the journal's files in one go.
 constexpr size_t kReadBytes = kMostPieceBytes;
+// How long a snapshot stays for a follower whose link is gone.
+constexpr int64_t kKeepSnapshotMs = 60'000;
 
 std::string HostOf(const std::string& peer) {
   const size_t colon = peer.rfind(':');
@@ -81,12 +83,22 @@ Status Leader::Check(const FollowRequest& request) const {
   }
   const auto parting = FindParting(request);
   if (!parting.ok()) return parting.status();
-  if (*parting < journal.first()) {
-    return Status::Error(
-        fmt::format("the follower needs the journal from position {} on, and it begins at {} here",
-                    *parting, journal.first()));
+  if (*parting < journal.first() && !SnapshotFor(request.node_id)) {
+    return Status::Error(fmt::format(
+        "the follower needs the journal from position {} on, it begins at {} here, and there is no "
+        "snapshot yet that every in-sync replica has",
+        *parting, journal.first()));
   }
   return {};
+}
+
+// The one that the follower was fetching, if it was not long ago.
+std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) const {
+  const auto found = fetched_.find(node_id);
+  if (found != fetched_.end()) return found->second.snapshot;
+  auto snapshot = parts_.pin_snapshot(set_.mark());
+  if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
+  return snapshot;
 }
 
 void Leader::End(uint64_t id, std::string_view why) {
@@ -120,19 +132,36 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.report.received = follower.peer.report.written = welcome.parting;
   follower.peer.id = id;
   follower.peer.since_ms = follower.peer.heard_ms = now_ms;
-  LogNotice(
-      "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, and gets it "
-      "from {} on; it ends at {}",
-      follower.peer.address, follower.peer.port, request.node_id, stream->peer(), request.end,
-      welcome.parting, parts_.journal.written());
+  const bool takes_journal = request.journal_id != welcome.identity.id;
+  if (!takes_journal && welcome.parting < parts_.journal.first()) {
+    PinnedSnapshot snapshot = *SnapshotFor(request.node_id);
+    welcome.snapshot = snapshot.position;
+    fetched_[request.node_id] = {snapshot, INT64_MAX};
+    follower.sender =
+        std::make_unique<SnapshotSender>(parts_.disk, parts_.reader, std::move(snapshot));
+    full_syncs_++;
+    LogNotice(
+        "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, which begins at "
+        "{} here, so it fetches the snapshot at {} first",
+        follower.peer.address, follower.peer.port, request.node_id, stream->peer(), request.end,
+        parts_.journal.first(), *welcome.snapshot);
+  } else {
+    partial_syncs_ += takes_journal ? 0 : 1;
+    // It has the snapshot, and goes on from there.
+    fetched_.erase(request.node_id);
+    LogNotice(
+        "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, and gets it "
+        "from {} on; it ends at {}",
+        follower.peer.address, follower.peer.port, request.node_id, stream->peer(), request.end,
+        welcome.parting, parts_.journal.written());
+  }
   follower.peer.request = std::move(request);
   follower.link = Link::Take(std::move(stream), follower);
   std::string body;
   welcome.Encode(&body);
   follower.link->Send(MessageType::kWelcome, body);
-  // One that must take this journal first, or cut its own, does that and asks again.
-  if (follower.peer.request.journal_id != welcome.identity.id ||
-      welcome.parting < follower.peer.request.end) {
+  // One that must take this journal or a snapshot first, or cut its own, does that and asks again.
+  if (takes_journal || welcome.snapshot || welcome.parting < follower.peer.request.end) {
     follower.peer.sent = UINT64_MAX;
     return;
   }
@@ -142,6 +171,11 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
   heard = true;
+  if (type == MessageType::kFetch && sender != nullptr) {
+    const auto request = FetchRequest::Decode(body);
+    if (!request) return Status::Error("a request for a piece that is none");
+    return sender->OnFetch(*request);
+  }
   if (type == MessageType::kGoodbye) {
     goodbye = DecodeGoodbye(body);
     if (!goodbye) return Status::Error("a goodbye that is none");
@@ -192,6 +226,9 @@ void Leader::Turn(int64_t now_ms) {
     if (follower.goodbye != Goodbye::kForGood) {
       away_[follower.peer.request.node_id] = {follower.peer.report.written, now_ms};
     }
+    if (follower.sender != nullptr) {
+      fetched_[follower.peer.request.node_id].until_ms = now_ms + kKeepSnapshotMs;
+    }
     // It may have connected anew.
     const bool again = std::any_of(followers_.begin(), followers_.end(), [&](const auto& other) {
       return other.get() != &follower && other->ended.empty() &&
@@ -217,6 +254,7 @@ void Leader::ForgetAway(int64_t now_ms) {
     return now_ms - each.second.since_ms > parts_.settings.backlog_ttl_ms ||
            end - each.second.written > parts_.settings.backlog_bytes;
   });
+  std::erase_if(fetched_, [&](const auto& each) { return now_ms > each.second.until_ms; });
 }
 
 void Leader::TellSet(Follower& follower, int64_t now_ms) {
@@ -262,6 +300,11 @@ void Leader::Feed(Follower& follower) {
     AppendPieceHead(peer.sent, &head);
     follower.link->SendSlice(MessageType::kBytes, head, *piece.block, piece.bytes);
     peer.sent += piece.bytes.size();
+  }
+  if (follower.sender != nullptr) {
+    if (Status sent = follower.sender->Turn(*follower.link); !sent.ok()) {
+      follower.ended = fmt::format("the snapshot cannot be sent: {}", sent.message());
+    }
   }
   if (peer.sent != UINT64_MAX) {
     SendMark(follower);
@@ -394,11 +437,18 @@ Position Leader::hold() const {
   Position hold = UINT64_MAX;
   const Position end = parts_.journal.written();
   for (const auto& follower : followers_) {
+    // Of no use to one that fetches a snapshot.
+    if (follower->sender != nullptr) continue;
     const Position written = follower->peer.report.written;
     if (end - written <= parts_.settings.hold_max_bytes) hold = std::min(hold, written);
   }
   for (const auto& [node, away] : away_) {
     hold = std::min(hold, away.written);
+  }
+  // The journal goes on from the snapshots that are fetched.
+  for (const auto& [node, fetched] : fetched_) {
+    if (end - fetched.snapshot.position > parts_.settings.hold_max_bytes) continue;
+    hold = std::min(hold, fetched.snapshot.position);
   }
   return hold;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <list>
 #include <map>
@@ -19,6 +20,7 @@
 #include "replication/in_sync_set.h"
 #include "replication/link.h"
 #include "replication/settings.h"
+#include "replication/snapshot_transfer.h"
 #include "replication/tail.h"
 #include "replication/wire.h"
 
@@ -34,7 +36,11 @@ class Leader {
  public:
   struct Parts {
     journal::Journal& journal;
-    Worker& reader;  // reads the journal's files, for all followers
+    Disk& disk;
+    Worker& reader;  // reads the journal's files and those of snapshots, for all followers
+    // The newest snapshot whose position is at most this, and from which the journal goes on;
+    // nothing if there is none.
+    std::function<std::optional<PinnedSnapshot>(Position)> pin_snapshot;
     RecordKeeper& records;
     Member self;  // where clients reach this server
     uint32_t databases = 0;
@@ -89,6 +95,9 @@ class Leader {
     // Whether it has this journal. One that takes it first does that and connects anew.
     bool online() const { return sent != UINT64_MAX; }
   };
+  // Full syncs that were begun, and connections that went on from where the follower was.
+  uint64_t full_syncs() const { return full_syncs_; }
+  uint64_t partial_syncs() const { return partial_syncs_; }
   // Those that are connected.
   size_t followers() const;
   // The positions up to which connected followers have the journal, the foremost first: on their
@@ -118,6 +127,7 @@ class Leader {
   };
 
   Result<Position> FindParting(const FollowRequest& request) const;
+  std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
   void Feed(Follower& follower);
   void Read(Follower& follower);
   void SendBytes(Follower& follower, std::string_view bytes);
@@ -134,12 +144,20 @@ class Leader {
   std::unique_ptr<Tail> tail_;  // null without followers
   std::list<std::unique_ptr<Follower>> followers_;
   std::map<std::string, Away> away_;  // by node id
+  // Snapshots that followers fetch, or fetched lately; by node id.
+  struct Fetched {
+    PinnedSnapshot snapshot;
+    int64_t until_ms = 0;
+  };
+  std::map<std::string, Fetched> fetched_;
   InSyncSet set_;
   Position awaited_ = 0;     // somebody waits for this
   Position waited_ = 0;      // see AwaitFollowers
   bool questioned_ = false;  // somebody waits for an answer to the next heartbeat
   uint64_t heartbeats_ = 0;  // the number of the last one
   int64_t heartbeat_ms_;     // when it was sent
+  uint64_t full_syncs_ = 0;
+  uint64_t partial_syncs_ = 0;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -155,6 +173,8 @@ struct Leader::Follower final : Link::Owner {
   std::optional<Goodbye> goodbye;
   Mark told;                 // the last one that was sent
   uint64_t told_record = 0;  // the version of the last one that was sent
+  // While it fetches a snapshot.
+  std::unique_ptr<SnapshotSender> sender;
   // While it is served out of files.
   std::shared_ptr<journal::JournalReader> reader;
   bool reading = false;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/coding.h"
+#include "base/hash.h"
 #include "base/numbers.h"
 #include "fmt/format.h"
 
@@ -18,8 +19,11 @@ bool IsKnown(uint8_t type) {
     case MessageType::kMark:
     case MessageType::kHeartbeat:
     case MessageType::kRecord:
+    case MessageType::kFiles:
+    case MessageType::kFilePiece:
     case MessageType::kReport:
     case MessageType::kGoodbye:
+    case MessageType::kFetch:
       return true;
   }
   return false;
@@ -163,6 +167,8 @@ void Welcome::Encode(std::string* out) const {
   encoder.Bytes(node_id);
   epochs.Encode(&encoder);
   encoder.Varint(parting);
+  encoder.Byte(snapshot ? 1 : 0);
+  encoder.Varint(snapshot.value_or(0));
 }
 
 std::optional<Welcome> Welcome::Decode(std::string_view body) {
@@ -174,6 +180,9 @@ std::optional<Welcome> Welcome::Decode(std::string_view body) {
   welcome.node_id = in.Bytes();
   welcome.epochs = journal::EpochHistory::Load(&in);
   welcome.parting = in.Varint();
+  const bool sync = in.Byte() != 0;
+  const Position snapshot = in.Varint();
+  if (sync) welcome.snapshot = snapshot;
   // A later version may say more.
   if (!in.ok() || welcome.identity.id == 0) return std::nullopt;
   return welcome;
@@ -215,6 +224,82 @@ std::optional<Report> Report::Decode(std::string_view body) {
   report.heard = in.Fixed<uint64_t>();
   if (!in.ok()) return std::nullopt;
   return report;
+}
+
+bool IsSyncPath(std::string_view path) {
+  const size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return false;
+  const std::string_view directory = path.substr(0, slash);
+  const std::string_view name = path.substr(slash + 1);
+  constexpr size_t kMostNameBytes = 64;
+  const bool good = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '.';
+  });
+  return (directory == "snapshots" || directory == "streams") && good && !name.empty() &&
+         name.front() != '.' && name.size() <= kMostNameBytes;
+}
+
+void FileList::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Byte(last ? 1 : 0);
+  encoder.Varint(files.size());
+  for (const SyncFile& file : files) {
+    encoder.Bytes(file.path);
+    encoder.Varint(file.bytes);
+  }
+}
+
+std::optional<FileList> FileList::Decode(std::string_view body) {
+  Decoder in(body);
+  FileList list;
+  list.last = in.Byte() != 0;
+  const uint64_t count = in.Varint();
+  for (uint64_t i = 0; i < count && in.ok(); i++) {
+    SyncFile file;
+    file.path = in.Bytes();
+    file.bytes = in.Varint();
+    if (!in.ok() || !IsSyncPath(file.path) || file.bytes == 0) return std::nullopt;
+    list.files.push_back(std::move(file));
+  }
+  if (!in.ok()) return std::nullopt;
+  return list;
+}
+
+void FetchRequest::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Varint(file);
+  encoder.Varint(offset);
+  encoder.Varint(bytes);
+}
+
+std::optional<FetchRequest> FetchRequest::Decode(std::string_view body) {
+  Decoder in(body);
+  FetchRequest request;
+  request.file = in.Varint();
+  request.offset = in.Varint();
+  request.bytes = in.Varint();
+  if (!in.ok()) return std::nullopt;
+  return request;
+}
+
+void FilePiece::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Varint(file);
+  encoder.Varint(offset);
+  encoder.Fixed(Checksum(bytes));
+  encoder.Raw(bytes);
+}
+
+std::optional<FilePiece> FilePiece::Decode(std::string_view body) {
+  Decoder in(body);
+  FilePiece piece;
+  piece.file = in.Varint();
+  piece.offset = in.Varint();
+  const auto checksum = in.Fixed<uint64_t>();
+  if (!in.ok()) return std::nullopt;
+  piece.bytes = body.substr(in.position());
+  if (Checksum(piece.bytes) != checksum) return std::nullopt;
+  return piece;
 }
 
 void AppendPieceHead(Position position, std::string* out) {

@@ -36,9 +36,12 @@ enum class MessageType : uint8_t {
   kMark = 3,       // Mark
   kHeartbeat = 4,  // Heartbeat
   kRecord = 5,     // ClusterRecord
+  kFiles = 6,      // FileList
+  kFilePiece = 7,  // FilePiece
   // From the follower:
   kReport = 16,   // Report
   kGoodbye = 17,  // Goodbye: it leaves
+  kFetch = 18,    // FetchRequest
 };
 
 void AppendMessageHeader(MessageType type, size_t body_bytes, std::string* out);
@@ -80,6 +83,9 @@ struct Welcome {
   // Where the two journals part: the leader sends from here on. If it is below the follower's end,
   // the follower must cut first, and ask again.
   Position parting = 0;
+  // The leader has removed journal that the follower needs: the follower fetches the leader's
+  // snapshot at this position first, and asks again.
+  std::optional<Position> snapshot;
 
   void Encode(std::string* out) const;
   static std::optional<Welcome> Decode(std::string_view body);
@@ -109,6 +115,50 @@ struct Report {
 
   void Encode(std::string* out) const;
   static std::optional<Report> Decode(std::string_view body);
+};
+
+// --- A full sync: see snapshot_transfer.h ---
+
+// A file of a snapshot: its path as in the leader's directory, and how many of its bytes belong to
+// the snapshot.
+struct SyncFile {
+  std::string path;
+  uint64_t bytes = 0;
+
+  bool operator==(const SyncFile&) const = default;
+};
+// Whether a file of this path may be written: `snapshots/` or `streams/` and the name of a file as
+// servers give them.
+bool IsSyncPath(std::string_view path);
+
+// Files that the follower may ask for, numbered from 0 in their order, over several lists.
+struct FileList {
+  std::vector<SyncFile> files;
+  bool last = false;
+
+  void Encode(std::string* out) const;
+  // Nothing also if a path or a size is none.
+  static std::optional<FileList> Decode(std::string_view body);
+};
+
+struct FetchRequest {
+  uint64_t file = 0;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;  // at most kMostPieceBytes
+
+  void Encode(std::string* out) const;
+  static std::optional<FetchRequest> Decode(std::string_view body);
+};
+
+// The answer. It has a checksum.
+struct FilePiece {
+  uint64_t file = 0;
+  uint64_t offset = 0;
+  std::string_view bytes;
+
+  void Encode(std::string* out) const;
+  // The bytes point into `body`. Nothing also if the checksum does not hold.
+  static std::optional<FilePiece> Decode(std::string_view body);
 };
 
 // The body of kGoodbye, one byte.

@@ -1,6 +1,7 @@
 #include "server/saver.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/assert.h"
@@ -93,6 +94,21 @@ size_t Saver::Kept() const {
   return broker_.log().journal() == nullptr ? 1 : options_.snapshots_kept;
 }
 
+size_t Saver::Pinned() const {
+  if (pins_->empty()) return 0;
+  const auto oldest = std::lower_bound(positions_.begin(), positions_.end(), *pins_->begin());
+  return static_cast<size_t>(positions_.end() - oldest);
+}
+
+std::optional<std::pair<Position, std::shared_ptr<void>>> Saver::Pin(Position most) {
+  const auto after = std::upper_bound(positions_.begin(), positions_.end(), most);
+  if (after == positions_.begin()) return std::nullopt;
+  const Position position = *std::prev(after);
+  const auto pin = pins_->insert(position);
+  return std::pair(
+      position, std::shared_ptr<void>(nullptr, [pins = pins_, pin](void*) { pins->erase(pin); }));
+}
+
 // REQUIRES: the turn's changes are sealed.
 void Saver::Take() {
   running_ = std::exchange(next_, std::nullopt);
@@ -112,7 +128,7 @@ void Saver::Take() {
   }
   info.created_ms = clock_.UnixMicros() / 1000;
   position_ = info.position;
-  run_kept_ = Kept();
+  run_kept_ = std::max(Kept(), Pinned() + 1);
   // The new one takes the place of the oldest while it is written: the disk need not hold both.
   KeepNewest(std::max<size_t>(run_kept_ - 1, 1));
   snapshotter_.set_kept(run_kept_);
@@ -185,7 +201,8 @@ void Saver::LookAtDisk() {
   free_bytes_ = free_bytes.ok() ? std::optional<uint64_t>(*free_bytes) : std::nullopt;
   const journal::Journal* journal = broker_.log().journal();
   // What can go: older snapshots, and journal that only followers need.
-  const bool older = positions_.size() > 1;
+  const size_t needed_snapshots = std::max<size_t>(Pinned(), 1);
+  const bool older = positions_.size() > needed_snapshots;
   const Position hold = hold_();
   const bool held = !positions_.empty() && hold < positions_.back();
   if (journal == nullptr || journal->failed() || (!older && !held) || busy()) return;
@@ -195,8 +212,8 @@ void Saver::LookAtDisk() {
   if (older) {
     LogNotice(
         "The disk gets full: the snapshots before the one at {} and their journal are removed",
-        positions_.back());
-    KeepNewest(1);
+        positions_[positions_.size() - needed_snapshots]);
+    KeepNewest(needed_snapshots);
   }
   if (!held) return;
   LogWarning(
@@ -208,6 +225,7 @@ void Saver::LookAtDisk() {
 
 // All but the newest snapshots go, with the journal that only those need.
 void Saver::KeepNewest(size_t kept) {
+  kept = std::max(kept, Pinned());
   if (positions_.size() <= kept) return;
   positions_.erase(positions_.begin(), positions_.end() - static_cast<ptrdiff_t>(kept));
   snapshotter_.KeepNewest(kept);

@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/position.h"
@@ -91,6 +94,10 @@ class Saver {
   uint64_t last_bytes() const { return last_bytes_; }  // of the last one's file; 0 before it
   snapshot::Snapshotter::Progress progress() const { return snapshotter_.progress(); }
 
+  // The newest durable snapshot up to `most`: it and the files that it names stay until the second
+  // part is destroyed. Nothing if there is none.
+  std::optional<std::pair<Position, std::shared_ptr<void>>> Pin(Position most);
+
   // --- For the loop ---
 
   // After Broker::EndTurn. Returns whether the next turn should come at once.
@@ -103,6 +110,8 @@ class Saver {
 
   void Take();
   size_t Kept() const;
+  // How many of the newest snapshots must stay, so that no pinned one goes.
+  size_t Pinned() const;
   void LookAtDisk();
   void KeepNewest(size_t kept);
   void RemoveJournal();
@@ -134,6 +143,9 @@ class Saver {
   uint64_t data_bytes_ = 0;  // uncompressed, of the last one that was taken or loaded
   // Of the snapshots that stay, the oldest first.
   std::vector<Position> positions_;
+  // Positions of those that somebody else reads; shared with what Pin has given.
+  const std::shared_ptr<std::multiset<Position>> pins_ =
+      std::make_shared<std::multiset<Position>>();
   size_t run_kept_ = 1;                 // how many will stay when the one that is taken is durable
   std::optional<uint64_t> free_bytes_;  // of the disk, a second ago at most
   int64_t looked_us_ = 0;               // when that was

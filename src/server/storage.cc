@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "journal/note.h"
 #include "journal/recovery.h"
+#include "server/full_sync.h"
 #include "server/journal_length.h"
 #include "snapshot/files.h"
 
@@ -16,6 +17,10 @@ namespace {
 constexpr const char* kJournalDirectory = "journal";
 constexpr const char* kSnapshotDirectory = "snapshots";
 constexpr const char* kColdDirectory = "streams";
+
+DataDirectories Directories() {
+  return {kJournalDirectory, kSnapshotDirectory, kColdDirectory};
+}
 
 }  // namespace
 
@@ -44,7 +49,11 @@ Status Storage::Open() {
   auto lock = disk_.Lock(options_.dir);
   if (!lock.ok()) return lock.status();
   lock_ = std::move(*lock);
-  return {};
+  return TakeArrived(disk_, Directories());
+}
+
+Result<std::vector<replication::SyncFile>> Storage::ListSnapshot(Position position) const {
+  return ListSnapshotFiles(disk_, Directories(), position);
 }
 
 Result<bool> Storage::LoadSome(size_t budget) {

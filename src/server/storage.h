@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/position.h"
 #include "cold/cold_store.h"
@@ -12,6 +13,7 @@
 #include "env/disk.h"
 #include "env/worker.h"
 #include "journal/journal.h"
+#include "replication/wire.h"
 #include "server/config_values.h"
 #include "server/found_state.h"
 #include "server/startup.h"
@@ -43,7 +45,8 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  // Locks the directory, in which the process works already. Fails if somebody else has it.
+  // Locks the directory, in which the process works already. Fails if somebody else has it. Ends a
+  // full sync that was under way (full_sync.h).
   Status Open();
   // Makes the empty keyspace what the newest snapshot and the journal say, for about `budget` keys
   // or records: see Startup::Step. Returns whether all is loaded. A journal is read also if the
@@ -85,6 +88,8 @@ class Storage {
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }
   ColdStore* cold() { return cold_.get(); }
 
+  // See ListSnapshotFiles. Blocks; any thread.
+  Result<std::vector<replication::SyncFile>> ListSnapshot(Position position) const;
   // Waits until the disk has all that the journal was given: replies that wait for that can leave.
   void Sync();
   // The end: everything is on the disk when this returns, or the log says what is not. The journal

@@ -19,10 +19,6 @@ constexpr std::string_view kListSuffix = ".files";
 constexpr std::string_view kListHead = "runnel-files 1\n";
 constexpr std::string_view kListEnd = "end ";
 
-std::string FileListPath(const std::string& directory, Position position) {
-  return fmt::format("{}/{:020}{}", directory, position, kListSuffix);
-}
-
 std::string ListChecksum(std::string_view text) {
   return fmt::format("{:016x}", Checksum(text));
 }
@@ -41,6 +37,10 @@ Result<std::vector<std::string>> NamesIn(Disk& disk, const std::string& director
 }
 
 }  // namespace
+
+std::string FileListPath(const std::string& directory, Position position) {
+  return fmt::format("{}/{:020}{}", directory, position, kListSuffix);
+}
 
 std::string SnapshotName(Position position) {
   return fmt::format("{:020}{}", position, kSuffix);

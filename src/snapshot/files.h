@@ -16,6 +16,8 @@ namespace runnel::snapshot {
 
 std::string SnapshotName(Position position);
 std::string SnapshotPath(const std::string& directory, Position position);
+// Of the list of cold files beside it: see WriteFileList.
+std::string FileListPath(const std::string& directory, Position position);
 std::string TemporaryPath(const std::string& directory, Position position);
 // Nothing if it is not the name of a finished snapshot.
 std::optional<Position> ParseSnapshotName(std::string_view name);

@@ -1,0 +1,304 @@
+#include "replication/snapshot_transfer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+#include "fmt/format.h"
+#include "snapshot/files.h"
+#include "snapshot/section_reader.h"
+
+namespace runnel::replication {
+namespace {
+
+// Files that one message lists.
+constexpr size_t kFilesAtOnce = 1000;
+
+}  // namespace
+
+// --- SnapshotSender ---
+
+struct SnapshotSender::Job {
+  FetchRequest request;
+  std::shared_ptr<File> file;
+  std::string bytes;
+  std::vector<SyncFile> files;
+  Status status;
+};
+
+Status SnapshotSender::OnFetch(const FetchRequest& request) {
+  if (!told_all_ || request.file >= files_.size()) {
+    return Status::Error(fmt::format("a request for file {} of {}", request.file, files_.size()));
+  }
+  const SyncFile& file = files_[request.file];
+  if (request.bytes == 0 || request.bytes > kMostPieceBytes || request.offset > file.bytes ||
+      request.bytes > file.bytes - request.offset) {
+    return Status::Error(fmt::format("a request for {} bytes at {} of the {} of {}", request.bytes,
+                                     request.offset, file.bytes, file.path));
+  }
+  if (requests_.size() >= kMostRequests) {
+    return Status::Error(fmt::format("more than {} requests at a time", kMostRequests));
+  }
+  requests_.push_back(request);
+  return {};
+}
+
+Status SnapshotSender::Turn(Link& link) {
+  if (!status_.ok()) return status_;
+  if (!listed_ && !reading_) List();
+  if (reading_) return {};
+  while (listed_ && !told_all_) {
+    FileList list;
+    const size_t end = std::min(told_ + kFilesAtOnce, files_.size());
+    list.files.assign(files_.begin() + static_cast<std::ptrdiff_t>(told_),
+                      files_.begin() + static_cast<std::ptrdiff_t>(end));
+    told_ = end;
+    told_all_ = list.last = end == files_.size();
+    std::string body;
+    list.Encode(&body);
+    link.Send(MessageType::kFiles, body);
+  }
+  if (job_ != nullptr) {
+    const std::shared_ptr<Job> job = std::exchange(job_, nullptr);
+    std::string body;
+    FilePiece{job->request.file, job->request.offset, job->bytes}.Encode(&body);
+    link.Send(MessageType::kFilePiece, body);
+    sent_bytes_ += job->bytes.size();
+  }
+  if (requests_.empty()) return {};
+  const FetchRequest next = requests_.front();
+  requests_.pop_front();
+  Read(next);
+  return {};
+}
+
+void SnapshotSender::List() {
+  reading_ = true;
+  auto job = std::make_shared<Job>();
+  reader_.Run(
+      [job, list = snapshot_.list] {
+        auto files = list();
+        job->status = files.status();
+        if (files.ok()) job->files = std::move(*files);
+      },
+      [this, job, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        reading_ = false;
+        listed_ = true;
+        files_ = std::move(job->files);
+        status_ = job->status;
+      });
+}
+
+void SnapshotSender::Read(const FetchRequest& request) {
+  reading_ = true;
+  auto job = std::make_shared<Job>();
+  job->request = request;
+  if (open_index_ == request.file) job->file = open_;
+  reader_.Run(
+      [job, &disk = disk_, path = files_[request.file].path] {
+        if (job->file == nullptr) {
+          auto opened = disk.Open(path, OpenMode::kRead);
+          if (!opened.ok()) {
+            job->status = opened.status();
+            return;
+          }
+          job->file = std::move(*opened);
+        }
+        job->bytes.resize(job->request.bytes);
+        const auto read =
+            job->file->ReadAt(job->request.offset, job->bytes.data(), job->bytes.size());
+        job->status = read.status();
+        if (read.ok() && *read != job->bytes.size()) {
+          job->status = Status::Error(fmt::format("{} ends within the {} bytes at {}", path,
+                                                  job->bytes.size(), job->request.offset));
+        }
+      },
+      [this, job, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        reading_ = false;
+        open_ = job->file;
+        open_index_ = job->request.file;
+        status_ = job->status;
+        job_ = job;
+      });
+}
+
+// --- SnapshotFetch ---
+
+void SnapshotFetch::OnConnected() {
+  listing_.clear();
+  listed_ = false;
+  // What has arrived is being written; what was asked for after it is asked for again.
+  uint64_t lost = 0;
+  for (const uint64_t bytes : expected_) {
+    lost += bytes;
+  }
+  outstanding_ -= lost;
+  expected_.clear();
+  asked_ = arrived_;
+}
+
+Status SnapshotFetch::OnFiles(const FileList& list) {
+  if (listed_) return Status::Error("a list of files came a second time");
+  listing_.insert(listing_.end(), list.files.begin(), list.files.end());
+  if (!list.last) return {};
+  listed_ = true;
+  if (listing_.empty()) return Status::Error("the list of files is empty");
+  if (listing_.front().path != snapshot::SnapshotPath("snapshots", position_)) {
+    return Status::Error(
+        fmt::format("the list of files does not begin with the snapshot at {}", position_));
+  }
+  if (files_.empty()) {
+    files_ = listing_;
+    for (const SyncFile& file : files_) {
+      total_bytes_ += file.bytes;
+    }
+    return {};
+  }
+  // Files of cold entries may have grown meanwhile, by what the snapshot does not name.
+  const auto same = [](const SyncFile& now, const SyncFile& before) {
+    return now.path == before.path && now.bytes >= before.bytes;
+  };
+  if (std::equal(listing_.begin(), listing_.end(), files_.begin(), files_.end(), same)) return {};
+  return Status::Error("the leader lists other files for the same snapshot than before");
+}
+
+SnapshotFetch::Place SnapshotFetch::Behind(Place place, uint64_t bytes) const {
+  place.offset += bytes;
+  if (place.offset == files_[place.file].bytes) place = {place.file + 1, 0};
+  return place;
+}
+
+Status SnapshotFetch::OnPiece(const FilePiece& piece) {
+  if (expected_.empty() || piece.file != arrived_.file || piece.offset != arrived_.offset ||
+      piece.bytes.size() != expected_.front()) {
+    return Status::Error(
+        fmt::format("a piece of file {} at {} came out of turn", piece.file, piece.offset));
+  }
+  expected_.pop_front();
+  const Place next = Behind(arrived_, piece.bytes.size());
+  Write(piece, next.file != arrived_.file);
+  arrived_ = next;
+  return {};
+}
+
+// What the writer's jobs have in common. Only they use it.
+struct SnapshotFetch::Target {
+  std::unique_ptr<File> open;  // the file that is written
+  bool failed = false;         // what comes after a failure is not written
+};
+
+std::shared_ptr<SnapshotFetch::Target> SnapshotFetch::MakeTarget() {
+  return std::make_shared<Target>();
+}
+
+void SnapshotFetch::Write(const FilePiece& piece, bool last) {
+  struct Job {
+    std::string path;
+    uint64_t offset;
+    std::string bytes;
+    bool last;
+    Status status;
+  };
+  auto job = std::make_shared<Job>();
+  job->path = files_[piece.file].path + std::string(kStagedSuffix);
+  job->offset = piece.offset;
+  job->bytes = piece.bytes;
+  job->last = last;
+  writing_++;
+  writer_.Run(
+      [job, target = target_, &disk = disk_] {
+        if (target->failed) return;
+        if (job->offset == 0) {
+          job->status = disk.CreateDirectory(ParentOf(job->path));
+          target->open.reset();
+        }
+        if (job->status.ok() && target->open == nullptr) {
+          const OpenMode mode = job->offset == 0 ? OpenMode::kCreate : OpenMode::kReadWrite;
+          auto opened = disk.Open(job->path, mode);
+          job->status = opened.status();
+          if (opened.ok()) target->open = std::move(*opened);
+        }
+        if (job->status.ok()) job->status = target->open->WriteAt(job->offset, job->bytes);
+        if (job->status.ok() && job->last) job->status = target->open->Sync();
+        if (job->last || !job->status.ok()) target->open.reset();
+        target->failed = !job->status.ok();
+      },
+      [this, job, alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired()) OnWritten(job->bytes.size(), job->status);
+      });
+}
+
+void SnapshotFetch::OnWritten(size_t bytes, const Status& status) {
+  writing_--;
+  outstanding_ -= bytes;
+  if (!status.ok()) status_ = status;
+  if (!status_.ok()) return;
+  written_ = Behind(written_, bytes);
+  written_bytes_ += bytes;
+}
+
+// All pieces are written: the names get durable, and the snapshot is read once to verify it. Files
+// of cold entries are verified when they are read, extent by extent.
+void SnapshotFetch::Finish() {
+  writing_++;
+  finishing_ = true;
+  auto status = std::make_shared<Status>();
+  writer_.Run(
+      [status, &disk = disk_, files = files_] {
+        std::string synced;
+        for (const SyncFile& file : files) {
+          const std::string directory = ParentOf(file.path);
+          if (status->ok() && directory != synced) *status = disk.SyncDirectory(directory);
+          synced = directory;
+        }
+        if (!status->ok()) return;
+        auto reader =
+            snapshot::SectionReader::Open(disk, files.front().path + std::string(kStagedSuffix));
+        *status = reader.status();
+        for (bool more = status->ok(); more;) {
+          const auto next = (*reader)->Next();
+          *status = next.status();
+          more = next.ok() && *next;
+        }
+      },
+      [this, status, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired()) return;
+        writing_--;
+        finishing_ = false;
+        complete_ = status->ok();
+        // It is fetched again from its beginning.
+        if (!complete_) written_ = {};
+        if (!complete_) written_bytes_ = 0;
+        status_ = *status;
+      });
+}
+
+Status SnapshotFetch::Turn(Link& link) {
+  if (!status_.ok()) {
+    if (writing_ > 0) return {};
+    // The fetch goes on from what was written.
+    target_ = MakeTarget();
+    asked_ = arrived_ = written_;
+    return std::exchange(status_, Status());
+  }
+  if (!listed_ || complete_ || finishing_) return {};
+  while (asked_.file < files_.size() && outstanding_ < window_) {
+    const uint64_t rest = files_[asked_.file].bytes - asked_.offset;
+    FetchRequest request;
+    request.file = asked_.file;
+    request.offset = asked_.offset;
+    request.bytes = std::min<uint64_t>(rest, kPieceBytes);
+    std::string body;
+    request.Encode(&body);
+    link.Send(MessageType::kFetch, body);
+    expected_.push_back(request.bytes);
+    outstanding_ += request.bytes;
+    asked_ = Behind(asked_, request.bytes);
+  }
+  if (written_.file == files_.size()) Finish();
+  return {};
+}
+
+}  // namespace runnel::replication

@@ -1,0 +1,184 @@
+#include "server/full_sync.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "base/coding.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "env/replace_file.h"
+#include "fmt/format.h"
+#include "journal/recovery.h"
+#include "replication/snapshot_transfer.h"
+#include "snapshot/files.h"
+
+namespace runnel {
+namespace {
+
+constexpr const char* kNotePath = "arrived";
+constexpr std::string_view kTitle = "runnel-arrived 1\n";
+constexpr size_t kChecksumBytes = 8;
+
+const std::string kSuffix(replication::SnapshotFetch::kStagedSuffix);
+
+std::string Encode(const ArrivedSnapshot& snapshot) {
+  std::string out(kTitle);
+  Encoder encoder(&out);
+  encoder.Fixed(snapshot.identity.id);
+  encoder.Varint(snapshot.identity.salted_from);
+  encoder.Varint(snapshot.position);
+  encoder.Varint(snapshot.paths.size());
+  for (const std::string& path : snapshot.paths) {
+    encoder.Bytes(path);
+  }
+  encoder.Fixed(Checksum(out));
+  return out;
+}
+
+std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
+  if (!bytes.starts_with(kTitle) || bytes.size() < kTitle.size() + kChecksumBytes) return {};
+  const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
+  if (Decoder(bytes.substr(covered.size())).Fixed<uint64_t>() != Checksum(covered)) return {};
+  Decoder in(covered.substr(kTitle.size()));
+  ArrivedSnapshot snapshot;
+  snapshot.identity.id = in.Fixed<uint64_t>();
+  snapshot.identity.salted_from = in.Varint();
+  snapshot.position = in.Varint();
+  for (uint64_t rest = in.Varint(); rest > 0 && in.ok(); rest--) {
+    snapshot.paths.emplace_back(in.Bytes());
+  }
+  if (!in.ok()) return {};
+  return snapshot;
+}
+
+// Nothing if there is no note.
+Result<std::optional<ArrivedSnapshot>> ReadNote(Disk& disk) {
+  const auto file = disk.Open(kNotePath, OpenMode::kRead);
+  if (!file.ok()) {
+    if (file.status().error_number() == ENOENT) return std::optional<ArrivedSnapshot>();
+    return file.status();
+  }
+  const auto size = (*file)->Size();
+  if (!size.ok()) return size.status();
+  std::string bytes(*size, '\0');
+  const auto read = (*file)->ReadAt(0, bytes.data(), bytes.size());
+  if (!read.ok()) return read.status();
+  bytes.resize(*read);
+  auto snapshot = Decode(bytes);
+  if (!snapshot) {
+    return Status::Error(std::string(kNotePath) +
+                         ": this is no note about a snapshot that has arrived. Restore the "
+                         "directory from a copy, or start with an empty one");
+  }
+  return snapshot;
+}
+
+// None if there is no such directory.
+Result<std::vector<std::string>> NamesIn(Disk& disk, const std::string& directory) {
+  auto names = disk.List(directory);
+  if (!names.ok() && names.status().error_number() == ENOENT) return std::vector<std::string>();
+  return names;
+}
+
+bool IsStaged(std::string_view name) {
+  return name.ends_with(kSuffix);
+}
+
+// Files whose names the test says, in one directory.
+template <class Test>
+Status RemoveFiles(Disk& disk, const std::string& directory, Test test) {
+  const auto names = NamesIn(disk, directory);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    const std::string path = directory + "/" + name;
+    if (!test(path)) continue;
+    if (Status removed = disk.Remove(path); !removed.ok()) return removed;
+  }
+  return {};
+}
+
+// Gives the files that have come their names. Some may have them already.
+Status GiveNames(Disk& disk, const std::string& directory, const std::set<std::string>& paths) {
+  const auto names = NamesIn(disk, directory);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    const std::string staged = directory + "/" + name;
+    const std::string path = staged.substr(0, staged.size() - kSuffix.size());
+    if (!IsStaged(name) || paths.count(path) == 0) continue;
+    if (Status renamed = disk.Rename(staged, path); !renamed.ok()) return renamed;
+  }
+  return {};
+}
+
+Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedSnapshot& snapshot) {
+  const std::set<std::string> paths(snapshot.paths.begin(), snapshot.paths.end());
+  // The old journal would be applied to the new state.
+  Status status = disk.CreateDirectory(directories.journal);
+  if (status.ok()) status = journal::RemoveFrames(disk, directories.journal);
+  if (status.ok()) {
+    status = journal::WriteIdentity(disk, directories.journal, snapshot.identity);
+  }
+  for (const std::string& directory : {directories.snapshots, directories.cold}) {
+    if (status.ok()) status = GiveNames(disk, directory, paths);
+    if (status.ok()) {
+      status = RemoveFiles(disk, directory,
+                           [&](const std::string& path) { return paths.count(path) == 0; });
+    }
+    if (!status.ok()) return status;
+    status = disk.SyncDirectory(directory);
+    if (!status.ok() && status.error_number() == ENOENT) status = Status();
+  }
+  if (status.ok()) status = disk.SyncDirectory(directories.journal);
+  if (status.ok()) status = disk.Remove(kNotePath);
+  if (status.ok()) status = disk.SyncDirectory(".");
+  return status;
+}
+
+}  // namespace
+
+Result<std::vector<replication::SyncFile>> ListSnapshotFiles(Disk& disk,
+                                                             const DataDirectories& directories,
+                                                             Position position) {
+  const auto names = snapshot::ReadFileList(disk, directories.snapshots, position);
+  if (!names.ok()) return names.status();
+  const std::string path = snapshot::SnapshotPath(directories.snapshots, position);
+  std::vector<std::string> paths{path};
+  if (!names->empty()) paths.push_back(snapshot::FileListPath(directories.snapshots, position));
+  for (const std::string& name : *names) {
+    paths.push_back(directories.cold + "/" + name);
+  }
+  std::vector<replication::SyncFile> files;
+  for (std::string& each : paths) {
+    const auto file = disk.Open(each, OpenMode::kRead);
+    if (!file.ok()) return file.status();
+    const auto bytes = (*file)->Size();
+    if (!bytes.ok()) return bytes.status();
+    files.push_back({std::move(each), *bytes});
+  }
+  return files;
+}
+
+Status NoteArrived(Disk& disk, const ArrivedSnapshot& snapshot) {
+  return ReplaceFile(disk, kNotePath, Encode(snapshot));
+}
+
+Status TakeArrived(Disk& disk, const DataDirectories& directories) {
+  const auto note = ReadNote(disk);
+  if (!note.ok()) return note.status();
+  if (*note) {
+    LogNotice("A snapshot at position {} has arrived: it takes the place of what was here",
+              (*note)->position);
+    return TakePlaces(disk, directories, **note);
+  }
+  for (const std::string& directory : {directories.snapshots, directories.cold}) {
+    Status removed = RemoveFiles(disk, directory, IsStaged);
+    if (!removed.ok()) return removed;
+  }
+  return {};
+}
+
+}  // namespace runnel

@@ -1,0 +1,385 @@
+// A snapshot that travels from one server to another: over links that break, onto disks that fail,
+// and into the place of what was there, whenever the process ends.
+
+#include "server/full_sync.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "broker/testing.h"
+#include "replication/snapshot_transfer.h"
+#include "server/saver.h"
+#include "server/storage.h"
+#include "tests/sim/logical_content.h"
+#include "tests/sim/model_disk.h"
+#include "tests/sim/model_network.h"
+#include "tests/sim/seeds.h"
+#include "tests/sim/stepped_worker.h"
+
+namespace runnel {
+namespace {
+
+using replication::FetchRequest;
+using replication::FileList;
+using replication::FilePiece;
+using replication::Link;
+using replication::MessageType;
+using replication::PinnedSnapshot;
+using replication::SnapshotFetch;
+using replication::SnapshotSender;
+using replication::SyncFile;
+using sim::Crash;
+using sim::ModelDisk;
+using sim::ModelNetwork;
+using sim::SteppedWorker;
+
+const DataDirectories kDirectories{"journal", "snapshots", "streams"};
+
+// A broker with a directory.
+class Server {
+ public:
+  explicit Server(ModelDisk& disk) : disk_(disk) {
+    options_.dir = ".";
+    cold_.stream_memory = 20'000;
+  }
+  ~Server() {
+    saver_.reset();
+    client_.reset();
+    harness_.broker.KeepIn(nullptr);
+    harness_.broker.UseCold(nullptr);
+    for (uint32_t db = 0; db < harness_.keyspace.databases(); db++) {
+      harness_.keyspace.Flush(db);
+    }
+    DrainAll();
+    storage_.reset();
+  }
+
+  Status Start() {
+    storage_ = std::make_unique<Storage>(
+        disk_, harness_.clock,
+        Storage::Workers{log_, helper_, snapshot_, cold_writer_, cold_reader_, cold_syncer_},
+        options_, cold_, harness_.keyspace);
+    Status status = storage_->Open();
+    if (status.ok()) status = storage_->Load();
+    if (!status.ok()) return status;
+    saver_ = std::make_unique<Saver>(storage_->snapshotter(), harness_.broker, options_,
+                                     harness_.clock, disk_);
+    harness_.broker.KeepIn(storage_->journal());
+    harness_.broker.UseCold(storage_->cold());
+    saver_->StartFrom(storage_->found());
+    client_ = harness_.Connect();
+    return {};
+  }
+  void Ask(std::vector<std::string> request) {
+    client_->Ask(std::move(request));
+    Turn();
+  }
+  void Turn() {
+    harness_.broker.EndTurn();
+    saver_->Turn();
+    harness_.Advance(100);
+    DrainAll();
+  }
+  // Data of this kind, some of them on the disk.
+  void Fill(const std::string& kind) {
+    for (int i = 0; i < 60; i++) {
+      Ask({"XADD", "stream-" + kind, "*", "f", std::string(1000, 'a')});
+    }
+    Ask({"SET", "key", kind});
+    Ask({"RPUSH", "list", kind, "b"});
+  }
+  Position Save() {
+    saver_->Begin(Saver::Kind::kSave);
+    for (int i = 0; saver_->busy() && i < 1000; i++)
+      Turn();
+    return saver_->last_position();
+  }
+  std::string Content() { return sim::LogicalContentOf(harness_.keyspace); }
+  Storage& storage() { return *storage_; }
+  Saver& saver() { return *saver_; }
+  uint64_t cold_files() const { return storage_->cold()->stats().files; }
+  void DrainAll() {
+    for (SteppedWorker* worker :
+         {&log_, &helper_, &cold_writer_, &cold_reader_, &cold_syncer_, &snapshot_}) {
+      worker->Drain();
+    }
+  }
+
+ private:
+  ModelDisk& disk_;
+  SteppedWorker log_, helper_, snapshot_, cold_writer_, cold_reader_, cold_syncer_;
+  ServerOptions options_;
+  ColdSettings cold_;
+  testing::BrokerHarness harness_;
+  std::unique_ptr<Storage> storage_;
+  std::unique_ptr<Saver> saver_;
+  std::unique_ptr<testing::BrokerHarness::Client> client_;
+};
+
+std::string ReadAll(ModelDisk& disk, const std::string& path, uint64_t bytes) {
+  auto file = disk.Open(path, OpenMode::kRead);
+  EXPECT_TRUE(file.ok()) << path;
+  if (!file.ok()) return "";
+  std::string content(bytes, '\0');
+  EXPECT_EQ(*(*file)->ReadAt(0, content.data(), content.size()), bytes);
+  return content;
+}
+
+// What a leader has: its disk with a snapshot, and its content then.
+struct Source {
+  explicit Source(uint64_t seed) : disk(seed) {
+    Server server(disk);
+    EXPECT_TRUE(server.Start().ok());
+    server.Fill("new");
+    EXPECT_GT(server.cold_files(), 0u);
+    position = server.Save();
+    content = server.Content();
+    identity = server.storage().journal()->identity();
+    auto list = server.storage().ListSnapshot(position);
+    EXPECT_TRUE(list.ok()) << list.status().message();
+    files = *list;
+    EXPECT_GT(files.size(), 2u);
+  }
+  ModelDisk disk;
+  Position position = 0;
+  std::string content;
+  journal::Identity identity;
+  std::vector<SyncFile> files;
+};
+
+class FullSyncTest : public ::testing::Test {
+ protected:
+  FullSyncTest() { SetLogLevel(LogLevel::kNothing); }
+  ~FullSyncTest() override { SetLogLevel(LogLevel::kVerbose); }
+
+  static void Stage(Source& source, ModelDisk& disk) {
+    for (const SyncFile& file : source.files) {
+      auto staged =
+          disk.Open(file.path + std::string(SnapshotFetch::kStagedSuffix), OpenMode::kCreate);
+      ASSERT_TRUE(staged.ok());
+      ASSERT_TRUE((*staged)->WriteAt(0, ReadAll(source.disk, file.path, file.bytes)).ok());
+      ASSERT_TRUE((*staged)->Sync().ok());
+    }
+    ASSERT_TRUE(disk.SyncDirectory("snapshots").ok());
+    ASSERT_TRUE(disk.SyncDirectory("streams").ok());
+  }
+  static ArrivedSnapshot Arrived(const Source& source) {
+    ArrivedSnapshot arrived;
+    arrived.identity = source.identity;
+    arrived.position = source.position;
+    for (const SyncFile& file : source.files)
+      arrived.paths.push_back(file.path);
+    return arrived;
+  }
+};
+
+// The process ends in each call, in turn.
+TEST_F(FullSyncTest, AfterACrashThereIsTheOldStateOrTheNew) {
+  Source source(1);
+  bool ended = false;
+  for (uint64_t call = 1; !ended; call++) {
+    for (const Crash crash : {Crash::kProcess, Crash::kPower, Crash::kPowerWorst}) {
+      SCOPED_TRACE(call);
+      ModelDisk disk(call);
+      std::string old;
+      {
+        Server server(disk);
+        ASSERT_TRUE(server.Start().ok());
+        server.Fill("old");
+        server.Save();
+        server.Ask({"SET", "later", "1"});
+        old = server.Content();
+        server.storage().Close();
+      }
+      Stage(source, disk);
+      disk.StopAt(disk.calls() + call);
+      const bool noted = NoteArrived(disk, Arrived(source)).ok();
+      if (noted) ended = TakeArrived(disk, kDirectories).ok();
+      disk.Restart(crash);
+      // It may end again while it makes up for that.
+      if (call % 3 == 0 && !ended) {
+        disk.StopAt(disk.calls() + call / 2);
+        static_cast<void>(TakeArrived(disk, kDirectories));
+        disk.Restart(crash);
+      }
+      Server server(disk);
+      const Status started = server.Start();
+      ASSERT_TRUE(started.ok()) << started.message();
+      const std::string content = server.Content();
+      if (noted) {
+        EXPECT_TRUE(content == source.content) << content;
+      } else {
+        EXPECT_TRUE(content == old || content == source.content) << content;
+      }
+      if (content == source.content) {
+        EXPECT_EQ(server.storage().journal()->identity(), source.identity);
+        EXPECT_EQ(server.storage().journal()->first(), source.position);
+      }
+      for (const char* directory : {"snapshots", "streams"}) {
+        for (const std::string& name : *disk.List(directory)) {
+          EXPECT_THAT(name, ::testing::Not(::testing::EndsWith(".sync")));
+        }
+      }
+      // It goes on from there.
+      server.Fill("more");
+    }
+  }
+}
+
+TEST_F(FullSyncTest, ADamagedNoteStopsTheStart) {
+  ModelDisk disk(1);
+  auto file = disk.Open("arrived", OpenMode::kCreate);
+  ASSERT_TRUE((*file)->WriteAt(0, "runnel-arrived 1\nnonsense").ok());
+  Server server(disk);
+  EXPECT_THAT(server.Start().message(), ::testing::HasSubstr("arrived: this is no note"));
+}
+
+TEST_F(FullSyncTest, ASnapshotThatIsReadStaysWhileOthersAreTaken) {
+  ModelDisk disk(1);
+  Server server(disk);
+  ASSERT_TRUE(server.Start().ok());
+  server.Fill("a");
+  const Position first = server.Save();
+  EXPECT_FALSE(server.saver().Pin(first - 1));
+  auto pinned = server.saver().Pin(UINT64_MAX);
+  ASSERT_TRUE(pinned);
+  EXPECT_EQ(pinned->first, first);
+  const auto files = server.storage().ListSnapshot(first);
+  ASSERT_TRUE(files.ok());
+  const auto there = [&](const SyncFile& file) {
+    return disk.Open(file.path, OpenMode::kRead).ok();
+  };
+  for (int i = 0; i < 4; i++) {
+    server.Ask({"DEL", "stream-a"});
+    server.Fill("a");
+    server.Save();
+    EXPECT_TRUE(std::all_of(files->begin(), files->end(), there));
+  }
+  pinned.reset();
+  server.Ask({"SET", "k", "v"});
+  server.Save();
+  server.Turn();
+  EXPECT_TRUE(std::none_of(files->begin(), files->end(), there));
+}
+
+// --- The transfer ---
+
+// Both ends of the transfer, over connections that break.
+class TransferWorld final {
+ public:
+  TransferWorld(uint64_t seed, Source& source)
+      : random_(seed),
+        source_(source),
+        network_(seed + 1),
+        disk_(seed + 2),
+        fetch_(disk_, writer_, source.position, 1 + random_.Below(2'000'000)) {
+    Connect();
+  }
+  ~TransferWorld() {
+    Disconnect();
+    reader_.Drain();
+    writer_.Drain();
+  }
+
+  void Run() {
+    constexpr int kMostSteps = 100'000;
+    for (int i = 0; !fetch_.complete(); i++) {
+      ASSERT_LT(i, kMostSteps) << fetch_.written_bytes() << " of " << fetch_.total_bytes();
+      if (i < 300 && Chance(2)) network_.BreakOne();
+      if (i < 300 && Chance(1)) disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
+      network_.Step();
+      if (Chance(50)) reader_.Step();
+      if (Chance(50)) writer_.Step();
+      const bool good = follower_.ended.empty() && leader_.ended.empty() &&
+                        sender_->Turn(*leader_.link).ok() && fetch_.Turn(*follower_.link).ok();
+      if (!good) {
+        Disconnect();
+        Connect();
+        continue;
+      }
+      leader_.link->Flush();
+      follower_.link->Flush();
+    }
+  }
+  void Compare() {
+    for (const SyncFile& file : source_.files) {
+      const std::string staged = file.path + std::string(SnapshotFetch::kStagedSuffix);
+      EXPECT_TRUE(ReadAll(disk_, staged, file.bytes) ==
+                  ReadAll(source_.disk, file.path, file.bytes))
+          << file.path;
+    }
+    EXPECT_EQ(fetch_.files(), source_.files);
+  }
+
+ private:
+  struct End final : Link::Owner {
+    Status OnLine(std::string_view) override { return Status::Error("a line came"); }
+    Status OnMessage(MessageType type, std::string_view body) override {
+      return on_message(type, body);
+    }
+    void OnEnd(std::string_view why) override { ended = why; }
+    std::function<Status(MessageType, std::string_view)> on_message;
+    std::unique_ptr<Link> link;
+    std::string ended;
+  };
+
+  bool Chance(uint64_t percent) { return random_.Below(100) < percent; }
+
+  void Connect() {
+    auto pair = network_.Connect();
+    leader_.ended = follower_.ended = "";
+    sender_ = std::make_unique<SnapshotSender>(
+        source_.disk, reader_,
+        PinnedSnapshot{source_.position,
+                       [this]() -> Result<std::vector<SyncFile>> { return source_.files; },
+                       nullptr});
+    leader_.on_message = [this](MessageType, std::string_view body) {
+      const auto request = FetchRequest::Decode(body);
+      return request ? sender_->OnFetch(*request) : Status::Error("no request");
+    };
+    follower_.on_message = [this](MessageType type, std::string_view body) {
+      if (type == MessageType::kFiles) return fetch_.OnFiles(*FileList::Decode(body));
+      return fetch_.OnPiece(*FilePiece::Decode(body));
+    };
+    leader_.link = Link::Begin(std::move(pair.far), leader_);
+    follower_.link = Link::Begin(std::move(pair.near), follower_);
+    fetch_.OnConnected();
+  }
+  void Disconnect() {
+    Link::End(std::move(leader_.link));
+    Link::End(std::move(follower_.link));
+    network_.Settle();
+  }
+
+  Random random_;
+  Source& source_;
+  ModelNetwork network_;
+  ModelDisk disk_;
+  SteppedWorker reader_, writer_;
+  SnapshotFetch fetch_;
+  std::unique_ptr<SnapshotSender> sender_;
+  End leader_, follower_;
+};
+
+TEST_F(FullSyncTest, AllFilesArriveWhateverBreaks) {
+  Source source(1);
+  sim::ForEachSeed(200, [&](uint64_t seed) {
+    TransferWorld world(seed, source);
+    world.Run();
+    if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+TEST_F(FullSyncTest, WhoAsksForWhatIsNotThereIsRefused) {
+  ModelDisk disk(1);
+  SteppedWorker reader;
+  SnapshotSender sender(disk, reader, {7, [] { return std::vector<SyncFile>(); }, nullptr});
+  EXPECT_FALSE(sender.OnFetch({0, 0, 1}).ok());
+}
+
+}  // namespace
+}  // namespace runnel
