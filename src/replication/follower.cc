@@ -18,6 +18,13 @@ constexpr size_t kReadBytes = size_t{1} << 20;
 
 }  // namespace
 
+std::vector<std::string> GreetingOf(const Follower::Credentials& credentials) {
+  // Whether a password is needed is answered to PING.
+  if (credentials.password.empty()) return {"PING"};
+  if (credentials.user.empty()) return {"AUTH", credentials.password};
+  return {"AUTH", credentials.user, credentials.password};
+}
+
 Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pending> pending)
     : parts_(std::move(parts)),
       target_(std::move(target)),
@@ -103,12 +110,7 @@ void Follower::OnConnected(Result<std::unique_ptr<ByteStream>> stream) {
   link_ = Link::Begin(std::move(*stream), *this);
   connected_ms_ = now_ms_;
   state_ = State::kGreeting;
-  const Credentials credentials = parts_.credentials();
-  // Whether a password is needed is answered to PING.
-  std::vector<std::string> words{credentials.password.empty() ? "PING" : "AUTH"};
-  if (!credentials.password.empty() && !credentials.user.empty()) words.push_back(credentials.user);
-  if (!credentials.password.empty()) words.push_back(credentials.password);
-  link_->SendCommand(words);
+  link_->SendCommand(GreetingOf(parts_.credentials()));
   link_->Flush();
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/position.h"
 #include "base/status.h"
@@ -206,5 +207,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
 };
+
+// The first command on a connection to another server.
+std::vector<std::string> GreetingOf(const Follower::Credentials& credentials);
 
 }  // namespace runnel::replication

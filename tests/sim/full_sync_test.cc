@@ -98,7 +98,7 @@ class Server {
       Turn();
     return saver_->last_position();
   }
-  std::string Content() { return sim::LogicalContentOf(harness_.keyspace); }
+  KeyspaceContent Content() { return sim::LogicalContentOf(harness_.keyspace); }
   Storage& storage() { return *storage_; }
   Saver& saver() { return *saver_; }
   uint64_t cold_files() const { return storage_->cold()->stats().files; }
@@ -146,7 +146,7 @@ struct Source {
   }
   ModelDisk disk;
   Position position = 0;
-  std::string content;
+  KeyspaceContent content;
   journal::Identity identity;
   std::vector<SyncFile> files;
 };
@@ -185,7 +185,7 @@ TEST_F(FullSyncTest, AfterACrashThereIsTheOldStateOrTheNew) {
     for (const Crash crash : {Crash::kProcess, Crash::kPower, Crash::kPowerWorst}) {
       SCOPED_TRACE(call);
       ModelDisk disk(call);
-      std::string old;
+      KeyspaceContent old;
       {
         Server server(disk);
         ASSERT_TRUE(server.Start().ok());
@@ -209,11 +209,11 @@ TEST_F(FullSyncTest, AfterACrashThereIsTheOldStateOrTheNew) {
       Server server(disk);
       const Status started = server.Start();
       ASSERT_TRUE(started.ok()) << started.message();
-      const std::string content = server.Content();
+      const KeyspaceContent content = server.Content();
       if (noted) {
-        EXPECT_TRUE(content == source.content) << content;
+        EXPECT_TRUE(content == source.content);
       } else {
-        EXPECT_TRUE(content == old || content == source.content) << content;
+        EXPECT_TRUE(content == old || content == source.content);
       }
       if (content == source.content) {
         EXPECT_EQ(server.storage().journal()->identity(), source.identity);
