@@ -292,9 +292,24 @@ void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, const ServerO
   fields.Add("master_port", roles.leader_port());
   fields.Add("master_link_status", up ? "up" : "down");
   fields.Add("master_last_io_seconds_ago", up ? (now_ms - follower->heard_ms()) / 1000 : -1);
-  fields.Add("master_sync_in_progress", 0);
+  const bool syncing =
+      follower != nullptr && follower->state() == replication::Follower::State::kSyncing;
+  fields.Add("master_sync_in_progress", syncing ? 1 : 0);
   fields.Add("slave_read_repl_offset", end);
   fields.Add("slave_repl_offset", end);
+  if (syncing) {
+    const replication::SnapshotFetch& fetch = *follower->fetch();
+    const uint64_t total = fetch.total_bytes();
+    fields.Add("master_sync_total_bytes", total);
+    fields.Add("master_sync_read_bytes", fetch.written_bytes());
+    fields.Add("master_sync_left_bytes", total - fetch.written_bytes());
+    fields.AddRounded(
+        "master_sync_perc",
+        total == 0 ? 0
+                   : 100 * static_cast<double>(fetch.written_bytes()) / static_cast<double>(total),
+        2);
+    fields.Add("master_sync_last_io_seconds_ago", (now_ms - follower->heard_ms()) / 1000);
+  }
   if (!up) {
     fields.Add("master_link_down_since_seconds",
                follower == nullptr ? 0 : (now_ms - follower->down_since_ms(now_ms)) / 1000);

@@ -171,7 +171,8 @@ void Roles::CountSync(const replication::FollowRequest& request) {
   // One that takes this journal asks again when it has.
   if (request.journal_id != parts_.storage.journal()->identity().id) return;
   Stats& stats = parts_.broker.stats();
-  request.end == 0 ? stats.sync_full++ : stats.sync_partial_ok++;
+  const bool full = request.end == 0 || request.end < parts_.storage.journal()->first();
+  full ? stats.sync_full++ : stats.sync_partial_ok++;
 }
 
 bool Roles::Turn() {
@@ -206,6 +207,10 @@ bool Roles::Turn() {
   if (follower_->journal_to_take()) {
     // A snapshot that is being taken belongs to the journal that goes.
     if (!parts_.saver.busy()) TakeJournal(*follower_->journal_to_take());
+    return false;
+  }
+  if (follower_->snapshot_to_take() != nullptr) {
+    if (!taking_snapshot_) TakeSnapshot();
     return false;
   }
   if (follower_->cut_to()) {
@@ -297,10 +302,22 @@ void Roles::NoteFollowing() {
 void Roles::MakeLeader() {
   const replication::Member self{node_id_, "", parts_.config.options().port, true};
   leader_ = std::make_unique<replication::Leader>(
-      replication::Leader::Parts{*parts_.storage.journal(), parts_.reader, *records_, self,
-                                 parts_.broker.keyspace().databases(), kEffectsVersion, settings_},
+      replication::Leader::Parts{*parts_.storage.journal(), parts_.storage.disk(), parts_.reader,
+                                 [this](Position most) { return PinSnapshot(most); }, *records_,
+                                 self, parts_.broker.keyspace().databases(), kEffectsVersion,
+                                 settings_},
       parts_.broker.clock().steady_ms());
   TellBroker();
+}
+
+std::optional<replication::PinnedSnapshot> Roles::PinSnapshot(Position most) {
+  auto pinned = parts_.saver.Pin(most);
+  if (!pinned) return std::nullopt;
+  return replication::PinnedSnapshot{pinned->first,
+                                     [&storage = parts_.storage, position = pinned->first] {
+                                       return storage.ListSnapshot(position);
+                                     },
+                                     std::move(pinned->second)};
 }
 
 // Returns whether the next turn should come at once.
@@ -317,7 +334,8 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
   const ServerOptions& options = parts_.config.options();
   follower_ = std::make_unique<replication::Follower>(
       replication::Follower::Parts{
-          journal, parts_.broker.keyspace(), parts_.reader, parts_.clock, settings_,
+          parts_.storage.disk(), parts_.reader, journal, parts_.broker.keyspace(), parts_.reader,
+          parts_.clock, settings_,
           [this] {
             ColdStore* const cold = parts_.storage.cold();
             return cold != nullptr && cold->behind();
@@ -367,6 +385,42 @@ void Roles::TakeJournal(journal::Identity identity) {
   parts_.broker.KeepIn(parts_.storage.journal());
   parts_.broker.Follow();
   MakeFollower();
+}
+
+// --- A full sync ---
+
+// The note decides; from then on what has arrived counts, also after a crash.
+void Roles::TakeSnapshot() {
+  // A snapshot that is being taken belongs to the state that goes.
+  parts_.saver.Suspend("a snapshot of the leader takes the place of what is here");
+  if (parts_.saver.busy()) return;
+  taking_snapshot_ = true;
+  const replication::SnapshotFetch& fetch = *follower_->snapshot_to_take();
+  ArrivedSnapshot arrived;
+  arrived.identity = parts_.storage.journal()->identity();
+  arrived.position = fetch.position();
+  for (const replication::SyncFile& file : fetch.files()) {
+    arrived.paths.push_back(file.path);
+  }
+  parts_.storage.NoteArrived(std::move(arrived),
+                             [this, alive = std::weak_ptr<bool>(alive_)](const Status& noted) {
+                               if (!alive.expired() && *alive.lock()) OnNoted(noted);
+                             });
+}
+
+void Roles::OnNoted(const Status& noted) {
+  taking_snapshot_ = false;
+  if (!noted.ok()) {
+    // It is fetched again.
+    LogWarning("The snapshot of the leader cannot be used: {}", noted.message());
+    parts_.saver.Resume();
+    return MakeFollower(follower_->TakePending(UINT64_MAX));
+  }
+  error_ = "a snapshot of the leader has arrived, and is being loaded";
+  follower_.reset();
+  parts_.broker.KeepIn(nullptr);
+  parts_.storage.GiveWay();
+  must_load_ = true;
 }
 
 // --- Cutting ---

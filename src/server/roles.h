@@ -137,7 +137,9 @@ class Roles {
   };
 
   // Whether the journal is whole and used by the follower alone, so that the role may be changed.
-  bool MayChange() const { return cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept; }
+  bool MayChange() const {
+    return !taking_snapshot_ && (cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept);
+  }
   void CountSync(const replication::FollowRequest& request);
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
@@ -145,10 +147,13 @@ class Roles {
   void NoteFollowing();
   void BeginToLead();
   void MakeLeader();
+  std::optional<replication::PinnedSnapshot> PinSnapshot(Position most);
   bool TellBroker();
   void MakeFollower(std::optional<replication::Follower::Pending> pending = {});
   void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
+  void TakeSnapshot();
+  void OnNoted(const Status& noted);
   Status WhyNotCut(Position end) const;
   void BeginToCut();
   void GoOnCutting();
@@ -168,6 +173,7 @@ class Roles {
   uint64_t link_id_ = 0;  // of the connection to the leader
   std::optional<Wanted> wanted_;
   bool must_load_ = false;
+  bool taking_snapshot_ = false;  // from the moment at which it has arrived
   uint64_t dropped_bytes_ = 0;
   std::unique_ptr<replication::Leader> leader_;
   std::unique_ptr<replication::Follower> follower_;

@@ -254,7 +254,9 @@ void Server::LoadSome() {
   while (SystemClock().SteadyMicros() < until_us) {
     const auto all = storage_->LoadSome(kLoadBudget);
     if (!all.ok() || *all) return EndLoading(all.status());
-    loading_->Reached(storage_->startup()->loaded_bytes(), storage_->startup()->total_bytes());
+    const Startup* const startup = storage_->startup();
+    if (startup == nullptr) return;
+    loading_->Reached(startup->loaded_bytes(), startup->total_bytes());
   }
   // The next round comes at once.
   threads_->Wake();

@@ -23,6 +23,8 @@ std::string_view LinkState(const Roles& roles) {
     case replication::Follower::State::kGreeting:
     case replication::Follower::State::kAsking:
       return "handshake";
+    case replication::Follower::State::kSyncing:
+      return "sync";
     case replication::Follower::State::kStreaming:
       return "connected";
     case replication::Follower::State::kWaiting:

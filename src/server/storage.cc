@@ -57,6 +57,11 @@ Result<std::vector<replication::SyncFile>> Storage::ListSnapshot(Position positi
 }
 
 Result<bool> Storage::LoadSome(size_t budget) {
+  if (!take_status_.ok()) return take_status_;
+  if (arrived_) {
+    TakeWhatArrived();
+    return false;
+  }
   if (startup_ == nullptr) {
     CHECK(may_load());
     // What was loaded before is nobody's any more.
@@ -183,6 +188,35 @@ void Storage::Cut(Position end, bool load, std::function<void(const Status&)> do
                               if (!alive.expired()) finish();
                             });
       });
+}
+
+void Storage::NoteArrived(ArrivedSnapshot snapshot, std::function<void(const Status&)> done) {
+  auto status = std::make_shared<Status>();
+  workers_.helper.Run([status, snapshot = std::move(snapshot),
+                       &disk = disk_] { *status = runnel::NoteArrived(disk, snapshot); },
+                      [status, done = std::move(done), alive = std::weak_ptr<bool>(alive_)] {
+                        if (!alive.expired()) done(*status);
+                      });
+}
+
+void Storage::GiveWay() {
+  CHECK(journal_ != nullptr && journal_->follows());
+  // Helpers do one job after the other: what the journal's jobs still do is done before the files
+  // go.
+  journal_.reset();
+  must_load_ = arrived_ = true;
+}
+
+void Storage::TakeWhatArrived() {
+  arrived_ = false;
+  taking_ = true;
+  auto status = std::make_shared<Status>();
+  workers_.helper.Run([status, &disk = disk_] { *status = TakeArrived(disk, Directories()); },
+                      [this, status, alive = std::weak_ptr<bool>(alive_)] {
+                        if (alive.expired()) return;
+                        taking_ = false;
+                        take_status_ = *status;
+                      });
 }
 
 void Storage::Sync() {

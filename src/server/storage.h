@@ -16,6 +16,7 @@
 #include "replication/wire.h"
 #include "server/config_values.h"
 #include "server/found_state.h"
+#include "server/full_sync.h"
 #include "server/startup.h"
 #include "snapshot/cold_entries.h"
 #include "snapshot/snapshotter.h"
@@ -56,7 +57,7 @@ class Storage {
   Result<bool> LoadSome(size_t budget);
   // Whether there is something to load, and LoadSome need not wait for what is still being done
   // with files of cold entries. From true to false only when all is loaded.
-  bool may_load() const { return must_load_ && (startup_ != nullptr || cold_->idle()); }
+  bool may_load() const { return must_load_ && !taking_ && (startup_ != nullptr || cold_->idle()); }
   // All of it. Blocks.
   Status Load();
   // How far it is; nullptr before the first LoadSome and when all is loaded.
@@ -80,6 +81,13 @@ class Storage {
   // cut in part. REQUIRES: all is loaded; there is a journal that follows and holds `end`, and
   // nobody else uses it; no snapshot is being taken, and none is until `done`.
   void Cut(Position end, bool load, std::function<void(const Status&)> done);
+  // A snapshot of the leader has arrived (full_sync.h): notes beside the loop that it takes the
+  // place of what is here, and calls `done`. After success the caller calls GiveWay. REQUIRES:
+  // there is a journal that follows, and nobody appends to it.
+  void NoteArrived(ArrivedSnapshot snapshot, std::function<void(const Status&)> done);
+  // The journal is closed; the caller empties the keyspace, and loads it again: what has arrived.
+  // REQUIRES: NoteArrived was successful; nobody else uses the journal; no snapshot is being taken.
+  void GiveWay();
   // The journal takes frames of this server from now on, in a new epoch. Fails if the journal has
   // failed. REQUIRES: all is loaded; there is a journal.
   Status Lead();
@@ -100,6 +108,7 @@ class Storage {
   struct CutJob;
 
   Status BeginToLead();
+  void TakeWhatArrived();
   journal::JournalOptions OptionsToFollow(uint64_t data_bytes) const;
 
   Disk& disk_;
@@ -115,6 +124,9 @@ class Storage {
   FoundState found_;
   std::unique_ptr<Startup> startup_;
   bool must_load_ = true;
+  bool arrived_ = false;  // what has arrived is to be put in the place of what was here
+  bool taking_ = false;   // the helper does that
+  Status take_status_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -244,14 +244,17 @@ class ReplicationWorld {
     auto records = RecordFile::Open(leads_.disk, leads_.reader, "cluster");
     ASSERT_TRUE(records.ok()) << records.status().message();
     records_ = std::move(*records);
-    leader_ = std::make_unique<Leader>(Leader::Parts{*leads_.journal,
-                                                     leads_.reader,
-                                                     *records_,
-                                                     {leads_.id, "", 1, true},
-                                                     kDatabases,
-                                                     1,
-                                                     settings_},
-                                       now_ms_);
+    leader_ = std::make_unique<Leader>(
+        Leader::Parts{*leads_.journal,
+                      leads_.disk,
+                      leads_.reader,
+                      [](Position) { return std::optional<PinnedSnapshot>(); },
+                      *records_,
+                      {leads_.id, "", 1, true},
+                      kDatabases,
+                      1,
+                      settings_},
+        now_ms_);
   }
 
   void Follow() {
@@ -271,10 +274,10 @@ class ReplicationWorld {
       return request;
     };
     follower_ = std::make_unique<Follower>(
-        Follower::Parts{*follows_.journal, *follows_.keyspace, follows_.reader, clock_, settings_,
-                        [this] { return !quiet_ && Chance(10); }, connect,
-                        [] { return Follower::Credentials(); }, introduce,
-                        [](const ClusterRecord&) {}},
+        Follower::Parts{
+            follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace, follows_.reader,
+            clock_, settings_, [this] { return !quiet_ && Chance(10); }, connect,
+            [] { return Follower::Credentials(); }, introduce, [](const ClusterRecord&) {}},
         Follower::Target{"leader", 1}, now_ms_);
   }
 
