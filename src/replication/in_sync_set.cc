@@ -192,6 +192,7 @@ ClusterRecord InSyncSet::Wanted(int64_t now_ms) {
     if (member == nullptr || !member->in_sync) continue;
     const bool led_before = node_id == led && !peer.known;
     if (!led_before && WhyLeaves(peer, now_ms).empty()) continue;
+    if (!led_before && !peer.goodbye && !may_judge_) continue;
     if (in_sync <= settings_.min_insync) continue;
     member->in_sync = false;
     in_sync--;

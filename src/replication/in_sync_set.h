@@ -58,6 +58,8 @@ class InSyncSet {
   // The server is no member any more. Fails if it is connected, or not known.
   Status Forget(std::string_view node_id);
 
+  // Whether members may leave that have not said so; by default they may.
+  void set_may_judge(bool may) { may_judge_ = may; }
   // Judges, proposes, and moves the mark. `safe`, `end`: how far this server's journal is safe by
   // its policy, and written. For the end of a turn.
   void Turn(Position safe, Position end, int64_t now_ms);
@@ -122,6 +124,7 @@ class InSyncSet {
   RecordKeeper& keeper_;
   const Leadership leadership_;
   std::map<std::string, Peer, std::less<>> peers_;
+  bool may_judge_ = true;
   bool proposing_ = false;
   int64_t propose_at_ms_ = 0;  // after a failure
   Position safe_ = 0;

@@ -94,18 +94,18 @@ Inquiry::Inquiry(const Parts& parts, const std::vector<Member>& whom, int64_t no
   for (const Member& member : whom) {
     Asked& asked = *asked_.emplace_back(std::make_unique<Asked>());
     asked.member = member;
-    asked.attempt = parts_.connect(
-        member.host, member.port, [this, &asked](Result<std::unique_ptr<ByteStream>> stream) {
-          asked.attempt.reset();
-          if (!stream.ok()) {
-            asked.ended = true;
-            return;
-          }
-          asked.link = Link::Begin(std::move(*stream), asked);
-          const Follower::Credentials credentials = parts_.credentials();
-          asked.link->SendCommand(GreetingOf(credentials));
-          asked.link->Flush();
-        });
+    asked.attempt = parts_.connect(member.host, member.port,
+                                   [this, &asked](Result<std::unique_ptr<ByteStream>> stream) {
+                                     asked.attempt.reset();
+                                     if (!stream.ok()) {
+                                       asked.ended = true;
+                                       return;
+                                     }
+                                     asked.link = Link::Begin(std::move(*stream), asked);
+                                     const Follower::Credentials credentials = parts_.credentials();
+                                     asked.link->SendCommand(GreetingOf(credentials));
+                                     asked.link->Flush();
+                                   });
   }
 }
 

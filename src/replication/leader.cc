@@ -397,6 +397,21 @@ void Leader::SendBytes(Follower& follower, std::string_view bytes) {
   follower.link->Flush();
 }
 
+std::vector<Member> Leader::Missing() const {
+  std::vector<Member> missing;
+  const ClusterRecord& record = parts_.records.now();
+  if (record.journal_id != parts_.journal.identity().id) return missing;
+  for (const Member& member : record.members) {
+    const bool here =
+        member.node_id == parts_.self.node_id ||
+        std::any_of(followers_.begin(), followers_.end(), [&](const auto& follower) {
+          return follower->ended.empty() && follower->peer.request.node_id == member.node_id;
+        });
+    if (!here) missing.push_back(member);
+  }
+  return missing;
+}
+
 size_t Leader::followers() const {
   size_t count = 0;
   ForEachFollower([&](const Peer&) { count++; });

@@ -109,6 +109,11 @@ class Leader {
   // 0: nobody waits. For the next Turn.
   void AwaitFollowers(Position position) { waited_ = position; }
   const InSyncSet& in_sync() const { return set_; }
+  // Members that are not connected.
+  std::vector<Member> Missing() const;
+  // Whether followers may be judged that say nothing: not before it is known whether they follow
+  // somebody else.
+  void set_may_judge(bool may) { set_.set_may_judge(may); }
   // The server is no member any more. Fails if it is connected, or not known.
   Status Forget(std::string_view node_id) { return set_.Forget(node_id); }
   // Calls visit(const Peer&) for each.

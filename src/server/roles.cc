@@ -51,14 +51,104 @@ void Roles::Begin() {
   const ServerOptions& options = parts_.config.options();
   TakeSettings();
   if (parts_.storage.journal() == nullptr) return;
+  if (took_over_) {
+    LogNotice("The server at {}:{} has taken over meanwhile: this server follows it",
+              took_over_->host, took_over_->port);
+    parts_.config.NoteLeader(took_over_->host, took_over_->port);
+  }
   if (options.leader_host.empty()) {
+    if (Status led = parts_.storage.BeginToLead(); !led.ok()) LogWarning("{}", led.message());
     return MakeLeader();
   }
   host_ = options.leader_host;
   port_ = options.leader_port;
   follows_ = true;
   parts_.broker.Follow();
-  MakeFollower();
+  parts_.storage.journal()->follows() ? MakeFollower() : NoteFollowing();
+}
+
+// --- Who leads ---
+
+replication::LeaderClaim Roles::Claim() const {
+  replication::LeaderClaim claim;
+  claim.node_id = node_id_;
+  claim.leads = leader_ != nullptr;
+  claim.host = host_;
+  claim.port = port_;
+  if (parts_.storage.journal() == nullptr) return claim;
+  claim.journal_id = parts_.storage.journal()->identity().id;
+  claim.epoch = parts_.storage.journal()->epoch();
+  // A follower hears of its leader's epoch before it has a frame of it.
+  const replication::ClusterRecord& record = records_->now();
+  if (record.journal_id == claim.journal_id) claim.epoch = std::max(claim.epoch, record.epoch);
+  return claim;
+}
+
+// Returns whether there is somebody to ask.
+bool Roles::Ask(const std::vector<replication::Member>& whom) {
+  std::vector<replication::Member> others;
+  for (const replication::Member& member : whom) {
+    if (member.node_id != node_id_ && !member.host.empty()) others.push_back(member);
+  }
+  if (others.empty()) return false;
+  const ServerOptions& options = parts_.config.options();
+  inquiry_ = std::make_unique<replication::Inquiry>(
+      replication::Inquiry::Parts{
+          parts_.connect,
+          [&options] {
+            return replication::Follower::Credentials{options.masteruser, options.masterauth};
+          }},
+      others, parts_.broker.clock().steady_ms());
+  return true;
+}
+
+bool Roles::MayBegin() {
+  const journal::Journal* const journal = parts_.storage.journal();
+  if (journal == nullptr || !parts_.config.options().leader_host.empty()) return true;
+  if (!std::exchange(asked_, true)) {
+    const replication::ClusterRecord& record = records_->now();
+    if (record.journal_id == journal->identity().id) Ask(record.members);
+  }
+  if (inquiry_ == nullptr) return true;
+  inquiry_->Turn(parts_.broker.clock().steady_ms());
+  if (!inquiry_->done()) return false;
+  took_over_ = TakeNewerLeader();
+  return true;
+}
+
+// The leader of the newest epoch, if that is newer than the one of this server. Ends the inquiry.
+std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
+  const std::unique_ptr<replication::Inquiry> inquiry = std::move(inquiry_);
+  const journal::Journal& journal = *parts_.storage.journal();
+  std::optional<Wanted> leader;
+  journal::Epoch newest = journal.epoch();
+  for (const auto& answer : inquiry->answers()) {
+    const replication::LeaderClaim& claim = answer.claim;
+    if (claim.journal_id != journal.identity().id || claim.epoch <= newest) continue;
+    newest = claim.epoch;
+    leader =
+        claim.leads ? Wanted{true, answer.host, answer.port} : Wanted{true, claim.host, claim.port};
+  }
+  return leader;
+}
+
+// A leader that misses a member asks the members once a second, and judges nobody meanwhile.
+void Roles::AskAgain(int64_t now_ms) {
+  if (inquiry_ == nullptr && now_ms >= ask_again_ms_) {
+    ask_again_ms_ = now_ms + replication::Inquiry::kPatienceMs;
+    Ask(leader_->Missing());
+  }
+  if (inquiry_ != nullptr) {
+    inquiry_->Turn(now_ms);
+    if (inquiry_->done()) {
+      if (const auto leader = TakeNewerLeader()) {
+        LogWarning("The server at {}:{} has taken over: this server follows it", leader->host,
+                   leader->port);
+        AskToFollow(leader->host, leader->port);
+      }
+    }
+  }
+  leader_->set_may_judge(inquiry_ == nullptr);
 }
 
 void Roles::SayGoodbye() {
@@ -112,6 +202,7 @@ void Roles::EndLink(uint64_t id) {
 
 void Roles::End() {
   *alive_ = false;
+  inquiry_.reset();
   leader_.reset();
   follower_.reset();
   cutter_.reset();
@@ -193,9 +284,10 @@ bool Roles::Turn() {
       leader_->Await(awaited->position, awaited->question);
     }
     leader_->AwaitFollowers(parts_.broker.waiting().awaited_of_followers());
+    AskAgain(now_ms);
     leader_->Turn(now_ms);
     good_followers_ = leader_->HeardWithin(parts_.broker.settings().min_replicas_max_lag_s, now_ms);
-    return TellBroker();
+    return TellBroker() || wanted_;
   }
   if (cutter_ != nullptr) {
     GoOnCutting();
@@ -224,8 +316,12 @@ bool Roles::Turn() {
 
 int64_t Roles::NextTimerMs() const {
   int64_t due = std::numeric_limits<int64_t>::max();
-  if (leader_ != nullptr) due = leader_->next_due_ms();
+  if (leader_ != nullptr) {
+    due = leader_->next_due_ms();
+    if (!leader_->Missing().empty()) due = std::min(due, ask_again_ms_);
+  }
   if (follower_ != nullptr) due = follower_->next_due_ms();
+  if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
   if (due == std::numeric_limits<int64_t>::max()) return -1;
   return std::max<int64_t>(due - parts_.broker.clock().steady_ms(), 0);
 }

@@ -16,6 +16,7 @@
 #include "env/worker.h"
 #include "replication/cluster_record.h"
 #include "replication/follower.h"
+#include "replication/inquiry.h"
 #include "replication/leader.h"
 #include "server/config.h"
 #include "server/cutter.h"
@@ -51,8 +52,12 @@ class Roles {
   // All is loaded: reads what is known of other servers. Fails if that is damaged: the message says
   // what to do. Blocks.
   Status Open();
-  // Begins in the role that the configuration names. Call it after Broker::KeepIn. REQUIRES: Open()
-  // was successful.
+  // A server that would lead and knows others asks them first, at most for a second: one of them
+  // may have taken over meanwhile. Each call goes on with that. Returns whether Begin may be
+  // called. REQUIRES: Open() was successful.
+  bool MayBegin();
+  // Begins in the role that the configuration names, or follows the server that has taken over.
+  // Call it after Broker::KeepIn. REQUIRES: Open() was successful.
   void Begin();
   // The journal was cut, and the keyspace holds changes that are not in it any more: it is to be
   // emptied (Broker::Unload) and loaded again (Storage::LoadSome). Then OnLoaded is to be called,
@@ -118,6 +123,8 @@ class Roles {
   const std::string& leader_host() const { return host_; }
   uint16_t leader_port() const { return port_; }
   const std::string& node_id() const { return node_id_; }
+  // What this server says of who leads: the reply to REPLICATION LEADER.
+  replication::LeaderClaim Claim() const;
   // Who belongs together, as far as this server knows; nullptr without a journal.
   const replication::ClusterRecord* record() const {
     return records_ == nullptr ? nullptr : &records_->now();
@@ -147,6 +154,9 @@ class Roles {
   void NoteFollowing();
   void BeginToLead();
   void MakeLeader();
+  bool Ask(const std::vector<replication::Member>& whom);
+  void AskAgain(int64_t now_ms);
+  std::optional<Wanted> TakeNewerLeader();
   std::optional<replication::PinnedSnapshot> PinSnapshot(Position most);
   bool TellBroker();
   void MakeFollower(std::optional<replication::Follower::Pending> pending = {});
@@ -177,6 +187,11 @@ class Roles {
   uint64_t dropped_bytes_ = 0;
   std::unique_ptr<replication::Leader> leader_;
   std::unique_ptr<replication::Follower> follower_;
+  // Whether somebody else leads, in a newer epoch.
+  std::unique_ptr<replication::Inquiry> inquiry_;
+  bool asked_ = false;  // before the beginning
+  int64_t ask_again_ms_ = 0;
+  std::optional<Wanted> took_over_;         // found before the beginning
   std::unique_ptr<Cutter> cutter_;          // while the journal is being cut
   replication::Follower::Pending pending_;  // then, when there is no follower
   // Sessions whose connections become links.

@@ -61,6 +61,7 @@ Server::Server(Config& config, const Supervisor& supervisor)
   threads_ = std::make_unique<StorageThreads>(*loop_, [this] { broker_->UpdateTime(); });
   storage_ = std::make_unique<Storage>(SystemDisk(), SystemClock(), threads_->workers(),
                                        config.options(), cold_settings_, keyspace_);
+  storage_->LeadLater();
   saver_ = std::make_unique<Saver>(storage_->snapshotter(), *broker_, config.options(),
                                    SystemClock(), SystemDisk(), [this] { return roles_->hold(); });
   identity_.run_id = RandomHex(40);
@@ -248,12 +249,17 @@ Status Server::Run() {
 // A piece of the loading, between two looks at the sockets.
 void Server::LoadSome() {
   if (stopping_) return EndLoading(Status());
+  // All is loaded.
+  if (asking_) {
+    if (roles_->MayBegin()) EndLoading(Status());
+    return;
+  }
   // Whoever still works wakes the loop when that is done.
   if (!storage_->may_load()) return;
   const int64_t until_us = SystemClock().SteadyMicros() + kLoadMicros;
   while (SystemClock().SteadyMicros() < until_us) {
     const auto all = storage_->LoadSome(kLoadBudget);
-    if (!all.ok() || *all) return EndLoading(all.status());
+    if (!all.ok() || *all) return Loaded(all.status());
     const Startup* const startup = storage_->startup();
     if (startup == nullptr) return;
     loading_->Reached(startup->loaded_bytes(), startup->total_bytes());
@@ -262,9 +268,16 @@ void Server::LoadSome() {
   threads_->Wake();
 }
 
+// A server that begins to lead asks the others first: one of them may have taken over.
+void Server::Loaded(Status loaded) {
+  if (loaded.ok() && !roles_->must_load()) loaded = roles_->Open();
+  asking_ = loaded.ok() && !roles_->must_load() && !roles_->MayBegin();
+  if (!asking_) EndLoading(std::move(loaded));
+}
+
 // Loading has come to its end, failed, or been given up because the server is to end.
 void Server::EndLoading(Status loaded) {
-  if (!stopping_ && loaded.ok()) loaded = roles_->Open();
+  asking_ = false;
   if (stopping_ || !loaded.ok()) {
     if (stopping_) LogNotice("Loading was given up; what was kept is as it was");
     load_status_ = std::move(loaded);
@@ -357,7 +370,8 @@ void Server::End() {
 
 void Server::ArmTimer() {
   int64_t wait_ms = network_busy_ || roles_busy_ ? 0 : broker_->NextTimerMs();
-  if (const int64_t roles_ms = loading_ || ended_ ? -1 : roles_->NextTimerMs(); roles_ms >= 0) {
+  const bool roles_work = (!loading_ || asking_) && !ended_;
+  if (const int64_t roles_ms = roles_work ? roles_->NextTimerMs() : -1; roles_ms >= 0) {
     wait_ms = wait_ms < 0 ? roles_ms : std::min(wait_ms, roles_ms);
   }
   if (wait_ms < 0) {

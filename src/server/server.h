@@ -67,6 +67,7 @@ class Server final : public ServerHost, private Disposer {
   void ObeyChanges();
   void WarnAboutSettings() const;
   void LoadSome();
+  void Loaded(Status loaded);
   void EndLoading(Status loaded);
   void Turn();
   void TakeSnapshotSlice();
@@ -91,6 +92,7 @@ class Server final : public ServerHost, private Disposer {
   bool network_busy_ = false;  // the next round does not wait
   bool roles_busy_ = false;    // nor then
   std::optional<Loading> loading_;
+  bool asking_ = false;           // others are asked who leads, before the end of loading
   Status load_status_;            // why what was kept could not be loaded
   std::unique_ptr<Timer> timer_;  // for what waits in the broker
   std::unique_ptr<Timer> cron_;

@@ -29,6 +29,7 @@ void RefuseRedisReplication(Context& context);
 void ReplicationFollow(Context& context);
 void ReplicationForget(Context& context);
 void ReplicationHistory(Context& context);
+void ReplicationLeader(Context& context);
 void ReplicationMembers(Context& context);
 void ReplicationStatus(Context& context);
 void Role(Context& context);

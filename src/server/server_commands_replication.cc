@@ -98,6 +98,10 @@ void ReplicationHistory(Context& context) {
   }
 }
 
+void ReplicationLeader(Context& context) {
+  context.reply().Simple(ServerHost::Of(context).roles().Claim().ToLine());
+}
+
 void ReplicationMembers(Context& context) {
   const replication::ClusterRecord* const record = ServerHost::Of(context).roles().record();
   ReplyWriter& reply = context.reply();

@@ -76,7 +76,7 @@ Result<bool> Storage::LoadSome(size_t budget) {
   journal_ = startup_->TakeJournal();
   startup_.reset();
   must_load_ = false;
-  if (journal_ != nullptr && !journal_->follows()) {
+  if (journal_ != nullptr && !journal_->follows() && !leads_later_) {
     if (Status led = BeginToLead(); !led.ok()) return led;
   }
   return true;

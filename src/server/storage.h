@@ -60,6 +60,11 @@ class Storage {
   bool may_load() const { return must_load_ && !taking_ && (startup_ != nullptr || cold_->idle()); }
   // All of it. Blocks.
   Status Load();
+  // By default a server whose journal does not follow leads as soon as all is loaded. With this, it
+  // does when BeginToLead is called. Before LoadSome.
+  void LeadLater() { leads_later_ = true; }
+  // As Lead, and waits until that is synced. Blocks: for the start.
+  Status BeginToLead();
   // How far it is; nullptr before the first LoadSome and when all is loaded.
   const Startup* startup() const { return startup_.get(); }
 
@@ -107,7 +112,6 @@ class Storage {
  private:
   struct CutJob;
 
-  Status BeginToLead();
   void TakeWhatArrived();
   journal::JournalOptions OptionsToFollow(uint64_t data_bytes) const;
 
@@ -123,6 +127,7 @@ class Storage {
   std::unique_ptr<snapshot::Snapshotter> snapshotter_;
   FoundState found_;
   std::unique_ptr<Startup> startup_;
+  bool leads_later_ = false;
   bool must_load_ = true;
   bool arrived_ = false;  // what has arrived is to be put in the place of what was here
   bool taking_ = false;   // the helper does that

@@ -365,5 +365,50 @@ TEST_F(ReplicationTest, MembersAndHistoryAreShown) {
   }));
 }
 
+// A leader that comes back asks the members first.
+TEST_F(ReplicationTest, AnOldLeaderThatStartsFollowsTheNewOne) {
+  TempDir leads;
+  auto leader = Start({}, leads.string());
+  const int port = leader->port();
+  const auto follower = Start(Following(port));
+  const auto reader = follower->Connect();
+  {
+    const auto writer = leader->Connect();
+    Ask(*writer, "RPUSH l a b c");
+    WaitUntilEqual(*writer, *reader);
+    WaitUntilInSync(*reader);
+  }
+  leader->Kill();
+  EXPECT_TRUE(Eventually([&] { return InfoField(*reader, "master_link_status") == "down"; }));
+  EXPECT_EQ(Ask(*reader, "REPLICAOF NO ONE"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return Ask(*reader, "RPUSH l d") == "4"; }));
+  EXPECT_THAT(Ask(*reader, "REPLICATION LEADER"), HasSubstr(" ROLE leader "));
+  leader = Start({}, leads.string(), port);
+  const auto old = leader->Connect();
+  EXPECT_EQ(InfoField(*old, "role"), "slave");
+  EXPECT_THAT(Ask(*old, "RPUSH l e"), StartsWith("-\"READONLY"));
+  WaitUntilEqual(*reader, *old);
+  EXPECT_EQ(Ask(*old, "LLEN l"), "4");
+}
+
+// So does one that stood still while somebody else took over.
+TEST_F(ReplicationTest, ALeaderThatStoodStillFollowsTheNewOne) {
+  const auto leader = Start({"--replica-silence-max", "300"});
+  const auto follower = Start(Following(leader->port()));
+  const auto writer = leader->Connect();
+  const auto reader = follower->Connect();
+  Ask(*writer, "RPUSH l a b c");
+  WaitUntilEqual(*writer, *reader);
+  WaitUntilInSync(*reader);
+  leader->Signal(SIGSTOP);
+  EXPECT_TRUE(Eventually([&] { return InfoField(*reader, "master_link_status") == "down"; }));
+  EXPECT_EQ(Ask(*reader, "REPLICAOF NO ONE"), "+OK");
+  EXPECT_TRUE(Eventually([&] { return Ask(*reader, "RPUSH l d") == "4"; }));
+  leader->Signal(SIGCONT);
+  EXPECT_TRUE(Eventually([&] { return InfoField(*writer, "role") == "slave"; }));
+  WaitUntilEqual(*reader, *writer);
+  EXPECT_EQ(Ask(*writer, "LLEN l"), "4");
+}
+
 }  // namespace
 }  // namespace runnel::test
