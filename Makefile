@@ -22,6 +22,8 @@
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 SEEDS ?= 100000
+# ON: build/test is built as a whole, which takes less time than file by file, but for each change.
+UNITY ?= OFF
 SOURCES = $(shell git ls-files '*.cc' '*.h')
 
 BASE ?= HEAD
@@ -43,7 +45,8 @@ deps-dev:
 
 # $(call configure,flavor[,more cmake arguments])
 define configure
-	@test -f build/$(1)/build.ninja || cmake -S . -B build/$(1) -G Ninja -DRUNNEL_FLAVOR=$(1) $(2) >/dev/null
+	@test -f build/$(1)/build.ninja || cmake -S . -B build/$(1) -G Ninja -DRUNNEL_FLAVOR=$(1) \
+	  -DRUNNEL_UNITY=$(UNITY) $(2) >/dev/null
 endef
 
 all: deps
