@@ -95,6 +95,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // The leader's journal parts from this one's here, and this one goes on: it is to be cut here
   // first, and another follower is to be made then. Nothing more is applied, and there is no link.
   const std::optional<Position>& cut_to() const { return cut_to_; }
+  // The newest epoch of the leader then.
+  journal::Epoch leader_epoch() const { return leader_epoch_; }
   // It is not cut, and error() says `why`. The leader is asked again later. REQUIRES: cut_to().
   void RefuseCut(std::string_view why);
   // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
@@ -167,6 +169,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Applier applier_;
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
+  journal::Epoch leader_epoch_ = 0;
 };
 
 }  // namespace runnel::replication

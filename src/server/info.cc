@@ -329,6 +329,7 @@ void AddReplication(ServerHost& host, Fields fields) {
   fields.Add("replication_epoch",
              fmt::format("{:016x}", journal == nullptr ? 0 : journal->epoch()));
   fields.Add("replication_applied_position", host.broker().log().watermarks().appended.position);
+  fields.Add("replication_dropped_bytes", roles.dropped_bytes());
   fields.Add("replication_error", roles.error());
 }
 

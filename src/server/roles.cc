@@ -126,6 +126,7 @@ Position Roles::hold() const {
 
 void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
+  told_ = true;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
   std::optional<replication::Follower::Pending> pending;
   if (wanted.follow && follower_ != nullptr) {
@@ -249,8 +250,18 @@ void Roles::TakeJournal(journal::Identity identity) {
 
 // The one place that decides whether what lies beyond `end` may be cut off, because the leader does
 // not have it. Not OK: it stays, the link stays down, and this is the reason.
-Status Roles::WhyNotCut(Position) const {
-  return {};
+Status Roles::WhyNotCut(Position end) const {
+  // A server that was promoted and is started again with an old configuration is not to lose what
+  // it has made. (Nor does the higher epoch say that it is right: whoever starts as a leader takes
+  // one.)
+  const journal::Epoch newest = parts_.storage.journal()->epochs().newest();
+  if (told_ || newest <= follower_->leader_epoch()) return {};
+  return Status::Error(fmt::format(
+      "the journals part at position {}, and this one goes on in epoch {:016x}, which is above "
+      "{:016x}, "
+      "in which {}:{} leads: nothing is cut because of `replicaof` in the configuration alone. "
+      "REPLICAOF {} {} cuts it; REPLICAOF NO ONE makes this server lead",
+      end, newest, follower_->leader_epoch(), host_, port_, host_, port_));
 }
 
 // REQUIRES: the follower's journal goes on after that of its leader parts from it.

@@ -126,6 +126,8 @@ class Roles {
   std::string error_;  // why it cannot follow, if it does not even try
   uint64_t changes_ = 0;
   std::optional<Wanted> wanted_;
+  bool told_ =
+      false;  // a command of this process has named the leader, not the configuration alone
   bool must_load_ = false;
   uint64_t dropped_bytes_ = 0;
   std::unique_ptr<replication::Leader> leader_;

@@ -160,7 +160,8 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
             "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
             "master_failover_state:no-failover\r\nmaster_repl_offset:0\r\nnode_id:\r\n"
             "journal_id:\r\nreplication_epoch:0000000000000000\r\n"
-            "replication_applied_position:0\r\nreplication_error:\r\n");
+            "replication_applied_position:0\r\nreplication_dropped_bytes:0\r\n"
+            "replication_error:\r\n");
   EXPECT_EQ(Run("ROLE"), "*3 $6 master :0 *0");
   EXPECT_EQ(Run("REPLICAOF NO ONE"),
             "-ERR this server keeps no journal (`journal no`): it can neither lead nor follow");
