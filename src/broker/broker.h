@@ -80,8 +80,8 @@ class Broker final : public Front, private KeyspaceObserver {
 
   // --- For the server ---
 
-  // True while the keyspace is filled from the disk: commands without the flag kLoading are refused,
-  // nothing expires, and no session is told of changed keys.
+  // True while the keyspace is filled from the disk: commands without the flag kLoading are
+  // refused, nothing expires, and no session is told of changed keys.
   void set_loading(bool loading);
   // Whether values that no key holds any more are being freed. While they are, a command that needs
   // memory is put off instead of refused. Call it again whenever some of them have been freed.

@@ -494,6 +494,72 @@ TEST_F(RolesTest, WhoCannotApplyItsJournalDoesNotLead) {
   EXPECT_THAT(server.roles().error(), HasSubstr("cannot be applied"));
 }
 
+// A command that waits for the disk when the keyspace is emptied is answered, and its connection
+// stays. Loading begins when nothing is read or written any more.
+TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
+  World world(1, 2);
+  for (size_t i = 0; i < 2; i++) {
+    world.server(i).options().journal_segment_bytes = 100'000;
+    world.server(i).settings().cold.stream_memory = 1;
+  }
+  world.StartAll();
+  ModelServer& server = world.server(0);
+  const auto add = [&](int from, int to) {
+    for (int i = from; i < to; i++) {
+      server.Ask({"XADD", "s", std::to_string(i) + "-1", "f", std::string(100, 'x')});
+      world.Step();
+    }
+  };
+  add(1, 30);
+  world.Heal();
+  world.CutOff(0, true);
+  world.Promote(1);
+  add(30, 40);
+  world.CutOff(0, false);
+  world.TellToFollow(0);
+  std::vector<std::string> told;
+  bool reads = false;
+  const auto step = [&] {
+    int worker = 0;
+    server.StepWorkers([&] { return ++worker != 5 || reads; });
+    server.Turn(world.now_ms());
+    server.TakeReplies(
+        [&](const Argv&, const test::Reply& reply) { told.push_back(test::ToText(reply)); });
+  };
+  for (int i = 0; i < kMostSteps && server.storage().journal() != nullptr; i++) {
+    world.Step();
+  }
+  ASSERT_EQ(server.storage().journal(), nullptr);
+  for (int i = 0; i < 100 && !server.storage().cold()->idle(); i++) {
+    reads = true;
+    step();
+    reads = false;
+  }
+  ASSERT_FALSE(server.loading());
+  told.clear();
+  server.Ask({"XRANGE", "s", "-", "+"});
+  ASSERT_EQ(server.broker().parking().count(), 1u);
+  for (int i = 0; i < 100; i++) {
+    step();
+  }
+  EXPECT_TRUE(server.loading());
+  EXPECT_EQ(server.broker().parking().count(), 0u);
+  EXPECT_FALSE(server.storage().may_load());
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_THAT(told.front(), HasSubstr("LOADING"));
+  reads = true;
+  for (int i = 0; i < 1000 && server.loading(); i++) {
+    step();
+  }
+  EXPECT_FALSE(server.loading());
+  server.Ask({"XLEN", "s"});
+  step();
+  ASSERT_THAT(told, SizeIs(2)) << "the same connection";
+  EXPECT_EQ(told.back(), "29");
+  world.Heal();
+  world.Compare();
+}
+
 TEST_F(RolesTest, EveryCallOfAComebackIsACrashPoint) {
   sim::ForEachSeed(4, [](uint64_t seed) {
     for (const Crash crash : {Crash::kProcess, Crash::kPower, Crash::kPowerWorst}) {
