@@ -21,12 +21,15 @@ Cutter::~Cutter() {
 
 void Cutter::Turn() {
   if (state_ != State::kWaiting || parts_.saver.busy()) return;
-  const journal::Journal& journal = *parts_.storage.journal();
+  journal::Journal& journal = *parts_.storage.journal();
   status_ = WhyNot(parts_, end_);
   if (!status_.ok()) {
     state_ = State::kRefused;
-  } else if (journal.written() == journal.appended()) {
+  } else if (journal.durable() == journal.appended()) {
     Keep();
+  } else {
+    // The journal that is opened after the cut takes what it finds for synced.
+    journal.RequestSync();
   }
 }
 

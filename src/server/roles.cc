@@ -196,6 +196,7 @@ void Roles::MakeLeader() {
 
 void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) {
   follower_.reset();
+  error_.clear();
   journal::Journal& journal = *parts_.storage.journal();
   const ServerOptions& options = parts_.config.options();
   follower_ = std::make_unique<replication::Follower>(
@@ -258,8 +259,8 @@ Status Roles::WhyNotCut(Position end) const {
   if (told_ || newest <= follower_->leader_epoch()) return {};
   return Status::Error(fmt::format(
       "the journals part at position {}, and this one goes on in epoch {:016x}, which is above "
-      "{:016x}, "
-      "in which {}:{} leads: nothing is cut because of `replicaof` in the configuration alone. "
+      "{:016x}, in which {}:{} leads: nothing is cut because of `replicaof` in the configuration "
+      "alone. "
       "REPLICAOF {} {} cuts it; REPLICAOF NO ONE makes this server lead",
       end, newest, follower_->leader_epoch(), host_, port_, host_, port_));
 }

@@ -87,7 +87,9 @@ class Roles {
   uint16_t leader_port() const { return port_; }
   const std::string& node_id() const { return node_id_; }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
-  const std::string& error() const { return follower_ != nullptr ? follower_->error() : error_; }
+  const std::string& error() const {
+    return error_.empty() && follower_ != nullptr ? follower_->error() : error_;
+  }
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
   // The journal from here on is needed by others; UINT64_MAX: nothing is.
@@ -123,11 +125,11 @@ class Roles {
   bool follows_ = false;
   std::string host_;
   uint16_t port_ = 0;
-  std::string error_;  // why it cannot follow, if it does not even try
+  std::string error_;  // why it cannot follow, if it does not even try, or not change its role
   uint64_t changes_ = 0;
   std::optional<Wanted> wanted_;
-  bool told_ =
-      false;  // a command of this process has named the leader, not the configuration alone
+  // A command of this process has named the leader, not the configuration alone.
+  bool told_ = false;
   bool must_load_ = false;
   uint64_t dropped_bytes_ = 0;
   std::unique_ptr<replication::Leader> leader_;
