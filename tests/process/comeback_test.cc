@@ -212,6 +212,31 @@ TEST_F(ComebackTest, WithEntriesOnTheDisk) {
   ExpectEqual();
 }
 
+// At any moment of it.
+TEST_F(ComebackTest, KilledOnceMore) {
+  StartBoth({"--stream-memory", "64kb"});
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
+  Part();
+  Promote(*b_);
+  WriteOnB();
+  for (const int pings : {0, 3, 10, 30, 60, 100, 200}) {
+    WriteOnA();
+    {
+      const auto on_a = a_->Connect();
+      const auto prober = a_->Connect();
+      EXPECT_EQ(Ask(*on_a, Follow(*b_)), "+OK");
+      for (int i = 0; i < pings; i++) {
+        Ask(*prober, "PING");
+      }
+    }
+    a_->Kill();
+    a_ = Start(args_, a_dir_.string());
+    EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
+    ExpectEqual();
+    Promote(*a_);
+  }
+}
+
 // Starts of a leader write frames without records: cutting them needs no loading.
 TEST_F(ComebackTest, WhoHasMadeNoChangeLoadsNothing) {
   StartBoth({});
