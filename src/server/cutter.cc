@@ -44,6 +44,15 @@ Status Cutter::WhyNot(const Parts& parts, Position end) {
         fmt::format("the journals part at position {}, and this one begins at {}: {}", end,
                     journal.first(), kWhatHelps));
   }
+  const uint64_t bytes = journal.appended() - end;
+  const auto free_bytes = parts.storage.disk().FreeBytes(".");
+  if (free_bytes.ok() && *free_bytes < bytes) {
+    return Status::Error(
+        fmt::format("the journals part at position {}, and there is no room to keep what is cut "
+                    "off: {} bytes, and "
+                    "{} are free",
+                    end, bytes, *free_bytes));
+  }
   const auto& snapshots = parts.saver.positions();
   const bool has_base = std::any_of(snapshots.begin(), snapshots.end(), [&](Position position) {
     return journal.first() <= position && position <= end;

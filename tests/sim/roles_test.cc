@@ -494,6 +494,37 @@ TEST_F(RolesTest, WhoCannotApplyItsJournalDoesNotLead) {
   EXPECT_THAT(server.roles().error(), HasSubstr("cannot be applied"));
 }
 
+TEST_F(RolesTest, AFullDiskPutsACutOff) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  ModelServer& server = world.server(0);
+  world.CutOff(0, true);
+  world.Promote(1);
+  for (int i = 0; i < 20; i++) {
+    world.Write(0);
+    world.Step();
+  }
+  world.TellToFollow(0);
+  for (int i = 0; i < kMostSteps && server.roles().follower() == nullptr; i++) {
+    world.Step();
+  }
+  server.disk().set_capacity(server.disk().used() + 10);
+  world.CutOff(0, false);
+  const auto refused = [&] {
+    return server.roles().error().find("no room to keep what is cut off") != std::string::npos;
+  };
+  for (int i = 0; i < kMostSteps && !refused(); i++) {
+    world.Step();
+  }
+  EXPECT_TRUE(refused()) << world.Describe();
+  EXPECT_TRUE(server.saver().Refusal().ok()) << "snapshots may make room";
+  server.disk().set_capacity(UINT64_MAX);
+  world.Heal();
+  world.Compare();
+  EXPECT_GT(server.roles().dropped_bytes(), 0u);
+}
+
 // A command that waits for the disk when the keyspace is emptied is answered, and its connection
 // stays. Loading begins when nothing is read or written any more.
 TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
