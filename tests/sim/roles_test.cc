@@ -272,10 +272,12 @@ class World {
            error.find("the follower needs the journal from position") != std::string::npos;
   }
   bool IsEqual(ModelServer& server) {
-    if (server.loading() || server.roles().follower() == nullptr) return false;
-    const journal::Journal& journal = *this->server(leader_).storage().journal();
-    return server.roles().follower()->link_up() && journal.written() == journal.appended() &&
-           server.roles().follower()->applied() == journal.written();
+    const journal::Journal* const journal = this->server(leader_).storage().journal();
+    if (journal == nullptr || server.loading() || server.roles().follower() == nullptr) {
+      return false;
+    }
+    return server.roles().follower()->link_up() && journal->written() == journal->appended() &&
+           server.roles().follower()->applied() == journal->written();
   }
   size_t equal() {
     size_t count = 0;
