@@ -48,10 +48,10 @@ Status Cutter::WhyNot(const Parts& parts, Position end) {
   const auto free_bytes = parts.storage.disk().FreeBytes(".");
   if (free_bytes.ok() && *free_bytes < bytes) {
     return Status::Error(
-        fmt::format("the journals part at position {}, and there is no room to keep what is cut "
-                    "off: {} bytes, and "
-                    "{} are free",
-                    end, bytes, *free_bytes));
+        fmt::format("the journals part at position {}, and the disk has no room to keep the {} "
+                    "bytes that would "
+                    "be cut off",
+                    end, bytes));
   }
   const auto& snapshots = parts.saver.positions();
   const bool has_base = std::any_of(snapshots.begin(), snapshots.end(), [&](Position position) {

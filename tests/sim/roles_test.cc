@@ -514,7 +514,7 @@ TEST_F(RolesTest, AFullDiskPutsACutOff) {
   server.disk().set_capacity(server.disk().used() + 10);
   world.CutOff(0, false);
   const auto refused = [&] {
-    return server.roles().error().find("no room to keep what is cut off") != std::string::npos;
+    return server.roles().error().find("the disk has no room to keep") != std::string::npos;
   };
   for (int i = 0; i < kMostSteps && !refused(); i++) {
     world.Step();
