@@ -229,6 +229,7 @@ Status Follower::OnWelcome(std::string_view body) {
   }
   if (welcome->parting < journal.appended()) {
     cut_to_ = welcome->parting;
+    leader_epoch_ = welcome->epochs.newest();
     return Status::Error(
         fmt::format("the journals part at position {}, and this one goes on to {}: "
                     "what lies between is to be cut off first",

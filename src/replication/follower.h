@@ -121,6 +121,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // The leader's journal parts from this one's here, and this one goes on: it is to be cut here
   // first, and another follower is to be made then. Nothing more is applied, and there is no link.
   const std::optional<Position>& cut_to() const { return cut_to_; }
+  // The newest epoch of the leader then.
+  journal::Epoch leader_epoch() const { return leader_epoch_; }
   // It is not cut, and error() says `why`. The leader is asked again later. REQUIRES: cut_to().
   void RefuseCut(std::string_view why);
   // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
@@ -135,6 +137,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool cannot_apply() const { return cannot_apply_; }
   // The state of the keyspace is that of this position.
   Position applied() const { return applied_; }
+  // The leader's, as far as it is known.
+  Position high_watermark() const { return mark_.high_watermark; }
 
  private:
   // How long it waits before the first attempt after a failure, and how long at most.
@@ -206,6 +210,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
+  journal::Epoch leader_epoch_ = 0;
 };
 
 // The first command on a connection to another server.

@@ -21,12 +21,15 @@ Cutter::~Cutter() {
 
 void Cutter::Turn() {
   if (state_ != State::kWaiting || parts_.saver.busy()) return;
-  const journal::Journal& journal = *parts_.storage.journal();
+  journal::Journal& journal = *parts_.storage.journal();
   status_ = WhyNot(parts_, end_);
   if (!status_.ok()) {
     state_ = State::kRefused;
-  } else if (journal.written() == journal.appended()) {
+  } else if (journal.durable() == journal.appended()) {
     Keep();
+  } else {
+    // The journal that is opened after the cut takes what it finds for synced.
+    journal.RequestSync();
   }
 }
 
@@ -40,6 +43,15 @@ Status Cutter::WhyNot(const Parts& parts, Position end) {
     return Status::Error(
         fmt::format("the journals part at position {}, and this one begins at {}: {}", end,
                     journal.first(), kWhatHelps));
+  }
+  const uint64_t bytes = journal.appended() - end;
+  const auto free_bytes = parts.storage.disk().FreeBytes(".");
+  if (free_bytes.ok() && *free_bytes < bytes) {
+    return Status::Error(
+        fmt::format("the journals part at position {}, and the disk has no room to keep the {} "
+                    "bytes that would "
+                    "be cut off",
+                    end, bytes));
   }
   const auto& snapshots = parts.saver.positions();
   const bool has_base = std::any_of(snapshots.begin(), snapshots.end(), [&](Position position) {

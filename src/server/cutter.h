@@ -38,7 +38,7 @@ class Cutter {
   static Status WhyNot(const Parts& parts, Position end);
 
   enum class State : uint8_t {
-    kWaiting,  // for the end of a snapshot, and for the journal to have written what it was given
+    kWaiting,  // for the end of a snapshot, and until all of the journal is on the disk
     kKeeping,  // what will be cut is copied
     kKept,     // it lies on the disk: now nobody else may use the journal, and Cut is to be called
     kCutting,  // there is no journal

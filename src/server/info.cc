@@ -388,11 +388,10 @@ void AddReplication(ServerHost& host, Fields fields) {
   const replication::ClusterRecord* const record = roles.record();
   fields.Add("in_sync_replicas", record == nullptr ? 0 : record->in_sync());
   fields.Add("min_insync_replicas", host.config().options().min_insync_replicas);
-  if (roles.leader() != nullptr) {
-    fields.Add("high_watermark", roles.leader()->in_sync().mark());
-  }
+  fields.Add("high_watermark", roles.high_watermark());
   fields.Add("acks_waiting_clients", host.broker().outbox().WaitingForAll());
   fields.Add("replication_applied_position", host.broker().log().watermarks().appended.position);
+  fields.Add("replication_dropped_bytes", roles.dropped_bytes());
   fields.Add("replication_error", roles.error());
   // Journal that is kept because followers need it.
   fields.Add("replica_hold_bytes", end - std::min<Position>(roles.hold(), end));

@@ -326,6 +326,12 @@ int64_t Roles::NextTimerMs() const {
   return std::max<int64_t>(due - parts_.broker.clock().steady_ms(), 0);
 }
 
+Position Roles::high_watermark() const {
+  if (leader_ != nullptr) return leader_->in_sync().mark();
+  if (follower_ == nullptr) return 0;
+  return std::min(follower_->high_watermark(), parts_.storage.journal()->written());
+}
+
 Position Roles::hold() const {
   return leader_ != nullptr ? leader_->hold() : UINT64_MAX;
 }
@@ -334,6 +340,7 @@ Position Roles::hold() const {
 
 void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
+  told_ = true;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
   if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kForGood);
   std::optional<replication::Follower::Pending> pending;
@@ -426,6 +433,7 @@ bool Roles::TellBroker() {
 
 void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) {
   follower_.reset();
+  error_.clear();
   journal::Journal& journal = *parts_.storage.journal();
   const ServerOptions& options = parts_.config.options();
   follower_ = std::make_unique<replication::Follower>(
@@ -523,8 +531,18 @@ void Roles::OnNoted(const Status& noted) {
 
 // The one place that decides whether what lies beyond `end` may be cut off, because the leader does
 // not have it. Not OK: it stays, the link stays down, and this is the reason.
-Status Roles::WhyNotCut(Position) const {
-  return {};
+Status Roles::WhyNotCut(Position end) const {
+  // A server that was promoted and is started again with an old configuration is not to lose what
+  // it has made. (Nor does the higher epoch say that it is right: whoever starts as a leader takes
+  // one.)
+  const journal::Epoch newest = parts_.storage.journal()->epochs().newest();
+  if (told_ || newest <= follower_->leader_epoch()) return {};
+  return Status::Error(fmt::format(
+      "the journals part at position {}, and this one goes on in epoch {:016x}, which is above "
+      "{:016x}, in which {}:{} leads: nothing is cut because of `replicaof` in the configuration "
+      "alone. "
+      "REPLICAOF {} {} cuts it; REPLICAOF NO ONE makes this server lead",
+      end, newest, follower_->leader_epoch(), host_, port_, host_, port_));
 }
 
 // REQUIRES: the follower's journal goes on after that of its leader parts from it.

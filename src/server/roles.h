@@ -130,9 +130,13 @@ class Roles {
     return records_ == nullptr ? nullptr : &records_->now();
   }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
-  const std::string& error() const { return follower_ != nullptr ? follower_->error() : error_; }
+  const std::string& error() const {
+    return error_.empty() && follower_ != nullptr ? follower_->error() : error_;
+  }
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
+  // As far as this server knows it.
+  Position high_watermark() const;
   // The journal from here on is needed by others; UINT64_MAX: nothing is.
   Position hold() const;
 
@@ -177,11 +181,13 @@ class Roles {
   bool follows_ = false;
   std::string host_;
   uint16_t port_ = 0;
-  std::string error_;  // why it cannot follow, if it does not even try
+  std::string error_;  // why it cannot follow, if it does not even try, or not change its role
   size_t good_followers_ = 0;
   uint64_t changes_ = 0;
   uint64_t link_id_ = 0;  // of the connection to the leader
   std::optional<Wanted> wanted_;
+  // A command of this process has named the leader, not the configuration alone.
+  bool told_ = false;
   bool must_load_ = false;
   bool taking_snapshot_ = false;  // from the moment at which it has arrived
   uint64_t dropped_bytes_ = 0;

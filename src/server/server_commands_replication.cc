@@ -57,8 +57,8 @@ void ReplicaOf(Context& context) {
   if (!port || *port < 0 || *port > 65535) return context.reply().Error("ERR Invalid master port");
   const bool same =
       roles.follows() && roles.leader_host() == context.arg(1) && roles.leader_port() == *port;
-  if (same) return context.reply().Simple("OK Already connected to specified master");
   roles.AskToFollow(std::string(context.arg(1)), static_cast<uint16_t>(*port));
+  if (same) return context.reply().Simple("OK Already connected to specified master");
   context.reply().Ok();
 }
 

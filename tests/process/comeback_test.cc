@@ -214,6 +214,31 @@ TEST_F(ComebackTest, WithEntriesOnTheDisk) {
   ExpectEqual();
 }
 
+// At any moment of it.
+TEST_F(ComebackTest, KilledOnceMore) {
+  StartBoth({"--stream-memory", "64kb"});
+  EXPECT_EQ(Ask(*a_->Connect(), "SAVE"), "+OK");
+  Part();
+  Promote(*b_);
+  WriteOnB();
+  for (const int pings : {0, 3, 10, 30, 60, 100, 200}) {
+    WriteOnA();
+    {
+      const auto on_a = a_->Connect();
+      const auto prober = a_->Connect();
+      EXPECT_EQ(Ask(*on_a, Follow(*b_)), "+OK");
+      for (int i = 0; i < pings; i++) {
+        Ask(*prober, "PING");
+      }
+    }
+    a_->Kill();
+    a_ = Start(args_, a_dir_.string());
+    EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
+    ExpectEqual();
+    Promote(*a_);
+  }
+}
+
 // Starts of a leader write frames without records: cutting them needs no loading.
 TEST_F(ComebackTest, WhoHasMadeNoChangeLoadsNothing) {
   StartBoth({});
@@ -227,6 +252,36 @@ TEST_F(ComebackTest, WhoHasMadeNoChangeLoadsNothing) {
   const std::string log = a_->Log();
   const size_t loaded = log.find("What was kept is loaded");
   EXPECT_EQ(log.find("What was kept is loaded", loaded + 1), std::string::npos) << log;
+}
+
+// B was promoted, and is started again by somebody who does not know that.
+TEST_F(ComebackTest, AnOldConfigurationCutsNothing) {
+  StartBoth({});
+  a_->Kill();
+  Promote(*b_);
+  WriteOnB();
+  b_->Kill();
+  a_ = Start(args_, a_dir_.string(), a_->port());
+  Argv following = Following(a_->port());
+  following.insert(following.end(), args_.begin(), args_.end());
+  // Both have begun an epoch since; B's is above A's if it begins another.
+  b_ = Start(args_, b_dir_.string());
+  b_->Kill();
+  b_ = Start(following, b_dir_.string());
+  const auto on_b = b_->Connect();
+  EXPECT_TRUE(Eventually([&] {
+    return InfoField(*on_b, "replication_error").find("in the configuration alone") !=
+           std::string::npos;
+  })) << Ask(*on_b, "INFO replication");
+  EXPECT_EQ(Ask(*on_b, "GET k"), "\"b\"");
+  EXPECT_THAT(Dropped(*b_), IsEmpty());
+  // A person's word.
+  EXPECT_THAT(Ask(*on_b, Follow(*a_)), HasSubstr("Already connected"));
+  const auto on_a = a_->Connect();
+  WaitUntilEqual(*on_a, *on_b);
+  EXPECT_EQ(Ask(*on_b, "GET k"), "\"before\"");
+  EXPECT_THAT(Dropped(*b_), SizeIs(1));
+  EXPECT_GT(InfoNumber(*on_b, "replication_dropped_bytes"), 0);
 }
 
 TEST_F(ComebackTest, WhatCannotBeHadAgainStays) {

@@ -51,7 +51,9 @@ class ModelServer {
 
   // One round of the loop.
   void Turn(int64_t now_ms);
-  // The next half of a job of each helper for which `chance` says so.
+  // The next half of a job of each helper for which `chance` says so: the log thread, the helper,
+  // the one of snapshots, the writer, the reader and the syncer of cold entries, the reader for
+  // followers.
   void StepWorkers(const std::function<bool()>& chance);
   // A command of the client.
   void Ask(Argv command);

@@ -272,10 +272,12 @@ class World {
            error.find("the follower needs the journal from position") != std::string::npos;
   }
   bool IsEqual(ModelServer& server) {
-    if (server.loading() || server.roles().follower() == nullptr) return false;
-    const journal::Journal& journal = *this->server(leader_).storage().journal();
-    return server.roles().follower()->link_up() && journal.written() == journal.appended() &&
-           server.roles().follower()->applied() == journal.written();
+    const journal::Journal* const journal = this->server(leader_).storage().journal();
+    if (journal == nullptr || server.loading() || server.roles().follower() == nullptr) {
+      return false;
+    }
+    return server.roles().follower()->link_up() && journal->written() == journal->appended() &&
+           server.roles().follower()->applied() == journal->written();
   }
   size_t equal() {
     size_t count = 0;
@@ -492,6 +494,103 @@ TEST_F(RolesTest, WhoCannotApplyItsJournalDoesNotLead) {
   EXPECT_FALSE(server.roles().wishes());
   EXPECT_TRUE(server.roles().follows());
   EXPECT_THAT(server.roles().error(), HasSubstr("cannot be applied"));
+}
+
+TEST_F(RolesTest, AFullDiskPutsACutOff) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  ModelServer& server = world.server(0);
+  world.CutOff(0, true);
+  world.Promote(1);
+  for (int i = 0; i < 20; i++) {
+    world.Write(0);
+    world.Step();
+  }
+  world.TellToFollow(0);
+  for (int i = 0; i < kMostSteps && server.roles().follower() == nullptr; i++) {
+    world.Step();
+  }
+  server.disk().set_capacity(server.disk().used() + 10);
+  world.CutOff(0, false);
+  const auto refused = [&] {
+    return server.roles().error().find("the disk has no room to keep") != std::string::npos;
+  };
+  for (int i = 0; i < kMostSteps && !refused(); i++) {
+    world.Step();
+  }
+  EXPECT_TRUE(refused()) << world.Describe();
+  EXPECT_TRUE(server.saver().Refusal().ok()) << "snapshots may make room";
+  server.disk().set_capacity(UINT64_MAX);
+  world.Heal();
+  world.Compare();
+  EXPECT_GT(server.roles().dropped_bytes(), 0u);
+}
+
+// A command that waits for the disk when the keyspace is emptied is answered, and its connection
+// stays. Loading begins when nothing is read or written any more.
+TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
+  World world(1, 2);
+  for (size_t i = 0; i < 2; i++) {
+    world.server(i).options().journal_segment_bytes = 100'000;
+    world.server(i).settings().cold.stream_memory = 1;
+  }
+  world.StartAll();
+  ModelServer& server = world.server(0);
+  const auto add = [&](int from, int to) {
+    for (int i = from; i < to; i++) {
+      server.Ask({"XADD", "s", std::to_string(i) + "-1", "f", std::string(100, 'x')});
+      world.Step();
+    }
+  };
+  add(1, 30);
+  world.Heal();
+  world.CutOff(0, true);
+  world.Promote(1);
+  add(30, 40);
+  world.CutOff(0, false);
+  world.TellToFollow(0);
+  std::vector<std::string> told;
+  bool reads = false;
+  const auto step = [&] {
+    int worker = 0;
+    server.StepWorkers([&] { return ++worker != 5 || reads; });
+    server.Turn(world.now_ms());
+    server.TakeReplies(
+        [&](const Argv&, const test::Reply& reply) { told.push_back(test::ToText(reply)); });
+  };
+  for (int i = 0; i < kMostSteps && server.storage().journal() != nullptr; i++) {
+    world.Step();
+  }
+  ASSERT_EQ(server.storage().journal(), nullptr);
+  for (int i = 0; i < 100 && !server.storage().cold()->idle(); i++) {
+    reads = true;
+    step();
+    reads = false;
+  }
+  ASSERT_FALSE(server.loading());
+  told.clear();
+  server.Ask({"XRANGE", "s", "-", "+"});
+  ASSERT_EQ(server.broker().parking().count(), 1u);
+  for (int i = 0; i < 100; i++) {
+    step();
+  }
+  EXPECT_TRUE(server.loading());
+  EXPECT_EQ(server.broker().parking().count(), 0u);
+  EXPECT_FALSE(server.storage().may_load());
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_THAT(told.front(), HasSubstr("LOADING"));
+  reads = true;
+  for (int i = 0; i < 1000 && server.loading(); i++) {
+    step();
+  }
+  EXPECT_FALSE(server.loading());
+  server.Ask({"XLEN", "s"});
+  step();
+  ASSERT_THAT(told, SizeIs(2)) << "the same connection";
+  EXPECT_EQ(told.back(), "29");
+  world.Heal();
+  world.Compare();
 }
 
 TEST_F(RolesTest, EveryCallOfAComebackIsACrashPoint) {
