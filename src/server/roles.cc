@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kNodeFile = "node";
 constexpr const char* kRecordFile = "cluster";
+constexpr const char* kMarkFile = "mark";
 
 }  // namespace
 
@@ -44,6 +45,9 @@ Status Roles::Open() {
   auto records = replication::RecordFile::Open(parts_.storage.disk(), parts_.reader, kRecordFile);
   if (!records.ok()) return records.status();
   records_ = std::move(*records);
+  auto agreed = replication::AgreedMark::Open(parts_.storage.disk(), parts_.reader, kMarkFile);
+  if (!agreed.ok()) return agreed.status();
+  agreed_ = std::move(*agreed);
   return {};
 }
 
@@ -208,10 +212,10 @@ void Roles::End() {
   cutter_.reset();
 }
 
-void Roles::AskToFollow(std::string host, uint16_t port) {
+void Roles::AskToFollow(std::string host, uint16_t port, bool force) {
   // CONFIG REWRITE may follow in the same transaction.
   parts_.config.NoteLeader(host, port);
-  wanted_ = Wanted{true, std::move(host), port};
+  wanted_ = Wanted{true, std::move(host), port, force};
 }
 
 void Roles::AskToLead() {
@@ -286,6 +290,7 @@ bool Roles::Turn() {
     leader_->AwaitFollowers(parts_.broker.waiting().awaited_of_followers());
     AskAgain(now_ms);
     leader_->Turn(now_ms);
+    NoteAgreed(now_ms);
     good_followers_ = leader_->HeardWithin(parts_.broker.settings().min_replicas_max_lag_s, now_ms);
     return TellBroker() || wanted_;
   }
@@ -309,6 +314,7 @@ bool Roles::Turn() {
     BeginToCut();
     return false;
   }
+  NoteAgreed(now_ms);
   if (follower_->applied() == before) return more;
   parts_.broker.OnApplied(follower_->applied());
   return true;
@@ -326,6 +332,13 @@ int64_t Roles::NextTimerMs() const {
   return std::max<int64_t>(due - parts_.broker.clock().steady_ms(), 0);
 }
 
+// What the leader's mark covers lies on the leader and on this server.
+void Roles::NoteAgreed(int64_t now_ms) {
+  const bool two = leader_ == nullptr || leader_->in_sync().size() > 1;
+  if (two) agreed_->Note(parts_.storage.journal()->identity().id, high_watermark());
+  agreed_->Turn(now_ms);
+}
+
 Position Roles::high_watermark() const {
   if (leader_ != nullptr) return leader_->in_sync().mark();
   if (follower_ == nullptr) return 0;
@@ -341,6 +354,7 @@ Position Roles::hold() const {
 void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
   told_ = true;
+  force_ = wanted.force;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
   if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kForGood);
   std::optional<replication::Follower::Pending> pending;
@@ -532,6 +546,15 @@ void Roles::OnNoted(const Status& noted) {
 // The one place that decides whether what lies beyond `end` may be cut off, because the leader does
 // not have it. Not OK: it stays, the link stays down, and this is the reason.
 Status Roles::WhyNotCut(Position end) const {
+  const journal::Journal& own = *parts_.storage.journal();
+  const Position agreed = std::min(agreed_->Of(own.identity().id), own.written());
+  if (end < agreed && !force_ && !parts_.config.options().unclean_leader_election) {
+    return Status::Error(fmt::format(
+        "the journals part at position {}, and another server had this one up to {}, too: {} bytes "
+        "that two servers had agreed on would be cut off. REPLICAOF {} {} FORCE does it; REPLICAOF "
+        "NO ONE makes this server lead",
+        end, agreed, agreed - end, host_, port_));
+  }
   // A server that was promoted and is started again with an old configuration is not to lose what
   // it has made. (Nor does the higher epoch say that it is right: whoever starts as a leader takes
   // one.)
@@ -587,6 +610,7 @@ void Roles::GoOnCutting() {
 void Roles::AfterCut() {
   const std::unique_ptr<Cutter> cutter = std::move(cutter_);
   dropped_bytes_ += cutter->dropped().end - cutter->end();
+  agreed_->Lower(cutter->end());
   parts_.broker.NoteCut(cutter->end());
   if (cutter->must_load()) {
     error_ = fmt::format(

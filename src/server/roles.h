@@ -14,6 +14,7 @@
 #include "env/clock.h"
 #include "env/loop.h"
 #include "env/worker.h"
+#include "replication/agreed_mark.h"
 #include "replication/cluster_record.h"
 #include "replication/follower.h"
 #include "replication/inquiry.h"
@@ -72,7 +73,8 @@ class Roles {
   // --- Commands; each takes effect at the end of the turn ---
 
   // REPLICAOF. REQUIRES: Refusal() is OK.
-  void AskToFollow(std::string host, uint16_t port);
+  // `force`: what two servers had agreed on may be cut off for that.
+  void AskToFollow(std::string host, uint16_t port, bool force = false);
   void AskToLead();
   // Why this server must not lead, if so: an error of the clients' protocol. Others may have
   // changes that it lacks.
@@ -145,6 +147,7 @@ class Roles {
     bool follow = false;
     std::string host;
     uint16_t port = 0;
+    bool force = false;
   };
 
   // Whether the journal is whole and used by the follower alone, so that the role may be changed.
@@ -163,6 +166,7 @@ class Roles {
   std::optional<Wanted> TakeNewerLeader();
   std::optional<replication::PinnedSnapshot> PinSnapshot(Position most);
   bool TellBroker();
+  void NoteAgreed(int64_t now_ms);
   void MakeFollower(std::optional<replication::Follower::Pending> pending = {});
   void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
@@ -178,6 +182,8 @@ class Roles {
   replication::ReplicationSettings settings_;
   std::string node_id_;
   std::unique_ptr<replication::RecordFile> records_;
+  std::unique_ptr<replication::AgreedMark> agreed_;
+  bool force_ = false;  // REPLICAOF ... FORCE
   bool follows_ = false;
   std::string host_;
   uint16_t port_ = 0;

@@ -43,6 +43,9 @@ Position EndOf(ServerHost& host) {
 
 void ReplicaOf(Context& context) {
   Roles& roles = ServerHost::Of(context).roles();
+  if (context.argc() > 4) {
+    return context.reply().Error("ERR wrong number of arguments for 'replicaof' command");
+  }
   if (Status refused = roles.Refusal(); !refused.ok()) {
     return context.reply().Error("ERR " + std::string(refused.message()));
   }
@@ -55,9 +58,14 @@ void ReplicaOf(Context& context) {
   }
   const auto port = ParseInteger(context.arg(2));
   if (!port || *port < 0 || *port > 65535) return context.reply().Error("ERR Invalid master port");
+  const bool force = context.argc() == 4;
+  if (force && !EqualsIgnoreCase(context.arg(3), "force")) {
+    return context.reply().Error(
+        fmt::format("ERR REPLICAOF takes FORCE after the port, not '{}'", context.arg(3)));
+  }
   const bool same =
       roles.follows() && roles.leader_host() == context.arg(1) && roles.leader_port() == *port;
-  roles.AskToFollow(std::string(context.arg(1)), static_cast<uint16_t>(*port));
+  roles.AskToFollow(std::string(context.arg(1)), static_cast<uint16_t>(*port), force);
   if (same) return context.reply().Simple("OK Already connected to specified master");
   context.reply().Ok();
 }

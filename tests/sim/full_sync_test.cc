@@ -220,7 +220,9 @@ TEST_F(FullSyncTest, AfterACrashThereIsTheOldStateOrTheNew) {
         EXPECT_EQ(server.storage().journal()->first(), source.position);
       }
       for (const char* directory : {"snapshots", "streams"}) {
-        for (const std::string& name : *disk.List(directory)) {
+        const auto names = disk.List(directory);
+        ASSERT_TRUE(names.ok());
+        for (const std::string& name : *names) {
           EXPECT_THAT(name, ::testing::Not(::testing::EndsWith(".sync")));
         }
       }

@@ -104,6 +104,9 @@ class Lobby final : public ByteStreamHandler, public Transport {
 ModelServer::ModelServer(std::string name, uint64_t seed, Connect connect)
     : name_(std::move(name)), connect_(std::move(connect)), disk_(seed) {
   options_.dir = ".";
+  // Whoever chance promotes leads, and what it lacks is given up.
+  const Config::Pair unclean{"unclean-leader-election", "yes"};
+  EXPECT_TRUE(config_.Set({&unclean, 1}).ok());
 }
 
 ModelServer::~ModelServer() {
