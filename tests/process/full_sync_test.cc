@@ -108,7 +108,9 @@ TEST_F(FullSyncTest, KillsMeanwhileHarmNobody) {
              info.find("master_link_status:up") != std::string::npos;
     }));
     Fill(*writer, fmt::format("round-{}", round), 50);
-    if (round % 2 == 0) EXPECT_EQ(Ask(*writer, "SAVE"), "+OK");
+    if (round % 2 == 0) {
+      EXPECT_EQ(Ask(*writer, "SAVE"), "+OK");
+    }
     follower->Kill();
   }
   const auto follower = Start(Small(Following(leader->port())), dir.string());
