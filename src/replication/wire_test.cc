@@ -93,7 +93,7 @@ TEST(WireTest, BytesOfTheMessages) {
   welcome.epochs.Note(9, 6);
   welcome.parting = 7;
   EXPECT_EQ(bytes(welcome),
-            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07", 23));
+            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0", 25));
   std::string header;
   AppendMessageHeader(MessageType::kBytes, 258, &header);
   EXPECT_EQ(header, std::string("\x02\x02\x01\0\0", 5));

@@ -13,6 +13,7 @@
 #include "env/replace_file.h"
 #include "fmt/format.h"
 #include "journal/recovery.h"
+#include "journal/segment.h"
 #include "replication/snapshot_transfer.h"
 #include "snapshot/files.h"
 
@@ -114,6 +115,13 @@ Status GiveNames(Disk& disk, const std::string& directory, const std::set<std::s
   return {};
 }
 
+// A journal that has no frames and begins here. Without this file, a start would miss the journal of
+// the snapshot.
+Status BeginJournal(Disk& disk, const std::string& directory, Position position) {
+  const auto file = disk.Open(journal::SegmentPath(directory, position), OpenMode::kCreate);
+  return file.ok() ? (*file)->Sync() : file.status();
+}
+
 Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedSnapshot& snapshot) {
   const std::set<std::string> paths(snapshot.paths.begin(), snapshot.paths.end());
   // The old journal would be applied to the new state.
@@ -122,6 +130,7 @@ Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedS
   if (status.ok()) {
     status = journal::WriteIdentity(disk, directories.journal, snapshot.identity);
   }
+  if (status.ok()) status = BeginJournal(disk, directories.journal, snapshot.position);
   for (const std::string& directory : {directories.snapshots, directories.cold}) {
     if (status.ok()) status = GiveNames(disk, directory, paths);
     if (status.ok()) {

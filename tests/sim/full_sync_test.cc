@@ -308,6 +308,7 @@ class TransferWorld final {
     }
   }
   void Compare() {
+    const ModelDisk::Aside aside(&disk_);
     for (const SyncFile& file : source_.files) {
       const std::string staged = file.path + std::string(SnapshotFetch::kStagedSuffix);
       EXPECT_TRUE(ReadAll(disk_, staged, file.bytes) ==
