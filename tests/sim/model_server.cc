@@ -105,8 +105,9 @@ ModelServer::ModelServer(std::string name, uint64_t seed, Connect connect)
     : name_(std::move(name)), connect_(std::move(connect)), disk_(seed) {
   options_.dir = ".";
   // Whoever chance promotes leads, and what it lacks is given up.
-  const Config::Pair unclean{"unclean-leader-election", "yes"};
-  EXPECT_TRUE(config_.Set({&unclean, 1}).ok());
+  const Config::Pair settings[] = {{"unclean-leader-election", "yes"},
+                                   {"replica-announce-ip", name_}};
+  EXPECT_TRUE(config_.Set(settings).ok());
 }
 
 ModelServer::~ModelServer() {
