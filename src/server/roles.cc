@@ -224,7 +224,8 @@ void Roles::AskToLead() {
 }
 
 bool Roles::in_recorded_set() const {
-  if (records_ == nullptr) return false;
+  // There is none for a while when it is cut, or when a snapshot takes its place.
+  if (records_ == nullptr || parts_.storage.journal() == nullptr) return false;
   const journal::Journal& journal = *parts_.storage.journal();
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
@@ -237,7 +238,8 @@ Status Roles::WhyNotLead() const {
   if (follower_ != nullptr && follower_->link_up()) return {};
   if (in_recorded_set()) return {};
   // A server that is new has never had a leader.
-  if (parts_.storage.journal()->appended() == 0) return {};
+  const journal::Journal* const journal = parts_.storage.journal();
+  if (journal != nullptr && journal->appended() == 0) return {};
   return Status::Error(
       "NOTINSYNC This server is not in the in-sync set: changes that were acknowledged may be "
       "missing here. To lead with what it has: CONFIG SET unclean-leader-election yes");

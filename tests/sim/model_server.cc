@@ -43,6 +43,9 @@ class Lobby final : public ByteStreamHandler, public Transport {
       input_.erase(0, parser.consumed());
       return Reply("+PONG\r\n");
     }
+    if (parser.args()[1] == "LEADER") {
+      return Reply("+" + server_.roles().Claim().ToLine() + "\r\n");
+    }
     auto request = replication::FollowRequest::FromWords(parser.args().subspan(2));
     ASSERT_TRUE(request.ok()) << request.status().message();
     session_ = &server_.broker().Connect(this);
