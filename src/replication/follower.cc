@@ -198,6 +198,7 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
 Status Follower::OnWelcome(std::string_view body) {
   const auto welcome = Welcome::Decode(body);
   if (!welcome) return Status::Error("a welcome that is none");
+  leader_epoch_ = welcome->epochs.newest();
   const journal::Journal& journal = parts_.journal;
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.
@@ -229,7 +230,6 @@ Status Follower::OnWelcome(std::string_view body) {
   }
   if (welcome->parting < journal.appended()) {
     cut_to_ = welcome->parting;
-    leader_epoch_ = welcome->epochs.newest();
     return Status::Error(
         fmt::format("the journals part at position {}, and this one goes on to {}: "
                     "what lies between is to be cut off first",

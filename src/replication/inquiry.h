@@ -22,7 +22,7 @@ namespace runnel::replication {
 struct LeaderClaim {
   std::string node_id;  // of the server that says it
   uint64_t journal_id = 0;
-  journal::Epoch epoch = 0;  // the newest that it has heard of
+  journal::Epoch epoch = 0;  // of the leader that it names; 0: it has not heard from it
   bool leads = false;        // the server itself leads
   std::string host;          // of the leader that it follows; empty if it leads
   uint16_t port = 0;

@@ -81,10 +81,9 @@ replication::LeaderClaim Roles::Claim() const {
   claim.port = port_;
   if (parts_.storage.journal() == nullptr) return claim;
   claim.journal_id = parts_.storage.journal()->identity().id;
-  claim.epoch = parts_.storage.journal()->epoch();
-  // A follower hears of its leader's epoch before it has a frame of it.
-  const replication::ClusterRecord& record = records_->now();
-  if (record.journal_id == claim.journal_id) claim.epoch = std::max(claim.epoch, record.epoch);
+  // What a follower has in its journal may be of another leader, and about to be cut.
+  if (leader_ != nullptr) claim.epoch = parts_.storage.journal()->epoch();
+  if (follower_ != nullptr) claim.epoch = follower_->leader_epoch();
   return claim;
 }
 

@@ -245,6 +245,8 @@ TEST_F(ComebackTest, WhoHasMadeNoChangeLoadsNothing) {
   a_->Kill();
   Promote(*b_);
   WriteOnB();
+  // It knows nobody whom it could ask, so it begins to lead.
+  std::filesystem::remove(std::filesystem::path(a_dir_.string()) / "cluster");
   a_ = Start(args_, a_dir_.string());
   EXPECT_EQ(Ask(*a_->Connect(), Follow(*b_)), "+OK");
   ExpectEqual();
