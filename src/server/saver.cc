@@ -124,7 +124,10 @@ void Saver::Take() {
     info.position = broker_.log().watermarks().appended.position;
     info.epochs = journal->epochs();
     info.epochs.CutAt(info.position);
-    info.epoch = info.epochs.empty() ? journal->epoch() : info.epochs.newest();
+    // Of a position where the first known epoch begins, the epoch is not known.
+    const bool unknown = info.epochs.empty() && !journal->epochs().empty();
+    if (info.epochs.empty()) info.epoch = unknown ? 0 : journal->epoch();
+    if (!info.epochs.empty()) info.epoch = info.epochs.newest();
   }
   info.created_ms = clock_.UnixMicros() / 1000;
   position_ = info.position;
