@@ -104,6 +104,9 @@ class Lobby final : public ByteStreamHandler, public Transport {
 ModelServer::ModelServer(std::string name, uint64_t seed, Connect connect)
     : name_(std::move(name)), connect_(std::move(connect)), disk_(seed) {
   options_.dir = ".";
+  // Others reach it by its name.
+  const Config::Pair address[] = {{"replica-announce-ip", name_}, {"replica-announce-port", "1"}};
+  EXPECT_TRUE(config_.Set(address).ok());
 }
 
 ModelServer::~ModelServer() {

@@ -124,10 +124,60 @@ class World {
       server(i).SetLeader(server(leader_).name());
     }
   }
+  // FAILOVER, if the server leads: to a certain one, or to any.
+  void HandOver(size_t i) {
+    if (!server(i).running() || server(i).loading()) return;
+    Roles& roles = server(i).roles();
+    if (roles.leader() == nullptr || roles.leader()->followers() == 0 || roles.wishes() ||
+        roles.failover() != Roles::Failover::kNone) {
+      return;
+    }
+    replication::Handover::Wish wish;
+    roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+      if (peer.online() && Chance(30)) wish.node_id = peer.request.node_id;
+    });
+    if (Chance(30)) wish.timeout_ms = 1 + static_cast<int64_t>(random_.Below(2000));
+    roles.HandOver(std::move(wish));
+  }
+  // As a Sentinel does.
+  void AskToLead(size_t i) {
+    if (!server(i).running() || server(i).loading()) return;
+    Roles& roles = server(i).roles();
+    if (roles.follower() != nullptr && roles.follower()->link_up()) roles.AskToLeadAfterLeader();
+  }
+  // The servers that make changes.
+  std::vector<size_t> leading() {
+    std::vector<size_t> found;
+    for (size_t i = 0; i < servers(); i++) {
+      if (!server(i).running() || server(i).loading()) continue;
+      if (server(i).roles().leader() != nullptr && !server(i).broker().pause().held()) {
+        found.push_back(i);
+      }
+    }
+    return found;
+  }
+  // Nothing goes wrong any more. Returns when one of them leads, and the others are equal, though
+  // nobody has told them anything.
+  void Settle() {
+    for (size_t i = 0; i < servers(); i++) {
+      cut_off_[i] = false;
+    }
+    for (int step = 0;; step++) {
+      ASSERT_LT(step, kMostSteps) << Describe();
+      Step();
+      const auto leads = leading();
+      ASSERT_LE(leads.size(), 1u) << Describe();
+      if (leads.size() != 1) continue;
+      leader_ = leads.front();
+      if (equal() == servers() - 1 && Healed()) return;
+    }
+  }
   void CutOff(size_t i, bool off) {
     cut_off_[i] = off;
     if (off) network_.BreakAll();
   }
+  bool IsCutOff(size_t i) const { return cut_off_[i]; }
+  void BreakOne() { network_.BreakOne(); }
   // How processes end from now on.
   void set_crash(Crash crash) { crash_ = crash; }
   void Write(size_t i) { server(i).Ask(workload_.Next(false)); }
@@ -183,6 +233,8 @@ class World {
       if (Chance(1)) network_.BreakOne();
       if (random_.Below(300) == 0) CutOff(any, !cut_off_[any]);
       if (random_.Below(300) == 0) Promote(any);
+      if (random_.Below(100) == 0) HandOver(any);
+      if (random_.Below(300) == 0) AskToLead(any);
       if (random_.Below(100) == 0) TellToFollow(any);
       if (!server(any).running()) {
         if (Chance(5)) Start(any);
@@ -222,6 +274,12 @@ class World {
       ASSERT_LT(step, kMostSteps) << Describe();
       if (::testing::Test::HasFailure()) return;
       Step();
+      // A hand-over that was under way may have told them something else.
+      if (step % 1000 != 999) continue;
+      Promote(leader_);
+      for (size_t i = 0; i < servers(); i++) {
+        TellToFollow(i);
+      }
     }
   }
 
@@ -441,6 +499,43 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
   EXPECT_GT(cut_bytes, 0u);
   EXPECT_GT(equal, seeds)
       << "of two for each seed: the others lack journal that was removed or lost";
+}
+
+// Links break at any moment of a hand-over, and servers are cut off for a while. Nobody tells the
+// servers who leads, but by FAILOVER.
+TEST_F(RolesTest, HandingOverLosesNothingAndLeavesOneLeader) {
+  uint64_t changes = 0;
+  uint64_t seeds = 0;
+  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
+    World world(seed);
+    world.StartAll();
+    world.Heal();
+    size_t led = 0;
+    for (int i = 0; i < 1500 && !::testing::Test::HasFailure(); i++) {
+      world.Step();
+      if (world.Chance(40)) world.Write();
+      if (world.Chance(1)) world.BreakOne();
+      const size_t any = world.random().Below(world.servers());
+      if (world.random().Below(300) == 0) world.CutOff(any, !world.IsCutOff(any));
+      if (world.random().Below(60) == 0) world.HandOver(any);
+      const auto leads = world.leading();
+      ASSERT_LE(leads.size(), 1u) << world.Describe();
+      if (leads.size() == 1 && leads.front() != led) {
+        led = leads.front();
+        changes++;
+      }
+    }
+    if (::testing::Test::HasFailure()) return;
+    world.Settle();
+    if (::testing::Test::HasFailure()) return;
+    world.Compare();
+    for (size_t i = 0; i < world.servers(); i++) {
+      EXPECT_EQ(world.server(i).roles().dropped_bytes(), 0u) << i;
+    }
+    seeds++;
+  });
+  if (sim::OneSeedOnly()) return;
+  EXPECT_GT(changes, seeds);
 }
 
 // Whoever cannot take the journal of the leader has none, and says so.
