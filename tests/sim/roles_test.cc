@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -159,6 +160,7 @@ class World {
   // Nothing goes wrong any more. Returns when one of them leads, and the others are equal, though
   // nobody has told them anything.
   void Settle() {
+    stalled_.reset();
     for (size_t i = 0; i < servers(); i++) {
       cut_off_[i] = false;
     }
@@ -176,6 +178,8 @@ class World {
     cut_off_[i] = off;
     if (off) network_.BreakAll();
   }
+  // This server gets no turn: what arrives is read, and not dealt with.
+  void Stall(std::optional<size_t> i) { stalled_ = i; }
   bool IsCutOff(size_t i) const { return cut_off_[i]; }
   void BreakOne() { network_.BreakOne(); }
   // How processes end from now on.
@@ -193,7 +197,8 @@ class World {
     now_ms_ += static_cast<int64_t>(random_.Below(4));
     for (const auto& each : servers_) {
       if (!each->running()) continue;
-      if (Chance(50)) each->Turn(now_ms_);
+      const bool stalls = stalled_ && each.get() == servers_[*stalled_].get();
+      if (Chance(50) && !stalls) each->Turn(now_ms_);
       if (each->disk().stopped()) {
         each->Stop(AnyCrash());
         continue;
@@ -394,6 +399,7 @@ class World {
   std::vector<bool> cut_off_;
   size_t leader_ = 0;  // who leads as far as the operator knows
   std::optional<Crash> crash_;
+  std::optional<size_t> stalled_;
 };
 
 // An old leader that comes back, with snapshots on both sides of the parting: its process ends
@@ -511,11 +517,13 @@ TEST_F(RolesTest, HandingOverLosesNothingAndLeavesOneLeader) {
     world.StartAll();
     world.Heal();
     size_t led = 0;
-    for (int i = 0; i < 1500 && !::testing::Test::HasFailure(); i++) {
+    for (int i = 0; i < 2000 && !::testing::Test::HasFailure(); i++) {
       world.Step();
       if (world.Chance(40)) world.Write();
       if (world.Chance(1)) world.BreakOne();
       const size_t any = world.random().Below(world.servers());
+      if (world.random().Below(500) == 0) world.Stall(any);
+      if (world.random().Below(500) == 0) world.Stall({});
       if (world.random().Below(300) == 0) world.CutOff(any, !world.IsCutOff(any));
       if (world.random().Below(60) == 0) world.HandOver(any);
       const auto leads = world.leading();
@@ -536,6 +544,35 @@ TEST_F(RolesTest, HandingOverLosesNothingAndLeavesOneLeader) {
   });
   if (sim::OneSeedOnly()) return;
   EXPECT_GT(changes, seeds);
+}
+
+// The target has read that it is to take over, and not dealt with it. The old leader asks, and is
+// told that it does not lead: so it never does, on the old leader's word.
+TEST_F(RolesTest, WhoWasAskedDoesNotTakeOverLater) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  Roles& roles = world.server(0).roles();
+  const auto step = [&](const std::function<bool()>& until) {
+    for (int i = 0; i < kMostSteps && !until(); i++) {
+      world.Step();
+    }
+    EXPECT_TRUE(until()) << world.Describe();
+  };
+  world.Stall(1);
+  replication::Handover::Wish wish{"", 1, true};
+  roles.leader()->ForEachFollower(
+      [&](const replication::Leader::Peer& peer) { wish.node_id = peer.request.node_id; });
+  roles.HandOver(wish);
+  step([&] { return roles.failover() == Roles::Failover::kInProgress; });
+  step([&] { return world.server(1).roles().follower()->take_over().has_value(); });
+  step([&] { return roles.follows(); });
+  // It is asked, and the old leader leads again.
+  step([&] { return !roles.follows(); });
+  EXPECT_EQ(world.server(1).roles().follower()->take_over(), std::nullopt);
+  world.Settle();
+  EXPECT_EQ(world.leading(), std::vector<size_t>{0});
+  world.Compare();
 }
 
 // Whoever cannot take the journal of the leader has none, and says so.
