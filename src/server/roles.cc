@@ -135,11 +135,12 @@ void Roles::AskToLeadAfterLeader() {
 }
 
 bool Roles::in_recorded_set() const {
-  if (records_ == nullptr) return false;
-  const journal::Journal& journal = *parts_.storage.journal();
+  const journal::Journal* const journal = parts_.storage.journal();
+  // There is none for a moment while it is being cut.
+  if (records_ == nullptr || journal == nullptr) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
-  return record.journal_id == journal.identity().id && self != nullptr && self->in_sync;
+  return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
 }
 
 Status Roles::WhyNotLead() const {
@@ -148,7 +149,8 @@ Status Roles::WhyNotLead() const {
   if (follower_ != nullptr && follower_->link_up()) return {};
   if (in_recorded_set()) return {};
   // A server that is new has never had a leader.
-  if (parts_.storage.journal()->appended() == 0) return {};
+  const journal::Journal* const journal = parts_.storage.journal();
+  if (journal != nullptr && journal->appended() == 0) return {};
   return Status::Error(
       "NOTINSYNC This server is not in the in-sync set: changes that were acknowledged may be "
       "missing here. To lead with what it has: CONFIG SET unclean-leader-election yes");
