@@ -115,6 +115,11 @@ void Broker::EndWhatALeaderHas() {
   dispatcher_.RetryPutOff();
 }
 
+void Broker::HoldWrites(HoldReason reason, bool hold) {
+  pause_.Hold(reason, hold);
+  if (!hold) dispatcher_.RetryPutOff();
+}
+
 void Broker::Follow() {
   EndWhatALeaderHas();
   log_.Follow(log_.journal()->appended());

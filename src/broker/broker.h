@@ -98,6 +98,8 @@ class Broker final : public Front, private KeyspaceObserver {
   void Unload();
   // The journal was cut at `end`: what sessions have changed after it is not waited for any more.
   void NoteCut(Position end);
+  // Writes wait, and nothing else changes the data, from now on or not any more: see Pause::Hold.
+  void HoldWrites(HoldReason reason, bool hold);
   // Another server makes the changes from now on: see ChangeLog::Follow. What only a leader has
   // ends: connections that wait for something or have replies which are not safe yet, and the
   // watches of transactions. REQUIRES: there is a journal, whose frames are all applied; between

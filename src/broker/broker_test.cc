@@ -309,6 +309,40 @@ TEST_F(BrokerTest, WhoEndsDuringAPauseIsForgotten) {
   EXPECT_TRUE(harness_.broker.pause().put_off().empty());
 }
 
+TEST_F(BrokerTest, WhatTheServerHoldsNoClientLetsGo) {
+  auto client = harness_.Connect(), writer = harness_.Connect(), claimer = harness_.Connect();
+  client->Run("SET k v PX 500");
+  client->Run("XGROUP CREATE s g 0 MKSTREAM");
+  client->Run("XADD s 1-1 f v");
+  client->Run("XREADGROUP GROUP g other STREAMS s >");
+  EXPECT_EQ(claimer->Run("XREADGROUP GROUP g c BLOCK 0 CLAIM 1000 STREAMS s >"), "");
+  Broker& broker = harness_.broker;
+  broker.HoldWrites(HoldReason::kHandOver, true);
+  broker.HoldWrites(HoldReason::kShutdown, true);
+  EXPECT_EQ(writer->Run("SET other v"), "");
+  EXPECT_EQ(client->Run("CLIENT UNPAUSE"), "+OK");
+  EXPECT_EQ(client->Run("GET other"), "$-1");
+  const uint64_t changes = broker.log().changes();
+  harness_.Advance(2000);
+  // Nothing is taken away, though time has passed for all of it.
+  EXPECT_EQ(client->Run("GET k"), "$-1");
+  EXPECT_NE(harness_.keyspace.Find(KeyRef(0, "k")), nullptr);
+  EXPECT_EQ(claimer->Lines(), "");
+  EXPECT_EQ(broker.log().changes(), changes);
+  // CLIENT PAUSE is another pause.
+  client->Run("CLIENT PAUSE 100 WRITE");
+  harness_.Advance(200);
+  EXPECT_EQ(writer->Lines(), "");
+  broker.HoldWrites(HoldReason::kHandOver, false);
+  harness_.Advance(1);
+  EXPECT_EQ(writer->Lines(), "");
+  broker.HoldWrites(HoldReason::kShutdown, false);
+  harness_.Advance(1);
+  EXPECT_EQ(writer->Lines(), "+OK");
+  EXPECT_NE(claimer->Lines(), "");
+  EXPECT_EQ(broker.pause().kind(), PauseKind::kNone);
+}
+
 TEST_F(BrokerTest, WithoutAPasswordNobodyIsAskedForIt) {
   harness_.settings.requirepass = "secret";
   auto client = harness_.Connect();

@@ -18,8 +18,8 @@ class ChangePolicy {
   bool loading() const { return loading_; }
   void set_loading(bool loading) { loading_ = loading; }
 
-  // During CLIENT PAUSE of either kind the data do not change, as in Redis. A follower's data are
-  // changed by its leader alone.
+  // During CLIENT PAUSE of either kind, and while the server holds writes, the data do not change,
+  // as in Redis. A follower's data are changed by its leader alone.
   bool MayChange() const {
     return !loading_ && !log_.follows() && pause_.kind() == PauseKind::kNone &&
            log_.takes_changes();

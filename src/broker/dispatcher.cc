@@ -229,6 +229,11 @@ void Dispatcher::Resume(Session& session, bool may_block) {
       return Answer(session, why.message());
     }
   }
+  // A command that was waiting, for example for entries that become free with time. It begins anew
+  // when writes are let in again.
+  if (parts_.pause.held() && parts_.pause.Holds(session.suspended->command->spec->flags)) {
+    return parts_.pause.PutOff(session, std::move(session.suspended));
+  }
   std::unique_ptr<Suspended> suspended = std::move(session.suspended);
   const Command& command = *suspended->command;
   // Its arguments stay where they are for the whole run.
@@ -254,10 +259,11 @@ void Dispatcher::RunAgain(Session& session) {
   const RunMode mode{
       .resumed = suspended->resumed, .may_block = suspended->may_block, .again = true};
   parts_.outbox.BeginReply(session);
-  // Much may have changed meanwhile: a pause, the memory, the journal. A pause does not hold
-  // sessions that were waiting when it began.
+  // Much may have changed meanwhile: a pause, the memory, the journal. A pause of clients does not
+  // hold sessions that were waiting when it began.
   Admission::Answer answer = parts_.admission.Check(session, command, args);
-  if (mode.resumed && answer.verdict == Admission::Verdict::kPutOff) answer = {};
+  const bool put_off = answer.verdict == Admission::Verdict::kPutOff;
+  if (mode.resumed && put_off && !parts_.pause.held()) answer = {};
   switch (answer.verdict) {
     case Admission::Verdict::kRun: {
       Outcome outcome =

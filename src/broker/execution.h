@@ -77,6 +77,8 @@ class Execution final : public Context {
   // The number of commands that ran as parts of this one and failed. Their errors do not count as
   // errors of this one.
   uint64_t failed_parts = 0;
+  // A command that ran as a part of this one has changed something.
+  bool part_changed = false;
 
  private:
   bool memory_is_full() const override;

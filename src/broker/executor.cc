@@ -83,8 +83,13 @@ Outcome Executor::Run(Session& session, const Command& command,
     session.ShowData(parts_.settings.acks);
   }
   if (execution.changes() > 0) {
-    session.output.last_change = parts_.log.next_change();
+    if (outer != nullptr) outer->part_changed = true;
     parts_.log.CountChanges(execution.changed_elements());
+  }
+  // WAIT in a transaction asks about what was before that, as in Redis: what the transaction
+  // changes is in no frame yet.
+  if (outer == nullptr && (execution.changes() > 0 || execution.part_changed)) {
+    session.output.last_change = parts_.log.next_change();
   }
   if (session.tracking != nullptr && (command.spec->flags & kReadOnly) != 0) [[unlikely]] {
     parts_.tracking.Remember(session, *command.spec, args, parts_.settings.tracking_table_max_keys);

@@ -15,8 +15,15 @@ namespace runnel {
 // Which commands CLIENT PAUSE holds.
 enum class PauseKind : uint8_t { kNone, kWrites, kAll };
 
+// Why the server itself holds writes. Clients cannot end that.
+enum class HoldReason : uint8_t {
+  kHandOver = 1,  // another server is about to lead
+  kShutdown = 2,  // followers get what they lack before the process ends
+};
+
 // Reasons to put a command off before it begins, and the sessions whose command was put off:
 //   - CLIENT PAUSE, which holds some commands or all commands until a given time;
+//   - the server itself, which holds writes while nothing may change any more (HoldReason);
 //   - back-pressure, which holds commands that add entries until the cold store has caught up;
 //   - memory that is about to be freed: above maxmemory, commands that need memory wait for it.
 // A session that was put off is not idle. Its command is checked again when it goes on, and may be
@@ -32,9 +39,18 @@ class Pause {
     kind_ = PauseKind::kNone;
     until_ms_ = 0;
   }
-  PauseKind kind() const { return kind_; }
-  // When it ends by itself, on the steady clock; Wait::kForever without a pause.
+  // What clients and the server hold together.
+  PauseKind kind() const { return held() ? std::max(kind_, PauseKind::kWrites) : kind_; }
+  // When CLIENT PAUSE ends by itself, on the steady clock; Wait::kForever without a pause.
   int64_t until_ms() const { return kind_ == PauseKind::kNone ? Wait::kForever : until_ms_; }
+
+  // The server holds writes for this reason, or not any more. Unlike a pause of clients this also
+  // holds commands that were waiting when it began.
+  void Hold(HoldReason reason, bool on) {
+    const auto bit = static_cast<uint8_t>(reason);
+    holds_ = static_cast<uint8_t>(on ? holds_ | bit : holds_ & ~bit);
+  }
+  bool held() const { return holds_ != 0; }
 
   // Values that no key holds any more are being freed: commands that need memory wait for that.
   void SetFreeing(bool freeing) { freeing_ = freeing; }
@@ -43,12 +59,12 @@ class Pause {
   // Back-pressure. Returns whether it has just ended.
   bool SetBackPressure(bool on) { return std::exchange(back_pressure_, on) && !on; }
 
-  // True during CLIENT PAUSE or back-pressure.
-  bool active() const { return kind_ != PauseKind::kNone || back_pressure_; }
+  // True during CLIENT PAUSE or back-pressure, or while the server holds writes.
+  bool active() const { return kind() != PauseKind::kNone || back_pressure_; }
   // Whether the pause holds a command with these flags (CommandFlag).
   bool Holds(uint32_t flags) const {
-    return kind_ == PauseKind::kAll ||
-           (kind_ == PauseKind::kWrites && (flags & (kWrite | kMayReplicate)) != 0);
+    return kind() == PauseKind::kAll ||
+           (kind() == PauseKind::kWrites && (flags & (kWrite | kMayReplicate)) != 0);
   }
   // Whether back-pressure holds a command with these flags and categories: one that may add to a
   // stream or a list. A transaction that adds anything counts.
@@ -79,6 +95,7 @@ class Pause {
 
  private:
   PauseKind kind_ = PauseKind::kNone;
+  uint8_t holds_ = 0;  // bits: HoldReason
   int64_t until_ms_ = 0;
   bool back_pressure_ = false;
   bool freeing_ = false;

@@ -63,7 +63,7 @@ bool Follower::Turn(int64_t now_ms) {
     ended_ = fmt::format("no connection to {}:{} was made within {} ms", target_.host, target_.port,
                          now_ms - heard_ms_);
   }
-  if (!ended_.empty()) Drop(std::exchange(ended_, ""), cut_to_.has_value());
+  if (!ended_.empty()) Drop(std::exchange(ended_, ""), cut_to_.has_value() || takes_over_);
   if (cut_to_) return false;
   const bool held_up = parts_.held_up();
   const bool more = !held_up && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
@@ -128,6 +128,11 @@ void Follower::Ask() {
 Status Follower::OnLine(std::string_view line) {
   heard_ = true;
   if (line.front() == '-') {
+    const std::string_view refusal = line.substr(line.starts_with("-ERR ") ? 5 : 1);
+    if (state_ == State::kAsking) {
+      new_leader_ = LeaderInRefusal(refusal);
+      follows_us_ = refusal.starts_with(kFollowsYou);
+    }
     return Status::Error(fmt::format("the leader refuses: {}", line.substr(1)));
   }
   if (state_ == State::kGreeting) {
@@ -139,6 +144,7 @@ Status Follower::OnLine(std::string_view line) {
 
 Status Follower::OnMessage(MessageType type, std::string_view body) {
   heard_ = true;
+  if (takes_over_) return {};
   const bool asked = type == MessageType::kWelcome;
   const bool of_snapshot = type == MessageType::kFiles || type == MessageType::kFilePiece;
   const bool of_journal = type == MessageType::kBytes || type == MessageType::kMark;
@@ -186,9 +192,15 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
       if (!piece) return Status::Error("a piece of a file that is none, or is damaged");
       return fetch_->OnPiece(*piece);
     }
+    case MessageType::kTakeOver:
+      return OnTakeOver(body);
+    case MessageType::kNewLeader:
+      return OnNewLeader(body);
     case MessageType::kReport:
     case MessageType::kGoodbye:
     case MessageType::kFetch:
+    case MessageType::kAskToLead:
+    case MessageType::kRefuse:
       break;
   }
   return Status::Error(fmt::format("a message of type {} came, which a leader does not send",
@@ -288,6 +300,7 @@ void Follower::Drop(std::string_view why, bool for_good) {
   attempt_.reset();
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
+  take_over_.reset();
   held_back_ = false;
   if (link_up()) down_since_ms_ = now_ms_;
   // What is to be cut is said when that is decided.
@@ -306,6 +319,39 @@ void Follower::Reconnect(std::string_view why) {
   if (state_ != State::kWaiting) Drop(why, false);
   ended_.clear();
   retry_ms_ = now_ms_;
+}
+
+// --- Handing over ---
+
+void Follower::AskToLead(uint32_t wait_ms) {
+  std::string body;
+  replication::AskToLead{wait_ms}.Encode(&body);
+  link_->Send(MessageType::kAskToLead, body);
+  link_->Flush();
+}
+
+Status Follower::OnTakeOver(std::string_view body) {
+  take_over_ = TakeOver::Decode(body);
+  return take_over_ ? Status() : Status::Error("an offer to take over that is none");
+}
+
+Status Follower::OnNewLeader(std::string_view body) {
+  new_leader_ = NewLeader::Decode(body);
+  return new_leader_ ? Status() : Status::Error("the address of a new leader that is none");
+}
+
+void Follower::RefuseTakeOver(std::string_view why) {
+  take_over_.reset();
+  takes_over_ = false;
+  if (!link_up()) return;
+  link_->Send(MessageType::kRefuse, why.substr(0, kMostReasonBytes));
+  link_->Flush();
+}
+
+void Follower::AcceptTakeOver() {
+  take_over_.reset();
+  takes_over_ = true;
+  mark_.high_watermark = std::numeric_limits<Position>::max();
 }
 
 // --- Frames ---
@@ -470,7 +516,7 @@ void Follower::HoldBack(bool held_up) {
 
 void Follower::PrepareToLead() {
   mark_.high_watermark = std::numeric_limits<Position>::max();
-  if (state_ != State::kStopped) Drop("this server is to lead", true);
+  if (state_ != State::kStopped && !takes_over_) Drop("this server is to lead", true);
 }
 
 Report Follower::Standing() const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/position.h"
@@ -130,6 +131,23 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Pending TakePending(Position end);
   // Ends the connection, or what there is of one, and tries again at once.
   void Reconnect(std::string_view why);
+
+  // --- Handing over ---
+
+  // Asks the leader to hand over to this server within this time. REQUIRES: link_up().
+  void AskToLead(uint32_t wait_ms);
+  // The leader has told this server to lead. It holds as long as the link does, so that a leader
+  // which is asked on another connection can be sure that it is void.
+  const std::optional<TakeOver>& take_over() const { return take_over_; }
+  void RefuseTakeOver(std::string_view why);
+  // The server leads, as soon as all is applied: like PrepareToLead, but the link stays, so that
+  // the leader can be told (SayGoodbye). Nothing that comes on it matters any more.
+  void AcceptTakeOver();
+  // The leader has handed over to another server, to be followed instead. Told once.
+  std::optional<NewLeader> TakeNewLeader() { return std::exchange(new_leader_, std::nullopt); }
+  // The server that this one wants to follow answers that it follows this one. Told once.
+  bool TakeFollowsUs() { return std::exchange(follows_us_, false); }
+
   // The server is to lead: ends the link for good. All that the journal has written is applied from
   // now on, by Turn.
   void PrepareToLead();
@@ -159,6 +177,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Status OnWelcome(std::string_view body);
   Status OnBytes(std::string_view body);
   void Sync();
+  Status OnTakeOver(std::string_view body);
+  Status OnNewLeader(std::string_view body);
   // Takes the whole frames at the beginning of `bytes` into the journal; returns their size.
   Result<size_t> TakeFrames(std::string_view bytes);
   bool CanApply() const;
@@ -204,6 +224,10 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t unapplied_bytes_ = 0;
   bool said_goodbye_ = false;
+  std::optional<TakeOver> take_over_;
+  bool takes_over_ = false;
+  std::optional<NewLeader> new_leader_;
+  bool follows_us_ = false;
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
   Applier applier_;

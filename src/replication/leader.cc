@@ -183,6 +183,15 @@ Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
         *goodbye == Goodbye::kReturns ? "it ends" : "it leads itself, or follows another server";
     return {};
   }
+  if (type == MessageType::kAskToLead) {
+    wish = AskToLead::Decode(body);
+    return wish ? Status() : Status::Error("a wish to lead that is none");
+  }
+  if (type == MessageType::kRefuse) {
+    if (body.size() > kMostReasonBytes) return Status::Error("a reason that is too long");
+    refusal = body;
+    return {};
+  }
   if (type != MessageType::kReport) {
     return Status::Error(fmt::format("a message of type {}, which a follower does not send",
                                      static_cast<int>(type)));
@@ -223,7 +232,7 @@ void Leader::Turn(int64_t now_ms) {
     LogNotice("Follower {}:{} (node {}) is gone: {}; it had the journal up to {}",
               follower.peer.address, follower.peer.port, follower.peer.request.node_id,
               follower.ended, follower.peer.report.written);
-    if (follower.goodbye != Goodbye::kForGood) {
+    if (!follower.goodbye || follower.goodbye == Goodbye::kReturns) {
       away_[follower.peer.request.node_id] = {follower.peer.report.written, now_ms};
     }
     if (follower.sender != nullptr) {
@@ -329,7 +338,7 @@ void Leader::SendRecord(Follower& follower) {
   if (record.version == follower.told_record) return;
   follower.told_record = record.version;
   // A record that another leader made is of no use to a follower of this one.
-  if (record.leader != parts_.self.node_id || record.epoch != parts_.journal.epoch()) return;
+  if (!is_recorded()) return;
   follower.link->Send(MessageType::kRecord, record.Encode());
 }
 
@@ -410,6 +419,65 @@ std::vector<Member> Leader::Missing() const {
     if (!here) missing.push_back(member);
   }
   return missing;
+}
+
+// --- Handing over ---
+
+bool Leader::is_recorded() const {
+  const ClusterRecord& record = parts_.records.now();
+  return record.leader == parts_.self.node_id && record.epoch == parts_.journal.epoch();
+}
+
+std::optional<Leader::Wish> Leader::TakeWish() {
+  for (const auto& follower : followers_) {
+    const auto wish = std::exchange(follower->wish, std::nullopt);
+    if (!wish || !follower->ended.empty() || !follower->peer.online()) continue;
+    return Wish{follower->peer.request.node_id, wish->wait_ms};
+  }
+  return std::nullopt;
+}
+
+// The connection that was made last, also if it has ended.
+Leader::Follower* Leader::FindFollower(std::string_view node_id) const {
+  const auto found = std::find_if(followers_.rbegin(), followers_.rend(), [&](const auto& each) {
+    return each->peer.request.node_id == node_id && each->peer.online();
+  });
+  return found == followers_.rend() ? nullptr : found->get();
+}
+
+const Leader::Peer* Leader::Find(std::string_view node_id) const {
+  const Follower* const follower = FindFollower(node_id);
+  return follower == nullptr || !follower->ended.empty() ? nullptr : &follower->peer;
+}
+
+void Leader::TellToTakeOver(std::string_view node_id, const TakeOver& take_over) {
+  Follower& follower = *FindFollower(node_id);
+  follower.refusal.reset();
+  SendRecord(follower);
+  std::string body;
+  take_over.Encode(&body);
+  follower.link->Send(MessageType::kTakeOver, body);
+  follower.link->Flush();
+}
+
+Leader::Answer Leader::AnswerOf(std::string_view node_id, std::string* why) const {
+  const Follower* const follower = FindFollower(node_id);
+  if (follower == nullptr) return Answer::kGone;
+  if (follower->goodbye == Goodbye::kLeads) return Answer::kLeads;
+  if (!follower->ended.empty()) return Answer::kGone;
+  if (!follower->refusal) return Answer::kNone;
+  *why = *follower->refusal;
+  return Answer::kRefuses;
+}
+
+void Leader::TellOfLeader(std::string_view node_id, const NewLeader& leader) {
+  std::string body;
+  leader.Encode(&body);
+  for (const auto& follower : followers_) {
+    if (!follower->ended.empty() || follower->peer.request.node_id == node_id) continue;
+    follower->link->Send(MessageType::kNewLeader, body);
+    follower->link->Flush();
+  }
 }
 
 size_t Leader::followers() const {

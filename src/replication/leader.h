@@ -114,6 +114,29 @@ class Leader {
   // Whether followers may be judged that say nothing: not before it is known whether they follow
   // somebody else.
   void set_may_judge(bool may) { set_.set_may_judge(may); }
+
+  // --- Handing over ---
+
+  // A connected follower that is to lead, as somebody has told it. The oldest such wish since the
+  // last call.
+  struct Wish {
+    std::string node_id;
+    int64_t wait_ms = 0;  // it waits for so long
+  };
+  std::optional<Wish> TakeWish();
+  // Whether the record of members says that this server leads.
+  bool is_recorded() const;
+  // A connected follower that has this journal; nullptr if there is none with this id.
+  const Peer* Find(std::string_view node_id) const;
+  // Tells the follower to lead; it has the record then. REQUIRES: Find(node_id).
+  void TellToTakeOver(std::string_view node_id, const TakeOver& take_over);
+  // What it has answered since then.
+  enum class Answer : uint8_t { kNone, kLeads, kRefuses, kGone };
+  // `why`: the reason of a follower that refuses.
+  Answer AnswerOf(std::string_view node_id, std::string* why) const;
+  // Tells the other followers who leads. The leader can only be destroyed then.
+  void TellOfLeader(std::string_view node_id, const NewLeader& leader);
+
   // The server is no member any more. Fails if it is connected, or not known.
   Status Forget(std::string_view node_id) { return set_.Forget(node_id); }
   // Calls visit(const Peer&) for each.
@@ -133,6 +156,7 @@ class Leader {
 
   Result<Position> FindParting(const FollowRequest& request) const;
   std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
+  Follower* FindFollower(std::string_view node_id) const;
   void Feed(Follower& follower);
   void Read(Follower& follower);
   void SendBytes(Follower& follower, std::string_view bytes);
@@ -176,8 +200,10 @@ struct Leader::Follower final : Link::Owner {
   std::string ended;   // why it has ended; empty: it has not
   bool heard = false;  // since the last turn
   std::optional<Goodbye> goodbye;
-  Mark told;                 // the last one that was sent
-  uint64_t told_record = 0;  // the version of the last one that was sent
+  std::optional<AskToLead> wish;
+  std::optional<std::string> refusal;  // of the offer to take over
+  Mark told;                           // the last one that was sent
+  uint64_t told_record = 0;            // the version of the last one that was sent
   // While it fetches a snapshot.
   std::unique_ptr<SnapshotSender> sender;
   // While it is served out of files.

@@ -21,9 +21,13 @@ bool IsKnown(uint8_t type) {
     case MessageType::kRecord:
     case MessageType::kFiles:
     case MessageType::kFilePiece:
+    case MessageType::kTakeOver:
+    case MessageType::kNewLeader:
     case MessageType::kReport:
     case MessageType::kGoodbye:
     case MessageType::kFetch:
+    case MessageType::kAskToLead:
+    case MessageType::kRefuse:
       return true;
   }
   return false;
@@ -316,7 +320,71 @@ std::optional<Goodbye> DecodeGoodbye(std::string_view body) {
   Decoder in(body);
   const uint8_t kind = in.Byte();
   if (!in.ok()) return std::nullopt;
-  return kind == 0 ? Goodbye::kReturns : Goodbye::kForGood;
+  switch (static_cast<Goodbye>(kind)) {
+    case Goodbye::kReturns:
+    case Goodbye::kLeads:
+      return static_cast<Goodbye>(kind);
+    case Goodbye::kForGood:
+      break;
+  }
+  return Goodbye::kForGood;
+}
+
+// --- Handing over ---
+
+void TakeOver::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Fixed(end);
+  encoder.Byte(forced ? 1 : 0);
+}
+
+std::optional<TakeOver> TakeOver::Decode(std::string_view body) {
+  Decoder in(body);
+  TakeOver take_over;
+  take_over.end = in.Fixed<uint64_t>();
+  take_over.forced = in.Byte() != 0;
+  if (!in.ok()) return std::nullopt;
+  return take_over;
+}
+
+void NewLeader::Encode(std::string* out) const {
+  Encoder encoder(out);
+  encoder.Bytes(host);
+  encoder.Varint(port);
+}
+
+std::optional<NewLeader> NewLeader::Decode(std::string_view body) {
+  Decoder in(body);
+  NewLeader leader;
+  const std::string_view host = in.Bytes();
+  const uint64_t port = in.Varint();
+  if (!in.ok() || host.empty() || !ReadName(host, &leader.host)) return std::nullopt;
+  if (port == 0 || port > std::numeric_limits<uint16_t>::max()) return std::nullopt;
+  leader.port = static_cast<uint16_t>(port);
+  return leader;
+}
+
+void AskToLead::Encode(std::string* out) const {
+  Encoder(out).Varint(wait_ms);
+}
+
+std::optional<AskToLead> AskToLead::Decode(std::string_view body) {
+  Decoder in(body);
+  const uint64_t wait_ms = in.Varint();
+  if (!in.ok() || wait_ms > std::numeric_limits<uint32_t>::max()) return std::nullopt;
+  return AskToLead{static_cast<uint32_t>(wait_ms)};
+}
+
+std::optional<NewLeader> LeaderInRefusal(std::string_view refusal) {
+  if (!refusal.starts_with(kHandedOver)) return std::nullopt;
+  const std::string_view rest = refusal.substr(kHandedOver.size());
+  const size_t second = rest.find(' ', 1);
+  if (!rest.starts_with(' ') || second == std::string_view::npos) return std::nullopt;
+  const std::string_view port = rest.substr(second + 1, rest.find(' ', second + 1) - second - 1);
+  NewLeader leader;
+  const bool good = second > 1 && ReadName(rest.substr(1, second - 1), &leader.host) &&
+                    ReadNumber(port, 10, &leader.port) && leader.port != 0;
+  return good ? std::optional(leader) : std::nullopt;
 }
 
 void Heartbeat::Encode(std::string* out) const {

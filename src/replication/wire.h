@@ -38,10 +38,14 @@ enum class MessageType : uint8_t {
   kRecord = 5,     // ClusterRecord
   kFiles = 6,      // FileList
   kFilePiece = 7,  // FilePiece
+  kTakeOver = 8,   // TakeOver
+  kNewLeader = 9,  // NewLeader
   // From the follower:
-  kReport = 16,   // Report
-  kGoodbye = 17,  // Goodbye: it leaves
-  kFetch = 18,    // FetchRequest
+  kReport = 16,     // Report
+  kGoodbye = 17,    // Goodbye: it leaves
+  kFetch = 18,      // FetchRequest
+  kAskToLead = 19,  // AskToLead
+  kRefuse = 20,     // the reason, as text: it does not take over
 };
 
 void AppendMessageHeader(MessageType type, size_t body_bytes, std::string* out);
@@ -165,6 +169,7 @@ struct FilePiece {
 enum class Goodbye : uint8_t {
   kReturns = 0,  // it ends, and means to come back
   kForGood = 1,  // it leads itself now, or follows another server
+  kLeads = 2,    // it has taken over, as it was told to, and leads
 };
 std::optional<Goodbye> DecodeGoodbye(std::string_view body);
 
@@ -172,6 +177,50 @@ std::optional<Goodbye> DecodeGoodbye(std::string_view body);
 inline constexpr size_t kPieceHeadBytes = 8;
 void AppendPieceHead(Position position, std::string* out);
 std::optional<Position> DecodePieceHead(std::string_view body);
+
+// The leader makes no changes any more: the follower is to lead in its place. The follower answers
+// with Goodbye::kLeads when it does, or with kRefuse.
+struct TakeOver {
+  Position end = 0;     // of the leader's journal
+  bool forced = false;  // the follower may have less than that
+
+  bool operator==(const TakeOver&) const = default;
+
+  void Encode(std::string* out) const;
+  static std::optional<TakeOver> Decode(std::string_view body);
+};
+
+// The leader has handed over to this server, which leads now.
+struct NewLeader {
+  std::string host;  // where clients reach it
+  uint16_t port = 0;
+
+  bool operator==(const NewLeader&) const = default;
+
+  void Encode(std::string* out) const;
+  static std::optional<NewLeader> Decode(std::string_view body);
+};
+
+// Somebody wants the follower to lead: the leader is to hand over to it.
+struct AskToLead {
+  uint32_t wait_ms = 0;  // the follower waits for so long
+
+  void Encode(std::string* out) const;
+  static std::optional<AskToLead> Decode(std::string_view body);
+};
+
+// A reason is not longer than this.
+inline constexpr size_t kMostReasonBytes = 1024;
+
+// What a refusal of REPLICATION FOLLOW begins with if the server that asks is to do something about
+// it; else it is for people.
+//
+// This server follows the one that asks.
+inline constexpr std::string_view kFollowsYou = "FOLLOWSYOU";
+// This server has handed over; a host and a port follow.
+inline constexpr std::string_view kHandedOver = "NEWLEADER";
+// The leader that such a refusal names.
+std::optional<NewLeader> LeaderInRefusal(std::string_view refusal);
 
 // A number that the follower reports.
 struct Heartbeat {

@@ -5,6 +5,7 @@
 
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/coding.h"
@@ -87,6 +88,9 @@ TEST(WireTest, BytesOfTheMessages) {
             std::string("\x05\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0"
                         "\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0",
                         40));
+  EXPECT_EQ(bytes(TakeOver{258, true}), std::string("\x02\x01\0\0\0\0\0\0\x01", 9));
+  EXPECT_EQ(bytes(NewLeader{"h", 300}), "\x01h\xac\x02");
+  EXPECT_EQ(bytes(AskToLead{300}), "\xac\x02");
   Welcome welcome;
   welcome.identity = {0x0102, 5};
   welcome.node_id = "n";
@@ -97,6 +101,11 @@ TEST(WireTest, BytesOfTheMessages) {
   std::string header;
   AppendMessageHeader(MessageType::kBytes, 258, &header);
   EXPECT_EQ(header, std::string("\x02\x02\x01\0\0", 5));
+  for (const auto& [type, number] :
+       {std::pair(MessageType::kTakeOver, 8), std::pair(MessageType::kNewLeader, 9),
+        std::pair(MessageType::kAskToLead, 19), std::pair(MessageType::kRefuse, 20)}) {
+    EXPECT_EQ(static_cast<int>(type), number);
+  }
 }
 
 TEST(WireTest, MessagesComeBack) {
@@ -122,7 +131,37 @@ TEST(WireTest, MessagesComeBack) {
   EXPECT_FALSE(DecodeGoodbye(""));
   EXPECT_EQ(DecodeGoodbye(std::string_view("\0", 1)), Goodbye::kReturns);
   EXPECT_EQ(DecodeGoodbye("\1"), Goodbye::kForGood);
+  EXPECT_EQ(DecodeGoodbye("\2"), Goodbye::kLeads);
+  EXPECT_EQ(DecodeGoodbye("\3"), Goodbye::kForGood);
   EXPECT_FALSE(DecodePieceHead("12345678"));
+}
+
+TEST(WireTest, MessagesOfAHandOverComeBack) {
+  const auto again = []<class M>(const M& message) {
+    std::string bytes;
+    message.Encode(&bytes);
+    return M::Decode(bytes);
+  };
+  EXPECT_EQ(again(TakeOver{5, true}), (TakeOver{5, true}));
+  EXPECT_EQ(again(NewLeader{"::1", 65535}), (NewLeader{"::1", 65535}));
+  EXPECT_EQ(again(AskToLead{1000})->wait_ms, 1000u);
+  EXPECT_FALSE(TakeOver::Decode("12345678"));
+  EXPECT_FALSE(AskToLead::Decode(""));
+  EXPECT_FALSE(again(NewLeader{"", 1}));
+  EXPECT_FALSE(again(NewLeader{"a b", 1}));
+  EXPECT_FALSE(again(NewLeader{"a", 0}));
+  EXPECT_FALSE(NewLeader::Decode(std::string("\x01h\x80\x80\x04", 5))) << "port 65536";
+}
+
+TEST(WireTest, ARefusalMayNameTheLeader) {
+  EXPECT_EQ(LeaderInRefusal("NEWLEADER ::1 77 this server has handed over"),
+            (NewLeader{"::1", 77}));
+  EXPECT_EQ(LeaderInRefusal("NEWLEADER h 77"), (NewLeader{"h", 77}));
+  for (const char* text : {"", "NEWLEADER", "NEWLEADER ", "NEWLEADER h", "NEWLEADER  77",
+                           "NEWLEADER h x", "NEWLEADER h 0", "NEWLEADER h 65536", "NEWLEADERh 1",
+                           "this server does not lead", "NEWLEADER h=i 77"}) {
+    EXPECT_FALSE(LeaderInRefusal(text)) << text;
+  }
 }
 
 TEST(WireTest, HeadersThatLieAreRefused) {
@@ -149,6 +188,10 @@ TEST(WireTest, RandomBytesHarmNobody) {
     Mark::Decode(bytes);
     Heartbeat::Decode(bytes);
     Report::Decode(bytes);
+    TakeOver::Decode(bytes);
+    NewLeader::Decode(bytes);
+    AskToLead::Decode(bytes);
+    LeaderInRefusal(bytes);
     const std::string_view words[] = {"1", "NODE", "n", "EPOCHS", bytes};
     static_cast<void>(FollowRequest::FromWords(words));
   }

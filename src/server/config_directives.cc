@@ -268,8 +268,9 @@ constexpr Directive kDirectives[] = {
         "full."),
     Integer<&ServerOptions::shutdown_timeout_s>(
         "shutdown-timeout", kAnyTime, 0, kMaxU32,
-        "Longest time, in seconds, of a snapshot at the end that only makes the next start faster. "
-        "0: none is taken."),
+        "Longest time, in seconds, of a snapshot at the end that only makes the next start faster, "
+        "and before that, the longest time for which a server that ends waits until its followers "
+        "have all changes. 0: there is neither."),
 
     // Replication.
     {.name = "replicaof",

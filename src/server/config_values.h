@@ -77,7 +77,7 @@ struct ServerOptions {
   uint64_t replica_window_bytes = uint64_t{8} << 20;
   uint32_t min_insync_replicas = 1;
   int64_t replica_lag_time_max_ms = 10'000;
-  uint32_t shutdown_timeout_s = 10;  // for a snapshot at the end that can be done without
+  uint32_t shutdown_timeout_s = 10;  // for followers, and for a snapshot that can be done without
 };
 
 // The values of all directives.

@@ -369,6 +369,18 @@ void AddBacklog(const Roles& roles, const journal::Journal* journal, uint64_t en
   fields.Add("repl_backlog_histlen", end - first);
 }
 
+std::string_view NameOf(Roles::Failover failover) {
+  switch (failover) {
+    case Roles::Failover::kNone:
+      return "no-failover";
+    case Roles::Failover::kWaiting:
+      return "waiting-for-sync";
+    case Roles::Failover::kInProgress:
+      return "failover-in-progress";
+  }
+  return "";
+}
+
 void AddReplication(ServerHost& host, Fields fields) {
   const Roles& roles = host.roles();
   const journal::Journal* const journal = host.broker().log().journal();
@@ -377,7 +389,7 @@ void AddReplication(ServerHost& host, Fields fields) {
   fields.Add("role", roles.follows() ? "slave" : "master");
   if (roles.follows()) AddFollower(roles, end, now_ms, host.config().options(), fields);
   AddFollowers(roles, now_ms, host.broker().settings(), fields);
-  fields.Add("master_failover_state", "no-failover");
+  fields.Add("master_failover_state", NameOf(roles.failover()));
   AddHistory(journal, end, fields);
   AddBacklog(roles, journal, end, fields);
   fields.Add("node_id", roles.node_id());

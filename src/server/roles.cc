@@ -137,14 +137,16 @@ std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
 
 // A leader that misses a member asks the members once a second, and judges nobody meanwhile.
 void Roles::AskAgain(int64_t now_ms) {
-  if (inquiry_ == nullptr && now_ms >= ask_again_ms_) {
+  // A hand-over finds out itself who leads.
+  if (inquiry_ == nullptr && handover_ == nullptr && now_ms >= ask_again_ms_) {
     ask_again_ms_ = now_ms + replication::Inquiry::kPatienceMs;
     Ask(leader_->Missing());
   }
   if (inquiry_ != nullptr) {
     inquiry_->Turn(now_ms);
     if (inquiry_->done()) {
-      if (const auto leader = TakeNewerLeader()) {
+      const auto leader = TakeNewerLeader();
+      if (leader && handover_ == nullptr) {
         LogWarning("The server at {}:{} has taken over: this server follows it", leader->host,
                    leader->port);
         AskToFollow(leader->host, leader->port);
@@ -206,6 +208,7 @@ void Roles::EndLink(uint64_t id) {
 void Roles::End() {
   *alive_ = false;
   inquiry_.reset();
+  handover_.reset();
   leader_.reset();
   follower_.reset();
   cutter_.reset();
@@ -222,13 +225,18 @@ void Roles::AskToLead() {
   wanted_ = Wanted{};
 }
 
+void Roles::AskToLeadAfterLeader() {
+  AskToLead();
+  wanted_->how = Wanted::How::kAfterAsked;
+}
+
 bool Roles::in_recorded_set() const {
+  const journal::Journal* const journal = parts_.storage.journal();
   // There is none for a while when it is cut, or when a snapshot takes its place.
-  if (records_ == nullptr || parts_.storage.journal() == nullptr) return false;
-  const journal::Journal& journal = *parts_.storage.journal();
+  if (records_ == nullptr || journal == nullptr) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
-  return record.journal_id == journal.identity().id && self != nullptr && self->in_sync;
+  return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
 }
 
 Status Roles::WhyNotLead() const {
@@ -251,9 +259,7 @@ Status Roles::Forget(std::string_view node_id) {
 
 Status Roles::Admit(Session& session, const replication::FollowRequest& request) {
   if (Status refused = Refusal(); !refused.ok()) return refused;
-  if (leader_ == nullptr) {
-    return Status::Error(fmt::format("this server does not lead: it follows {}:{}", host_, port_));
-  }
+  if (leader_ == nullptr) return WhyNotAdmit(request.node_id);
   if (Status refused = leader_->Check(request); !refused.ok()) {
     parts_.broker.stats().sync_partial_err++;
     return refused;
@@ -261,6 +267,30 @@ Status Roles::Admit(Session& session, const replication::FollowRequest& request)
   session.end = SessionEnd::kGiven;
   admitted_.emplace_back(session.id, request);
   return {};
+}
+
+// This server follows.
+Status Roles::WhyNotAdmit(std::string_view node_id) {
+  const bool link_up = follower_ != nullptr && follower_->link_up();
+  // The leader has told this server to take over, has heard nothing of it, and asks. It hears that
+  // this server does not lead, and has not led since. What it has told is void with the link on
+  // which it has told it, so that it may lead again.
+  const replication::ClusterRecord& record = records_->now();
+  if (follower_ != nullptr && !wanted_ && record.leader == node_id &&
+      record.epoch >= parts_.storage.journal()->epoch()) {
+    follower_->Reconnect("the leader asks to follow this server");
+    return Status::Error(fmt::format(
+        "{} this server does not lead: it follows {}:{}, which has led before, and asks now",
+        replication::kFollowsYou, host_, port_));
+  }
+  if (handed_over_ && !on_trial_ && link_up) {
+    return Status::Error(fmt::format("{} {} {} this server has handed over to that one",
+                                     replication::kHandedOver, host_, port_));
+  }
+  return Status::Error(
+      wanted_ && !wanted_->follow
+          ? "this server is about to lead, and does not yet"
+          : fmt::format("this server does not lead: it follows {}:{}", host_, port_));
 }
 
 void Roles::CountSync(const replication::FollowRequest& request) {
@@ -283,12 +313,19 @@ bool Roles::Turn() {
     CountSync(request);
     leader_->Accept(std::move(stream), std::move(request), now_ms, id);
   }
-  if (wanted_ && MayChange()) Change(*std::exchange(wanted_, std::nullopt));
+  HearLeader();
+  if (leader_ != nullptr) GoOnHandingOver(now_ms);
+  if (wanted_ && MayChange() && !WaitsForLeader(now_ms)) {
+    Change(*std::exchange(wanted_, std::nullopt));
+  }
   if (leader_ != nullptr) {
     if (const auto awaited = parts_.broker.outbox().TakeAwaited()) {
       leader_->Await(awaited->position, awaited->question);
     }
-    leader_->AwaitFollowers(parts_.broker.waiting().awaited_of_followers());
+    Position awaited = parts_.broker.waiting().awaited_of_followers();
+    if (parts_.broker.pause().held())
+      awaited = std::max(awaited, parts_.storage.journal()->appended());
+    leader_->AwaitFollowers(awaited);
     AskAgain(now_ms);
     leader_->Turn(now_ms);
     NoteAgreed(now_ms);
@@ -329,6 +366,8 @@ int64_t Roles::NextTimerMs() const {
   }
   if (follower_ != nullptr) due = follower_->next_due_ms();
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
+  if (handover_ != nullptr) due = std::min(due, handover_->next_due_ms());
+  if (wanted_ && wanted_->until_ms > 0) due = std::min(due, wanted_->until_ms);
   if (due == std::numeric_limits<int64_t>::max()) return -1;
   return std::max<int64_t>(due - parts_.broker.clock().steady_ms(), 0);
 }
@@ -346,6 +385,14 @@ Position Roles::high_watermark() const {
   return std::min(follower_->high_watermark(), parts_.storage.journal()->written());
 }
 
+size_t Roles::LaggingFollowers() const {
+  if (leader_ == nullptr || parts_.storage.journal()->failed()) return 0;
+  const auto positions = leader_->Positions(false);
+  const Position end = parts_.storage.journal()->appended();
+  return static_cast<size_t>(std::count_if(positions.begin(), positions.end(),
+                                           [&](Position position) { return position < end; }));
+}
+
 Position Roles::hold() const {
   return leader_ != nullptr ? leader_->hold() : UINT64_MAX;
 }
@@ -357,7 +404,11 @@ void Roles::Change(const Wanted& wanted) {
   told_ = true;
   force_ = wanted.force;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
-  if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kForGood);
+  const bool takes_over = wanted.how == Wanted::How::kTakesOver;
+  if (follower_ != nullptr && !takes_over) {
+    follower_->SayGoodbye(replication::Goodbye::kForGood);
+  }
+  std::unique_ptr<replication::Follower> last;
   std::optional<replication::Follower::Pending> pending;
   if (wanted.follow && follower_ != nullptr) {
     pending = follower_->TakePending(UINT64_MAX);
@@ -365,22 +416,33 @@ void Roles::Change(const Wanted& wanted) {
   } else if (follows_) {
     switch (CatchUp()) {
       case CaughtUp::kYes:
+        last = std::move(follower_);
         break;
       case CaughtUp::kNotYet:
         wanted_ = wanted;
         return;
       case CaughtUp::kCannot:
+        if (takes_over) follower_->RefuseTakeOver(error_);
         return;
     }
   }
   cutter_.reset();
   error_.clear();
+  handed_over_ = on_trial_ = false;
   changes_++;
   host_ = wanted.host;
   port_ = wanted.port;
-  if (!wanted.follow) return BeginToLead();
+  if (!wanted.follow) {
+    BeginToLead();
+    // Its journal has the new epoch. Who hears of it follows.
+    if (takes_over && last != nullptr) last->SayGoodbye(replication::Goodbye::kLeads);
+    return;
+  }
   LogNotice("This server is to follow {}:{}", host_, port_);
   if (!follows_) {
+    if (std::exchange(handover_, nullptr) != nullptr) {
+      parts_.broker.HoldWrites(HoldReason::kHandOver, false);
+    }
     leader_.reset();
     parts_.broker.Follow();
     follows_ = true;
@@ -402,7 +464,6 @@ Roles::CaughtUp Roles::CatchUp() {
   }
   // What is not written cannot be applied.
   if (follower_->applied() != journal.appended()) return CaughtUp::kNotYet;
-  follower_.reset();
   return CaughtUp::kYes;
 }
 
@@ -540,6 +601,144 @@ void Roles::OnNoted(const Status& noted) {
   parts_.broker.KeepIn(nullptr);
   parts_.storage.GiveWay();
   must_load_ = true;
+}
+
+// --- Handing over ---
+
+void Roles::HandOver(replication::Handover::Wish wish) {
+  CHECK(leader_ != nullptr && handover_ == nullptr);
+  parts_.broker.HoldWrites(HoldReason::kHandOver, true);
+  handover_ = std::make_unique<replication::Handover>(
+      *leader_, *parts_.storage.journal(), std::move(wish), parts_.broker.clock().steady_ms());
+}
+
+void Roles::AbortHandOver(std::string why) {
+  handover_->GiveUp(std::move(why));
+  GoOnHandingOver(parts_.broker.clock().steady_ms());
+}
+
+Roles::Failover Roles::failover() const {
+  if (handover_ == nullptr) return Failover::kNone;
+  return handover_->state() == replication::Handover::State::kWaiting ? Failover::kWaiting
+                                                                      : Failover::kInProgress;
+}
+
+// REQUIRES: this server leads.
+void Roles::GoOnHandingOver(int64_t now_ms) {
+  if (handover_ == nullptr) {
+    const auto wish = leader_->TakeWish();
+    if (!wish || wanted_) return;
+    LogNotice("The follower with the node id {} asks to lead", wish->node_id);
+    HandOver({wish->node_id, wish->wait_ms, false});
+  }
+  handover_->Turn(parts_.broker.log().sealed(), now_ms);
+  switch (handover_->state()) {
+    case replication::Handover::State::kWaiting:
+    case replication::Handover::State::kInProgress:
+      return;
+    case replication::Handover::State::kGivenUp:
+      LogWarning("This server goes on leading: {}", handover_->why());
+      handover_.reset();
+      parts_.broker.HoldWrites(HoldReason::kHandOver, false);
+      return;
+    case replication::Handover::State::kTaken:
+    case replication::Handover::State::kUnknown:
+      return FollowTarget();
+  }
+}
+
+// Whether the target leads or not: no change is made here before that is known, and the handshake
+// of a follower is the way to know it.
+void Roles::FollowTarget() {
+  const auto handover = std::move(handover_);
+  const replication::Leader::Peer& target = handover->target();
+  const bool known = handover->state() == replication::Handover::State::kTaken;
+  if (known) {
+    LogNotice("Server {}:{} has taken over", target.address, target.port);
+    leader_->TellOfLeader(target.request.node_id, {target.address, target.port});
+  } else {
+    LogWarning("It is not known whether {}:{} has taken over: {}", target.address, target.port,
+               handover->why());
+  }
+  AskToFollow(target.address, target.port);
+  Change(*std::exchange(wanted_, std::nullopt));
+  handed_over_ = on_trial_ = true;
+  parts_.broker.HoldWrites(HoldReason::kHandOver, false);
+}
+
+// What the leader, or the one that was asked as a leader, says of the role of this server.
+void Roles::HearLeader() {
+  if (follower_ == nullptr) return;
+  if (const auto take_over = follower_->take_over()) {
+    if (const Status why = WhyNotTakeOver(*take_over); !why.ok()) {
+      LogWarning("This server does not take over from its leader: {}", why.message());
+      follower_->RefuseTakeOver(why.message());
+    } else {
+      LogNotice("This server takes over from its leader, {}:{}", host_, port_);
+      AskToLead();
+      wanted_->how = Wanted::How::kTakesOver;
+      follower_->AcceptTakeOver();
+    }
+  }
+  const bool follows_us = follower_->TakeFollowsUs();
+  const auto leader = follower_->TakeNewLeader();
+  if (follower_->link_up()) on_trial_ = false;
+  if (wanted_) return;
+  if (leader) {
+    LogNotice("The leader {}:{} has handed over to {}:{}", host_, port_, leader->host,
+              leader->port);
+    AskToFollow(leader->host, leader->port);
+  } else if (on_trial_ && follows_us) {
+    LogWarning("Server {}:{} has not taken over: this one leads again", host_, port_);
+    AskToLead();
+  }
+}
+
+Status Roles::WhyNotTakeOver(const replication::TakeOver& take_over) const {
+  const journal::Journal& journal = *parts_.storage.journal();
+  if (wanted_ && wanted_->follow) {
+    return Status::Error(fmt::format("it was told to follow {}:{}", wanted_->host, wanted_->port));
+  }
+  if (wanted_ && wanted_->how != Wanted::How::kAfterAsked) {
+    return Status::Error("it is about to lead anyway");
+  }
+  if (journal.failed()) return journal.status();
+  const Position end = journal.appended();
+  if (end == take_over.end) return {};
+  if (!take_over.forced || end > take_over.end) {
+    return Status::Error(
+        fmt::format("its journal ends at {}, and that of the leader at {}", end, take_over.end));
+  }
+  if (in_recorded_set() || parts_.config.options().unclean_leader_election) return {};
+  return Status::Error(fmt::format(
+      "it is not in the in-sync set, and has the journal only up to {} of {}: changes that were "
+      "acknowledged may be missing there (CONFIG SET unclean-leader-election yes)",
+      end, take_over.end));
+}
+
+// Whether the change that is wanted waits for the leader, which is asked to hand over.
+bool Roles::WaitsForLeader(int64_t now_ms) {
+  Wanted& wanted = *wanted_;
+  if (wanted.how != Wanted::How::kAfterAsked) return false;
+  const bool link_up = follower_ != nullptr && follower_->link_up();
+  constexpr int64_t kAnswerMs = replication::Handover::kAnswerMs;
+  if (link_up && wanted.until_ms == 0) {
+    LogNotice("The leader {}:{} is asked to hand over to this server", host_, port_);
+    follower_->AskToLead(kAnswerMs);
+    wanted.until_ms = now_ms + kAnswerMs;
+  }
+  if (link_up && now_ms < wanted.until_ms) return true;
+  wanted.how = Wanted::How::kAlone;
+  wanted.until_ms = 0;
+  LogWarning(
+      "The leader {}:{} does not hand over: {}", host_, port_,
+      link_up ? fmt::format("it has not answered for {} ms", kAnswerMs) : "the link is down");
+  const bool may = in_recorded_set() || parts_.config.options().unclean_leader_election;
+  if (may) return false;
+  LogWarning("This server goes on as a follower: it is not in the in-sync set");
+  parts_.config.NoteLeader(host_, port_);
+  wanted_.reset();
+  return true;
 }
 
 // --- Cutting ---

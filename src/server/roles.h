@@ -17,6 +17,7 @@
 #include "replication/agreed_mark.h"
 #include "replication/cluster_record.h"
 #include "replication/follower.h"
+#include "replication/handover.h"
 #include "replication/inquiry.h"
 #include "replication/leader.h"
 #include "server/config.h"
@@ -76,6 +77,16 @@ class Roles {
   // `force`: what two servers had agreed on may be cut off for that.
   void AskToFollow(std::string host, uint16_t port, bool force = false);
   void AskToLead();
+  // The same for a server whose link is up, but the leader is asked to hand over first; it goes on
+  // if the leader does not within a second.
+  void AskToLeadAfterLeader();
+  // FAILOVER. Writes are held from now on, until the follower leads, and this server follows it, or
+  // until that is given up. REQUIRES: leader() != nullptr; failover() is kNone.
+  void HandOver(replication::Handover::Wish wish);
+  // REQUIRES: failover() is kWaiting.
+  void AbortHandOver(std::string why);
+  enum class Failover : uint8_t { kNone, kWaiting, kInProgress };
+  Failover failover() const;
   // Why this server must not lead, if so: an error of the clients' protocol. Others may have
   // changes that it lacks.
   Status WhyNotLead() const;
@@ -111,6 +122,9 @@ class Roles {
   const replication::ReplicationSettings& settings() const { return settings_; }
   // See BrokerHost.
   size_t good_followers() const { return good_followers_; }
+  // Those that have this journal, and of these, those that have not written all of it.
+  bool has_followers() const { return leader_ != nullptr && !leader_->Positions(false).empty(); }
+  size_t LaggingFollowers() const;
   bool leader_is_lost() const {
     return follows_ && (follower_ == nullptr || !follower_->link_up());
   }
@@ -148,12 +162,24 @@ class Roles {
     std::string host;
     uint16_t port = 0;
     bool force = false;
+    enum class How : uint8_t {
+      kAlone,       // whatever the leader says
+      kAfterAsked,  // the leader is asked to hand over
+      kTakesOver,   // the leader has handed over
+    } how = How::kAlone;
+    int64_t until_ms = 0;  // kAfterAsked: when it goes on alone; 0: the leader is not asked yet
   };
 
   // Whether the journal is whole and used by the follower alone, so that the role may be changed.
   bool MayChange() const {
     return !taking_snapshot_ && (cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept);
   }
+  void HearLeader();
+  Status WhyNotTakeOver(const replication::TakeOver& take_over) const;
+  bool WaitsForLeader(int64_t now_ms);
+  void GoOnHandingOver(int64_t now_ms);
+  void FollowTarget();
+  Status WhyNotAdmit(std::string_view node_id);
   void CountSync(const replication::FollowRequest& request);
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
@@ -203,7 +229,12 @@ class Roles {
   std::unique_ptr<replication::Inquiry> inquiry_;
   bool asked_ = false;  // before the beginning
   int64_t ask_again_ms_ = 0;
-  std::optional<Wanted> took_over_;         // found before the beginning
+  std::optional<Wanted> took_over_;                  // found before the beginning
+  std::unique_ptr<replication::Handover> handover_;  // while one is under way
+  // This server has handed over to the one that it follows: who asks is sent there.
+  bool handed_over_ = false;
+  // That one may not lead: the link to it has not been up yet.
+  bool on_trial_ = false;
   std::unique_ptr<Cutter> cutter_;          // while the journal is being cut
   replication::Follower::Pending pending_;  // then, when there is no follower
   // Sessions whose connections become links.

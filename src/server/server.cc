@@ -115,8 +115,8 @@ Status Server::Start() {
     signal(ignored, SIG_IGN);
   }
   loop_->OnSignal(SIGHUP, [] { ReopenLog(); });
-  loop_->OnSignal(SIGTERM, [this] { RequestShutdown("signal SIGTERM", DefaultEndSave()); });
-  loop_->OnSignal(SIGINT, [this] { RequestShutdown("signal SIGINT", DefaultEndSave()); });
+  loop_->OnSignal(SIGTERM, [this] { RequestShutdown("signal SIGTERM", DefaultEndSave(), false); });
+  loop_->OnSignal(SIGINT, [this] { RequestShutdown("signal SIGINT", DefaultEndSave(), false); });
   loop_->OnTurn([this] {
     Turn();
     broker_->MeasureTurn();
@@ -320,14 +320,14 @@ void Server::Turn() {
     parts.meter.Did(TurnMeter::Part::kOther, "load", parts.clock.TakeCycles());
   }
   if (loading_) return ArmTimer();
-  if (stopping_ && !ended_ && !SaveAtEnd()) {
+  if (std::exchange(end_aborted_, false)) GiveUpEnd();
+  const bool waits = stopping_ && !ended_ && WaitsForFollowers();
+  if (stopping_ && !waits && !ended_ && !SaveAtEnd()) {
     LogWarning("Not shutting down: what would be lost could not be saved");
-    stopping_ = false;
-    broker_->ServeSnapshotWaiters();
-    broker_->EndTurn();
+    GiveUpEnd();
   }
   if (saver_->busy()) TakeSnapshotSlice();
-  if (stopping_) {
+  if (stopping_ && !waits) {
     End();
     if (network_->empty() && disposing_ == 0) return loop_->Stop();
   }
@@ -345,6 +345,31 @@ void Server::TakeSnapshotSlice() {
 Server::EndSave Server::DefaultEndSave() const {
   if (!saver_->SavesAtEnd()) return EndSave::kNothing;
   return config_.options().journal ? EndSave::kIfPossible : EndSave::kSnapshot;
+}
+
+// Whether followers still lack what was changed here, and there is time left. Nothing changes
+// meanwhile.
+bool Server::WaitsForFollowers() {
+  if (!followers_until_ms_) return false;
+  const size_t lagging = broker_->log().sealed() ? roles_->LaggingFollowers() : 1;
+  if (lagging > 0 && broker_->clock().steady_ms() < *followers_until_ms_) return true;
+  followers_until_ms_.reset();
+  if (lagging > 0) {
+    LogWarning("{} followers do not have all changes yet; they are not waited for any longer",
+               lagging);
+  } else {
+    LogNotice("All connected followers have all changes");
+  }
+  return false;
+}
+
+// The server goes on, and whoever waits for its end is told.
+void Server::GiveUpEnd() {
+  stopping_ = false;
+  followers_until_ms_.reset();
+  broker_->HoldWrites(HoldReason::kShutdown, false);
+  broker_->ServeSnapshotWaiters();
+  broker_->EndTurn();
 }
 
 // Whether the server may end.
@@ -373,6 +398,11 @@ void Server::ArmTimer() {
   const bool roles_work = (!loading_ || asking_) && !ended_;
   if (const int64_t roles_ms = roles_work ? roles_->NextTimerMs() : -1; roles_ms >= 0) {
     wait_ms = wait_ms < 0 ? roles_ms : std::min(wait_ms, roles_ms);
+  }
+  if (followers_until_ms_) {
+    const int64_t left_ms =
+        std::max<int64_t>(*followers_until_ms_ - broker_->clock().steady_ms(), 0);
+    wait_ms = wait_ms < 0 ? left_ms : std::min(wait_ms, left_ms);
   }
   if (wait_ms < 0) {
     if (timer_at_ms_ >= 0) timer_->Stop();
@@ -419,12 +449,29 @@ void Server::FreeLater(std::unique_ptr<T> garbage, uint64_t objects) {
                 });
 }
 
-void Server::RequestShutdown(std::string_view reason, EndSave save) {
-  if (stopping_) return;
+bool Server::RequestShutdown(std::string_view reason, EndSave save, bool now) {
+  if (stopping_) {
+    if (now) followers_until_ms_.reset();
+    return followers_until_ms_.has_value();
+  }
   LogNotice("Shutting down: {}", reason);
   stopping_ = true;
   // What is half loaded must not take the place of what was kept.
   end_save_ = loading_ ? EndSave::kNothing : save;
+  const int64_t most_ms = int64_t{config_.options().shutdown_timeout_s} * 1000;
+  if (loading_ || now || most_ms == 0 || !roles_->has_followers()) return false;
+  broker_->HoldWrites(HoldReason::kShutdown, true);
+  followers_until_ms_ = broker_->clock().steady_ms() + most_ms;
+  return true;
+}
+
+// Those that wait are told at the end of the turn.
+bool Server::AbortShutdown() {
+  if (!followers_until_ms_) return false;
+  LogNotice("Not shutting down: a client has said so (SHUTDOWN ABORT)");
+  followers_until_ms_.reset();
+  end_aborted_ = true;
+  return true;
 }
 
 }  // namespace runnel

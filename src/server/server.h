@@ -45,7 +45,8 @@ class Server final : public ServerHost, private Disposer {
   Saver& saver() override { return *saver_; }
   Roles& roles() override { return *roles_; }
   const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
-  void RequestShutdown(std::string_view reason, EndSave save) override;
+  bool RequestShutdown(std::string_view reason, EndSave save, bool now) override;
+  bool AbortShutdown() override;
   bool stopping() const override { return stopping_; }
   uint64_t disposing_objects() const override { return disposing_; }
   size_t GoodFollowers() const override { return roles_->good_followers(); }
@@ -73,7 +74,9 @@ class Server final : public ServerHost, private Disposer {
   void TakeSnapshotSlice();
   void ArmTimer();
   EndSave DefaultEndSave() const;
+  bool WaitsForFollowers();
   bool SaveAtEnd();
+  void GiveUpEnd();
   void End();
   void Cron();
 
@@ -100,6 +103,9 @@ class Server final : public ServerHost, private Disposer {
   uint64_t disposing_ = 0;    // values that are being freed
   bool stopping_ = false;
   EndSave end_save_ = EndSave::kNothing;
+  // Steady milliseconds until which the end waits for followers.
+  std::optional<int64_t> followers_until_ms_;
+  bool end_aborted_ = false;
   bool ended_ = false;  // nothing that was answered waits for the disk
 };
 

@@ -24,6 +24,7 @@ void Info(Context& context);
 void Shutdown(Context& context);
 
 // server_commands_replication.cc: leading and following
+void Failover(Context& context);
 void ReplicaOf(Context& context);
 void RefuseRedisReplication(Context& context);
 void ReplicationFollow(Context& context);

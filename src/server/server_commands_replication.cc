@@ -1,9 +1,12 @@
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/numbers.h"
 #include "base/text.h"
 #include "broker/broker.h"
 #include "broker/execution.h"
+#include "commands/arguments.h"
 #include "fmt/format.h"
 #include "replication/wire.h"
 #include "server/roles.h"
@@ -34,6 +37,50 @@ std::string_view LinkState(const Roles& roles) {
   return "connect";
 }
 
+// A Sentinel names the connection on which it sends commands so, with a part of its id between.
+bool IsSentinel(const Session& session) {
+  const std::string_view name = session.info.name;
+  return name.starts_with("sentinel-") && name.ends_with("-cmd");
+}
+
+// The words of FAILOVER.
+struct FailoverOptions {
+  std::optional<int64_t> timeout_ms;
+  std::optional<std::string_view> host;
+  int64_t port = 0;
+  bool force = false;
+  bool abort = false;
+};
+
+// Replies with an error and returns false if they are none.
+[[nodiscard]] bool ReadFailover(Context& context, FailoverOptions* options) {
+  const size_t argc = context.argc();
+  for (size_t i = 1; i < argc; i++) {
+    const std::string_view word = context.arg(i);
+    if (Is(word, "timeout") && i + 1 < argc && !options->timeout_ms) {
+      int64_t timeout_ms;
+      if (!ReadInteger(context, context.arg(++i), &timeout_ms)) return false;
+      if (timeout_ms <= 0) {
+        context.reply().Error("ERR FAILOVER timeout must be greater than 0");
+        return false;
+      }
+      options->timeout_ms = timeout_ms;
+    } else if (Is(word, "abort") && argc == 2) {
+      options->abort = true;
+    } else if (Is(word, "to") && i + 2 < argc && !options->host) {
+      if (!ReadInteger(context, context.arg(i + 2), &options->port)) return false;
+      options->host = context.arg(i + 1);
+      i += 2;
+    } else if (Is(word, "force") && !options->force) {
+      options->force = true;
+    } else {
+      context.reply().Error(kSyntaxError);
+      return false;
+    }
+  }
+  return true;
+}
+
 Position EndOf(ServerHost& host) {
   const journal::Journal* const journal = host.broker().log().journal();
   return journal == nullptr ? 0 : journal->written();
@@ -49,11 +96,19 @@ void ReplicaOf(Context& context) {
   if (Status refused = roles.Refusal(); !refused.ok()) {
     return context.reply().Error("ERR " + std::string(refused.message()));
   }
+  if (roles.failover() != Roles::Failover::kNone) {
+    return context.reply().Error("ERR REPLICAOF not allowed while failing over.");
+  }
   if (EqualsIgnoreCase(context.arg(1), "no") && EqualsIgnoreCase(context.arg(2), "one")) {
     if (Status refused = roles.WhyNotLead(); !refused.ok()) {
       return context.reply().Error(refused.message());
     }
-    roles.AskToLead();
+    const bool link_up = roles.follower() != nullptr && roles.follower()->link_up();
+    if (IsSentinel(Execution::Of(context).session()) && link_up) {
+      roles.AskToLeadAfterLeader();
+    } else {
+      roles.AskToLead();
+    }
     return context.reply().Ok();
   }
   const auto port = ParseInteger(context.arg(2));
@@ -68,6 +123,55 @@ void ReplicaOf(Context& context) {
   roles.AskToFollow(std::string(context.arg(1)), static_cast<uint16_t>(*port), force);
   if (same) return context.reply().Simple("OK Already connected to specified master");
   context.reply().Ok();
+}
+
+void Failover(Context& context) {
+  FailoverOptions options;
+  if (!ReadFailover(context, &options)) return;
+  Roles& roles = ServerHost::Of(context).roles();
+  ReplyWriter& reply = context.reply();
+  if (options.abort) {
+    switch (roles.failover()) {
+      case Roles::Failover::kNone:
+        return reply.Error("ERR No failover in progress.");
+      case Roles::Failover::kWaiting:
+        roles.AbortHandOver("a client has said so (FAILOVER ABORT)");
+        return reply.Ok();
+      case Roles::Failover::kInProgress:
+        return reply.Error(
+            "ERR FAILOVER cannot be aborted any more: the other server was told to lead");
+    }
+  }
+  if (roles.failover() != Roles::Failover::kNone) {
+    return reply.Error("ERR FAILOVER already in progress.");
+  }
+  if (roles.follows()) {
+    return reply.Error("ERR FAILOVER is not valid when server is a replica.");
+  }
+  if (roles.leader() == nullptr || roles.leader()->followers() == 0) {
+    return reply.Error("ERR FAILOVER requires connected replicas.");
+  }
+  if (options.force && (!options.timeout_ms || !options.host)) {
+    return reply.Error(
+        "ERR FAILOVER with force option requires both a timeout and target HOST and IP.");
+  }
+  replication::Handover::Wish wish{"", options.timeout_ms, options.force};
+  if (options.host) {
+    bool known = false;
+    bool online = false;
+    roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+      if (peer.address != *options.host || peer.port != options.port || online) return;
+      known = true;
+      online = peer.online();
+      wish.node_id = peer.request.node_id;
+    });
+    if (!known) return reply.Error("ERR FAILOVER target HOST and PORT is not a replica.");
+    if (!online) return reply.Error("ERR FAILOVER target replica is not online.");
+  }
+  // A change of the role that was asked for in the same turn comes first.
+  if (roles.wishes()) return reply.Error("ERR FAILOVER is not possible: the role is changing");
+  roles.HandOver(std::move(wish));
+  reply.Ok();
 }
 
 // A replica of Redis logs this text.

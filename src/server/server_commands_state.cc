@@ -18,7 +18,7 @@ void Shutdown(Context& context) {
   Wait for_snapshot;
   for_snapshot.kind = WaitKind::kEvent;
   if (context.resumed()) {
-    // Only a snapshot that failed leaves somebody to be told.
+    // Only an end that is not to be leaves somebody to be told.
     if (host.stopping()) return context.Block(std::move(for_snapshot));
     return context.reply().Error("ERR Errors trying to SHUTDOWN. Check logs.");
   }
@@ -26,12 +26,13 @@ void Shutdown(Context& context) {
   bool nosave = false;
   bool abort = false;
   bool force = false;
+  bool now = false;
   for (const std::string_view word : context.args().subspan(1)) {
     save = save || Is(word, "save");
     nosave = nosave || Is(word, "nosave");
     abort = abort || Is(word, "abort");
     force = force || Is(word, "force");
-    // There is nobody to wait for, so there is nothing to hurry.
+    now = now || Is(word, "now");
     const bool known = Is(word, "save") || Is(word, "nosave") || Is(word, "abort") ||
                        Is(word, "now") || Is(word, "force");
     if (!known) return context.reply().Error(kSyntaxError);
@@ -39,8 +40,11 @@ void Shutdown(Context& context) {
   if ((save && nosave) || (abort && context.argc() > 2)) {
     return context.reply().Error(kSyntaxError);
   }
-  // It is over in the turn in which it was asked for.
-  if (abort) return context.reply().Error("ERR No shutdown in progress.");
+  // Without followers to wait for it is over in the turn in which it was asked for.
+  if (abort) {
+    if (host.AbortShutdown()) return context.reply().Ok();
+    return context.reply().Error("ERR No shutdown in progress.");
+  }
   // A journal has everything, so a snapshot that nobody asks for by name may fail.
   if (!save && !nosave && host.saver().SavesAtEnd()) {
     save = true;
@@ -51,9 +55,9 @@ void Shutdown(Context& context) {
                            : force ? EndSave::kIfPossible
                                    : EndSave::kSnapshot;
   Execution& execution = Execution::Of(context);
-  host.RequestShutdown(
-      fmt::format("SHUTDOWN from client {}", execution.session().transport->peer()), end_save);
-  if (end_save == EndSave::kSnapshot) return context.Block(std::move(for_snapshot));
+  const bool waits = host.RequestShutdown(
+      fmt::format("SHUTDOWN from client {}", execution.session().transport->peer()), end_save, now);
+  if (waits || end_save == EndSave::kSnapshot) return context.Block(std::move(for_snapshot));
   execution.parts().outbox.CloseAfterReply(execution.session());
 }
 

@@ -56,10 +56,12 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
   Saver& saver() override { return saver_; }
   Roles& roles() override { return roles_; }
   const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
-  void RequestShutdown(std::string_view reason, EndSave save) override {
+  bool RequestShutdown(std::string_view reason, EndSave save, bool) override {
     shutdown_reason_ = reason;
     end_save_ = save;
+    return false;
   }
+  bool AbortShutdown() override { return false; }
   bool stopping() const override { return stopping_; }
   uint64_t disposing_objects() const override { return 0; }
   void Submit(std::function<void()> work, std::function<void()> done) override {

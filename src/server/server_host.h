@@ -46,7 +46,12 @@ class ServerHost : public BrokerHost {
     kSnapshot,    // a snapshot; if it fails, the server goes on
   };
   // Ends the server soon, but not before the running command has returned. `reason` is for the log.
-  virtual void RequestShutdown(std::string_view reason, EndSave save) = 0;
+  // Followers that lack changes get them first, for shutdown-timeout at most; if `now`, that is
+  // left out, also for an end that was asked for before. Returns whether they are waited for: then
+  // the end may still be given up.
+  virtual bool RequestShutdown(std::string_view reason, EndSave save, bool now) = 0;
+  // Gives up an end that waits for followers. Returns whether there is one.
+  virtual bool AbortShutdown() = 0;
   // Whether that was asked for, and has not failed.
   virtual bool stopping() const = 0;
 

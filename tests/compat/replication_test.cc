@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <memory>
 #include <set>
@@ -43,7 +44,7 @@ class Pair {
   std::string OnFollower(std::string_view line) { return Ask(*on_follower_, line); }
   std::unique_ptr<RespClient> ConnectToFollower() { return follower_->Connect(); }
   std::string Ask(RespClient& client, std::string_view line) const {
-    return WithoutPorts(ToText(client.Call(test::SplitWords(line).value())));
+    return WithoutPorts(ToText(client.Call(test::SplitWords(WithPorts(line)).value())));
   }
 
   Fields InfoOfLeader() { return Info(*on_leader_); }
@@ -59,6 +60,10 @@ class Pair {
            });
   }
   void KillLeader() { leader_->Kill(); }
+  void SignalFollower(int number) { follower_->Signal(number); }
+  bool HasFollowers(std::string_view count) {
+    return test::Eventually([&] { return ValueOf(InfoOfLeader(), "connected_slaves") == count; });
+  }
 
   static std::string ValueOf(const Fields& fields, std::string_view name) {
     for (const auto& [known, value] : fields) {
@@ -80,6 +85,17 @@ class Pair {
       const std::string port = fmt::to_string(server->port());
       for (size_t at; (at = text.find(port)) != std::string::npos;) {
         text.replace(at, port.size(), name);
+      }
+    }
+    return text;
+  }
+  std::string WithPorts(std::string_view line) const {
+    std::string text(line);
+    for (const auto& [server, name] :
+         {std::pair(leader_.get(), "{leader}"), std::pair(follower_.get(), "{follower}")}) {
+      const size_t at = text.find(name);
+      if (at != std::string::npos) {
+        text.replace(at, std::string_view(name).size(), fmt::to_string(server->port()));
       }
     }
     return text;
@@ -224,6 +240,104 @@ TEST_F(CompatReplication, WaitCountsFollowers) {
     ExpectEqualOnLeader(line);
   }
   for (const char* line : {"WAIT 0 0", "WAIT x y", "WAIT"}) {
+    ExpectEqualOnFollower(line);
+  }
+}
+
+TEST_F(CompatReplication, WaitInATransactionIsAboutWhatWasBefore) {
+  ExpectEqualOnLeader("SET k v");
+  // Redis counts what anybody has changed, and what it asks its replicas itself: they have all
+  // then.
+  for (Pair* const pair : {&ours_, &theirs_}) {
+    EXPECT_TRUE(test::Eventually([&] {
+      const Fields fields = pair->InfoOfLeader();
+      const std::string end = Pair::ValueOf(fields, "master_repl_offset");
+      return Pair::ValueOf(fields, "slave0").find(",offset=" + end + ",") != std::string::npos;
+    }));
+  }
+  for (const char* line :
+       {"MULTI", "WAIT 1 0", "SET k w", "WAIT 1 0", "SET k x", "WAIT 1 0", "EXEC", "WAIT 1 0"}) {
+    ExpectEqualOnLeader(line);
+  }
+}
+
+TEST_F(CompatReplication, FailoverIsRefusedInTheSameWords) {
+  for (const char* line : {
+           "FAILOVER X",
+           "FAILOVER ABORT",
+           "FAILOVER ABORT FORCE",
+           "FAILOVER TIMEOUT",
+           "FAILOVER TIMEOUT x",
+           "FAILOVER TIMEOUT 0",
+           "FAILOVER TIMEOUT -1",
+           "FAILOVER TIMEOUT 1 TIMEOUT 1",
+           "FAILOVER TO 127.0.0.1",
+           "FAILOVER TO 127.0.0.1 x",
+           "FAILOVER TO 127.0.0.1 {leader}",
+           "FAILOVER TO 127.0.0.1 1 TO 127.0.0.1 1",
+           "FAILOVER TO nobody {follower}",
+           "FAILOVER FORCE",
+           "FAILOVER FORCE FORCE",
+           "FAILOVER FORCE TIMEOUT 10",
+           "FAILOVER TO 127.0.0.1 {follower} FORCE",
+       }) {
+    ExpectEqualOnLeader(line);
+    ExpectEqualOnFollower(line);
+  }
+  ExpectEqualOnFollower("FAILOVER");
+  for (Pair* const pair : {&ours_, &theirs_}) {
+    pair->SignalFollower(SIGSTOP);
+  }
+  for (const char* line : {
+           "SET k v",
+           "FAILOVER TIMEOUT 600000",
+           "FAILOVER",
+           "FAILOVER TIMEOUT x",
+           "FAILOVER TO 127.0.0.1 1",
+           "FAILOVER FORCE",
+           "REPLICAOF NO ONE",
+           "REPLICAOF 127.0.0.1 1",
+           "CLIENT UNPAUSE",
+           "GET k",
+       }) {
+    ExpectEqualOnLeader(line);
+  }
+  const auto state = [](Pair& pair) {
+    return Pair::ValueOf(pair.InfoOfLeader(), "master_failover_state");
+  };
+  EXPECT_EQ(state(ours_), state(theirs_));
+  for (const char* line : {"FAILOVER ABORT", "FAILOVER ABORT", "SET k w", "MULTI",
+                           "FAILOVER TIMEOUT 600000", "EXEC", "FAILOVER ABORT"}) {
+    ExpectEqualOnLeader(line);
+  }
+  EXPECT_EQ(state(ours_), state(theirs_));
+  for (Pair* const pair : {&ours_, &theirs_}) {
+    pair->SignalFollower(SIGCONT);
+  }
+  ExpectEqualOnFollower("REPLICAOF NO ONE");
+  EXPECT_TRUE(ours_.HasFollowers("0"));
+  EXPECT_TRUE(theirs_.HasFollowers("0"));
+  for (const char* line : {"FAILOVER", "FAILOVER FORCE", "FAILOVER TO 127.0.0.1 {follower}"}) {
+    ExpectEqualOnLeader(line);
+  }
+}
+
+TEST_F(CompatReplication, FailoverExchangesTheRoles) {
+  ExpectEqualOnLeader("SET k v");
+  ExpectEqualOnLeader("FAILOVER TO 127.0.0.1 {follower} TIMEOUT 600000");
+  for (Pair* const pair : {&ours_, &theirs_}) {
+    EXPECT_TRUE(test::Eventually([&] {
+      return Pair::ValueOf(pair->InfoOfLeader(), "master_link_status") == "up" &&
+             Pair::ValueOf(pair->InfoOfFollower(), "slave0").find("state=online") !=
+                 std::string::npos;
+    }));
+  }
+  for (const char* line : {"SET k w", "GET k", "FAILOVER", "FAILOVER ABORT"}) {
+    ExpectEqualOnLeader(line);
+  }
+  EXPECT_EQ(WithoutDigits(ours_.OnLeader("ROLE")), WithoutDigits(theirs_.OnLeader("ROLE")));
+  EXPECT_EQ(WithoutDigits(ours_.OnFollower("ROLE")), WithoutDigits(theirs_.OnFollower("ROLE")));
+  for (const char* line : {"SET k w", "WAIT 1 0", "GET k"}) {
     ExpectEqualOnFollower(line);
   }
 }

@@ -107,9 +107,10 @@ class Lobby final : public ByteStreamHandler, public Transport {
 ModelServer::ModelServer(std::string name, uint64_t seed, Connect connect)
     : name_(std::move(name)), connect_(std::move(connect)), disk_(seed) {
   options_.dir = ".";
-  // Whoever chance promotes leads, and what it lacks is given up.
+  // Whoever chance promotes leads, and what it lacks is given up. Others reach it by its name.
   const Config::Pair settings[] = {{"unclean-leader-election", "yes"},
-                                   {"replica-announce-ip", name_}};
+                                   {"replica-announce-ip", name_},
+                                   {"replica-announce-port", "1"}};
   EXPECT_TRUE(config_.Set(settings).ok());
 }
 

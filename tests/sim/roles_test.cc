@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -124,10 +125,63 @@ class World {
       server(i).SetLeader(server(leader_).name());
     }
   }
+  // FAILOVER, if the server leads: to a certain one, or to any.
+  void HandOver(size_t i) {
+    if (!server(i).running() || server(i).loading()) return;
+    Roles& roles = server(i).roles();
+    if (roles.leader() == nullptr || roles.leader()->followers() == 0 || roles.wishes() ||
+        roles.failover() != Roles::Failover::kNone) {
+      return;
+    }
+    replication::Handover::Wish wish;
+    roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+      if (peer.online() && Chance(30)) wish.node_id = peer.request.node_id;
+    });
+    if (Chance(30)) wish.timeout_ms = 1 + static_cast<int64_t>(random_.Below(2000));
+    roles.HandOver(std::move(wish));
+  }
+  // As a Sentinel does.
+  void AskToLead(size_t i) {
+    if (!server(i).running() || server(i).loading()) return;
+    Roles& roles = server(i).roles();
+    if (roles.follower() != nullptr && roles.follower()->link_up()) roles.AskToLeadAfterLeader();
+  }
+  // The servers that make changes.
+  std::vector<size_t> leading() {
+    std::vector<size_t> found;
+    for (size_t i = 0; i < servers(); i++) {
+      if (!server(i).running() || server(i).loading()) continue;
+      if (server(i).roles().leader() != nullptr && !server(i).broker().pause().held()) {
+        found.push_back(i);
+      }
+    }
+    return found;
+  }
+  // Nothing goes wrong any more. Returns when one of them leads, and the others are equal, though
+  // nobody has told them anything.
+  void Settle() {
+    stalled_.reset();
+    for (size_t i = 0; i < servers(); i++) {
+      cut_off_[i] = false;
+    }
+    for (int step = 0;; step++) {
+      ASSERT_LT(step, kMostSteps) << Describe();
+      Step();
+      const auto leads = leading();
+      ASSERT_LE(leads.size(), 1u) << Describe();
+      if (leads.size() != 1) continue;
+      leader_ = leads.front();
+      if (equal() == servers() - 1 && Healed()) return;
+    }
+  }
   void CutOff(size_t i, bool off) {
     cut_off_[i] = off;
     if (off) network_.BreakAll();
   }
+  // This server gets no turn: what arrives is read, and not dealt with.
+  void Stall(std::optional<size_t> i) { stalled_ = i; }
+  bool IsCutOff(size_t i) const { return cut_off_[i]; }
+  void BreakOne() { network_.BreakOne(); }
   // How processes end from now on.
   void set_crash(Crash crash) { crash_ = crash; }
   void Write(size_t i) { server(i).Ask(workload_.Next(false)); }
@@ -143,7 +197,8 @@ class World {
     now_ms_ += static_cast<int64_t>(random_.Below(4));
     for (const auto& each : servers_) {
       if (!each->running()) continue;
-      if (Chance(50)) each->Turn(now_ms_);
+      const bool stalls = stalled_ && each.get() == servers_[*stalled_].get();
+      if (Chance(50) && !stalls) each->Turn(now_ms_);
       if (each->disk().stopped()) {
         each->Stop(AnyCrash());
         continue;
@@ -183,6 +238,8 @@ class World {
       if (Chance(1)) network_.BreakOne();
       if (random_.Below(300) == 0) CutOff(any, !cut_off_[any]);
       if (random_.Below(300) == 0) Promote(any);
+      if (random_.Below(100) == 0) HandOver(any);
+      if (random_.Below(300) == 0) AskToLead(any);
       if (random_.Below(100) == 0) TellToFollow(any);
       if (!server(any).running()) {
         if (Chance(5)) Start(any);
@@ -222,6 +279,12 @@ class World {
       ASSERT_LT(step, kMostSteps) << Describe();
       if (::testing::Test::HasFailure()) return;
       Step();
+      // A hand-over that was under way may have told them something else.
+      if (step % 1000 != 999) continue;
+      Promote(leader_);
+      for (size_t i = 0; i < servers(); i++) {
+        TellToFollow(i);
+      }
     }
   }
 
@@ -338,6 +401,7 @@ class World {
   std::vector<bool> cut_off_;
   size_t leader_ = 0;  // who leads as far as the operator knows
   std::optional<Crash> crash_;
+  std::optional<size_t> stalled_;
 };
 
 // An old leader that comes back, with snapshots on both sides of the parting: its process ends
@@ -443,6 +507,74 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
   EXPECT_GT(cut_bytes, 0u);
   EXPECT_GT(equal, seeds)
       << "of two for each seed: the others lack journal that was removed or lost";
+}
+
+// Links break at any moment of a hand-over, and servers are cut off for a while. Nobody tells the
+// servers who leads, but by FAILOVER.
+TEST_F(RolesTest, HandingOverLosesNothingAndLeavesOneLeader) {
+  uint64_t changes = 0;
+  uint64_t seeds = 0;
+  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
+    World world(seed);
+    world.StartAll();
+    world.Heal();
+    size_t led = 0;
+    for (int i = 0; i < 2000 && !::testing::Test::HasFailure(); i++) {
+      world.Step();
+      if (world.Chance(40)) world.Write();
+      if (world.Chance(1)) world.BreakOne();
+      const size_t any = world.random().Below(world.servers());
+      if (world.random().Below(500) == 0) world.Stall(any);
+      if (world.random().Below(500) == 0) world.Stall({});
+      if (world.random().Below(300) == 0) world.CutOff(any, !world.IsCutOff(any));
+      if (world.random().Below(60) == 0) world.HandOver(any);
+      const auto leads = world.leading();
+      ASSERT_LE(leads.size(), 1u) << world.Describe();
+      if (leads.size() == 1 && leads.front() != led) {
+        led = leads.front();
+        changes++;
+      }
+    }
+    if (::testing::Test::HasFailure()) return;
+    world.Settle();
+    if (::testing::Test::HasFailure()) return;
+    world.Compare();
+    for (size_t i = 0; i < world.servers(); i++) {
+      EXPECT_EQ(world.server(i).roles().dropped_bytes(), 0u) << i;
+    }
+    seeds++;
+  });
+  if (sim::OneSeedOnly()) return;
+  EXPECT_GT(changes, seeds);
+}
+
+// The target has read that it is to take over, and not dealt with it. The old leader asks, and is
+// told that it does not lead: so it never does, on the old leader's word.
+TEST_F(RolesTest, WhoWasAskedDoesNotTakeOverLater) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  Roles& roles = world.server(0).roles();
+  const auto step = [&](const std::function<bool()>& until) {
+    for (int i = 0; i < kMostSteps && !until(); i++) {
+      world.Step();
+    }
+    EXPECT_TRUE(until()) << world.Describe();
+  };
+  world.Stall(1);
+  replication::Handover::Wish wish{"", 1, true};
+  roles.leader()->ForEachFollower(
+      [&](const replication::Leader::Peer& peer) { wish.node_id = peer.request.node_id; });
+  roles.HandOver(wish);
+  step([&] { return roles.failover() == Roles::Failover::kInProgress; });
+  step([&] { return world.server(1).roles().follower()->take_over().has_value(); });
+  step([&] { return roles.follows(); });
+  // It is asked, and the old leader leads again.
+  step([&] { return !roles.follows(); });
+  EXPECT_EQ(world.server(1).roles().follower()->take_over(), std::nullopt);
+  world.Settle();
+  EXPECT_EQ(world.leading(), std::vector<size_t>{0});
+  world.Compare();
 }
 
 // Whoever cannot take the journal of the leader has none, and says so.
