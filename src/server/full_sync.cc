@@ -115,8 +115,8 @@ Status GiveNames(Disk& disk, const std::string& directory, const std::set<std::s
   return {};
 }
 
-// A journal that has no frames and begins here. Without this file, a start would miss the journal of
-// the snapshot.
+// A journal that has no frames and begins here. Without this file, a start would miss the journal
+// that the snapshot needs.
 Status BeginJournal(Disk& disk, const std::string& directory, Position position) {
   const auto file = disk.Open(journal::SegmentPath(directory, position), OpenMode::kCreate);
   return file.ok() ? (*file)->Sync() : file.status();
