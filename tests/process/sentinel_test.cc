@@ -18,7 +18,8 @@ using testing::StartsWith;
 
 // Appends numbers, each once, and prints those that were acknowledged.
 constexpr const char* kWriter = R"(
-import sys, time, redis, redis.sentinel
+import sys, threading, redis, redis.sentinel
+pause = threading.Event()
 sentinel = redis.sentinel.Sentinel([('127.0.0.1', int(port)) for port in sys.argv[1:]],
                                    socket_timeout=1)
 leader = sentinel.master_for('runnel', socket_timeout=5)
@@ -30,7 +31,7 @@ while True:
         print(number, flush=True)
     except redis.RedisError as error:
         print('#', type(error).__name__, error, flush=True)
-        time.sleep(0.02)  # so that a server that is not there is not asked without end
+        pause.wait(0.02)  # so that a server that is not there is not asked without end
 )";
 
 class SentinelTest : public ReplicationTest {
