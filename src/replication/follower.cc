@@ -211,6 +211,7 @@ Status Follower::OnWelcome(std::string_view body) {
   const auto welcome = Welcome::Decode(body);
   if (!welcome) return Status::Error("a welcome that is none");
   leader_epoch_ = welcome->epochs.newest();
+  leader_node_ = welcome->node_id;
   const journal::Journal& journal = parts_.journal;
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.

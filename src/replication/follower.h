@@ -124,6 +124,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   const std::optional<Position>& cut_to() const { return cut_to_; }
   // The newest epoch of the leader then.
   journal::Epoch leader_epoch() const { return leader_epoch_; }
+  // The node id of that leader; empty: none has answered yet.
+  const std::string& leader_node() const { return leader_node_; }
   // It is not cut, and error() says `why`. The leader is asked again later. REQUIRES: cut_to().
   void RefuseCut(std::string_view why);
   // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
@@ -235,6 +237,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
   journal::Epoch leader_epoch_ = 0;
+  std::string leader_node_;
 };
 
 // The first command on a connection to another server.

@@ -28,8 +28,9 @@ std::string_view NextWord(std::string_view* text) {
 }  // namespace
 
 std::string LeaderClaim::ToLine() const {
-  return fmt::format("{} NODE {} JOURNAL {:x} EPOCH {:x} ROLE {} LEADER {}:{}", kVersion, node_id,
-                     journal_id, epoch, leads ? "leader" : "follower", host, port);
+  return fmt::format("{} NODE {} JOURNAL {:x} EPOCH {:x} ROLE {} LEADER {}:{} LEADERNODE {}",
+                     kVersion, node_id, journal_id, epoch, leads ? "leader" : "follower", host,
+                     port, leader_node.empty() ? "-" : leader_node);
 }
 
 std::optional<LeaderClaim> LeaderClaim::FromLine(std::string_view line) {
@@ -47,6 +48,8 @@ std::optional<LeaderClaim> LeaderClaim::FromLine(std::string_view line) {
       good &= ReadHex(value, &claim.epoch);
     } else if (name == "ROLE") {
       claim.leads = value == "leader";
+    } else if (name == "LEADERNODE") {
+      if (value != "-") claim.leader_node = value;
     } else if (name == "LEADER") {
       const size_t colon = value.rfind(':');
       if (colon == std::string_view::npos) return std::nullopt;

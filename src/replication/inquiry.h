@@ -24,6 +24,7 @@ struct LeaderClaim {
   uint64_t journal_id = 0;
   journal::Epoch epoch = 0;  // of the leader that it names; 0: it has not heard from it
   bool leads = false;        // the server itself leads
+  std::string leader_node;   // the node id of the leader that it follows; empty if it leads
   std::string host;          // of the leader that it follows; empty if it leads
   uint16_t port = 0;
 

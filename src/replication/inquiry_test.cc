@@ -13,12 +13,14 @@ TEST(LeaderClaimTest, ComesBack) {
   claim.journal_id = 0xabc;
   claim.epoch = uint64_t{7} << 32;
   claim.host = "::1";
+  claim.leader_node = "other";
   claim.port = 6380;
   const auto read = LeaderClaim::FromLine(claim.ToLine());
   ASSERT_TRUE(read);
   EXPECT_EQ(read->ToLine(), claim.ToLine());
   EXPECT_EQ(read->epoch, claim.epoch);
   EXPECT_EQ(read->host, "::1");
+  EXPECT_EQ(read->leader_node, "other");
   EXPECT_FALSE(read->leads);
   claim.leads = true;
   claim.host.clear();

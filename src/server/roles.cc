@@ -83,7 +83,10 @@ replication::LeaderClaim Roles::Claim() const {
   claim.journal_id = parts_.storage.journal()->identity().id;
   // What a follower has in its journal may be of another leader, and about to be cut.
   if (leader_ != nullptr) claim.epoch = parts_.storage.journal()->epoch();
-  if (follower_ != nullptr) claim.epoch = follower_->leader_epoch();
+  if (follower_ != nullptr) {
+    claim.epoch = follower_->leader_epoch();
+    claim.leader_node = follower_->leader_node();
+  }
   return claim;
 }
 
@@ -128,6 +131,8 @@ std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
   for (const auto& answer : inquiry->answers()) {
     const replication::LeaderClaim& claim = answer.claim;
     if (claim.journal_id != journal.identity().id || claim.epoch <= newest) continue;
+    // It follows this server, as that was before a power cut took its newest epoch.
+    if (claim.leader_node == node_id_) continue;
     newest = claim.epoch;
     leader =
         claim.leads ? Wanted{true, answer.host, answer.port} : Wanted{true, claim.host, claim.port};
