@@ -13,7 +13,7 @@
 namespace runnel::replication {
 namespace {
 
-constexpr std::string_view kTitle = "runnel-cluster 1\n";
+constexpr std::string_view kRecordTitle = "runnel-cluster 1\n";
 // Far more than a record of kMostMembers has.
 constexpr size_t kMostRecordBytes = size_t{1} << 20;
 
@@ -35,7 +35,7 @@ size_t ClusterRecord::in_sync() const {
 }
 
 std::string ClusterRecord::Encode() const {
-  std::string out(kTitle);
+  std::string out(kRecordTitle);
   Encoder encoder(&out);
   encoder.Varint(version);
   encoder.Fixed(journal_id);
@@ -54,10 +54,11 @@ std::string ClusterRecord::Encode() const {
 
 std::optional<ClusterRecord> ClusterRecord::Decode(std::string_view bytes) {
   constexpr size_t kChecksumBytes = 8;
-  if (!bytes.starts_with(kTitle) || bytes.size() < kTitle.size() + kChecksumBytes) return {};
+  if (!bytes.starts_with(kRecordTitle) || bytes.size() < kRecordTitle.size() + kChecksumBytes)
+    return {};
   const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
   if (Decoder(bytes.substr(covered.size())).Fixed<uint64_t>() != Checksum(covered)) return {};
-  Decoder in(covered.substr(kTitle.size()));
+  Decoder in(covered.substr(kRecordTitle.size()));
   ClusterRecord record;
   record.version = in.Varint();
   record.journal_id = in.Fixed<uint64_t>();

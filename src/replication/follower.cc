@@ -14,7 +14,7 @@ namespace {
 // Applying goes on for about so long in one turn.
 constexpr int64_t kApplyMicros = 1000;
 // What a helper reads of the own journal's files in one go.
-constexpr size_t kReadBytes = size_t{1} << 20;
+constexpr size_t kReadOnBytes = size_t{1} << 20;
 
 }  // namespace
 
@@ -445,7 +445,7 @@ void Follower::ReadOn() {
           if (!opened.ok()) return;
           job->reader = std::make_shared<journal::JournalReader>(std::move(*opened));
         }
-        for (size_t bytes = 0; bytes < kReadBytes; bytes += job->frames.back().size()) {
+        for (size_t bytes = 0; bytes < kReadOnBytes; bytes += job->frames.back().size()) {
           const auto frame = job->reader->Next(job->limit);
           job->status = frame.status();
           if (!frame.ok() || !*frame) return;

@@ -21,13 +21,13 @@ namespace runnel {
 namespace {
 
 constexpr const char* kNotePath = "arrived";
-constexpr std::string_view kTitle = "runnel-arrived 1\n";
+constexpr std::string_view kArrivedTitle = "runnel-arrived 1\n";
 constexpr size_t kChecksumBytes = 8;
 
 const std::string kSuffix(replication::SnapshotFetch::kStagedSuffix);
 
 std::string Encode(const ArrivedSnapshot& snapshot) {
-  std::string out(kTitle);
+  std::string out(kArrivedTitle);
   Encoder encoder(&out);
   encoder.Fixed(snapshot.identity.id);
   encoder.Varint(snapshot.identity.salted_from);
@@ -41,10 +41,11 @@ std::string Encode(const ArrivedSnapshot& snapshot) {
 }
 
 std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
-  if (!bytes.starts_with(kTitle) || bytes.size() < kTitle.size() + kChecksumBytes) return {};
+  if (!bytes.starts_with(kArrivedTitle) || bytes.size() < kArrivedTitle.size() + kChecksumBytes)
+    return {};
   const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
   if (Decoder(bytes.substr(covered.size())).Fixed<uint64_t>() != Checksum(covered)) return {};
-  Decoder in(covered.substr(kTitle.size()));
+  Decoder in(covered.substr(kArrivedTitle.size()));
   ArrivedSnapshot snapshot;
   snapshot.identity.id = in.Fixed<uint64_t>();
   snapshot.identity.salted_from = in.Varint();

@@ -239,7 +239,8 @@ TEST_F(ConnectionTest, NothingIsLeftOfAConnectionThatBreaks) {
         }
         EXPECT_TRUE(Eventually([&] {
           const int64_t more = InfoNumber(*other, "used_memory") - memory_before;
-          return InfoNumber(*other, "connected_clients") == 1 && (!measured || more < 10'000);
+          // A chunk for output that was given back may stay, to be used next.
+          return InfoNumber(*other, "connected_clients") == 1 && (!measured || more < 20'000);
         }));
       }
     }
