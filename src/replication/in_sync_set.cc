@@ -11,6 +11,8 @@ namespace runnel::replication {
 namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+// How long the record is not looked at if nothing happens. Settings may have changed meanwhile.
+constexpr int64_t kLookAgainMs = 100;
 // How long a proposal that failed is not made again.
 constexpr int64_t kProposeAgainMs = 1000;
 
@@ -33,6 +35,7 @@ InSyncSet::InSyncSet(const ReplicationSettings& settings, RecordKeeper& keeper,
 // --- What the leader tells ---
 
 void InSyncSet::OnConnected(const Member& member, Position end, int64_t now_ms) {
+  dirty_ = true;
   Peer& peer = peers_[member.node_id];
   peer.member = member;
   peer.lost |= peer.known && end < peer.progress.counted;
@@ -55,11 +58,14 @@ void InSyncSet::OnProgress(std::string_view node_id, const Progress& progress, i
   peer.progress.applied = progress.applied;
   peer.progress.heard = progress.heard;
   if (peer.progress.counted >= mark_) peer.lost = false;
+  // It may join now.
+  dirty_ |= !peer.joining && !IsRecorded(node_id);
 }
 
 void InSyncSet::OnGone(std::string_view node_id, std::optional<Goodbye> goodbye, int64_t now_ms) {
   const auto found = peers_.find(node_id);
   if (found == peers_.end()) return;
+  dirty_ = true;
   Peer& peer = found->second;
   // One that was proposed goes on to count until the answer is here.
   peer.connected = false;
@@ -77,6 +83,7 @@ Status InSyncSet::Forget(std::string_view node_id) {
     return Status::Error(fmt::format("the server with the node id '{}' is connected", node_id));
   }
   found->second.goodbye = Goodbye::kForGood;
+  dirty_ = true;
   return {};
 }
 
@@ -205,9 +212,13 @@ ClusterRecord InSyncSet::Wanted(int64_t now_ms) {
 }
 
 void InSyncSet::Propose(int64_t now_ms) {
-  if (proposing_ || now_ms < propose_at_ms_) return;
+  if (proposing_ || now_ms < propose_at_ms_ || (!dirty_ && now_ms < look_again_ms_)) return;
   ClusterRecord next = Wanted(now_ms);
-  if (next == keeper_.now()) return;
+  if (next == keeper_.now()) {
+    dirty_ = false;
+    look_again_ms_ = std::min(next_due_ms(), now_ms + kLookAgainMs);
+    return;
+  }
   next.version++;
   for (auto& [node_id, peer] : peers_) {
     const Member* const member = next.Find(node_id);
@@ -233,6 +244,7 @@ void InSyncSet::Propose(int64_t now_ms) {
 
 void InSyncSet::OnProposed(const ClusterRecord& next, const Status& status) {
   proposing_ = false;
+  dirty_ = true;
   if (!status.ok()) {
     LogWarning("The record of members could not be changed: {}", status.message());
     propose_at_ms_ = last_turn_ms_ + kProposeAgainMs;

@@ -59,7 +59,10 @@ class InSyncSet {
   Status Forget(std::string_view node_id);
 
   // Whether members may leave that have not said so; by default they may.
-  void set_may_judge(bool may) { may_judge_ = may; }
+  void set_may_judge(bool may) {
+    dirty_ |= may != may_judge_;
+    may_judge_ = may;
+  }
   // Judges, proposes, and moves the mark. `safe`, `end`: how far this server's journal is safe by
   // its policy, and written. For the end of a turn.
   void Turn(Position safe, Position end, int64_t now_ms);
@@ -125,6 +128,10 @@ class InSyncSet {
   const Leadership leadership_;
   std::map<std::string, Peer, std::less<>> peers_;
   bool may_judge_ = true;
+  // Whether something has happened that may change the record; else it is looked at from time to
+  // time only, because a turn must cost little.
+  bool dirty_ = true;
+  int64_t look_again_ms_ = 0;
   bool proposing_ = false;
   int64_t propose_at_ms_ = 0;  // after a failure
   Position safe_ = 0;
