@@ -725,19 +725,16 @@ TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
   world.Compare();
 }
 
+// Each seed has another kind of crash.
 TEST_F(RolesTest, EveryCallOfAComebackIsACrashPoint) {
-  sim::ForEachSeed(4, [](uint64_t seed) {
-    for (const Crash crash : {Crash::kProcess, Crash::kPower, Crash::kPowerWorst}) {
-      uint64_t call = 1;
-      while (!Comeback(seed, call, crash).Run() && !::testing::Test::HasFailure()) {
-        call++;
-      }
-      EXPECT_GT(call, 40u);
-      if (::testing::Test::HasFailure()) {
-        ADD_FAILURE() << "at call " << call;
-        return;
-      }
+  constexpr Crash kCrashes[] = {Crash::kProcess, Crash::kPower, Crash::kPowerWorst};
+  sim::ForEachSeed(3, [&](uint64_t seed) {
+    uint64_t call = 1;
+    while (!Comeback(seed, call, kCrashes[seed % 3]).Run() && !::testing::Test::HasFailure()) {
+      call++;
     }
+    EXPECT_GT(call, 40u);
+    if (::testing::Test::HasFailure()) ADD_FAILURE() << "at call " << call;
   });
 }
 
