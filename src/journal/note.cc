@@ -63,23 +63,10 @@ std::optional<uint64_t> Number(const Fields& fields, std::string_view name, int 
   return value;
 }
 
-Result<std::optional<std::string>> ReadWhole(Disk& disk, const std::string& path) {
-  const auto file = disk.Open(path, OpenMode::kRead);
-  if (!file.ok()) {
-    if (file.status().error_number() == ENOENT) return std::optional<std::string>();
-    return file.status();
-  }
-  std::string text(kMostBytes, '\0');
-  const auto bytes = (*file)->ReadAt(0, text.data(), text.size());
-  if (!bytes.ok()) return bytes.status();
-  text.resize(*bytes);
-  return std::optional<std::string>(std::move(text));
-}
-
 // Nothing if there is no such file.
 Result<std::optional<Fields>> ReadFields(Disk& disk, const std::string& path,
                                          std::string_view title, std::string_view what_to_do) {
-  const auto text = ReadWhole(disk, path);
+  const auto text = ReadSmallFile(disk, path, kMostBytes);
   if (!text.ok()) return text.status();
   if (!*text) return std::optional<Fields>();
   if (auto fields = ParseText(**text)) {

@@ -1,12 +1,11 @@
 #include "replication/cluster_record.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/coding.h"
-#include "base/hash.h"
 #include "base/log.h"
+#include "base/sealed.h"
 #include "env/replace_file.h"
 #include "fmt/format.h"
 
@@ -48,17 +47,13 @@ std::string ClusterRecord::Encode() const {
     encoder.Varint(member.port);
     encoder.Byte(member.in_sync ? 1 : 0);
   }
-  encoder.Fixed(Checksum(out));
-  return out;
+  return Seal(std::move(out));
 }
 
 std::optional<ClusterRecord> ClusterRecord::Decode(std::string_view bytes) {
-  constexpr size_t kChecksumBytes = 8;
-  if (!bytes.starts_with(kRecordTitle) || bytes.size() < kRecordTitle.size() + kChecksumBytes)
-    return {};
-  const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
-  if (Decoder(bytes.substr(covered.size())).Fixed<uint64_t>() != Checksum(covered)) return {};
-  Decoder in(covered.substr(kRecordTitle.size()));
+  const auto body = Unseal(bytes, kRecordTitle);
+  if (!body) return {};
+  Decoder in(*body);
   ClusterRecord record;
   record.version = in.Varint();
   record.journal_id = in.Fixed<uint64_t>();
@@ -84,16 +79,10 @@ std::optional<ClusterRecord> ClusterRecord::Decode(std::string_view bytes) {
 
 Result<std::unique_ptr<RecordFile>> RecordFile::Open(Disk& disk, Worker& helper, std::string path) {
   std::unique_ptr<RecordFile> keeper(new RecordFile(disk, helper, std::move(path)));
-  const auto file = disk.Open(keeper->path_, OpenMode::kRead);
-  if (!file.ok()) {
-    if (file.status().error_number() != ENOENT) return file.status();
-    return keeper;
-  }
-  std::string bytes(kMostRecordBytes, '\0');
-  const auto read = (*file)->ReadAt(0, bytes.data(), bytes.size());
-  if (!read.ok()) return read.status();
-  bytes.resize(*read);
-  auto record = ClusterRecord::Decode(bytes);
+  const auto bytes = ReadSmallFile(disk, keeper->path_, kMostRecordBytes);
+  if (!bytes.ok()) return bytes.status();
+  if (!*bytes) return keeper;
+  auto record = ClusterRecord::Decode(**bytes);
   if (!record) {
     return Status::Error(keeper->path_ +
                          ": this is no record of the servers that follow each other. Restore the "

@@ -1,6 +1,5 @@
 #include "replication/node_id.h"
 
-#include <cerrno>
 #include <string_view>
 
 #include "base/random.h"
@@ -16,18 +15,15 @@ constexpr size_t kDigits = 40;
 }  // namespace
 
 Result<std::string> ReadOrMakeNodeId(Disk& disk, const std::string& path) {
-  const auto file = disk.Open(path, OpenMode::kRead);
-  if (!file.ok()) {
-    if (file.status().error_number() != ENOENT) return file.status();
+  const auto read = ReadSmallFile(disk, path, kTitle.size() + kDigits + 2);
+  if (!read.ok()) return read.status();
+  if (!*read) {
     const std::string id = RandomHex(kDigits);
     Status made = ReplaceFile(disk, path, fmt::format("{}{}\n", kTitle, id));
     if (!made.ok()) return made;
     return id;
   }
-  std::string text(kTitle.size() + kDigits + 2, '\0');
-  const auto read = (*file)->ReadAt(0, text.data(), text.size());
-  if (!read.ok()) return read.status();
-  text.resize(*read);
+  const std::string& text = **read;
   const bool good = text.size() == kTitle.size() + kDigits + 1 && text.starts_with(kTitle) &&
                     text.find_first_not_of("0123456789abcdef", kTitle.size()) == text.size() - 1;
   if (!good) {

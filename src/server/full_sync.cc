@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/coding.h"
-#include "base/hash.h"
 #include "base/log.h"
+#include "base/sealed.h"
 #include "env/replace_file.h"
 #include "fmt/format.h"
 #include "journal/recovery.h"
@@ -22,7 +22,8 @@ namespace {
 
 constexpr const char* kNotePath = "arrived";
 constexpr std::string_view kArrivedTitle = "runnel-arrived 1\n";
-constexpr size_t kChecksumBytes = 8;
+// Far more than a note of any server has.
+constexpr size_t kMostNoteBytes = size_t{1} << 30;
 
 const std::string kSuffix(replication::SnapshotFetch::kStagedSuffix);
 
@@ -36,16 +37,13 @@ std::string Encode(const ArrivedSnapshot& snapshot) {
   for (const std::string& path : snapshot.paths) {
     encoder.Bytes(path);
   }
-  encoder.Fixed(Checksum(out));
-  return out;
+  return Seal(std::move(out));
 }
 
 std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
-  if (!bytes.starts_with(kArrivedTitle) || bytes.size() < kArrivedTitle.size() + kChecksumBytes)
-    return {};
-  const std::string_view covered = bytes.substr(0, bytes.size() - kChecksumBytes);
-  if (Decoder(bytes.substr(covered.size())).Fixed<uint64_t>() != Checksum(covered)) return {};
-  Decoder in(covered.substr(kArrivedTitle.size()));
+  const auto body = Unseal(bytes, kArrivedTitle);
+  if (!body) return {};
+  Decoder in(*body);
   ArrivedSnapshot snapshot;
   snapshot.identity.id = in.Fixed<uint64_t>();
   snapshot.identity.salted_from = in.Varint();
@@ -59,18 +57,10 @@ std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
 
 // Nothing if there is no note.
 Result<std::optional<ArrivedSnapshot>> ReadNote(Disk& disk) {
-  const auto file = disk.Open(kNotePath, OpenMode::kRead);
-  if (!file.ok()) {
-    if (file.status().error_number() == ENOENT) return std::optional<ArrivedSnapshot>();
-    return file.status();
-  }
-  const auto size = (*file)->Size();
-  if (!size.ok()) return size.status();
-  std::string bytes(*size, '\0');
-  const auto read = (*file)->ReadAt(0, bytes.data(), bytes.size());
-  if (!read.ok()) return read.status();
-  bytes.resize(*read);
-  auto snapshot = Decode(bytes);
+  const auto bytes = ReadSmallFile(disk, kNotePath, kMostNoteBytes);
+  if (!bytes.ok()) return bytes.status();
+  if (!*bytes) return std::optional<ArrivedSnapshot>();
+  auto snapshot = Decode(**bytes);
   if (!snapshot) {
     return Status::Error(std::string(kNotePath) +
                          ": this is no note about a snapshot that has arrived. Restore the "
