@@ -56,4 +56,19 @@ Result<std::optional<Frame>> JournalReader::Next(Position limit) {
   }
 }
 
+Status ReadFrames(const std::function<Result<JournalReader>(Position)>& open, Position from,
+                  Position limit, std::shared_ptr<JournalReader>* reader,
+                  const std::function<bool(const Frame&)>& take) {
+  if (*reader == nullptr) {
+    auto opened = open(from);
+    if (!opened.ok()) return opened.status();
+    *reader = std::make_shared<JournalReader>(std::move(*opened));
+  }
+  for (;;) {
+    const auto frame = (*reader)->Next(limit);
+    if (!frame.ok()) return frame.status();
+    if (!*frame || !take(**frame)) return {};
+  }
+}
+
 }  // namespace runnel::journal

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -40,5 +42,12 @@ class JournalReader {
   SegmentReader segment_;
   Position position_;
 };
+
+// Reads frames from files, for a job of a helper that goes on with the next one: from `*reader` on,
+// which `open` makes at `from` if there is none. `take` gets each frame, valid during the call, and
+// says whether another one is wanted. Reads up to `limit`, as Next does. Blocks; any thread.
+Status ReadFrames(const std::function<Result<JournalReader>(Position)>& open, Position from,
+                  Position limit, std::shared_ptr<JournalReader>* reader,
+                  const std::function<bool(const Frame&)>& take);
 
 }  // namespace runnel::journal

@@ -439,18 +439,13 @@ void Follower::ReadOn() {
   reading_ = true;
   parts_.reader.Run(
       [job] {
-        if (job->reader == nullptr) {
-          auto opened = job->open(job->from);
-          job->status = opened.status();
-          if (!opened.ok()) return;
-          job->reader = std::make_shared<journal::JournalReader>(std::move(*opened));
-        }
-        for (size_t bytes = 0; bytes < kReadOnBytes; bytes += job->frames.back().size()) {
-          const auto frame = job->reader->Next(job->limit);
-          job->status = frame.status();
-          if (!frame.ok() || !*frame) return;
-          job->frames.emplace_back((*frame)->bytes());
-        }
+        size_t bytes = 0;
+        job->status = journal::ReadFrames(job->open, job->from, job->limit, &job->reader,
+                                          [&](const journal::Frame& frame) {
+                                            job->frames.emplace_back(frame.bytes());
+                                            bytes += frame.bytes().size();
+                                            return bytes < kReadOnBytes;
+                                          });
       },
       [this, job, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.expired()) return;

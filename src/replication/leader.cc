@@ -57,14 +57,12 @@ Status Leader::Check(const FollowRequest& request) const {
         "this is the same server, or a copy of its directory: both have the node id " +
         parts_.self.node_id);
   }
-  for (const auto& follower : followers_) {
-    if (follower->peer.request.node_id == request.node_id &&
-        follower->peer.request.run_id != request.run_id && follower->ended.empty()) {
-      return Status::Error(
-          fmt::format("a server with the node id {} follows already, from {}: was its directory "
-                      "copied?",
-                      request.node_id, follower->link->peer()));
-    }
+  const Follower* const here = Connected(request.node_id);
+  if (here != nullptr && here->peer.request.run_id != request.run_id) {
+    return Status::Error(
+        fmt::format("a server with the node id {} follows already, from {}: was its directory "
+                    "copied?",
+                    request.node_id, here->link->peer()));
   }
   if (request.databases < parts_.databases) {
     return Status::Error(fmt::format("this server has {} databases, and the follower only {}",
@@ -110,11 +108,7 @@ void Leader::End(uint64_t id, std::string_view why) {
 void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
                     uint64_t id) {
   // The same server again: what is left of its last connection is of no use.
-  for (const auto& follower : followers_) {
-    if (follower->peer.request.node_id == request.node_id && follower->ended.empty()) {
-      follower->ended = "it has connected anew";
-    }
-  }
+  if (Follower* const last = Connected(request.node_id)) last->ended = "it has connected anew";
   if (tail_ == nullptr) {
     tail_ = std::make_unique<Tail>(parts_.journal.written(), parts_.settings.tail_bytes);
     parts_.journal.set_sink(tail_.get());
@@ -139,14 +133,12 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
     fetched_[request.node_id] = {snapshot, INT64_MAX};
     follower.sender =
         std::make_unique<SnapshotSender>(parts_.disk, parts_.reader, std::move(snapshot));
-    full_syncs_++;
     LogNotice(
         "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, which begins at "
         "{} here, so it fetches the snapshot at {} first",
         follower.peer.address, follower.peer.port, request.node_id, stream->peer(), request.end,
         parts_.journal.first(), *welcome.snapshot);
   } else {
-    partial_syncs_ += takes_journal ? 0 : 1;
     // It has the snapshot, and goes on from there.
     fetched_.erase(request.node_id);
     LogNotice(
@@ -239,11 +231,9 @@ void Leader::Turn(int64_t now_ms) {
       fetched_[follower.peer.request.node_id].until_ms = now_ms + kKeepSnapshotMs;
     }
     // It may have connected anew.
-    const bool again = std::any_of(followers_.begin(), followers_.end(), [&](const auto& other) {
-      return other.get() != &follower && other->ended.empty() &&
-             other->peer.request.node_id == follower.peer.request.node_id;
-    });
-    if (!again) set_.OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
+    if (Connected(follower.peer.request.node_id) == nullptr) {
+      set_.OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
+    }
     Link::End(std::move(follower.link));
     it = followers_.erase(it);
   }
@@ -269,7 +259,7 @@ void Leader::ForgetAway(int64_t now_ms) {
 void Leader::TellSet(Follower& follower, int64_t now_ms) {
   follower.peer.heard_ms = now_ms;
   const Report& report = follower.peer.report;
-  if (!follower.ended.empty() || follower.peer.sent == UINT64_MAX) return;
+  if (!follower.ended.empty() || !follower.peer.online()) return;
   set_.OnProgress(follower.peer.request.node_id,
                   {CountsSynced() ? report.synced : report.written, report.applied, report.heard},
                   now_ms);
@@ -315,7 +305,7 @@ void Leader::Feed(Follower& follower) {
       follower.ended = fmt::format("the snapshot cannot be sent: {}", sent.message());
     }
   }
-  if (peer.sent != UINT64_MAX) {
+  if (peer.online()) {
     SendMark(follower);
     SendRecord(follower);
   }
@@ -364,22 +354,14 @@ void Leader::Read(Follower& follower) {
   follower.reading = true;
   parts_.reader.Run(
       [job] {
-        if (job->reader == nullptr) {
-          auto opened = job->open(job->from);
-          if (!opened.ok()) {
-            job->status = opened.status();
-            return;
-          }
-          job->reader = std::make_shared<journal::JournalReader>(std::move(*opened));
-        }
-        while (job->bytes.size() < kReadBytes) {
-          const auto frame = job->reader->Next(job->limit);
-          if (!frame.ok()) job->status = frame.status();
-          if (!frame.ok() || !*frame) return;
-          if ((*frame)->end() <= job->sent) continue;
-          const Position known = std::max(job->sent, (*frame)->base);
-          job->bytes += (*frame)->bytes().substr(known - (*frame)->base);
-        }
+        job->status = journal::ReadFrames(
+            job->open, job->from, job->limit, &job->reader, [&](const journal::Frame& frame) {
+              if (frame.end() > job->sent) {
+                const Position known = std::max(job->sent, frame.base);
+                job->bytes += frame.bytes().substr(known - frame.base);
+              }
+              return job->bytes.size() < kReadBytes;
+            });
       },
       [this, job, at = &follower, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.expired()) return;
@@ -406,19 +388,30 @@ void Leader::SendBytes(Follower& follower, std::string_view bytes) {
   follower.link->Flush();
 }
 
+Leader::Follower* Leader::Connected(std::string_view node_id) const {
+  const auto found = std::find_if(followers_.begin(), followers_.end(), [&](const auto& each) {
+    return each->ended.empty() && each->peer.request.node_id == node_id;
+  });
+  return found == followers_.end() ? nullptr : found->get();
+}
+
+bool Leader::IsMissing(const Member& member) const {
+  return parts_.records.now().journal_id == parts_.journal.identity().id &&
+         member.node_id != parts_.self.node_id && Connected(member.node_id) == nullptr;
+}
+
 std::vector<Member> Leader::Missing() const {
   std::vector<Member> missing;
-  const ClusterRecord& record = parts_.records.now();
-  if (record.journal_id != parts_.journal.identity().id) return missing;
-  for (const Member& member : record.members) {
-    const bool here =
-        member.node_id == parts_.self.node_id ||
-        std::any_of(followers_.begin(), followers_.end(), [&](const auto& follower) {
-          return follower->ended.empty() && follower->peer.request.node_id == member.node_id;
-        });
-    if (!here) missing.push_back(member);
+  for (const Member& member : parts_.records.now().members) {
+    if (IsMissing(member)) missing.push_back(member);
   }
   return missing;
+}
+
+bool Leader::misses_any() const {
+  const auto& members = parts_.records.now().members;
+  return std::any_of(members.begin(), members.end(),
+                     [this](const Member& member) { return IsMissing(member); });
 }
 
 // --- Handing over ---

@@ -95,9 +95,6 @@ class Leader {
     // Whether it has this journal. One that takes it first does that and connects anew.
     bool online() const { return sent != UINT64_MAX; }
   };
-  // Full syncs that were begun, and connections that went on from where the follower was.
-  uint64_t full_syncs() const { return full_syncs_; }
-  uint64_t partial_syncs() const { return partial_syncs_; }
   // Those that are connected.
   size_t followers() const;
   // The positions up to which connected followers have the journal, the foremost first: on their
@@ -109,8 +106,9 @@ class Leader {
   // 0: nobody waits. For the next Turn.
   void AwaitFollowers(Position position) { waited_ = position; }
   const InSyncSet& in_sync() const { return set_; }
-  // Members that are not connected.
+  // Members that are not connected, and whether there are any.
   std::vector<Member> Missing() const;
+  bool misses_any() const;
   // Whether followers may be judged that say nothing: not before it is known whether they follow
   // somebody else.
   void set_may_judge(bool may) { set_.set_may_judge(may); }
@@ -157,6 +155,9 @@ class Leader {
   Result<Position> FindParting(const FollowRequest& request) const;
   std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
   Follower* FindFollower(std::string_view node_id) const;
+  // The connection of this server that has not ended; nullptr: none.
+  Follower* Connected(std::string_view node_id) const;
+  bool IsMissing(const Member& member) const;
   void Feed(Follower& follower);
   void Read(Follower& follower);
   void SendBytes(Follower& follower, std::string_view bytes);
@@ -185,8 +186,6 @@ class Leader {
   bool questioned_ = false;  // somebody waits for an answer to the next heartbeat
   uint64_t heartbeats_ = 0;  // the number of the last one
   int64_t heartbeat_ms_;     // when it was sent
-  uint64_t full_syncs_ = 0;
-  uint64_t partial_syncs_ = 0;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

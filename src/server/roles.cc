@@ -97,14 +97,9 @@ bool Roles::Ask(const std::vector<replication::Member>& whom) {
     if (member.node_id != node_id_ && !member.host.empty()) others.push_back(member);
   }
   if (others.empty()) return false;
-  const ServerOptions& options = parts_.config.options();
   inquiry_ = std::make_unique<replication::Inquiry>(
-      replication::Inquiry::Parts{
-          parts_.connect,
-          [&options] {
-            return replication::Follower::Credentials{options.masteruser, options.masterauth};
-          }},
-      others, parts_.broker.clock().steady_ms());
+      replication::Inquiry::Parts{parts_.connect, [this] { return Credentials(); }}, others,
+      parts_.broker.clock().steady_ms());
   return true;
 }
 
@@ -244,11 +239,14 @@ bool Roles::in_recorded_set() const {
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
 }
 
+bool Roles::may_take_over() const {
+  return in_recorded_set() || parts_.config.options().unclean_leader_election;
+}
+
 Status Roles::WhyNotLead() const {
-  if (!follows_ || parts_.config.options().unclean_leader_election) return {};
+  if (!follows_ || may_take_over()) return {};
   // With a link the leader is there, and this server leaves it.
   if (follower_ != nullptr && follower_->link_up()) return {};
-  if (in_recorded_set()) return {};
   // A server that is new has never had a leader.
   const journal::Journal* const journal = parts_.storage.journal();
   if (journal != nullptr && journal->appended() == 0) return {};
@@ -334,7 +332,6 @@ bool Roles::Turn() {
     AskAgain(now_ms);
     leader_->Turn(now_ms);
     NoteAgreed(now_ms);
-    good_followers_ = leader_->HeardWithin(parts_.broker.settings().min_replicas_max_lag_s, now_ms);
     return TellBroker() || wanted_;
   }
   if (cutter_ != nullptr) {
@@ -367,7 +364,7 @@ int64_t Roles::NextTimerMs() const {
   int64_t due = std::numeric_limits<int64_t>::max();
   if (leader_ != nullptr) {
     due = leader_->next_due_ms();
-    if (!leader_->Missing().empty()) due = std::min(due, ask_again_ms_);
+    if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
   if (follower_ != nullptr) due = follower_->next_due_ms();
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
@@ -388,6 +385,12 @@ Position Roles::high_watermark() const {
   if (leader_ != nullptr) return leader_->in_sync().mark();
   if (follower_ == nullptr) return 0;
   return std::min(follower_->high_watermark(), parts_.storage.journal()->written());
+}
+
+size_t Roles::good_followers() const {
+  if (leader_ == nullptr) return 0;
+  return leader_->HeardWithin(parts_.broker.settings().min_replicas_max_lag_s,
+                              parts_.broker.clock().steady_ms());
 }
 
 size_t Roles::LaggingFollowers() const {
@@ -516,7 +519,6 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
   follower_.reset();
   error_.clear();
   journal::Journal& journal = *parts_.storage.journal();
-  const ServerOptions& options = parts_.config.options();
   follower_ = std::make_unique<replication::Follower>(
       replication::Follower::Parts{
           parts_.storage.disk(), parts_.reader, journal, parts_.broker.keyspace(), parts_.reader,
@@ -529,13 +531,15 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
             link_id_ = parts_.broker.parts().sessions.TakeId();
             return parts_.connect(host, port, std::move(done));
           },
-          [&options] {
-            return replication::Follower::Credentials{options.masteruser, options.masterauth};
-          },
-          [this] { return Introduce(); },
+          [this] { return Credentials(); }, [this] { return Introduce(); },
           [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); }},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
       std::move(pending));
+}
+
+replication::Follower::Credentials Roles::Credentials() const {
+  const ServerOptions& options = parts_.config.options();
+  return {options.masteruser, options.masterauth};
 }
 
 replication::FollowRequest Roles::Introduce() const {
@@ -714,7 +718,7 @@ Status Roles::WhyNotTakeOver(const replication::TakeOver& take_over) const {
     return Status::Error(
         fmt::format("its journal ends at {}, and that of the leader at {}", end, take_over.end));
   }
-  if (in_recorded_set() || parts_.config.options().unclean_leader_election) return {};
+  if (may_take_over()) return {};
   return Status::Error(fmt::format(
       "it is not in the in-sync set, and has the journal only up to {} of {}: changes that were "
       "acknowledged may be missing there (CONFIG SET unclean-leader-election yes)",
@@ -738,8 +742,7 @@ bool Roles::WaitsForLeader(int64_t now_ms) {
   LogWarning(
       "The leader {}:{} does not hand over: {}", host_, port_,
       link_up ? fmt::format("it has not answered for {} ms", kAnswerMs) : "the link is down");
-  const bool may = in_recorded_set() || parts_.config.options().unclean_leader_election;
-  if (may) return false;
+  if (may_take_over()) return false;
   LogWarning("This server goes on as a follower: it is not in the in-sync set");
   parts_.config.NoteLeader(host_, port_);
   wanted_.reset();
@@ -768,8 +771,7 @@ Status Roles::WhyNotCut(Position end) const {
   return Status::Error(fmt::format(
       "the journals part at position {}, and this one goes on in epoch {:016x}, which is above "
       "{:016x}, in which {}:{} leads: nothing is cut because of `replicaof` in the configuration "
-      "alone. "
-      "REPLICAOF {} {} cuts it; REPLICAOF NO ONE makes this server lead",
+      "alone. REPLICAOF {} {} cuts it; REPLICAOF NO ONE makes this server lead",
       end, newest, follower_->leader_epoch(), host_, port_, host_, port_));
 }
 

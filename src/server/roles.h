@@ -121,7 +121,7 @@ class Roles {
 
   const replication::ReplicationSettings& settings() const { return settings_; }
   // See BrokerHost.
-  size_t good_followers() const { return good_followers_; }
+  size_t good_followers() const;
   // Those that have this journal, and of these, those that have not written all of it.
   bool has_followers() const { return leader_ != nullptr && !leader_->Positions(false).empty(); }
   size_t LaggingFollowers() const;
@@ -203,6 +203,10 @@ class Roles {
   void GoOnCutting();
   void AfterCut();
   replication::FollowRequest Introduce() const;
+  // With what it authenticates at other servers.
+  replication::Follower::Credentials Credentials() const;
+  // Whether it may lead though others may have more than it has.
+  bool may_take_over() const;
 
   const Parts parts_;
   replication::ReplicationSettings settings_;
@@ -214,7 +218,6 @@ class Roles {
   std::string host_;
   uint16_t port_ = 0;
   std::string error_;  // why it cannot follow, if it does not even try, or not change its role
-  size_t good_followers_ = 0;
   uint64_t changes_ = 0;
   uint64_t link_id_ = 0;  // of the connection to the leader
   std::optional<Wanted> wanted_;
