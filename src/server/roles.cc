@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
+#include <utility>
 
 #include "base/log.h"
 #include "effects/version.h"
@@ -13,6 +15,13 @@ namespace {
 constexpr const char* kNodeFile = "node";
 constexpr const char* kRecordFile = "cluster";
 constexpr const char* kMarkFile = "mark";
+
+// Where others reach this server, as it is to be announced. An empty host: they know it from the
+// connection.
+std::pair<std::string, uint16_t> AnnouncedAddress(const ServerOptions& options) {
+  const uint16_t port = options.replica_announce_port;
+  return {options.replica_announce_ip, port == 0 ? options.port : port};
+}
 
 }  // namespace
 
@@ -401,7 +410,8 @@ void Roles::NoteFollowing() {
 }
 
 void Roles::MakeLeader() {
-  const replication::Member self{node_id_, "", parts_.config.options().port, true};
+  const auto [host, port] = AnnouncedAddress(parts_.config.options());
+  const replication::Member self{node_id_, host, port, true};
   leader_ = std::make_unique<replication::Leader>(
       replication::Leader::Parts{*parts_.storage.journal(), parts_.storage.disk(), parts_.reader,
                                  [this](Position most) { return PinSnapshot(most); }, *records_,
@@ -467,9 +477,7 @@ replication::FollowRequest Roles::Introduce() const {
   request.run_id = parts_.run_id;
   request.databases = keyspace.databases();
   request.effects = kEffectsVersion;
-  const ServerOptions& options = parts_.config.options();
-  request.host = options.replica_announce_ip;
-  request.port = options.replica_announce_port == 0 ? options.port : options.replica_announce_port;
+  std::tie(request.host, request.port) = AnnouncedAddress(parts_.config.options());
   return request;
 }
 

@@ -345,7 +345,8 @@ TEST_F(ReplicationTest, WhoIsNotInSyncDoesNotLead) {
 }
 
 TEST_F(ReplicationTest, MembersAndHistoryAreShown) {
-  const auto leader = Start();
+  const auto leader =
+      Start({"--replica-announce-ip", "leader.example", "--replica-announce-port", "7000"});
   const auto writer = leader->Connect();
   const auto follower = Start(Following(leader->port()));
   const auto reader = follower->Connect();
@@ -354,6 +355,8 @@ TEST_F(ReplicationTest, MembersAndHistoryAreShown) {
             ToText(writer->Call({"REPLICATION", "MEMBERS"})));
   EXPECT_THAT(ToText(reader->Call({"REPLICATION", "MEMBERS"})),
               HasSubstr(fmt::format("\"127.0.0.1:{}\"", follower->port())));
+  EXPECT_THAT(ToText(reader->Call({"REPLICATION", "MEMBERS"})),
+              HasSubstr("\"leader.example:7000\""));
   EXPECT_EQ(ToText(reader->Call({"REPLICATION", "HISTORY"})),
             ToText(writer->Call({"REPLICATION", "HISTORY"})));
   const std::string node = InfoField(*reader, "node_id");
