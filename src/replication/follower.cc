@@ -546,7 +546,8 @@ void Follower::MayReport(int64_t now_ms) {
     return before < mark_.report_at && now >= mark_.report_at;
   };
   const bool awaited = reaches(reported_.written, report.written) ||
-                       reaches(reported_.synced, report.synced) || IsAwaited();
+                       reaches(reported_.synced, report.synced) || IsAwaited() ||
+                       (report.written > reported_.written && parts_.awaited());
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);
