@@ -70,7 +70,7 @@ def compare_catch_up(table):
     """A follower that was away gets what was written meanwhile out of files."""
     quick = table.options.quick
     megabytes = QUICK_CATCH_UP_MB if quick else CATCH_UP_MB
-    pair = Pair(table, 0, table.names[0], repl_backlog_size="8gb", stream_memory=64 << 20)
+    pair = Pair(table, 0, table.names[0], repl_backlog_size="8gb")
     [follower] = pair.followers
     pair.start()
     rate = pair.half_load(STEADY)
