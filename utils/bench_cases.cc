@@ -102,6 +102,11 @@ Workload PrepareXadd5(const Settings& settings, uint64_t, Control*) {
   return {.requests = {request}, .expected = Expected{.bulks_per_reply = 1}};
 }
 
+// In an even pipeline a connection's batch is pairs of both.
+Workload PrepareXaddWait(const Settings& settings, uint64_t, Control*) {
+  return {.requests = {With(kAdd, {MakeValue(settings.value_size)}), {"WAIT", "1", "0"}}};
+}
+
 Workload PrepareXaddStreams(const Settings& settings, uint64_t, Control*) {
   Workload workload{.requests = {},
                     .numbers = {.modulo = static_cast<uint64_t>(settings.keys)},
@@ -238,6 +243,8 @@ const std::vector<Case>& Cases() {
        PrepareXaddRandom},
       {"xadd5", "XADD * of five fields with a fifth of the value each", 500'000, PrepareXadd5},
       {"xadd-maxlen", "XADD MAXLEN ~ 10000 * of one field", 700'000, PrepareXaddMaxlen},
+      {"xadd-wait", "XADD * of one field and WAIT 1 0 in turn, only if named: needs a replica",
+       700'000, PrepareXaddWait, true},
       {"xreadgroup1", "XREADGROUP > COUNT 1, 50 consumers", 200'000, PrepareReadGroup1},
       {"xreadgroup10", "XREADGROUP > COUNT 10, 50 consumers", 50'000, PrepareReadGroup10},
       {"xack", "XACK of one pending ID", 700'000, PrepareXack},

@@ -16,6 +16,7 @@ struct Case {
   // Brings the server, which has none of the tool's keys, into the state that `requests` requests
   // need to find, and tells what to send.
   Workload (*prepare)(const Settings& settings, uint64_t requests, Control* control);
+  bool only_named = false;  // not every server can answer it
 };
 
 // In the order in which they are listed and run.

@@ -311,7 +311,9 @@ def parse_options(description):
     only.add_argument("--directory", default=tempfile.gettempdir(),
                       help="where the servers' files go, on the disk to be measured (%(default)s)")
     only.add_argument("--backlog-gb", type=float,
-                      help="of the cases backlog and topic-backlog (20)")
+                      help="of the cases backlog and topic-backlog (20), replication-backlog (17)")
+    only.add_argument("--before", metavar="SERVER",
+                      help="of the case replication-none: a server of before there were followers")
     options = parser.parse_args()
     options.scale = options.scale or (0.25 if options.quick else 0.5)
     return options

@@ -1,5 +1,8 @@
 #include "utils/bench_load.h"
 
+#include <csignal>
+
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -14,6 +17,8 @@
 namespace runnel::bench {
 
 namespace {
+
+std::atomic<bool> interrupted = false;
 
 // A line on standard error that is rewritten twice a second, from construction to destruction.
 class ProgressLine {
@@ -86,6 +91,17 @@ std::vector<std::unique_ptr<Worker>> MakeWorkers(const LoadPlan& plan, const Wor
 }
 
 }  // namespace
+
+void EndRunOnInterrupt() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+bool Interrupted() {
+  return interrupted;
+}
 
 std::string Expected::Mismatch(const ReplyCounts& counts, uint64_t requests) const {
   const auto n = static_cast<int64_t>(requests);

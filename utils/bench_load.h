@@ -67,6 +67,12 @@ struct LoadResult {
   Histogram latency;
 };
 
+// From now on SIGINT ends the run that is going on as if its time were over: nothing more is sent,
+// and its result counts. The second one ends the process.
+void EndRunOnInterrupt();
+// Whether it has come.
+bool Interrupted();
+
 // Runs the workload; connections are made before the clock starts. Ends the process if the server
 // fails, hangs or does not answer as expected.
 LoadResult RunLoad(const LoadPlan& plan, const Workload& workload);

@@ -13,6 +13,7 @@
 #include "utils/bench_curves.h"
 #include "utils/bench_fail.h"
 #include "utils/bench_groups.h"
+#include "utils/bench_load.h"
 #include "utils/bench_memory.h"
 #include "utils/bench_report.h"
 #include "utils/bench_settings.h"
@@ -205,11 +206,14 @@ int Main(int argc, char** argv) {
   AllowManyFiles();
   settings.progress = isatty(STDERR_FILENO) == 1;
   if (options.cases.empty()) {
-    for (const Case& each : Cases())
-      options.cases.emplace_back(each.name);
+    for (const Case& each : Cases()) {
+      if (!each.only_named) options.cases.emplace_back(each.name);
+    }
   }
+  EndRunOnInterrupt();
   Report report(options.json);
   for (const std::string& name : options.cases) {
+    if (Interrupted()) break;
     if (!RunNamed(name, settings, &report)) Fail("there is no case {}; --list shows all", name);
   }
   return 0;

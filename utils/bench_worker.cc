@@ -68,6 +68,7 @@ void Worker::Run(uint64_t start_ns) {
     }
     HandleEvents(wait_ns);
     if (deadline_ns_ != UINT64_MAX && NowNs() >= deadline_ns_) unassigned_ = 0;
+    if (Interrupted()) unassigned_ = 0;
   }
   --together_->unfinished;
   if (share_.subscribers > 0) FinishDelivery();

@@ -40,16 +40,19 @@ Result<Found> SegmentReader::At(Position position, Frame* frame) {
   const uint64_t offset = position - base_;
   const uint64_t rest = file_bytes_ - offset;
   if (rest == 0) return Found::kEnd;
-  const auto head = Read(offset, std::min<uint64_t>(rest, kFrameHeaderBytes));
+  const uint64_t head_bytes = std::min<uint64_t>(rest, kFrameHeaderBytes);
+  const auto head = ReadSome(offset, head_bytes);
   if (!head.ok()) return head.status();
+  if (head->size() < head_bytes) return Found::kEnd;
   FrameHeader header;
   const auto kind = HeaderAt(position, *head, &header);
   if (!kind.ok()) return kind.status();
   if (*kind == HeaderKind::kForeign) return Found::kForeign;
   if (*kind == HeaderKind::kNewer) return Found::kNewer;
   if (header.frame_bytes() > rest) return Found::kTooLong;
-  const auto whole = Read(offset, header.frame_bytes());
+  const auto whole = ReadSome(offset, header.frame_bytes());
   if (!whole.ok()) return whole.status();
+  if (whole->size() < header.frame_bytes()) return Found::kTooLong;
   const uint64_t id = identity_ ? identity_->id : 0;
   return DecodeFrame(header, *whole, id, frame) ? Found::kFrame : Found::kBadChecksum;
 }
@@ -141,15 +144,26 @@ Status SegmentReader::Refresh() {
 }
 
 Result<std::string_view> SegmentReader::Read(uint64_t offset, uint64_t bytes) {
+  const auto view = ReadSome(offset, bytes);
+  if (view.ok() && view->size() < bytes) {
+    return Status::Error(fmt::format("{} became shorter while it was read", SegmentName(base_)));
+  }
+  return view;
+}
+
+Result<std::string_view> SegmentReader::ReadSome(uint64_t offset, uint64_t bytes) {
   const uint64_t window_end = window_offset_ + window_.size();
   if (offset < window_offset_ || offset + bytes > window_end) {
     window_.resize(std::min(std::max(bytes, kWindowBytes), file_bytes_ - offset));
     window_offset_ = offset;
     const auto read = file_->ReadAt(offset, window_.data(), window_.size());
-    if (!read.ok() || *read < window_.size()) {
+    if (!read.ok()) {
       window_.clear();
-      if (!read.ok()) return read.status();
-      return Status::Error(fmt::format("{} became shorter while it was read", SegmentName(base_)));
+      return read.status();
+    }
+    if (*read < window_.size()) {
+      window_.resize(*read);
+      file_bytes_ = std::min(file_bytes_, offset + *read);
     }
   }
   return std::string_view(window_).substr(offset - window_offset_);

@@ -37,8 +37,9 @@ class SegmentReader {
   Position end() const { return base_ + file_bytes_; }
   File& file() { return *file_; }
 
-  // `frame` is set for kFrame, its payload valid until the next call. REQUIRES: base() <= position
-  // <= end().
+  // `frame` is set for kFrame, its payload valid until the next call. The file may become shorter
+  // meanwhile: a journal gives the reserve of a segment back when that is full. REQUIRES: base() <=
+  // position <= end().
   Result<Found> At(Position position, Frame* frame);
   // The first whole frame at `position` or after it that is where its base says.
   Result<std::optional<Frame>> FindFrom(Position position);
@@ -61,6 +62,8 @@ class SegmentReader {
   // At least `bytes` bytes of the file at `offset`, more if they are in the window. REQUIRES: the
   // file has them.
   Result<std::string_view> Read(uint64_t offset, uint64_t bytes);
+  // The same, but fewer if the file has become shorter meanwhile; then end() is its new end.
+  Result<std::string_view> ReadSome(uint64_t offset, uint64_t bytes);
 
   std::unique_ptr<File> file_;
   std::string path_;

@@ -65,12 +65,13 @@ bool Follower::Turn(int64_t now_ms) {
   }
   if (!ended_.empty()) Drop(std::exchange(ended_, ""), cut_to_.has_value() || takes_over_);
   if (cut_to_) return false;
+  // Whoever waits for the report does not wait for what can be applied now.
+  if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
   const bool held_up = parts_.held_up();
   const bool more = !held_up && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
   ReadOn();
   HoldBack(held_up);
   if (link_ != nullptr && state_ == State::kSyncing) Sync();
-  if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
   if (state_ == State::kWaiting && now_ms >= retry_ms_) Connect();
   return more;
 }
@@ -546,7 +547,8 @@ void Follower::MayReport(int64_t now_ms) {
     return before < mark_.report_at && now >= mark_.report_at;
   };
   const bool awaited = reaches(reported_.written, report.written) ||
-                       reaches(reported_.synced, report.synced) || IsAwaited();
+                       reaches(reported_.synced, report.synced) || IsAwaited() ||
+                       (report.written > reported_.written && parts_.awaited());
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);

@@ -64,6 +64,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     const ReplicationSettings& settings;
     // Whether nothing may be applied now: the disk takes old entries more slowly than they come.
     std::function<bool()> held_up;
+    // Whether somebody waits for what will be applied: then the leader hears at once what was
+    // written, since its mark may have to move first.
+    std::function<bool()> awaited;
     // Makes a connection (Loop::ConnectTcp).
     std::function<std::unique_ptr<Attempt>(const std::string& host, int port, ConnectFunction)>
         connect;

@@ -1,6 +1,7 @@
 #include "replication/leader.h"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <utility>
 
@@ -295,10 +296,7 @@ void Leader::Feed(Follower& follower) {
     follower.reader.reset();
     const uint64_t room = window - (peer.sent - peer.report.received);
     const Tail::Piece piece = tail_->At(peer.sent, std::min<uint64_t>(room, kMostPieceBytes));
-    std::string head;
-    AppendPieceHead(peer.sent, &head);
-    follower.link->SendSlice(MessageType::kBytes, head, *piece.block, piece.bytes);
-    peer.sent += piece.bytes.size();
+    SendBytes(follower, *piece.block, piece.bytes);
   }
   if (follower.sender != nullptr) {
     if (Status sent = follower.sender->Turn(*follower.link); !sent.ok()) {
@@ -332,19 +330,49 @@ void Leader::SendRecord(Follower& follower) {
   follower.link->Send(MessageType::kRecord, record.Encode());
 }
 
-// The helper reads whole frames, from where the follower is. One that is larger than a piece is
-// read, and sent, in one go.
-void Leader::Read(Follower& follower) {
-  struct Job {
-    std::shared_ptr<journal::JournalReader> reader;
-    std::function<Result<journal::JournalReader>(Position)> open;
-    Position from;  // the end of a frame
-    Position sent;
-    Position limit;
-    std::string bytes;
-    Status status;
+// Bytes of the journal that a helper reads for a follower, in the blocks from which they are sent.
+struct Leader::ReadJob {
+  std::shared_ptr<journal::JournalReader> reader;
+  std::function<Result<journal::JournalReader>(Position)> open;
+  Position from;  // the end of a frame
+  Position sent;
+  Position limit;
+  struct Piece {
+    Ref<Block> block;
+    size_t most;
+    size_t bytes = 0;
   };
-  auto job = std::make_shared<Job>();
+  std::vector<Piece> pieces;
+  size_t bytes = 0;  // of all pieces
+  Status status;
+
+  // The helper reads whole frames, from where the follower is. One that is larger than a piece is
+  // read, and sent, in one go.
+  void Run() {
+    status = journal::ReadFrames(open, from, limit, &reader, [this](const journal::Frame& frame) {
+      if (frame.end() > sent) Take(frame.bytes().substr(std::max(sent, frame.base) - frame.base));
+      return bytes < kReadBytes;
+    });
+  }
+
+  void Take(std::string_view rest) {
+    bytes += rest.size();
+    while (!rest.empty()) {
+      if (pieces.empty() || pieces.back().bytes == pieces.back().most) {
+        const size_t most = pieces.empty() ? kReadBytes : std::min(rest.size(), kMostPieceBytes);
+        pieces.push_back({Block::Create(most), most});
+      }
+      Piece& piece = pieces.back();
+      const size_t taken = std::min(rest.size(), piece.most - piece.bytes);
+      std::memcpy(piece.block->data() + piece.bytes, rest.data(), taken);
+      piece.bytes += taken;
+      rest.remove_prefix(taken);
+    }
+  }
+};
+
+void Leader::Read(Follower& follower) {
+  auto job = std::make_shared<ReadJob>();
   job->reader = follower.reader;
   job->open = parts_.journal.Reading();
   // What was sent out of memory may have ended in the midst of a frame.
@@ -352,40 +380,32 @@ void Leader::Read(Follower& follower) {
   job->sent = follower.peer.sent;
   job->limit = parts_.journal.written();
   follower.reading = true;
-  parts_.reader.Run(
-      [job] {
-        job->status = journal::ReadFrames(
-            job->open, job->from, job->limit, &job->reader, [&](const journal::Frame& frame) {
-              if (frame.end() > job->sent) {
-                const Position known = std::max(job->sent, frame.base);
-                job->bytes += frame.bytes().substr(known - frame.base);
-              }
-              return job->bytes.size() < kReadBytes;
-            });
-      },
-      [this, job, at = &follower, alive = std::weak_ptr<bool>(alive_)] {
-        if (alive.expired()) return;
-        at->reading = false;
-        at->reader = job->reader;
-        if (!job->status.ok() && at->ended.empty()) {
-          at->ended = "the journal cannot be read for it: " + job->status.message();
-        }
-        if (at->ended.empty()) SendBytes(*at, job->bytes);
-      });
+  parts_.reader.Run([job] { job->Run(); },
+                    [this, job, at = &follower, alive = std::weak_ptr<bool>(alive_)] {
+                      if (!alive.expired()) OnJournalRead(*at, *job);
+                    });
 }
 
-void Leader::SendBytes(Follower& follower, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const std::string_view piece = bytes.substr(0, kMostPieceBytes);
-    std::string body;
-    body.reserve(kPieceHeadBytes + piece.size());
-    AppendPieceHead(follower.peer.sent, &body);
-    body += piece;
-    follower.link->Send(MessageType::kBytes, body);
-    follower.peer.sent += piece.size();
-    bytes.remove_prefix(piece.size());
+void Leader::OnJournalRead(Follower& follower, const ReadJob& job) {
+  follower.reading = false;
+  follower.reader = job.reader;
+  if (!job.status.ok() && follower.ended.empty()) {
+    follower.ended = "the journal cannot be read for it: " + job.status.message();
+  }
+  if (!follower.ended.empty()) return;
+  // It has memory of its own, which is of no use to one that has got to the tail.
+  if (job.reader != nullptr && job.reader->position() >= tail_->begin()) follower.reader.reset();
+  for (const ReadJob::Piece& piece : job.pieces) {
+    SendBytes(follower, piece.block, {piece.block->data(), piece.bytes});
   }
   follower.link->Flush();
+}
+
+void Leader::SendBytes(Follower& follower, const Ref<Block>& block, std::string_view bytes) {
+  std::string head;
+  AppendPieceHead(follower.peer.sent, &head);
+  follower.link->SendSlice(MessageType::kBytes, head, block, bytes);
+  follower.peer.sent += bytes.size();
 }
 
 Leader::Follower* Leader::Connected(std::string_view node_id) const {

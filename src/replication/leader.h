@@ -146,6 +146,7 @@ class Leader {
 
  private:
   struct Follower;
+  struct ReadJob;
   // A follower that has gone.
   struct Away {
     Position written = 0;
@@ -160,7 +161,8 @@ class Leader {
   bool IsMissing(const Member& member) const;
   void Feed(Follower& follower);
   void Read(Follower& follower);
-  void SendBytes(Follower& follower, std::string_view bytes);
+  void OnJournalRead(Follower& follower, const ReadJob& job);
+  void SendBytes(Follower& follower, const Ref<Block>& block, std::string_view bytes);
   void SendMark(Follower& follower);
   void SendRecord(Follower& follower);
   bool BeatsNow(int64_t now_ms) const;

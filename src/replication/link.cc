@@ -1,6 +1,7 @@
 #include "replication/link.h"
 
-#include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "base/assert.h"
@@ -9,10 +10,22 @@
 namespace runnel::replication {
 namespace {
 
-constexpr size_t kLeastRoom = 16 * 1024;
+// What is read in one go.
+constexpr size_t kSharedBytes = 64 * 1024;
+// A message that is larger comes into memory of the link, which then has room for so much more.
+constexpr size_t kLeastRoom = 64 * 1024;
+// Such memory stays for the next one.
+constexpr size_t kKeptBytes = 4 * kMostBodyBytes;
 constexpr size_t kMostLineBytes = 4096;
 constexpr int kMostVectors = 64;
 constexpr size_t kMostWritten = size_t{1} << 20;
+
+// All links of a thread read into this: mostly whole messages come, and are taken at once. So it
+// stays in the processor's cache, and an idle link takes no memory.
+std::span<char> SharedBuffer() {
+  static thread_local const auto buffer = std::make_unique_for_overwrite<char[]>(kSharedBytes);
+  return {buffer.get(), kSharedBytes};
+}
 
 }  // namespace
 
@@ -47,25 +60,42 @@ void Link::OnClosed() {
 // --- Input ---
 
 std::span<char> Link::ReadBuffer() {
-  if (input_.size() - input_size_ < kLeastRoom) {
-    input_.resize(std::max(2 * input_.size(), input_size_ + kLeastRoom));
-  }
-  return {input_.data() + input_size_, input_.size() - input_size_};
+  reads_shared_ = input_.empty();
+  if (reads_shared_) return SharedBuffer();
+  char* const room = input_.Room(kLeastRoom);
+  return {room, input_.capacity() - input_.size()};
 }
 
 void Link::OnRead(size_t bytes) {
   if (owner_ == nullptr || failed_) return;
-  input_size_ += bytes;
+  if (reads_shared_) {
+    const std::string_view arrived(SharedBuffer().data(), bytes);
+    if (const auto taken = TakeMessages(arrived)) input_.Append(arrived.substr(*taken));
+    return;
+  }
+  input_.Grow(bytes);
+  const auto taken = TakeMessages(input_.view());
+  if (!taken) return;
+  const size_t rest = input_.size() - *taken;
+  if (*taken > 0) std::memmove(input_.data(), input_.data() + *taken, rest);
+  input_.Clear(rest > 0 ? SIZE_MAX : kKeptBytes);
+  input_.Grow(rest);
+}
+
+// Returns the size of the messages that were whole; nothing if the link has ended.
+std::optional<size_t> Link::TakeMessages(std::string_view input) {
   size_t done = 0;
-  while (done < input_size_) {
-    const auto taken = Process(std::string_view(input_).substr(done, input_size_ - done));
-    if (owner_ == nullptr) return;
-    if (!taken.ok()) return Fail(taken.status().message());
+  while (done < input.size()) {
+    const auto taken = Process(input.substr(done));
+    if (owner_ == nullptr) return std::nullopt;
+    if (!taken.ok()) {
+      Fail(taken.status().message());
+      return std::nullopt;
+    }
     if (*taken == 0) break;
     done += *taken;
   }
-  input_.erase(0, done);
-  input_size_ -= done;
+  return done;
 }
 
 Result<size_t> Link::Process(std::string_view input) {

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/block.h"
+#include "base/byte_buffer.h"
 #include "base/ref.h"
 #include "base/status.h"
 #include "env/byte_stream.h"
@@ -60,7 +62,7 @@ class Link final : public ByteStreamHandler {
   const std::string& peer() const { return stream_->peer(); }
   const ByteStream& stream() const { return *stream_; }
   // What has arrived and is no whole message yet, and what has not left.
-  size_t input_bytes() const { return input_size_; }
+  size_t input_bytes() const { return input_.size(); }
   size_t input_memory() const { return input_.capacity(); }
   const Rope& output() const { return output_; }
 
@@ -74,6 +76,7 @@ class Link final : public ByteStreamHandler {
  private:
   Link(std::unique_ptr<ByteStream> stream, Owner& owner, bool lines);
 
+  std::optional<size_t> TakeMessages(std::string_view input);
   // Gives the first line or message of the input to the owner. Returns its size with its frame; 0
   // if it is not whole.
   Result<size_t> Process(std::string_view input);
@@ -83,8 +86,8 @@ class Link final : public ByteStreamHandler {
   Owner* owner_;  // nullptr: ended
   bool lines_;    // no message has come yet, so a line may come
   bool failed_ = false;
-  std::string input_;      // bytes that have arrived, and room for more
-  size_t input_size_ = 0;  // of these, how many have arrived
+  ByteBuffer input_;           // the beginning of a message that is not yet whole
+  bool reads_shared_ = false;  // the last ReadBuffer was not that of input_
   Rope output_;
   size_t in_flight_ = 0;  // bytes of it that the stream is sending
 };

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/block.h"
 #include "base/hash.h"
+#include "base/ref.h"
 #include "fmt/format.h"
 #include "snapshot/files.h"
 #include "snapshot/section_reader.h"
@@ -21,9 +23,30 @@ constexpr size_t kFilesAtOnce = 1000;
 struct SnapshotSender::Job {
   FetchRequest request;
   std::shared_ptr<File> file;
-  std::string bytes;
-  std::vector<SyncFile> files;
+  // The answer, but for its head.
+  std::string head;
+  Ref<Block> block;
   Status status;
+
+  std::string_view bytes() const { return {block->data(), request.bytes}; }
+
+  // For a helper.
+  Status Read(Disk& disk, const std::string& path) {
+    if (file == nullptr) {
+      auto opened = disk.Open(path, OpenMode::kRead);
+      if (!opened.ok()) return opened.status();
+      file = std::move(*opened);
+    }
+    block = Block::Create(request.bytes);
+    const auto read = file->ReadAt(request.offset, block->data(), request.bytes);
+    if (!read.ok()) return read.status();
+    if (*read != request.bytes) {
+      return Status::Error(
+          fmt::format("{} ends within the {} bytes at {}", path, request.bytes, request.offset));
+    }
+    FilePiece{request.file, request.offset, bytes()}.EncodeHead(&head);
+    return {};
+  }
 };
 
 Status SnapshotSender::OnFetch(const FetchRequest& request) {
@@ -60,10 +83,8 @@ Status SnapshotSender::Turn(Link& link) {
   }
   if (job_ != nullptr) {
     const std::shared_ptr<Job> job = std::exchange(job_, nullptr);
-    std::string body;
-    FilePiece{job->request.file, job->request.offset, job->bytes}.Encode(&body);
-    link.Send(MessageType::kFilePiece, body);
-    sent_bytes_ += job->bytes.size();
+    link.SendSlice(MessageType::kFilePiece, job->head, job->block, job->bytes());
+    sent_bytes_ += job->request.bytes;
   }
   if (requests_.empty()) return {};
   const FetchRequest next = requests_.front();
@@ -74,19 +95,23 @@ Status SnapshotSender::Turn(Link& link) {
 
 void SnapshotSender::List() {
   reading_ = true;
-  auto job = std::make_shared<Job>();
+  struct Listing {
+    std::vector<SyncFile> files;
+    Status status;
+  };
+  auto listing = std::make_shared<Listing>();
   reader_.Run(
-      [job, list = snapshot_.list] {
+      [listing, list = snapshot_.list] {
         auto files = list();
-        job->status = files.status();
-        if (files.ok()) job->files = std::move(*files);
+        listing->status = files.status();
+        if (files.ok()) listing->files = std::move(*files);
       },
-      [this, job, alive = std::weak_ptr<bool>(alive_)] {
+      [this, listing, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.expired()) return;
         reading_ = false;
         listed_ = true;
-        files_ = std::move(job->files);
-        status_ = job->status;
+        files_ = std::move(listing->files);
+        status_ = listing->status;
       });
 }
 
@@ -95,33 +120,16 @@ void SnapshotSender::Read(const FetchRequest& request) {
   auto job = std::make_shared<Job>();
   job->request = request;
   if (open_index_ == request.file) job->file = open_;
-  reader_.Run(
-      [job, &disk = disk_, path = files_[request.file].path] {
-        if (job->file == nullptr) {
-          auto opened = disk.Open(path, OpenMode::kRead);
-          if (!opened.ok()) {
-            job->status = opened.status();
-            return;
-          }
-          job->file = std::move(*opened);
-        }
-        job->bytes.resize(job->request.bytes);
-        const auto read =
-            job->file->ReadAt(job->request.offset, job->bytes.data(), job->bytes.size());
-        job->status = read.status();
-        if (read.ok() && *read != job->bytes.size()) {
-          job->status = Status::Error(fmt::format("{} ends within the {} bytes at {}", path,
-                                                  job->bytes.size(), job->request.offset));
-        }
-      },
-      [this, job, alive = std::weak_ptr<bool>(alive_)] {
-        if (alive.expired()) return;
-        reading_ = false;
-        open_ = job->file;
-        open_index_ = job->request.file;
-        status_ = job->status;
-        job_ = job;
-      });
+  reader_.Run([job, &disk = disk_,
+               path = files_[request.file].path] { job->status = job->Read(disk, path); },
+              [this, job, alive = std::weak_ptr<bool>(alive_)] {
+                if (alive.expired()) return;
+                reading_ = false;
+                open_ = job->file;
+                open_index_ = job->request.file;
+                status_ = job->status;
+                job_ = job;
+              });
 }
 
 // --- SnapshotFetch ---

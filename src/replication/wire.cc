@@ -286,12 +286,16 @@ std::optional<FetchRequest> FetchRequest::Decode(std::string_view body) {
   return request;
 }
 
-void FilePiece::Encode(std::string* out) const {
+void FilePiece::EncodeHead(std::string* out) const {
   Encoder encoder(out);
   encoder.Varint(file);
   encoder.Varint(offset);
   encoder.Fixed(Checksum(bytes));
-  encoder.Raw(bytes);
+}
+
+void FilePiece::Encode(std::string* out) const {
+  EncodeHead(out);
+  *out += bytes;
 }
 
 std::optional<FilePiece> FilePiece::Decode(std::string_view body) {

@@ -160,6 +160,8 @@ struct FilePiece {
   uint64_t offset = 0;
   std::string_view bytes;
 
+  // What comes before the bytes, the checksum included.
+  void EncodeHead(std::string* out) const;
   void Encode(std::string* out) const;
   // The bytes point into `body`. Nothing also if the checksum does not hold.
   static std::optional<FilePiece> Decode(std::string_view body);

@@ -451,6 +451,7 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
             ColdStore* const cold = parts_.storage.cold();
             return cold != nullptr && cold->behind();
           },
+          [this] { return parts_.broker.waiting().blocked() > 0; },
           [this](const std::string& host, int port, ConnectFunction done) {
             link_id_ = parts_.broker.parts().sessions.TakeId();
             return parts_.connect(host, port, std::move(done));

@@ -635,6 +635,37 @@ TEST_F(JournalTest, IsReadWhileItIsWritten) {
   EXPECT_GT(Names().size(), 10u);
 }
 
+// A segment that is full gives its reserve back: the end that a reader has seen is gone then.
+TEST_F(JournalTest, IsReadWhileASegmentGetsShorter) {
+  Open();
+  const std::string payload(300 - kFrameHeaderBytes, 'x');
+  for (int i = 0; i < 2; i++) {
+    Append(payload);
+    Flush();
+  }
+  // One has read nothing of the segment yet, the other one all that it holds.
+  auto early = journal_->ReadFrom(0);
+  auto late = journal_->ReadFrom(0);
+  ASSERT_TRUE(early.ok() && late.ok());
+  EXPECT_TRUE(late->Next(600)->has_value() && late->Next(600)->has_value());
+  for (int i = 0; i < 2; i++) {
+    Append(payload);
+    Flush();
+    Work();
+  }
+  ASSERT_EQ(sim::ReadFile(disk_, SegmentPath("j", 0)).size(), 900u);
+  for (int i = 0; i < 4; i++) {
+    const auto frame = early->Next(1200);
+    ASSERT_TRUE(frame.ok()) << frame.status().message();
+    EXPECT_EQ((*frame)->base, 300u * static_cast<Position>(i));
+  }
+  for (int i = 2; i < 4; i++) {
+    const auto frame = late->Next(1200);
+    ASSERT_TRUE(frame.ok()) << frame.status().message();
+    EXPECT_EQ((*frame)->base, 300u * static_cast<Position>(i));
+  }
+}
+
 TEST_F(JournalTest, IsReadFromTheMiddle) {
   Open(SyncPolicy::kNo);
   std::vector<Position> begins;

@@ -165,6 +165,7 @@ class ReplicationWorld {
   void Run(int steps) {
     for (int i = 0; i < steps && !::testing::Test::HasFailure(); i++) {
       Step();
+      clients_wait_ = Chance(20);
       if (Chance(1)) network_.BreakOne();
       if (Chance(1)) RestartFollower(Chance(50) ? Crash::kProcess : Crash::kPower);
     }
@@ -172,6 +173,7 @@ class ReplicationWorld {
   // Nothing is made any more, and nothing goes wrong.
   void Heal() {
     quiet_ = true;
+    clients_wait_ = false;
     constexpr int kMostSteps = 20'000;
     for (int i = 0; follower_->applied() != leads_.journal->appended(); i++) {
       ASSERT_LT(i, kMostSteps) << follower_->applied() << " of " << leads_.journal->appended()
@@ -201,6 +203,8 @@ class ReplicationWorld {
   Leader& leader() { return *leader_; }
   Node& leads() { return leads_; }
   Node& follows() { return follows_; }
+  // Whether somebody on the follower waits for changes.
+  void set_clients_wait(bool wait) { clients_wait_ = wait; }
 
   // A change is made on the leader and reaches the follower's disk, while no time passes. Returns
   // how far the follower is then, as the leader knows it. `awaited`: somebody waits for the change.
@@ -274,10 +278,11 @@ class ReplicationWorld {
       return request;
     };
     follower_ = std::make_unique<Follower>(
-        Follower::Parts{
-            follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace, follows_.reader,
-            clock_, settings_, [this] { return !quiet_ && Chance(10); }, connect,
-            [] { return Follower::Credentials(); }, introduce, [](const ClusterRecord&) {}},
+        Follower::Parts{follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace,
+                        follows_.reader, clock_, settings_,
+                        [this] { return !quiet_ && Chance(10); }, [this] { return clients_wait_; },
+                        connect, [] { return Follower::Credentials(); }, introduce,
+                        [](const ClusterRecord&) {}},
         Follower::Target{"leader", 1}, now_ms_);
   }
 
@@ -357,6 +362,7 @@ class ReplicationWorld {
   ReplicationSettings settings_;
   int64_t now_ms_ = 1000;
   bool quiet_ = false;
+  bool clients_wait_ = false;
   uint64_t lives_ = 0;
   Position had_ = 0;  // the follower's journal went so far before it ended
   Node leads_, follows_;
@@ -392,6 +398,20 @@ TEST(ReplicationTest, AFollowerThatIsWaitedForReportsAtOnce) {
     standing = world.ChangeAtOnce(false);
     EXPECT_LT(standing.written, end());
     EXPECT_LT(standing.synced, end());
+  }
+}
+
+TEST(ReplicationTest, WhatClientsOfAFollowerWaitForIsAppliedAtOnce) {
+  SetLogLevel(LogLevel::kNothing);
+  ReplicationWorld world(1);
+  world.Heal();
+  for (int i = 0; i < 5; i++) {
+    world.set_clients_wait(true);
+    world.ChangeAtOnce(false);
+    EXPECT_EQ(world.follower().applied(), world.leads().journal->written());
+    world.set_clients_wait(false);
+    world.ChangeAtOnce(false);
+    EXPECT_LT(world.follower().applied(), world.leads().journal->written());
   }
 }
 
