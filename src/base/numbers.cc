@@ -109,6 +109,17 @@ char* WriteDecimal(char* out, int64_t value) {
 
 std::optional<int64_t> ParseInteger(std::string_view text) {
   if (text.empty() || text.size() > 20) return std::nullopt;
+  // Most are positive and short.
+  constexpr size_t kShort = 7;
+  if (text.size() <= kShort && text[0] >= '1') {
+    uint32_t value = 0;
+    for (const char c : text) {
+      const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
+      if (digit > 9) return std::nullopt;
+      value = value * 10 + digit;
+    }
+    return value;
+  }
   const bool negative = text[0] == '-';
   const size_t first = negative ? 1 : 0;
   if (text.size() == first) return std::nullopt;
@@ -126,14 +137,20 @@ std::optional<int64_t> ParseInteger(std::string_view text) {
 std::optional<uint64_t> ParseDigits(std::string_view text) {
   if (text.empty()) return std::nullopt;
   uint64_t value = 0;
-  // As long as nothing can overflow.
-  if (text.size() <= kSafeDigits) {
+  // Nothing can overflow.
+  if (text.size() <= kSafeDigits) [[likely]] {
     while (text.size() >= 8) {
       const std::optional<uint32_t> eight = ParseEightDigits(text.data());
       if (!eight) return std::nullopt;
       value = value * 100'000'000 + *eight;
       text.remove_prefix(8);
     }
+    for (const char c : text) {
+      const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};
+      if (digit > 9) return std::nullopt;
+      value = value * 10 + digit;
+    }
+    return value;
   }
   for (const char c : text) {
     const unsigned digit = static_cast<unsigned char>(c) - unsigned{'0'};

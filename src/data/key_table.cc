@@ -97,6 +97,14 @@ KeyEntry* KeyTable::Find(uint64_t hash, std::string_view name) const {
   return nullptr;
 }
 
+void KeyTable::PrefetchEntry(uint64_t hash) const {
+  const Bucket* const bucket = BucketAt(AddressOf(hash));
+  if (bucket == nullptr) return;
+  for (const uint64_t slot : bucket->slots) {
+    if (slot != 0 && TagOf(slot) == TagOf(hash)) return __builtin_prefetch(EntryOf(slot));
+  }
+}
+
 void KeyTable::Insert(uint64_t hash, KeyEntry* entry) {
   ASSERT(Find(hash, entry->name()) == nullptr);
   if (segments_[0] == nullptr) {

@@ -29,6 +29,10 @@ class KeyTable {
 
   // `hash` is always HashKey(name). nullptr if there is no such key.
   KeyEntry* Find(uint64_t hash, std::string_view name) const;
+  // Fetch what Find will look at into the processor's cache: the bucket, and then, once that is
+  // there, the entry that Find probably gives.
+  void PrefetchBucket(uint64_t hash) const { __builtin_prefetch(BucketAt(AddressOf(hash))); }
+  void PrefetchEntry(uint64_t hash) const;
   // REQUIRES: no entry of this name is in the table.
   void Insert(uint64_t hash, KeyEntry* entry);
   // Takes the entry out and returns it; nullptr if there is none.

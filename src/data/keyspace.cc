@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/prefetch.h"
 #include "data/stream/stream.h"
 #include "data/topic/group.h"
 #include "data/topic/topic.h"
@@ -20,6 +21,21 @@ Keyspace::Keyspace(uint32_t databases) : databases_(2 * size_t{databases}) {
 }
 
 Keyspace::~Keyspace() = default;
+
+void Keyspace::Prefetch(const KeyRef& key, size_t step) const {
+  if (DatabaseOf(key.db) >= databases()) return;
+  const KeyTable& table = At(key.db).table_;
+  if (step == 0) return table.PrefetchBucket(key.hash);
+  if (step == 1) return table.PrefetchEntry(key.hash);
+  const KeyEntry* const entry = Locate(key);
+  if (entry == nullptr) return;
+  if (step == 2) {
+    // Most of the members of a value that a change looks at.
+    PrefetchLines(&entry->value(), 384);
+  } else {
+    entry->value().PrefetchGrowth();
+  }
+}
 
 const KeyEntry* Keyspace::NextToExpire(uint32_t db) const {
   const auto& expiries = At(db).expiries_;

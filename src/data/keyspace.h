@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "data/database.h"
 #include "data/key_entry.h"
+#include "data/key_place.h"
 #include "data/key_table.h"
 #include "data/stream/hot_blocks.h"
 
@@ -121,6 +122,33 @@ class Keyspace {
 
   const KeyEntry* Find(const KeyRef& key) const { return Locate(key); }
   const KeyTable& table(uint32_t db) const { return At(db).table_; }
+  // Fetches what a change of this key will look at into the processor's cache, while the caller
+  // does something else. This takes some steps, each of which waits for what the one before has
+  // fetched: they are to be taken in order, each about as long after the one before as memory takes
+  // to answer. They change nothing, and may be left out. The key's database need not exist.
+  static constexpr size_t kPrefetchSteps = 4;
+  void Prefetch(const KeyRef& key, size_t step) const;
+
+  // Where the key is, and the key that is there: so its name need not be made and hashed again.
+  // Recall returns false if some key was removed or moved since. What it gives is valid as long as
+  // the key exists. REQUIRES: PlaceOf: the key exists; Recall: `place` is that of a key of this
+  // database.
+  KeyPlace PlaceOf(const KeyRef& key) const {
+    KeyPlace place;
+    place.entry_ = Locate(key);
+    place.hash_ = key.hash;
+    place.found_in_ = moves_;
+    return place;
+  }
+  bool Recall(uint32_t db, const KeyPlace& place, KeyRef* key) const {
+    if (place.found_in_ != moves_) return false;
+    key->db = db;
+    key->hash = place.hash_;
+    key->name = place.entry_->name();
+    key->found_ = place.entry_;
+    key->found_in_ = moves_;
+    return true;
+  }
 
   // The topics of this database, or the topic groups of this companion, sorted by name.
   const Database::Listed& listed(uint32_t db) const { return At(db).listed_; }

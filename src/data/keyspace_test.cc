@@ -51,6 +51,34 @@ class Recorder : public KeyspaceObserver {
   std::vector<std::string> heard;
 };
 
+TEST(Keyspace, APlaceIsKnownUntilSomeKeyGoesOrMoves) {
+  Keyspace keyspace(2);
+  const KeyRef key(0, "k");
+  const KeyRef other(0, "other");
+  keyspace.Put(key, String("a"));
+  keyspace.Put(other, String("b"));
+  const KeyPlace place = keyspace.PlaceOf(key);
+  keyspace.Put(key, String("c"));  // its value may change
+  KeyRef known;
+  ASSERT_TRUE(keyspace.Recall(0, place, &known));
+  EXPECT_EQ(known.name, "k");
+  EXPECT_EQ(known.hash, key.hash);
+  EXPECT_EQ(keyspace.Find(known), keyspace.Find(key));
+  keyspace.Remove(other);
+  EXPECT_FALSE(keyspace.Recall(0, place, &known));
+  const KeyPlace again = keyspace.PlaceOf(key);
+  EXPECT_TRUE(keyspace.Recall(0, again, &known));
+  keyspace.Swap(0, 1);
+  EXPECT_FALSE(keyspace.Recall(0, again, &known));
+  const KeyPlace swapped = keyspace.PlaceOf(KeyRef(1, "k"));
+  EXPECT_TRUE(keyspace.Recall(1, swapped, &known));
+  EXPECT_EQ(known.db, 1u);
+  keyspace.Put(other, String("b"));
+  keyspace.Flush(0);
+  EXPECT_FALSE(keyspace.Recall(1, swapped, &known));
+  EXPECT_FALSE(keyspace.Recall(1, KeyPlace(), &known));
+}
+
 TEST(Keyspace, PutReplacesValueAndExpiryButKeepsTheEntry) {
   Keyspace keyspace(2);
   const KeyRef key(0, "k");

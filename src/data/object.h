@@ -49,6 +49,9 @@ class Object : public Disposable {
   // with a version byte; ObjectKind::load reads it. Makes a checkpoint at least every few KiB,
   // except inside a single element that is larger.
   virtual void Encode(Encoder* out) const = 0;
+  // Fetches what an addition to the value will look at beside its members into the processor's
+  // cache (Keyspace::Prefetch).
+  virtual void PrefetchGrowth() const {}
   // Appends the payload to a string.
   void Serialize(std::string* out) const {
     Encoder encoder(out);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "data/cold.h"
+#include "effects/batch.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -12,7 +13,7 @@ void Applier::Begin(const journal::Frame& frame) {
   CHECK(done());
   frame_ = frame;
   in_frame_ = 0;
-  reader_.emplace(frame.payload);
+  reader_.emplace(frame.payload, keyspace_);
 }
 
 Status Applier::ApplySome(size_t budget) {

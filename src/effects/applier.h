@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 #include "data/keyspace.h"
-#include "effects/batch.h"
+#include "effects/record_window.h"
 #include "journal/frame.h"
 
 namespace runnel {
@@ -55,8 +55,8 @@ class Applier {
 
   Keyspace& keyspace_;
   journal::Frame frame_;
-  std::optional<BatchReader> reader_;  // over the frame's payload; nothing when it is applied
-  uint64_t in_frame_ = 0;              // records of it that were applied
+  std::optional<RecordWindow> reader_;  // over the frame's payload; nothing when it is applied
+  uint64_t in_frame_ = 0;               // records of it that were applied
   uint64_t records_ = 0;
   uint64_t databases_needed_ = 0;
   bool met_unknown_effect_ = false;

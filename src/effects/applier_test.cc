@@ -445,6 +445,28 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
   }
 }
 
+// Records are read ahead of those that are applied, and what they concern is looked for then; but
+// the records between may remove it, or put something else in its place.
+TEST_P(ApplierSeeds, RecordsInOneFrameAreAppliedAsOneByOne) {
+  RandomEffects effects(GetParam());
+  Keyspace one_by_one(2);
+  std::string all;
+  uint32_t count = 0;
+  for (int i = 0; i < 10'000; i++) {
+    const Batch& batch = effects.Next();
+    Applier applier(one_by_one);
+    if (!applier.Apply(FrameOf(batch)).ok()) continue;
+    all += batch.bytes();
+    count++;
+  }
+  ASSERT_GT(count, 1000u);
+  Keyspace in_one_frame(2);
+  Applier applier(in_one_frame);
+  ASSERT_TRUE(applier.Apply({.base = 4711, .records = count, .payload = all}).ok());
+  EXPECT_EQ(applier.records(), count);
+  EXPECT_EQ(ContentOf(in_one_frame), ContentOf(one_by_one));
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, ApplierSeeds, ::testing::Range(0, 10));
 
 }  // namespace

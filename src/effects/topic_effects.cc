@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <absl/container/inlined_vector.h>
+#include <absl/container/fixed_array.h>
 
 #include "data/stream/stream.h"
 #include "data/topic/record.h"
@@ -169,14 +169,16 @@ Misfit RecordsAdd::Fits(const Keyspace& keyspace) const {
 }
 
 void RecordsAdd::Apply(Keyspace& keyspace) const {
-  absl::InlinedVector<std::string_view, 16> fields(2 * names.size());
+  absl::FixedArray<std::string_view, 16> fields(2 * names.size());
   for (size_t i = 0; i < names.size(); i++) {
     fields[2 * i] = names[i];
   }
   AppendTo(keyspace, key, [&](Stream& stream) {
-    for (size_t at = 0; at < values.size(); at += names.size()) {
-      for (size_t i = 0; i < names.size(); i++) {
-        fields[2 * i + 1] = values[at + i];
+    auto value = values.begin();
+    while (value != values.end()) {
+      for (std::string_view* field = fields.data(); field != fields.data() + fields.size();
+           field += 2) {
+        field[1] = *value++;
       }
       stream.Append({ms, stream.next_offset()}, fields, kPartitionLimits);
     }

@@ -43,12 +43,7 @@ class ReplyWriter {
   // The text of a number as a bulk.
   void BulkInteger(int64_t value);
   void BulkId(StreamId id) {
-    char* out = rope_->Reserve(kMaxHeader + kMaxStreamIdText + 2);
-    out = WriteHeader(out, '$', DecimalDigits(id.ms) + 1 + DecimalDigits(id.seq));
-    out = WriteStreamId(out, id);
-    *out++ = '\r';
-    *out++ = '\n';
-    rope_->Commit(out);
+    rope_->Commit(WriteBulkId(rope_->Reserve(kMaxHeader + kMaxStreamIdText + 2), id));
   }
   void Array(size_t elements) { Header('*', static_cast<int64_t>(elements)); }
   void Map(size_t pairs) {
@@ -97,6 +92,14 @@ class ReplyWriter {
     out = WriteHeader(out, '$', bytes.size());
     std::memcpy(out, bytes.data(), bytes.size());
     out += bytes.size();
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+  }
+  // The same for the text of an ID, with room for kMaxHeader + kMaxStreamIdText + 2 bytes.
+  static char* WriteBulkId(char* out, StreamId id) {
+    out = WriteHeader(out, '$', DecimalDigits(id.ms) + 1 + DecimalDigits(id.seq));
+    out = WriteStreamId(out, id);
     *out++ = '\r';
     *out++ = '\n';
     return out;

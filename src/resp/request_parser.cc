@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "base/numbers.h"
 #include "base/text.h"
@@ -22,54 +23,50 @@ int HexValue(char c) {
   return -1;
 }
 
-// Reads the line at `at`, after its first byte, in the form that nearly all of them have: one to
-// five digits without leading zeros, and \r\n. Returns the place after the line; nullptr if it is
-// something else, or too near to `end` to tell.
-const char* ReadPlainLine(const char* at, const char* end, size_t* number) {
-  constexpr ptrdiff_t kLongest = 5 + 2;
-  if (end - at < kLongest) return nullptr;
-  unsigned digit = static_cast<unsigned char>(*at) - unsigned{'0'};
-  if (digit > 9 || (digit == 0 && at[1] != '\r')) return nullptr;
-  size_t value = 0;
-  const char* const last = at + 5;
-  do {
-    value = value * 10 + digit;
-    digit = static_cast<unsigned char>(*++at) - unsigned{'0'};
-  } while (digit <= 9 && at < last);
-  if (*at != '\r') return nullptr;
-  *number = value;
-  return at + 2;
-}
-
 const char* FindReturn(const char* from, const char* end) {
   return static_cast<const char*>(std::memchr(from, '\r', static_cast<size_t>(end - from)));
 }
 
-// ReadLine for all but the shortest lines.
-[[gnu::noinline]] const char* ReadLongLine(const char* at, const char* end,
-                                           std::optional<int64_t>* number) {
-  size_t plain;
-  if (const char* after = ReadPlainLine(at, end, &plain)) {
-    *number = static_cast<int64_t>(plain);
+// Reads the line at `at`, after its first byte, in the form that nearly all of them have: one to
+// three digits without leading zeros, and \r\n. Returns the place after the line; nullptr if it is
+// something else, or too near to `end` to tell.
+inline const char* ReadShortLine(const char* at, const char* end, size_t* number) {
+  constexpr ptrdiff_t kLongest = 3 + 2;
+  if (end - at < kLongest) return nullptr;
+  const auto digit_at = [at](size_t i) {
+    return static_cast<unsigned char>(at[i]) - unsigned{'0'};
+  };
+  const unsigned first = digit_at(0);
+  if (first > 9) return nullptr;
+  if (at[1] == '\r') {
+    *number = first;
+    return at + 3;
+  }
+  const unsigned second = digit_at(1);
+  if (first == 0 || second > 9) return nullptr;
+  if (at[2] == '\r') {
+    *number = first * 10 + second;
+    return at + 4;
+  }
+  const unsigned third = digit_at(2);
+  if (third > 9 || at[3] != '\r') return nullptr;
+  *number = (first * 10 + second) * 10 + third;
+  return at + 5;
+}
+
+// The same for any line: *number is nothing if it holds none. Returns the place after the line;
+// nullptr if it is not whole yet.
+[[gnu::noinline]] const char* ReadLine(const char* at, const char* end,
+                                       std::optional<int64_t>* number) {
+  size_t small;
+  if (const char* after = ReadShortLine(at, end, &small)) {
+    *number = static_cast<int64_t>(small);
     return after;
   }
   const char* const line = FindReturn(at, end);
   if (line == nullptr || line + 2 > end) return nullptr;
   *number = ParseInteger({at, static_cast<size_t>(line - at)});
   return line + 2;
-}
-
-// Reads the line at `at`, after its first byte: *number is nothing if it holds none. Returns the
-// place after the line; nullptr if it is not whole yet. Most lines have one digit.
-inline const char* ReadLine(const char* at, const char* end, std::optional<int64_t>* number) {
-  if (end - at >= 3 && at[1] == '\r') {
-    const unsigned digit = static_cast<unsigned char>(*at) - unsigned{'0'};
-    if (digit <= 9) {
-      *number = static_cast<int64_t>(digit);
-      return at + 3;
-    }
-  }
-  return ReadLongLine(at, end, number);
 }
 
 // Whether a line that is not whole yet need not be waited for.
@@ -145,36 +142,43 @@ RequestParser::Outcome RequestParser::ParseArray(std::string_view input,
   const uintptr_t shift = home_ - reinterpret_cast<uintptr_t>(begin);
 
   const char* at = begin + at_;
-  while (arguments_left_ > 0) {
-    if (bulk_bytes_ == kNoBulk) {
-      if (at < end && *at != '$') {
-        return Fail(std::string("expected '$', got '") + *at + "'");
+  size_t left = arguments_left_;
+  const auto more = [&](size_t needed) {
+    at_ = static_cast<size_t>(at - begin);
+    arguments_left_ = left;
+    return More(needed);
+  };
+  // The size of the next argument, if its line has been read.
+  size_t size = std::exchange(bulk_bytes_, kNoBulk);
+  for (; left > 0; left--, size = kNoBulk) {
+    if (size == kNoBulk) {
+      const char* after = nullptr;
+      if (at < end && *at == '$') after = ReadShortLine(at + 1, end, &size);
+      if (after == nullptr) [[unlikely]] {
+        if (at < end && *at != '$') {
+          return Fail(std::string("expected '$', got '") + *at + "'");
+        }
+        std::optional<int64_t> number;
+        after = at == end ? nullptr : ReadLine(at + 1, end, &number);
+        if (after == nullptr) {
+          return IsTooLong(at, end) ? Fail("too big bulk count string") : more(input.size() + 1);
+        }
+        if (!number || *number < 0) return Fail("invalid bulk length");
+        size = static_cast<size_t>(*number);
       }
-      std::optional<int64_t> size;
-      const char* const after = at == end ? nullptr : ReadLine(at + 1, end, &size);
-      if (after == nullptr) {
-        if (IsTooLong(at, end)) return Fail("too big bulk count string");
-        at_ = static_cast<size_t>(at - begin);
-        return More(input.size() + 1);
-      }
-      if (!size || *size < 0 || static_cast<size_t>(*size) > limits.max_bulk_bytes) {
-        return Fail("invalid bulk length");
-      }
-      if (!limits.authenticated && *size > static_cast<int64_t>(kMaxUnauthenticatedBulk)) {
+      if (size > limits.max_bulk_bytes) return Fail("invalid bulk length");
+      if (!limits.authenticated && size > kMaxUnauthenticatedBulk) {
         return Fail("unauthenticated bulk length");
       }
-      bulk_bytes_ = static_cast<size_t>(*size);
       at = after;
     }
     // Redis does not look at the two bytes after a bulk, and some clients rely on it.
-    if (static_cast<size_t>(end - at) < bulk_bytes_ + 2) {
-      at_ = static_cast<size_t>(at - begin);
-      return More(at_ + bulk_bytes_ + 2);
+    if (static_cast<size_t>(end - at) < size + 2) {
+      bulk_bytes_ = size;
+      return more(static_cast<size_t>(at - begin) + size + 2);
     }
-    args_.emplace_back(Moved(at, shift), bulk_bytes_);
-    at += bulk_bytes_ + 2;
-    bulk_bytes_ = kNoBulk;
-    arguments_left_--;
+    args_.emplace_back(Moved(at, shift), size);
+    at += size + 2;
   }
   in_array_ = false;
   if (shift != 0) [[unlikely]] {

@@ -97,7 +97,8 @@ void Use(Stream& stream) {
 void Use(Topic& topic) {
   CHECK(topic.partitions() > 0);
   for (const auto& [name, producer] : topic.producers().all()) {
-    for (const auto& command : producer->commands()) {
+    for (size_t i = 0; i < producer->commands(); i++) {
+      const auto& command = producer->command(i);
       CHECK(producer->Find(command.first_seq) == &command);
     }
   }

@@ -1,8 +1,10 @@
 #include <algorithm>
-#include <numeric>
+#include <array>
+#include <bit>
+#include <utility>
 #include <vector>
 
-#include <absl/container/inlined_vector.h>
+#include <absl/container/fixed_array.h>
 
 #include "commands/stream/retention.h"
 #include "commands/topic/commands.h"
@@ -16,7 +18,8 @@
 namespace runnel::commands {
 namespace {
 
-using Strings = absl::InlinedVector<std::string_view, 16>;
+// Few are in place.
+using Strings = absl::FixedArray<std::string_view, 16>;
 
 uint64_t SumOfBytes(std::span<const std::string_view> texts) {
   uint64_t bytes = 0;
@@ -51,7 +54,7 @@ bool ReadRecord(Context& context, AddTarget* target, RecordArguments* record) {
   size_t i = 2;
   for (; i < context.argc(); i++) {
     const std::string_view option = context.arg(i);
-    if (option == "*") break;
+    if (option.size() == 1 && option[0] == '*') break;
     if (Is(option, "KEY") && i + 1 < context.argc()) {
       if (record->key) return Fail(context, "ERR KEY is given twice");
       record->key = context.arg(++i);
@@ -67,7 +70,7 @@ bool ReadRecord(Context& context, AddTarget* target, RecordArguments* record) {
     }
   }
   if (i == context.argc()) return Fail(context, kSyntaxError);
-  record->fields = context.args().subspan(i + 1);
+  record->fields = {context.args().data() + i + 1, context.argc() - i - 1};
   if (record->tombstone) {
     if (!record->fields.empty()) return Fail(context, "ERR TOMBSTONE is a record without fields");
     if (!record->key) return Fail(context, "ERR TOMBSTONE needs a KEY");
@@ -85,17 +88,39 @@ uint32_t ChoosePartition(Context& context, const AddTarget& target,
   return PartitionOfKey(target.options(context).partitioner, *key, target.partitions(context));
 }
 
-// The partition's stream; nullptr if it was never written.
-const Stream* FindPartition(Context& context, const KeyRef& key) {
-  const KeyEntry* entry = context.FindForWrite(key);
-  return entry == nullptr ? nullptr : entry->As<Stream>();
-}
+// The partition that a command appends to.
+class TargetPartition {
+ public:
+  TargetPartition(Context& context, const TopicPart& part, uint32_t number) {
+    const uint32_t db = CompanionOf(context.db());
+    KeyPlace* const place = part.topic->place(number);
+    const bool known = place != nullptr && context.keyspace().Recall(db, *place, &key_);
+    if (!known) key_ = KeyRef(db, name_.emplace(part.key.name, number));
+    const KeyEntry* const entry = context.FindForWrite(key_);
+    if (entry == nullptr) return;
+    stream_ = entry->As<Stream>();
+    stream_->PrefetchGrowth();
+    if (!known && place != nullptr) *place = context.keyspace().PlaceOf(key_);
+  }
+  TargetPartition(const TargetPartition&) = delete;
+  TargetPartition& operator=(const TargetPartition&) = delete;
 
-// What follows an append. `stream` is what FindPartition gave before it.
-void FinishAppend(Context& context, const KeyRef& key, const Stream* stream) {
-  context.Notify(kNotifyStream, "tadd", key);
-  if (stream == nullptr) stream = context.keyspace().Find(key)->As<Stream>();
-  KeepRetention(context, key, *stream);
+  const KeyRef& key() const { return key_; }
+  // As it was before the append; nullptr if it was never written.
+  const Stream* stream() const { return stream_; }
+
+ private:
+  std::optional<PartitionName> name_;  // if it was not known
+  KeyRef key_;
+  const Stream* stream_ = nullptr;
+};
+
+// What follows an append.
+void FinishAppend(Context& context, const TargetPartition& target) {
+  context.Notify(kNotifyStream, "tadd", target.key());
+  const Stream* stream = target.stream();
+  if (stream == nullptr) stream = context.keyspace().Find(target.key())->As<Stream>();
+  KeepRetention(context, target.key(), *stream);
 }
 
 void WriteAdded(Context& context, std::string_view partition, const AddedRecords& added,
@@ -103,11 +128,9 @@ void WriteAdded(Context& context, std::string_view partition, const AddedRecords
   Rope& rope = context.reply().rope();
   constexpr size_t kHeader = ReplyWriter::kMaxHeader;
   char* out = rope.Reserve(4 * kHeader + partition.size() + kMaxStreamIdText + 4);
-  char id[kMaxStreamIdText];
-  const auto id_size = static_cast<size_t>(WriteStreamId(id, added.first) - id);
   out = ReplyWriter::WriteHeader(out, '*', many ? 3 : 2);
   out = ReplyWriter::WriteBulk(out, partition);
-  out = ReplyWriter::WriteBulk(out, {id, id_size});
+  out = ReplyWriter::WriteBulkId(out, added.first);
   if (many) out = ReplyWriter::WriteHeader(out, ':', added.count);
   rope.Commit(out);
 }
@@ -135,29 +158,23 @@ void TAdd(Context& context) {
   if (target.make) MakeTopic(context, &target.part);
 
   const uint32_t number = ChoosePartition(context, target, record.key, bytes);
-  const PartitionName name(target.part.key.name, number);
-  const KeyRef key = PartitionKey(context, name);
-  const Stream* stream = FindPartition(context, key);
-  const AddedRecords added = NextRecords(context, number, stream, 1);
-  Strings fields;
-  if (record.key) {
-    fields.push_back(kRecordKey);
-    fields.push_back(*record.key);
-  } else if (NeedsNoRecordKey(true, record.fields[0])) {
-    fields.push_back(kNoRecordKey);
-    fields.push_back({});
-  }
+  const TargetPartition partition(context, target.part, number);
+  if (record.key && partition.stream() != nullptr) partition.stream()->ExpectKey(*record.key);
+  const AddedRecords added = NextRecords(context, number, partition.stream(), 1);
+  const bool begins = record.key || NeedsNoRecordKey(true, record.fields[0]);
+  Strings fields(begins ? 2 + record.fields.size() : 0);
   std::span<const std::string_view> stored = record.fields;
-  if (!fields.empty()) {
-    fields.resize(2 + record.fields.size());
+  if (begins) {
+    fields[0] = record.key ? kRecordKey : kNoRecordKey;
+    if (record.key) fields[1] = *record.key;
     std::copy(record.fields.begin(), record.fields.end(), fields.begin() + 2);
     stored = fields;
   }
-  context.Apply(RecordAdd{key, added.first.ms, stored});
+  context.Apply(RecordAdd{partition.key(), added.first.ms, stored});
   context.topic_groups().stats().added++;
   if (target.producer) AcceptCommand(context, target.part.key, *target.producer, {&added, 1});
-  FinishAppend(context, key, stream);
-  WriteAdded(context, name, added, false);
+  FinishAppend(context, partition);
+  WriteAdded(context, partition.key().name, added, false);
 }
 
 namespace {
@@ -171,7 +188,7 @@ struct ManyArguments {
 
   size_t records() const { return values.size() / width; }
   std::span<const std::string_view> Record(size_t i) const {
-    return values.subspan(i * width, width);
+    return {values.data() + i * width, width};
   }
 };
 
@@ -225,32 +242,52 @@ struct Share {
 
 // Which records go to which partition. The records of one keep their order.
 struct Shares {
-  std::vector<uint32_t> order;  // indexes of records
+  std::vector<uint64_t> order;  // in the low half: indexes of records
   std::vector<Share> shares;    // by partition
+
+  size_t RecordAt(size_t place) const { return static_cast<uint32_t>(order[place]); }
 };
+
+// Sorts by the numbers below `end` that are in the high halves, and keeps the order of those that
+// are equal. Digit by digit: the comparisons of another sort could not be predicted.
+void SortByHighHalf(std::vector<uint64_t>* places, uint32_t end) {
+  constexpr int kDigitBits = 8;
+  std::array<uint32_t, (size_t{1} << kDigitBits) + 1> begins;
+  std::vector<uint64_t> sorted(places->size());
+  for (int bits = std::bit_width(end - 1), shift = 32; bits > 0; bits -= kDigitBits) {
+    const uint64_t mask = (uint64_t{1} << std::min(bits, kDigitBits)) - 1;
+    std::fill_n(begins.begin(), mask + 2, 0);
+    for (const uint64_t place : *places) {
+      begins[(place >> shift & mask) + 1]++;
+    }
+    for (size_t digit = 1; digit <= mask; digit++) {
+      begins[digit] += begins[digit - 1];
+    }
+    for (const uint64_t place : *places) {
+      sorted[begins[place >> shift & mask]++] = place;
+    }
+    std::swap(*places, sorted);
+    shift += kDigitBits;
+  }
+}
 
 Shares Divide(Context& context, const AddTarget& target, const ManyArguments& many) {
   Shares shares;
   const size_t records = many.records();
   shares.order.resize(records);
-  if (target.part.partition || !many.keyed) {
+  const bool by_key = !target.part.partition && many.keyed;
+  const uint32_t one =
+      by_key ? 0 : ChoosePartition(context, target, std::nullopt, SumOfBytes(many.values));
+  const Topic& topic = *target.part.topic;
+  const Partitioner partitioner = topic.options().partitioner;
+  for (size_t i = 0; i < records; i++) {
     const uint32_t partition =
-        ChoosePartition(context, target, std::nullopt, SumOfBytes(many.values));
-    std::iota(shares.order.begin(), shares.order.end(), 0);
-    shares.shares.push_back({partition, 0, records});
-    return shares;
+        by_key ? PartitionOfKey(partitioner, many.Record(i)[0], topic.partitions()) : one;
+    shares.order[i] = uint64_t{partition} << 32 | i;
   }
-  // By partition, then by index: numbers of 64 bits are sorted faster than by a comparison of ours.
-  std::vector<uint64_t> places(records);
+  if (by_key) SortByHighHalf(&shares.order, topic.partitions());
   for (size_t i = 0; i < records; i++) {
-    const uint32_t partition = PartitionOfKey(target.part.topic->options().partitioner,
-                                              many.Record(i)[0], target.part.topic->partitions());
-    places[i] = uint64_t{partition} << 32 | i;
-  }
-  std::sort(places.begin(), places.end());
-  for (size_t i = 0; i < records; i++) {
-    const auto partition = static_cast<uint32_t>(places[i] >> 32);
-    shares.order[i] = static_cast<uint32_t>(places[i]);
+    const auto partition = static_cast<uint32_t>(shares.order[i] >> 32);
     if (shares.shares.empty() || shares.shares.back().partition != partition) {
       shares.shares.push_back({partition, i, 0});
     }
@@ -266,25 +303,24 @@ void WriteManyAdded(Context& context, const TopicPart& part, std::span<const Add
   }
 }
 
-// Appends one share and returns where it is.
+// Appends one share and returns where it is. `room` is for the values of any share.
 AddedRecords AddShare(Context& context, const AddTarget& target, const ManyArguments& many,
                       const Shares& shares, const Share& share,
-                      std::span<const std::string_view> names) {
+                      std::span<const std::string_view> names, std::span<std::string_view> room) {
   const bool marked = names.size() != many.width;  // by kNoRecordKey, whose value is empty
-  std::vector<std::string_view> values;
-  values.reserve(share.count * names.size());
+  std::string_view* out = room.data();
   for (size_t i = share.first; i < share.first + share.count; i++) {
-    if (marked) values.emplace_back();
-    const auto record = many.Record(shares.order[i]);
-    values.insert(values.end(), record.begin(), record.end());
+    if (marked) *out++ = {};
+    for (const std::string_view value : many.Record(shares.RecordAt(i))) {
+      *out++ = value;
+    }
   }
-  const PartitionName name(target.part.key.name, share.partition);
-  const KeyRef key = PartitionKey(context, name);
-  const Stream* stream = FindPartition(context, key);
-  const AddedRecords added = NextRecords(context, share.partition, stream, share.count);
-  context.Apply(RecordsAdd{key, added.first.ms, names, values}, share.count);
+  const auto values = room.first(share.count * names.size());
+  const TargetPartition partition(context, target.part, share.partition);
+  const AddedRecords added = NextRecords(context, share.partition, partition.stream(), share.count);
+  context.Apply(RecordsAdd{partition.key(), added.first.ms, names, values}, share.count);
   context.topic_groups().stats().added += share.count;
-  FinishAppend(context, key, stream);
+  FinishAppend(context, partition);
   return added;
 }
 
@@ -313,18 +349,16 @@ void TAddM(Context& context) {
   if (context.FailIfTooManyChanges(partitions * repeated_bytes)) return;
   if (target.make) MakeTopic(context, &target.part);
 
-  Strings names;
-  if (many.keyed) {
-    names.push_back(kRecordKey);
-  } else if (NeedsNoRecordKey(true, many.names[0])) {
-    names.push_back(kNoRecordKey);
-  }
-  names.insert(names.end(), many.names.begin(), many.names.end());
+  const bool begins = many.keyed || NeedsNoRecordKey(true, many.names[0]);
+  Strings names(many.names.size() + (begins ? 1 : 0));
+  if (begins) names[0] = many.keyed ? kRecordKey : kNoRecordKey;
+  std::copy(many.names.begin(), many.names.end(), names.begin() + (begins ? 1 : 0));
   const Shares shares = Divide(context, target, many);
   std::vector<AddedRecords> added;
   added.reserve(shares.shares.size());
+  std::vector<std::string_view> room(many.records() * names.size());
   for (const Share& share : shares.shares) {
-    added.push_back(AddShare(context, target, many, shares, share, names));
+    added.push_back(AddShare(context, target, many, shares, share, names, room));
   }
   if (target.producer) AcceptCommand(context, target.part.key, *target.producer, added);
   WriteManyAdded(context, target.part, added);

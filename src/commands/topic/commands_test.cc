@@ -1,11 +1,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "commands/families.h"
 #include "commands/testing.h"
+#include "commands/topic/partitioner.h"
+#include "data/stream/stream.h"
+#include "data/topic/record.h"
 #include "data/topic/topic.h"
+#include "fmt/format.h"
 
 namespace runnel {
 namespace {
@@ -183,6 +190,57 @@ TEST_F(TopicCommandsTest, ManyRecordsKeepTheirOrderInAPartition) {
             "-ERR RECORDS must follow the names of the fields");
   EXPECT_EQ(Refused("TADDM t WHAT 1 f g RECORDS k a"), "-ERR unknown option 'WHAT'");
   EXPECT_EQ(Refused("TADDM t NOKEYS NOKEYS FIELDS 1 f RECORDS a"), "-ERR NOKEYS is given twice");
+}
+
+TEST_F(TopicCommandsTest, RecordsAreDividedAmongManyPartitionsByTheirKeys) {
+  constexpr uint32_t kPartitions = 1000;
+  Run("TOPIC CREATE t PARTITIONS 1000");
+  std::vector<std::string> texts;
+  std::map<uint32_t, std::vector<std::string>> expected;
+  for (int i = 0; i < 600; i++) {
+    const std::string key = std::to_string(i % 200);
+    texts.insert(texts.end(), {key, std::to_string(i)});
+    expected[PartitionOfKey(Partitioner::kMurmur2, key, kPartitions)].push_back(texts.back());
+  }
+  std::vector<std::string_view> args = {"TADDM", "t", "FIELDS", "1", "f", "RECORDS"};
+  args.insert(args.end(), texts.begin(), texts.end());
+  std::string reply = "*" + std::to_string(expected.size());
+  for (const auto& [number, values] : expected) {
+    const std::string name = "t/" + std::to_string(number);
+    reply += fmt::format(" *3 ${} {} $6 5000-0 :{}", name.size(), name, values.size());
+  }
+  EXPECT_EQ(runner_.Run(args), reply);
+  for (const auto& [number, values] : expected) {
+    const Stream& stream = *FindStreamOf(runner_.keyspace(), 0, "t", number);
+    std::vector<std::string> found;
+    for (EntryCursor at = stream.SeekOffset(0); at.valid(); at.Next()) {
+      found.emplace_back((*RecordView(*at).fields.begin()).value);
+    }
+    EXPECT_EQ(found, values) << number;
+  }
+}
+
+// The topic remembers where its partitions are.
+TEST_F(TopicCommandsTest, PartitionsAreFoundAgainWhateverKeysGo) {
+  Run("TOPIC CREATE t PARTITIONS 2");
+  Run("SET other v");
+  EXPECT_EQ(Run("TADD t/1 * f v"), "*2 $3 t/1 $6 5000-0");
+  EXPECT_EQ(Run("TADD t/1 * f v"), "*2 $3 t/1 $6 5000-1");
+  Run("DEL other");
+  EXPECT_EQ(Run("TADD t/1 * f v"), "*2 $3 t/1 $6 5000-2");
+  EXPECT_EQ(Run("TADD t/0 * f v"), "*2 $3 t/0 $6 5000-0");
+  Run("TOPIC ALTER t PARTITIONS 3");
+  EXPECT_EQ(Run("TADD t/2 * f v"), "*2 $3 t/2 $6 5000-0");
+  EXPECT_EQ(Run("TADD t/2 * f v"), "*2 $3 t/2 $6 5000-1");
+  Run("DEL t");
+  Run("TOPIC CREATE t PARTITIONS 2");
+  EXPECT_EQ(Run("TADD t/1 * f v"), "*2 $3 t/1 $6 5000-0");
+  Run("SWAPDB 0 1");
+  Run("TOPIC CREATE t PARTITIONS 2");
+  EXPECT_EQ(Run("TADD t/1 * f v"), "*2 $3 t/1 $6 5000-0");
+  Run("SWAPDB 0 1");
+  EXPECT_EQ(Run("TADD t/1 * f v"), "*2 $3 t/1 $6 5000-1");
+  EXPECT_EQ(Run("TADD t/1 * f v"), "*2 $3 t/1 $6 5000-2");
 }
 
 TEST_F(TopicCommandsTest, ManyNamesInManyPartitionsAreBounded) {

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include <absl/container/inlined_vector.h>
+#include <absl/container/fixed_array.h>
 
 #include "commands/topic/creating.h"
 #include "commands/topic_group/engine.h"
@@ -50,6 +50,7 @@ bool CheckProducer(Context& context, const TopicPart& part, const ProducerArgume
                             producer.name, part.key.name, expected, producer.seq));
   }
   if (producer.seq == expected) {
+    known->ExpectNext();
     *last_seq += records;
     return true;
   }
@@ -67,11 +68,11 @@ bool CheckProducer(Context& context, const TopicPart& part, const ProducerArgume
 
 void AcceptCommand(Context& context, const KeyRef& topic, const ProducerArguments& producer,
                    std::span<const AddedRecords> added) {
-  absl::InlinedVector<StreamId, 8> pairs;
-  pairs.reserve(2 * added.size());
+  absl::FixedArray<StreamId, 8> pairs(2 * added.size());
+  auto pair = pairs.begin();
   for (const AddedRecords& part : added) {
-    pairs.push_back(part.first);
-    pairs.push_back({part.partition, part.count});
+    *pair++ = part.first;
+    *pair++ = {part.partition, part.count};
   }
   context.Apply(ProducerAccept{topic, producer.name, context.now_ms(), pairs}, 0);
 }
@@ -115,17 +116,14 @@ uint32_t TakeSticky(Context& context, const Topic& topic, uint64_t bytes) {
   return partition;
 }
 
-bool CheckRecordBytes(Context& context, const TopicPart& part, const TopicOptions& options,
-                      uint64_t bytes) {
-  if (bytes <= options.max_record_bytes) return true;
+bool FailForRecordBytes(Context& context, const TopicPart& part, const TopicOptions& options,
+                        uint64_t bytes) {
   return Fail(context, fmt::format("ERR a record of {} bytes is larger than MAX-RECORD-BYTES {} of "
                                    "topic '{}'",
                                    bytes, options.max_record_bytes, part.key.name));
 }
 
-bool CheckRecordKey(Context& context, const TopicPart& part, const TopicOptions& options,
-                    bool has_key) {
-  if (has_key || options.cleanup == Cleanup::kDelete) return true;
+bool FailForRecordKey(Context& context, const TopicPart& part) {
   return Fail(context, fmt::format("ERR a record of topic '{}' needs a KEY: it keeps the newest "
                                    "record of each key",
                                    part.key.name));

@@ -45,11 +45,22 @@ void MakeTopic(Context& context, TopicPart* part);
 // The partition for `bytes` of records without key, and the next one in turn.
 uint32_t TakeSticky(Context& context, const Topic& topic, uint64_t bytes);
 
-[[nodiscard]] bool CheckRecordBytes(Context& context, const TopicPart& part,
-                                    const TopicOptions& options, uint64_t bytes);
+// Writes the error for a record that is too large, or has no key in a compacted topic, and returns
+// false.
+bool FailForRecordBytes(Context& context, const TopicPart& part, const TopicOptions& options,
+                        uint64_t bytes);
+bool FailForRecordKey(Context& context, const TopicPart& part);
+
+// How many bytes a record may have.
+[[nodiscard]] inline bool CheckRecordBytes(Context& context, const TopicPart& part,
+                                           const TopicOptions& options, uint64_t bytes) {
+  return bytes <= options.max_record_bytes || FailForRecordBytes(context, part, options, bytes);
+}
 // A record of a compacted topic has a key.
-[[nodiscard]] bool CheckRecordKey(Context& context, const TopicPart& part,
-                                  const TopicOptions& options, bool has_key);
+[[nodiscard]] inline bool CheckRecordKey(Context& context, const TopicPart& part,
+                                         const TopicOptions& options, bool has_key) {
+  return has_key || options.cleanup == Cleanup::kDelete || FailForRecordKey(context, part);
+}
 
 // What `count` records become that are appended to the partition now; `stream` is nullptr if it was
 // never written. The time never goes back.

@@ -37,6 +37,21 @@ size_t PrefixedSize(std::string_view bytes) {
   return VarintSize(bytes.size()) + bytes.size();
 }
 
+// Whether the two have the same bytes. Names are short: they are compared in place, by pieces that
+// may overlap.
+bool SameBytes(const char* a, const char* b, size_t size) {
+  const auto differs = [a, b](auto word, size_t at) {
+    decltype(word) other;
+    std::memcpy(&word, a + at, sizeof(word));
+    std::memcpy(&other, b + at, sizeof(other));
+    return word != other;
+  };
+  if (size > 16) return std::memcmp(a, b, size) == 0;
+  if (size >= 8) return !differs(uint64_t{}, 0) && !differs(uint64_t{}, size - 8);
+  if (size >= 4) return !differs(uint32_t{}, 0) && !differs(uint32_t{}, size - 4);
+  return size == 0 || (a[0] == b[0] && a[size / 2] == b[size / 2] && a[size - 1] == b[size - 1]);
+}
+
 char* WritePrefixed(char* out, std::string_view bytes) {
   out = WriteVarint(out, bytes.size());
   // A string_view of no bytes may hold a null pointer, which memcpy must not see.
@@ -199,7 +214,7 @@ const StreamBlockWriter::Schema* StreamBlockWriter::FindSchema(
     for (; i < fields.size(); i += 2) {
       uint64_t size;
       name = ReadTrustedVarint(name, &size);
-      if (size != fields[i].size() || std::string_view(name, size) != fields[i]) break;
+      if (size != fields[i].size() || !SameBytes(name, fields[i].data(), size)) break;
       name += size;
     }
     if (i == fields.size()) return &schema;

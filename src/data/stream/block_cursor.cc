@@ -82,7 +82,7 @@ void BlockCursor::Skip(uint64_t count) {
     count -= here;
     LeaveForward();
   }
-  if (segment_->mark_words == 0) {
+  if (segment_->marks.empty()) {
     entry_ += count;
   } else {
     while (count > 0) {

@@ -79,15 +79,11 @@ bool EntryLog::RemoveOffset(uint64_t offset, const StreamLimits& limits) {
     if (cold_->has_sparse()) ReportSparse();
     return removed;
   }
-  HotLog::Position at;
-  {
-    const Change change(this);
-    if (!hot_.RemoveOffset(offset, &at)) return false;
-  }
-  // What is being written stays as it is, or it could not be given away.
-  if (!hot_.IsSparse(at) || writing()) return true;
   const uint64_t before = hot_bytes();
-  hot_.Rewrite(at, limits);
+  HotLog::Position at;
+  if (!hot_.RemoveOffset(offset, &at)) return false;
+  // What is being written stays as it is, or it could not be given away.
+  if (hot_.IsSparse(at) && !writing()) hot_.Rewrite(at, limits);
   if (hot_bytes() != before) Report(hot_bytes() - before);
   return true;
 }

@@ -111,6 +111,9 @@ class EntryLog final : public Spillable {
   // 0-0; an even number of at least two fields.
   void Append(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);
 
+  // See Object::PrefetchGrowth.
+  void PrefetchGrowth() const { hot_.PrefetchGrowth(); }
+
   // Removes one entry; false if there is none.
   bool Remove(StreamId id);
   // For a log whose IDs ascend in their second part, too: removes the entry that has `offset`

@@ -13,34 +13,10 @@ namespace runnel {
 
 // --- One segment ---
 
-void HotLog::Segment::Mark(size_t entry) {
-  const size_t word = entry / 64;
-  if (word >= mark_words) {
-    const size_t words = entries / 64 + 1;
-    auto grown = std::make_unique<uint64_t[]>(words);
-    std::copy_n(marks.get(), mark_words, grown.get());
-    marks = std::move(grown);
-    mark_words = static_cast<uint16_t>(words);
-  }
-  marks[word] |= uint64_t{1} << (entry % 64);
-}
-
-size_t HotLog::Segment::CountLiveBefore(size_t entry) const {
-  if (entry <= gone) return 0;
-  size_t count = entry - gone;
-  for (size_t word = gone / 64; word < mark_words && word * 64 < entry; word++) {
-    uint64_t bits = marks[word];
-    if (word == gone / 64) bits &= ~uint64_t{0} << (gone % 64);
-    if (word == entry / 64) bits &= (uint64_t{1} << (entry % 64)) - 1;
-    count -= static_cast<size_t>(std::popcount(bits));
-  }
-  return count;
-}
-
 void HotLog::Segment::Advance(size_t count) {
   live = static_cast<uint16_t>(live - count);
   size_t entry = gone;
-  if (mark_words == 0) {
+  if (marks.empty()) {
     entry += count;
   } else {
     while (count > 0 || !IsLive(entry)) {
@@ -60,11 +36,7 @@ HotLog::Segment HotLog::Segment::Twin() const {
   twin.entries = entries;
   twin.live = live;
   twin.gone = gone;
-  twin.mark_words = mark_words;
-  if (mark_words > 0) {
-    twin.marks = std::make_unique<uint64_t[]>(mark_words);
-    std::copy_n(marks.get(), mark_words, twin.marks.get());
-  }
+  twin.marks = marks;
   return twin;
 }
 
@@ -109,7 +81,7 @@ void HotLog::Append(StreamId id, std::span<const std::string_view> fields,
                     const StreamLimits& limits) {
   ASSERT(segments_.empty() || segments_.back().last < id);
   if (writer_.Append(id, fields, limits)) {
-    Segment& open = segments_.back();
+    Segment& open = NewestSegment();
     if (open.block.get() != writer_.block().get()) {
       block_bytes_ += writer_.block()->MemoryBytes() - open.block->MemoryBytes();
       open.block = writer_.block();
@@ -117,12 +89,12 @@ void HotLog::Append(StreamId id, std::span<const std::string_view> fields,
   } else {
     if (!writer_.empty()) SealOpenBlock();
     writer_.Start(id, fields, limits);
-    Segment& open = segments_.PushBack(Segment());
-    open.block = writer_.block();
-    open.first = id;
-    block_bytes_ += open.block->MemoryBytes();
+    newest_.at = &segments_.PushBack(Segment());
+    newest_.at->block = writer_.block();
+    newest_.at->first = id;
+    block_bytes_ += newest_.at->block->MemoryBytes();
   }
-  Segment& open = segments_.back();
+  Segment& open = *newest_.at;
   open.last = id;
   open.bytes = static_cast<uint32_t>(writer_.bytes());
   open.entries++;
@@ -170,11 +142,15 @@ void HotLog::RemoveEntry(Position at, size_t entry) {
     segment.Advance(1);
   } else {
     segment.live--;
-    mark_words_ -= segment.mark_words;
-    segment.Mark(entry);
-    mark_words_ += segment.mark_words;
+    MarkDead(segment, entry);
   }
   if (first) UpdateFirstId();
+}
+
+void HotLog::MarkDead(Segment& segment, size_t entry) {
+  mark_bytes_ -= segment.marks.MemoryBytes();
+  segment.marks.Mark(entry, segment.entries);
+  mark_bytes_ += segment.marks.MemoryBytes();
 }
 
 HotLog::Position HotLog::FindSegmentOf(uint64_t offset) const {
@@ -192,8 +168,13 @@ bool HotLog::RemoveOffset(uint64_t offset, Position* at) {
   const Segment& segment = segments_[*at];
   if (offset < segment.first.seq) return false;
   const StreamBlockReader reader = segment.Open();
-  const size_t entry = reader.FindOffset(offset, segment.first.seq, segment.last.seq);
-  if (reader.IdAt(entry).seq != offset || !segment.IsLive(entry)) return false;
+  // Most blocks have all offsets from the first to the last: then no look at the entries is needed,
+  // which are in no cache.
+  const bool whole = segment.last.seq - segment.first.seq + 1 == segment.entries;
+  const size_t entry = whole ? offset - segment.first.seq
+                             : reader.FindOffset(offset, segment.first.seq, segment.last.seq);
+  if (!whole && reader.IdAt(entry).seq != offset) return false;
+  if (!segment.IsLive(entry)) return false;
   const bool goes = segment.live == 1;
   RemoveEntry(*at, entry);
   if (goes) *at = segments_.end();
@@ -242,11 +223,12 @@ void HotLog::Rewrite(Position at, const StreamLimits& limits) {
   made.SealOpenBlock();
   // Names that many entries had in common may be stored more often.
   if (made.segments_.size() > count || made.block_bytes_ >= BytesOf(begin, count)) return;
+  newest_.at = nullptr;
   block_bytes_ += made.block_bytes_;
   for (size_t i = 0; i < count; i++) {
     Segment& old = segments_[begin];
     block_bytes_ -= old.block->MemoryBytes();
-    mark_words_ -= old.mark_words;
+    mark_bytes_ -= old.marks.MemoryBytes();
     if (made.empty()) {
       begin = segments_.Erase(begin);
       continue;
@@ -318,20 +300,19 @@ void HotLog::RemoveInSegment(Position at, StreamId first, StreamId last) {
   if (count == segment.live) return Erase(at);
   if (count == 0) return;
   if (before == 0) return segment.Advance(count);
-  mark_words_ -= segment.mark_words;
   for (size_t entry = begin; entry < end; entry++) {
-    if (segment.IsLive(entry)) segment.Mark(entry);
+    if (segment.IsLive(entry)) MarkDead(segment, entry);
   }
   segment.live = static_cast<uint16_t>(segment.live - count);
-  mark_words_ += segment.mark_words;
 }
 
 // Frees the segment's block. The caller has counted its entries.
 void HotLog::Erase(Position at) {
   const Block* block = segments_[at].block.get();
   block_bytes_ -= block->MemoryBytes();
-  mark_words_ -= segments_[at].mark_words;
+  mark_bytes_ -= segments_[at].marks.MemoryBytes();
   if (block == writer_.block().get()) writer_.Drop();
+  newest_.at = nullptr;
   segments_.Erase(at);
 }
 
@@ -345,8 +326,8 @@ void HotLog::PushBack(Segment segment) {
   if (length_ == 0) first_id_ = segment.FirstLive();
   length_ += segment.live;
   block_bytes_ += segment.block->MemoryBytes();
-  mark_words_ += segment.mark_words;
-  segments_.PushBack(std::move(segment));
+  mark_bytes_ += segment.marks.MemoryBytes();
+  newest_.at = &segments_.PushBack(std::move(segment));
 }
 
 void HotLog::UpdateFirstId() {
@@ -391,7 +372,7 @@ bool HotLog::LoadSegment(StreamId floor, Decoder* in) {
     const uint64_t step = in->Varint();
     if (step == 0 || step >= entries - entry) return false;
     entry += step;
-    segment.Mark(entry);
+    segment.marks.Mark(entry, entries);
   }
   const std::string_view payload = in->Bytes();
   std::optional<LoadedStreamBlock> loaded = LoadStreamBlock(payload, entries);

@@ -5,12 +5,15 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/coding.h"
+#include "base/prefetch.h"
 #include "base/stream_id.h"
 #include "data/disposer.h"
 #include "data/paged_ring.h"
 #include "data/stream/block.h"
+#include "data/stream/entry_marks.h"
 
 namespace runnel {
 
@@ -31,24 +34,19 @@ class HotLog {
     uint16_t entries = 0;  // deleted ones included
     uint16_t live = 0;     // at least one, in a log
     uint16_t gone = 0;     // leading entries that are not live; the next one is
-    uint16_t mark_words = 0;
-    std::unique_ptr<uint64_t[]> marks;  // a bit for each deleted entry after `gone`
+    EntryMarks marks;      // on the deleted entries after `gone`
 
-    bool IsLive(size_t entry) const {
-      if (entry < gone) return false;
-      const size_t word = entry / 64;
-      return word >= mark_words || (marks[word] >> (entry % 64) & 1) == 0;
-    }
+    bool IsLive(size_t entry) const { return entry >= gone && !marks.Has(entry); }
     // The ID of the first live entry.
     StreamId FirstLive() const { return gone == 0 ? first : Open().IdAt(gone); }
     // Live entries in [gone, entry).
-    size_t CountLiveBefore(size_t entry) const;
+    size_t CountLiveBefore(size_t entry) const {
+      return entry <= gone ? 0 : entry - gone - marks.Count(gone, entry);
+    }
     // The only way to the entries of the block.
     StreamBlockReader Open() const { return StreamBlockReader(*block, entries); }
     // The same entries of the same block.
     Segment Twin() const;
-    // Deletes an entry: only the marks change.
-    void Mark(size_t entry);
     // Makes `gone` pass over `count` live entries, which are no longer live, and the dead ones
     // after them. REQUIRES: an entry stays live.
     void Advance(size_t count);
@@ -75,9 +73,7 @@ class HotLog {
   size_t sealed_bytes() const {
     return empty() ? 0 : block_bytes_ - segments_.back().block->MemoryBytes();
   }
-  size_t MemoryBytes() const {
-    return block_bytes_ + mark_words_ * sizeof(uint64_t) + segments_.MemoryBytes();
-  }
+  size_t MemoryBytes() const { return block_bytes_ + mark_bytes_ + segments_.MemoryBytes(); }
 
   // The first segment that does not end before what is sought, or end(). `before(id)` is true for
   // the IDs below some point and for no others. O(log segments); one step for the newest and the
@@ -103,6 +99,11 @@ class HotLog {
   // Appends an entry. `fields` alternates names and values. REQUIRES: `id` is above newest_id() and
   // 0-0; an even number of at least two fields.
   void Append(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);
+  // Fetches what Append will look at into the processor's cache.
+  void PrefetchGrowth() const {
+    if (newest_.at != nullptr) PrefetchLines(newest_.at, sizeof(Segment));
+    writer_.Prefetch();
+  }
   // Appends a copy of an entry of another log, with its ID. REQUIRES: the ID is above newest_id();
   // the entry has a field.
   void AppendCopy(const EntryView& entry, const StreamLimits& limits);
@@ -147,17 +148,37 @@ class HotLog {
   void SealOpenBlock();
   void Erase(Position at);
   void RemoveEntry(Position at, size_t entry);
+  void MarkDead(Segment& segment, size_t entry);
   size_t BytesOf(Position at, size_t count) const;
   bool IsLast(Position at) const { return segments_.Next(at) == segments_.end(); }
   void RemoveInSegment(Position at, StreamId first, StreamId last);
   void UpdateFirstId();
   bool LoadSegment(StreamId floor, Decoder* in);
+  // The last segment. REQUIRES: !empty().
+  Segment& NewestSegment() {
+    if (newest_.at == nullptr) newest_.at = &segments_.back();
+    return *newest_.at;
+  }
+
+  // Where the last segment is, if that is known: the way through the pages of the ring is long for
+  // an append to a log that is not in the processor's cache. Forgotten when segments are added or
+  // go. A log that was moved from knows nothing.
+  struct Newest {
+    Newest() = default;
+    Newest(Newest&& other) noexcept : at(std::exchange(other.at, nullptr)) {}
+    Newest& operator=(Newest&& other) noexcept {
+      at = std::exchange(other.at, nullptr);
+      return *this;
+    }
+    Segment* at = nullptr;
+  };
 
   Segments segments_;
+  Newest newest_;
   uint64_t length_ = 0;
   StreamId first_id_;
   size_t block_bytes_ = 0;
-  size_t mark_words_ = 0;     // of all segments
+  size_t mark_bytes_ = 0;     // of all segments
   StreamBlockWriter writer_;  // of the last segment's block, if that is open
 };
 

@@ -60,7 +60,7 @@ uint64_t Stream::PlanRetentionOffset(int64_t now) const {
 
 int64_t Stream::RetentionDue() const {
   const int64_t due = EntriesDue();
-  return is_compacted() ? std::min(due, partition_->compaction->DueMs()) : due;
+  return is_compacted() ? std::min(due, compaction_->DueMs()) : due;
 }
 
 // The same for PlanRetention alone.
@@ -81,7 +81,7 @@ int64_t Stream::EntriesDue() const {
 
 void Stream::Retain(const Retention& retention) {
   const bool begins = retention.delete_on_ack && !this->retention().delete_on_ack;
-  retention_ = retention == kKeepAll ? nullptr : std::make_unique<Retention>(retention);
+  retention_ = retention;
   if (begins || !retention.delete_on_ack) NoteUnswept();
 }
 
@@ -110,8 +110,8 @@ uint64_t Stream::PlanDropBelow(uint64_t offset) const {
 void Stream::DropBelowOffset(uint64_t offset) {
   ASSERT(offset <= next_offset());
   is_compacted() ? log_.DropBelowOffset(offset) : log_.DropOldest(CountBelowOffset(offset));
-  partition_->first_offset = std::max(partition_->first_offset, offset);
-  if (is_compacted()) partition_->compaction->Trim(first_offset(), length() == 0);
+  first_offset_ = std::max(first_offset_, offset);
+  if (is_compacted()) compaction_->Trim(first_offset(), length() == 0);
 }
 
 // A newer record of its key has been appended, or the time of a tombstone is over. Its ID is not
@@ -123,7 +123,7 @@ void Stream::RemoveReplaced(uint64_t offset, const StreamLimits& limits) {
 
 void Stream::DropTombstones(uint64_t offset) {
   for (;;) {
-    const uint64_t gone = partition_->compaction->TakeTombstone(offset);
+    const uint64_t gone = compaction_->TakeTombstone(offset);
     if (gone == Compaction::kNone) return;
     RemoveReplaced(gone, kPartitionLimits);
   }
@@ -212,15 +212,27 @@ uint64_t Stream::Deliver(ConsumerGroup* group, ConsumerIndex consumer, StreamId 
 
 // --- Changes ---
 
+namespace {
+
+// Of a record that has one, as data/topic/record.h says.
+std::string_view RecordKeyOf(std::span<const std::string_view> fields) {
+  ASSERT(fields[0] == kRecordKey);
+  return fields[1];
+}
+
+}  // namespace
+
 void Stream::Append(StreamId id, std::span<const std::string_view> fields,
                     const StreamLimits& limits) {
   ASSERT(id > last_id_);
   ASSERT(fields.size() >= 2 && fields.size() % 2 == 0);
+  RecordKeyHash key;
+  if (is_compacted()) key = compaction_->Fetch(RecordKeyOf(fields));
   log_.Append(id, fields, limits);
   last_id_ = id;
   entries_added_++;
   if (!is_compacted()) return;
-  const uint64_t replaced = partition_->compaction->Append(id, fields, first_offset());
+  const uint64_t replaced = compaction_->Append(id, key, fields.size() == 2, first_offset());
   if (replaced != Compaction::kNone) RemoveReplaced(replaced, limits);
 }
 
@@ -242,8 +254,8 @@ void Stream::DropOldest(uint64_t count, bool references) {
   }
   ASSERT(!is_compacted());
   log_.DropOldest(count);
-  if (count > 0 && partition_) {
-    partition_->first_offset = length() == 0 ? next_offset() : first_id().seq;
+  if (count > 0 && is_partition()) {
+    first_offset_ = length() == 0 ? next_offset() : first_id().seq;
   }
 }
 
@@ -301,9 +313,7 @@ size_t Stream::MemoryBytes(size_t samples) const {
   }
   if (seen > 0) bytes += group_bytes * groups_.size() / seen;
   if (idempotence_) bytes += idempotence_->MemoryBytes();
-  if (retention_) bytes += sizeof(*retention_);
-  if (partition_) bytes += sizeof(*partition_);
-  if (is_compacted()) bytes += partition_->compaction->MemoryBytes();
+  if (is_compacted()) bytes += compaction_->MemoryBytes();
   return bytes;
 }
 
@@ -313,7 +323,7 @@ size_t Stream::FreeEffort() const {
     effort += group->FreeEffort();
   }
   if (idempotence_) effort += idempotence_->FreeEffort();
-  if (is_compacted()) effort += partition_->compaction->FreeEffort();
+  if (is_compacted()) effort += compaction_->FreeEffort();
   return effort;
 }
 
@@ -329,10 +339,10 @@ std::unique_ptr<Object> Stream::Clone() const {
   if (idempotence_) copy->idempotence_ = idempotence_->Clone();
   copy->Retain(retention());
   copy->unswept_ = unswept_;
-  if (partition_) {
+  if (is_partition()) {
     copy->MakePartition();
-    copy->partition_->first_offset = first_offset();
-    if (is_compacted()) copy->KeepNewest(partition_->compaction->Clone());
+    copy->first_offset_ = first_offset();
+    if (is_compacted()) copy->KeepNewest(compaction_->Clone());
   }
   return copy;
 }
@@ -380,19 +390,20 @@ void Stream::WriteTail(Encoder* out) const {
   for (const auto& [name, group] : groups_) {
     group->Serialize(out);
   }
-  out->Byte((idempotence_ ? kHasIdempotence : 0) | (retention_ ? kHasRetention : 0) |
-            (unswept_ ? kHasUnswept : 0) | (partition_ ? kIsPartition : 0) |
+  const bool retains = retention_ != kKeepAll;
+  out->Byte((idempotence_ ? kHasIdempotence : 0) | (retains ? kHasRetention : 0) |
+            (unswept_ ? kHasUnswept : 0) | (is_partition() ? kIsPartition : 0) |
             (is_compacted() ? kIsCompacted : 0));
   if (idempotence_) idempotence_->Serialize(out);
-  if (retention_) {
-    out->Varint(retention_->ms);
-    out->Varint(retention_->bytes);
-    out->Varint(retention_->entries);
-    out->Byte(retention_->delete_on_ack ? 1 : 0);
+  if (retains) {
+    out->Varint(retention_.ms);
+    out->Varint(retention_.bytes);
+    out->Varint(retention_.entries);
+    out->Byte(retention_.delete_on_ack ? 1 : 0);
   }
   if (unswept_) WriteStreamId(out, *unswept_);
-  if (partition_) out->Varint(partition_->first_offset);
-  if (is_compacted()) partition_->compaction->Serialize(out, first_offset());
+  if (is_partition()) out->Varint(first_offset_);
+  if (is_compacted()) compaction_->Serialize(out, first_offset());
 }
 
 void Stream::Encode(Encoder* out) const {
@@ -455,7 +466,7 @@ std::unique_ptr<Object> Stream::LoadAs(Decoder* in, LoadLog load_log) {
   if ((parts & kIsPartition) != 0) {
     stream->MakePartition();
     const uint64_t first = in->Varint();
-    stream->partition_->first_offset = first;
+    stream->first_offset_ = first;
     const bool used = stream->entries_added_ > 0;
     if (first > stream->entries_added_ || used != (stream->last_id_ != StreamId()) ||
         (used && stream->last_id_.seq != stream->entries_added_ - 1) ||

@@ -145,7 +145,7 @@ class Stream final : public Object {
 
   // --- Retention ---
 
-  const Retention& retention() const { return retention_ ? *retention_ : kKeepAll; }
+  const Retention& retention() const { return retention_; }
   // How many of the oldest entries are beyond the bounds at this time: the argument of DropOldest.
   // Never looks at entries on the disk.
   uint64_t PlanRetention(int64_t now) const;
@@ -179,9 +179,9 @@ class Stream final : public Object {
   // A partition is a stream whose IDs are `<ms>-<offset>`: offsets begin at 0, and each entry has
   // the next one (data/topic/record.h says what its fields are). So entries_added() is the offset
   // of the next record.
-  bool is_partition() const { return partition_ != nullptr; }
+  bool is_partition() const { return is_partition_; }
   // The lowest offset that may be read; trimming raises it. REQUIRES: is_partition(), for all here.
-  uint64_t first_offset() const { return partition_->first_offset; }
+  uint64_t first_offset() const { return first_offset_; }
   uint64_t next_offset() const { return entries_added_; }
   // The first record whose offset is not below this.
   EntryCursor SeekOffset(uint64_t offset, ReadAhead ahead = ReadAhead::kYes) const {
@@ -208,25 +208,28 @@ class Stream final : public Object {
   uint64_t PlanDropBelow(uint64_t offset) const;
   // Whether it keeps only the newest record of each key (data/topic/compaction.h); the keys that it
   // knows, those included whose record retention has removed lately.
-  bool is_compacted() const { return partition_ && partition_->compaction; }
-  size_t keys() const { return is_compacted() ? partition_->compaction->keys() : 0; }
+  bool is_compacted() const { return compaction_ != nullptr; }
+  size_t keys() const { return is_compacted() ? compaction_->keys() : 0; }
+  // For a command that is going to append a record with this key: what that looks at is fetched
+  // into the processor's cache meanwhile.
+  void ExpectKey(std::string_view key) const {
+    if (is_compacted()) compaction_->Expect(key);
+  }
   // The offset after the last tombstone that has been there for too long; 0 if there is none. At
   // most Compaction::kMostTombstones of them.
   uint64_t PlanTombstones(int64_t now) const {
-    return is_compacted() ? partition_->compaction->PlanTombstones(now) : 0;
+    return is_compacted() ? compaction_->PlanTombstones(now) : 0;
   }
 
   // --- Changes ---
 
   // Makes an empty stream, which was never used, a partition.
-  void MakePartition() { partition_ = std::make_unique<Partition>(); }
+  void MakePartition() { is_partition_ = true; }
   // The partition, which never had a record, keeps only the newest record of each key from now on:
   // Append removes older ones, and each record must have a key.
-  void KeepNewest(std::unique_ptr<Compaction> compaction) {
-    partition_->compaction = std::move(compaction);
-  }
+  void KeepNewest(std::unique_ptr<Compaction> compaction) { compaction_ = std::move(compaction); }
   // REQUIRES, for the two: is_compacted().
-  void SetTombstoneMs(uint64_t ms) { partition_->compaction->set_tombstone_ms(ms); }
+  void SetTombstoneMs(uint64_t ms) { compaction_->set_tombstone_ms(ms); }
   // Removes all tombstones below this offset that are the newest records of their keys.
   void DropTombstones(uint64_t offset);
   // Removes all records below this offset. REQUIRES: it is not above next_offset().
@@ -293,6 +296,7 @@ class Stream final : public Object {
   std::unique_ptr<Object> Clone() const override;
   void Encode(Encoder* out) const override;
   void FetchAll() const override { RequireOldest(length()); }
+  void PrefetchGrowth() const override { log_.PrefetchGrowth(); }
   void Attach(HotBlocks* hot) override { log_.Attach(hot); }
   std::unique_ptr<Object> CloneForCapture() override;
   void LeaveKey() override { log_.LeaveKey(); }
@@ -302,11 +306,6 @@ class Stream final : public Object {
   static std::unique_ptr<Object> LoadWithRuns(Decoder* in, ColdSource& source);
 
  private:
-  struct Partition {
-    uint64_t first_offset = 0;
-    std::unique_ptr<Compaction> compaction;  // null: all records are kept
-  };
-
   bool HasTombstonesFrom(StreamId id) const;
   void RemoveReplaced(uint64_t offset, const StreamLimits& limits);
   int64_t EntriesDue() const;
@@ -326,10 +325,12 @@ class Stream final : public Object {
   // The group that was looked up last: a command looks its group up, and its effect does so again.
   mutable const ConsumerGroup* last_found_ = nullptr;
   std::unique_ptr<Idempotence> idempotence_;
-  std::unique_ptr<Retention> retention_;  // null: kKeepAll
+  Retention retention_;
   int64_t noted_due_ = kNeverDue;
   std::optional<StreamId> unswept_;
-  std::unique_ptr<Partition> partition_;  // null: an ordinary stream
+  bool is_partition_ = false;
+  uint64_t first_offset_ = 0;               // of a partition
+  std::unique_ptr<Compaction> compaction_;  // null: all records are kept
 };
 
 }  // namespace runnel

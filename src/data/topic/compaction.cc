@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/assert.h"
-#include "data/topic/record.h"
 
 namespace runnel {
 
@@ -17,7 +16,7 @@ std::unique_ptr<Compaction> Compaction::Clone() const {
 }
 
 size_t Compaction::MemoryBytes() const {
-  return sizeof(*this) + index_.MemoryBytes() + tombstones_.MemoryBytes();
+  return sizeof(*this) + index_.MemoryBytes() + tombstones_.MemoryBytes() + expected_.capacity();
 }
 
 // --- Tombstones ---
@@ -53,13 +52,26 @@ uint64_t Compaction::TakeTombstone(uint64_t offset) {
 
 // --- Records ---
 
-uint64_t Compaction::Append(StreamId id, std::span<const std::string_view> fields, uint64_t floor) {
-  ASSERT(fields.size() >= 2 && fields[0] == kRecordKey);
-  const RecordKeyHash key = HashRecordKey(topic_, fields[1]);
+void Compaction::Expect(std::string_view key) const {
+  if (key.size() > kMostExpected) return;
+  expected_ = key;
+  expected_hash_ = HashRecordKey(topic_, key);
+  index_.PrefetchPlace(expected_hash_);
+}
+
+RecordKeyHash Compaction::Fetch(std::string_view key) const {
+  // Empty: nothing was expected yet, perhaps.
+  const bool expected = !key.empty() && key == expected_;
+  const RecordKeyHash hash = expected ? expected_hash_ : HashRecordKey(topic_, key);
+  index_.Prefetch(hash);
+  return hash;
+}
+
+uint64_t Compaction::Append(StreamId id, const RecordKeyHash& key, bool tombstone, uint64_t floor) {
   const uint64_t before = index_.Set(key, id.seq, floor);
   const bool replaces = before != kNone && before >= floor;
   if (replaces) tombstones_.Erase(before);
-  if (fields.size() == 2) tombstones_.PushBack({id, key});
+  if (tombstone) tombstones_.PushBack({id, key});
   return replaces ? before : kNone;
 }
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
+#include <string>
 #include <string_view>
 
 #include "base/coding.h"
@@ -36,12 +36,18 @@ class Compaction {
   size_t MemoryBytes() const;
   size_t FreeEffort() const { return 1 + index_.buckets(); }
 
+  // What an append looks at lies in no cache: it is fetched in two steps, while the caller does
+  // something else. The first one is for a command that is going to append a record with this key,
+  // and may be left out; the second one, directly before, gives the hash for Append.
+  void Expect(std::string_view key) const;
+  RecordKeyHash Fetch(std::string_view key) const;
+
   // --- Changes ---
 
   void set_tombstone_ms(uint64_t ms) { tombstone_ms_ = ms; }
-  // A record was appended, whose fields are as data/topic/record.h says; it has a key. Returns the
-  // offset of the record that it replaces, or kNone. `floor` is the partition's first offset.
-  uint64_t Append(StreamId id, std::span<const std::string_view> fields, uint64_t floor);
+  // A record was appended whose key has this hash; `tombstone`: it has no field. Returns the offset
+  // of the record that it replaces, or kNone. `floor` is the partition's first offset.
+  uint64_t Append(StreamId id, const RecordKeyHash& key, bool tombstone, uint64_t floor);
   // The first tombstone below `offset` is no longer there; returns its offset, or kNone if there
   // is no such tombstone.
   uint64_t TakeTombstone(uint64_t offset);
@@ -53,8 +59,14 @@ class Compaction {
   static std::unique_ptr<Compaction> Load(Decoder* in, uint64_t floor, uint64_t next_offset);
 
  private:
+  // A long key costs more to keep than to hash again.
+  static constexpr size_t kMostExpected = 256;
+
   TopicId topic_;
   uint64_t tombstone_ms_;
+  // The key of the last Expect, and its hash. Not durable state.
+  mutable std::string expected_;
+  mutable RecordKeyHash expected_hash_;
   KeyIndex index_;
   Tombstones tombstones_;
 };

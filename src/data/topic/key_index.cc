@@ -95,15 +95,15 @@ KeyIndex KeyIndex::Clone() const {
   copy.buckets_ = buckets_;
   copy.bytes_ = bytes_;
   copy.largest_ = largest_;
-  for (size_t place = 0; place < directory_.size(); place += Span(*directory_[place])) {
-    directory_[place]->references.fetch_add(1, std::memory_order_relaxed);
+  for (size_t place = 0; place < directory_.size(); place += Span(*directory_[place].bucket)) {
+    directory_[place].bucket->references.fetch_add(1, std::memory_order_relaxed);
   }
   return copy;
 }
 
 void KeyIndex::Clear() {
   for (size_t place = 0; place < directory_.size();) {
-    Bucket* const bucket = directory_[place];
+    Bucket* const bucket = directory_[place].bucket;
     place += Span(*bucket);
     Unref(bucket);
   }
@@ -114,12 +114,13 @@ void KeyIndex::Clear() {
 }
 
 size_t KeyIndex::MemoryBytes() const {
-  return bytes_ + directory_.capacity() * sizeof(Bucket*);
+  return bytes_ + directory_.capacity() * sizeof(Place);
 }
 
 // The bucket, which is new here, gets its places from `first` on.
 void KeyIndex::Put(size_t first, Bucket* bucket) {
-  std::fill_n(directory_.begin() + static_cast<ptrdiff_t>(first), Span(*bucket), bucket);
+  std::fill_n(directory_.begin() + static_cast<ptrdiff_t>(first), Span(*bucket),
+              Place{bucket, bucket->capacity});
   size_ += bucket->size;
   largest_ = std::max(largest_, bucket->capacity);
   buckets_++;
@@ -135,7 +136,7 @@ void KeyIndex::Drop(Bucket* bucket) {
 
 // The bucket at the place, which nobody else has.
 KeyIndex::Bucket* KeyIndex::Mutable(size_t place) {
-  Bucket* const bucket = directory_[place];
+  Bucket* const bucket = directory_[place].bucket;
   if (bucket->references.load(std::memory_order_acquire) == 1) return bucket;
   return Rebuild(place, bucket->capacity, 0);
 }
@@ -143,7 +144,7 @@ KeyIndex::Bucket* KeyIndex::Mutable(size_t place) {
 // Replaces the bucket at the place by one with this capacity and the entries that are not below
 // `floor`.
 KeyIndex::Bucket* KeyIndex::Rebuild(size_t place, uint32_t capacity, uint64_t floor) {
-  Bucket* const old = directory_[place];
+  Bucket* const old = directory_[place].bucket;
   Bucket* const made = NewBucket(capacity, old->depth);
   for (size_t i = 0; i < old->capacity; i++) {
     const Slot& slot = old->slots()[i];
@@ -157,14 +158,14 @@ KeyIndex::Bucket* KeyIndex::Rebuild(size_t place, uint32_t capacity, uint64_t fl
 
 uint64_t KeyIndex::Find(const RecordKeyHash& hash) const {
   if (directory_.empty()) return kNone;
-  const Bucket& bucket = *directory_[PlaceOf(hash)];
+  const Bucket& bucket = *directory_[PlaceOf(hash)].bucket;
   return bucket.slots()[bucket.SlotOf(hash)].offset;
 }
 
 uint64_t KeyIndex::Set(const RecordKeyHash& hash, uint64_t offset, uint64_t floor) {
   ASSERT(offset != kNone);
   if (directory_.empty()) {
-    directory_.push_back(nullptr);
+    directory_.emplace_back();
     Put(0, NewBucket(kCapacities[0], 0));
   }
   Bucket* bucket = Mutable(PlaceOf(hash));
@@ -186,7 +187,7 @@ uint64_t KeyIndex::Set(const RecordKeyHash& hash, uint64_t offset, uint64_t floo
 KeyIndex::Bucket* KeyIndex::MakeRoom(const RecordKeyHash& hash, uint64_t floor) {
   for (;;) {
     const size_t place = PlaceOf(hash);
-    const Bucket& bucket = *directory_[place];
+    const Bucket& bucket = *directory_[place].bucket;
     size_t kept = 0;
     for (size_t i = 0; i < bucket.capacity; i++) {
       const uint64_t offset = bucket.slots()[i].offset;
@@ -197,7 +198,7 @@ KeyIndex::Bucket* KeyIndex::MakeRoom(const RecordKeyHash& hash, uint64_t floor) 
       return Rebuild(place, CapacityFor(kept), floor);
     }
     Split(place);
-    Bucket* const half = directory_[PlaceOf(hash)];
+    Bucket* const half = directory_[PlaceOf(hash)].bucket;
     if (half->size < MostIn(half->capacity)) return half;
   }
 }
@@ -209,18 +210,18 @@ bool KeyIndex::MaySplit(const Bucket& bucket) const {
 }
 
 void KeyIndex::DoubleDirectory() {
-  std::vector<Bucket*> doubled;
+  std::vector<Place> doubled;
   doubled.reserve(2 * directory_.size());
-  for (Bucket* const bucket : directory_) {
-    doubled.push_back(bucket);
-    doubled.push_back(bucket);
+  for (const Place& place : directory_) {
+    doubled.push_back(place);
+    doubled.push_back(place);
   }
   directory_ = std::move(doubled);
   depth_++;
 }
 
 void KeyIndex::Split(size_t place) {
-  Bucket* const old = directory_[place];
+  Bucket* const old = directory_[place].bucket;
   if (old->depth == depth_) {
     DoubleDirectory();
     place *= 2;

@@ -28,7 +28,7 @@ RecordKeyHash HashRecordKey(const TopicId& topic, std::string_view key);
 //
 // Entries are in buckets of at most 6 KiB, which split when they are full (extendible hashing), so
 // no change takes longer than one of a bucket. Only when the number of buckets has doubled, the
-// directory is copied: 8 bytes for about 150 keys.
+// directory is copied: 16 bytes for about 150 keys.
 class KeyIndex {
  public:
   static constexpr uint64_t kNone = UINT64_MAX;
@@ -58,6 +58,17 @@ class KeyIndex {
   // with a directory for them. Without that, hashes that are set in their order would make the
   // first buckets too large. 0 ends it. REQUIRES: the number does not come from damaged bytes.
   void Expect(size_t entries) { expected_ = entries; }
+  // Fetch what Set will look at into the processor's cache, while the caller does something else:
+  // first the place in the directory, then the slot.
+  void PrefetchPlace(const RecordKeyHash& hash) const {
+    if (!directory_.empty()) __builtin_prefetch(&directory_[PlaceOf(hash)]);
+  }
+  void Prefetch(const RecordKeyHash& hash) const {
+    if (directory_.empty()) return;
+    const Place& place = directory_[PlaceOf(hash)];
+    __builtin_prefetch(place.bucket, 1);
+    __builtin_prefetch(place.bucket->slots() + HomeOf(hash, place.capacity), 1);
+  }
   // Does nothing if the hash has no offset.
   void Erase(const RecordKeyHash& hash);
   void Clear();
@@ -72,14 +83,15 @@ class KeyIndex {
     RecordKeyHash hash;
     uint64_t offset = kNone;  // kNone: the slot is free
   };
+  static size_t HomeOf(const RecordKeyHash& hash, uint32_t capacity) {
+    return static_cast<size_t>((static_cast<unsigned __int128>(hash.low) * capacity) >> 64);
+  }
   // Has `capacity` slots after it. An entry is in the first free slot from its home on, in a ring.
   struct Bucket {
     Bucket(uint32_t slots, uint8_t bits) : capacity(slots), depth(bits) {}
     Slot* slots() { return reinterpret_cast<Slot*>(this + 1); }
     const Slot* slots() const { return reinterpret_cast<const Slot*>(this + 1); }
-    size_t HomeOf(const RecordKeyHash& hash) const {
-      return static_cast<size_t>((static_cast<unsigned __int128>(hash.low) * capacity) >> 64);
-    }
+    size_t HomeOf(const RecordKeyHash& hash) const { return KeyIndex::HomeOf(hash, capacity); }
     size_t After(size_t slot) const { return slot + 1 == capacity ? 0 : slot + 1; }
     // The slot of the hash, or the free one that it would get.
     size_t SlotOf(const RecordKeyHash& hash) const;
@@ -112,9 +124,14 @@ class KeyIndex {
   bool MaySplit(const Bucket& bucket) const;
   void DoubleDirectory();
 
+  // A bucket, and its capacity, so that the slot of a hash is known without a look at the bucket.
+  struct Place {
+    Bucket* bucket = nullptr;
+    uint32_t capacity = 0;
+  };
   // By the leading `depth_` bits of a hash. A bucket with fewer bits stands in several places, and
   // has one reference for them all.
-  std::vector<Bucket*> directory_;
+  std::vector<Place> directory_;
   uint8_t depth_ = 0;
   size_t size_ = 0;
   size_t expected_ = 0;
@@ -126,8 +143,8 @@ class KeyIndex {
 template <class Visit>
 void KeyIndex::ForEach(uint64_t floor, Visit visit) const {
   std::vector<Slot> sorted;
-  for (size_t place = 0; place < directory_.size(); place += Span(*directory_[place])) {
-    const Bucket& bucket = *directory_[place];
+  for (size_t place = 0; place < directory_.size(); place += Span(*directory_[place].bucket)) {
+    const Bucket& bucket = *directory_[place].bucket;
     sorted.clear();
     for (size_t i = 0; i < bucket.capacity; i++) {
       const Slot& slot = bucket.slots()[i];

@@ -1,9 +1,9 @@
 #include "data/topic/producers.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/search.h"
 #include "data/stream/id_coding.h"
 
 namespace runnel {
@@ -11,26 +11,40 @@ namespace runnel {
 // --- Producer ---
 
 const Producer::Command* Producer::Find(int64_t first_seq) const {
-  const auto found =
-      std::lower_bound(commands_.begin(), commands_.end(), first_seq,
-                       [](const Command& command, int64_t seq) { return command.first_seq < seq; });
-  return found != commands_.end() && found->first_seq == first_seq ? &*found : nullptr;
+  // It is mostly one of the last.
+  const size_t count = commands();
+  const size_t i = CountBeforeNear(count, count == 0 ? 0 : count - 1,
+                                   [&](size_t k) { return command(k).first_seq < first_seq; });
+  return i < count && command(i).first_seq == first_seq ? &command(i) : nullptr;
+}
+
+void Producer::Remember(Command command) {
+  if (commands_.size() < kRemembered) return commands_.push_back(std::move(command));
+  commands_[first_] = std::move(command);
+  first_ = (first_ + 1) % kRemembered;
 }
 
 // --- Producers ---
 
 const Producer* Producers::Find(std::string_view name) const {
+  return Locate(name);
+}
+
+Producer* Producers::Locate(std::string_view name) const {
+  if (last_found_ != nullptr && last_found_->name() == name) return last_found_;
   const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : found->second;
+  if (found == by_name_.end()) return nullptr;
+  last_found_ = found->second;
+  return last_found_;
 }
 
 size_t Producers::MemoryBytes() const {
   size_t bytes =
       map_.size() * sizeof(Map::value_type) + by_name_.capacity() * (sizeof(*by_name_.begin()) + 1);
   for (const auto& [name, producer] : map_) {
-    bytes += sizeof(Producer) + 2 * name.capacity();
+    bytes += sizeof(Producer) + 3 * name.capacity();
+    bytes += producer->commands_.capacity() * sizeof(Producer::Command);
     for (const Producer::Command& command : producer->commands_) {
-      bytes += sizeof(command);
       if (command.added.size() > 1) bytes += command.added.capacity() * sizeof(AddedRecords);
     }
   }
@@ -46,31 +60,30 @@ size_t Producers::FreeEffort() const {
 }
 
 // Returns the producer. REQUIRES: there is no other one of this name.
-Producer& Producers::Insert(std::string name, std::unique_ptr<Producer> producer) {
+Producer& Producers::Insert(std::unique_ptr<Producer> producer) {
   Producer& inserted = *producer;
-  by_name_.emplace(name, &inserted);
-  map_.emplace_hint(map_.end(), std::move(name), std::move(producer));
+  by_name_.emplace(inserted.name(), &inserted);
+  map_.emplace_hint(map_.end(), inserted.name(), std::move(producer));
   return inserted;
 }
 
 void Producers::Open(std::string_view name, int64_t now_ms) {
-  const auto found = by_name_.find(name);
-  Producer& producer = found == by_name_.end()
-                           ? Insert(std::string(name), std::make_unique<Producer>())
-                           : *found->second;
-  producer.epoch_++;
-  producer.used_ms_ = now_ms;
+  Producer* producer = Locate(name);
+  if (producer == nullptr) producer = &Insert(std::make_unique<Producer>(std::string(name)));
+  producer->epoch_++;
+  producer->used_ms_ = now_ms;
 }
 
 void Producers::Close(std::string_view name) {
   const auto found = map_.find(name);
   if (found == map_.end()) return;
+  last_found_ = nullptr;
   by_name_.erase(found->first);
   map_.erase(found);
 }
 
 void Producers::Accept(std::string_view name, AddedList added, int64_t now_ms) {
-  Producer& producer = *by_name_.find(name)->second;
+  Producer& producer = *Locate(name);
   const int64_t first_seq = producer.last_seq_ + 1;
   int64_t records = 0;
   for (const AddedRecords& part : added) {
@@ -79,14 +92,13 @@ void Producers::Accept(std::string_view name, AddedList added, int64_t now_ms) {
   ASSERT(records > 0);
   producer.last_seq_ += records;
   producer.used_ms_ = now_ms;
-  producer.commands_.push_back({first_seq, records, std::move(added)});
-  if (producer.commands_.size() > Producer::kRemembered) producer.commands_.pop_front();
+  producer.Remember({first_seq, records, std::move(added)});
 }
 
 Producers Producers::Clone() const {
   Producers copy;
   for (const auto& [name, producer] : map_) {
-    copy.Insert(name, std::make_unique<Producer>(*producer));
+    copy.Insert(std::make_unique<Producer>(*producer));
   }
   return copy;
 }
@@ -110,7 +122,8 @@ void Producers::Encode(Encoder* out) const {
     out->Signed(producer.last_seq_);
     out->Signed(producer.used_ms_);
     out->Varint(producer.commands_.size());
-    for (const Producer::Command& command : producer.commands_) {
+    for (size_t i = 0; i < producer.commands(); i++) {
+      const Producer::Command& command = producer.command(i);
       out->Varint(static_cast<uint64_t>(command.records));
       out->Varint(command.added.size());
       for (const AddedRecords& added : command.added) {
@@ -129,7 +142,7 @@ bool Producers::Load(Decoder* in) {
   for (uint64_t i = 0; i < count && in->ok(); i++) {
     std::string name(in->Bytes());
     if (i > 0 && name <= last) return false;
-    auto producer = std::make_unique<Producer>();
+    auto producer = std::make_unique<Producer>(name);
     producer->epoch_ = in->Varint();
     producer->last_seq_ = in->Signed();
     producer->used_ms_ = in->Signed();
@@ -157,7 +170,7 @@ bool Producers::Load(Decoder* in) {
       if (own == 0 || sum != own || own > INT64_MAX - records) return false;
       records += own;
       command.records = static_cast<int64_t>(own);
-      producer->commands_.push_back(std::move(command));
+      producer->Remember(std::move(command));
     }
     if (records > static_cast<uint64_t>(producer->last_seq_ + 1)) return false;
     int64_t seq = producer->last_seq_ + 1 - static_cast<int64_t>(records);
@@ -165,8 +178,8 @@ bool Producers::Load(Decoder* in) {
       command.first_seq = seq;
       seq += command.records;
     }
-    last = name;
-    Insert(std::move(name), std::move(producer));
+    Insert(std::move(producer));
+    last = std::move(name);
   }
   return in->ok();
 }

@@ -2,17 +2,19 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/inlined_vector.h"
 #include "base/coding.h"
+#include "base/prefetch.h"
 #include "base/stream_id.h"
 #include "base/string_map.h"
 
@@ -44,22 +46,38 @@ class Producer {
     AddedList added;
   };
 
+  explicit Producer(std::string name) : name_(std::move(name)) {}
+
+  const std::string& name() const { return name_; }
   uint64_t epoch() const { return epoch_; }
   // The last sequence number that was accepted; -1 if none was.
   int64_t last_seq() const { return last_seq_; }
   // When it was last opened or last added a record, in Unix ms.
   int64_t used_ms() const { return used_ms_; }
-  const std::deque<Command>& commands() const { return commands_; }
+  // How many commands are remembered, and each of them, the oldest one first.
+  size_t commands() const { return commands_.size(); }
+  const Command& command(size_t i) const { return commands_[(first_ + i) % commands_.size()]; }
   // The remembered command that began with this number; nullptr if there is none.
   const Command* Find(int64_t first_seq) const;
+  // Its next command is going to be accepted: the place for it is fetched into the processor's
+  // cache meanwhile.
+  void ExpectNext() const {
+    if (commands_.size() == kRemembered) PrefetchLines(&commands_[first_], sizeof(Command));
+  }
 
  private:
   friend class Producers;
 
+  void Remember(Command command);
+
+  std::string name_;
   uint64_t epoch_ = 0;
   int64_t last_seq_ = -1;
   int64_t used_ms_ = 0;
-  std::deque<Command> commands_;  // oldest first
+  // In a ring: once there are as many as are remembered, the next one takes the place of the
+  // oldest, which is at first_.
+  std::vector<Command> commands_;
+  size_t first_ = 0;
 };
 
 // The idempotent producers of one topic, by name.
@@ -88,11 +106,15 @@ class Producers {
   [[nodiscard]] bool Load(Decoder* in);
 
  private:
-  Producer& Insert(std::string name, std::unique_ptr<Producer> producer);
+  Producer& Insert(std::unique_ptr<Producer> producer);
+  Producer* Locate(std::string_view name) const;
 
   Map map_;
   // The same: every command looks for its producer.
   StringMap<Producer*> by_name_;
+  // The one that was looked up last: a command looks its producer up, its effect does so again, and
+  // then comes the next command of the same one.
+  mutable Producer* last_found_ = nullptr;
 };
 
 }  // namespace runnel

@@ -1,5 +1,7 @@
 #include "data/topic/topic.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "data/keyspace.h"
 #include "data/stream/stream.h"
@@ -30,8 +32,15 @@ void Topic::Leave(Keyspace& keyspace, const KeyRef& key) const {
   keyspace.TopicsChanged(key.db);
 }
 
+// Whether the number is one whose place is kept.
+bool Topic::MakePlaces(uint32_t number) const {
+  if (number >= kMostPlaces) return false;
+  places_.resize(std::min(partitions_, kMostPlaces));
+  return true;
+}
+
 size_t Topic::MemoryBytes(size_t) const {
-  size_t bytes = sizeof(*this) + producers_.MemoryBytes();
+  size_t bytes = sizeof(*this) + producers_.MemoryBytes() + places_.capacity() * sizeof(KeyPlace);
   for (const std::string& name : readers_) {
     bytes += sizeof(name) + name.capacity();
   }

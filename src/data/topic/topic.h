@@ -8,6 +8,7 @@
 
 #include <absl/container/btree_set.h>
 
+#include "data/key_place.h"
 #include "data/object.h"
 #include "data/stream/retention.h"
 #include "data/topic/names.h"
@@ -78,6 +79,12 @@ class Topic final : public Object {
     uint64_t bytes = 0;
   };
   Sticky& sticky() const { return sticky_; }
+  // Where commands have found the partition last; nullptr for numbers of which this is not kept.
+  // Not durable state: commands change it, too. REQUIRES: number < partitions().
+  KeyPlace* place(uint32_t number) const {
+    if (number >= places_.size() && !MakePlaces(number)) return nullptr;
+    return &places_[number];
+  }
 
   // --- Changes ---
 
@@ -100,12 +107,17 @@ class Topic final : public Object {
   void Encode(Encoder* out) const override;
 
  private:
+  // Of partitions from this number on the place is not kept: of so many, each is sought rarely.
+  static constexpr uint32_t kMostPlaces = 16 * 1024;
+  bool MakePlaces(uint32_t number) const;
+
   TopicId id_;
   uint32_t partitions_;
   TopicOptions options_;
   Producers producers_;
   absl::btree_set<std::string> readers_;
   mutable Sticky sticky_;
+  mutable std::vector<KeyPlace> places_;  // by number
 };
 
 // The topic that has this partition, in the database of `db`; nullptr if there is none, or it has

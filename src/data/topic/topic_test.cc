@@ -168,7 +168,7 @@ TEST(TopicTest, AProducerRemembersItsLatestCommands) {
     producers.Accept("p", {{0, {1, static_cast<uint64_t>(2 * i)}, 2}}, 1);
   }
   const Producer& producer = *producers.Find("p");
-  EXPECT_EQ(producer.commands().size(), Producer::kRemembered);
+  EXPECT_EQ(producer.commands(), Producer::kRemembered);
   EXPECT_EQ(producer.Find(2 * 9), nullptr);
   ASSERT_NE(producer.Find(2 * 10), nullptr);
   EXPECT_EQ(producer.Find(2 * 10)->added[0].first.seq, 20u);
@@ -179,6 +179,12 @@ TEST(TopicTest, AProducerRemembersItsLatestCommands) {
   EXPECT_EQ(producers.Find("p")->last_seq(), 2 * commands - 1);
   producers.Close("p");
   EXPECT_EQ(producers.Find("p"), nullptr);
+  producers.Open("q", 3);
+  EXPECT_EQ(producers.Find("p"), nullptr);
+  producers.Open("p", 4);
+  EXPECT_EQ(producers.Find("q")->last_seq(), -1);
+  EXPECT_EQ(producers.Find("p")->last_seq(), -1);
+  EXPECT_EQ(producers.Find("p")->name(), "p");
 }
 
 // --- The end of a topic ---
