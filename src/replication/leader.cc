@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -43,6 +44,7 @@ Result<Position> Leader::FindParting(const FollowRequest& request) const {
   const journal::Journal& journal = parts_.journal;
   // One without data takes this journal from its beginning.
   if (!request.has_data && request.journal_id != journal.identity().id) return Position{0};
+  if (IsPlanted(PlantedFault::kCutByTheMark)) return std::min(request.end, set_.mark());
   return journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.written()});
 }
 
