@@ -204,7 +204,7 @@ class World {
         continue;
       }
       each->StepWorkers([this] { return Chance(50); });
-      each->TakeReplies([this](const Argv& command, const test::Reply& reply) {
+      each->TakeReplies([this](const Argv& command, const test::Reply& reply, Position) {
         workload_.Learn(command, reply);
       });
     }
@@ -688,8 +688,9 @@ TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
     int worker = 0;
     server.StepWorkers([&] { return ++worker != 5 || reads; });
     server.Turn(world.now_ms());
-    server.TakeReplies(
-        [&](const Argv&, const test::Reply& reply) { told.push_back(test::ToText(reply)); });
+    server.TakeReplies([&](const Argv&, const test::Reply& reply, Position) {
+      told.push_back(test::ToText(reply));
+    });
   };
   for (int i = 0; i < kMostSteps && server.storage().journal() != nullptr; i++) {
     world.Step();
