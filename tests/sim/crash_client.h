@@ -29,7 +29,7 @@ class CrashClient final : public Transport {
   // A command of it waits for a key, or for the disk.
   bool blocked() const { return session_ != nullptr && session_->blocked(); }
   // Requests without a reply.
-  size_t unanswered() const { return asked_.size() + waiting_.size(); }
+  size_t unanswered() const { return asked_.size(); }
 
   void Request(Argv args);
   // After each turn: what was answered in it depends on the journal up to `end`.
