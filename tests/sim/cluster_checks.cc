@@ -26,8 +26,12 @@ bool ClusterChecks::FollowJournal(size_t i) {
 }
 
 void ClusterChecks::Look(size_t i) {
-  if (!violation_.empty() || !FollowJournal(i)) return;
+  if (!violation_.empty()) return;
   Seen& seen = seen_[i];
+  if (!FollowJournal(i)) {
+    seen.follower = nullptr;
+    return;
+  }
   ModelServer& server = *servers_[i];
   if (seen.life != server.lives()) {
     const auto kept = std::exchange(seen.kept, std::nullopt);
@@ -168,11 +172,10 @@ void ClusterChecks::LookAtFollower(size_t i, Seen& seen) {
   seen.acknowledged = {};
   seen.may_apply_all |= roles.wishes();
   const replication::Follower* const follower = roles.follower();
-  if (follower == nullptr || follower != std::exchange(seen.follower, follower)) {
-    // What it has applied before is of another leader, or of its start.
-    seen.applied = follower == nullptr ? 0 : follower->applied();
-    return;
-  }
+  const bool same = follower == std::exchange(seen.follower, follower);
+  if (follower == nullptr) return;
+  // What another one has applied is of another leader, or of the start.
+  if (!same) seen.applied = follower->applied();
   const Position applied = follower->applied();
   if (applied == seen.applied) return;
   seen.applied = applied;

@@ -1,8 +1,7 @@
 // Whole servers that follow each other, in all kinds of trouble (model_cluster.h), and faults that
 // are planted to see that the simulation finds them.
 //
-// RUNNEL_SIM_SEEDS=n runs so many seeds, RUNNEL_SIM_SEED=n runs that one alone. Epochs and the ids
-// of journals are drawn at random, so a seed may not always run alike.
+// RUNNEL_SIM_SEEDS=n runs so many seeds, RUNNEL_SIM_SEED=n runs that one alone.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,6 +50,7 @@ TEST_F(ClusterTest, NothingIsMixedOrLostWhateverHappens) {
 std::string FirstViolation() {
   for (uint64_t seed = 1; seed <= kClusterSeeds; seed++) {
     SetHashSeedForTest(seed);
+    SetRandomSeedForTest(seed);
     ModelCluster cluster(seed);
     cluster.Run(kTroubledSteps);
     if (!cluster.violation().empty()) {

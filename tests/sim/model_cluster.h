@@ -18,8 +18,7 @@ namespace runnel::sim {
 
 // Three whole servers on model disks in a model network, with their clients and whoever decides who
 // leads, and everything that may go wrong. What must hold is looked at throughout; violation() is
-// the first thing that did not. All chance comes from the seed, but for the ids of journals and the
-// epochs.
+// the first thing that did not. All chance comes from the seed.
 //
 // Two kinds of operator, by chance:
 // - A careful one does as a Sentinel does, and min-insync-replicas is 2: a leader that is dead, or
@@ -100,6 +99,7 @@ class ModelCluster {
   void Appoint();
   bool Healed();
   bool IsEqual(size_t i);
+  bool NeedsAll(size_t i);
   // How long something may take, until `done`; else it is wrong, by this name.
   bool Await(const char* what, const std::function<bool()>& done);
   void Compare();

@@ -3,8 +3,7 @@
 // comes back later. In the end all follow one of them: they have the same journal, byte for byte,
 // and the same data.
 //
-// RUNNEL_SIM_SEEDS=n runs so many seeds, RUNNEL_SIM_SEED=n runs that one alone. Epochs and the ids
-// of journals are drawn at random, so a seed may not always run alike.
+// RUNNEL_SIM_SEEDS=n runs so many seeds, RUNNEL_SIM_SEED=n runs that one alone.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
