@@ -38,8 +38,9 @@ void ClusterChecks::Look(size_t i) {
     seen = Seen();
     seen.life = server.lives();
     if (kept && chains_.HashAt(i, kept->end) != kept->hash) {
-      Add(i, fmt::format("what was acknowledged up to position {} is gone after the crash",
-                         kept->end));
+      Add(i, fmt::format("what was acknowledged up to position {} is gone after the crash: the "
+                         "journal ends at {}",
+                         kept->end, chains_.links(i).back().end));
     }
   }
   server.roles().leader() != nullptr ? LookAtLeader(i, seen) : LookAtFollower(i, seen);

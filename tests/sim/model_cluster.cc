@@ -199,6 +199,9 @@ void ModelCluster::TakeReplies(size_t i) {
   server(i).TakeReplies(
       [this, i](const Argv& command, const test::Reply& reply, Position position) {
         if (command[0] == "LRANGE") listed_ = reply;
+        if (command[0] == "CLIENT" || command[0] == "SELECT") {
+          if (reply.is_error()) checks_->Wrong(command[0] + ": " + reply.text);
+        }
         if (command[0] != "RPUSH" && command[0] != "LLEN") return;
         if (!reply.is_error() && Leads(i)) checks_->OnAcknowledged(i, position, true);
         OnCounterReply(i, command, reply);
@@ -286,10 +289,8 @@ void ModelCluster::TroubleProcess(size_t i) {
     return Stop(i, AnyCrash());
   }
   if (OneIn(100)) HandOver(i);
-  if (OneIn(300) && IsLinked(i)) {
-    Count("a Sentinel asks to lead");
-    server(i).roles().AskToLeadAfterLeader();
-  }
+  // If the leader does not answer, the server leads without: a careful operator is sure first.
+  if (!careful_ && OneIn(300) && IsLinked(i)) server(i).roles().AskToLeadAfterLeader();
 }
 
 void ModelCluster::TroubleDisk(size_t i) {
@@ -318,7 +319,7 @@ void ModelCluster::HandOver(size_t i) {
   roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
     if (peer.online() && Chance(30)) wish.node_id = peer.request.node_id;
   });
-  if (Chance(30)) wish.timeout_ms = 1 + static_cast<int64_t>(random_.Below(2000));
+  if (Chance(30)) wish.timeout_ms = 1 + static_cast<int64_t>(random_.Below(500));
   wish.force = wish.timeout_ms && !wish.node_id.empty() && Chance(30);
   roles.HandOver(std::move(wish));
 }
@@ -419,7 +420,12 @@ void ModelCluster::OperateCarefully() {
   moving_ = true;
   missed_ = 0;
   linked_.assign(kServers, false);
-  Promote(leader_);
+  if (IsLinked(leader_) && Chance(50)) {
+    // As a Sentinel does, whose connection the server knows.
+    server(leader_).roles().AskToLeadAfterLeader();
+  } else {
+    Promote(leader_);
+  }
   for (size_t i = 0; i < kServers; i++) {
     if (!server(i).running()) TellToFollow(i);
   }
@@ -440,6 +446,9 @@ bool ModelCluster::Await(const char* what, const std::function<bool()>& done) {
 
 // Nothing goes wrong any more, nobody writes, and everybody is told who leads.
 void ModelCluster::Heal() {
+  // Longer than anything takes that servers wait for, also by the slowest clock.
+  constexpr int64_t kQuietMs = 2500;
+  constexpr uint64_t kQuietPaceMs = 20;
   still_.reset();
   network_.StandStill(still_);
   for (size_t i = 0; i < kServers; i++) {
@@ -452,6 +461,10 @@ void ModelCluster::Heal() {
     if (server(i).running() && disk.stopped()) Stop(i, AnyCrash());
     Start(i);
   }
+  // What was begun ends: hand-overs, and wishes to lead.
+  pace_ms_ = kQuietPaceMs;
+  const int64_t until_us = now_us_ + 1000 * kQuietMs;
+  Await("quiet", [&] { return now_us_ > until_us; });
   if (!sound()) return;
   if (careful_) {
     // A person looks for the one that has everything.
