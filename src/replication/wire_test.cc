@@ -108,7 +108,7 @@ TEST(WireTest, BytesOfTheMessages) {
   EXPECT_EQ(bytes(FetchRequest{1, 300, 2}), "\x01\xac\x02\x02");
   EXPECT_EQ(bytes(FilePiece{1, 300, "abc"}),
             "\x01\xac\x02"
-            "CHECKSUM"
+            "\x50\x39\x2f\x89\x94\x5f\xaf\x78"
             "abc");
   for (const auto& [goodbye, byte] :
        {std::pair(Goodbye::kReturns, 0), std::pair(Goodbye::kForGood, 1),

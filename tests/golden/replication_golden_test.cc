@@ -33,7 +33,7 @@ TEST(ReplicationGoldenTest, TheRecordOfMembers) {
       "a\0\xeb\x31\x01"
       "\x01"
       "b\x01h\xec\x31\0"
-      "CHECKSUM");
+      "\x17\x97\xde\x2b\x15\xa5\xb4\x0e");
   replication::ClusterRecord record;
   record.version = 3;
   record.journal_id = 0x0102;
@@ -60,7 +60,7 @@ TEST(ReplicationGoldenTest, WhatTwoServersHad) {
       "runnel-mark 1\n"
       "\x02\x01\0\0\0\0\0\0"
       "\x04\x03\0\0\0\0\0\0"
-      "CHECKSUM");
+      "\xe7\x69\x95\x3d\x08\x27\x45\x12");
   sim::ModelDisk disk(1);
   sim::SteppedWorker helper;
   {
@@ -93,7 +93,7 @@ TEST(ReplicationGoldenTest, ASnapshotThatHasArrived) {
       "\x01"
       "\x15"
       "snapshots/0000000300a"
-      "CHECKSUM");
+      "\x76\x5d\x6c\xbf\x09\x97\xba\x2d");
   const std::string path = "snapshots/0000000300a";
   sim::ModelDisk disk(1);
   ASSERT_TRUE(NoteArrived(disk, {{0x0102, 5}, 300, {path}}).ok());
