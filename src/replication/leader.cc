@@ -96,7 +96,9 @@ Status Leader::Check(const FollowRequest& request) const {
 std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) const {
   const auto found = fetched_.find(node_id);
   if (found != fetched_.end()) return found->second.snapshot;
-  auto snapshot = parts_.pin_snapshot(set_.mark());
+  // While too few are there, the mark stands still, and a newer snapshot is the only way in.
+  const bool too_few = set_.live() < parts_.settings.min_insync;
+  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : set_.mark());
   if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
   return snapshot;
 }

@@ -658,6 +658,32 @@ TEST_F(RolesTest, AFullDiskPutsACutOff) {
   EXPECT_GT(server.roles().dropped_bytes(), 0u);
 }
 
+// The mark stands still while the leader is alone, and its snapshot is beyond that: the follower
+// gets it even so, because otherwise nobody could ever come in.
+TEST_F(RolesTest, AnEmptyFollowerComesInThoughTheMarkStandsStill) {
+  World world(1, 2);
+  for (size_t i = 0; i < 2; i++) {
+    world.server(i).Configure("min-insync-replicas", "2");
+    world.server(i).options().journal_segment_bytes = 2000;
+  }
+  world.Start(0);
+  ModelServer& leader = world.server(0);
+  for (int i = 0; i < 100; i++) {
+    leader.Ask({"XADD", "s", "*", "f", std::string(100, 'x')});
+    world.Step();
+  }
+  leader.saver().Begin(Saver::Kind::kSave);
+  for (int i = 0; i < kMostSteps && leader.storage().journal()->first() == 0; i++) {
+    world.Step();
+  }
+  ASSERT_GT(leader.storage().journal()->first(), leader.roles().high_watermark());
+  world.server(1).SetLeader("0");
+  world.Start(1);
+  world.Heal();
+  EXPECT_EQ(world.equal(), 1u) << world.Describe();
+  world.Compare();
+}
+
 // A command that waits for the disk when the keyspace is emptied is answered, and its connection
 // stays. Loading begins when nothing is read or written any more.
 TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
