@@ -32,7 +32,7 @@ ModelCluster::ModelCluster(uint64_t seed)
   linked_.resize(kServers);
   read_from_.resize(kServers);
   for (size_t i = 0; i < kServers; i++) {
-    constexpr int64_t kRates[] = {100, 100, 95, 105, 50, 200};
+    constexpr int64_t kRates[] = {100, 100, 95, 105, 70, 140};
     rates_.push_back(kRates[random_.Below(6)]);
     servers_.push_back(std::make_unique<ModelServer>(
         std::to_string(i), seed * 10 + i, [this, i](const std::string& to, ConnectFunction done) {
@@ -125,6 +125,8 @@ void ModelCluster::Stop(size_t i, Crash crash) {
   const bool always = server(i).options().appendfsync == journal::SyncPolicy::kAlways;
   checks_->OnStop(i, crash == Crash::kProcess || always);
   server(i).Stop(crash);
+  // A server does not start on a full disk.
+  server(i).disk().set_capacity(UINT64_MAX);
   read_from_[i].clear();
   if (still_ == i) still_.reset();
   network_.StandStill(still_);
