@@ -73,6 +73,7 @@ void ClusterChecks::LookAtLeader(size_t i, Seen& seen) {
   if (mark > journal.safe()) {
     Add(i, fmt::format("the mark is {}, and only {} is safe here", mark, journal.safe()));
   }
+  if (nothing_lost_ && mark > 0) LookAtMembers(i);
   if (mark == seen.mark) return;
   seen.mark = mark;
   greatest_mark_ = std::max(greatest_mark_, mark);
@@ -86,9 +87,7 @@ void ClusterChecks::LookAtLeader(size_t i, Seen& seen) {
     Add(i, fmt::format("the mark moves to {} with {} recorded members of {}", mark, members,
                        roles.settings().min_insync));
   }
-  if (!nothing_lost_) return;
-  LookAtMembers(i);
-  Share(i, seen);
+  if (nothing_lost_) Share(i, seen);
 }
 
 // Whoever is in the recorded set has what is below the mark.

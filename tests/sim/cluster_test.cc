@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 
@@ -53,10 +54,8 @@ std::string FirstViolation() {
     SetRandomSeedForTest(seed);
     ModelCluster cluster(seed);
     cluster.Run(kTroubledSteps);
-    if (!cluster.violation().empty()) {
-      std::printf("found by seed %d: %s\n", static_cast<int>(seed), cluster.violation().c_str());
-      return cluster.violation();
-    }
+    if (cluster.violation().empty()) continue;
+    return "seed " + std::to_string(seed) + ": " + cluster.violation() + "\n";
   }
   return "";
 }
@@ -69,9 +68,15 @@ struct Planted {
 
 class PlantedFaultTest : public ClusterTest, public ::testing::WithParamInterface<Planted> {};
 
+// In a process of its own: a fault may make an assertion fail.
 TEST_P(PlantedFaultTest, IsFound) {
-  const PlantFault plant(GetParam().fault);
-  EXPECT_THAT(FirstViolation(), ::testing::ContainsRegex(GetParam().found_as));
+  const auto run = [] {
+    const PlantFault plant(GetParam().fault);
+    const std::string violation = FirstViolation();
+    std::fputs(violation.c_str(), stderr);
+    std::_Exit(violation.empty() ? 0 : 1);
+  };
+  EXPECT_EXIT(run(), ::testing::ExitedWithCode(1), GetParam().found_as);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -81,7 +86,8 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{"CountBeforeTheHandshake", PlantedFault::kCountBeforeTheHandshake,
                 "lacks what is below the mark"},
         Planted{"ApplyBeyondTheMark", PlantedFault::kApplyBeyondTheMark, "was applied"},
-        Planted{"BelieveForeignClaims", PlantedFault::kBelieveForeignClaims, "the start: "},
+        Planted{"BelieveForeignClaims", PlantedFault::kBelieveForeignClaims,
+                "(the start|loading): "},
         Planted{"AcknowledgeWhenProposed", PlantedFault::kAcknowledgeWhenProposed,
                 "with 1 recorded members of 2"},
         Planted{"ForgetWhoJoins", PlantedFault::kForgetWhoJoins, "lacks what is below the mark"},

@@ -170,8 +170,9 @@ bool ModelCluster::IsCutOff(size_t i) const {
 
 // --- Clients ---
 
+// One that stands still may be asked: it answers when it goes on.
 void ModelCluster::Ask(size_t i) {
-  if (!server(i).running() || still_ == i) return;
+  if (!server(i).running()) return;
   Argv command = workload_.Next(false);
   // The list of the counting client is in a database that the others do not know.
   if (command[0] != "FLUSHALL") server(i).Ask(std::move(command), kWorker);
@@ -282,7 +283,7 @@ void ModelCluster::TroubleProcess(size_t i) {
     Count("a server stands still");
     still_ = i;
     network_.StandStill(still_);
-  } else if (still_ && OneIn(100)) {
+  } else if (still_ && OneIn(100) && !(careful_ && moving_ && still_ != leader_)) {
     still_.reset();
     network_.StandStill(still_);
   }
@@ -395,7 +396,7 @@ void ModelCluster::OperateCarefully() {
     }
     return;
   }
-  const bool dead = !server(leader_).running() || IsCutOff(leader_);
+  const bool dead = !server(leader_).running() || IsCutOff(leader_) || still_ == leader_;
   missed_ = dead ? missed_ + 1 : 0;
   if (missed_ < 3) return;
   std::optional<size_t> best;
