@@ -355,10 +355,10 @@ void ModelCluster::TellToFollow(size_t i) {
   }
 }
 
-// Whether the others follow the leader, or do so when they start.
+// Whether the others that can be reached follow the leader.
 bool ModelCluster::AllFollow() {
   for (size_t i = 0; i < kServers; i++) {
-    if (i == leader_ || !server(i).running()) continue;
+    if (i == leader_ || !server(i).running() || still_ == i || IsCutOff(i)) continue;
     if (!Serves(i)) return false;
     const Roles& roles = server(i).roles();
     if (!roles.follows() || roles.wishes() || roles.leader_host() != server(leader_).name()) {
@@ -395,6 +395,11 @@ void ModelCluster::OperateCarefully() {
       }
     }
     return;
+  }
+  // One that led before is told, too.
+  for (size_t i = 0; i < kServers; i++) {
+    const bool reached = Leads(i) && still_ != i && !IsCutOff(i);
+    if (i != leader_ && reached && Leads(leader_) && Chance(20)) TellToFollow(i);
   }
   const bool dead = !server(leader_).running() || IsCutOff(leader_) || still_ == leader_;
   missed_ = dead ? missed_ + 1 : 0;
