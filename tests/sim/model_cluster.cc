@@ -378,7 +378,8 @@ void ModelCluster::OperateCarefully() {
   // It has handed over.
   if (!Leads(leader_)) {
     for (size_t i = 0; i < kServers; i++) {
-      if (i == leader_ || !Leads(i) || IsCutOff(i)) continue;
+      // Not one that led before, and does not know.
+      if (i == leader_ || !Leads(i) || IsCutOff(i) || !linked_[i]) continue;
       if (Serves(leader_) && server(leader_).roles().leader_host() != server(i).name()) continue;
       Count("another one leads");
       leader_ = i;
