@@ -684,6 +684,35 @@ TEST_F(RolesTest, AnEmptyFollowerComesInThoughTheMarkStandsStill) {
   world.Compare();
 }
 
+// A server that cannot note that it follows does so when there is room again.
+TEST_F(RolesTest, AFullDiskPutsFollowingOff) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  world.CutOff(0, true);
+  world.Promote(1);
+  for (int i = 0; i < kMostSteps && world.server(1).roles().follows(); i++) {
+    world.Step();
+  }
+  world.CutOff(0, false);
+  ModelServer& server = world.server(1);
+  server.disk().set_capacity(server.disk().used());
+  world.Promote(0);
+  world.TellToFollow(1);
+  const auto refused = [&] {
+    return server.roles().error().find("this server cannot follow: ") != std::string::npos;
+  };
+  for (int i = 0; i < kMostSteps && !refused(); i++) {
+    world.Step();
+  }
+  EXPECT_TRUE(refused()) << world.Describe();
+  server.disk().set_capacity(UINT64_MAX);
+  for (int i = 0; i < kMostSteps && !world.IsEqual(server); i++) {
+    world.Step();
+  }
+  EXPECT_TRUE(world.IsEqual(server)) << world.Describe();
+}
+
 // A command that waits for the disk when the keyspace is emptied is answered, and its connection
 // stays. Loading begins when nothing is read or written any more.
 TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
