@@ -170,9 +170,13 @@ bool ModelCluster::IsCutOff(size_t i) const {
 
 // --- Clients ---
 
-// One that stands still may be asked: it answers when it goes on.
 void ModelCluster::Ask(size_t i) {
   if (!server(i).running()) return;
+  // One that stands still answers when it goes on. A change would keep its readers waiting.
+  if (still_ == i) {
+    if (Leads(i) && Chance(20)) AskCounter(i, false);
+    return;
+  }
   Argv command = workload_.Next(false);
   // The list of the counting client is in a database that the others do not know.
   if (command[0] != "FLUSHALL") server(i).Ask(std::move(command), kWorker);
