@@ -37,7 +37,9 @@ void ClusterChecks::Look(size_t i) {
     const auto kept = std::exchange(seen.kept, std::nullopt);
     seen = Seen();
     seen.life = server.lives();
-    if (kept && chains_.HashAt(i, kept->end) != kept->hash) {
+    // A snapshot has what lies before the journal.
+    const bool here = kept && chains_.links(i).front().end < kept->end;
+    if (here && chains_.HashAt(i, kept->end) != kept->hash) {
       Add(i, fmt::format("what was acknowledged up to position {} is gone after the crash: the "
                          "journal ends at {}",
                          kept->end, chains_.links(i).back().end));

@@ -677,6 +677,8 @@ TEST_F(RolesTest, AnEmptyFollowerComesInThoughTheMarkStandsStill) {
     world.Step();
   }
   ASSERT_GT(leader.storage().journal()->first(), leader.roles().high_watermark());
+  leader.Ask({"XADD", "s", "*", "f", "x"});
+  world.Step();
   world.server(1).SetLeader("0");
   world.Start(1);
   world.Heal();
