@@ -33,8 +33,6 @@ enum class PlantedFault : uint8_t {
   // A read under `acks all` is answered before the in-sync set has said that this server still
   // leads.
   kAnswerWithoutAsking,
-  // A follower takes over that has less than its leader had.
-  kTakeOverWithLess,
 };
 
 #ifdef RUNNEL_ASSERTIONS

@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/planted_fault.h"
 #include "fmt/format.h"
 
 namespace runnel {
@@ -197,7 +196,7 @@ Status Roles::WhyNotTakeOver(const replication::TakeOver& take_over) const {
   }
   if (journal.failed()) return journal.status();
   const Position end = journal.appended();
-  if (end == take_over.end || IsPlanted(PlantedFault::kTakeOverWithLess)) return {};
+  if (end == take_over.end) return {};
   if (!take_over.forced || end > take_over.end) {
     return Status::Error(
         fmt::format("its journal ends at {}, and that of the leader at {}", end, take_over.end));
