@@ -60,7 +60,8 @@ class Script {
     return byte;
   }
   std::string_view Bytes() {
-    const size_t size = std::min<size_t>(Byte(), input_.size());
+    const size_t wanted = Byte();
+    const size_t size = std::min(wanted, input_.size());
     const std::string_view bytes = input_.substr(0, size);
     input_.remove_prefix(size);
     return bytes;
