@@ -10,7 +10,8 @@
 #   make sanitize     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make steps        how long single commands hold the loop, counted in steps of the code
 #   make tsan         the server under ThreadSanitizer, driven by process tests
-#   make sim          the crash simulations with SEEDS seeds (100000); a failing seed says how to run
+#   make sim          the crash simulations, and that of servers that follow each other, with SEEDS
+#                     seeds (100000); a failing seed says how to run
 #                     it again
 #   make bench        side by side with redis-server: requests/s, latency, CPU per request, memory;
 #                     then durability, topics and replication, which make bench-durability, make
@@ -107,7 +108,8 @@ sanitize: deps-test
 sim: deps-test
 	$(call configure,test)
 	@cmake --build build/test -j $(JOBS) --target sim_test
-	@RUNNEL_SIM_SEEDS=$(SEEDS) build/test/tests/sim/sim_test --gtest_brief=1 --gtest_filter='*CrashTest.*'
+	@RUNNEL_SIM_SEEDS=$(SEEDS) build/test/tests/sim/sim_test --gtest_brief=1 \
+	  --gtest_filter='*CrashTest.*:ClusterTest.*'
 
 bench: all deps-test
 	@utils/bench $(ARGS); first=$$?; utils/bench-durability $(ARGS); second=$$?; \

@@ -1,8 +1,22 @@
 #include "base/random.h"
 
+#include <optional>
 #include <random>
 
+#include "base/testing.h"
+
 namespace runnel {
+namespace {
+
+// Null but in tests. A pointer, because RandomSeed is called before main.
+Random* random_for_test = nullptr;
+
+}  // namespace
+
+void SetRandomSeedForTest(uint64_t seed) {
+  static std::optional<Random> random;
+  random_for_test = &random.emplace(seed);
+}
 
 Random::Random(uint64_t seed) {
   for (uint64_t& word : state_) {
@@ -24,6 +38,7 @@ uint64_t Random::Next() {
 }
 
 uint64_t RandomSeed() {
+  if (random_for_test != nullptr) return random_for_test->Next();
   std::random_device device;
   return (uint64_t{device()} << 32) | device();
 }

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/planted_fault.h"
 
 namespace runnel {
 
@@ -71,6 +72,7 @@ Demand Outbox::DemandOf(Session& session) {
   Demand demand{watermarks_.appended, session.turn_acks(settings_.acks)};
   session.output.least = Acks::kNone;
   if (demand.acks != Acks::kAll || next_question_ == 0) return demand;
+  if (IsPlanted(PlantedFault::kAnswerWithoutAsking)) return demand;
   // What the replicas cannot have yet needs no question: they answer it by taking it.
   if (demand.appended == shown_) demand.question = next_question_;
   if (!awaited_) awaited_ = Awaited();

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "base/random.h"
 #include "journal/failed_sync.h"
 
@@ -270,7 +271,7 @@ void Journal::Follow(std::function<void(const Status&)> done) {
 
 Status Journal::Lead(Epoch epoch) {
   CHECK(epoch > epoch_);
-  epoch_ = epoch;
+  if (epoch_ == 0 || !IsPlanted(PlantedFault::kReuseAnEpoch)) epoch_ = epoch;
   // The note may wait: until it is written, what frames say is believed less than it could be.
   if (note_.claims_from == Note::kNobodys) note_.claims_from = appended_;
   follows_ = false;

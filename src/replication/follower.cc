@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -466,7 +467,9 @@ void Follower::ReadOn() {
 
 // Whether the oldest frame is below the leader's mark.
 bool Follower::CanApply() const {
-  return !frames_.empty() && applied_ + frames_.front().size() <= mark_.high_watermark;
+  if (frames_.empty()) return false;
+  return applied_ + frames_.front().size() <= mark_.high_watermark ||
+         IsPlanted(PlantedFault::kApplyBeyondTheMark);
 }
 
 // Returns whether there is more to apply now.

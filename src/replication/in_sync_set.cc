@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -101,6 +102,10 @@ bool InSyncSet::IsRecorded(std::string_view node_id) const {
 }
 
 bool InSyncSet::Counts(const Peer& peer) const {
+  if (IsPlanted(PlantedFault::kForgetWhoJoins)) return IsRecorded(peer.member.node_id);
+  if (IsPlanted(PlantedFault::kForgetWhoLeaves) && !WhyLeaves(peer, last_turn_ms_).empty()) {
+    return false;
+  }
   return peer.joining || IsRecorded(peer.member.node_id);
 }
 
@@ -116,8 +121,10 @@ bool InSyncSet::IsAlive(const Peer& peer, int64_t now_ms) const {
 // It had reached the end of the journal, and applied the mark, as they were not long ago. It also
 // has all that is below the mark now: the mark has moved without it meanwhile.
 bool InSyncSet::MayJoin(const Peer& peer, int64_t now_ms) const {
+  const bool has_mark =
+      peer.progress.counted >= mark_ || IsPlanted(PlantedFault::kJoinBelowTheMark);
   return IsAlive(peer, now_ms) && peer.caught_up_ms &&
-         now_ms - *peer.caught_up_ms <= settings_.lag_max_ms && peer.progress.counted >= mark_;
+         now_ms - *peer.caught_up_ms <= settings_.lag_max_ms && has_mark;
 }
 
 int64_t InSyncSet::LeavesAtMs(const Peer& peer) const {
@@ -266,7 +273,8 @@ void InSyncSet::MoveMark() {
     if (!Counts(peer)) continue;
     alone_ = false;
     // Whoever is not yet recorded could not lead.
-    if (IsRecorded(node_id)) size_++;
+    if (IsRecorded(node_id) || IsPlanted(PlantedFault::kAcknowledgeWhenProposed)) size_++;
+    if (!peer.known && IsPlanted(PlantedFault::kCountBeforeTheHandshake)) continue;
     least = std::min(least, peer.progress.counted);
   }
   if (size_ >= settings_.min_insync) mark_ = std::max(mark_, least);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -44,6 +45,7 @@ Result<Position> Leader::FindParting(const FollowRequest& request) const {
   const journal::Journal& journal = parts_.journal;
   // One without data takes this journal from its beginning.
   if (!request.has_data && request.journal_id != journal.identity().id) return Position{0};
+  if (IsPlanted(PlantedFault::kCutByTheMark)) return std::min(request.end, set_.mark());
   return journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.written()});
 }
 
@@ -95,7 +97,9 @@ Status Leader::Check(const FollowRequest& request) const {
 std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) const {
   const auto found = fetched_.find(node_id);
   if (found != fetched_.end()) return found->second.snapshot;
-  auto snapshot = parts_.pin_snapshot(set_.mark());
+  // While too few are there, the mark stands still, and a newer snapshot is the only way in.
+  const bool too_few = set_.live() < parts_.settings.min_insync;
+  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : set_.mark());
   if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
   return snapshot;
 }

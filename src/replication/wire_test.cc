@@ -98,13 +98,74 @@ TEST(WireTest, BytesOfTheMessages) {
   welcome.parting = 7;
   EXPECT_EQ(bytes(welcome),
             std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0", 25));
+  welcome.snapshot = 300;
+  EXPECT_EQ(bytes(welcome),
+            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\x01"
+                        "\xac\x02",
+                        26));
+  EXPECT_EQ(bytes(FileList{{{"snapshots/a", 300}, {"streams/b", 1}}, true}),
+            "\x01\x02\x0bsnapshots/a\xac\x02\x09streams/b\x01");
+  EXPECT_EQ(bytes(FetchRequest{1, 300, 2}), "\x01\xac\x02\x02");
+  EXPECT_EQ(bytes(FilePiece{1, 300, "abc"}),
+            "\x01\xac\x02"
+            "\x50\x39\x2f\x89\x94\x5f\xaf\x78"
+            "abc");
+  for (const auto& [goodbye, byte] :
+       {std::pair(Goodbye::kReturns, 0), std::pair(Goodbye::kForGood, 1),
+        std::pair(Goodbye::kLeads, 2)}) {
+    EXPECT_EQ(static_cast<int>(goodbye), byte);
+  }
   std::string header;
   AppendMessageHeader(MessageType::kBytes, 258, &header);
   EXPECT_EQ(header, std::string("\x02\x02\x01\0\0", 5));
+  std::string head;
+  AppendPieceHead(258, &head);
+  EXPECT_EQ(head, std::string("\x02\x01\0\0\0\0\0\0", 8));
   for (const auto& [type, number] :
-       {std::pair(MessageType::kTakeOver, 8), std::pair(MessageType::kNewLeader, 9),
+       {std::pair(MessageType::kWelcome, 1), std::pair(MessageType::kBytes, 2),
+        std::pair(MessageType::kMark, 3), std::pair(MessageType::kHeartbeat, 4),
+        std::pair(MessageType::kRecord, 5), std::pair(MessageType::kFiles, 6),
+        std::pair(MessageType::kFilePiece, 7), std::pair(MessageType::kTakeOver, 8),
+        std::pair(MessageType::kNewLeader, 9), std::pair(MessageType::kReport, 16),
+        std::pair(MessageType::kGoodbye, 17), std::pair(MessageType::kFetch, 18),
         std::pair(MessageType::kAskToLead, 19), std::pair(MessageType::kRefuse, 20)}) {
     EXPECT_EQ(static_cast<int>(type), number);
+  }
+}
+
+// The same holds for the words of the request.
+TEST(WireTest, WordsOfTheRequest) {
+  std::string line;
+  for (const std::string& word : ARequest().ToWords()) {
+    line += (line.empty() ? "" : " ") + word;
+  }
+  EXPECT_EQ(
+      line,
+      "REPLICATION FOLLOW 1 JOURNAL abcdef DATA 0 NODE node RUN run DATABASES 16 EFFECTS 3 END "
+      "12345 EPOCHS 1:0,700000000:100 HOST example.org PORT 6380");
+}
+
+TEST(WireTest, MessagesOfAFullSyncComeBack) {
+  const auto again = []<class M>(const M& message) {
+    std::string bytes;
+    message.Encode(&bytes);
+    for (size_t i = 0; i < bytes.size(); i++) {
+      EXPECT_FALSE(M::Decode(std::string_view(bytes).substr(0, i))) << i;
+    }
+    return bytes;
+  };
+  const std::string list = again(FileList{{{"snapshots/a", 300}, {"streams/b", 1}}, true});
+  EXPECT_EQ(FileList::Decode(list)->files,
+            (std::vector<SyncFile>{{"snapshots/a", 300}, {"streams/b", 1}}));
+  EXPECT_TRUE(FileList::Decode(list)->last);
+  EXPECT_EQ(FetchRequest::Decode(again(FetchRequest{1, 300, 2}))->offset, 300u);
+  std::string piece = again(FilePiece{1, 300, "abc"});
+  EXPECT_EQ(FilePiece::Decode(piece)->bytes, "abc");
+  piece.back() = 'd';
+  EXPECT_FALSE(FilePiece::Decode(piece));
+  for (const char* path : {"", "a", "snapshots/", "snapshots/../a", "journal/a", "streams/a/b",
+                           "/snapshots/a", "streams/A", "streams/.a"}) {
+    EXPECT_FALSE(IsSyncPath(path)) << path;
   }
 }
 

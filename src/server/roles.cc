@@ -15,6 +15,8 @@ namespace {
 constexpr const char* kNodeFile = "node";
 constexpr const char* kRecordFile = "cluster";
 constexpr const char* kMarkFile = "mark";
+// How long after a failure the note that the journal follows is written again.
+constexpr int64_t kNoteAgainMs = 1000;
 
 // Where others reach this server, as it is to be announced. An empty host: they know it from the
 // connection.
@@ -261,7 +263,10 @@ bool Roles::Turn() {
     GoOnCutting();
     return false;
   }
-  if (follower_ == nullptr) return false;
+  if (follower_ == nullptr) {
+    if (note_again_ms_ && now_ms >= *note_again_ms_) NoteFollowing();
+    return false;
+  }
   const Position before = follower_->applied();
   const bool more = follower_->Turn(now_ms);
   if (follower_->journal_to_take()) {
@@ -290,6 +295,7 @@ int64_t Roles::NextTimerMs() const {
     if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
   if (follower_ != nullptr) due = follower_->next_due_ms();
+  if (note_again_ms_) due = std::min(due, *note_again_ms_);
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
   if (handover_ != nullptr) due = std::min(due, handover_->next_due_ms());
   if (wanted_ && wanted_->until_ms > 0) due = std::min(due, wanted_->until_ms);
@@ -359,6 +365,7 @@ void Roles::Change(const Wanted& wanted) {
   }
   cutter_.reset();
   error_.clear();
+  note_again_ms_.reset();
   handed_over_ = on_trial_ = false;
   changes_++;
   host_ = wanted.host;
@@ -400,12 +407,15 @@ Roles::CaughtUp Roles::CatchUp() {
 
 // Nobody is asked before the note of the journal says that it follows.
 void Roles::NoteFollowing() {
+  note_again_ms_.reset();
   parts_.storage.journal()->Follow(
       [this, change = changes_, alive = std::weak_ptr<bool>(alive_)](const Status& noted) {
         if (alive.expired() || !*alive.lock() || change != changes_) return;
         if (noted.ok()) return MakeFollower();
-        error_ = fmt::format("this server cannot follow: {}", noted.message());
-        LogWarning("{}", error_);
+        // The disk may have room again later.
+        note_again_ms_ = parts_.broker.clock().steady_ms() + kNoteAgainMs;
+        const std::string error = fmt::format("this server cannot follow: {}", noted.message());
+        if (error != std::exchange(error_, error)) LogWarning("{}", error_);
       });
 }
 

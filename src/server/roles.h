@@ -219,7 +219,8 @@ class Roles {
   uint16_t port_ = 0;
   std::string error_;  // why it cannot follow, if it does not even try, or not change its role
   uint64_t changes_ = 0;
-  uint64_t link_id_ = 0;  // of the connection to the leader
+  std::optional<int64_t> note_again_ms_;  // when it is noted again that the journal follows
+  uint64_t link_id_ = 0;                  // of the connection to the leader
   std::optional<Wanted> wanted_;
   // A command of this process has named the leader, not the configuration alone.
   bool told_ = false;

@@ -17,18 +17,26 @@ constexpr size_t kBufferBytes = 4096;
 }  // namespace
 
 ModelNetwork::~ModelNetwork() {
+  chances_.clear();
+  still_.reset();
   Settle();
   CHECK(streams_.empty());
 }
 
-ModelNetwork::Pair ModelNetwork::Connect() {
-  auto near = std::make_unique<ModelStream>(*this);
-  auto far = std::make_unique<ModelStream>(*this);
+ModelNetwork::Pair ModelNetwork::Connect(size_t near_server, size_t far_server) {
+  auto near = std::make_unique<ModelStream>(*this, near_server, far_server);
+  auto far = std::make_unique<ModelStream>(*this, far_server, near_server);
   near->peer_ = far.get();
   far->peer_ = near.get();
   streams_.push_back(near.get());
   streams_.push_back(far.get());
   return {std::move(near), std::move(far)};
+}
+
+bool ModelNetwork::Arrives(size_t from, size_t to) {
+  if (chances_.empty()) return true;
+  const uint64_t percent = ChanceOf(from, to);
+  return percent == 100 || random_.Below(100) < percent;
 }
 
 void ModelNetwork::Step() {
@@ -47,32 +55,43 @@ void ModelNetwork::Settle() {
 }
 
 void ModelNetwork::BreakOne() {
-  if (!streams_.empty()) streams_[random_.Below(streams_.size())]->Part();
+  if (!streams_.empty()) streams_[random_.Below(streams_.size())]->Part(true);
 }
 
 void ModelNetwork::BreakAll() {
   for (ModelStream* const stream : streams_) {
-    stream->Part();
+    stream->Part(true);
   }
 }
 
 ModelStream::~ModelStream() {
-  Part();
+  Part(true);
   std::erase(network_.streams_, this);
 }
 
-void ModelStream::Part() {
+void ModelStream::Part(bool loses) {
   if (peer_ == nullptr) return;
   inbox_.clear();
-  peer_->inbox_.clear();
+  if (loses) peer_->inbox_.clear();
   peer_->peer_ = nullptr;
   peer_ = nullptr;
 }
 
+bool ModelStream::Vanishes() const {
+  return peer_ == nullptr &&
+         (network_.ChanceOf(own_, other_) == 0 || network_.ChanceOf(other_, own_) == 0);
+}
+
 ssize_t ModelStream::TryWrite(const iovec* vectors, int count) {
   CHECK(!write_);
-  if (peer_ == nullptr) return -1;
   ssize_t sent = 0;
+  if (Vanishes()) {
+    for (int i = 0; i < count; i++) {
+      sent += static_cast<ssize_t>(vectors[i].iov_len);
+    }
+    return sent;
+  }
+  if (peer_ == nullptr) return -1;
   for (int i = 0; i < count; i++) {
     const size_t room = kBufferBytes - std::min(kBufferBytes, peer_->inbox_.size());
     const size_t bytes = std::min(room, vectors[i].iov_len);
@@ -95,17 +114,26 @@ void ModelStream::Step() {
   if (closing_) {
     if (std::exchange(closed_, true)) return;
     network_.moved_ = true;
-    Part();
+    Part(network_.random_.Below(3) == 0);
     if (std::exchange(write_, false)) handler_->OnWritten("closed");
     // It may free this.
     if (handler_ != nullptr) handler_->OnClosed();
     return;
   }
+  if (network_.still_ == own_) return;
   if (write_) FinishWrite();
-  if (handler_ != nullptr && reading_ && !closing_) Deliver();
+  if (handler_ == nullptr || !reading_ || closing_) return;
+  const bool something = !inbox_.empty() || peer_ == nullptr;
+  if (something && network_.Arrives(other_, own_)) Deliver();
 }
 
 void ModelStream::FinishWrite() {
+  if (Vanishes()) {
+    write_ = false;
+    writing_.clear();
+    network_.moved_ = true;
+    return handler_->OnWritten("");
+  }
   if (peer_ == nullptr) {
     write_ = false;
     writing_.clear();

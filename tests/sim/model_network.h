@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -13,21 +16,34 @@ namespace runnel::sim {
 
 class ModelStream;
 
-// Connections between servers of one test. Bytes are on their way until Step moves some of them;
-// how many is chance, from the seed. A connection can break at any time: what is on its way is lost
-// then, at both ends.
+// Connections between servers of one test, which have numbers. Bytes are on their way until Step
+// moves some of them; how many is chance, from the seed. A connection can break at any time: what
+// is on its way is lost then, at both ends. When one end is closed, what it has sent arrives or is
+// lost, by chance.
 class ModelNetwork {
  public:
   explicit ModelNetwork(uint64_t seed) : random_(seed) {}
   // All streams are closed before.
   ~ModelNetwork();
 
-  // Both ends of a new connection; not started.
+  // Both ends of a new connection, from the server `near` to the server `far`; not started.
   struct Pair {
     std::unique_ptr<ByteStream> near;
     std::unique_ptr<ByteStream> far;
   };
-  Pair Connect();
+  Pair Connect(size_t near = 0, size_t far = 0);
+
+  // In a step, what one server has sent to another one arrives with this chance, in percent. 0:
+  // nothing does until that changes, not even the end of a connection, and the sender does not see
+  // that the other end is gone. 100 where nothing was said.
+  void SetChance(size_t from, size_t to, uint64_t percent) { chances_[{from, to}] = percent; }
+  uint64_t ChanceOf(size_t from, size_t to) const {
+    const auto found = chances_.find({from, to});
+    return found == chances_.end() ? 100 : found->second;
+  }
+  // While it stands still, a server neither reads nor hears of anything.
+  void StandStill(std::optional<size_t> server) { still_ = server; }
+
   // Moves bytes, and tells the ends what has happened.
   void Step();
   // Breaks a connection by chance, if there is one.
@@ -39,14 +55,20 @@ class ModelNetwork {
  private:
   friend class ModelStream;
 
+  bool Arrives(size_t from, size_t to);
+
   Random random_;
   std::vector<ModelStream*> streams_;
+  std::map<std::pair<size_t, size_t>, uint64_t> chances_;
+  std::optional<size_t> still_;
   bool moved_ = false;
 };
 
 class ModelStream final : public ByteStream {
  public:
-  explicit ModelStream(ModelNetwork& network) : network_(network) {}
+  // This end is at one server, the other one at the `other`.
+  ModelStream(ModelNetwork& network, size_t own, size_t other)
+      : network_(network), own_(own), other_(other) {}
   ~ModelStream() override;
 
   void Start(ByteStreamHandler* handler) override {
@@ -70,13 +92,17 @@ class ModelStream final : public ByteStream {
  private:
   friend class ModelNetwork;
 
-  // The connection is gone, at both ends.
-  void Part();
+  // The connection is gone, at both ends. If it `loses`, so is what was sent to the other one.
+  void Part(bool loses);
+  // What is sent from here gets nowhere, and no answer comes that would say so.
+  bool Vanishes() const;
   void Step();
   void Deliver();
   void FinishWrite();
 
   ModelNetwork& network_;
+  const size_t own_;
+  const size_t other_;
   ModelStream* peer_ = nullptr;
   ByteStreamHandler* handler_ = nullptr;
   bool reading_ = false;

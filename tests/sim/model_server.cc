@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "broker/commands/broker_families.h"
+#include "fmt/format.h"
 #include "replication/wire.h"
 #include "resp/request_parser.h"
 
@@ -47,7 +48,8 @@ class Lobby final : public ByteStreamHandler, public Transport {
       return Reply("+" + server_.roles().Claim().ToLine() + "\r\n");
     }
     auto request = replication::FollowRequest::FromWords(parser.args().subspan(2));
-    ASSERT_TRUE(request.ok()) << request.status().message();
+    server_.Expect(request.status(), "a request to follow");
+    if (!request.ok()) return;
     session_ = &server_.broker().Connect(this);
     const Status admitted = server_.roles().Admit(*session_, *request);
     if (admitted.ok()) return;
@@ -118,10 +120,24 @@ ModelServer::~ModelServer() {
   if (running()) Stop(Crash::kProcess);
 }
 
+void ModelServer::Configure(std::string_view name, std::string_view value) {
+  const Config::Pair pair{name, value};
+  const Status set = config_.Set({&pair, 1});
+  EXPECT_TRUE(set.ok()) << set.message();
+}
+
+// Nothing else fails than a disk that has stopped.
+void ModelServer::Expect(const Status& status, std::string_view what) {
+  if (status.ok() || disk_.stopped()) return;
+  const std::string wrong = fmt::format("server {}, {}: {}", name_, what, status.message());
+  on_wrong_ ? on_wrong_(wrong) : ADD_FAILURE() << wrong;
+}
+
 bool ModelServer::Start(int64_t now_ms) {
   lives_++;
   harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
-  for (const auto family : {ConnectionCommands(), TransactionCommands(), IntrospectionCommands()}) {
+  for (const auto family :
+       {ConnectionCommands(), ClientCommands(), TransactionCommands(), IntrospectionCommands()}) {
     harness_->broker.commands().Add(family);
   }
   harness_->clock.Advance(now_ms);
@@ -140,43 +156,48 @@ bool ModelServer::Start(int64_t now_ms) {
       harness_->clock, reader_, config_, *saver_, name_ + "-" + std::to_string(lives_)});
   harness_->broker.set_loading(true);
   loading_ = true;
+  asking_ = false;
   const Status opened = storage_->Open();
-  EXPECT_TRUE(opened.ok() || disk_.stopped()) << opened.message();
-  while (opened.ok() && loading_ && LoadSome()) {
+  Expect(opened, "the start");
+  while (opened.ok() && loading_ && !asking_ && LoadSome()) {
   }
-  if (loading_) return false;
-  client_ = std::make_unique<CrashClient>(harness_->broker, disk_);
-  return true;
+  return !loading_ || asking_;
 }
 
 // False if that was in vain.
 bool ModelServer::LoadSome() {
   options_.leader_host = config_.options().leader_host;
+  if (asking_) {
+    if (roles_->MayBegin()) BeginToServe();
+    return true;
+  }
   if (!storage_->may_load()) return true;
   const auto all = storage_->LoadSome(kLoadBudget);
-  if (!all.ok()) {
-    EXPECT_TRUE(disk_.stopped()) << name_ << ": " << all.message();
-    return false;
-  }
-  return !*all || BeginToServe();
+  Expect(all.status(), "loading");
+  if (!all.ok()) return false;
+  return !*all || Loaded();
 }
 
 // False if that was in vain.
-bool ModelServer::BeginToServe() {
+bool ModelServer::Loaded() {
   if (!roles_->must_load()) {
-    if (const Status opened = roles_->Open(); !opened.ok()) {
-      EXPECT_TRUE(disk_.stopped()) << name_ << ": " << opened.message();
-      return false;
-    }
+    const Status opened = roles_->Open();
+    Expect(opened, "what is known of others");
+    if (!opened.ok()) return false;
+    asking_ = !roles_->MayBegin();
   }
-  loading_ = false;
+  if (!asking_) BeginToServe();
+  return true;
+}
+
+void ModelServer::BeginToServe() {
+  loading_ = asking_ = false;
   Broker& broker = harness_->broker;
   broker.set_loading(false);
   broker.KeepIn(storage_->journal());
   broker.UseCold(storage_->cold());
   roles_->must_load() ? roles_->OnLoaded() : roles_->Begin();
   saver_->StartFrom(storage_->found());
-  return true;
 }
 
 void ModelServer::Turn(int64_t now_ms) {
@@ -187,9 +208,9 @@ void ModelServer::Turn(int64_t now_ms) {
   broker.UpdateTime();
   broker.RunTimers();
   broker.EndTurn();
-  if (client_ != nullptr) {
-    const auto* const journal = broker.log().journal();
-    client_->NoteTurn(journal == nullptr ? 0 : journal->appended());
+  const auto* const journal = broker.log().journal();
+  for (const auto& [number, client] : clients_) {
+    client->NoteTurn(journal == nullptr ? 0 : journal->appended());
   }
   if (!loading_) roles_->Turn();
   if (!loading_ && roles_->must_load()) {
@@ -212,17 +233,30 @@ void ModelServer::StepWorkers(const std::function<bool()>& chance) {
   }
 }
 
-void ModelServer::Ask(Argv command) {
-  if (client_ == nullptr || !client_->open()) {
-    client_ = std::make_unique<CrashClient>(harness_->broker, disk_);
+void ModelServer::Ask(Argv command, size_t number) {
+  auto& client = clients_[number];
+  if (client == nullptr || !client->open()) {
+    client = std::make_unique<CrashClient>(harness_->broker, disk_);
+    for (const Argv& greeting : greetings_[number]) {
+      client->Request(greeting);
+    }
   }
-  client_->Request(std::move(command));
+  client->Request(std::move(command));
 }
 
-void ModelServer::TakeReplies(const std::function<void(const Argv&, const test::Reply&)>& told) {
-  if (client_ == nullptr) return;
-  EXPECT_TRUE(client_->Receive(
-      [&](const Argv& command, const test::Reply& reply, Position) { told(command, reply); }));
+void ModelServer::TakeReplies(const CrashClient::Told& told, size_t number) {
+  const auto found = clients_.find(number);
+  if (found == clients_.end() || found->second->Receive(told)) return;
+  Expect(Status::Error("what came is not one reply for each request"), "a client");
+}
+
+bool ModelServer::connected(size_t number) const {
+  const auto found = clients_.find(number);
+  return found != clients_.end() && found->second->open();
+}
+
+size_t ModelServer::unanswered(size_t number) const {
+  return connected(number) ? clients_.at(number)->unanswered() : 0;
 }
 
 void ModelServer::Accept(std::unique_ptr<ByteStream> stream) {
@@ -231,7 +265,7 @@ void ModelServer::Accept(std::unique_ptr<ByteStream> stream) {
 
 void ModelServer::Stop(Crash crash) {
   disk_.StopNow();
-  client_.reset();
+  clients_.clear();
   roles_->End();
   lobbies_.clear();
   Broker& broker = harness_->broker;

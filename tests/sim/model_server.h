@@ -2,9 +2,11 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "broker/testing.h"
@@ -22,9 +24,9 @@ namespace runnel::sim {
 class Lobby;
 
 // A whole server but for its sockets and threads: broker, storage, snapshots and roles on a model
-// disk, in a model network, with one client. It takes the turns of server/server.cc. A process of
-// it begins with Start and ends with Stop; its disk and what its configuration says of a leader
-// stay.
+// disk, in a model network, with clients, which have numbers. It takes the turns of
+// server/server.cc. A process of it begins with Start and ends with Stop; its disk and its
+// configuration stay.
 class ModelServer {
  public:
   // Makes a connection to the server of this name, as Loop::ConnectTcp does.
@@ -40,12 +42,20 @@ class ModelServer {
   Settings& settings() { return settings_; }
   ServerOptions& options() { return options_; }
 
+  // CONFIG SET. REQUIRES: it is successful, and no process runs.
+  void Configure(std::string_view name, std::string_view value);
+  // What is told of something that must not happen; without it, the test fails.
+  void OnWrong(std::function<void(const std::string&)> tell) { on_wrong_ = std::move(tell); }
+
   // The process begins at this time of the steady clock: a leader, or a follower if the
-  // configuration names a leader. False if the disk has stopped; any other failure fails the test.
+  // configuration names a leader. It may load on in its turns while it asks others who leads. False
+  // if the disk has stopped; any other failure is wrong.
   bool Start(int64_t now_ms);
   // It ends, and so does the run of the machine if the crash says so.
   void Stop(Crash crash);
   bool running() const { return harness_ != nullptr; }
+  // Processes so far.
+  uint64_t lives() const { return lives_; }
   // As an operator who changes the configuration of a server that does not run.
   void SetLeader(const std::string& name) { config_.NoteLeader(name, name.empty() ? 0 : 1); }
 
@@ -55,10 +65,18 @@ class ModelServer {
   // the one of snapshots, the writer, the reader and the syncer of cold entries, the reader for
   // followers.
   void StepWorkers(const std::function<bool()>& chance);
-  // A command of the client.
-  void Ask(Argv command);
-  // Calls told(command, reply) for the replies that have arrived since.
-  void TakeReplies(const std::function<void(const Argv&, const test::Reply&)>& told);
+  // Each new connection of the client begins with these commands.
+  void Greet(size_t client, std::vector<Argv> commands) {
+    greetings_[client] = std::move(commands);
+  }
+  // A command of the client, which connects if it has no connection.
+  void Ask(Argv command, size_t client = 0);
+  // Calls told(command, reply, position) for the replies that have arrived since. `position`: how
+  // far the journal went when the reply was made.
+  void TakeReplies(const CrashClient::Told& told, size_t client = 0);
+  bool connected(size_t client) const;
+  // Commands on its connection that have no reply.
+  size_t unanswered(size_t client) const;
   // Somebody else's connection.
   void Accept(std::unique_ptr<ByteStream> stream);
 
@@ -76,7 +94,9 @@ class ModelServer {
   friend class Lobby;
 
   bool LoadSome();
-  bool BeginToServe();
+  bool Loaded();
+  void BeginToServe();
+  void Expect(const Status& status, std::string_view what);
 
   const std::string name_;
   const Connect connect_;
@@ -92,9 +112,12 @@ class ModelServer {
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Saver> saver_;
   std::unique_ptr<Roles> roles_;
-  std::unique_ptr<CrashClient> client_;
+  std::map<size_t, std::unique_ptr<CrashClient>> clients_;
+  std::map<size_t, std::vector<Argv>> greetings_;
   std::vector<std::unique_ptr<Lobby>> lobbies_;
   bool loading_ = false;
+  bool asking_ = false;  // all is loaded, and it is asked who leads
+  std::function<void(const std::string&)> on_wrong_;
   uint64_t lives_ = 0;
   uint64_t reloads_ = 0;
 };

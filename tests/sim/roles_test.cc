@@ -3,8 +3,7 @@
 // comes back later. In the end all follow one of them: they have the same journal, byte for byte,
 // and the same data.
 //
-// RUNNEL_SIM_SEEDS=n runs so many seeds, RUNNEL_SIM_SEED=n runs that one alone. Epochs and the ids
-// of journals are drawn at random, so a seed may not always run alike.
+// RUNNEL_SIM_SEEDS=n runs so many seeds, RUNNEL_SIM_SEED=n runs that one alone.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -204,7 +203,7 @@ class World {
         continue;
       }
       each->StepWorkers([this] { return Chance(50); });
-      each->TakeReplies([this](const Argv& command, const test::Reply& reply) {
+      each->TakeReplies([this](const Argv& command, const test::Reply& reply, Position) {
         workload_.Learn(command, reply);
       });
     }
@@ -659,6 +658,63 @@ TEST_F(RolesTest, AFullDiskPutsACutOff) {
   EXPECT_GT(server.roles().dropped_bytes(), 0u);
 }
 
+// The mark stands still while the leader is alone, and its snapshot is beyond that: the follower
+// gets it even so, because otherwise nobody could ever come in.
+TEST_F(RolesTest, AnEmptyFollowerComesInThoughTheMarkStandsStill) {
+  World world(1, 2);
+  for (size_t i = 0; i < 2; i++) {
+    world.server(i).Configure("min-insync-replicas", "2");
+    world.server(i).options().journal_segment_bytes = 2000;
+  }
+  world.Start(0);
+  ModelServer& leader = world.server(0);
+  for (int i = 0; i < 100; i++) {
+    leader.Ask({"XADD", "s", "*", "f", std::string(100, 'x')});
+    world.Step();
+  }
+  leader.saver().Begin(Saver::Kind::kSave);
+  for (int i = 0; i < kMostSteps && leader.storage().journal()->first() == 0; i++) {
+    world.Step();
+  }
+  ASSERT_GT(leader.storage().journal()->first(), leader.roles().high_watermark());
+  leader.Ask({"XADD", "s", "*", "f", "x"});
+  world.Step();
+  world.server(1).SetLeader("0");
+  world.Start(1);
+  world.Heal();
+  EXPECT_EQ(world.equal(), 1u) << world.Describe();
+  world.Compare();
+}
+
+// A server that cannot note that it follows does so when there is room again.
+TEST_F(RolesTest, AFullDiskPutsFollowingOff) {
+  World world(1, 2);
+  world.StartAll();
+  world.Heal();
+  world.CutOff(0, true);
+  world.Promote(1);
+  for (int i = 0; i < kMostSteps && world.server(1).roles().follows(); i++) {
+    world.Step();
+  }
+  world.CutOff(0, false);
+  ModelServer& server = world.server(1);
+  server.disk().set_capacity(server.disk().used());
+  world.Promote(0);
+  world.TellToFollow(1);
+  const auto refused = [&] {
+    return server.roles().error().find("this server cannot follow: ") != std::string::npos;
+  };
+  for (int i = 0; i < kMostSteps && !refused(); i++) {
+    world.Step();
+  }
+  EXPECT_TRUE(refused()) << world.Describe();
+  server.disk().set_capacity(UINT64_MAX);
+  for (int i = 0; i < kMostSteps && !world.IsEqual(server); i++) {
+    world.Step();
+  }
+  EXPECT_TRUE(world.IsEqual(server)) << world.Describe();
+}
+
 // A command that waits for the disk when the keyspace is emptied is answered, and its connection
 // stays. Loading begins when nothing is read or written any more.
 TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
@@ -688,8 +744,9 @@ TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
     int worker = 0;
     server.StepWorkers([&] { return ++worker != 5 || reads; });
     server.Turn(world.now_ms());
-    server.TakeReplies(
-        [&](const Argv&, const test::Reply& reply) { told.push_back(test::ToText(reply)); });
+    server.TakeReplies([&](const Argv&, const test::Reply& reply, Position) {
+      told.push_back(test::ToText(reply));
+    });
   };
   for (int i = 0; i < kMostSteps && server.storage().journal() != nullptr; i++) {
     world.Step();

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/hash.h"
+#include "base/testing.h"
 #include "tests/support/environment.h"
 
 namespace runnel::sim {
@@ -55,6 +56,7 @@ void ForEachSeed(uint64_t seeds, Run run) {
   for (uint64_t seed = first; seed <= last && !::testing::Test::HasFailure(); seed++) {
     // The order of keys in tables decides the order of what snapshots and upkeep do.
     SetHashSeedForTest(seed);
+    SetRandomSeedForTest(seed);
     HowAgain() = "again: RUNNEL_SIM_SEED=" + std::to_string(seed) + " " +
                  program_invocation_short_name + " --gtest_filter=" + test->test_suite_name() +
                  "." + test->name() + "\n";
