@@ -315,7 +315,8 @@ void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, const ServerO
                follower == nullptr ? 0 : (now_ms - follower->down_since_ms(now_ms)) / 1000);
   }
   // Sentinel does not promote a server with priority 0.
-  fields.Add("slave_priority", roles.in_recorded_set() ? options.replica_priority : 0);
+  const bool may_be_promoted = roles.in_recorded_set() && !roles.heard_of_later_leader();
+  fields.Add("slave_priority", may_be_promoted ? options.replica_priority : 0);
   fields.Add("slave_read_only", 1);
   fields.Add("replica_announced", options.replica_announced ? 1 : 0);
 }

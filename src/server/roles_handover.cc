@@ -67,6 +67,7 @@ std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
     if (claim.journal_id != journal.identity().id || claim.epoch <= newest) continue;
     // It follows this server, as that was before a power cut took its newest epoch.
     if (claim.leader_node == node_id_) continue;
+    Hear(claim.epoch);
     newest = claim.epoch;
     leader =
         claim.leads ? Wanted{true, answer.host, answer.port} : Wanted{true, claim.host, claim.port};
