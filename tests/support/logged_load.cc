@@ -9,7 +9,9 @@ namespace runnel::test {
 namespace {
 
 constexpr uint64_t kMostAtOnce = 4;
-constexpr uint64_t kReadOneOf = 40;
+// A read costs more, the more there is: so there are fewer of them then.
+constexpr uint64_t kAppendsBetweenReads = 40;
+constexpr uint64_t kAppendsForOneMore = 20;
 // So that servers that refuse are not asked without end.
 constexpr int kPauseAfterRefusalMs = 2;
 
@@ -133,6 +135,8 @@ std::string LoggedLoad::error() const {
 void LoggedLoad::Run(LoggedKey& key, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::unique_ptr<LoggedClient> client;
+  uint64_t appended = 0;
+  uint64_t read_at = random() % kAppendsBetweenReads;
   while (!stops_) {
     if (client == nullptr) {
       auto connection = connect_();
@@ -142,10 +146,13 @@ void LoggedLoad::Run(LoggedKey& key, uint64_t seed) {
       }
       client = std::make_unique<LoggedClient>(key, std::move(connection));
     }
-    if (random() % kReadOneOf == 0) {
+    if (appended >= read_at) {
+      read_at = appended + kAppendsBetweenReads + appended / kAppendsForOneMore;
       client->SendRead();
     } else {
-      client->SendAppends(1 + random() % kMostAtOnce);
+      const size_t count = 1 + random() % kMostAtOnce;
+      appended += count;
+      client->SendAppends(count);
     }
     const size_t fulfilled = client->TakeReplies();
     fulfilled_ += fulfilled;
