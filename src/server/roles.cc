@@ -195,6 +195,19 @@ bool Roles::trusted() const {
   return journal == nullptr || journal->trusted() || IsPlanted(PlantedFault::kTakeOverInDoubt);
 }
 
+bool Roles::heard_of_later_leader() const {
+  const journal::Journal* const journal = parts_.storage.journal();
+  if (records_ == nullptr || journal == nullptr) return false;
+  const journal::Epoch heard = heard_journal_id_ == journal->identity().id ? heard_epoch_ : 0;
+  return std::max(heard, journal->epochs().newest()) > records_->now().epoch;
+}
+
+void Roles::Hear(journal::Epoch epoch) {
+  const uint64_t id = parts_.storage.journal()->identity().id;
+  if (std::exchange(heard_journal_id_, id) != id) heard_epoch_ = 0;
+  heard_epoch_ = std::max(heard_epoch_, epoch);
+}
+
 bool Roles::may_take_over() const {
   return may_be_promoted() || parts_.config.options().unclean_leader_election;
 }
@@ -336,6 +349,7 @@ bool Roles::Turn() {
     if (!parts_.saver.busy()) TakeJournal(*follower_->journal_to_take());
     return false;
   }
+  Hear(follower_->leader_epoch());
   if (follower_->snapshot_to_take() != nullptr) {
     if (!taking_snapshot_) TakeSnapshot();
     return false;
@@ -546,9 +560,15 @@ void Roles::MakeFollower() {
             return parts_.connect(host, port, std::move(done));
           },
           [this] { return Credentials(); }, [this] { return Introduce(); },
-          [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); }},
+          [this](replication::ClusterRecord record) { TakeRecord(std::move(record)); }},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
       std::exchange(pending_, std::nullopt));
+}
+
+// Its sender leads, whatever others have said.
+void Roles::TakeRecord(replication::ClusterRecord record) {
+  heard_epoch_ = record.epoch;
+  records_->Adopt(std::move(record));
 }
 
 replication::Follower::Credentials Roles::Credentials() const {

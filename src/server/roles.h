@@ -94,12 +94,17 @@ class Roles {
   // changes that it lacks.
   Status WhyNotLead() const;
   // Whether it has all that was ever acknowledged by all in-sync replicas, as far as it knows: it
-  // is in the recorded set, and trusts its journal.
-  bool may_be_promoted() const { return in_recorded_set() && trusted(); }
+  // is in the recorded set, trusts its journal, and has not heard of a later leader.
+  bool may_be_promoted() const {
+    return in_recorded_set() && trusted() && !heard_of_later_leader();
+  }
   bool in_recorded_set() const;
   // Whether its journal, if there is one now, has lost nothing of what it has told others that it
   // has.
   bool trusted() const;
+  // Whether it has heard of a later leader than the one whose record it has: that one may have gone
+  // on without this server.
+  bool heard_of_later_leader() const;
   // REPLICATION FORGET. Fails if this server does not lead, or as Leader::Forget.
   Status Forget(std::string_view node_id);
   // REPLICATION FOLLOW: the connection of the session becomes a link. Fails, and changes nothing,
@@ -235,6 +240,9 @@ class Roles {
   replication::Follower::Credentials Credentials() const;
   // Whether it may lead though others may have more than it has.
   bool may_take_over() const;
+  // Somebody leads, or has led, this server's journal in this epoch.
+  void Hear(journal::Epoch epoch);
+  void TakeRecord(replication::ClusterRecord record);
 
   const Parts parts_;
   replication::ReplicationSettings settings_;
@@ -261,7 +269,10 @@ class Roles {
   std::unique_ptr<replication::Inquiry> inquiry_;
   bool asked_ = false;  // before the beginning
   int64_t ask_again_ms_ = 0;
-  std::optional<Wanted> took_over_;                  // found before the beginning
+  std::optional<Wanted> took_over_;  // found before the beginning
+  // The newest epoch of which it has heard, and of which journal that is.
+  uint64_t heard_journal_id_ = 0;
+  journal::Epoch heard_epoch_ = 0;
   std::unique_ptr<replication::Handover> handover_;  // while one is under way
   // This server has handed over to the one that it follows: who asks is sent there.
   bool handed_over_ = false;

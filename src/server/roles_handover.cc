@@ -65,7 +65,9 @@ bool Roles::MayBegin() {
   return true;
 }
 
-// The leader of the newest epoch, if that is newer than the one of this server. Ends the inquiry.
+// The leader of the newest epoch, unless that is the one of this server. In the newest epoch of its
+// own journal somebody else may lead, too: a server that has followed, and is started without being
+// told so, has it from there. Ends the inquiry.
 std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
   const std::unique_ptr<replication::Inquiry> inquiry = std::move(inquiry_);
   const journal::Journal& journal = *parts_.storage.journal();
@@ -73,9 +75,12 @@ std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
   journal::Epoch newest = journal.epoch();
   for (const auto& answer : inquiry->answers()) {
     const replication::LeaderClaim& claim = answer.claim;
-    if (claim.journal_id != journal.identity().id || claim.epoch <= newest) continue;
-    // It follows this server, as that was before a power cut took its newest epoch.
+    if (claim.journal_id != journal.identity().id || claim.epoch == 0) continue;
+    // It follows this server; or did so before a power cut took the newest epoch of this one.
     if (claim.leader_node == node_id_) continue;
+    // The leader itself knows best where it is reached.
+    if (claim.epoch < newest || (claim.epoch == newest && leader && !claim.leads)) continue;
+    Hear(claim.epoch);
     newest = claim.epoch;
     leader =
         claim.leads ? Wanted{true, answer.host, answer.port} : Wanted{true, claim.host, claim.port};

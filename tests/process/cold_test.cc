@@ -187,12 +187,8 @@ TEST_F(ColdTest, AMissingFileStopsTheStartAndAnEmptiedOneIsNamed) {
   server_->Kill();
   server_ = nullptr;
   const auto check = [&] {
-    Program::Options command;
-    const char* const other = std::getenv("RUNNEL_CHECK");
-    command.command = {other != nullptr ? other : RUNNEL_CHECK_PATH, options.dir};
-    Program program(command);
-    const std::string exit = ToText(program.WaitExit());
-    return exit + "\n" + program.Output() + program.Errors();
+    const Checked checked = RunCheck({options.dir});
+    return checked.exit + "\n" + checked.text;
   };
   EXPECT_THAT(check(), AllOf(HasSubstr("exit 0"), HasSubstr(".snap: good, 1 keys")));
 

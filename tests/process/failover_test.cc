@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "tests/process/replication_servers.h"
+#include "tests/process/replica_set.h"
 
 namespace runnel::test {
 namespace {
@@ -13,42 +13,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-class FailoverTest : public ReplicationTest {
- protected:
-  // Starts a leader and so many followers, all in sync.
-  void StartAll(int followers, const Argv& args = {}) {
-    servers_.push_back(Start(args));
-    for (int i = 0; i < followers; i++) {
-      Argv following = Following(servers_.front()->port());
-      following.insert(following.end(), args.begin(), args.end());
-      servers_.push_back(Start(following));
-    }
-    for (const auto& server : servers_) {
-      clients_.push_back(server->Connect());
-    }
-    Ask(on(0), "SET k v");
-    for (int i = 1; i <= followers; i++) {
-      WaitUntilInSync(on(i));
-    }
-  }
-  ServerProcess& server(size_t i) { return *servers_[i]; }
-  RespClient& on(size_t i) { return *clients_[i]; }
-  bool Leads(size_t i) { return InfoField(on(i), "role") == "master"; }
-  bool Follows(size_t i, size_t leader) {
-    return InfoField(on(i), "master_port") == fmt::to_string(server(leader).port()) &&
-           InfoField(on(i), "master_link_status") == "up";
-  }
-  std::string To(size_t i) { return fmt::format("TO 127.0.0.1 {}", server(i).port()); }
-  bool Eventually(const std::function<bool()>& holds) { return test::Eventually(holds); }
-  void ExpectLog(size_t i, std::string_view text) {
-    EXPECT_TRUE(Eventually([&] { return server(i).Log().find(text) != std::string::npos; }))
-        << "no '" << text << "' in\n"
-        << server(i).Log();
-  }
-
-  std::vector<std::unique_ptr<ServerProcess>> servers_;
-  std::vector<std::unique_ptr<RespClient>> clients_;
-};
+class FailoverTest : public ReplicaSetTest {};
 
 // A client writes all the while. What was acknowledged is there, once, in its order, everywhere.
 TEST_F(FailoverTest, NothingIsLostAndAllFollow) {

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -56,19 +55,14 @@ class JournalTest : public ServerTest {
     return server.Output();
   }
 
-  // runnel-check with the journal's directory and these arguments; its output and its exit.
-  std::pair<std::string, std::string> RunCheck(const Argv& args) {
-    Program::Options options;
-    const char* const other = std::getenv("RUNNEL_CHECK");
-    options.command = {other != nullptr ? other : RUNNEL_CHECK_PATH, Journal()};
-    options.command.insert(options.command.end(), args.begin(), args.end());
-    Program check(options);
-    const std::string exit = ToText(check.WaitExit());
-    return {check.Output() + check.Errors(), exit};
+  // runnel-check with the journal's directory and these arguments.
+  Checked CheckJournal(Argv args) {
+    args.insert(args.begin(), Journal());
+    return RunCheck(args);
   }
   // Where the frames end.
   uint64_t End() {
-    const std::string text = RunCheck({}).first;
+    const std::string text = CheckJournal({}).text;
     const std::string before = "good up to position ";
     return std::stoull(text.substr(text.find(before) + before.size()));
   }
@@ -244,7 +238,7 @@ TEST_F(JournalTest, ATornTailIsCutAndSaid) {
   ASSERT_GT(second_end, first_end);
   // Noise after the end.
   Overwrite(second_end, "noise");
-  EXPECT_THAT(RunCheck({}).first, HasSubstr("torn tail"));
+  EXPECT_THAT(CheckJournal({}).text, HasSubstr("torn tail"));
   Start();
   EXPECT_THAT(server_->Log(),
               ContainsRegex("torn tail: .*5 bytes lie after it, .*They are cut off"));
@@ -290,7 +284,7 @@ TEST_F(JournalTest, DamageInTheMiddleStopsTheStart) {
                               "40): damage"),
                     HasSubstr("Nothing was changed. "), HasSubstr("'runnel-check --cut 40'")));
   EXPECT_EQ(Files(), files);
-  EXPECT_EQ(RunCheck({}).second, "exit 1");
+  EXPECT_EQ(CheckJournal({}).exit, "exit 1");
   EXPECT_EQ(Files(), files);
   Overwrite(0, whole.substr(0, 200));
   Start();
@@ -340,28 +334,28 @@ TEST_F(JournalTest, RunnelCheckLooksAndCutsWhenTold) {
   Kill();
   const auto files = Files();
   const uint64_t end = End();
-  EXPECT_EQ(RunCheck({}).second, "exit 0");
-  EXPECT_THAT(RunCheck({}).first, ContainsRegex("00000000000000000000.log +65536"));
-  const std::string dump = RunCheck({"--dump"}).first;
+  EXPECT_EQ(CheckJournal({}).exit, "exit 0");
+  EXPECT_THAT(CheckJournal({}).text, ContainsRegex("00000000000000000000.log +65536"));
+  const std::string dump = CheckJournal({"--dump"}).text;
   EXPECT_THAT(dump, ContainsRegex("position 0  epoch [0-9]+  records 0"));
   EXPECT_THAT(dump, ContainsRegex("position 40  epoch [0-9]+  records 1"));
   EXPECT_THAT(dump, HasSubstr("\n  string-set 0:\"key\" \"value\" never\n"));
-  const std::string about_list = RunCheck({"--key", "list"}).first;
+  const std::string about_list = CheckJournal({"--key", "list"}).text;
   EXPECT_THAT(about_list, HasSubstr("\n  list-push 0:\"list\" 1 [\"a\", \"b\"]\n"));
   EXPECT_THAT(about_list, Not(HasSubstr("string-set")));
-  EXPECT_THAT(RunCheck({"--dump", "--hex"}).first, HasSubstr("  00000000  "));
+  EXPECT_THAT(CheckJournal({"--dump", "--hex"}).text, HasSubstr("  00000000  "));
   // The frame of the second command.
   const size_t found = dump.find("position ", dump.find("position 40 ") + 1);
   const std::string second = std::to_string(std::stoull(dump.substr(found + 9)));
-  EXPECT_THAT(RunCheck({"--dump", "--from", second}).first, Not(HasSubstr("position 40 ")));
-  EXPECT_EQ(RunCheck({"--cut", second}).second, "exit 2");
+  EXPECT_THAT(CheckJournal({"--dump", "--from", second}).text, Not(HasSubstr("position 40 ")));
+  EXPECT_EQ(CheckJournal({"--cut", second}).exit, "exit 2");
   EXPECT_EQ(Files(), files) << "it looks only";
   EXPECT_EQ(End(), end);
-  EXPECT_EQ(RunCheck({"--cut", second, "--yes"}).second, "exit 0");
+  EXPECT_EQ(CheckJournal({"--cut", second, "--yes"}).exit, "exit 0");
   EXPECT_EQ(std::to_string(End()), second);
   Start();
   EXPECT_EQ(Ask(*Client(), "EXISTS key list"), "1");
-  EXPECT_THAT(RunCheck({"--cut", second, "--yes"}).first, HasSubstr("in use"));
+  EXPECT_THAT(CheckJournal({"--cut", second, "--yes"}).text, HasSubstr("in use"));
 }
 
 TEST_F(JournalTest, OthersMayNotReadTheFiles) {

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "tests/process/server_test.h"
+#include "tests/process/replication_servers.h"
 #include "tests/support/quote.h"
 
 namespace runnel::test {
@@ -14,18 +14,8 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-class ReplicationOperatorsTest : public testing::Test {
+class ReplicationOperatorsTest : public ReplicationTest {
  protected:
-  static std::unique_ptr<ServerProcess> Start(const Argv& args = {}, const std::string& dir = "",
-                                              int port = 0) {
-    std::string error;
-    auto server = ServerProcess::Start({RunnelServerPath(), args, dir, port, {}}, &error);
-    if (server == nullptr) throw std::runtime_error(error);
-    return server;
-  }
-  static Argv Following(const ServerProcess& leader) {
-    return {"--replicaof", fmt::format("127.0.0.1 {}", leader.port())};
-  }
   static bool HasFollowers(RespClient& leader, int64_t count) {
     return Eventually([&] { return InfoNumber(leader, "connected_slaves") == count; });
   }

@@ -35,6 +35,7 @@ class ReplicationTest : public testing::Test {
     return fmt::format("REPLICAOF 127.0.0.1 {}", leader.port());
   }
   static Argv Following(int port) { return {"--replicaof", fmt::format("127.0.0.1 {}", port)}; }
+  static Argv Following(const ServerProcess& leader) { return Following(leader.port()); }
   // Waits until the follower's state is that of all that the leader has now.
   static void WaitUntilEqual(RespClient& leader, RespClient& follower) {
     const int64_t end = InfoNumber(leader, "master_repl_offset");

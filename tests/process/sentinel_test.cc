@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/process/replication_servers.h"
+#include "tests/process/replica_set.h"
 
 namespace runnel::test {
 namespace {
@@ -34,7 +34,7 @@ while True:
         pause.wait(0.02)  # so that a server that is not there is not asked without end
 )";
 
-class SentinelTest : public ReplicationTest {
+class SentinelTest : public ReplicaSetTest {
  protected:
   struct Sentinel {
     int port = 0;
@@ -43,25 +43,9 @@ class SentinelTest : public ReplicationTest {
   };
 
   void StartServers() {
-    for (int i = 0; i < 3; i++) {
-      dirs_.push_back((dir_.path() / fmt::format("server{}", i)).string());
-      Argv args = args_;
-      if (i > 0) {
-        const Argv following = Following(servers_[0]->port());
-        args.insert(args.end(), following.begin(), following.end());
-      }
-      servers_.push_back(Start(args, dirs_.back()));
-      clients_.emplace_back();
-    }
-    for (int i = 1; i < 3; i++) {
-      WaitUntilInSync(on(i));
-    }
-  }
-  void Restart(size_t i, Argv more = {}) {
-    const int port = servers_[i]->port();
-    Argv args = args_;
-    args.insert(args.end(), more.begin(), more.end());
-    servers_[i] = Start(args, dirs_[i], port);
+    // Small files, which are compared in the end.
+    StartAll(2,
+             {"--acks", "all", "--min-insync-replicas", "2", "--journal-segment-bytes", "65536"});
   }
   void StartSentinels() {
     for (int i = 0; i < 3; i++) {
@@ -76,7 +60,7 @@ class SentinelTest : public ReplicationTest {
           "sentinel down-after-milliseconds runnel 1000\n"
           "sentinel failover-timeout runnel 6000\n"
           "sentinel parallel-syncs runnel 2\n",
-          sentinel.port, dir.string(), servers_[0]->port());
+          sentinel.port, dir.string(), server(0).port());
       Program::Options options;
       options.command = {RedisServerPath(), file, "--sentinel"};
       sentinel.program = std::make_unique<Program>(options);
@@ -96,9 +80,8 @@ class SentinelTest : public ReplicationTest {
   // A connection of its own for each use: Sentinels end those that there are when they change a
   // role. REQUIRES: the server runs.
   RespClient& on(size_t i) {
-    clients_[i] = servers_[i]->Connect();
-    if (clients_[i] == nullptr) throw std::runtime_error("no connection to a server that runs");
-    return *clients_[i];
+    Reconnect(i);
+    return ReplicaSetTest::on(i);
   }
   // The one that all sentinels name, if it leads; 3 if there is none.
   size_t Leader() {
@@ -110,8 +93,8 @@ class SentinelTest : public ReplicationTest {
       port = address.items[1].text;
     }
     for (size_t i = 0; i < 3; i++) {
-      const bool named = port == fmt::to_string(servers_[i]->port());
-      if (named && servers_[i]->Running() && InfoField(on(i), "role") == "master") return i;
+      const bool named = port == fmt::to_string(server(i).port());
+      if (named && Runs(i) && InfoField(on(i), "role") == "master") return i;
     }
     return 3;
   }
@@ -124,23 +107,19 @@ class SentinelTest : public ReplicationTest {
     })) << Logs();
     return leader;
   }
-  bool Follows(size_t i, size_t leader) {
-    return InfoField(on(i), "master_port") == fmt::to_string(servers_[leader]->port()) &&
-           InfoField(on(i), "slave_priority") == "100" &&
-           InfoField(on(i), "master_link_status") == "up";
+  bool MayTakeOver(size_t i, size_t leader) {
+    return InfoField(on(i), "slave_priority") == "100" && Follows(i, leader);
   }
   // Sentinels look at some things once in 10 s only.
   static bool EventuallyLong(const std::function<bool()>& holds) {
     return Eventually(holds, 3 * kPatience);
   }
-  std::string Logs() const {
+  std::string Logs() {
     std::string logs;
     for (const Sentinel& sentinel : sentinels_) {
       logs += sentinel.program->Output() + "\n";
     }
-    for (const auto& server : servers_) {
-      logs += server->Log() + "\n";
-    }
+    logs += ReplicaSetTest::Logs();
     return logs;
   }
 
@@ -168,12 +147,6 @@ class SentinelTest : public ReplicationTest {
   }
 
   TempDir dir_;
-  std::vector<std::string> dirs_;
-  // Small files, which are compared in the end.
-  const Argv args_ = {"--acks", "all", "--min-insync-replicas", "2", "--journal-segment-bytes",
-                      "65536"};
-  std::vector<std::unique_ptr<ServerProcess>> servers_;
-  std::vector<std::unique_ptr<RespClient>> clients_;
   std::vector<Sentinel> sentinels_;
   std::unique_ptr<Program> writer_;
 };
@@ -187,16 +160,16 @@ TEST_F(SentinelTest, TheLeaderIsReplacedAndComesBackAndNothingIsLost) {
   ASSERT_EQ(Leader(), 0u) << Logs();
 
   // It dies.
-  servers_[0]->Kill();
+  Kill(0);
   const size_t second = NextLeader(0);
   ASSERT_FALSE(HasFailure());
   ExpectMoreWrites();
   const size_t third = 3 - second;
-  EXPECT_TRUE(EventuallyLong([&] { return Follows(third, second); })) << Logs();
+  EXPECT_TRUE(EventuallyLong([&] { return MayTakeOver(third, second); })) << Logs();
 
   // It comes back, and takes itself for the leader.
   Restart(0);
-  EXPECT_TRUE(EventuallyLong([&] { return Follows(0, second); })) << Logs();
+  EXPECT_TRUE(EventuallyLong([&] { return MayTakeOver(0, second); })) << Logs();
   ExpectMoreWrites();
   ASSERT_FALSE(HasFailure());
 
@@ -206,10 +179,10 @@ TEST_F(SentinelTest, TheLeaderIsReplacedAndComesBackAndNothingIsLost) {
   })) << Logs();
   const size_t leader = NextLeader(second);
   ASSERT_FALSE(HasFailure());
-  EXPECT_THAT(servers_[leader]->Log(), HasSubstr("This server takes over from its leader"));
+  EXPECT_THAT(server(leader).Log(), HasSubstr("This server takes over from its leader"));
   for (size_t i = 0; i < 3; i++) {
     if (i == leader) continue;
-    EXPECT_TRUE(EventuallyLong([&] { return Follows(i, leader); })) << i << Logs();
+    EXPECT_TRUE(EventuallyLong([&] { return MayTakeOver(i, leader); })) << i << Logs();
   }
   ExpectMoreWrites();
   writer_->Signal(SIGTERM);
@@ -228,7 +201,7 @@ TEST_F(SentinelTest, TheLeaderIsReplacedAndComesBackAndNothingIsLost) {
   EXPECT_EQ(found, acknowledged.size()) << "the first that is missing: " << acknowledged[found];
   const int64_t end = InfoNumber(on(leader), "master_repl_offset");
   for (size_t i = 0; i < 3; i++) {
-    CompareJournals(*servers_[leader], *servers_[i], end);
+    CompareJournals(server(leader), server(i), end);
   }
 }
 
@@ -236,10 +209,10 @@ TEST_F(SentinelTest, TheLeaderIsReplacedAndComesBackAndNothingIsLost) {
 TEST_F(SentinelTest, WhoIsNotInTheSetIsNotChosen) {
   StartServers();
   StartSentinels();
-  servers_[1]->Stop();
-  std::filesystem::remove(std::filesystem::path(dirs_[1]) / "cluster");
+  server(1).Stop();
+  std::filesystem::remove(std::filesystem::path(server(1).dir()) / "cluster");
   // The leader refuses it, for its number of databases.
-  Argv more = Following(servers_[0]->port());
+  Argv more = Following(server(0).port());
   more.insert(more.end(), {"--databases", "8", "--replica-priority", "1"});
   Restart(1, more);
   EXPECT_EQ(InfoField(on(1), "slave_priority"), "0");
@@ -248,12 +221,12 @@ TEST_F(SentinelTest, WhoIsNotInTheSetIsNotChosen) {
     EXPECT_TRUE(EventuallyLong([&] {
       const Reply replicas = sentinel.client->Call({"SENTINEL", "REPLICAS", "runnel"});
       return std::any_of(replicas.items.begin(), replicas.items.end(), [&](const Reply& replica) {
-        return FieldOf(replica, "port").text == fmt::to_string(servers_[1]->port()) &&
+        return FieldOf(replica, "port").text == fmt::to_string(server(1).port()) &&
                FieldOf(replica, "slave-priority").text == "0";
       });
     })) << Logs();
   }
-  servers_[0]->Kill();
+  Kill(0);
   EXPECT_EQ(NextLeader(0), 2u);
   EXPECT_EQ(InfoField(on(1), "role"), "slave");
 }

@@ -1,5 +1,6 @@
 #include "tests/process/server_test.h"
 
+#include <cstdlib>
 #include <stdexcept>
 
 #include "tests/support/quote.h"
@@ -47,6 +48,16 @@ Program::Options ServerCommand(const Argv& args) {
   options.command = {RunnelServerPath()};
   options.command.insert(options.command.end(), args.begin(), args.end());
   return options;
+}
+
+Checked RunCheck(const Argv& args) {
+  const char* const other = std::getenv("RUNNEL_CHECK");
+  Program::Options options;
+  options.command = {other != nullptr ? other : RUNNEL_CHECK_PATH};
+  options.command.insert(options.command.end(), args.begin(), args.end());
+  Program check(options);
+  const std::string exit = ToText(check.WaitExit());
+  return {check.Output() + check.Errors(), exit};
 }
 
 std::unique_ptr<RespClient> ConnectTo(Program& server, const std::string& socket) {

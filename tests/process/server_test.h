@@ -39,6 +39,14 @@ class ServerTest : public testing::Test {
 // a unix socket which it names.
 Program::Options ServerCommand(const Argv& args);
 
+// runnel-check with these arguments: what it says, and its wait status as text. RUNNEL_CHECK in the
+// environment names another program than the one that was built along with the tests.
+struct Checked {
+  std::string text;
+  std::string exit;
+};
+Checked RunCheck(const Argv& args);
+
 // A connection to the unix socket as soon as the server takes one; null if it ends instead. It may
 // still be loading.
 std::unique_ptr<RespClient> ConnectTo(Program& server, const std::string& socket);

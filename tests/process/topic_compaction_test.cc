@@ -3,7 +3,6 @@
 // restart still replace what was there before.
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <utility>
@@ -24,16 +23,6 @@ class TopicCompactionTest : public ServerTest {
                     "--stream-memory", "100kb", "--save",        ""};
     return options;
   }
-  // runnel-check with the journal's directory: its exit and what it says.
-  std::pair<std::string, std::string> Check() const {
-    Program::Options options;
-    const char* const other = std::getenv("RUNNEL_CHECK");
-    options.command = {other != nullptr ? other : RUNNEL_CHECK_PATH, dir_.string() + "/journal"};
-    Program check(options);
-    const std::string exit = ToText(check.WaitExit());
-    return {exit, check.Output() + check.Errors()};
-  }
-
   // Records with random keys, of which few are new. Each reply is compared with what should live.
   void Produce(RespClient& client, int commands) {
     for (int i = 0; i < commands; i++) {
@@ -153,7 +142,7 @@ TEST_F(TopicCompactionTest, TheNewestOfEachKeyIsThereAfterEveryRestart) {
     if (round % 2 == 0) {
       EXPECT_EQ(ToText(server_->Stop()), "exit 0");
       server_ = nullptr;
-      const auto [exit, text] = Check();
+      const auto [text, exit] = RunCheck({dir_.string() + "/journal"});
       EXPECT_EQ(exit, "exit 0") << text;
       StartServer(OptionsOf());
     } else {

@@ -141,6 +141,7 @@ bool ModelServer::Start(int64_t now_ms) {
     harness_->broker.commands().Add(family);
   }
   harness_->clock.Advance(now_ms);
+  harness_->clock.unix_us += wall_clock_ahead_ms_ * 1000;
   harness_->broker.UpdateTime();
   storage_ = std::make_unique<Storage>(
       disk_, harness_->clock,
@@ -192,6 +193,11 @@ void ModelServer::BeginToServe() {
   broker.UseCold(storage_->cold());
   roles_->must_load() ? roles_->OnLoaded() : roles_->Begin();
   saver_->StartFrom(storage_->found());
+}
+
+void ModelServer::SetWallClock(int64_t ahead_ms) {
+  const int64_t jump_ms = ahead_ms - std::exchange(wall_clock_ahead_ms_, ahead_ms);
+  if (running()) harness_->clock.unix_us += jump_ms * 1000;
 }
 
 void ModelServer::Turn(int64_t now_ms) {

@@ -61,6 +61,10 @@ class ModelServer {
   // As an operator who changes the configuration of a server that does not run.
   void SetLeader(const std::string& name) { config_.NoteLeader(name, name.empty() ? 0 : 1); }
 
+  // Its wall clock is so much ahead of that of a server of which nothing is said, from now on. The
+  // steady clock is not concerned.
+  void SetWallClock(int64_t ahead_ms);
+
   // One round of the loop.
   void Turn(int64_t now_ms);
   // The next half of a job of each helper for which `chance` says so: the log thread, the helper,
@@ -120,6 +124,7 @@ class ModelServer {
   bool began_to_follow_ = false;
   bool asking_ = false;  // all is loaded, and it is asked who leads
   std::function<void(const std::string&)> on_wrong_;
+  int64_t wall_clock_ahead_ms_ = 0;
   uint64_t lives_ = 0;
   uint64_t reloads_ = 0;
 };
