@@ -104,7 +104,8 @@ ChangeLog::Flushed ChangeLog::Flush(int64_t now_us) {
     failed_ = true;
     batch_.set_on(false);
     batch_.Clear();
-    unkept_ |= journal_->appended() != journal_->safe();
+    // A follower shows only what is below its leader's mark.
+    unkept_ |= !follows_ && journal_->appended() != journal_->safe();
     return Flushed::kFailed;
   }
   watermarks_.durable.position = journal_->durable();

@@ -8,6 +8,7 @@
 #include "data/stream/stream.h"
 #include "data/topic/record.h"
 #include "effects/families.h"
+#include "effects/foresight.h"
 
 namespace runnel {
 namespace {
@@ -189,6 +190,12 @@ Misfit PartitionTrim::Fits(const Keyspace& keyspace) const {
   if (!misfit.fits()) return misfit;
   if (!stream->is_partition()) return kNoPartition;
   return offset > stream->next_offset() ? kNoOffset : Misfit();
+}
+
+void PartitionTrim::Foresee(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) {
+    stream->DropBelowOffset(offset, foresight.looks());
+  }
 }
 
 void PartitionTrim::Apply(Keyspace& keyspace) const {

@@ -101,6 +101,7 @@ struct PartitionTrim {
     return std::tie(self.key, self.offset);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 

@@ -147,7 +147,7 @@ void Roles::AskToLeadAfterLeader() {
 bool Roles::in_recorded_set() const {
   const journal::Journal* const journal = parts_.storage.journal();
   // There is none for a while when it is cut, or when a snapshot takes its place.
-  if (records_ == nullptr || journal == nullptr) return false;
+  if (records_ == nullptr || journal == nullptr || journal->failed()) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
@@ -158,6 +158,11 @@ bool Roles::may_take_over() const {
 }
 
 Status Roles::WhyNotLead() const {
+  const journal::Journal* const own = parts_.storage.journal();
+  if (follows_ && own != nullptr && own->failed()) {
+    return Status::Error("MISCONF The journal of this server has failed: " +
+                         own->status().message());
+  }
   if (!follows_ || may_take_over()) return {};
   // With a link the leader is there, and this server leaves it.
   if (follower_ != nullptr && follower_->link_up()) return {};
@@ -436,7 +441,7 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
   follower_ = std::make_unique<replication::Follower>(
       replication::Follower::Parts{
           parts_.storage.disk(), parts_.reader, journal, parts_.broker.keyspace(), parts_.reader,
-          parts_.clock, settings_,
+          parts_.clock, settings_, parts_.storage.cold(),
           [this] {
             ColdStore* const cold = parts_.storage.cold();
             return cold != nullptr && cold->behind();

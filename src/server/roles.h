@@ -90,7 +90,8 @@ class Roles {
   // Why this server must not lead, if so: an error of the clients' protocol. Others may have
   // changes that it lacks.
   Status WhyNotLead() const;
-  // Whether it has all that was ever acknowledged by all in-sync replicas, as far as it knows.
+  // Whether it has all that was ever acknowledged by all in-sync replicas, as far as it knows, and
+  // its journal has not failed.
   bool in_recorded_set() const;
   // REPLICATION FORGET. Fails if this server does not lead, or as Leader::Forget.
   Status Forget(std::string_view node_id);

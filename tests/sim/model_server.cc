@@ -13,8 +13,6 @@ namespace {
 
 // A step of loading: small, so that other servers go on meanwhile.
 constexpr size_t kLoadBudget = 3;
-constexpr ColdSizes kColdSizes = {
-    .run_bytes = 200, .write_bytes = 600, .file_bytes = 1000, .least_cache = 1};
 
 }  // namespace
 
@@ -114,6 +112,12 @@ ModelServer::ModelServer(std::string name, uint64_t seed, Connect connect)
   EXPECT_TRUE(config_.Set(settings).ok());
 }
 
+void ModelServer::Configure(const std::string& name, const std::string& value) {
+  const Config::Pair pair[] = {{name, value}};
+  EXPECT_TRUE(config_.Set(pair).ok()) << name << " " << value;
+  if (running() && !loading_) roles_->TakeSettings();
+}
+
 ModelServer::~ModelServer() {
   if (running()) Stop(Crash::kProcess);
 }
@@ -121,7 +125,8 @@ ModelServer::~ModelServer() {
 bool ModelServer::Start(int64_t now_ms) {
   lives_++;
   harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
-  for (const auto family : {ConnectionCommands(), TransactionCommands(), IntrospectionCommands()}) {
+  for (const auto family :
+       {ConnectionCommands(), ClientCommands(), TransactionCommands(), IntrospectionCommands()}) {
     harness_->broker.commands().Add(family);
   }
   harness_->clock.Advance(now_ms);
@@ -129,7 +134,7 @@ bool ModelServer::Start(int64_t now_ms) {
   storage_ = std::make_unique<Storage>(
       disk_, harness_->clock,
       Storage::Workers{log_, helper_, snapshot_, cold_writer_, cold_reader_, cold_syncer_},
-      options_, settings_.cold, harness_->keyspace, kColdSizes);
+      options_, settings_.cold, harness_->keyspace, cold_sizes_);
   saver_ = std::make_unique<Saver>(storage_->snapshotter(), harness_->broker, options_,
                                    harness_->clock, disk_, [this] { return roles_->hold(); });
   roles_ = std::make_unique<Roles>(Roles::Parts{

@@ -39,6 +39,9 @@ class ModelServer {
   ModelDisk& disk() { return disk_; }
   Settings& settings() { return settings_; }
   ServerOptions& options() { return options_; }
+  ColdSizes& cold_sizes() { return cold_sizes_; }
+  // CONFIG SET, also while a process runs.
+  void Configure(const std::string& name, const std::string& value);
 
   // The process begins at this time of the steady clock: a leader, or a follower if the
   // configuration names a leader. False if the disk has stopped; any other failure fails the test.
@@ -84,6 +87,8 @@ class ModelServer {
   Config config_;
   Settings settings_;
   ServerOptions options_;
+  ColdSizes cold_sizes_ = {
+      .run_bytes = 200, .write_bytes = 600, .file_bytes = 1000, .least_cache = 1};
   SteppedWorker log_, helper_, snapshot_, cold_writer_, cold_reader_, cold_syncer_, reader_;
 
   class Host final : public BrokerHost {};

@@ -289,7 +289,7 @@ class ReplicationWorld {
     follower_ = std::make_unique<Follower>(
         Follower::Parts{
             follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace, follows_.reader,
-            clock_, settings_, [this] { return !quiet_ && Chance(10); }, connect,
+            clock_, settings_, nullptr, [this] { return !quiet_ && Chance(10); }, connect,
             [] { return Follower::Credentials(); }, introduce, [](const ClusterRecord&) {}},
         Follower::Target{"leader", 1}, now_ms_);
   }
