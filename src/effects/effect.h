@@ -112,6 +112,7 @@ enum class EffectType : uint8_t {
   kProducerAccept = 97,
   kProducerClose = 98,
   kTombstonesDrop = 99,
+  kTopicDemand = 100,
 
   // Topic groups: 110-119, topic_group_effects.h
   kTopicGroupCreate = 110,

@@ -138,6 +138,19 @@ void TopicConfigure::Apply(Keyspace& keyspace) const {
   if (partitions > existing) keyspace.TopicsChanged(key.db);
 }
 
+Misfit TopicDemand::Fits(const Keyspace& keyspace) const {
+  if (min_insync > TopicOptions::kMostInSync) return Misfit("no number of in-sync replicas");
+  return FitsValue<Topic>(keyspace, key);
+}
+
+void TopicDemand::Apply(Keyspace& keyspace) const {
+  Topic& topic = keyspace.Mutable<Topic>(key);
+  TopicOptions options = topic.options();
+  options.min_insync = min_insync;
+  topic.Configure(topic.partitions(), options);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
 // --- Partitions ---
 
 Misfit PartitionCreate::Fits(const Keyspace& keyspace) const {
@@ -265,6 +278,7 @@ std::span<const EffectKind> TopicEffects() {
       KindOf<RecordsAdd>("records-add"),           KindOf<PartitionTrim>("partition-trim"),
       KindOf<ProducerOpen>("producer-open"),       KindOf<ProducerAccept>("producer-accept"),
       KindOf<ProducerClose>("producer-close"),     KindOf<TombstonesDrop>("tombstones-drop"),
+      KindOf<TopicDemand>("topic-demand"),
   };
   return kKinds;
 }

@@ -429,9 +429,9 @@ std::optional<replication::PinnedSnapshot> Roles::PinSnapshot(Position most) {
 // Returns whether the next turn should come at once.
 bool Roles::TellBroker() {
   const replication::InSyncSet& set = leader_->in_sync();
-  return parts_.broker.NoteReplicas(
-      {set.shared(), set.mark(), set.answered(), set.live(), settings_.min_insync},
-      leader_->next_question());
+  return parts_.broker.NoteReplicas({set.shared(), set.mark(), set.answered(), set.live(),
+                                     settings_.min_insync, static_cast<uint32_t>(set.size())},
+                                    leader_->next_question());
 }
 
 void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) {

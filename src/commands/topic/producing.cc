@@ -123,6 +123,16 @@ bool CheckRecordBytes(Context& context, const TopicPart& part, const TopicOption
                                    bytes, options.max_record_bytes, part.key.name));
 }
 
+bool CheckReplicas(Context& context, const TopicPart& part, const TopicOptions& options) {
+  if (options.min_insync == 0) return true;
+  const std::optional<uint32_t> there =
+      context.TooFewReplicas(static_cast<uint32_t>(options.min_insync));
+  if (!there) return true;
+  return Fail(context, fmt::format("NOREPLICAS Not enough in-sync replicas for topic '{}' ({} of "
+                                   "{}).",
+                                   part.key.name, *there, options.min_insync));
+}
+
 bool CheckRecordKey(Context& context, const TopicPart& part, const TopicOptions& options,
                     bool has_key) {
   if (has_key || options.cleanup == Cleanup::kDelete) return true;

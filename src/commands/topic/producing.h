@@ -47,6 +47,10 @@ uint32_t TakeSticky(Context& context, const Topic& topic, uint64_t bytes);
 
 [[nodiscard]] bool CheckRecordBytes(Context& context, const TopicPart& part,
                                     const TopicOptions& options, uint64_t bytes);
+// Whether there are as many in-sync replicas as the topic asks for, if the client asks for all of
+// them. The reply then waits until there are so many.
+[[nodiscard]] bool CheckReplicas(Context& context, const TopicPart& part,
+                                 const TopicOptions& options);
 // A record of a compacted topic has a key.
 [[nodiscard]] bool CheckRecordKey(Context& context, const TopicPart& part,
                                   const TopicOptions& options, bool has_key);
