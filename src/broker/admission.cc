@@ -65,7 +65,10 @@ const Admission::Row Admission::kRows[] = {
      }},
     {kNoJournal,
      [](const Admission& admission, const Request& request) {
-       const Status why = admission.log_.WhyNot(request.effective);
+       const ChangeLog& log = admission.log_;
+       // So whoever watches it has another server lead.
+       const bool is_asked = request.command.full_name == "ping" && log.failed() && !log.follows();
+       const Status why = log.WhyNot(is_asked ? request.effective | kWrite : request.effective);
        return why.ok() ? Answer() : Reject(why.message());
      }},
     {kFewReplicas,

@@ -13,7 +13,7 @@ void ChangeLog::KeepIn(journal::Journal* journal) {
   batch_.set_on(journal != nullptr);
   if (journal == nullptr) return;
   CHECK(journal->safe() == journal->appended());
-  watermarks_ = {{journal->appended()}, {journal->durable()}, {journal->safe()}, {}};
+  watermarks_ = {{journal->appended()}, {journal->durable()}, {journal->safe()}, {}, UINT64_MAX, 1};
   replicas_ = {};
   UpdateCommitted();
 }
@@ -23,11 +23,13 @@ void ChangeLog::ShowAll(Position position) {
   watermarks_.appended.position = watermarks_.safe.position = position;
   watermarks_.committed.position = position;
   watermarks_.answered = UINT64_MAX;
+  watermarks_.members = UINT32_MAX;
 }
 
 void ChangeLog::UpdateCommitted() {
   watermarks_.committed.position = replicas_.shared ? replicas_.mark : watermarks_.safe.position;
   watermarks_.answered = replicas_.shared ? replicas_.answered : UINT64_MAX;
+  watermarks_.members = replicas_.members;
 }
 
 void ChangeLog::NoteReplicas(const Replicas& replicas) {
@@ -104,7 +106,8 @@ ChangeLog::Flushed ChangeLog::Flush(int64_t now_us) {
     failed_ = true;
     batch_.set_on(false);
     batch_.Clear();
-    unkept_ |= journal_->appended() != journal_->safe();
+    // A follower shows only what is below its leader's mark.
+    unkept_ |= !follows_ && journal_->appended() != journal_->safe();
     return Flushed::kFailed;
   }
   watermarks_.durable.position = journal_->durable();

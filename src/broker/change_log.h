@@ -81,6 +81,7 @@ class ChangeLog {
     uint64_t answered = UINT64_MAX;  // see Watermarks
     uint32_t live = 1;               // in-sync replicas that are there, this server included
     uint32_t wanted = 1;             // min-insync-replicas
+    uint32_t members = 1;            // that have everything before the mark, this server included
 
     bool enough() const { return live >= wanted; }
     bool operator==(const Replicas&) const = default;
@@ -110,6 +111,7 @@ class ChangeLog {
   void LetAllPass() {
     watermarks_.safe.position = watermarks_.committed.position = watermarks_.appended.position;
     watermarks_.answered = UINT64_MAX;
+    watermarks_.members = UINT32_MAX;
   }
 
   const Watermarks& watermarks() const { return watermarks_; }

@@ -1,5 +1,6 @@
 #include "broker/execution.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -56,6 +57,16 @@ Execution::Execution(Parts& parts, Session& session, const Command& command, uin
 void Execution::Block(Wait wait) {
   CHECK(may_block() && wait_ == nullptr);
   wait_ = std::make_unique<Wait>(std::move(wait));
+}
+
+// The set may become smaller before the reply leaves: the reply waits then until it has grown
+// again, or until acks-timeout ends the session, as it does when there are too few for everybody.
+std::optional<uint32_t> Execution::TooFewReplicas(uint32_t wanted) {
+  if (session_.effective_acks(parts_.settings.acks) != Acks::kAll) return std::nullopt;
+  const uint32_t live = parts_.log.replicas().live;
+  if (live < wanted) return live;
+  if (!only_looks_) session_.output.members = std::max(session_.output.members, wanted);
+  return std::nullopt;
 }
 
 void Execution::Redact(size_t i) {

@@ -52,6 +52,7 @@ class Execution final : public Context {
   // nullptr unless the command waits. Views in it are valid as long as the arguments are.
   std::unique_ptr<Wait> TakeWait() { return std::move(wait_); }
 
+  std::optional<uint32_t> TooFewReplicas(uint32_t wanted) override;
   std::string_view client_address() const override { return session_.transport->peer(); }
   void WatchClient() override { session_.transport->WatchPeer(); }
   std::string_view client_name() const override { return session_.info.name; }

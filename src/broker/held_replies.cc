@@ -10,7 +10,8 @@ void HeldReplies::Add(Rope&& replies, const Demand& demand, int64_t now_ms) {
   ASSERT(runs_.empty() || runs_.back().appended <= demand.appended);
   if (runs_.empty()) since_ms_ = now_ms;
   if (runs_.empty() || DemandOf(runs_.back()) != demand) {
-    runs_.push_back({demand.appended, demand.question, 0, static_cast<uint64_t>(demand.acks)});
+    runs_.push_back(
+        {demand.appended, demand.question, 0, demand.members, static_cast<uint64_t>(demand.acks)});
   }
   runs_.back().bytes += replies.size();
   replies_.Append(std::move(replies));

@@ -37,11 +37,13 @@ class HeldReplies {
   struct Run {
     Appended appended;
     uint64_t question;
-    uint64_t bytes : 62;
+    uint64_t bytes : 46;
+    uint64_t members : 16;  // at most kMostInSync
     uint64_t acks : 2;
   };
   static Demand DemandOf(const Run& run) {
-    return {run.appended, static_cast<Acks>(run.acks), run.question};
+    return {run.appended, static_cast<Acks>(run.acks), run.question,
+            static_cast<uint32_t>(run.members)};
   }
 
   std::deque<Run> runs_;

@@ -56,6 +56,27 @@ TEST(HeldReplies, OfManyTurnsArePacked) {
   EXPECT_EQ(held.MemoryBytes(), 0u);
 }
 
+// So many servers must have it while it leaves.
+TEST(HeldReplies, WaitForSoManyServersAsWereAskedFor) {
+  HeldReplies held;
+  held.Add(Bytes("a"), {Appended{10}, Acks::kAll, 0, 2}, 0);
+  held.Add(Bytes("b"), {Appended{10}, Acks::kAll, 0, 1000}, 0);
+  held.Add(Bytes("c"), {Appended{10}, Acks::kLeader, 0, 7}, 0);
+  Watermarks now = SafeUpTo(10);
+  now.committed.position = 9;
+  now.members = 2;
+  EXPECT_EQ(held.Release(now, 9).ToString(), "");
+  now.committed.position = 10;
+  now.members = 1;
+  EXPECT_EQ(held.Release(now, 9).ToString(), "");
+  now.members = 2;
+  EXPECT_EQ(held.Release(now, 9).ToString(), "a");
+  now.members = 999;
+  EXPECT_EQ(held.Release(now, 9).ToString(), "");
+  now.members = 1000;
+  EXPECT_EQ(held.Release(now, 9).ToString(), "bc");
+}
+
 TEST(HeldReplies, KeepTheirOrderWhenTheLevelChanges) {
   HeldReplies held;
   held.Add(Bytes("a"), OfLeader(10), 0);

@@ -56,7 +56,8 @@ void Outbox::ReleaseEarly(Session& session, bool sealed) {
   const Acks acks = session.turn_acks(settings_.acks);
   // The question of a reply is asked when the turn has ended.
   if (acks == Acks::kAll && next_question_ != 0) return;
-  if (!MayLeave({watermarks_.appended, acks}, watermarks_)) return;
+  const Demand demand{watermarks_.appended, acks, 0, session.output.members};
+  if (!MayLeave(demand, watermarks_)) return;
   dirty.Unlink();
   Release(session);
 }
@@ -71,6 +72,7 @@ void Outbox::ReleasePending() {
 Demand Outbox::DemandOf(Session& session) {
   Demand demand{watermarks_.appended, session.turn_acks(settings_.acks)};
   session.output.least = Acks::kNone;
+  demand.members = std::exchange(session.output.members, 0);
   if (demand.acks != Acks::kAll || next_question_ == 0) return demand;
   if (IsPlanted(PlantedFault::kAnswerWithoutAsking)) return demand;
   // What the replicas cannot have yet needs no question: they answer it by taking it.

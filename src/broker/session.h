@@ -68,6 +68,8 @@ struct Output {
   // What the replies of this turn wait for at least. Commands on data of a session with Acks::kAll
   // set it; other replies of such a session, and errors, wait for the leader only.
   Acks least = Acks::kNone;
+  // With Acks::kAll: the most servers that a command of this turn asks to have its change.
+  uint32_t members = 0;
   // Since when the output is above its soft limit, in steady milliseconds; 0: it is not.
   int64_t soft_limit_since_ms = 0;
 

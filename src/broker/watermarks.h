@@ -35,6 +35,8 @@ struct Watermarks {
   // A leader asks the in-sync replicas in numbered questions whether they still follow it. All have
   // answered up to this one.
   uint64_t answered = UINT64_MAX;
+  // How many servers, this one included, have everything before `committed`.
+  uint32_t members = 1;
 };
 
 // What a reply waits for.
@@ -44,6 +46,8 @@ struct Demand {
   // For kAll: the question that is asked after the command ran. A leader that was replaced without
   // knowing it gets no answer, so nobody sees what it shows. 0: none is needed.
   uint64_t question = 0;
+  // For kAll: so many servers are to have it. 0: those that have all that is committed.
+  uint32_t members = 0;
 
   bool operator==(const Demand&) const = default;
 };
@@ -58,7 +62,8 @@ inline bool MayLeave(const Demand& demand, const Watermarks& now) {
     case Acks::kAll:
       break;
   }
-  return demand.appended.position <= now.committed.position && demand.question <= now.answered;
+  return demand.appended.position <= now.committed.position && demand.question <= now.answered &&
+         demand.members <= now.members;
 }
 
 }  // namespace runnel

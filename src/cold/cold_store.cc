@@ -5,7 +5,8 @@ namespace runnel {
 ColdStore::ColdStore(Disk& disk, std::string directory, Worker& writer, Worker& reader,
                      Worker& syncer, HotBlocks& hot, const ColdSettings& settings,
                      const ColdSizes& sizes)
-    : sizes_(sizes),
+    : settings_(settings),
+      sizes_(sizes),
       files_(disk, std::move(directory), writer, syncer),
       command_(settings),
       reader_(files_, reader, command_, settings, sizes_),

@@ -94,6 +94,8 @@ class ColdStore final : public ColdSource {
   void BeginCommand(const Rope& reply, bool nested) { command_.Begin(reply, nested); }
   void EndCommand() { command_.End(); }
 
+  // `cold-read-limit`; 0 for none.
+  uint64_t read_limit() const { return settings_.cold_read_limit; }
   // Keeps extents in memory as long as it lives.
   using Pins = cold::Pins;
   // Has a helper read the extents of the miss that are not in memory, pins them to `pins`, and
@@ -158,6 +160,7 @@ class ColdStore final : public ColdSource {
   ColdStats stats() const;
 
  private:
+  const ColdSettings& settings_;
   const ColdSizes sizes_;
   cold::ColdFiles files_;
   cold::RunningCommand command_;

@@ -208,6 +208,10 @@ class Context {
   // `resumed` is true, and the deadline of the first run counts, whatever the command computes.
   // REQUIRES: may_block(). It is the last call of a command.
   virtual void Block(Wait wait) = 0;
+  // The command is about to make a change for which so many in-sync replicas are asked, this server
+  // included, if its client asks for all of them. Returns how many there are if that is too few:
+  // then the command fails. Else the reply waits until there are so many that have the change.
+  virtual std::optional<uint32_t> TooFewReplicas(uint32_t) { return std::nullopt; }
   bool resumed() const { return resumed_; }
 
   // Effects applied by this command so far.

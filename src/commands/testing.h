@@ -128,6 +128,8 @@ class CommandRunner : private KeyspaceObserver {
   bool reply_is_sent = true;
   int protocol = 2;
   bool may_block = true;
+  // The client asks for all in-sync replicas, and so many are there.
+  std::optional<uint32_t> replicas;
   uint32_t notify_classes = ~0u;
   DataOptions options;
 
@@ -165,6 +167,10 @@ class CommandRunner : private KeyspaceObserver {
       blocked.retry_at_ms = wait.retry_at_ms;
       blocked.timeout_is_array = wait.timeout_is_array;
       blocked.replaced = wait.replaced;
+    }
+
+    std::optional<uint32_t> TooFewReplicas(uint32_t wanted) override {
+      return runner_->replicas && *runner_->replicas < wanted ? runner_->replicas : std::nullopt;
     }
 
     uint64_t hits() const { return hits_; }

@@ -230,6 +230,8 @@ class RandomEffects {
         return batch_.Add(RecordsAdd{PartKey(), Below(50), KeyedNames(), Strings()});
       case 9:
         return batch_.Add(TombstonesDrop{PartKey(), Number()});
+      case 10:
+        return batch_.Add(TopicDemand{TopicKey(), Number()});
       default:
         return batch_.Add(RecordAdd{PartKey(), Below(50), Fields()});
     }

@@ -100,6 +100,7 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ProducerAccept{key, "p", 5, ids});
   visit(ProducerClose{key, "p"});
   visit(TombstonesDrop{key, 7});
+  visit(TopicDemand{key, 7});
   visit(TopicGroupCreate{key, TopicGroupOptions()});
   visit(TopicGroupConfigure{key, TopicGroupOptions()});
   visit(TopicGroupSubscribe{key, "m", 9, strings});

@@ -39,6 +39,11 @@ namespace runnel {
 // that can find out only by doing half the work has `Misfit ApplyIfFits(Keyspace& keyspace) const`
 // besides.
 //
+// Entries of streams and elements of lists may be on the disk. An effect whose Apply looks at such
+// says at which, before it is applied, with `void Foresee(Foresight& foresight) const`. One that
+// looks at none, but changes where later effects look (it renames a key, pops from a list, moves a
+// group), tells that with `void Shift(Foresight& foresight) const`. See foresight.h.
+//
 // To add one: a number here, the struct in the file of its family, its line in that family's
 // EffectKinds.
 
@@ -107,6 +112,7 @@ enum class EffectType : uint8_t {
   kProducerAccept = 97,
   kProducerClose = 98,
   kTombstonesDrop = 99,
+  kTopicDemand = 100,
 
   // Topic groups: 110-119, topic_group_effects.h
   kTopicGroupCreate = 110,
@@ -122,6 +128,7 @@ enum class EffectType : uint8_t {
 };
 
 struct EffectKind;
+class Foresight;
 
 // Set in the byte of a record's type, this tells that the record leaves out the key.
 inline constexpr uint8_t kSameKey = 0x80;
@@ -162,6 +169,11 @@ struct EffectKind {
   // Reads the fields and describes them. Returns false if the bytes are no such effect. REQUIRES:
   // record.has_head.
   bool (*describe)(const Record& record, Describer& out);
+  // Whether it may look at something on the disk.
+  bool looks;
+  // Reads the fields and tells what it looks at, or how it changes where others look; nothing
+  // happens if the bytes are no such effect. nullptr: it does neither. REQUIRES: record.has_head.
+  void (*foresee)(const Record& record, Foresight& foresight);
 };
 
 // Returns whether the record is such an effect.
@@ -206,6 +218,37 @@ Misfit ApplyIfFits(const E& effect, Keyspace& keyspace) {
 }
 
 template <class E>
+concept Looks = requires(const E& effect, Foresight& foresight) {
+  effect.Foresee(foresight);
+};
+template <class E>
+concept Shifts = requires(const E& effect, Foresight& foresight) {
+  effect.Shift(foresight);
+};
+
+template <class E>
+void ForeseeRecord(const Record& record, Foresight& foresight) {
+  E effect;
+  DecodeArena arena;
+  if (!DecodeRecord(record, arena, effect)) return;
+  if constexpr (Looks<E>) {
+    effect.Foresee(foresight);
+  } else {
+    effect.Shift(foresight);
+  }
+}
+
+// nullptr for effects that do not matter to others.
+template <class E>
+constexpr auto ForeseeFunction() -> void (*)(const Record&, Foresight&) {
+  if constexpr (Looks<E> || Shifts<E>) {
+    return ForeseeRecord<E>;
+  } else {
+    return nullptr;
+  }
+}
+
+template <class E>
 constexpr EffectKind KindOf(std::string_view name) {
   static_assert((static_cast<uint8_t>(E::kType) & kSameKey) == 0);
   return {E::kType,
@@ -229,7 +272,9 @@ constexpr EffectKind KindOf(std::string_view name) {
             if (!DecodeRecord(record, arena, effect)) return false;
             out.Effect(effect);
             return true;
-          }};
+          },
+          Looks<E>,
+          ForeseeFunction<E>()};
 }
 
 // Applies one record. A failure changes nothing: it names the effect and its fields, if the record

@@ -259,6 +259,7 @@ TEST(Effects, BytesOfRecords) {
             "\x61\x03\x01k\x01p\xc8\x01\x02\x01\x02\xac\x02\x00"s);
   EXPECT_EQ(RecordOf(ProducerClose{key, "p"}), "\x62\x03\x01k\x01p"s);
   EXPECT_EQ(RecordOf(TombstonesDrop{part, 300}), "\x63\x83\x80\x04\x03t/1\xac\x02"s);
+  EXPECT_EQ(RecordOf(TopicDemand{KeyRef(3, "t"), 300}), "\x64\x03\x01t\xac\x02"s);
 
   const KeyRef group(CompanionOf(3), "*g");
   const uint64_t numbers[] = {0, 300};

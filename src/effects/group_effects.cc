@@ -4,6 +4,7 @@
 
 #include "data/stream/stream.h"
 #include "effects/families.h"
+#include "effects/foresight.h"
 
 namespace runnel {
 namespace {
@@ -83,6 +84,10 @@ Misfit GroupCreate::Fits(const Keyspace& keyspace) const {
   return stream->FindGroup(group) != nullptr ? Misfit("the stream has such a group") : Misfit();
 }
 
+void GroupCreate::Shift(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) stream->SetPosition(group, last_delivered);
+}
+
 void GroupCreate::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).CreateGroup(group, last_delivered, KnownEntriesRead(entries_read));
   keyspace.Changed(key, KeyChange::kBeside);
@@ -90,6 +95,10 @@ void GroupCreate::Apply(Keyspace& keyspace) const {
 
 Misfit GroupSetId::Fits(const Keyspace& keyspace) const {
   return FitsGroup(keyspace, key, group);
+}
+
+void GroupSetId::Shift(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) stream->SetPosition(group, last_delivered);
 }
 
 void GroupSetId::Apply(Keyspace& keyspace) const {
@@ -143,6 +152,12 @@ void ConsumerSeen::Apply(Keyspace& keyspace) const {
 
 Misfit GroupDeliver::Fits(const Keyspace& keyspace) const {
   return FitsConsumer(keyspace, key, group, consumer);
+}
+
+void GroupDeliver::Foresee(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) {
+    stream->Deliver(group, last, foresight.looks());
+  }
 }
 
 void GroupDeliver::Apply(Keyspace& keyspace) const {

@@ -26,6 +26,7 @@ struct GroupCreate {
     return std::tie(self.key, self.group, self.last_delivered, self.entries_read);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -41,6 +42,7 @@ struct GroupSetId {
     return std::tie(self.key, self.group, self.last_delivered, self.entries_read);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -118,6 +120,7 @@ struct GroupDeliver {
     return std::tie(self.key, self.group, self.consumer, self.last, self.time, self.no_ack);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 

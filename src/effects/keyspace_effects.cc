@@ -2,6 +2,7 @@
 #include "data/stream/stream.h"
 
 #include "effects/families.h"
+#include "effects/foresight.h"
 
 namespace runnel {
 
@@ -11,6 +12,31 @@ constexpr Misfit kStaysAtItsKey("such a value stays at its key");
 constexpr Misfit kOfCompanion("values of a companion have effects of their own");
 
 }  // namespace
+
+void KeyRemove::Shift(Foresight& foresight) const {
+  foresight.Remove(key);
+}
+
+void KeyRename::Shift(Foresight& foresight) const {
+  foresight.Give(from, to, false);
+}
+
+void KeyCopy::Shift(Foresight& foresight) const {
+  foresight.Give(from, to, true);
+}
+
+void KeyRestore::Shift(Foresight& foresight) const {
+  foresight.Remove(key);
+}
+
+void Flush::Shift(Foresight& foresight) const {
+  if (!all) return foresight.Flush(db);
+  foresight.FlushAll();
+}
+
+void Swap::Shift(Foresight& foresight) const {
+  foresight.Swap(a, b);
+}
 
 Misfit KeyExpire::Fits(const Keyspace& keyspace) const {
   if (IsCompanion(key.db)) return kOfCompanion;

@@ -17,6 +17,7 @@ struct KeyRemove {
     return std::tie(self.key);
   }
   Misfit Fits(const Keyspace&) const { return {}; }
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const { keyspace.Remove(key); }
 };
 
@@ -44,6 +45,7 @@ struct KeyRename {
     return std::tie(self.from, self.to);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const { keyspace.Rename(from, to); }
 };
 
@@ -57,6 +59,7 @@ struct KeyCopy {
     return std::tie(self.from, self.to);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -81,6 +84,7 @@ struct KeyRestore {
   }
   Misfit Fits(const Keyspace& keyspace) const;
   Misfit ApplyIfFits(Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 
  private:
@@ -99,6 +103,7 @@ struct Flush {
   }
   uint64_t Databases() const { return all ? 0 : uint64_t{db} + 1; }
   Misfit Fits(const Keyspace&) const { return {}; }
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -113,6 +118,7 @@ struct Swap {
   }
   uint64_t Databases() const { return uint64_t{std::max(a, b)} + 1; }
   Misfit Fits(const Keyspace&) const { return {}; }
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const { keyspace.Swap(a, b); }
 };
 

@@ -6,6 +6,7 @@
 
 #include "data/list/list.h"
 #include "effects/families.h"
+#include "effects/foresight.h"
 
 namespace runnel {
 namespace {
@@ -115,6 +116,10 @@ Misfit ListPush::Fits(const Keyspace& keyspace) const {
   return FitsValueOrNothing(keyspace, key, &list);
 }
 
+void ListPush::Shift(Foresight& foresight) const {
+  if (ForeseenList* list = foresight.ListAt(key)) list->Push(end == ListEnd::kFront, values.size());
+}
+
 void ListPush::Apply(Keyspace& keyspace) const {
   if (List* list = keyspace.MutableIf<List>(key)) {
     for (const std::string_view value : values)
@@ -134,6 +139,10 @@ Misfit ListPop::Fits(const Keyspace& keyspace) const {
   return FitsSize(keyspace, key, count);
 }
 
+void ListPop::Shift(Foresight& foresight) const {
+  if (ForeseenList* list = foresight.ListAt(key)) list->Drop(end == ListEnd::kFront, count);
+}
+
 void ListPop::Apply(Keyspace& keyspace) const {
   List& list = keyspace.Mutable<List>(key);
   // The whole list goes in one piece: it may be long, and is then freed elsewhere.
@@ -147,6 +156,10 @@ Misfit ListSet::Fits(const Keyspace& keyspace) const {
   return FitsSize(keyspace, key, index + 1);
 }
 
+void ListSet::Foresee(Foresight& foresight) const {
+  if (const ForeseenList* list = foresight.ListAt(key)) list->Look(index, 1, foresight.looks());
+}
+
 void ListSet::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<List>(key).Set(index, value);
   keyspace.Changed(key, KeyChange::kModified);
@@ -156,6 +169,13 @@ Misfit ListInsert::Fits(const Keyspace& keyspace) const {
   return FitsSize(keyspace, key, index);
 }
 
+void ListInsert::Foresee(Foresight& foresight) const {
+  ForeseenList* const list = foresight.ListAt(key);
+  if (list == nullptr) return;
+  list->LookToInsert(index, foresight.looks());
+  list->Insert(index);
+}
+
 void ListInsert::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<List>(key).Insert(index, value);
   keyspace.Changed(key, KeyChange::kGrown);
@@ -163,6 +183,10 @@ void ListInsert::Apply(Keyspace& keyspace) const {
 
 Misfit ListRemove::Fits(const Keyspace& keyspace) const {
   return FitsSize(keyspace, key, 0);
+}
+
+void ListRemove::Foresee(Foresight& foresight) const {
+  if (ForeseenList* list = foresight.ListAt(key)) list->LookAtAll(foresight.looks());
 }
 
 void ListRemove::Apply(Keyspace& keyspace) const {
@@ -180,6 +204,12 @@ Misfit ListErase::Fits(const Keyspace& keyspace) const {
                                             : Misfit("the ranges do not lie in the list");
 }
 
+void ListErase::Shift(Foresight& foresight) const {
+  ForeseenList* const list = foresight.ListAt(key);
+  if (list == nullptr) return;
+  if (const auto erased = DecodeRanges(ranges, list->size())) list->Erase(*erased);
+}
+
 void ListErase::Apply(Keyspace& keyspace) const {
   List& list = keyspace.Mutable<List>(key);
   const auto erased = DecodeRanges(ranges, list.size());
@@ -193,6 +223,14 @@ Misfit ListTrim::Fits(const Keyspace& keyspace) const {
   if (count == 0) return FitsSize(keyspace, key, 0);
   if (start > UINT64_MAX - count) return kShorter;
   return FitsSize(keyspace, key, start + count);
+}
+
+void ListTrim::Shift(Foresight& foresight) const {
+  ForeseenList* const list = foresight.ListAt(key);
+  if (list == nullptr || list->size() < start + count) return;
+  const uint64_t after = list->size() - start - count;
+  list->Drop(true, start);
+  list->Drop(false, count == 0 ? list->size() : after);
 }
 
 void ListTrim::Apply(Keyspace& keyspace) const {
@@ -209,6 +247,18 @@ Misfit ListMove::Fits(const Keyspace& keyspace) const {
   const List* target = nullptr;
   const Misfit misfit = FitsValueOrNothing(keyspace, to, &target);
   return misfit.fits() ? FitsSize(keyspace, from, count) : misfit;
+}
+
+void ListMove::Foresee(Foresight& foresight) const {
+  const bool same = from.db == to.db && from.name == to.name;
+  if (ForeseenList* source = foresight.ListAt(from)) {
+    const uint64_t size = source->size();
+    if (size < count || (same && from_end == to_end && !reversed)) return;
+    const bool front = from_end == ListEnd::kFront;
+    source->Look(front ? 0 : size - count, count, foresight.looks());
+    source->Drop(front, count);
+  }
+  if (ForeseenList* target = foresight.ListAt(to)) target->Push(to_end == ListEnd::kFront, count);
 }
 
 void ListMove::Apply(Keyspace& keyspace) const {

@@ -24,6 +24,7 @@ struct ListPush {
     return std::tie(self.key, self.end, self.values);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -39,6 +40,7 @@ struct ListPop {
     return std::tie(self.key, self.end, self.count);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -53,6 +55,7 @@ struct ListSet {
     return std::tie(self.key, self.index, self.value);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -68,6 +71,7 @@ struct ListInsert {
     return std::tie(self.key, self.index, self.value);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -84,6 +88,7 @@ struct ListRemove {
     return std::tie(self.key, self.count, self.value);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -99,6 +104,7 @@ struct ListErase {
     return std::tie(self.key, self.ranges);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -114,6 +120,7 @@ struct ListTrim {
     return std::tie(self.key, self.start, self.count);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -134,6 +141,7 @@ struct ListMove {
     return std::tie(self.from, self.to, self.from_end, self.to_end, self.count, self.reversed);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 

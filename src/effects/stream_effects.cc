@@ -4,6 +4,7 @@
 
 #include "data/stream/stream.h"
 #include "effects/families.h"
+#include "effects/foresight.h"
 
 namespace runnel {
 
@@ -53,6 +54,10 @@ Misfit StreamDropOldest::Fits(const Keyspace& keyspace) const {
   return stream->length() < count ? Misfit("the stream has fewer entries") : Misfit();
 }
 
+void StreamDropOldest::Foresee(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) stream->DropOldest(count, references);
+}
+
 void StreamDropOldest::Apply(Keyspace& keyspace) const {
   keyspace.Mutable<Stream>(key).DropOldest(count, references);
   keyspace.Changed(key, KeyChange::kModified);
@@ -61,6 +66,10 @@ void StreamDropOldest::Apply(Keyspace& keyspace) const {
 Misfit StreamRemove::Fits(const Keyspace& keyspace) const {
   if (removal > Removal::kTrimmed) return Misfit("there is no such way to remove");
   return FitsValue<Stream>(keyspace, key);
+}
+
+void StreamRemove::Foresee(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) stream->Remove(ids, foresight.looks());
 }
 
 void StreamRemove::Apply(Keyspace& keyspace) const {
@@ -80,6 +89,12 @@ Misfit StreamRemoveRanges::Fits(const Keyspace& keyspace) const {
   if (bounds.size() % 2 != 0) return Misfit("a range has no end");
   if (!std::is_sorted(bounds.begin(), bounds.end())) return Misfit("the ranges are not in order");
   return FitsValue<Stream>(keyspace, key);
+}
+
+void StreamRemoveRanges::Foresee(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) {
+    stream->RemoveRanges(bounds, foresight.looks());
+  }
 }
 
 void StreamRemoveRanges::Apply(Keyspace& keyspace) const {

@@ -51,6 +51,7 @@ struct StreamDropOldest {
     return std::tie(self.key, self.count, self.references);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -73,6 +74,7 @@ struct StreamRemove {
     return std::tie(self.key, self.removal, self.ids);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 
@@ -87,6 +89,7 @@ struct StreamRemoveRanges {
     return std::tie(self.key, self.bounds);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 

@@ -4,6 +4,7 @@
 
 #include "data/string_object.h"
 #include "effects/families.h"
+#include "effects/foresight.h"
 
 namespace runnel {
 namespace {
@@ -37,6 +38,10 @@ Misfit FitsString(const Keyspace& keyspace, const KeyRef& key, uint64_t end, uin
 
 Misfit StringSet::Fits(const Keyspace&) const {
   return IsCompanion(key.db) ? kNoStringThere : Misfit();
+}
+
+void StringSet::Shift(Foresight& foresight) const {
+  foresight.Remove(key);
 }
 
 void StringSet::Apply(Keyspace& keyspace) const {

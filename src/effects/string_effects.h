@@ -18,6 +18,7 @@ struct StringSet {
     return std::tie(self.key, self.value, self.expire_at_ms);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Shift(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 

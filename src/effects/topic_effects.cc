@@ -8,6 +8,7 @@
 #include "data/stream/stream.h"
 #include "data/topic/record.h"
 #include "effects/families.h"
+#include "effects/foresight.h"
 
 namespace runnel {
 namespace {
@@ -137,6 +138,19 @@ void TopicConfigure::Apply(Keyspace& keyspace) const {
   if (partitions > existing) keyspace.TopicsChanged(key.db);
 }
 
+Misfit TopicDemand::Fits(const Keyspace& keyspace) const {
+  if (min_insync > TopicOptions::kMostInSync) return Misfit("no number of in-sync replicas");
+  return FitsValue<Topic>(keyspace, key);
+}
+
+void TopicDemand::Apply(Keyspace& keyspace) const {
+  Topic& topic = keyspace.Mutable<Topic>(key);
+  TopicOptions options = topic.options();
+  options.min_insync = min_insync;
+  topic.Configure(topic.partitions(), options);
+  keyspace.Changed(key, KeyChange::kModified);
+}
+
 // --- Partitions ---
 
 Misfit PartitionCreate::Fits(const Keyspace& keyspace) const {
@@ -191,6 +205,12 @@ Misfit PartitionTrim::Fits(const Keyspace& keyspace) const {
   if (!misfit.fits()) return misfit;
   if (!stream->is_partition()) return kNoPartition;
   return offset > stream->next_offset() ? kNoOffset : Misfit();
+}
+
+void PartitionTrim::Foresee(Foresight& foresight) const {
+  if (ForeseenStream* stream = foresight.StreamAt(key)) {
+    stream->DropBelowOffset(offset, foresight.looks());
+  }
 }
 
 void PartitionTrim::Apply(Keyspace& keyspace) const {
@@ -260,6 +280,7 @@ std::span<const EffectKind> TopicEffects() {
       KindOf<RecordsAdd>("records-add"),           KindOf<PartitionTrim>("partition-trim"),
       KindOf<ProducerOpen>("producer-open"),       KindOf<ProducerAccept>("producer-accept"),
       KindOf<ProducerClose>("producer-close"),     KindOf<TombstonesDrop>("tombstones-drop"),
+      KindOf<TopicDemand>("topic-demand"),
   };
   return kKinds;
 }

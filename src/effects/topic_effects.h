@@ -48,6 +48,19 @@ struct TopicConfigure {
   void Apply(Keyspace& keyspace) const;
 };
 
+// The topic asks for so many in-sync replicas from now on (TopicOptions::min_insync).
+struct TopicDemand {
+  static constexpr EffectType kType = EffectType::kTopicDemand;
+  KeyRef key;
+  uint64_t min_insync = 0;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.key, self.min_insync);
+  }
+  Misfit Fits(const Keyspace& keyspace) const;
+  void Apply(Keyspace& keyspace) const;
+};
+
 // A partition that was never written is a value now. REQUIRES: no such key.
 struct PartitionCreate {
   static constexpr EffectType kType = EffectType::kPartitionCreate;
@@ -101,6 +114,7 @@ struct PartitionTrim {
     return std::tie(self.key, self.offset);
   }
   Misfit Fits(const Keyspace& keyspace) const;
+  void Foresee(Foresight& foresight) const;
   void Apply(Keyspace& keyspace) const;
 };
 

@@ -204,6 +204,21 @@ TEST_F(TopicEffectsTest, TombstonesGoThatAreBelowTheOffset) {
   EXPECT_EQ(partition().RetentionDue(), Stream::kNeverDue);
 }
 
+TEST_F(TopicEffectsTest, ADemandStaysUntilThereIsAnother) {
+  EXPECT_EQ(WhyNot(TopicDemand{topic_, 2}), "there is no such key");
+  Create();
+  const auto demand = [&] { return keyspace_.Find(topic_)->As<Topic>()->options().min_insync; };
+  EXPECT_EQ(demand(), 0u);
+  Apply(TopicDemand{topic_, 3});
+  EXPECT_EQ(demand(), 3u);
+  Apply(TopicConfigure{topic_, 4, 1, 2, 3, 4, 5});
+  EXPECT_EQ(demand(), 3u);
+  Apply(TopicDemand{topic_, 0});
+  EXPECT_EQ(demand(), 0u);
+  EXPECT_EQ(WhyNot(TopicDemand{topic_, 1001}), "no number of in-sync replicas");
+  EXPECT_EQ(WhyNot(TopicDemand{partition_, 2}), "there is no such key");
+}
+
 TEST_F(TopicEffectsTest, WhatDoesNotFitACompactedPartitionIsRefused) {
   constexpr const char* kNoKey = "a record of a compacted topic has a key";
   const std::string_view plain[] = {"f", "v"};

@@ -14,6 +14,9 @@ namespace {
 
 // Applying goes on for about so long in one turn.
 constexpr int64_t kApplyMicros = 1000;
+// How long it waits before it looks again whether the disk has room, and for how much of it.
+constexpr int64_t kLookForRoomMs = 100;
+constexpr uint64_t kRoomToGoOn = uint64_t{1} << 20;
 // What a helper reads of the own journal's files in one go.
 constexpr size_t kReadOnBytes = size_t{1} << 20;
 
@@ -36,7 +39,8 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
       error_("not connected yet"),
       kept_end_(parts_.journal.appended()),
       applied_(parts_.journal.appended()),
-      applier_(parts_.keyspace) {
+      applier_(parts_.keyspace),
+      cold_ahead_(parts_.cold, parts_.keyspace) {
   parts_.journal.set_sink(this);
   if (!pending) return;
   applied_ = pending->applied;
@@ -57,6 +61,8 @@ Follower::~Follower() {
 bool Follower::Turn(int64_t now_ms) {
   now_ms_ = now_ms;
   if (std::exchange(heard_, false)) heard_ms_ = now_ms;
+  // What has come is not read while it is held back.
+  if (held_back_) heard_ms_ = now_ms;
   if (link_ != nullptr && ended_.empty() &&
       now_ms - heard_ms_ > 2 * parts_.settings.silence_max_ms) {
     ended_ = fmt::format("nothing came from the leader for {} ms", now_ms - heard_ms_);
@@ -65,7 +71,11 @@ bool Follower::Turn(int64_t now_ms) {
     ended_ = fmt::format("no connection to {}:{} was made within {} ms", target_.host, target_.port,
                          now_ms - heard_ms_);
   }
-  if (!ended_.empty()) Drop(std::exchange(ended_, ""), cut_to_.has_value() || takes_over_);
+  LookAtJournal();
+  if (!ended_.empty() && !leaving_.empty()) ended_ = leaving_;
+  if (!ended_.empty()) {
+    Drop(std::exchange(ended_, ""), cut_to_ || takes_over_ || parts_.journal.failed());
+  }
   if (cut_to_) return false;
   // Whoever waits for the report does not wait for what can be applied now.
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
@@ -90,6 +100,7 @@ int64_t Follower::next_due_ms() const {
   }
   int64_t due = heard_ms_ + 2 * parts_.settings.silence_max_ms + 1;
   if (link_up() && IsNews(Standing())) due = std::min(due, reported_ms_ + kReportEveryMs);
+  if (held_back_) due = std::min(due, reported_ms_ + alive_every_ms());
   return due;
 }
 
@@ -99,13 +110,49 @@ int64_t Follower::next_due_ms() const {
 // is safe before that.
 void Follower::TryToConnect() {
   const journal::Journal& journal = parts_.journal;
-  if (journal.failed()) {
-    Drop("the own journal has failed: " + journal.status().message(), false);
+  if (!MayAsk()) {
+    retry_ms_ = now_ms_ + kLookForRoomMs;
   } else if (journal.safe() < journal.appended()) {
     retry_ms_ = now_ms_ + kFirstWaitMs;
   } else {
     Connect();
   }
+}
+
+// Who cannot keep what comes leaves the set at once, so that nobody waits for it.
+void Follower::LookAtJournal() {
+  const journal::Journal& journal = parts_.journal;
+  if (journal.status().ok() || state_ == State::kStopped || takes_over_ || !leaving_.empty())
+    return;
+  const std::string why =
+      journal.failed()
+          ? "the own journal has failed, and takes no more until this server is started again: " +
+                journal.status().message()
+          : NoRoom();
+  if (link_up() && ended_.empty()) {
+    SayGoodbye(Goodbye::kReturns);
+    leaving_ = error_ = why;
+  } else if (journal.failed()) {
+    ended_ = why;
+  }
+}
+
+// Asks for nothing while the disk has no room for it; once it had none, not before there is room
+// for more than a few frames. A snapshot that is being fetched may make room.
+bool Follower::MayAsk() {
+  journal::Journal& journal = parts_.journal;
+  if (fetch_ != nullptr) return true;
+  if (!journal.status().ok()) {
+    no_room_ = true;
+    error_ = NoRoom();
+  }
+  const uint64_t least = std::min<uint64_t>(parts_.settings.window_bytes, kRoomToGoOn);
+  if (no_room_ && journal.HasRoomFor(least, journal::Journal::Change::kAdds)) no_room_ = false;
+  return !no_room_;
+}
+
+std::string Follower::NoRoom() const {
+  return "the own disk gets full: " + parts_.journal.status().message();
 }
 
 void Follower::Connect() {
@@ -160,7 +207,7 @@ Status Follower::OnLine(std::string_view line) {
 
 Status Follower::OnMessage(MessageType type, std::string_view body) {
   heard_ = true;
-  if (takes_over_) return {};
+  if (takes_over_ || !leaving_.empty()) return {};
   const bool asked = type == MessageType::kWelcome;
   const bool of_snapshot = type == MessageType::kFiles || type == MessageType::kFilePiece;
   const bool of_journal = type == MessageType::kBytes || type == MessageType::kMark;
@@ -266,6 +313,7 @@ Status Follower::OnWelcome(std::string_view body) {
                     welcome->parting, journal.appended()));
   }
   state_ = State::kStreaming;
+  said_goodbye_ = false;
   received_ = welcome->parting;
   partial_.clear();
   reported_ = {};
@@ -319,6 +367,7 @@ void Follower::Drop(std::string_view why, bool for_good) {
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
   take_over_.reset();
+  leaving_.clear();
   held_back_ = false;
   if (link_up()) down_since_ms_ = now_ms_;
   // What is to be cut is said when that is decided.
@@ -495,6 +544,8 @@ bool Follower::CanApply() const {
 bool Follower::Apply(int64_t until_us) {
   if (cannot_apply_) return false;
   while (CanApply()) {
+    // The reader wakes the loop.
+    if (!cold_ahead_.Ready(frames_, applied_, mark_.high_watermark)) return false;
     const std::string_view bytes = frames_.front();
     journal::FrameHeader header;
     journal::DecodeHeader(bytes, &header);
@@ -513,6 +564,7 @@ bool Follower::Apply(int64_t until_us) {
       return false;
     }
     applied_ = frame.end();
+    cold_ahead_.NoteApplied(applied_);
     unapplied_bytes_ -= bytes.size();
     frames_.pop_front();
     if (parts_.clock.SteadyMicros() >= until_us) break;
@@ -578,7 +630,9 @@ void Follower::MayReport(int64_t now_ms) {
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);
-  if (!awaited && !much && !due) return;
+  // One that is held back is slow, and not dead.
+  const bool alive = held_back_ && now_ms - reported_ms_ >= alive_every_ms();
+  if (!awaited && !much && !due && !alive) return;
   reported_ = report;
   reported_ms_ = now_ms;
   std::string body;

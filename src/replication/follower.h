@@ -20,6 +20,7 @@
 #include "env/worker.h"
 #include "journal/journal.h"
 #include "replication/cluster_record.h"
+#include "replication/cold_ahead.h"
 #include "replication/link.h"
 #include "replication/settings.h"
 #include "replication/snapshot_transfer.h"
@@ -62,6 +63,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     Worker& reader;  // reads the own journal's files
     Clock& clock;
     const ReplicationSettings& settings;
+    ColdStore* cold;  // nullptr: everything is in memory
     // Whether nothing may be applied now: the disk takes old entries more slowly than they come.
     std::function<bool()> held_up;
     // Whether somebody waits for what will be applied: then the leader hears at once what was
@@ -183,6 +185,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void Take(Position base, std::string_view frame) override;
 
   void TryToConnect();
+  void LookAtJournal();
+  bool MayAsk();
+  std::string NoRoom() const;
   void Connect();
   void OnConnected(Result<std::unique_ptr<ByteStream>> stream);
   void Ask();
@@ -203,6 +208,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool IsNews(const Report& report) const;
   bool IsAwaited() const;
   void MayReport(int64_t now_ms);
+  int64_t alive_every_ms() const { return parts_.settings.silence_max_ms / 3; }
   void Drop(std::string_view why, bool for_good);
 
   const Parts parts_;
@@ -238,14 +244,19 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t unapplied_bytes_ = 0;
   bool said_goodbye_ = false;
+  // Why it has, if it cannot keep what comes. The leader ends the link: if this side did, the
+  // goodbye might be lost.
+  std::string leaving_;
   std::optional<TakeOver> take_over_;
   bool takes_over_ = false;
   std::optional<NewLeader> new_leader_;
   bool follows_us_ = false;
+  bool no_room_ = false;    // on the disk
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
   Position data_end_ = 0;  // of the last frame that has records, if one may not be applied
   Applier applier_;
+  ColdAhead cold_ahead_;
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down

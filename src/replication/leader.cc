@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "base/log.h"
@@ -14,6 +15,9 @@ namespace {
 
 // What a helper reads of the journal's files in one go.
 constexpr size_t kReadBytes = kMostPieceBytes;
+// A follower that does not read from its link gets no marks and no heartbeats when so much more
+// than a window waits there: later ones say all.
+constexpr size_t kMostWaiting = 16 * 1024;
 // How long a snapshot stays for a follower whose link is gone.
 constexpr int64_t kKeepSnapshotMs = 60'000;
 
@@ -30,7 +34,8 @@ Leader::Leader(Parts parts, int64_t now_ms)
     : parts_(std::move(parts)),
       set_(parts_.settings, parts_.records,
            {parts_.self, parts_.journal.identity().id, parts_.journal.epoch()}, now_ms),
-      heartbeat_ms_(now_ms) {
+      heartbeat_ms_(now_ms),
+      sync_rate_(now_ms) {
   set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
   const ClusterRecord& record = parts_.records.now();
   const bool known = record.journal_id == parts_.journal.identity().id;
@@ -225,6 +230,7 @@ void Leader::Turn(int64_t now_ms) {
   set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
   if (BeatsNow(now_ms)) Beat(now_ms);
   if (tail_ != nullptr) tail_->set_most_bytes(parts_.settings.tail_bytes);
+  ChooseReader(now_ms);
   for (auto it = followers_.begin(); it != followers_.end();) {
     Follower& follower = **it;
     if (follower.ended.empty() && now_ms - follower.peer.heard_ms > parts_.settings.timeout_ms) {
@@ -294,8 +300,39 @@ void Leader::Beat(int64_t now_ms) {
   std::string body;
   Heartbeat{++heartbeats_, std::exchange(questioned_, false)}.Encode(&body);
   for (const auto& follower : followers_) {
-    if (follower->ended.empty()) follower->link->Send(MessageType::kHeartbeat, body);
+    if (!follower->ended.empty() || IsStuck(*follower)) continue;
+    follower->link->Send(MessageType::kHeartbeat, body);
   }
+}
+
+// Whether something is to be read of files for it.
+bool Leader::WantsRead(const Follower& follower) const {
+  if (!follower.ended.empty()) return false;
+  if (follower.sender != nullptr && follower.sender->next_bytes() > 0) return true;
+  const Peer& peer = follower.peer;
+  return !follower.reading && peer.sent < std::min(parts_.journal.written(), tail_->begin()) &&
+         peer.sent - peer.report.received < parts_.settings.window_bytes;
+}
+
+// Where the rate is bounded, it is the turn of the one for which nothing was read for longest.
+void Leader::ChooseReader(int64_t now_ms) {
+  chosen_ = nullptr;
+  read_again_ms_ = std::numeric_limits<int64_t>::max();
+  if (parts_.settings.sync_rate == 0) return;
+  for (const auto& follower : followers_) {
+    if (!WantsRead(*follower)) continue;
+    if (chosen_ == nullptr || follower->read_number < chosen_->read_number)
+      chosen_ = follower.get();
+  }
+  if (chosen_ == nullptr || sync_rate_.MayRead(parts_.settings.sync_rate, now_ms)) return;
+  chosen_ = nullptr;
+  read_again_ms_ = sync_rate_.ask_again_ms();
+}
+
+bool Leader::MayRead(Follower& follower) {
+  if (parts_.settings.sync_rate != 0 && chosen_ != &follower) return false;
+  follower.read_number = ++reads_;
+  return true;
 }
 
 void Leader::Feed(Follower& follower) {
@@ -304,7 +341,7 @@ void Leader::Feed(Follower& follower) {
   while (!follower.reading && peer.sent < parts_.journal.written() &&
          peer.sent - peer.report.received < window) {
     if (peer.sent < tail_->begin()) {
-      Read(follower);
+      if (MayRead(follower)) Read(follower);
       break;
     }
     follower.reader.reset();
@@ -316,6 +353,11 @@ void Leader::Feed(Follower& follower) {
     if (Status sent = follower.sender->Turn(*follower.link); !sent.ok()) {
       follower.ended = fmt::format("the snapshot cannot be sent: {}", sent.message());
     }
+    const uint64_t bytes = follower.sender->next_bytes();
+    if (bytes > 0 && follower.ended.empty() && MayRead(follower)) {
+      CountRead(bytes);
+      follower.sender->ReadNext();
+    }
   }
   if (peer.online()) {
     SendMark(follower);
@@ -324,11 +366,15 @@ void Leader::Feed(Follower& follower) {
   follower.link->Flush();
 }
 
+bool Leader::IsStuck(const Follower& follower) const {
+  return follower.link->output().size() > parts_.settings.window_bytes + kMostWaiting;
+}
+
 void Leader::SendMark(Follower& follower) {
   // Somebody may have given up; then nothing is to be said.
   const Position awaited = std::max({awaited_, waited_, follower.told.report_at});
   const Mark mark{set_.mark(), awaited, CountsSynced()};
-  if (mark == follower.told) return;
+  if (mark == follower.told || IsStuck(follower)) return;
   follower.told = mark;
   std::string body;
   mark.Encode(&body);
@@ -403,6 +449,7 @@ void Leader::Read(Follower& follower) {
 void Leader::OnJournalRead(Follower& follower, const ReadJob& job) {
   follower.reading = false;
   follower.reader = job.reader;
+  CountRead(job.bytes);
   if (!job.status.ok() && follower.ended.empty()) {
     follower.ended = "the journal cannot be read for it: " + job.status.message();
   }
@@ -538,7 +585,7 @@ int64_t Leader::heartbeat_every_ms() const {
 }
 
 int64_t Leader::next_due_ms() const {
-  const int64_t due = set_.next_due_ms();
+  const int64_t due = std::min(set_.next_due_ms(), read_again_ms_);
   if (followers_.empty()) return due;
   return std::min(due, heartbeat_ms_ + heartbeat_every_ms());
 }

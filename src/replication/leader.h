@@ -21,6 +21,7 @@
 #include "replication/link.h"
 #include "replication/settings.h"
 #include "replication/snapshot_transfer.h"
+#include "replication/sync_rate.h"
 #include "replication/tail.h"
 #include "replication/wire.h"
 
@@ -162,10 +163,17 @@ class Leader {
   // The connection of this server that has not ended; nullptr: none.
   Follower* Connected(std::string_view node_id) const;
   bool IsMissing(const Member& member) const;
+  bool WantsRead(const Follower& follower) const;
+  void ChooseReader(int64_t now_ms);
+  bool MayRead(Follower& follower);
+  void CountRead(uint64_t bytes) {
+    if (parts_.settings.sync_rate != 0) sync_rate_.Count(bytes);
+  }
   void Feed(Follower& follower);
   void Read(Follower& follower);
   void OnJournalRead(Follower& follower, const ReadJob& job);
   void SendBytes(Follower& follower, const Ref<Block>& block, std::string_view bytes);
+  bool IsStuck(const Follower& follower) const;
   void SendMark(Follower& follower);
   void SendRecord(Follower& follower);
   bool BeatsNow(int64_t now_ms) const;
@@ -191,6 +199,11 @@ class Leader {
   bool questioned_ = false;  // somebody waits for an answer to the next heartbeat
   uint64_t heartbeats_ = 0;  // the number of the last one
   int64_t heartbeat_ms_;     // when it was sent
+  SyncRate sync_rate_;
+  // Where the rate is bounded: for whom something may be read in this turn.
+  const Follower* chosen_ = nullptr;
+  int64_t read_again_ms_ = 0;  // when somebody may be chosen again
+  uint64_t reads_ = 0;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
@@ -213,6 +226,7 @@ struct Leader::Follower final : Link::Owner {
   // While it is served out of files.
   std::shared_ptr<journal::JournalReader> reader;
   bool reading = false;
+  uint64_t read_number = 0;  // of the last read of files for it
 };
 
 template <class Visit>

@@ -15,6 +15,8 @@ struct ReplicationSettings {
   // Journal that is kept for one that is connected.
   uint64_t hold_max_bytes = uint64_t{16} << 30;
   int64_t timeout_ms = 60'000;
+  // Bytes a second that a leader reads of files for all followers together; 0 for no bound.
+  uint64_t sync_rate = 0;
 
   // A member of the in-sync set that says nothing for so long has left it; one whose connection is
   // gone leaves after a third of that.
@@ -23,6 +25,8 @@ struct ReplicationSettings {
   int64_t lag_max_ms = 10'000;
   // The high watermark moves only while the set has so many members, the leader included.
   uint32_t min_insync = 1;
+
+  bool operator==(const ReplicationSettings&) const = default;
 };
 
 }  // namespace runnel::replication

@@ -86,11 +86,17 @@ Status SnapshotSender::Turn(Link& link) {
     link.SendSlice(MessageType::kFilePiece, job->head, job->block, job->bytes());
     sent_bytes_ += job->request.bytes;
   }
-  if (requests_.empty()) return {};
+  return {};
+}
+
+uint64_t SnapshotSender::next_bytes() const {
+  return reading_ || requests_.empty() ? 0 : requests_.front().bytes;
+}
+
+void SnapshotSender::ReadNext() {
   const FetchRequest next = requests_.front();
   requests_.pop_front();
   Read(next);
-  return {};
 }
 
 void SnapshotSender::List() {

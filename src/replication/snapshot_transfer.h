@@ -42,8 +42,12 @@ class SnapshotSender {
   Position position() const { return snapshot_.position; }
   // A request has come. Fails if it cannot be answered.
   Status OnFetch(const FetchRequest& request);
-  // Goes on: sends what was read, and reads what was asked for next. Fails if the disk does.
+  // Goes on: sends what was read. Fails if the disk does.
   Status Turn(Link& link);
+  // The size of the piece that is to be read next; 0 if none is, or one is being read.
+  uint64_t next_bytes() const;
+  // Reads it. REQUIRES: next_bytes() > 0; what was read before is sent (Turn).
+  void ReadNext();
   uint64_t sent_bytes() const { return sent_bytes_; }
 
  private:

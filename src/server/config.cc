@@ -316,11 +316,21 @@ replication::ReplicationSettings ReplicationSettingsOf(const ServerOptions& opti
   settings.backlog_ttl_ms =
       options.repl_backlog_ttl_s == 0 ? kForever : options.repl_backlog_ttl_s * 1000;
   settings.hold_max_bytes = options.replica_hold_max;
+  settings.sync_rate = options.replica_sync_rate;
   settings.silence_max_ms = options.replica_silence_max_ms;
   settings.lag_max_ms = options.replica_lag_time_max_ms;
   settings.min_insync = options.min_insync_replicas;
   settings.timeout_ms = options.repl_timeout_s * 1000;
   return settings;
+}
+
+std::span<const char* const> ReplicationDirectives() {
+  static constexpr const char* kNames[] = {
+      "repl-backlog-size",   "repl-backlog-ttl",     "replica-hold-max",    "replica-sync-rate",
+      "replica-silence-max", "replica-lag-time-max", "min-insync-replicas", "repl-timeout",
+      "replica-tail-bytes",  "replica-window-bytes",
+  };
+  return kNames;
 }
 
 ColdSettings ColdSettingsOf(const Settings& settings) {

@@ -92,6 +92,9 @@ ColdSettings ColdSettingsOf(const Settings& settings);
 // What replication goes by. The journal is kept in whole segments, so a smaller backlog than one
 // segment is one segment.
 replication::ReplicationSettings ReplicationSettingsOf(const ServerOptions& options);
+// The directives that this reads, and that may change at any time; without journal-segment-bytes,
+// which only bounds another one.
+std::span<const char* const> ReplicationDirectives();
 
 // The whole of a file.
 Result<std::string> ReadConfigFile(const std::string& path);

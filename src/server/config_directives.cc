@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "effects/bounds.h"
+#include "replication/sync_rate.h"
 #include "server/config_kept.h"
 #include "server/config_kinds.h"
 
@@ -355,6 +356,11 @@ constexpr Directive kDirectives[] = {
     Size<&ServerOptions::replica_hold_max>(
         "replica-hold-max", kAnyTime, 0, kMax64,
         "Most journal that a leader keeps for a connected follower that is behind."),
+    Size<&ServerOptions::replica_sync_rate>(
+        "replica-sync-rate", kAnyTime, 0, replication::SyncRate::kMostRate,
+        "Bytes a second that a leader reads of files for all followers together: for full syncs, "
+        "and for those that are behind the newest part of the journal, which is in memory. 0: as "
+        "fast as it can."),
     Integer<&ServerOptions::replica_silence_max_ms>(
         "replica-silence-max", kAnyTime, 100, kMax32,
         "Milliseconds after which a member of the in-sync set that says nothing leaves it. One "

@@ -293,13 +293,14 @@ TEST(ConfigTextTest, ReadsWhatReplicationGoesBy) {
   EXPECT_EQ(settings.backlog_bytes, defaults.backlog_bytes);
   EXPECT_EQ(settings.backlog_ttl_ms, defaults.backlog_ttl_ms);
   EXPECT_EQ(settings.hold_max_bytes, defaults.hold_max_bytes);
+  EXPECT_EQ(settings.sync_rate, defaults.sync_rate);
   EXPECT_EQ(settings.silence_max_ms, defaults.silence_max_ms);
   EXPECT_EQ(settings.timeout_ms, defaults.timeout_ms);
   const Status status = config.LoadText(
       "slave-announce-ip 10.0.0.1\nslave-announce-port 7000\nreplica-announced no\n"
       "slave-priority 0\nslave-serve-stale-data no\nmin-slaves-to-write 2\n"
       "min-slaves-max-lag 3\nrepl-backlog-size 1mb\nrepl-backlog-ttl 0\nreplica-hold-max 2gb\n"
-      "replica-silence-max 700\nrepl-timeout 9\nreplica-tail-bytes 1mb\n"
+      "replica-sync-rate 10mb\nreplica-silence-max 700\nrepl-timeout 9\nreplica-tail-bytes 1mb\n"
       "replica-window-bytes 64kb\njournal-segment-bytes 4mb\n",
       "x.conf");
   EXPECT_EQ(status.message(), "");
@@ -315,11 +316,30 @@ TEST(ConfigTextTest, ReadsWhatReplicationGoesBy) {
   EXPECT_EQ(settings.backlog_bytes, 4u << 20);  // a segment
   EXPECT_EQ(settings.backlog_ttl_ms, std::numeric_limits<int64_t>::max());
   EXPECT_EQ(settings.hold_max_bytes, 2ull << 30);
+  EXPECT_EQ(settings.sync_rate, 10u << 20);
   EXPECT_EQ(settings.silence_max_ms, 700);
   EXPECT_EQ(settings.timeout_ms, 9000);
   EXPECT_EQ(settings.tail_bytes, 1u << 20);
   EXPECT_EQ(settings.window_bytes, 64u << 10);
   EXPECT_THAT(config.WithoutEffect().changed, IsEmpty());
+}
+
+// Whatever changes what replication goes by is told to it at once.
+TEST(ConfigTextTest, KnowsWhatReplicationGoesBy) {
+  Config config;
+  const replication::ReplicationSettings defaults = ReplicationSettingsOf(config.options());
+  std::vector<std::string> found;
+  const std::string_view all[] = {"*"};
+  for (const auto& [name, value] : config.Get(all)) {
+    const std::string other = std::to_string(std::strtoull(value.c_str(), nullptr, 10) + 1);
+    const Config::Pair there[] = {{name, other}};
+    const Config::Pair back[] = {{name, value}};
+    if (!config.Set(there).ok()) continue;
+    if (!(ReplicationSettingsOf(config.options()) == defaults)) found.push_back(name);
+    ASSERT_TRUE(config.Set(back).ok()) << name << " " << value;
+  }
+  const auto known = ReplicationDirectives();
+  EXPECT_THAT(found, ::testing::UnorderedElementsAreArray(known.begin(), known.end()));
 }
 
 TEST(ConfigArgumentsTest, ReadsDirectives) {

@@ -71,6 +71,7 @@ struct ServerOptions {
   uint64_t repl_backlog_size = uint64_t{1} << 30;
   int64_t repl_backlog_ttl_s = 3600;  // 0: for ever
   uint64_t replica_hold_max = uint64_t{16} << 30;
+  uint64_t replica_sync_rate = 0;
   int64_t replica_silence_max_ms = 1500;
   int64_t repl_timeout_s = 60;
   uint64_t replica_tail_bytes = uint64_t{16} << 20;

@@ -184,7 +184,7 @@ void Roles::AskToLeadAfterLeader() {
 bool Roles::in_recorded_set() const {
   const journal::Journal* const journal = parts_.storage.journal();
   // There is none for a while when it is cut, or when a snapshot takes its place.
-  if (records_ == nullptr || journal == nullptr) return false;
+  if (records_ == nullptr || journal == nullptr || journal->failed()) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
@@ -209,7 +209,7 @@ void Roles::Hear(journal::Epoch epoch) {
 }
 
 bool Roles::may_take_over() const {
-  return may_be_promoted() || parts_.config.options().unclean_leader_election;
+  return (in_recorded_set() && trusted()) || parts_.config.options().unclean_leader_election;
 }
 
 const std::string& Roles::error() const {
@@ -223,9 +223,13 @@ const std::string& Roles::error() const {
 }
 
 Status Roles::WhyNotLead() const {
+  const journal::Journal* const journal = parts_.storage.journal();
+  if (follows_ && journal != nullptr && journal->failed()) {
+    return Status::Error("MISCONF The journal of this server has failed: " +
+                         journal->status().message());
+  }
   // A person decides that the others are not waited for.
   if (!follows_ || recovery_ || may_take_over()) return {};
-  const journal::Journal* const journal = parts_.storage.journal();
   // A server that is new has never had a leader. One that has lost all in a power cut is none.
   const bool known = journal != nullptr && records_->now().journal_id == journal->identity().id;
   if (journal != nullptr && journal->appended() == 0 && !known) return {};
@@ -537,9 +541,9 @@ std::optional<replication::PinnedSnapshot> Roles::PinSnapshot(Position most) {
 // Returns whether the next turn should come at once.
 bool Roles::TellBroker() {
   const replication::InSyncSet& set = leader_->in_sync();
-  return parts_.broker.NoteReplicas(
-      {set.shared(), set.mark(), set.answered(), set.live(), settings_.min_insync},
-      leader_->next_question());
+  return parts_.broker.NoteReplicas({set.shared(), set.mark(), set.answered(), set.live(),
+                                     settings_.min_insync, static_cast<uint32_t>(set.size())},
+                                    leader_->next_question());
 }
 
 void Roles::MakeFollower() {
@@ -549,7 +553,7 @@ void Roles::MakeFollower() {
   follower_ = std::make_unique<replication::Follower>(
       replication::Follower::Parts{
           parts_.storage.disk(), parts_.reader, journal, parts_.broker.keyspace(), parts_.reader,
-          parts_.clock, settings_,
+          parts_.clock, settings_, parts_.storage.cold(),
           [this] {
             ColdStore* const cold = parts_.storage.cold();
             return cold != nullptr && cold->behind();

@@ -98,6 +98,7 @@ class Roles {
   bool may_be_promoted() const {
     return in_recorded_set() && trusted() && !heard_of_later_leader();
   }
+  // Whether the record has it in the set, and its journal has not failed.
   bool in_recorded_set() const;
   // Whether its journal, if there is one now, has lost nothing of what it has told others that it
   // has.

@@ -203,27 +203,34 @@ void Saver::LookAtDisk() {
   const auto free_bytes = disk_.FreeBytes(".");
   free_bytes_ = free_bytes.ok() ? std::optional<uint64_t>(*free_bytes) : std::nullopt;
   const journal::Journal* journal = broker_.log().journal();
-  // What can go: older snapshots, and journal that only followers need.
+  if (journal == nullptr || journal->failed() || positions_.empty() || busy()) return;
+  // What can go: journal that only followers need, and then older snapshots.
+  const bool held = hold_() < positions_.front() && journal->first() < positions_.front();
   const size_t needed_snapshots = std::max<size_t>(Pinned(), 1);
   const bool older = positions_.size() > needed_snapshots;
-  const Position hold = hold_();
-  const bool held = !positions_.empty() && hold < positions_.back();
-  if (journal == nullptr || journal->failed() || (!older && !held) || busy()) return;
+  if (!older && !held) return;
   // What a snapshot and the journal before the next one will take.
   const uint64_t needed = last_bytes_ + (journal->appended() - journal->first());
   if (journal->status().ok() && (!free_bytes_ || *free_bytes_ >= needed)) return;
-  if (older) {
-    LogNotice(
-        "The disk gets full: the snapshots before the one at {} and their journal are removed",
-        positions_[positions_.size() - needed_snapshots]);
-    KeepNewest(needed_snapshots);
-  }
-  if (!held) return;
+  // The next look shows whether that is enough.
+  if (held && RemoveHeldJournal()) return;
+  if (!older) return;
+  LogNotice("The disk gets full: the snapshots before the one at {} and their journal are removed",
+            positions_[positions_.size() - needed_snapshots]);
+  KeepNewest(needed_snapshots);
+}
+
+// Returns whether anything has gone: journal goes by whole segments.
+bool Saver::RemoveHeldJournal() {
+  journal::Journal& journal = *broker_.log().journal();
+  const Position first = journal.first();
+  journal.RemoveBefore(positions_.front());
+  if (journal.first() == first) return false;
   LogWarning(
       "The disk gets full: journal before position {} is removed, which followers need from {} "
       "on",
-      positions_.front(), hold);
-  broker_.log().journal()->RemoveBefore(positions_.front());
+      journal.first(), hold_());
+  return true;
 }
 
 // All but the newest snapshots go, with the journal that only those need.

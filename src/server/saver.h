@@ -113,6 +113,7 @@ class Saver {
   // How many of the newest snapshots must stay, so that no pinned one goes.
   size_t Pinned() const;
   void LookAtDisk();
+  bool RemoveHeldJournal();
   void KeepNewest(size_t kept);
   void RemoveJournal();
   bool ReplayTakesLonger() const;

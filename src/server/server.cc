@@ -177,9 +177,7 @@ void Server::ObeyChanges() {
       return Status();
     });
   }
-  for (const char* name :
-       {"repl-backlog-size", "repl-backlog-ttl", "replica-hold-max", "replica-silence-max",
-        "repl-timeout", "replica-tail-bytes", "replica-window-bytes"}) {
+  for (const char* name : ReplicationDirectives()) {
     config_.OnChange(name, [this] {
       roles_->TakeSettings();
       return Status();

@@ -308,6 +308,8 @@ class TransferWorld final {
         Connect();
         continue;
       }
+      // The leader may put reads off.
+      if (sender_->next_bytes() > 0 && Chance(50)) sender_->ReadNext();
       leader_.link->Flush();
       follower_.link->Flush();
     }

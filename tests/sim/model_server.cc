@@ -14,8 +14,6 @@ namespace {
 
 // A step of loading: small, so that other servers go on meanwhile.
 constexpr size_t kLoadBudget = 3;
-constexpr ColdSizes kColdSizes = {
-    .run_bytes = 200, .write_bytes = 600, .file_bytes = 1000, .least_cache = 1};
 
 }  // namespace
 
@@ -124,6 +122,7 @@ void ModelServer::Configure(std::string_view name, std::string_view value) {
   const Config::Pair pair{name, value};
   const Status set = config_.Set({&pair, 1});
   EXPECT_TRUE(set.ok()) << set.message();
+  if (running() && !loading_) roles_->TakeSettings();
 }
 
 // Nothing else fails than a disk that has stopped.
@@ -146,7 +145,7 @@ bool ModelServer::Start(int64_t now_ms) {
   storage_ = std::make_unique<Storage>(
       disk_, harness_->clock,
       Storage::Workers{log_, helper_, snapshot_, cold_writer_, cold_reader_, cold_syncer_},
-      options_, settings_.cold, harness_->keyspace, kColdSizes);
+      options_, settings_.cold, harness_->keyspace, cold_sizes_);
   storage_->LeadLater();
   saver_ = std::make_unique<Saver>(storage_->snapshotter(), harness_->broker, options_,
                                    harness_->clock, disk_, [this] { return roles_->hold(); });

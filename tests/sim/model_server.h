@@ -41,8 +41,8 @@ class ModelServer {
   ModelDisk& disk() { return disk_; }
   Settings& settings() { return settings_; }
   ServerOptions& options() { return options_; }
-
-  // CONFIG SET. REQUIRES: it is successful, and no process runs.
+  ColdSizes& cold_sizes() { return cold_sizes_; }
+  // CONFIG SET, also while a process runs. REQUIRES: it is successful.
   void Configure(std::string_view name, std::string_view value);
   // What is told of something that must not happen; without it, the test fails.
   void OnWrong(std::function<void(const std::string&)> tell) { on_wrong_ = std::move(tell); }
@@ -109,6 +109,8 @@ class ModelServer {
   Config config_;
   Settings settings_;
   ServerOptions options_;
+  ColdSizes cold_sizes_ = {
+      .run_bytes = 200, .write_bytes = 600, .file_bytes = 1000, .least_cache = 1};
   SteppedWorker log_, helper_, snapshot_, cold_writer_, cold_reader_, cold_syncer_, reader_;
 
   class Host final : public BrokerHost {};

@@ -143,6 +143,7 @@ class ReplicationWorld {
     if (random_.Below(2) == 0) settings_.silence_max_ms = 30;
     if (random_.Below(2) == 0) settings_.lag_max_ms = 50;
     if (random_.Below(2) == 0) settings_.min_insync = 2;
+    if (random_.Below(4) == 0) settings_.sync_rate = 10'000 + random_.Below(1'000'000);
     leads_.OpenJournal(false);
     Lead();
     follows_.OpenJournal(true, leads_.journal->identity());
@@ -205,6 +206,18 @@ class ReplicationWorld {
   Node& follows() { return follows_; }
   // Whether somebody on the follower waits for changes.
   void set_clients_wait(bool wait) { clients_wait_ = wait; }
+
+  ReplicationSettings& settings() { return settings_; }
+  int64_t now_ms() const { return now_ms_; }
+  // Only such changes are made from now on. Returns the bytes of the frame.
+  uint64_t MakeLargeChange(size_t bytes) {
+    quiet_ = true;
+    const Position before = leads_.journal->appended();
+    const std::string text(bytes, 'l');
+    Commit(StringSet{KeyRef(0, "large"), text}, batch_, *leads_.keyspace);
+    LeaderTurn();
+    return leads_.journal->appended() - before;
+  }
 
   // A change is made on the leader and reaches the follower's disk, while no time passes. Returns
   // how far the follower is then, as the leader knows it. `awaited`: somebody waits for the change.
@@ -279,7 +292,7 @@ class ReplicationWorld {
     };
     follower_ = std::make_unique<Follower>(
         Follower::Parts{follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace,
-                        follows_.reader, clock_, settings_,
+                        follows_.reader, clock_, settings_, nullptr,
                         [this] { return !quiet_ && Chance(10); }, [this] { return clients_wait_; },
                         connect, [] { return Follower::Credentials(); }, introduce,
                         [](const ClusterRecord&) {}},
@@ -412,6 +425,39 @@ TEST(ReplicationTest, WhatClientsOfAFollowerWaitForIsAppliedAtOnce) {
     world.set_clients_wait(false);
     world.ChangeAtOnce(false);
     EXPECT_LT(world.follower().applied(), world.leads().journal->written());
+  }
+}
+
+// What is not in memory any more comes as fast as the rate allows, and what is comes at once.
+TEST(ReplicationTest, WhatIsReadOfFilesKeepsToTheRate) {
+  SetLogLevel(LogLevel::kNothing);
+  ReplicationWorld world(1);
+  world.Heal();
+  world.settings().window_bytes = 10 << 20;
+  world.settings().silence_max_ms = 1000;
+  world.settings().tail_bytes = 10 << 20;
+  world.settings().sync_rate = 1;
+  int64_t begin_ms = world.now_ms();
+  world.MakeLargeChange(200'000);
+  world.Heal();
+  EXPECT_LT(world.now_ms() - begin_ms, 500) << "out of memory";
+  world.settings().tail_bytes = 1;
+  for (const uint64_t rate : {uint64_t{300'000}, uint64_t{0}}) {
+    world.settings().sync_rate = rate;
+    begin_ms = world.now_ms();
+    uint64_t bytes = 0;
+    for (int i = 0; i < 6; i++) {
+      bytes += world.MakeLargeChange(500'000);
+    }
+    world.Heal();
+    const auto passed_ms = static_cast<uint64_t>(world.now_ms() - begin_ms);
+    if (rate == 0) {
+      EXPECT_LT(passed_ms, 4000u);
+      continue;
+    }
+    // The last pieces are read before they are paid: there are pieces of more than 1 MiB, too.
+    EXPECT_GT(passed_ms, (bytes - (5 << 18)) * 1000 / rate);
+    EXPECT_LT(passed_ms, 2 * bytes * 1000 / rate);
   }
 }
 

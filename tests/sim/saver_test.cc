@@ -54,7 +54,7 @@ class SaverTest : public ::testing::Test {
     ASSERT_TRUE(storage_->Open().ok());
     ASSERT_TRUE(storage_->Load().ok());
     saver_ = std::make_unique<Saver>(storage_->snapshotter(), harness_.broker, options_,
-                                     harness_.clock, disk_);
+                                     harness_.clock, disk_, [this] { return hold_; });
     harness_.broker.KeepIn(storage_->journal());
     saver_->StartFrom(storage_->found());
     client_ = harness_.Connect();
@@ -100,6 +100,7 @@ class SaverTest : public ::testing::Test {
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<Saver> saver_;
   std::unique_ptr<testing::BrokerHarness::Client> client_;
+  Position hold_ = UINT64_MAX;  // followers need the journal from here on
   uint64_t queued_ = 0;
   uint64_t most_used_ = 0;
 };
@@ -147,6 +148,34 @@ TEST_F(SaverTest, OnAFullDiskOnlyTheNewestSnapshotStays) {
   // And what only the older one needed of the journal has gone.
   EXPECT_LE(saver_->last_position() - storage_->journal()->first(), 1 * kMb);
   Churn(64, 20 * kMb);
+}
+
+// What is kept for followers goes before an older snapshot does, and before a change is refused.
+TEST_F(SaverTest, OnAFullDiskJournalThatIsKeptForFollowersGoesFirst) {
+  options_.snapshot_journal_bytes = 4 * kMb;
+  options_.journal_segment_bytes = 1 * kMb;
+  Start();
+  hold_ = 0;
+  Churn(4, 30 * kMb);
+  ASSERT_THAT(Snapshots(), SizeIs(2));
+  ASSERT_EQ(storage_->journal()->first(), 0u);
+  SetLogLevel(LogLevel::kWarning);
+  ::testing::internal::CaptureStdout();
+  // Room for a snapshot and its journal, once the other journal is gone.
+  disk_.set_capacity(disk_.used() + 1 * kMb);
+  for (int i = 0; i < 20 && storage_->journal()->first() == 0; i++) {
+    Turn({"GET", "nothing"});
+  }
+  const std::string log = ::testing::internal::GetCapturedStdout();
+  SetLogLevel(LogLevel::kNothing);
+  EXPECT_GT(storage_->journal()->first(), 20 * kMb);
+  EXPECT_LE(storage_->journal()->first(), saver_->positions().front());
+  EXPECT_THAT(log, HasSubstr("which followers need from 0 on"));
+  for (int i = 0; i < 30; i++) {
+    Turn({"GET", "nothing"});
+  }
+  EXPECT_THAT(Snapshots(), SizeIs(2)) << "that was enough";
+  Churn(4, 10 * kMb);
 }
 
 TEST_F(SaverTest, NothingIsSavedOrRemovedWhileItIsSuspended) {

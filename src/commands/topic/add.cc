@@ -144,6 +144,7 @@ void TAdd(Context& context) {
   if (!ReadRecord(context, &target, &record)) return;
   const uint64_t bytes = SumOfBytes(record.fields) + (record.key ? record.key->size() : 0);
   const TopicOptions& options = target.options(context);
+  if (!CheckReplicas(context, target.part, options)) return;
   if (!CheckRecordBytes(context, target.part, options, bytes)) return;
   if (!CheckRecordKey(context, target.part, options, record.key.has_value())) return;
   if (target.producer) {
@@ -331,6 +332,7 @@ void TAddM(Context& context) {
   ManyArguments many;
   if (!FindOrPlanTopic(context, context.arg(1), &target.part, &target.make)) return;
   if (!ReadMany(context, &target, &many)) return;
+  if (!CheckReplicas(context, target.part, target.options(context))) return;
   if (!CheckSizes(context, target, many)) return;
   if (!CheckRecordKey(context, target.part, target.options(context), many.keyed)) return;
   if (target.producer) {

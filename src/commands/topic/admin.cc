@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "commands/key_events.h"
 #include "commands/stream/retention.h"
 #include "commands/topic/arguments.h"
@@ -44,10 +46,16 @@ void TopicAlter(Context& context) {
     if (context.FailIfMemoryIsFull()) return;
   }
   const TopicOptions& options = settings.options;
-  if (wanted == now && options == topic->options()) return context.reply().Ok();
-  context.Apply(TopicConfigure{key, static_cast<uint32_t>(wanted), options.retention_ms,
-                               options.retention_bytes, options.retention_entries,
-                               options.tombstone_ms, options.max_record_bytes});
+  TopicOptions before = topic->options();
+  if (wanted == now && options == before) return context.reply().Ok();
+  if (std::exchange(before.min_insync, options.min_insync) != options.min_insync) {
+    context.Apply(TopicDemand{key, options.min_insync});
+  }
+  const bool configures = wanted != now || options != before;
+  if (configures)
+    context.Apply(TopicConfigure{key, static_cast<uint32_t>(wanted), options.retention_ms,
+                                 options.retention_bytes, options.retention_entries,
+                                 options.tombstone_ms, options.max_record_bytes});
   context.Notify(kNotifyStream, "topic-alter", key);
   context.reply().Ok();
 }

@@ -18,6 +18,7 @@ namespace runnel {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 class TopicCommandsTest : public testing::Test {
@@ -460,15 +461,46 @@ TEST_F(TopicCommandsTest, ATopicThatEndsTakesItsPartitionsAlong) {
   }
 }
 
+TEST_F(TopicCommandsTest, AMinInsyncIsAskedForWhoWantsAllReplicas) {
+  EXPECT_EQ(Run("TOPIC CREATE t PARTITIONS 2 MIN-INSYNC 3"), "+OK");
+  EXPECT_THAT(Run("TOPIC DESCRIBE t"), HasSubstr("$10 min-insync :3 "));
+  EXPECT_THAT(Run("TADD t * f v"), HasSubstr("t/")) << "the client does not ask for all";
+  runner_.replicas = 2;
+  const std::string refused = "-NOREPLICAS Not enough in-sync replicas for topic 't' (2 of 3).";
+  EXPECT_EQ(Refused("TADD t * f v"), refused);
+  EXPECT_EQ(Refused("TADD t/1 * f v"), refused);
+  EXPECT_EQ(Refused("TADDM t NOKEYS FIELDS 1 f RECORDS v"), refused);
+  runner_.replicas = 3;
+  EXPECT_THAT(Run("TADD t * f v"), HasSubstr("t/"));
+  // By itself, and with others.
+  EXPECT_EQ(Run("TOPIC ALTER t MIN-INSYNC 4"), "+OK");
+  EXPECT_THAT(runner_.effects(), ElementsAre("topic-demand"));
+  EXPECT_EQ(Run("TOPIC ALTER t PARTITIONS 3 MIN-INSYNC 5"), "+OK");
+  EXPECT_THAT(runner_.effects(), ElementsAre("topic-demand", "topic-configure"));
+  EXPECT_EQ(Run("TOPIC ALTER t RETENTION-MS 7 MIN-INSYNC 5"), "+OK");
+  EXPECT_THAT(runner_.effects(), ElementsAre("topic-configure"));
+  EXPECT_EQ(Run("TOPIC ALTER t MIN-INSYNC 5"), "+OK");
+  EXPECT_THAT(runner_.effects(), IsEmpty());
+  EXPECT_EQ(Refused("TADD t * f v"),
+            "-NOREPLICAS Not enough in-sync replicas for topic 't' (3 of 5).");
+  EXPECT_EQ(Run("TOPIC ALTER t MIN-INSYNC 0"), "+OK");
+  runner_.replicas = 1;
+  EXPECT_THAT(Run("TADD t * f v"), HasSubstr("t/"));
+  EXPECT_EQ(Refused("TOPIC ALTER t MIN-INSYNC 1001"),
+            "-ERR MIN-INSYNC must be at most 1000, not 1001");
+  EXPECT_EQ(runner_.Replayed(), ContentOf(runner_.keyspace()));
+}
+
 TEST_F(TopicCommandsTest, DescribeTellsAll) {
   Run("TOPIC CREATE t PARTITIONS 1");
   Run("TADD t/0 * f v");
   const std::string reply = Run("TOPIC DESCRIBE t");
-  EXPECT_EQ(reply.substr(0, 29), "*28 $4 name $1 t $2 id $32 " + reply.substr(27, 2));
+  EXPECT_EQ(reply.substr(0, 29), "*30 $4 name $1 t $2 id $32 " + reply.substr(27, 2));
   EXPECT_EQ(reply.substr(60),
             "$12 retention-ms :604800000 $15 retention-bytes :0 $17 retention-entries :0 "
             "$7 cleanup $6 delete $12 tombstone-ms :86400000 $16 max-record-bytes :1048576 "
-            "$11 partitioner $7 murmur2 $7 records :1 $5 bytes :256 $6 groups *0 $9 producers :0 "
+            "$11 partitioner $7 murmur2 $10 min-insync :0 $7 records :1 $5 bytes :256 $6 groups *0 "
+            "$9 producers :0 "
             "$10 partitions *1 *18 $9 partition :0 $8 earliest :0 $4 next :1 $7 records :1 "
             "$5 bytes :256 $11 hot-entries :1 $12 cold-entries :0 $8 first-ms :5000 "
             "$7 last-ms :5000");

@@ -43,6 +43,7 @@ void CreateTopic(Context& context, const KeyRef& key, uint32_t partitions,
     std::memcpy(id.data() + at, &bits, sizeof(bits));
   }
   context.Apply(TopicCreate{key, {id.data(), id.size()}, partitions, options});
+  if (options.min_insync > 0) context.Apply(TopicDemand{key, options.min_insync}, 0);
   NotifyNew(context, key);
   context.Notify(kNotifyStream, "topic-create", key);
 }

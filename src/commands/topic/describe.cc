@@ -77,7 +77,7 @@ void TopicDescribe(Context& context) {
     bytes += stream->hot_bytes() + stream->cold_bytes();
   }
   const TopicOptions& options = topic.options();
-  reply.Map(14);
+  reply.Map(15);
   WriteText(reply, "name", name);
   WriteText(reply, "id", HexOf(topic.id()));
   WriteNumber(reply, "retention-ms", options.retention_ms);
@@ -87,6 +87,7 @@ void TopicDescribe(Context& context) {
   WriteNumber(reply, "tombstone-ms", options.tombstone_ms);
   WriteNumber(reply, "max-record-bytes", options.max_record_bytes);
   WriteText(reply, "partitioner", NameOf(options.partitioner));
+  WriteNumber(reply, "min-insync", options.min_insync);
   WriteNumber(reply, "records", records);
   WriteNumber(reply, "bytes", bytes);
   reply.Bulk("groups");
@@ -155,7 +156,7 @@ void TopicHelp(Context& context) {
       "TOPIC <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
       "CREATE <topic> [NX] PARTITIONS <n> [<option> <value> ...]",
       "    Make a topic. Options are RETENTION-MS, RETENTION-BYTES, RETENTION-ENTRIES,",
-      "    MAX-RECORD-BYTES, TOMBSTONE-MS, CLEANUP and PARTITIONER.",
+      "    MAX-RECORD-BYTES, TOMBSTONE-MS, MIN-INSYNC, CLEANUP and PARTITIONER.",
       "ALTER <topic> [PARTITIONS <n>] [<option> <value> ...]",
       "    Change options, or add partitions.",
       "DELETE <topic>",

@@ -13,6 +13,7 @@ struct NumberOption {
   std::string_view name;
   uint64_t TopicOptions::*value;
   int64_t least;
+  uint64_t most = INT64_MAX;
 };
 constexpr NumberOption kNumberOptions[] = {
     {"RETENTION-MS", &TopicOptions::retention_ms, 0},
@@ -20,6 +21,7 @@ constexpr NumberOption kNumberOptions[] = {
     {"RETENTION-ENTRIES", &TopicOptions::retention_entries, 0},
     {"TOMBSTONE-MS", &TopicOptions::tombstone_ms, 0},
     {"MAX-RECORD-BYTES", &TopicOptions::max_record_bytes, 1},
+    {"MIN-INSYNC", &TopicOptions::min_insync, 0, TopicOptions::kMostInSync},
 };
 
 // Options that are words. Their bits in the set of options seen come after those of the numbers.
@@ -75,8 +77,11 @@ bool ReadTopicOption(Context& context, size_t option, std::string_view text,
     return true;
   }
   const NumberOption& known = kNumberOptions[option];
-  return ReadNumberOption(context, known.name, text, known.least,
-                          &(settings->options.*known.value));
+  uint64_t& value = settings->options.*known.value;
+  if (!ReadNumberOption(context, known.name, text, known.least, &value)) return false;
+  if (value <= known.most) return true;
+  return Fail(context,
+              fmt::format("ERR {} must be at most {}, not {}", known.name, known.most, value));
 }
 
 }  // namespace

@@ -123,6 +123,16 @@ bool FailForRecordBytes(Context& context, const TopicPart& part, const TopicOpti
                                    bytes, options.max_record_bytes, part.key.name));
 }
 
+bool CheckReplicas(Context& context, const TopicPart& part, const TopicOptions& options) {
+  if (options.min_insync == 0) return true;
+  const std::optional<uint32_t> there =
+      context.TooFewReplicas(static_cast<uint32_t>(options.min_insync));
+  if (!there) return true;
+  return Fail(context, fmt::format("NOREPLICAS Not enough in-sync replicas for topic '{}' ({} of "
+                                   "{}).",
+                                   part.key.name, *there, options.min_insync));
+}
+
 bool FailForRecordKey(Context& context, const TopicPart& part) {
   return Fail(context, fmt::format("ERR a record of topic '{}' needs a KEY: it keeps the newest "
                                    "record of each key",

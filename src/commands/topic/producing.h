@@ -56,6 +56,10 @@ bool FailForRecordKey(Context& context, const TopicPart& part);
                                            const TopicOptions& options, uint64_t bytes) {
   return bytes <= options.max_record_bytes || FailForRecordBytes(context, part, options, bytes);
 }
+// Whether there are as many in-sync replicas as the topic asks for, if the client asks for all of
+// them. The reply then waits until there are so many.
+[[nodiscard]] bool CheckReplicas(Context& context, const TopicPart& part,
+                                 const TopicOptions& options);
 // A record of a compacted topic has a key.
 [[nodiscard]] inline bool CheckRecordKey(Context& context, const TopicPart& part,
                                          const TopicOptions& options, bool has_key) {

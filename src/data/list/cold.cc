@@ -9,6 +9,7 @@
 #include "data/list/list.h"
 #include "data/list/run.h"
 #include "data/list/spill.h"
+#include "data/missing_extents.h"
 
 namespace runnel {
 namespace {
@@ -70,23 +71,36 @@ void List::ExpectFrom(size_t block, bool forward) const {
 }
 
 void List::RequireCold(size_t start, size_t count) const {
+  MissingExtents missing;
+  AddMissing(start, count, &missing);
+  FetchExtents(missing.extents());
+}
+
+void List::AddMissing(size_t start, size_t count, MissingExtents* missing) const {
   if (count == 0) return;
   const int64_t first = blocks_.front().start() + static_cast<int64_t>(start);
   const size_t last = FindBlock(first + static_cast<int64_t>(count) - 1);
-  ColdExtents missing;
   for (size_t b = FindBlock(first); b <= last; b++) {
     const ListBlock& block = blocks_[b];
-    if (block.cold() && block.extent().Use() == nullptr) missing.push_back(block.ShareExtent());
+    if (block.cold()) missing->Add(block.ShareExtent());
   }
-  FetchExtents(missing);
 }
 
-// Within a run that is thawed by it; between two blocks nothing is looked at.
-void List::RequireColdToInsert(size_t index) const {
-  if (index == 0 || index == size()) return;
+// The run in whose midst an element is inserted: it is thawed by that. Between two blocks nothing
+// is looked at.
+std::optional<size_t> List::ColdToInsert(size_t index) const {
+  if (index == 0 || index == size()) return {};
   const int64_t number = blocks_.front().start() + static_cast<int64_t>(index);
   const size_t b = FindBlock(number);
-  if (blocks_[b].cold() && number > blocks_[b].start()) FetchRun(b);
+  return blocks_[b].cold() && number > blocks_[b].start() ? std::optional(b) : std::nullopt;
+}
+
+void List::RequireColdToInsert(size_t index) const {
+  if (const auto b = ColdToInsert(index)) FetchRun(*b);
+}
+
+void List::AddMissingToInsert(size_t index, MissingExtents* missing) const {
+  if (const auto b = ColdToInsert(index)) missing->Add(blocks_[*b].ShareExtent());
 }
 
 // Fetches the run and as many runs after it as the walk has seen, so that a long walk is not begun

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace runnel {
 
 class ListRun;
 class ListSpill;
+class MissingExtents;
 
 // A list of byte strings, made for queues. A push or a pop at either end writes or drops one slot
 // of a block. Any position is found in O(log blocks), nearly always at the first guess. A change in
@@ -87,6 +89,9 @@ class List final : public Object {
   void RequireToInsert(size_t index) const {
     if (has_cold()) RequireColdToInsert(index);
   }
+  // Adds to `missing` what Require, and RequireToInsert, would have to fetch.
+  void AddMissing(size_t start, size_t count, MissingExtents* missing) const;
+  void AddMissingToInsert(size_t index, MissingExtents* missing) const;
   // Whether elements are on the disk.
   bool has_cold() const;
 
@@ -167,6 +172,7 @@ class List final : public Object {
   void ExpectFrom(size_t block, bool forward) const;
   void RequireCold(size_t start, size_t count) const;
   void RequireColdToInsert(size_t index) const;
+  std::optional<size_t> ColdToInsert(size_t index) const;
   void Thaw(size_t block);
   static void KeepParts(ListBlock block, std::span<const Range> removed, Ring<ListBlock>* kept);
   size_t FindToChange(int64_t number);

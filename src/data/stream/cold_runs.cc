@@ -247,30 +247,67 @@ uint64_t ColdRuns::CountBackTo(Position end, StreamId first, uint64_t most) cons
 
 // --- Fetching ahead ---
 
-void ColdRuns::Require(std::span<const StreamId> ids) const {
-  ColdExtents missing;
+void ColdRuns::AddMissing(std::span<const StreamId> ids, MissingExtents* missing) const {
   for (const StreamId id : ids) {
     if (last_id() < id) continue;
     const ColdRun& run = runs_[Find(id)];
-    if (id >= run.first && run.extent->Use() == nullptr) missing.push_back(run.extent);
+    if (id >= run.first) missing->Add(run.extent);
   }
-  FetchExtents(missing);
 }
 
-void ColdRuns::RequireRanges(std::span<const StreamId> bounds) const {
-  ColdExtents missing;
-  const ColdExtent* last_missing = nullptr;
+void ColdRuns::AddMissingOfRanges(std::span<const StreamId> bounds, MissingExtents* missing) const {
   for (size_t i = 0; i < bounds.size() && bounds[i] <= last_id(); i += 2) {
     for (auto at = Find(bounds[i]); runs_.Contains(at); at = runs_.Next(at)) {
       const ColdRun& run = runs_[at];
       if (bounds[i + 1] < run.first) break;
       if (bounds[i] <= run.first && run.last <= bounds[i + 1]) continue;
-      if (run.extent.get() == last_missing || run.extent->Use() != nullptr) continue;
-      missing.push_back(run.extent);
-      last_missing = run.extent.get();
+      missing->Add(run.extent);
     }
   }
-  FetchExtents(missing);
+}
+
+void ColdRuns::AddMissingBelowOffset(uint64_t offset, MissingExtents* missing) const {
+  const Position at = Find(BelowOffset{offset});
+  if (runs_.Contains(at) && runs_[at].first.seq < offset) missing->Add(runs_[at].extent);
+}
+
+void ColdRuns::AddMissingFrom(uint64_t offset, MissingExtents* missing) const {
+  const Position at = Find(BelowOffset{offset});
+  if (runs_.Contains(at)) missing->Add(runs_[at].extent);
+}
+
+// A walk goes on where this one ends, so the next runs are expected if any run is missing.
+void ColdRuns::AddMissingBetween(StreamId after, StreamId last, MissingExtents* missing) const {
+  const size_t before = missing->extents().size();
+  auto at = Find([after](StreamId id) { return !IsBelow(after, id); });
+  for (; runs_.Contains(at) && runs_[at].first <= last; at = runs_.Next(at)) {
+    missing->Add(runs_[at].extent);
+  }
+  if (missing->extents().size() > before) Expect(at, UINT64_MAX);
+}
+
+void ColdRuns::AddMissingOfDropped(std::span<const Dropped> dropped,
+                                   MissingExtents* missing) const {
+  uint64_t end = 0;  // entries up to the end of the run
+  for (auto at = runs_.begin(); !dropped.empty() && runs_.Contains(at); at = runs_.Next(at)) {
+    end += runs_[at].live;
+    if (dropped.front().least < end) missing->Add(runs_[at].extent);
+    while (!dropped.empty() && dropped.front().most <= end) {
+      dropped = dropped.subspan(1);
+    }
+  }
+}
+
+void ColdRuns::Require(std::span<const StreamId> ids) const {
+  MissingExtents missing;
+  AddMissing(ids, &missing);
+  FetchExtents(missing.extents());
+}
+
+void ColdRuns::RequireRanges(std::span<const StreamId> bounds) const {
+  MissingExtents missing;
+  AddMissingOfRanges(bounds, &missing);
+  FetchExtents(missing.extents());
 }
 
 void ColdRuns::RequireOldest(uint64_t count, bool entries) const {

@@ -11,6 +11,7 @@
 #include "base/stream_id.h"
 #include "data/cold.h"
 #include "data/disposer.h"
+#include "data/missing_extents.h"
 #include "data/paged_ring.h"
 #include "data/stream/block_cursor.h"
 #include "data/stream/hot_log.h"
@@ -137,6 +138,22 @@ class ColdRuns {
   uint64_t CountTo(Position at, StreamId id, StreamId last, uint64_t most) const;
   uint64_t CountBackTo(Position end, StreamId first, uint64_t most) const;
 
+  // Add to `missing` what is not in memory of the runs that would hold these entries; that
+  // RemoveRanges cuts; that DropBelowOffset cuts; of the first run that has an offset from this one
+  // on; of the runs that hold entries above `after`, up to `last`.
+  void AddMissing(std::span<const StreamId> ids, MissingExtents* missing) const;
+  void AddMissingOfRanges(std::span<const StreamId> bounds, MissingExtents* missing) const;
+  void AddMissingBelowOffset(uint64_t offset, MissingExtents* missing) const;
+  void AddMissingFrom(uint64_t offset, MissingExtents* missing) const;
+  void AddMissingBetween(StreamId after, StreamId last, MissingExtents* missing) const;
+  // Add the same for the oldest entries that are dropped: the runs of which a part is left if the
+  // number of entries that go is any from `least` to `most`. Both ascend from one to the next.
+  // Takes a step for each run and each element.
+  struct Dropped {
+    uint64_t least = 0;
+    uint64_t most = 0;
+  };
+  void AddMissingOfDropped(std::span<const Dropped> dropped, MissingExtents* missing) const;
   // Fetch runs for later looks, all at once: those that would hold these entries; those that
   // RemoveRanges cuts; the run of the `count`-th entry, or, with `entries`, all up to that one; the
   // runs of `count` entries from `id` in the run `at` on, or back from the run before `end`.

@@ -107,6 +107,9 @@ class EntryLog final : public Spillable {
   // `entries`, all runs up to that one.
   void RequireOldest(uint64_t count, bool entries) const;
 
+  // Entries on the disk; nullptr if there are none. To foresee what changes will look at.
+  const ColdRuns* cold() const { return cold_.get(); }
+
   // Appends an entry. `fields` alternates names and values. REQUIRES: `id` is above newest_id() and
   // 0-0; an even number of at least two fields.
   void Append(StreamId id, std::span<const std::string_view> fields, const StreamLimits& limits);

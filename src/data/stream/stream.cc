@@ -114,6 +114,13 @@ void Stream::DropBelowOffset(uint64_t offset) {
   if (is_compacted()) compaction_->Trim(first_offset(), length() == 0);
 }
 
+void Stream::AddMissingBelowOffset(uint64_t offset, MissingExtents* missing) const {
+  const ColdRuns& runs = *cold_runs();
+  // Where records are missing, those below the offset are counted.
+  const bool counts = !is_compacted() && length() != next_offset() - first_id().seq;
+  counts ? runs.AddMissingFrom(offset, missing) : runs.AddMissingBelowOffset(offset, missing);
+}
+
 // A newer record of its key has been appended, or the time of a tombstone is over. Its ID is not
 // known without a look at it: what counts deletions is told of one that is not lower.
 void Stream::RemoveReplaced(uint64_t offset, const StreamLimits& limits) {

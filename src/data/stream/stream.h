@@ -106,6 +106,9 @@ class Stream final : public Object {
   bool has_cold() const { return log_.has_cold(); }
   void Require(std::span<const StreamId> ids) const { log_.Require(ids); }
   void RequireOldest(uint64_t count) const { log_.RequireOldest(count, true); }
+  // The same for changes that come later: the runs on the disk, which say what is missing in memory
+  // for a change; nullptr if there are none.
+  const ColdRuns* cold_runs() const { return log_.cold(); }
   // For XINFO: live entries in memory and on the disk, and the bytes of their blocks.
   uint64_t hot_entries() const { return log_.length() - log_.cold_entries(); }
   uint64_t hot_bytes() const { return log_.hot_bytes(); }
@@ -206,6 +209,9 @@ class Stream final : public Object {
   uint64_t CountBelowOffset(uint64_t offset) const;
   // The same before DropBelowOffset, which then needs nothing that is not in memory.
   uint64_t PlanDropBelow(uint64_t offset) const;
+  // Adds to `missing` what DropBelowOffset would look at now, or after more records were added or
+  // removed. REQUIRES: has_cold().
+  void AddMissingBelowOffset(uint64_t offset, MissingExtents* missing) const;
   // Whether it keeps only the newest record of each key (data/topic/compaction.h); the keys that it
   // knows, those included whose record retention has removed lately.
   bool is_compacted() const { return compaction_ != nullptr; }

@@ -56,21 +56,25 @@ std::unique_ptr<Object> Topic::Clone() const {
 
 // --- Stored form ---
 //
-//   topic := byte version | 16 bytes ID | varint partitions
+//   topic := byte version | 16 bytes ID | varint partitions | varint MIN-INSYNC, from version 2 on
 //            | varint retention ms | varint retention bytes | varint retention entries
 //            | byte cleanup | varint tombstone ms | varint most record bytes | byte partitioner
 //            | producers | varint readers | string reader...
 
 namespace {
 
-constexpr uint8_t kTopicVersion = 1;
+// Of a topic without a MIN-INSYNC: earlier versions of Runnel can read it.
+constexpr uint8_t kPlainTopicVersion = 1;
+constexpr uint8_t kTopicVersion = 2;
 
 }  // namespace
 
 void Topic::Encode(Encoder* out) const {
-  out->Byte(kTopicVersion);
+  const bool plain = options_.min_insync == 0;
+  out->Byte(plain ? kPlainTopicVersion : kTopicVersion);
   out->Raw({id_.data(), id_.size()});
   out->Varint(partitions_);
+  if (!plain) out->Varint(options_.min_insync);
   out->Varint(options_.retention_ms);
   out->Varint(options_.retention_bytes);
   out->Varint(options_.retention_entries);
@@ -87,13 +91,19 @@ void Topic::Encode(Encoder* out) const {
 }
 
 std::unique_ptr<Object> Topic::Load(Decoder* in) {
-  if (in->Byte() != kTopicVersion) return nullptr;
+  const uint8_t version = in->Byte();
+  if (version != kPlainTopicVersion && version != kTopicVersion) return nullptr;
   TopicId id;
   for (char& byte : id) {
     byte = static_cast<char>(in->Byte());
   }
   const uint64_t partitions = in->Varint();
   TopicOptions options;
+  // There is one stored form for each topic.
+  if (version == kTopicVersion) {
+    options.min_insync = in->Varint();
+    if (options.min_insync == 0 || options.min_insync > TopicOptions::kMostInSync) return nullptr;
+  }
   options.retention_ms = in->Varint();
   options.retention_bytes = in->Varint();
   options.retention_entries = in->Varint();

@@ -41,6 +41,10 @@ struct TopicOptions {
   uint64_t tombstone_ms = 86'400'000;
   uint64_t max_record_bytes = 1'048'576;  // key, names and values of a record together
   Partitioner partitioner = Partitioner::kMurmur2;
+  // A reply to a client that adds records, and asks for all in-sync replicas, waits until there are
+  // so many, itself included. 0: the server's min-insync-replicas is enough, which counts anyway.
+  uint64_t min_insync = 0;
+  static constexpr uint64_t kMostInSync = 1000;
 
   // What a partition's stream keeps. COMPACT alone has no bound.
   Retention PartitionRetention() const {

@@ -136,6 +136,29 @@ TEST(TopicTest, TheStoredFormHoldsAll) {
   EXPECT_EQ(again.producers().Find("o")->last_seq(), -1);
 }
 
+// Who does not use it has a stored form that earlier versions read.
+TEST(TopicTest, TheStoredFormHasMinInsyncIfThereIsOne) {
+  Topic topic = ATopic();
+  const std::string plain = Payload(topic);
+  EXPECT_EQ(plain[0], '\x01');
+  TopicOptions options = topic.options();
+  options.min_insync = 300;
+  topic.Configure(topic.partitions(), options);
+  const std::string payload = Payload(topic);
+  EXPECT_EQ(payload[0], '\x02');
+  const auto loaded = LoadAs<Topic>(payload);
+  ASSERT_NE(loaded, nullptr);
+  EXPECT_EQ(static_cast<const Topic&>(*loaded).options(), options);
+  EXPECT_EQ(Payload(*loaded), payload);
+  EXPECT_EQ(static_cast<const Topic&>(*topic.Clone()).options(), options);
+  // ID and number of partitions stand before it.
+  for (const std::string_view number :
+       {std::string_view("\x00", 1), std::string_view("\xe9\x07")}) {
+    std::string damaged = "\x02" + plain.substr(1, 17) + std::string(number) + plain.substr(18);
+    EXPECT_EQ(LoadAs<Topic>(damaged), nullptr);
+  }
+}
+
 TEST(TopicTest, DamagedBytesAreRefused) {
   Topic topic = ATopic();
   topic.AddReader("reader");
