@@ -33,6 +33,16 @@ enum class PlantedFault : uint8_t {
   // A read under `acks all` is answered before the in-sync set has said that this server still
   // leads.
   kAnswerWithoutAsking,
+  // The end of a journal is trusted whatever has happened to the machine.
+  kTrustEveryTail,
+  // A leader whose journal has lost its end leads without asking others for it.
+  kLeadWithLess,
+  // A follower whose journal has lost its end takes over before it has caught up.
+  kTakeOverInDoubt,
+  // A follower under `always` tells its leader what it has not synced yet.
+  kTellTheUnsynced,
+  // A follower that starts applies all that its journal has.
+  kApplyAllAtStart,
 };
 
 #ifdef RUNNEL_ASSERTIONS

@@ -37,11 +37,21 @@ constexpr uint64_t kLeastSegmentBytes = uint64_t{4} << 20;
 constexpr uint64_t kPartKept = 8;
 // After somebody was refused for want of room, the disk is looked at so soon again.
 constexpr int64_t kLookAgainMicros = 1'000'000;
+// How often the note says what was synced of another server's frames, which do not say it.
+constexpr int64_t kNoteSyncedMicros = 1'000'000;
 // A buffer that one large frame has blown up is given back.
 constexpr size_t kBufferKeptBytes = size_t{4} << 20;
 
 Status Refusal(const Inspection& found) {
   return Status::Error(found.text + " Nothing was changed. " + found.next_step);
+}
+
+// Whether something may be missing of what the processes before have told others that they had.
+bool IsDoubtful(const Inspection& found, bool follows) {
+  if (IsPlanted(PlantedFault::kTrustEveryTail)) return false;
+  if (found.note) return found.note->doubted || !(found.all_kept || found.note->told_synced);
+  // A new journal lacks nothing, but what another server has.
+  return follows || !found.segments.empty();
 }
 
 }  // namespace
@@ -118,6 +128,10 @@ Result<std::optional<Frame>> Journal::Opening::Next() {
   return frame;
 }
 
+uint64_t Journal::Opening::journal_id() const {
+  return reader_->inspection().identity.value_or(Identity()).id;
+}
+
 Result<std::unique_ptr<Journal>> Journal::Opening::Finish() {
   Status status = journal_->Recover(reader_->inspection());
   if (status.ok()) status = journal_->OpenActive();
@@ -139,6 +153,7 @@ Journal::Journal(Disk* disk, Worker* log_thread, Worker* helper, JournalOptions 
       options_(std::move(options)),
       lock_(std::move(lock)),
       sync_policy_(options_.sync_policy),
+      wanted_policy_(options_.sync_policy),
       supply_(disk, helper, options_.directory),
       epochs_(options_.epochs),
       most_segment_bytes_(options_.segment_bytes),
@@ -169,7 +184,8 @@ Status Journal::Recover(Inspection found) {
   }
   epoch_ = found.epoch;
   if (found.note) note_.claims_from = found.note->claims_from;
-  appended_ = written_ = durable_ = safe_ = found.end;
+  note_.doubted = decision == Decision::kStop || IsDoubtful(found, options_.follows);
+  appended_ = written_ = durable_ = safe_ = opened_at_ = found.end;
   return TakeIdentity(found);
 }
 
@@ -199,8 +215,10 @@ Status Journal::NoteOpen() {
   } else if (claims_from == Note::kNobodys) {
     claims_from = written_;
   }
-  note_ = {identity_, active_.base,    *size,          durable_,
-           false,     disk_->BootId(), kFormatVersion, claims_from};
+  note_ = {identity_,      active_.base, *size,
+           durable_,       false,        disk_->BootId(),
+           kFormatVersion, claims_from,  sync_policy_ == SyncPolicy::kAlways,
+           note_.doubted};
   return WriteOrRemoveNote(*disk_, options_.directory, note_);
 }
 
@@ -248,6 +266,40 @@ void Journal::Activate(std::shared_ptr<File> file, uint64_t reserved) {
   active_.warmed = written_ - active_.base;
 }
 
+// If that fails, the disk goes on saying what it has said: the caller makes sure that it is true.
+void Journal::WriteNoteSoon(std::function<void(const Status&)> done) {
+  auto noted = std::make_shared<Status>();
+  helper_->Run(
+      [noted, note = note_, disk = disk_, directory = options_.directory] {
+        *noted = WriteNote(*disk, directory, note);
+        if (!noted->ok()) LogWarning("journal: {}", noted->message());
+      },
+      [noted, done = std::move(done), alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired() && done) done(*noted);
+      });
+}
+
+void Journal::Trust() {
+  if (std::exchange(note_.doubted, false)) WriteNoteSoon();
+}
+
+// That the policy becomes stricter is noted when all that was told so far is synced (OnSynced).
+void Journal::set_sync_policy(SyncPolicy policy) {
+  wanted_policy_ = policy;
+  if (policy == SyncPolicy::kAlways || !note_.told_synced) {
+    sync_policy_ = policy;
+  } else {
+    note_.told_synced = false;
+    WriteNoteSoon([this](const Status& noted) {
+      if (noted.ok()) {
+        sync_policy_ = wanted_policy_;
+      } else {
+        note_.told_synced = true;
+      }
+    });
+  }
+}
+
 void Journal::set_epoch(Epoch epoch) {
   CHECK(epoch >= epoch_);
   epoch_ = epoch;
@@ -275,6 +327,7 @@ Status Journal::Lead(Epoch epoch) {
   // The note may wait: until it is written, what frames say is believed less than it could be.
   if (note_.claims_from == Note::kNobodys) note_.claims_from = appended_;
   follows_ = false;
+  Trust();
   return Append({}, 0);
 }
 
@@ -345,6 +398,7 @@ Status Journal::Append(std::string_view payload, uint32_t records) {
 
 void Journal::Flush(int64_t now_us) {
   if (failed_) return;
+  now_us_ = now_us;
   const Position before = written_;
   WriteAppended(now_us);
   if (failed_) return;
@@ -524,6 +578,7 @@ void Journal::OnSynced(const SyncJob& job) {
   if (durable_ == written_) unsynced_since_us_ = -1;
   UpdateSafe();
   ForgetDurable();
+  NoteSynced();
   if (job.sealed.empty()) return;
   note_.last = job.base;
   note_.last_bytes = job.reserved;
@@ -541,6 +596,19 @@ void Journal::OnSynced(const SyncJob& job) {
         }
       },
       [] {});
+}
+
+// What the frames of this server do not say, the note does.
+void Journal::NoteSynced() {
+  const bool told = sync_policy_ == SyncPolicy::kAlways && wanted_policy_ == sync_policy_ &&
+                    safe_ <= durable_ && !note_.told_synced;
+  const bool foreign =
+      follows_ && durable_ > note_.synced && now_us_ - noted_us_ >= kNoteSyncedMicros;
+  if (!told && !foreign) return;
+  noted_us_ = now_us_;
+  note_.told_synced |= told;
+  note_.synced = durable_;
+  WriteNoteSoon();
 }
 
 // A log that is written at the speed of memory would fill all memory with pages that nobody reads,
@@ -643,8 +711,9 @@ void Journal::SyncWritten() {
 
 Status Journal::Close(int64_t now_us) {
   // First all that was appended, then the frame that says that it is there.
+  const bool adds = !follows_ && !shared_ && appended_ > opened_at_;
   for (const bool last : {false, true}) {
-    if (last && (follows_ || shared_)) break;
+    if (last && !adds) break;
     const Status appended = last ? Append({}, 0) : Status();
     if (!appended.ok()) return appended;
     WriteAll(now_us);

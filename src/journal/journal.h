@@ -131,6 +131,14 @@ class Journal {
   // The epochs of the frames, as far back as is known.
   const EpochHistory& epochs() const { return epochs_; }
 
+  // Whether everything is there that this server has ever told another one that it has. It is after
+  // a clean end, if the machine has run without a break since the last process, and if that one had
+  // the policy kAlways. Else a power cut may have taken the end of the journal. An empty journal
+  // that is to follow, and one that a person has cut, are not trusted either.
+  bool trusted() const { return !note_.doubted; }
+  // It has all of that again, or it is the one that counts from now on. The disk is told soon.
+  void Trust();
+
   // --- Leading and following ---
 
   // Whether the frames come from another server.
@@ -147,7 +155,7 @@ class Journal {
   // holds. Fails, and changes nothing, if the frame does not continue this journal, or if the
   // journal has failed. REQUIRES: follows().
   Status AppendForeign(const Frame& frame, std::string_view bytes);
-  // Others have copies of this journal: Close adds no frame, which they would not have.
+  // Others have copies of this journal, or had: Close adds no frame, which they would not have.
   void NoteShared() { shared_ = true; }
   // Every frame that is written from now on goes to the sink, too, in the Flush that writes it.
   // nullptr: no more. The sink outlives the journal, or is taken back.
@@ -172,8 +180,9 @@ class Journal {
   bool gathering() const { return gathering_; }
 
   SyncPolicy sync_policy() const { return sync_policy_; }
-  // Takes effect with the next Flush.
-  void set_sync_policy(SyncPolicy policy) { sync_policy_ = policy; }
+  // Takes effect with the next Flush. But kAlways stays until the disk knows that it does not hold
+  // any more, because the next start must know that.
+  void set_sync_policy(SyncPolicy policy);
 
   // Segments that are prepared from now on have at most so many bytes: in the place of
   // JournalOptions::segment_bytes.
@@ -196,9 +205,11 @@ class Journal {
   void SyncWritten();
 
   // Writes and syncs everything that was appended, and adds an empty frame that says so: if
-  // something is found damaged later, it is known to have been whole. Where frames come from
-  // another server, or others have copies of this journal, none is added, and only the note says
-  // so. Blocks. Afterwards the journal can only be destroyed.
+  // something is found damaged later, it is known to have been whole. None is added, and only the
+  // note says so, where frames come from another server, where others have copies of this journal,
+  // and if nothing was appended since it was opened: the epoch is that of the process before, which
+  // may have told others of a frame at this place that was lost. Blocks. Afterwards the journal can
+  // only be destroyed.
   Status Close(int64_t now_us);
 
  private:
@@ -226,6 +237,8 @@ class Journal {
   Status CreateFirst();
   Status OpenLast();
   Status NoteOpen();
+  void NoteSynced();
+  void WriteNoteSoon(std::function<void(const Status&)> done = nullptr);
   void Activate(std::shared_ptr<File> file, uint64_t reserved);
   void NoteEpoch();
   void NoteFound(const Frame& frame);
@@ -254,16 +267,20 @@ class Journal {
   const JournalOptions options_;
   const std::unique_ptr<DirectoryLock> lock_;
   SyncPolicy sync_policy_;
+  SyncPolicy wanted_policy_;  // from the moment on at which the note says so
   SegmentSupply supply_;
 
   Identity identity_;
-  Note note_;  // as it is on the disk, or will be when the helper has written it
+  Note note_;             // as it is on the disk, or will be when the helper has written it
+  int64_t noted_us_ = 0;  // when that was begun because of what was synced
+  int64_t now_us_ = 0;    // of the last Flush
   std::vector<Position> segments_;  // bases, the last is that of active_
   Active active_;
   Epoch epoch_ = 0;
   EpochHistory epochs_;
   bool follows_ = false;
   bool shared_ = false;
+  Position opened_at_ = 0;         // where it ended then
   std::optional<Epoch> beheaded_;  // an epoch of which it is not known where it begins
   FrameSink* sink_ = nullptr;
   Position appended_ = 0;
@@ -314,6 +331,8 @@ class Journal::Opening {
   // The next frame, valid until the next call; nothing when all were given. Fails as Journal::Open
   // does; then this can only be destroyed.
   Result<std::optional<Frame>> Next();
+  // The id of the journal; 0 for a new one.
+  uint64_t journal_id() const;
   // The failure of a caller that cannot use the frame that Next gave last: see RecoveryReader.
   Status AtFrame(const std::string& why) const { return reader_->AtFrame(why); }
   // Makes the files what was read, and gives the journal. REQUIRES: Next has given nothing. Called

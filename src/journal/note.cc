@@ -127,6 +127,8 @@ Result<std::optional<Note>> ReadNote(Disk& disk, const std::string& directory) {
   note.synced = *synced;
   note.closed = *closed != 0;
   note.claims_from = Number(**fields, "claims-from").value_or(0);
+  note.told_synced = Number(**fields, "told-synced").value_or(0) != 0;
+  note.doubted = Number(**fields, "doubted").value_or(0) != 0;
   note.format =
       static_cast<uint8_t>(std::min<uint64_t>(Number(**fields, "format").value_or(0), 255));
   note.boot = boot->second;
@@ -155,6 +157,8 @@ Status WriteNote(Disk& disk, const std::string& directory, const Note& note) {
   fields.emplace("closed", note.closed ? "1" : "0");
   if (note.format > 0) fields.emplace("format", std::to_string(note.format));
   if (note.claims_from > 0) fields.emplace("claims-from", std::to_string(note.claims_from));
+  if (note.told_synced) fields.emplace("told-synced", "1");
+  if (note.doubted) fields.emplace("doubted", "1");
   fields.emplace("boot", note.boot);
   return ReplaceFile(disk, NotePath(directory), Text(kNoteTitle, fields));
 }

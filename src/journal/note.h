@@ -34,6 +34,11 @@ struct Note {
   // this disk for frames from here on; while the journal follows another one, for none (kNobodys).
   static constexpr Position kNobodys = UINT64_MAX;
   Position claims_from = 0;
+  // What this server has told others that it has was synced before it told so (`always`): a power
+  // cut takes only what nobody was told of.
+  bool told_synced = false;
+  // Something of what it has told others that it has may be missing: see Journal::trusted.
+  bool doubted = false;
 
   bool operator==(const Note&) const = default;
 };

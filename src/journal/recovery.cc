@@ -373,6 +373,9 @@ Result<std::unique_ptr<RecoveryReader>> RecoveryReader::Open(Disk& disk, std::st
   const bool no_directory = !segments.ok() && segments.status().error_number() == ENOENT;
   if (!segments.ok() && !no_directory) return segments.status();
   if (segments.ok()) out.segments = std::move(*segments);
+  const auto kept = WhatWasKept(disk, reader->directory_, out);
+  if (!kept.ok()) return kept.status();
+  out.all_kept = (*kept & kAllKept) != 0;
   if (out.segments.empty()) {
     out.from = out.end = from.value_or(0);
     out.text = WhyNotNew(reader->directory_, out);
@@ -395,8 +398,6 @@ Result<std::unique_ptr<RecoveryReader>> RecoveryReader::Open(Disk& disk, std::st
         reader->directory_, out.segments.front().base, out.from,
         SegmentName(out.segments.front().base)));
   }
-  const auto kept = WhatWasKept(disk, reader->directory_, out);
-  if (!kept.ok()) return kept.status();
   while (out.first + 1 < out.segments.size() && out.segments[out.first + 1].base <= out.from) {
     out.first++;
   }
@@ -437,7 +438,10 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) 
     } else if (decision != Decision::kEnd) {
       SayNoMore(inspection->end, &segments[inspection->last], &note);
     }
-    if (decision == Decision::kStop) note.boot.clear();
+    if (decision == Decision::kStop) {
+      note.boot.clear();
+      note.doubted = true;
+    }
     if (note != *inspection->note) {
       const Status noted = WriteOrRemoveNote(disk, directory, note);
       if (!noted.ok()) return noted;
@@ -479,6 +483,10 @@ Status CutAt(Disk& disk, const std::string& directory, Position end, CutBytes by
   Note note = beside.note.value_or(Note());
   note.identity = beside.identity.value_or(Identity());
   note.boot.clear();
+  // A person may have cut off what others were told of. What a leader does not have nobody counts
+  // on any more, and all that is left is on the disk.
+  if (bytes == CutBytes::kSetAside) note.doubted = true;
+  if (bytes == CutBytes::kDropped) note.told_synced = true;
   if (segments->empty()) {
     SayNoMore(end, nullptr, &note);
     return WriteNote(disk, directory, note);

@@ -47,6 +47,9 @@ struct Inspection {
   // What the files hold that say so: each nothing if there is none.
   std::optional<Identity> identity_file;
   std::optional<Note> note;
+  // All is there that was written since the note: the journal was ended well, or the machine has
+  // run without a break, and no sync has failed.
+  bool all_kept = false;
 
   // Where and what, for a person: "journal/00000000000000000000.log, offset 80 (position 80): torn
   // tail, ...".
@@ -107,7 +110,7 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection);
 // What becomes of the bytes that CutAt cuts off.
 enum class CutBytes {
   kSetAside,  // they are set aside first: see SetAside
-  kDropped,   // the caller has kept them: see KeepFrames
+  kDropped,   // the caller has kept them (see KeepFrames), and all of the journal is on the disk
 };
 // Cuts the journal at the end of a frame, even if whole frames follow: because a person has decided
 // so, or because the leader does not have them. The note is changed to name only what is left, so

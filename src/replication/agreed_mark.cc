@@ -44,25 +44,40 @@ void AgreedMark::Note(uint64_t journal_id, Position position) {
 void AgreedMark::Lower(Position position) {
   if (position >= position_) return;
   position_ = position;
-  changed_ = true;
+  changed_ = lowering_ = true;
+  write_at_ms_ = 0;
 }
 
-void AgreedMark::Turn(int64_t now_ms) {
-  if (!changed_ || writing_ || now_ms - written_ms_ < kWriteEveryMs) return;
-  changed_ = false;
-  writing_ = true;
-  written_ms_ = now_ms;
+std::string AgreedMark::Encode() const {
   std::string bytes(kMarkTitle);
   Encoder encoder(&bytes);
   encoder.Fixed(journal_id_);
   encoder.Fixed(position_);
+  return Seal(std::move(bytes));
+}
+
+void AgreedMark::Save() {
+  helper_.Drain();
+  if (!std::exchange(changed_, false)) return;
+  const Status saved = ReplaceFile(disk_, path_, Encode());
+  if (!saved.ok()) LogWarning("What other servers have, too, is not kept: {}", saved.message());
+}
+
+void AgreedMark::Turn(int64_t now_ms) {
+  if (!changed_ || writing_ || now_ms < write_at_ms_) return;
+  changed_ = false;
+  writing_ = true;
+  write_at_ms_ = now_ms + kWriteEveryMs;
   auto status = std::make_shared<Status>();
-  helper_.Run([status, bytes = Seal(std::move(bytes)), &disk = disk_,
+  helper_.Run([status, bytes = Encode(), &disk = disk_,
                path = path_] { *status = ReplaceFile(disk, path, bytes); },
               [this, status, alive = std::weak_ptr<bool>(alive_)] {
                 if (alive.expired()) return;
                 writing_ = false;
-                if (status->ok()) return;
+                if (status->ok()) {
+                  lowering_ &= changed_;
+                  return;
+                }
                 changed_ = true;
                 LogWarning("What other servers have, too, is not kept: {}", status->message());
               });

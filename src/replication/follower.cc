@@ -40,6 +40,7 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
   parts_.journal.set_sink(this);
   if (!pending) return;
   applied_ = pending->applied;
+  data_end_ = pending->data_end;
   frames_ = std::move(pending->frames);
   for (const std::string& frame : frames_) {
     unapplied_bytes_ += frame.size();
@@ -72,7 +73,7 @@ bool Follower::Turn(int64_t now_ms) {
   HoldBack(held_up);
   if (link_ != nullptr && state_ == State::kSyncing) Sync();
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
-  if (state_ == State::kWaiting && now_ms >= retry_ms_) Connect();
+  if (state_ == State::kWaiting && now_ms >= retry_ms_) TryToConnect();
   return more;
 }
 
@@ -92,6 +93,19 @@ int64_t Follower::next_due_ms() const {
 }
 
 // --- The connection ---
+
+// The leader takes the end of the journal, which the request says, for what this server has: so it
+// is safe before that.
+void Follower::TryToConnect() {
+  const journal::Journal& journal = parts_.journal;
+  if (journal.failed()) {
+    Drop("the own journal has failed: " + journal.status().message(), false);
+  } else if (journal.safe() < journal.appended()) {
+    retry_ms_ = now_ms_ + kFirstWaitMs;
+  } else {
+    Connect();
+  }
+}
 
 void Follower::Connect() {
   state_ = State::kConnecting;
@@ -213,6 +227,7 @@ Status Follower::OnWelcome(std::string_view body) {
   if (!welcome) return Status::Error("a welcome that is none");
   leader_epoch_ = welcome->epochs.newest();
   leader_node_ = welcome->node_id;
+  leader_end_ = welcome->end;
   const journal::Journal& journal = parts_.journal;
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.
@@ -271,7 +286,7 @@ void Follower::RefuseCut(std::string_view why) {
 }
 
 Follower::Pending Follower::TakePending(Position end) {
-  Pending pending{std::min(applied_, end), {}};
+  Pending pending{std::min(applied_, end), {}, std::min(data_end_, end)};
   for (Position at = applied_; !frames_.empty() && at + frames_.front().size() <= end;) {
     at += frames_.front().size();
     pending.frames.push_back(std::move(frames_.front()));
@@ -344,7 +359,7 @@ Status Follower::OnNewLeader(std::string_view body) {
 
 void Follower::RefuseTakeOver(std::string_view why) {
   take_over_.reset();
-  takes_over_ = false;
+  takes_over_ = applies_all_ = false;
   if (!link_up()) return;
   link_->Send(MessageType::kRefuse, why.substr(0, kMostReasonBytes));
   link_->Flush();
@@ -352,8 +367,7 @@ void Follower::RefuseTakeOver(std::string_view why) {
 
 void Follower::AcceptTakeOver() {
   take_over_.reset();
-  takes_over_ = true;
-  mark_.high_watermark = std::numeric_limits<Position>::max();
+  takes_over_ = applies_all_ = true;
 }
 
 // --- Frames ---
@@ -399,6 +413,7 @@ Result<size_t> Follower::TakeFrames(std::string_view bytes) {
     if (Status appended = journal.AppendForeign(frame, frame.bytes()); !appended.ok()) {
       return appended;
     }
+    if (frame.records > 0) data_end_ = frame.end();
     done += header.frame_bytes();
   }
   // The leader waits for the disk, whatever the own policy is.
@@ -420,7 +435,7 @@ void Follower::Take(Position base, std::string_view frame) {
 void Follower::ReadOn() {
   const journal::Journal& journal = parts_.journal;
   const Position limit = journal.written();
-  const bool wanted = kept_end_ < std::min(limit, mark_.high_watermark) &&
+  const bool wanted = kept_end_ < std::min(limit, MayApplyTo()) &&
                       unapplied_bytes_ < parts_.settings.window_bytes / 2 + 1;
   if (reading_ || cannot_apply_ || !wanted) return;
   struct Job {
@@ -464,11 +479,15 @@ void Follower::ReadOn() {
       });
 }
 
-// Whether the oldest frame is below the leader's mark.
+// What is below the leader's mark; if the server is to lead, everything.
+Position Follower::MayApplyTo() const {
+  const bool all = applies_all_ || IsPlanted(PlantedFault::kApplyBeyondTheMark);
+  return all ? std::numeric_limits<Position>::max() : mark_.high_watermark;
+}
+
+// Whether the oldest frame may be applied.
 bool Follower::CanApply() const {
-  if (frames_.empty()) return false;
-  return applied_ + frames_.front().size() <= mark_.high_watermark ||
-         IsPlanted(PlantedFault::kApplyBeyondTheMark);
+  return !frames_.empty() && applied_ + frames_.front().size() <= MayApplyTo();
 }
 
 // Returns whether there is more to apply now.
@@ -514,14 +533,18 @@ void Follower::HoldBack(bool held_up) {
 }
 
 void Follower::PrepareToLead() {
-  mark_.high_watermark = std::numeric_limits<Position>::max();
+  applies_all_ = true;
   if (state_ != State::kStopped && !takes_over_) Drop("this server is to lead", true);
 }
 
 Report Follower::Standing() const {
   const journal::Journal& journal = parts_.journal;
-  return {received_, journal.written(), std::min(journal.durable(), journal.written()),
-          std::min(applied_, journal.written()), heartbeat_.number};
+  // To have is what the own policy calls safe: else `always` would not mean that a power cut takes
+  // nothing of what this server has told.
+  const Position has =
+      IsPlanted(PlantedFault::kTellTheUnsynced) ? journal.written() : journal.safe();
+  return {received_, has, std::min(journal.durable(), has), std::min(applied_, has),
+          heartbeat_.number};
 }
 
 // Whether somebody waits for the answer to a heartbeat that is not yet reported.

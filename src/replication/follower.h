@@ -79,6 +79,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   struct Pending {
     Position applied = 0;            // the state of the keyspace is that of this position
     std::deque<std::string> frames;  // from there on, as far as they are in memory
+    Position data_end = 0;           // beyond this, no frame has records
   };
 
   // Everything outlives it. Without `pending` the state of the keyspace is that of the journal's
@@ -96,6 +97,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   State state() const { return state_; }
   bool link_up() const { return state_ == State::kStreaming; }
+  // The link is up, and this server has all, as safe as its policy says, that the leader had when
+  // the link came up.
+  bool caught_up() const { return link_up() && parts_.journal.safe() >= leader_end_; }
   // REQUIRES: link_up().
   const Link& link() const { return *link_; }
   // Since when the connection has stood.
@@ -157,6 +161,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool cannot_apply() const { return cannot_apply_; }
   // The state of the keyspace is that of this position.
   Position applied() const { return applied_; }
+  // Frames with records are not applied: the journal has data that the keyspace does not show.
+  bool has_unapplied_data() const { return applied_ < data_end_; }
   // The leader's, as far as it is known.
   Position high_watermark() const { return mark_.high_watermark; }
 
@@ -173,6 +179,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // journal::FrameSink
   void Take(Position base, std::string_view frame) override;
 
+  void TryToConnect();
   void Connect();
   void OnConnected(Result<std::unique_ptr<ByteStream>> stream);
   void Ask();
@@ -183,6 +190,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Status OnNewLeader(std::string_view body);
   // Takes the whole frames at the beginning of `bytes` into the journal; returns their size.
   Result<size_t> TakeFrames(std::string_view bytes);
+  Position MayApplyTo() const;
   bool CanApply() const;
   bool Apply(int64_t until_us);
   void ReadOn();
@@ -223,6 +231,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::shared_ptr<journal::JournalReader> journal_reader_;  // nullptr, or at kept_end_
   bool reading_ = false;
   bool cannot_apply_ = false;  // the first of them
+  bool applies_all_ = false;   // the server is to lead
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t unapplied_bytes_ = 0;
   bool said_goodbye_ = false;
@@ -232,12 +241,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool follows_us_ = false;
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
+  Position data_end_ = 0;  // of the last frame that has records, if one may not be applied
   Applier applier_;
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
   journal::Epoch leader_epoch_ = 0;
   std::string leader_node_;
+  Position leader_end_ = 0;  // when the link came up
 };
 
 // The first command on a connection to another server.

@@ -35,11 +35,13 @@ InSyncSet::InSyncSet(const ReplicationSettings& settings, RecordKeeper& keeper,
 
 // --- What the leader tells ---
 
-void InSyncSet::OnConnected(const Member& member, Position end, int64_t now_ms) {
+void InSyncSet::OnConnected(const Member& member, Position end, int64_t now_ms, bool trusted) {
   dirty_ = true;
   Peer& peer = peers_[member.node_id];
   peer.member = member;
-  peer.lost |= peer.known && end < peer.progress.counted;
+  const bool doubted = !trusted && end < end_;
+  peer.lost |= doubted || (peer.known && end < peer.progress.counted);
+  if (doubted) peer.lost_below = end_;
   if (peer.lost || !peer.known) peer.progress.counted = std::min(peer.progress.counted, end);
   peer.progress.applied = peer.progress.heard = 0;
   peer.connected = peer.known = true;
@@ -58,7 +60,10 @@ void InSyncSet::OnProgress(std::string_view node_id, const Progress& progress, i
   peer.progress.counted = std::max(peer.progress.counted, progress.counted);
   peer.progress.applied = progress.applied;
   peer.progress.heard = progress.heard;
-  if (peer.progress.counted >= mark_) peer.lost = false;
+  if (peer.progress.counted >= std::max(mark_, peer.lost_below)) {
+    peer.lost = false;
+    peer.lost_below = 0;
+  }
   // It may join now.
   dirty_ |= !peer.joining && !IsRecorded(node_id);
 }
@@ -141,6 +146,7 @@ int64_t InSyncSet::LeavesAtMs(const Peer& peer) const {
 std::string InSyncSet::WhyLeaves(const Peer& peer, int64_t now_ms) const {
   if (now_ms < LeavesAtMs(peer)) return "";
   if (peer.goodbye) return "it said goodbye";
+  if (peer.lost_below > 0) return "it came back with a journal whose end may be lost";
   if (peer.lost) return "it came back with less than it had reported";
   if (!peer.connected) return fmt::format("it has been gone for {} ms", now_ms - peer.since_ms);
   if (now_ms - peer.heard_ms > settings_.silence_max_ms) {

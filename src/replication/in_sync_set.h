@@ -49,8 +49,10 @@ class InSyncSet {
     Position applied = 0;
     uint64_t heard = 0;  // the last heartbeat that it has answered
   };
-  // A follower has connected; its journal ends at `end`. It may be one that was never here.
-  void OnConnected(const Member& member, Position end, int64_t now_ms);
+  // A follower has connected; its journal ends at `end`. It may be one that was never here. If its
+  // journal is not `trusted` (Journal::trusted) and it lacks something, it leaves the set until it
+  // has all that is here now.
+  void OnConnected(const Member& member, Position end, int64_t now_ms, bool trusted = true);
   void OnProgress(std::string_view node_id, const Progress& progress, int64_t now_ms);
   // Its connection is gone. If it said goodbye, it leaves the set at once, and is no member any
   // more if that was for good.
@@ -91,7 +93,10 @@ class InSyncSet {
     std::optional<Goodbye> goodbye;
     bool joining = false;  // proposed, so it counts until a record holds that says otherwise
     bool known = false;    // it has connected since this server leads
-    bool lost = false;     // it came back with less than it had reported, and is not beyond that
+    // It came back with less than it had reported, or perhaps so, and is not beyond that. It has to
+    // reach the mark, and this position.
+    bool lost = false;
+    Position lost_below = 0;
     Progress progress;
     int64_t since_ms = 0;  // when it connected or was gone
     int64_t heard_ms = 0;

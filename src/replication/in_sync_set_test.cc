@@ -119,6 +119,37 @@ TEST_F(InSyncSetTest, AFollowerJoinsWhenItHasTheEndAsItWas) {
   EXPECT_EQ(set_->answered(), 5u);
 }
 
+// A new leader does not know what it had reported to the one before.
+TEST_F(InSyncSetTest, OneWhoseJournalMayHaveLostItsEndLeavesUntilItHasAll) {
+  Begin();
+  Turn(100);
+  Join("F", 100);
+  Begin();
+  Turn(300);
+  ASSERT_TRUE(Recorded("F"));
+  set_->OnConnected(ServerOf("F"), 250, now_ms_, false);
+  Turn(300);
+  EXPECT_FALSE(Recorded("F"));
+  Report("F", 299);
+  Turn(310);
+  EXPECT_FALSE(Recorded("F"));
+  Report("F", 310);
+  Turn(310);
+  EXPECT_TRUE(Recorded("F"));
+  // One that lacks nothing stays.
+  set_->OnGone("F", std::nullopt, now_ms_);
+  set_->OnConnected(ServerOf("F"), 310, now_ms_, false);
+  Turn(310);
+  EXPECT_TRUE(Recorded("F"));
+  // So does one without which the set would be too small.
+  Begin(2);
+  Turn(400);
+  set_->OnConnected(ServerOf("F"), 310, now_ms_, false);
+  Turn(400);
+  EXPECT_TRUE(Recorded("F"));
+  EXPECT_EQ(set_->mark(), 0u);
+}
+
 TEST_F(InSyncSetTest, OneThatJoinsCountsFromTheProposalOn) {
   Begin();
   Turn(100);

@@ -12,8 +12,8 @@ namespace {
 constexpr std::string_view kVersion = "RUNNEL";
 
 template <class T>
-bool ReadHex(std::string_view text, T* value) {
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), *value, 16);
+bool ReadUnsigned(std::string_view text, int base, T* value) {
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), *value, base);
   return error == std::errc() && stop == text.data() + text.size();
 }
 
@@ -28,9 +28,10 @@ std::string_view NextWord(std::string_view* text) {
 }  // namespace
 
 std::string LeaderClaim::ToLine() const {
-  return fmt::format("{} NODE {} JOURNAL {:x} EPOCH {:x} ROLE {} LEADER {}:{} LEADERNODE {}",
-                     kVersion, node_id, journal_id, epoch, leads ? "leader" : "follower", host,
-                     port, leader_node.empty() ? "-" : leader_node);
+  return fmt::format(
+      "{} NODE {} JOURNAL {:x} EPOCH {:x} ROLE {} LEADER {}:{} LEADERNODE {} END {} TRUSTED {}",
+      kVersion, node_id, journal_id, epoch, leads ? "leader" : "follower", host, port,
+      leader_node.empty() ? "-" : leader_node, end, trusted ? 1 : 0);
 }
 
 std::optional<LeaderClaim> LeaderClaim::FromLine(std::string_view line) {
@@ -43,21 +44,22 @@ std::optional<LeaderClaim> LeaderClaim::FromLine(std::string_view line) {
     if (name == "NODE") {
       claim.node_id = value;
     } else if (name == "JOURNAL") {
-      good &= ReadHex(value, &claim.journal_id);
+      good &= ReadUnsigned(value, 16, &claim.journal_id);
     } else if (name == "EPOCH") {
-      good &= ReadHex(value, &claim.epoch);
+      good &= ReadUnsigned(value, 16, &claim.epoch);
     } else if (name == "ROLE") {
       claim.leads = value == "leader";
+    } else if (name == "END") {
+      good &= ReadUnsigned(value, 10, &claim.end);
+    } else if (name == "TRUSTED") {
+      claim.trusted = value != "0";
     } else if (name == "LEADERNODE") {
       if (value != "-") claim.leader_node = value;
     } else if (name == "LEADER") {
       const size_t colon = value.rfind(':');
       if (colon == std::string_view::npos) return std::nullopt;
       claim.host = value.substr(0, colon);
-      const std::string_view port = value.substr(colon + 1);
-      const auto [stop, error] =
-          std::from_chars(port.data(), port.data() + port.size(), claim.port);
-      good &= error == std::errc() && stop == port.data() + port.size();
+      good &= ReadUnsigned(value.substr(colon + 1), 10, &claim.port);
     }
   }
   if (!good || claim.node_id.empty() || claim.journal_id == 0) return std::nullopt;

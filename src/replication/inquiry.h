@@ -27,6 +27,8 @@ struct LeaderClaim {
   std::string leader_node;   // the node id of the leader that it follows; empty if it leads
   std::string host;          // of the leader that it follows; empty if it leads
   uint16_t port = 0;
+  Position end = 0;     // of its journal
+  bool trusted = true;  // Journal::trusted
 
   std::string ToLine() const;
   // Nothing if it is none. Words that are not known here are passed over.

@@ -15,6 +15,8 @@ TEST(LeaderClaimTest, ComesBack) {
   claim.host = "::1";
   claim.leader_node = "other";
   claim.port = 6380;
+  claim.end = 77;
+  claim.trusted = false;
   const auto read = LeaderClaim::FromLine(claim.ToLine());
   ASSERT_TRUE(read);
   EXPECT_EQ(read->ToLine(), claim.ToLine());
@@ -22,6 +24,8 @@ TEST(LeaderClaimTest, ComesBack) {
   EXPECT_EQ(read->host, "::1");
   EXPECT_EQ(read->leader_node, "other");
   EXPECT_FALSE(read->leads);
+  EXPECT_EQ(read->end, 77u);
+  EXPECT_FALSE(read->trusted);
   claim.leads = true;
   claim.host.clear();
   claim.port = 0;
@@ -29,10 +33,10 @@ TEST(LeaderClaimTest, ComesBack) {
 }
 
 TEST(LeaderClaimTest, WhatIsNoneIsRefused) {
-  for (const char* line :
-       {"", "PONG", "RUNNEL", "RUNNEL NODE n", "RUNNEL NODE n JOURNAL x",
-        "RUNNEL NODE n JOURNAL 1 EPOCH -1", "RUNNEL NODE n JOURNAL 1 LEADER nowhere",
-        "RUNNEL NODE n JOURNAL 1 LEADER h:65536", "RUNNEL JOURNAL 1"}) {
+  for (const char* line : {"", "PONG", "RUNNEL", "RUNNEL NODE n", "RUNNEL NODE n JOURNAL x",
+                           "RUNNEL NODE n JOURNAL 1 EPOCH -1", "RUNNEL NODE n JOURNAL 1 END -1",
+                           "RUNNEL NODE n JOURNAL 1 LEADER nowhere",
+                           "RUNNEL NODE n JOURNAL 1 LEADER h:65536", "RUNNEL JOURNAL 1"}) {
     EXPECT_FALSE(LeaderClaim::FromLine(line)) << line;
   }
   // A later version may say more.

@@ -31,6 +31,11 @@ Leader::Leader(Parts parts, int64_t now_ms)
            {parts_.self, parts_.journal.identity().id, parts_.journal.epoch()}, now_ms),
       heartbeat_ms_(now_ms) {
   set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
+  const ClusterRecord& record = parts_.records.now();
+  const bool known = record.journal_id == parts_.journal.identity().id;
+  for (const Member& member : record.members) {
+    if (known && member.node_id != parts_.self.node_id) parts_.journal.NoteShared();
+  }
 }
 
 Leader::~Leader() {
@@ -50,6 +55,9 @@ Result<Position> Leader::FindParting(const FollowRequest& request) const {
 
 Status Leader::Check(const FollowRequest& request) const {
   const journal::Journal& journal = parts_.journal;
+  if (request.recovers) {
+    return Status::Error(fmt::format("this server leads, in epoch {:016x}", journal.epoch()));
+  }
   if (request.version != kProtocolVersion) {
     return Status::Error(fmt::format("this server speaks version {} of the protocol, not {}",
                                      kProtocolVersion, request.version));
@@ -124,12 +132,14 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.node_id = parts_.self.node_id;
   welcome.epochs = parts_.journal.epochs();
   welcome.parting = *FindParting(request);
+  welcome.end = parts_.journal.written();
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
   follower.peer.report.received = follower.peer.report.written = welcome.parting;
   follower.peer.id = id;
   follower.peer.since_ms = follower.peer.heard_ms = now_ms;
+  if (!request.trusted) follower.peer.needs = welcome.end;
   const bool takes_journal = request.journal_id != welcome.identity.id;
   if (!takes_journal && welcome.parting < parts_.journal.first()) {
     PinnedSnapshot snapshot = *SnapshotFor(request.node_id);
@@ -162,7 +172,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
     return;
   }
   set_.OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
-                   welcome.parting, now_ms);
+                   welcome.parting, now_ms, follower.peer.request.trusted);
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {

@@ -91,7 +91,10 @@ class Leader {
     Report report;
     Position sent = 0;
     int64_t heard_ms = 0;  // when something came from it last
+    // It came with a journal that it does not trust, and counts for nothing before it has this.
+    Position needs = 0;
 
+    bool doubted() const { return report.written < needs; }
     // Whether it has this journal. One that takes it first does that and connects anew.
     bool online() const { return sent != UINT64_MAX; }
   };

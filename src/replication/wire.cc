@@ -118,6 +118,10 @@ std::vector<std::string> FollowRequest::ToWords() const {
           std::to_string(end),
           "EPOCHS",
           ToText(epochs),
+          "TRUSTED",
+          trusted ? "1" : "0",
+          "RECOVERS",
+          recovers ? "1" : "0",
           "HOST",
           host,
           "PORT",
@@ -150,6 +154,10 @@ Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view>
       good = ReadNumber(value, 10, &request.end);
     } else if (name == "EPOCHS") {
       good = ReadEpochs(value, &request.epochs);
+    } else if (name == "TRUSTED") {
+      request.trusted = value != "0";
+    } else if (name == "RECOVERS") {
+      request.recovers = value != "0";
     } else if (name == "HOST") {
       good = ReadName(value, &request.host);
     } else if (name == "PORT") {
@@ -173,6 +181,7 @@ void Welcome::Encode(std::string* out) const {
   encoder.Varint(parting);
   encoder.Byte(snapshot ? 1 : 0);
   encoder.Varint(snapshot.value_or(0));
+  encoder.Varint(end);
 }
 
 std::optional<Welcome> Welcome::Decode(std::string_view body) {
@@ -187,6 +196,7 @@ std::optional<Welcome> Welcome::Decode(std::string_view body) {
   const bool sync = in.Byte() != 0;
   const Position snapshot = in.Varint();
   if (sync) welcome.snapshot = snapshot;
+  welcome.end = in.Varint();
   // A later version may say more.
   if (!in.ok() || welcome.identity.id == 0) return std::nullopt;
   return welcome;

@@ -68,6 +68,11 @@ struct FollowRequest {
   uint32_t effects = 0;  // kEffectsVersion
   Position end = 0;      // of its journal
   journal::EpochHistory epochs;
+  // Its journal holds all that it has ever told others that it has (Journal::trusted).
+  bool trusted = true;
+  // It does not want to follow. It leads this journal, and only wants to have what it may have lost
+  // of its end.
+  bool recovers = false;
   std::string host;  // where clients reach it; empty: the address that it connects from
   uint16_t port = 0;
 
@@ -87,6 +92,8 @@ struct Welcome {
   // Where the two journals part: the leader sends from here on. If it is below the follower's end,
   // the follower must cut first, and ask again.
   Position parting = 0;
+  // Where the leader's journal ends now. A follower that has it up to here has caught up.
+  Position end = 0;
   // The leader has removed journal that the follower needs: the follower fetches the leader's
   // snapshot at this position first, and asks again.
   std::optional<Position> snapshot;

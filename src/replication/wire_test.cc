@@ -96,13 +96,15 @@ TEST(WireTest, BytesOfTheMessages) {
   welcome.node_id = "n";
   welcome.epochs.Note(9, 6);
   welcome.parting = 7;
-  EXPECT_EQ(bytes(welcome),
-            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0", 25));
+  welcome.end = 8;
+  EXPECT_EQ(
+      bytes(welcome),
+      std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0\x08", 26));
   welcome.snapshot = 300;
   EXPECT_EQ(bytes(welcome),
             std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\x01"
-                        "\xac\x02",
-                        26));
+                        "\xac\x02\x08",
+                        27));
   EXPECT_EQ(bytes(FileList{{{"snapshots/a", 300}, {"streams/b", 1}}, true}),
             "\x01\x02\x0bsnapshots/a\xac\x02\x09streams/b\x01");
   EXPECT_EQ(bytes(FetchRequest{1, 300, 2}), "\x01\xac\x02\x02");
@@ -175,6 +177,7 @@ TEST(WireTest, MessagesComeBack) {
   welcome.node_id = "abc";
   welcome.epochs.Note(9, 600);
   welcome.parting = 700;
+  welcome.end = 900;
   std::string bytes;
   welcome.Encode(&bytes);
   const auto read = Welcome::Decode(bytes);
@@ -183,6 +186,7 @@ TEST(WireTest, MessagesComeBack) {
   EXPECT_EQ(read->node_id, "abc");
   EXPECT_EQ(read->epochs, welcome.epochs);
   EXPECT_EQ(read->parting, 700u);
+  EXPECT_EQ(read->end, 900u);
   for (size_t i = 0; i < bytes.size(); i++) {
     EXPECT_FALSE(Welcome::Decode(std::string_view(bytes).substr(0, i))) << i;
   }

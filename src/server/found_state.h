@@ -10,7 +10,9 @@ namespace runnel {
 
 // What the server found in its directory when it started.
 struct FoundState {
-  Position position = 0;  // of the state that was loaded
+  Position position = 0;  // of the state that was loaded; the journal may go on
+  // If it does, beyond this no frame of it has records.
+  Position data_end = 0;
   uint64_t epoch = 0;
   journal::EpochHistory epochs;  // of the journal before `snapshot_position`
   // Of the snapshot that this began with; where the journal began if there was none.

@@ -315,7 +315,7 @@ void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, const ServerO
                follower == nullptr ? 0 : (now_ms - follower->down_since_ms(now_ms)) / 1000);
   }
   // Sentinel does not promote a server with priority 0.
-  fields.Add("slave_priority", roles.in_recorded_set() ? options.replica_priority : 0);
+  fields.Add("slave_priority", roles.may_be_promoted() ? options.replica_priority : 0);
   fields.Add("slave_read_only", 1);
   fields.Add("replica_announced", options.replica_announced ? 1 : 0);
 }
@@ -404,6 +404,7 @@ void AddReplication(ServerHost& host, Fields fields) {
   fields.Add("acks_waiting_clients", host.broker().outbox().WaitingForAll());
   fields.Add("replication_applied_position", host.broker().log().watermarks().appended.position);
   fields.Add("replication_dropped_bytes", roles.dropped_bytes());
+  fields.Add("replication_tail_trusted", roles.trusted() ? 1 : 0);
   fields.Add("replication_error", roles.error());
   // Journal that is kept because followers need it.
   fields.Add("replica_hold_bytes", end - std::min<Position>(roles.hold(), end));

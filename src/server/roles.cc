@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "effects/version.h"
 #include "replication/node_id.h"
 
@@ -16,6 +17,14 @@ constexpr const char* kRecordFile = "cluster";
 constexpr const char* kMarkFile = "mark";
 // How long after a failure the note that the journal follows is written again.
 constexpr int64_t kNoteAgainMs = 1000;
+
+const std::string& WhyDoubted() {
+  static const std::string kWhy =
+      "the end of this server's journal may be lost, because the machine stopped before it was "
+      "synced, or because it was cut: the server counts for nothing until it has caught up with a "
+      "leader";
+  return kWhy;
+}
 
 }  // namespace
 
@@ -35,7 +44,7 @@ Status Roles::Refusal() const {
 }
 
 Status Roles::Open() {
-  if (parts_.storage.journal() == nullptr) return {};
+  if (!parts_.config.options().journal) return {};
   auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), kNodeFile);
   if (id.ok()) {
     node_id_ = *id;
@@ -50,7 +59,14 @@ Status Roles::Open() {
   auto agreed = replication::AgreedMark::Open(parts_.storage.disk(), parts_.reader, kMarkFile);
   if (!agreed.ok()) return agreed.status();
   agreed_ = std::move(*agreed);
+  parts_.storage.ApplyUpTo([this](uint64_t journal_id) { return MayApplyTo(journal_id); });
   return {};
+}
+
+// What lies beyond is applied when the leader's mark comes, or when this server is to lead.
+Position Roles::MayApplyTo(uint64_t journal_id) const {
+  const bool follows = follows_ || !parts_.config.options().leader_host.empty();
+  return follows ? agreed_->Of(journal_id) : UINT64_MAX;
 }
 
 void Roles::Begin() {
@@ -62,7 +78,12 @@ void Roles::Begin() {
               took_over_->host, took_over_->port);
     parts_.config.NoteLeader(took_over_->host, took_over_->port);
   }
+  const FoundState& found = parts_.storage.found();
+  pending_ = replication::Follower::Pending{found.position, {}, found.data_end};
+  if (!trusted() && parts_.storage.journal()->appended() > 0) LogWarning("{}", WhyDoubted());
   if (options.leader_host.empty()) {
+    if (NeedsRecovery()) return BeginToRecover();
+    pending_.reset();
     if (Status led = parts_.storage.BeginToLead(); !led.ok()) LogWarning("{}", led.message());
     return MakeLeader();
   }
@@ -70,11 +91,13 @@ void Roles::Begin() {
   port_ = options.leader_port;
   follows_ = true;
   parts_.broker.Follow();
+  parts_.broker.log().Follow(found.position);
   parts_.storage.journal()->follows() ? MakeFollower() : NoteFollowing();
 }
 
 void Roles::SayGoodbye() {
   if (follower_ != nullptr) follower_->SayGoodbye(replication::Goodbye::kReturns);
+  if (agreed_ != nullptr) agreed_->Save();
 }
 
 void Roles::TakeSettings() {
@@ -127,6 +150,7 @@ void Roles::End() {
   inquiry_.reset();
   handover_.reset();
   leader_.reset();
+  lender_.reset();
   follower_.reset();
   cutter_.reset();
 }
@@ -144,6 +168,8 @@ void Roles::AskToLead() {
 
 void Roles::AskToLeadAfterLeader() {
   AskToLead();
+  // There is no leader then.
+  if (recovery_) return;
   wanted_->how = Wanted::How::kAfterAsked;
 }
 
@@ -156,17 +182,40 @@ bool Roles::in_recorded_set() const {
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
 }
 
+bool Roles::trusted() const {
+  const journal::Journal* const journal = parts_.storage.journal();
+  return journal == nullptr || journal->trusted() || IsPlanted(PlantedFault::kTakeOverInDoubt);
+}
+
 bool Roles::may_take_over() const {
-  return in_recorded_set() || parts_.config.options().unclean_leader_election;
+  return may_be_promoted() || parts_.config.options().unclean_leader_election;
+}
+
+const std::string& Roles::error() const {
+  if (!error_.empty()) return error_;
+  if (follower_ == nullptr || !follower_->error().empty()) {
+    return follower_ == nullptr ? error_ : follower_->error();
+  }
+  const journal::Journal* const journal = parts_.storage.journal();
+  const bool doubted = journal != nullptr && !journal->trusted() && journal->appended() > 0;
+  return doubted ? WhyDoubted() : error_;
 }
 
 Status Roles::WhyNotLead() const {
-  if (!follows_ || may_take_over()) return {};
+  // A person decides that the others are not waited for.
+  if (!follows_ || recovery_ || may_take_over()) return {};
+  const journal::Journal* const journal = parts_.storage.journal();
+  // A server that is new has never had a leader. One that has lost all in a power cut is none.
+  const bool known = journal != nullptr && records_->now().journal_id == journal->identity().id;
+  if (journal != nullptr && journal->appended() == 0 && !known) return {};
+  if (!trusted()) {
+    return Status::Error(fmt::format(
+        "NOTINSYNC Changes that were acknowledged may be missing here: {}. To lead with what it "
+        "has: CONFIG SET unclean-leader-election yes",
+        WhyDoubted()));
+  }
   // With a link the leader is there, and this server leaves it.
   if (follower_ != nullptr && follower_->link_up()) return {};
-  // A server that is new has never had a leader.
-  const journal::Journal* const journal = parts_.storage.journal();
-  if (journal != nullptr && journal->appended() == 0) return {};
   return Status::Error(
       "NOTINSYNC This server is not in the in-sync set: changes that were acknowledged may be "
       "missing here. To lead with what it has: CONFIG SET unclean-leader-election yes");
@@ -179,8 +228,9 @@ Status Roles::Forget(std::string_view node_id) {
 
 Status Roles::Admit(Session& session, const replication::FollowRequest& request) {
   if (Status refused = Refusal(); !refused.ok()) return refused;
-  if (leader_ == nullptr) return WhyNotAdmit(request.node_id);
-  if (Status refused = leader_->Check(request); !refused.ok()) {
+  const bool lends = leader_ == nullptr && request.recovers && !wanted_;
+  if (leader_ == nullptr && !lends) return WhyNotAdmit(request.node_id);
+  if (Status refused = lends ? WhyNotLend(request) : leader_->Check(request); !refused.ok()) {
     parts_.broker.stats().sync_partial_err++;
     return refused;
   }
@@ -191,6 +241,7 @@ Status Roles::Admit(Session& session, const replication::FollowRequest& request)
 
 // This server follows.
 Status Roles::WhyNotAdmit(std::string_view node_id) {
+  if (recovery_) return Status::Error(fmt::format("this server does not lead yet: {}", error_));
   const bool link_up = follower_ != nullptr && follower_->link_up();
   // The leader has told this server to take over, has heard nothing of it, and asks. It hears that
   // this server does not lead, and has not led since. What it has told is void with the link on
@@ -221,19 +272,30 @@ void Roles::CountSync(const replication::FollowRequest& request) {
   full ? stats.sync_full++ : stats.sync_partial_ok++;
 }
 
-bool Roles::Turn() {
-  if (parts_.storage.journal() == nullptr && cutter_ == nullptr) return false;
-  const int64_t now_ms = parts_.broker.clock().steady_ms();
+// Their connections become links.
+void Roles::TakeAdmitted(int64_t now_ms) {
   for (auto& [id, request] : std::exchange(admitted_, {})) {
     const auto& sessions = parts_.broker.sessions().all();
     const auto found = sessions.find(id);
     if (found == sessions.end() || found->second->end != SessionEnd::kGiven) continue;
     std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
     if (stream == nullptr) continue;
+    if (leader_ == nullptr) {
+      Lend(std::move(stream), request, now_ms);
+      continue;
+    }
     CountSync(request);
     leader_->Accept(std::move(stream), std::move(request), now_ms, id);
   }
+}
+
+bool Roles::Turn() {
+  if (parts_.storage.journal() == nullptr && cutter_ == nullptr) return false;
+  const int64_t now_ms = parts_.broker.clock().steady_ms();
+  if (parts_.storage.journal() != nullptr) TakeAdmitted(now_ms);
+  GoOnLending(now_ms);
   HearLeader();
+  if (recovery_ && !wanted_) GoOnRecovering(now_ms);
   if (leader_ != nullptr) GoOnHandingOver(now_ms);
   if (wanted_ && MayChange() && !WaitsForLeader(now_ms)) {
     Change(*std::exchange(wanted_, std::nullopt));
@@ -270,11 +332,12 @@ bool Roles::Turn() {
     if (!taking_snapshot_) TakeSnapshot();
     return false;
   }
-  if (follower_->cut_to()) {
+  if (follower_->cut_to() && !recovery_) {
     BeginToCut();
     return false;
   }
   NoteAgreed(now_ms);
+  NoteCaughtUp();
   if (follower_->applied() == before) return more;
   parts_.broker.OnApplied(follower_->applied());
   return true;
@@ -289,6 +352,8 @@ int64_t Roles::NextTimerMs() const {
   if (follower_ != nullptr) due = follower_->next_due_ms();
   if (note_again_ms_) due = std::min(due, *note_again_ms_);
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
+  if (recovery_) due = std::min(due, NextOfRecovery());
+  if (lender_ != nullptr) due = std::min(due, lender_->next_due_ms());
   if (handover_ != nullptr) due = std::min(due, handover_->next_due_ms());
   if (wanted_ && wanted_->until_ms > 0) due = std::min(due, wanted_->until_ms);
   if (due == std::numeric_limits<int64_t>::max()) return -1;
@@ -332,17 +397,16 @@ void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
   told_ = true;
   force_ = wanted.force;
-  if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
+  const bool same = wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_;
+  if (same && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }
   std::unique_ptr<replication::Follower> last;
-  std::optional<replication::Follower::Pending> pending;
-  if (wanted.follow && follower_ != nullptr) {
-    pending = follower_->TakePending(UINT64_MAX);
-    follower_.reset();
-  } else if (follows_) {
+  if (wanted.follow) {
+    LetFollowerGo();
+  } else {
     switch (CatchUp()) {
       case CaughtUp::kYes:
         last = std::move(follower_);
@@ -356,6 +420,8 @@ void Roles::Change(const Wanted& wanted) {
     }
   }
   cutter_.reset();
+  recovery_.reset();
+  inquiry_.reset();
   error_.clear();
   note_again_ms_.reset();
   handed_over_ = on_trial_ = false;
@@ -377,14 +443,23 @@ void Roles::Change(const Wanted& wanted) {
     parts_.broker.Follow();
     follows_ = true;
   }
-  const journal::Journal& journal = *parts_.storage.journal();
-  journal.follows() ? MakeFollower(std::move(pending)) : NoteFollowing();
+  parts_.storage.journal()->follows() ? MakeFollower() : NoteFollowing();
+}
+
+// What it has not applied is for the next one.
+void Roles::LetFollowerGo() {
+  if (follower_ == nullptr) return;
+  pending_ = follower_->TakePending(UINT64_MAX);
+  follower_.reset();
 }
 
 // The changes of this server go on from the state of the whole journal.
 Roles::CaughtUp Roles::CatchUp() {
   const journal::Journal& journal = *parts_.storage.journal();
-  if (follower_ == nullptr) return CaughtUp::kYes;
+  if (follower_ == nullptr) {
+    if (!pending_ || pending_->applied == journal.appended()) return CaughtUp::kYes;
+    MakeFollower();
+  }
   follower_->PrepareToLead();
   if (journal.failed() || follower_->cannot_apply()) {
     error_ = fmt::format("this server cannot change its role: {}",
@@ -403,7 +478,11 @@ void Roles::NoteFollowing() {
   parts_.storage.journal()->Follow(
       [this, change = changes_, alive = std::weak_ptr<bool>(alive_)](const Status& noted) {
         if (alive.expired() || !*alive.lock() || change != changes_) return;
-        if (noted.ok()) return MakeFollower();
+        if (noted.ok()) {
+          // It may be applying the rest, because it is to lead.
+          LetFollowerGo();
+          return MakeFollower();
+        }
         // The disk may have room again later.
         note_again_ms_ = parts_.broker.clock().steady_ms() + kNoteAgainMs;
         const std::string error = fmt::format("this server cannot follow: {}", noted.message());
@@ -440,7 +519,7 @@ bool Roles::TellBroker() {
       leader_->next_question());
 }
 
-void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) {
+void Roles::MakeFollower() {
   follower_.reset();
   error_.clear();
   journal::Journal& journal = *parts_.storage.journal();
@@ -459,7 +538,7 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
           [this] { return Credentials(); }, [this] { return Introduce(); },
           [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); }},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
-      std::move(pending));
+      std::exchange(pending_, std::nullopt));
 }
 
 replication::Follower::Credentials Roles::Credentials() const {
@@ -470,10 +549,12 @@ replication::Follower::Credentials Roles::Credentials() const {
 replication::FollowRequest Roles::Introduce() const {
   replication::FollowRequest request;
   const Keyspace& keyspace = parts_.broker.keyspace();
-  request.has_data = false;
+  request.has_data = follower_->has_unapplied_data();
   for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
     request.has_data |= keyspace.size(Keyspace::DatabaseAt(slot)) > 0;
   }
+  request.trusted = parts_.storage.journal()->trusted();
+  request.recovers = recovery_.has_value();
   request.node_id = node_id_;
   request.run_id = parts_.run_id;
   request.databases = keyspace.databases();
@@ -486,6 +567,8 @@ replication::FollowRequest Roles::Introduce() const {
 
 void Roles::BeginToLead() {
   follows_ = false;
+  pending_.reset();
+  lender_.reset();
   const journal::Journal& journal = *parts_.storage.journal();
   if (Status led = parts_.storage.Lead(); !led.ok()) LogWarning("{}", led.message());
   parts_.broker.Lead();

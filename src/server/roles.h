@@ -20,6 +20,7 @@
 #include "replication/handover.h"
 #include "replication/inquiry.h"
 #include "replication/leader.h"
+#include "replication/lender.h"
 #include "server/config.h"
 #include "server/cutter.h"
 #include "server/saver.h"
@@ -51,22 +52,24 @@ class Roles {
 
   // Why this server can neither lead nor follow, if so.
   Status Refusal() const;
-  // All is loaded: reads what is known of other servers. Fails if that is damaged: the message says
-  // what to do. Blocks.
+  // Before anything is loaded: reads what is known of other servers. Fails if that is damaged: the
+  // message says what to do. Blocks. REQUIRES: Storage::Open was successful.
   Status Open();
   // A server that would lead and knows others asks them first, at most for a second: one of them
   // may have taken over meanwhile. Each call goes on with that. Returns whether Begin may be
-  // called. REQUIRES: Open() was successful.
+  // called. REQUIRES: all is loaded.
   bool MayBegin();
   // Begins in the role that the configuration names, or follows the server that has taken over.
-  // Call it after Broker::KeepIn. REQUIRES: Open() was successful.
+  // If its journal may have lost its end, a server that would lead waits for others first, which
+  // have that: see roles_recovery.cc. Call it after Broker::KeepIn. REQUIRES: all is loaded.
   void Begin();
   // The journal was cut, and the keyspace holds changes that are not in it any more: it is to be
   // emptied (Broker::Unload) and loaded again (Storage::LoadSome). Then OnLoaded is to be called,
   // as Begin is after the start. Until then nothing else of this section may be called.
   bool must_load() const { return must_load_; }
   void OnLoaded();
-  // Tells the leader that this server ends, and will come back.
+  // Tells the leader that this server ends, and will come back, and has the disk know what the next
+  // start may use. Blocks.
   void SayGoodbye();
   // The end: links are closed. Nothing else may be called then.
   void End();
@@ -90,8 +93,13 @@ class Roles {
   // Why this server must not lead, if so: an error of the clients' protocol. Others may have
   // changes that it lacks.
   Status WhyNotLead() const;
-  // Whether it has all that was ever acknowledged by all in-sync replicas, as far as it knows.
+  // Whether it has all that was ever acknowledged by all in-sync replicas, as far as it knows: it
+  // is in the recorded set, and trusts its journal.
+  bool may_be_promoted() const { return in_recorded_set() && trusted(); }
   bool in_recorded_set() const;
+  // Whether its journal, if there is one now, has lost nothing of what it has told others that it
+  // has.
+  bool trusted() const;
   // REPLICATION FORGET. Fails if this server does not lead, or as Leader::Forget.
   Status Forget(std::string_view node_id);
   // REPLICATION FOLLOW: the connection of the session becomes a link. Fails, and changes nothing,
@@ -146,9 +154,7 @@ class Roles {
     return records_ == nullptr ? nullptr : &records_->now();
   }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
-  const std::string& error() const {
-    return error_.empty() && follower_ != nullptr ? follower_->error() : error_;
-  }
+  const std::string& error() const;
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
   // As far as this server knows it.
@@ -170,6 +176,27 @@ class Roles {
     int64_t until_ms = 0;  // kAfterAsked: when it goes on alone; 0: the leader is not asked yet
   };
 
+  // How it gets back what its journal may have lost, before it leads.
+  struct Recovery {
+    int64_t since_ms = 0;
+    int64_t ask_again_ms = 0;
+    int64_t fetch_until_ms = 0;  // by then the link is to be up, if what is missing is fetched
+  };
+
+  Position MayApplyTo(uint64_t journal_id) const;
+  bool NeedsRecovery() const;
+  void BeginToRecover();
+  void GoOnRecovering(int64_t now_ms);
+  void LookAtAnswers(const std::vector<replication::Inquiry::Answer>& answers, int64_t now_ms);
+  bool KnowsEnough(const std::vector<replication::Inquiry::Answer>& answers, int64_t now_ms);
+  void FetchFrom(const replication::Inquiry::Answer& answer, int64_t now_ms);
+  Status WhyNotLend(const replication::FollowRequest& request) const;
+  void Lend(std::unique_ptr<ByteStream> stream, const replication::FollowRequest& request,
+            int64_t now_ms);
+  void GoOnLending(int64_t now_ms);
+  int64_t NextOfRecovery() const;
+  void NoteCaughtUp();
+  void LetFollowerGo();
   // Whether the journal is whole and used by the follower alone, so that the role may be changed.
   bool MayChange() const {
     return !taking_snapshot_ && (cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept);
@@ -181,6 +208,7 @@ class Roles {
   void FollowTarget();
   Status WhyNotAdmit(std::string_view node_id);
   void CountSync(const replication::FollowRequest& request);
+  void TakeAdmitted(int64_t now_ms);
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
   CaughtUp CatchUp();
@@ -193,7 +221,7 @@ class Roles {
   std::optional<replication::PinnedSnapshot> PinSnapshot(Position most);
   bool TellBroker();
   void NoteAgreed(int64_t now_ms);
-  void MakeFollower(std::optional<replication::Follower::Pending> pending = {});
+  void MakeFollower();
   void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
   void TakeSnapshot();
@@ -239,8 +267,13 @@ class Roles {
   bool handed_over_ = false;
   // That one may not lead: the link to it has not been up yet.
   bool on_trial_ = false;
-  std::unique_ptr<Cutter> cutter_;          // while the journal is being cut
-  replication::Follower::Pending pending_;  // then, when there is no follower
+  std::unique_ptr<Cutter> cutter_;  // while the journal is being cut
+  // What a follower still has to apply, when there is none: for the next one. Without it, the
+  // keyspace has all that the journal has.
+  std::optional<replication::Follower::Pending> pending_;
+  std::optional<Recovery> recovery_;
+  // Gives the leader that has started again what that may have lost.
+  std::unique_ptr<replication::Lender> lender_;
   // Sessions whose connections become links.
   std::vector<std::pair<uint64_t, replication::FollowRequest>> admitted_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -20,6 +20,7 @@ void Roles::LoseJournal(const Status& why) {
 
 void Roles::TakeJournal(journal::Identity identity) {
   follower_.reset();
+  lender_.reset();
   parts_.broker.KeepIn(nullptr);
   if (Status taken = parts_.storage.TakeJournal(identity); !taken.ok()) return LoseJournal(taken);
   parts_.saver.StartFrom(parts_.storage.found());
@@ -55,10 +56,12 @@ void Roles::OnNoted(const Status& noted) {
     // It is fetched again.
     LogWarning("The snapshot of the leader cannot be used: {}", noted.message());
     parts_.saver.Resume();
-    return MakeFollower(follower_->TakePending(UINT64_MAX));
+    LetFollowerGo();
+    return MakeFollower();
   }
   error_ = "a snapshot of the leader has arrived, and is being loaded";
   follower_.reset();
+  lender_.reset();
   parts_.broker.KeepIn(nullptr);
   parts_.storage.GiveWay();
   must_load_ = true;
@@ -109,6 +112,11 @@ void Roles::GoOnCutting() {
     case Cutter::State::kCutting:
       break;
     case Cutter::State::kKept:
+      // A start must not take for agreed what is of another leader then.
+      agreed_->Lower(cutter_->end());
+      agreed_->Turn(parts_.broker.clock().steady_ms());
+      if (agreed_->lowering()) break;
+      lender_.reset();
       error_ = follower_->error();
       pending_ = follower_->TakePending(cutter_->end());
       follower_.reset();
@@ -132,24 +140,26 @@ void Roles::GoOnCutting() {
 void Roles::AfterCut() {
   const std::unique_ptr<Cutter> cutter = std::move(cutter_);
   dropped_bytes_ += cutter->dropped().end - cutter->end();
-  agreed_->Lower(cutter->end());
   parts_.broker.NoteCut(cutter->end());
   if (cutter->must_load()) {
     error_ = fmt::format(
         "the journal was cut at position {}, and the state of that position is being loaded",
         cutter->end());
     must_load_ = true;
+    pending_.reset();
     return;
   }
   parts_.broker.KeepIn(parts_.storage.journal());
-  parts_.broker.log().Follow(pending_.applied);
-  MakeFollower(std::exchange(pending_, {}));
+  parts_.broker.log().Follow(pending_->applied);
+  MakeFollower();
 }
 
 void Roles::OnLoaded() {
   must_load_ = false;
+  const FoundState& found = parts_.storage.found();
+  pending_ = replication::Follower::Pending{found.position, {}, found.data_end};
   // What else Broker::Follow does was done by Unload.
-  parts_.broker.log().Follow(parts_.storage.journal()->appended());
+  parts_.broker.log().Follow(found.position);
   MakeFollower();
 }
 

@@ -18,10 +18,19 @@ replication::LeaderClaim Roles::Claim() const {
   claim.leads = leader_ != nullptr;
   claim.host = host_;
   claim.port = port_;
-  if (parts_.storage.journal() == nullptr) return claim;
-  claim.journal_id = parts_.storage.journal()->identity().id;
+  const journal::Journal* const journal = parts_.storage.journal();
+  if (journal == nullptr) return claim;
+  claim.journal_id = journal->identity().id;
+  claim.end = journal->written();
+  claim.trusted = journal->trusted();
+  // What it fetches comes from a server that does not lead.
+  if (recovery_) {
+    claim.host.clear();
+    claim.port = 0;
+    return claim;
+  }
   // What a follower has in its journal may be of another leader, and about to be cut.
-  if (leader_ != nullptr) claim.epoch = parts_.storage.journal()->epoch();
+  if (leader_ != nullptr) claim.epoch = journal->epoch();
   if (follower_ != nullptr) {
     claim.epoch = follower_->leader_epoch();
     claim.leader_node = follower_->leader_node();

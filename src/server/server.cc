@@ -96,6 +96,7 @@ Status Server::Start() {
     return Status::SystemError(fmt::format("cannot work in the directory {}", options.dir), errno);
   }
   if (Status opened = storage_->Open(); !opened.ok()) return opened;
+  if (Status opened = roles_->Open(); !opened.ok()) return opened;
   const uint32_t wanted = config_.settings().maxclients;
   if (const uint32_t room = RaiseFileLimit(wanted); room < wanted) {
     LogWarning(
@@ -270,7 +271,6 @@ void Server::LoadSome() {
 
 // A server that begins to lead asks the others first: one of them may have taken over.
 void Server::Loaded(Status loaded) {
-  if (loaded.ok() && !roles_->must_load()) loaded = roles_->Open();
   asking_ = loaded.ok() && !roles_->must_load() && !roles_->MayBegin();
   if (!asking_) EndLoading(std::move(loaded));
 }

@@ -159,14 +159,21 @@ void Failover(Context& context) {
   if (options.host) {
     bool known = false;
     bool online = false;
+    bool doubted = false;
     roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
       if (peer.address != *options.host || peer.port != options.port || online) return;
       known = true;
       online = peer.online();
+      doubted = peer.doubted();
       wish.node_id = peer.request.node_id;
     });
     if (!known) return reply.Error("ERR FAILOVER target HOST and PORT is not a replica.");
     if (!online) return reply.Error("ERR FAILOVER target replica is not online.");
+    if (doubted) {
+      return reply.Error(
+          "ERR FAILOVER target replica may have lost the end of its journal, and has not caught up "
+          "yet.");
+    }
   }
   // A change of the role that was asked for in the same turn comes first.
   if (roles.wishes()) return reply.Error("ERR FAILOVER is not possible: the role is changing");
@@ -237,7 +244,7 @@ void ReplicationStatus(Context& context) {
   const Roles& roles = host.roles();
   const journal::Journal* const journal = host.broker().log().journal();
   ReplyWriter& reply = context.reply();
-  reply.Map(9);
+  reply.Map(10);
   reply.Bulk("role");
   reply.Bulk(roles.follows() ? "follower" : "leader");
   reply.Bulk("node-id");
@@ -252,6 +259,8 @@ void ReplicationStatus(Context& context) {
   reply.Integer(static_cast<int64_t>(host.broker().log().watermarks().appended.position));
   reply.Bulk("leader");
   reply.Bulk(roles.follows() ? fmt::format("{}:{}", roles.leader_host(), roles.leader_port()) : "");
+  reply.Bulk("tail-trusted");
+  reply.Integer(roles.trusted() ? 1 : 0);
   reply.Bulk("error");
   reply.Bulk(roles.error());
   reply.Bulk("followers");

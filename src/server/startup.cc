@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "fmt/format.h"
 #include "journal/segment.h"
 #include "server/journal_length.h"
@@ -161,6 +162,7 @@ Status Startup::OpenJournal() {
          !options.leader_host.empty()});
     if (!opening.ok()) return opening.status();
     opening_ = std::move(*opening);
+    if (parts_.limit) limit_ = parts_.limit(opening_->journal_id());
     return {};
   }
   // Without one of its own the server only reads what an earlier one has left: that was
@@ -187,8 +189,14 @@ Status Startup::ReadJournal(size_t budget) {
     const auto frame = NextFrame();
     if (!frame.ok()) return frame.status();
     if (!*frame) return EndJournal();
-    applier_.Begin(**frame);
     journal_at_ = (*frame)->end();
+    // What other servers may not have is only looked at.
+    if (journal_at_ > limit_ && !IsPlanted(PlantedFault::kApplyAllAtStart)) {
+      if ((*frame)->records > 0) found_.data_end = journal_at_;
+      return {};
+    }
+    found_.position = journal_at_;
+    applier_.Begin(**frame);
   }
   Status applied = applier_.ApplySome(budget);
   if (!applied.ok()) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -40,6 +41,9 @@ class Startup {
     snapshot::ColdEntries& stored;  // of `cold`
     std::string journal_directory;
     std::string snapshot_directory;
+    // Up to where the journal with this id may be applied, asked when loading comes to it. None:
+    // all of it.
+    std::function<Position(uint64_t journal_id)> limit;
   };
 
   // Each state ends with what the next one needs.
@@ -47,7 +51,7 @@ class Startup {
     kOpen,          // looks at what there is
     kSnapshot,      // loads the newest snapshot that can be loaded
     kRemoveUnused,  // removes cold files that no snapshot names, because the journal makes its own
-    kJournal,       // applies the journal from the snapshot on
+    kJournal,       // applies the journal from the snapshot on, as far as it may be
     kCountDatabases,  // there are too few: reads on to tell how many are needed
     kAccess,          // notes for every key that it was used now
     kReady,
@@ -108,6 +112,7 @@ class Startup {
   Position journal_from_ = 0;
   Position journal_end_ = 0;
   Position journal_at_ = 0;
+  Position limit_ = UINT64_MAX;  // up to here it may be applied
 
   // One of them while the journal is read: to go on with it, or only to read what another server
   // has left.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/position.h"
@@ -63,6 +64,9 @@ class Storage {
   // By default a server whose journal does not follow leads as soon as all is loaded. With this, it
   // does when BeginToLead is called. Before LoadSome.
   void LeadLater() { leads_later_ = true; }
+  // By default all of the journal is applied. With this, it is up to where `limit` says for the
+  // journal with this id, when loading comes to it: found().position may be before its end then.
+  void ApplyUpTo(std::function<Position(uint64_t journal_id)> limit) { limit_ = std::move(limit); }
   // As Lead, and waits until that is synced. Blocks: for the start.
   Status BeginToLead();
   // How far it is; nullptr before the first LoadSome and when all is loaded.
@@ -128,6 +132,7 @@ class Storage {
   FoundState found_;
   std::unique_ptr<Startup> startup_;
   bool leads_later_ = false;
+  std::function<Position(uint64_t)> limit_;
   bool must_load_ = true;
   bool arrived_ = false;  // what has arrived is to be put in the place of what was here
   bool taking_ = false;   // the helper does that

@@ -175,6 +175,7 @@ void ExpectTheirFields(const Fields& ours, const Fields& theirs) {
                                         "acks_waiting_clients",
                                         "replication_applied_position",
                                         "replication_dropped_bytes",
+                                        "replication_tail_trusted",
                                         "replication_error",
                                         "replica_hold_bytes"};
   std::vector<std::string> expected;

@@ -70,6 +70,7 @@ void ClusterChecks::LookAtLeader(size_t i, Seen& seen) {
     seen.life = server.lives();
     seen.epoch = journal.epoch();
   }
+  seen.led = true;
   const Position mark = set.mark();
   if (mark < seen.mark) Add(i, fmt::format("the mark goes back from {} to {}", seen.mark, mark));
   if (mark > journal.safe()) {
@@ -92,14 +93,15 @@ void ClusterChecks::LookAtLeader(size_t i, Seen& seen) {
   if (nothing_lost_) Share(i, seen);
 }
 
-// Whoever is in the recorded set has what is below the mark.
+// Whoever is in the recorded set has what is below the mark, unless a power cut has taken it: then
+// it knows that.
 void ClusterChecks::LookAtMembers(size_t i) {
   const replication::InSyncSet& set = servers_[i]->roles().leader()->in_sync();
   const auto hash = chains_.HashAt(i, set.mark());
   for (size_t j = 0; j < servers_.size(); j++) {
     if (j == i || !FollowJournal(j)) continue;
     if (chains_.journal_id(j) != chains_.journal_id(i)) continue;
-    if (!set.Has(servers_[j]->roles().node_id())) continue;
+    if (!set.Has(servers_[j]->roles().node_id()) || !servers_[j]->roles().trusted()) continue;
     // A snapshot has what lies before its journal.
     if (chains_.links(j).front().end >= set.mark()) continue;
     if (chains_.HashAt(j, set.mark()) == hash) continue;
@@ -156,8 +158,11 @@ void ClusterChecks::OnAcknowledged(size_t i, Position position, bool all) {
   for (size_t j = 0; j < servers_.size(); j++) {
     FollowJournal(j);
     const auto& links = chains_.links(j);
-    have +=
-        chains_.HashAt(j, position) == hash || (!links.empty() && links.front().end >= position);
+    ModelServer& server = *servers_[j];
+    // One that has had it may have lost its power since.
+    const bool gone = !server.running() || server.loading() || !server.roles().trusted();
+    have += gone || chains_.HashAt(j, position) == hash ||
+            (!links.empty() && links.front().end >= position);
   }
   if (have < 2) {
     Add(i,
@@ -177,7 +182,17 @@ void ClusterChecks::LookAtFollower(size_t i, Seen& seen) {
   const bool same = follower == std::exchange(seen.follower, follower);
   if (follower == nullptr) return;
   // What another one has applied is of another leader, or of the start.
-  if (!same) seen.applied = follower->applied();
+  if (!same) {
+    seen.applied = follower->applied();
+    const bool starts = servers_[i]->began_to_follow() && !seen.led && !seen.may_apply_all;
+    // A snapshot may be of a time at which it led.
+    const Position snapshot = servers_[i]->storage().found().snapshot_position;
+    if (starts && seen.applied > std::max(greatest_mark_, snapshot)) {
+      Add(i, fmt::format("{} was applied at the start, and the greatest mark that any leader had "
+                         "is {}",
+                         seen.applied, greatest_mark_));
+    }
+  }
   const Position applied = follower->applied();
   if (applied == seen.applied) return;
   seen.applied = applied;

@@ -52,6 +52,7 @@ class ClusterChecks {
     const replication::Follower* follower = nullptr;
     Position applied = 0;
     bool may_apply_all = false;               // it was about to lead
+    bool led = false;                         // in this life
     JournalChains::Link acknowledged;         // by it alone
     std::optional<JournalChains::Link> kept;  // it must have this when it comes back
   };

@@ -66,6 +66,8 @@ struct Planted {
   const char* found_as;  // a part of what the checks say
 };
 
+constexpr const char* kLost = "below (the|a) mark|had been acknowledged";
+
 class PlantedFaultTest : public ClusterTest, public ::testing::WithParamInterface<Planted> {};
 
 // In a process of its own: a fault may make an assertion fail.
@@ -96,7 +98,11 @@ INSTANTIATE_TEST_SUITE_P(
                 "lacks what is below the mark"},
         Planted{"ReuseAnEpoch", PlantedFault::kReuseAnEpoch, "other bytes lie before|not equal"},
         Planted{"AnswerWithoutAsking", PlantedFault::kAnswerWithoutAsking,
-                "had been acknowledged"}),
+                "had been acknowledged"},
+        Planted{"TrustEveryTail", PlantedFault::kTrustEveryTail, kLost},
+        Planted{"LeadWithLess", PlantedFault::kLeadWithLess, kLost},
+        Planted{"TakeOverInDoubt", PlantedFault::kTakeOverInDoubt, kLost},
+        Planted{"ApplyAllAtStart", PlantedFault::kApplyAllAtStart, "applied at the start"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

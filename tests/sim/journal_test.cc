@@ -246,6 +246,7 @@ TEST_F(JournalTest, NothingGathersWhenThePolicyChangesOrTheDiskFails) {
   FlushOnce();
   EXPECT_TRUE(journal_->gathering());
   journal_->set_sync_policy(SyncPolicy::kEverySecond);
+  helper_.Drain();
   FlushOnce();
   EXPECT_FALSE(journal_->gathering());
   journal_->set_sync_policy(SyncPolicy::kAlways);

@@ -24,8 +24,9 @@ ModelCluster::ModelCluster(uint64_t seed)
     : random_(seed), network_(seed + 1), workload_(seed ^ 0xc0de) {
   careful_ = Chance(60);
   const bool all_sync = Chance(50);
-  // Under another policy a leader that has lost power comes back with less than was acknowledged.
+  // Else one server at a time, because that one may come back with less than it had.
   power_cuts_ = all_sync || !careful_;
+  lost_.resize(kServers);
   constexpr uint64_t kPaces[] = {4, 10, 20};
   pace_ms_ = kPaces[random_.Below(3)];
   workload_.long_streams = Chance(50);
@@ -117,13 +118,19 @@ void ModelCluster::Start(size_t i) {
   while (!server(i).running() && sound()) {
     read_from_[i].clear();
     if (server(i).Start(LocalMs(i))) return checks_->Look(i);
-    server(i).Stop(power_cuts_ ? Crash::kPower : Crash::kProcess);
+    const Crash crash = AnyCrash(i);
+    lost_[i] = lost_[i] || crash != Crash::kProcess;
+    server(i).Stop(crash);
   }
 }
 
 void ModelCluster::Stop(size_t i, Crash crash) {
   const bool always = server(i).options().appendfsync == journal::SyncPolicy::kAlways;
   checks_->OnStop(i, crash == Crash::kProcess || always);
+  if (crash != Crash::kProcess && !always) {
+    lost_[i] = true;
+    if (careful_) Count("a power cut that takes something");
+  }
   server(i).Stop(crash);
   // A server does not start on a full disk.
   server(i).disk().set_capacity(UINT64_MAX);
@@ -132,9 +139,18 @@ void ModelCluster::Stop(size_t i, Crash crash) {
   network_.StandStill(still_);
 }
 
-Crash ModelCluster::AnyCrash() {
+// Whether the others have all that they have ever told anybody that they have.
+bool ModelCluster::OthersAreWhole(size_t i) {
+  for (size_t j = 0; j < kServers; j++) {
+    if (Serves(j) && server(j).roles().trusted()) lost_[j] = false;
+    if (j != i && lost_[j]) return false;
+  }
+  return true;
+}
+
+Crash ModelCluster::AnyCrash(size_t i) {
   constexpr Crash kCrashes[] = {Crash::kProcess, Crash::kPower, Crash::kPowerWorst};
-  return power_cuts_ ? kCrashes[random_.Below(3)] : Crash::kProcess;
+  return power_cuts_ || OthersAreWhole(i) ? kCrashes[random_.Below(3)] : Crash::kProcess;
 }
 
 // One round of all loops, as far as chance lets each have one.
@@ -147,7 +163,7 @@ void ModelCluster::Step() {
       checks_->Look(i);
     }
     if (server(i).disk().stopped()) {
-      Stop(i, AnyCrash());
+      Stop(i, AnyCrash(i));
       continue;
     }
     server(i).StepWorkers([this] { return Chance(50); });
@@ -293,7 +309,7 @@ void ModelCluster::TroubleProcess(size_t i) {
   }
   if (OneIn(300)) {
     Count("a process ends");
-    return Stop(i, AnyCrash());
+    return Stop(i, AnyCrash(i));
   }
   if (OneIn(100)) HandOver(i);
   // If the leader does not answer, the server leads without: a careful operator is sure first.
@@ -417,7 +433,7 @@ void ModelCluster::OperateCarefully() {
     Roles& roles = server(i).roles();
     const journal::Journal* const journal = server(i).storage().journal();
     if (journal == nullptr || roles.follower() == nullptr || roles.wishes()) return;
-    if (!roles.in_recorded_set()) continue;
+    if (!roles.may_be_promoted()) continue;
     if (!best || journal->written() > server(*best).storage().journal()->written()) best = i;
   }
   if (!best) return;
@@ -471,7 +487,7 @@ void ModelCluster::Heal() {
     ModelDisk& disk = server(i).disk();
     disk.set_capacity(UINT64_MAX);
     disk.StopAt(0);
-    if (server(i).running() && disk.stopped()) Stop(i, AnyCrash());
+    if (server(i).running() && disk.stopped()) Stop(i, AnyCrash(i));
     Start(i);
   }
   // What was begun ends: hand-overs, and wishes to lead.
@@ -562,6 +578,11 @@ void ModelCluster::Compare() {
 
 // Everybody is answered; what was acknowledged is there, and nothing is there twice.
 void ModelCluster::AskForTheLast() {
+  // Else the counting client is refused.
+  const auto enough = [&] {
+    return !careful_ || (Leads(leader_) && server(leader_).roles().leader()->in_sync().live() >= 2);
+  };
+  if (!Await("two members of the in-sync set are there", enough)) return;
   for (size_t i = 0; i < kServers; i++) {
     server(i).Ask({"PING"}, kWorker);
     if (i == leader_) server(i).Ask({"LRANGE", kCounterKey, "0", "-1"}, kCounter);
@@ -634,7 +655,7 @@ void ModelCluster::Run(int steps) {
   if (sound() && Chance(10)) {
     // What is on the disks is the same, too.
     for (size_t i = 0; i < kServers; i++) {
-      Stop(i, AnyCrash());
+      Stop(i, AnyCrash(i));
     }
     Heal();
     if (sound()) Compare();

@@ -66,7 +66,8 @@ class ModelCluster {
   void StepAttempts();
   void Start(size_t i);
   void Stop(size_t i, Crash crash);
-  Crash AnyCrash();
+  Crash AnyCrash(size_t i);
+  bool OthersAreWhole(size_t i);
   void Step();
   void HoldLink(size_t from, size_t to, bool hold);
   bool Passes(size_t a, size_t b) const;
@@ -111,7 +112,8 @@ class ModelCluster {
   ModelNetwork network_;
   CrashWorkload workload_;
   bool careful_ = false;
-  bool power_cuts_ = true;  // a power cut takes nothing that counts
+  bool power_cuts_ = true;  // at any time: nothing is lost that counts, or it may be
+  std::vector<bool> lost_;  // a power cut may have taken something that others were told of
   uint64_t pace_ms_ = 4;
   int64_t now_us_ = 0;
   std::vector<std::unique_ptr<ModelServer>> servers_;

@@ -146,6 +146,7 @@ bool ModelServer::Start(int64_t now_ms) {
       disk_, harness_->clock,
       Storage::Workers{log_, helper_, snapshot_, cold_writer_, cold_reader_, cold_syncer_},
       options_, settings_.cold, harness_->keyspace, kColdSizes);
+  storage_->LeadLater();
   saver_ = std::make_unique<Saver>(storage_->snapshotter(), harness_->broker, options_,
                                    harness_->clock, disk_, [this] { return roles_->hold(); });
   roles_ = std::make_unique<Roles>(Roles::Parts{
@@ -157,7 +158,9 @@ bool ModelServer::Start(int64_t now_ms) {
   harness_->broker.set_loading(true);
   loading_ = true;
   asking_ = false;
-  const Status opened = storage_->Open();
+  began_to_follow_ = !config_.options().leader_host.empty();
+  Status opened = storage_->Open();
+  if (opened.ok()) opened = roles_->Open();
   Expect(opened, "the start");
   while (opened.ok() && loading_ && !asking_ && LoadSome()) {
   }
@@ -175,17 +178,8 @@ bool ModelServer::LoadSome() {
   const auto all = storage_->LoadSome(kLoadBudget);
   Expect(all.status(), "loading");
   if (!all.ok()) return false;
-  return !*all || Loaded();
-}
-
-// False if that was in vain.
-bool ModelServer::Loaded() {
-  if (!roles_->must_load()) {
-    const Status opened = roles_->Open();
-    Expect(opened, "what is known of others");
-    if (!opened.ok()) return false;
-    asking_ = !roles_->MayBegin();
-  }
+  if (!*all) return true;
+  asking_ = !roles_->must_load() && !roles_->MayBegin();
   if (!asking_) BeginToServe();
   return true;
 }
@@ -208,9 +202,10 @@ void ModelServer::Turn(int64_t now_ms) {
   broker.UpdateTime();
   broker.RunTimers();
   broker.EndTurn();
-  const auto* const journal = broker.log().journal();
+  // What replies depend on. The beginning of an epoch, which has no changes, may lie beyond.
+  const Position end = broker.log().watermarks().appended.position;
   for (const auto& [number, client] : clients_) {
-    client->NoteTurn(journal == nullptr ? 0 : journal->appended());
+    client->NoteTurn(end);
   }
   if (!loading_) roles_->Turn();
   if (!loading_ && roles_->must_load()) {

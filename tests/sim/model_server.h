@@ -54,6 +54,8 @@ class ModelServer {
   // It ends, and so does the run of the machine if the crash says so.
   void Stop(Crash crash);
   bool running() const { return harness_ != nullptr; }
+  // Whether the process began as a follower.
+  bool began_to_follow() const { return began_to_follow_; }
   // Processes so far.
   uint64_t lives() const { return lives_; }
   // As an operator who changes the configuration of a server that does not run.
@@ -94,7 +96,6 @@ class ModelServer {
   friend class Lobby;
 
   bool LoadSome();
-  bool Loaded();
   void BeginToServe();
   void Expect(const Status& status, std::string_view what);
 
@@ -116,6 +117,7 @@ class ModelServer {
   std::map<size_t, std::vector<Argv>> greetings_;
   std::vector<std::unique_ptr<Lobby>> lobbies_;
   bool loading_ = false;
+  bool began_to_follow_ = false;
   bool asking_ = false;  // all is loaded, and it is asked who leads
   std::function<void(const std::string&)> on_wrong_;
   uint64_t lives_ = 0;

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/planted_fault.h"
 #include "data/string_object.h"
 #include "journal/segment.h"
 #include "journal/set_aside.h"
@@ -34,6 +36,7 @@ namespace {
 using sim::Crash;
 using sim::ModelServer;
 using test::Argv;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -474,6 +477,82 @@ class Comeback {
   const Crash crash_;
 };
 
+// Servers under `everysec` that lose their power, with min-insync-replicas 2 and a client under
+// `acks all`. Nobody tells them anything then.
+class PowerCuts {
+ public:
+  explicit PowerCuts(uint64_t seed, size_t servers = 3) : world_(seed, servers) {
+    for (size_t i = 0; i < servers; i++) {
+      ModelServer& server = world_.server(i);
+      server.options().appendfsync = journal::SyncPolicy::kEverySecond;
+      server.Configure("unclean-leader-election", "no");
+      server.Configure("min-insync-replicas", "2");
+      server.Greet(kClient, {{"CLIENT", "ACKS", "ALL"}});
+    }
+  }
+
+  World& world() { return world_; }
+  Roles& roles(size_t i) { return world_.server(i).roles(); }
+  void Begin() {
+    world_.StartAll();
+    world_.Heal();
+    Await("all are in the set", [&] { return InSync().size() == world_.servers(); });
+  }
+  // Who is in the recorded set.
+  std::vector<size_t> InSync() {
+    std::vector<size_t> found;
+    for (size_t i = 0; i < world_.servers(); i++) {
+      if (world_.server(i).running() && roles(0).leader()->in_sync().Has(roles(i).node_id())) {
+        found.push_back(i);
+      }
+    }
+    return found;
+  }
+  void Step() {
+    world_.Step();
+    if (!world_.server(0).running()) return;
+    world_.server(0).TakeReplies(
+        [&](const Argv& command, const test::Reply& reply, Position) {
+          if (command[0] == "SET" && !reply.is_error()) acknowledged_.push_back(command[1]);
+        },
+        kClient);
+  }
+  void Await(const char* what, const std::function<bool()>& done) {
+    for (int i = 0; i < kMostSteps && !done(); i++) {
+      Step();
+    }
+    ASSERT_TRUE(done()) << "not " << what << "\n" << world_.Describe();
+  }
+  void Write(int steps) {
+    for (int i = 0; i < steps; i++) {
+      if (world_.Chance(30)) {
+        world_.server(0).Ask({"SET", "k" + std::to_string(sent_++), "v"}, kClient);
+      }
+      Step();
+    }
+  }
+  void Cut(size_t i) {
+    world_.server(i).Stop(world_.Chance(50) ? Crash::kPower : Crash::kPowerWorst);
+  }
+  size_t acknowledged() const { return acknowledged_.size(); }
+  // What was acknowledged and is not there.
+  std::vector<std::string> LackingOn(size_t i) {
+    const auto content = sim::LogicalContentOf(world_.server(i).keyspace());
+    std::vector<std::string> lacking;
+    for (const std::string& key : acknowledged_) {
+      if (content.count({0, key}) == 0) lacking.push_back(key);
+    }
+    return lacking;
+  }
+
+ private:
+  static constexpr size_t kClient = 1;
+
+  World world_;
+  uint64_t sent_ = 0;
+  std::vector<std::string> acknowledged_;
+};
+
 class RolesTest : public ::testing::Test {
  protected:
   RolesTest() { SetLogLevel(LogLevel::kNothing); }
@@ -777,9 +856,214 @@ TEST_F(RolesTest, AParkedCommandIsToldThatTheServerLoads) {
   server.Ask({"XLEN", "s"});
   step();
   ASSERT_THAT(told, SizeIs(2)) << "the same connection";
+  // The rest comes with the leader's mark.
+  for (int i = 0; i < kMostSteps && told.back() != "29"; i++) {
+    world.Step();
+    server.Ask({"XLEN", "s"});
+    step();
+  }
   EXPECT_EQ(told.back(), "29");
   world.Heal();
   world.Compare();
+}
+
+// Whoever of the set keeps its power has all that was acknowledged, and the others get it back.
+TEST_F(RolesTest, WhatWasAcknowledgedToAllOutlivesPowerCuts) {
+  const std::vector<std::vector<size_t>> kCuts = {{0}, {1}, {0, 1}, {1, 2}, {0, 1, 2}};
+  uint64_t checked = 0;
+  uint64_t acknowledged = 0;
+  sim::ForEachSeed(200, [&](uint64_t seed) {
+    PowerCuts power(seed);
+    World& world = power.world();
+    power.Begin();
+    if (world.Chance(50)) {
+      world.CutOff(2, true);
+      power.Write(200);
+      power.Await("the set is smaller", [&] { return power.InSync().size() == 2; });
+    }
+    power.Write(300);
+    if (::testing::Test::HasFailure()) return;
+    const std::vector<size_t> set = power.InSync();
+    const auto& cut = kCuts[seed % kCuts.size()];
+    for (const size_t i : cut) {
+      power.Cut(i);
+    }
+    const bool one_is_left = std::any_of(set.begin(), set.end(), [&](size_t i) {
+      return std::find(cut.begin(), cut.end(), i) == cut.end();
+    });
+    for (size_t i = 0; i < world.servers(); i++) {
+      if (world.server(i).running()) continue;
+      for (uint64_t steps = world.random().Below(1000); steps > 0; steps--) {
+        world.Step();
+      }
+      world.Start(i);
+    }
+    world.Settle();
+    if (::testing::Test::HasFailure()) return;
+    world.Compare();
+    acknowledged += power.acknowledged();
+    for (size_t i = 0; one_is_left && i < world.servers(); i++) {
+      EXPECT_THAT(power.LackingOn(i), IsEmpty()) << i;
+      power.Await("it trusts its journal", [&] { return power.roles(i).trusted(); });
+    }
+    checked += one_is_left ? 1 : 0;
+  });
+  if (sim::OneSeedOnly()) return;
+  EXPECT_GT(checked, 50u);
+  EXPECT_GT(acknowledged, 5000u);
+}
+
+// A follower of the set that may have lost something is not promoted, and counts again when it has
+// caught up.
+TEST_F(RolesTest, AFollowerThatMayHaveLostSomethingDoesNotLead) {
+  sim::ForEachSeed(20, [&](uint64_t seed) {
+    PowerCuts power(seed, 2);
+    World& world = power.world();
+    power.Begin();
+    power.Write(200);
+    EXPECT_TRUE(power.roles(1).may_be_promoted());
+    world.server(1).Stop(Crash::kPowerWorst);
+    world.server(0).Stop(Crash::kProcess);
+    world.Start(1);
+    if (::testing::Test::HasFailure()) return;
+    ASSERT_TRUE(power.roles(1).in_recorded_set());
+    EXPECT_FALSE(power.roles(1).may_be_promoted()) << "slave_priority is 0";
+    EXPECT_THAT(power.roles(1).WhyNotLead().message(),
+                AllOf(HasSubstr("NOTINSYNC"), HasSubstr("the end of this server's journal"),
+                      HasSubstr("CONFIG SET unclean-leader-election yes")));
+    EXPECT_FALSE(power.roles(1).Claim().trusted);
+    // Also when it is killed then.
+    world.server(1).Stop(Crash::kProcess);
+    // By a person's word it does.
+    world.server(1).Configure("unclean-leader-election", "yes");
+    if (::testing::Test::HasFailure()) return;
+    world.Start(1);
+    EXPECT_FALSE(power.roles(1).may_be_promoted());
+    EXPECT_TRUE(power.roles(1).WhyNotLead().ok());
+    world.Start(0);
+    world.Settle();
+    if (::testing::Test::HasFailure()) return;
+    power.Await("it counts again", [&] { return power.roles(1).may_be_promoted(); });
+    EXPECT_EQ(power.roles(1).error(), "");
+    world.Compare();
+    EXPECT_THAT(power.LackingOn(1), IsEmpty());
+  });
+}
+
+// A follower under `always` loses its power, and is promoted: returns how much of what was
+// acknowledged it lacks. Its leader, under `everysec`, counts what it says that it has written.
+size_t LacksUnderAlways(uint64_t seed) {
+  PowerCuts power(seed, 2);
+  World& world = power.world();
+  world.server(1).options().appendfsync = journal::SyncPolicy::kAlways;
+  power.Begin();
+  power.Write(100);
+  power.Await("something was acknowledged", [&] { return power.acknowledged() > 20; });
+  world.server(1).Stop(Crash::kPowerWorst);
+  world.server(0).Stop(Crash::kProcess);
+  world.Start(1);
+  EXPECT_TRUE(power.roles(1).may_be_promoted());
+  power.roles(1).AskToLead();
+  power.Await("it leads", [&] { return power.roles(1).leader() != nullptr; });
+  return power.LackingOn(1).size();
+}
+
+// It says so when it has synced it, so it is trusted.
+TEST_F(RolesTest, AFollowerUnderAlwaysHasWhatItHasTold) {
+  sim::ForEachSeed(30, [&](uint64_t seed) { EXPECT_EQ(LacksUnderAlways(seed), 0u); });
+  if (sim::OneSeedOnly()) return;
+  const PlantFault plant(PlantedFault::kTellTheUnsynced);
+  size_t lacks = 0;
+  for (uint64_t seed = 1; seed <= 30 && lacks == 0; seed++) {
+    lacks = LacksUnderAlways(seed);
+  }
+  EXPECT_GT(lacks, 0u) << "the fault is not found";
+}
+
+// A leader that may have lost something and finds nobody waits, if others had to have it; reads are
+// served meanwhile, and a person may decide that it leads with what it has.
+TEST_F(RolesTest, ALeaderThatMayHaveLostSomethingWaitsForOthers) {
+  for (const bool must_wait : {true, false}) {
+    PowerCuts power(1, 2);
+    World& world = power.world();
+    power.Begin();
+    power.Write(200);
+    power.Cut(0);
+    world.server(1).Stop(Crash::kProcess);
+    if (!must_wait) world.server(0).Configure("min-insync-replicas", "1");
+    world.Start(0);
+    power.Await("it serves", [&] { return !world.server(0).loading(); });
+    EXPECT_TRUE(power.roles(0).follows());
+    const int64_t since_ms = world.now_ms();
+    while (world.now_ms() < since_ms + 4500) {
+      power.Step();
+    }
+    EXPECT_TRUE(power.roles(0).follows());
+    while (world.now_ms() < since_ms + 7500) {
+      power.Step();
+    }
+    EXPECT_EQ(power.roles(0).follows(), must_wait);
+    if (must_wait) {
+      EXPECT_THAT(power.roles(0).error(),
+                  AllOf(HasSubstr("it waits for an in-sync replica that has it: of 1 others 0"),
+                        HasSubstr("REPLICAOF NO ONE")));
+      EXPECT_TRUE(power.roles(0).WhyNotLead().ok());
+      power.roles(0).AskToLead();
+      power.Await("it leads", [&] { return power.roles(0).leader() != nullptr; });
+    }
+    EXPECT_TRUE(power.roles(0).trusted());
+  }
+}
+
+// What lies beyond the mark is applied when the mark comes, or when the server is to lead.
+TEST_F(RolesTest, AFollowerStartsWithTheStateOfTheMark) {
+  for (const bool leads : {false, true}) {
+    PowerCuts power(2);
+    World& world = power.world();
+    for (size_t i = 0; i < 3; i++) {
+      world.server(i).Configure("min-insync-replicas", "3");
+    }
+    power.Begin();
+    power.Write(100);
+    power.Await("acknowledged", [&] { return power.acknowledged() > 20; });
+    // The mark has been noted.
+    for (const int64_t since_ms = world.now_ms(); world.now_ms() < since_ms + 3000;) {
+      power.Step();
+    }
+    const Position mark = power.roles(0).leader()->in_sync().mark();
+    ASSERT_GT(mark, 0u);
+    world.server(2).Stop(Crash::kProcess);
+    const auto add = [&](const char* key) {
+      world.server(0).Ask({"SET", key, "v"});
+      power.Await("written", [&] {
+        const journal::Journal& journal = *world.server(0).storage().journal();
+        return journal.appended() > mark && world.server(0).broker().log().sealed() &&
+               world.server(1).storage().journal()->written() == journal.appended();
+      });
+    };
+    add("beyond the mark");
+    ASSERT_EQ(power.roles(0).leader()->in_sync().mark(), mark);
+    world.server(1).Stop(Crash::kProcess);
+    if (leads) world.server(0).Stop(Crash::kProcess);
+    world.Start(1);
+    ASSERT_NE(power.roles(1).follower(), nullptr);
+    EXPECT_EQ(power.roles(1).follower()->applied(), mark);
+    EXPECT_TRUE(power.roles(1).follower()->has_unapplied_data());
+    const auto has = [&] {
+      return sim::LogicalContentOf(world.server(1).keyspace()).count({0, "beyond the mark"}) > 0;
+    };
+    EXPECT_FALSE(has());
+    for (int i = 0; i < 1000; i++) {
+      power.Step();
+    }
+    EXPECT_FALSE(has()) << "the mark stands still";
+    if (leads) {
+      power.roles(1).AskToLead();
+    } else {
+      world.Start(2);
+    }
+    power.Await("applied", has);
+  }
 }
 
 // Each seed has another kind of crash.
