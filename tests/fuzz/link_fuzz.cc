@@ -230,7 +230,8 @@ class FollowerFuzz {
   FollowerFuzz() : server_(true), other_(server_.network) {
     follower_ = std::make_unique<Follower>(
         Follower::Parts{server_.disk, server_.helper, *server_.journal, server_.keyspace,
-                        server_.reader, server_.clock, server_.settings, [] { return false; },
+                        server_.reader, server_.clock, server_.settings, nullptr,
+                        [] { return false; }, [] { return false; },
                         [this](const std::string&, int, ConnectFunction done) {
                           connecting_ = std::move(done);
                           return std::make_unique<Attempt>();
