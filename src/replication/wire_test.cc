@@ -144,7 +144,7 @@ TEST(WireTest, WordsOfTheRequest) {
   EXPECT_EQ(
       line,
       "REPLICATION FOLLOW 1 JOURNAL abcdef DATA 0 NODE node RUN run DATABASES 16 EFFECTS 3 END "
-      "12345 EPOCHS 1:0,700000000:100 HOST example.org PORT 6380");
+      "12345 EPOCHS 1:0,700000000:100 TRUSTED 1 RECOVERS 0 HOST example.org PORT 6380");
 }
 
 TEST(WireTest, MessagesOfAFullSyncComeBack) {
