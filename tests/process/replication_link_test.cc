@@ -86,7 +86,7 @@ class ReplicationLinkTest : public FullSyncTest {
     }
     WaitUntilEqual(*writer_, *reader_);
     // Each time less than one share gets lost on the way.
-    EXPECT_LT(proxy_->passed(kToFollower), 2 * bytes);
+    EXPECT_LT(proxy_->passed(kToFollower), 2 * bytes) << follower_->Log();
   }
 
   std::mt19937_64 random_{FromEnvironment("RUNNEL_LINK_SEED", 1)};
