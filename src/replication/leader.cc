@@ -139,6 +139,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.epochs = parts_.journal.epochs();
   welcome.parting = *FindParting(request);
   welcome.end = parts_.journal.written();
+  set_.NoteOwnHost(HostOf(stream->local()));
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
