@@ -314,6 +314,8 @@ class Journal::Opening {
   // The next frame, valid until the next call; nothing when all were given. Fails as Journal::Open
   // does; then this can only be destroyed.
   Result<std::optional<Frame>> Next();
+  // What was found so far: see RecoveryReader.
+  const Inspection& inspection() const { return reader_->inspection(); }
   // The failure of a caller that cannot use the frame that Next gave last: see RecoveryReader.
   Status AtFrame(const std::string& why) const { return reader_->AtFrame(why); }
   // Makes the files what was read, and gives the journal. REQUIRES: Next has given nothing. Called

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -64,7 +65,7 @@ bool Follower::Turn(int64_t now_ms) {
                          now_ms - heard_ms_);
   }
   if (!ended_.empty()) Drop(std::exchange(ended_, ""), cut_to_.has_value() || takes_over_);
-  if (cut_to_) return false;
+  if (cut_to_ || state_to_take_) return false;
   const bool held_up = parts_.held_up();
   const bool more = !held_up && Apply(parts_.clock.SteadyMicros() + kApplyMicros);
   ReadOn();
@@ -212,27 +213,18 @@ Status Follower::OnWelcome(std::string_view body) {
   if (!welcome) return Status::Error("a welcome that is none");
   leader_epoch_ = welcome->epochs.newest();
   leader_node_ = welcome->node_id;
+  if (Status objection = parts_.objection(*welcome); !objection.ok()) return objection;
   const journal::Journal& journal = parts_.journal;
+  if (welcome->gives_state()) {
+    OnState(*welcome);
+    return {};
+  }
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.
     LogNotice("This server has no data: it takes the journal {:016x} of its leader {}:{}",
               welcome->identity.id, target_.host, target_.port);
     journal_to_take_ = welcome->identity;
     state_ = State::kStopped;
-    return {};
-  }
-  if (welcome->snapshot) {
-    if (fetch_ == nullptr || fetch_->position() != *welcome->snapshot) {
-      fetch_ = std::make_unique<SnapshotFetch>(parts_.disk, parts_.writer, *welcome->snapshot,
-                                               parts_.settings.window_bytes);
-    }
-    fetch_->OnConnected();
-    state_ = State::kSyncing;
-    error_ = fmt::format("the snapshot at position {} is being fetched", *welcome->snapshot);
-    LogNotice(
-        "The leader {}:{} (node {}) has removed journal that this server needs: its snapshot at "
-        "position {} is fetched, of which {} bytes are here",
-        target_.host, target_.port, welcome->node_id, *welcome->snapshot, fetch_->written_bytes());
     return {};
   }
   if (welcome->parting > journal.appended()) {
@@ -253,6 +245,7 @@ Status Follower::OnWelcome(std::string_view body) {
   partial_.clear();
   reported_ = {};
   reported_.received = received_;
+  leader_end_ = welcome->end;
   reported_ms_ = 0;
   heartbeat_ = {};
   wait_ms_ = kFirstWaitMs;
@@ -279,19 +272,6 @@ Follower::Pending Follower::TakePending(Position end) {
   return pending;
 }
 
-void Follower::Sync() {
-  const Status status = fetch_->Turn(*link_);
-  if (!status.ok()) {
-    ended_ = fmt::format("the snapshot cannot be fetched: {}", status.message());
-    return;
-  }
-  link_->Flush();
-  if (!fetch_->complete()) return;
-  LogNotice("The snapshot at position {} is here: {} files, {} bytes", fetch_->position(),
-            fetch_->files().size(), fetch_->total_bytes());
-  state_ = State::kStopped;
-}
-
 void Follower::OnEnd(std::string_view why) {
   ended_ = why;
 }
@@ -301,6 +281,7 @@ void Follower::Drop(std::string_view why, bool for_good) {
   attempt_.reset();
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
+  room_wanted_.reset();
   take_over_.reset();
   held_back_ = false;
   if (link_up()) down_since_ms_ = now_ms_;
@@ -452,7 +433,10 @@ void Follower::ReadOn() {
         reading_ = false;
         if (!job->status.ok()) {
           cannot_apply_ = true;
-          return Drop("the own journal cannot be read: " + job->status.message(), true);
+          const std::string why = "the own journal cannot be read: " + job->status.message();
+          const bool damaged = IsDamage(job->status);
+          if (damaged) own_damage_ = why;
+          return Drop(why, !damaged);
         }
         journal_reader_ = job->reader;
         for (std::string& frame : job->frames) {
@@ -512,6 +496,7 @@ void Follower::HoldBack(bool held_up) {
 
 void Follower::PrepareToLead() {
   mark_.high_watermark = std::numeric_limits<Position>::max();
+  state_to_take_.reset();
   if (state_ != State::kStopped && !takes_over_) Drop("this server is to lead", true);
 }
 

@@ -19,6 +19,8 @@ FollowRequest ARequest() {
   FollowRequest request;
   request.journal_id = 0xabcdef;
   request.has_data = false;
+  request.anew = true;
+  request.forced = true;
   request.node_id = "node";
   request.run_id = "run";
   request.databases = 16;
@@ -44,6 +46,8 @@ TEST(WireTest, ARequestComesBack) {
   EXPECT_EQ(read->epochs, request.epochs);
   EXPECT_EQ(read->journal_id, request.journal_id);
   EXPECT_FALSE(read->has_data);
+  EXPECT_TRUE(read->anew);
+  EXPECT_TRUE(read->forced);
 }
 
 TEST(WireTest, ARequestMayHaveNamesThatAreNotKnown) {
@@ -96,8 +100,14 @@ TEST(WireTest, BytesOfTheMessages) {
   welcome.node_id = "n";
   welcome.epochs.Note(9, 6);
   welcome.parting = 7;
-  EXPECT_EQ(bytes(welcome),
-            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0", 25));
+  welcome.end = 8;
+  const std::string head("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07", 23);
+  EXPECT_EQ(bytes(welcome), head + std::string("\0\0\x08", 3));
+  welcome.snapshot = 6;
+  EXPECT_EQ(bytes(welcome), head + "\x01\x06\x08");
+  welcome.snapshot.reset();
+  welcome.from_beginning = true;
+  EXPECT_EQ(bytes(welcome), head + std::string("\x02\0\x08", 3));
   std::string header;
   AppendMessageHeader(MessageType::kBytes, 258, &header);
   EXPECT_EQ(header, std::string("\x02\x02\x01\0\0", 5));

@@ -10,7 +10,6 @@
 namespace runnel {
 namespace {
 
-constexpr const char* kNodeFile = "node";
 constexpr const char* kRecordFile = "cluster";
 constexpr const char* kMarkFile = "mark";
 
@@ -33,7 +32,7 @@ Status Roles::Refusal() const {
 
 Status Roles::Open() {
   if (parts_.storage.journal() == nullptr) return {};
-  auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), kNodeFile);
+  auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), replication::kNodeIdFile);
   if (id.ok()) {
     node_id_ = *id;
   } else {
@@ -126,6 +125,7 @@ void Roles::End() {
   leader_.reset();
   follower_.reset();
   cutter_.reset();
+  taker_.reset();
 }
 
 void Roles::AskToFollow(std::string host, uint16_t port, bool force) {
@@ -147,7 +147,7 @@ void Roles::AskToLeadAfterLeader() {
 bool Roles::in_recorded_set() const {
   const journal::Journal* const journal = parts_.storage.journal();
   // There is none for a while when it is cut, or when a snapshot takes its place.
-  if (records_ == nullptr || journal == nullptr) return false;
+  if (records_ == nullptr || journal == nullptr || parts_.storage.lost()) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
@@ -163,7 +163,7 @@ Status Roles::WhyNotLead() const {
   if (follower_ != nullptr && follower_->link_up()) return {};
   // A server that is new has never had a leader.
   const journal::Journal* const journal = parts_.storage.journal();
-  if (journal != nullptr && journal->appended() == 0) return {};
+  if (journal != nullptr && journal->appended() == 0 && !parts_.storage.lost()) return {};
   return Status::Error(
       "NOTINSYNC This server is not in the in-sync set: changes that were acknowledged may be "
       "missing here. To lead with what it has: CONFIG SET unclean-leader-election yes");
@@ -210,12 +210,16 @@ Status Roles::WhyNotAdmit(std::string_view node_id) {
           : fmt::format("this server does not lead: it follows {}:{}", host_, port_));
 }
 
+bool Roles::lacks_state() const {
+  const journal::Journal* const journal = parts_.storage.journal();
+  return follows_ && parts_.storage.lost() && journal != nullptr && journal->appended() == 0;
+}
+
 void Roles::CountSync(const replication::FollowRequest& request) {
   // One that takes this journal asks again when it has.
   if (request.journal_id != parts_.storage.journal()->identity().id) return;
   Stats& stats = parts_.broker.stats();
-  const bool full = request.end == 0 || request.end < parts_.storage.journal()->first();
-  full ? stats.sync_full++ : stats.sync_partial_ok++;
+  leader_->GivesAll(request) ? stats.sync_full++ : stats.sync_partial_ok++;
 }
 
 bool Roles::Turn() {
@@ -252,6 +256,10 @@ bool Roles::Turn() {
     GoOnCutting();
     return false;
   }
+  if (taker_ != nullptr) {
+    GoOnTaking();
+    return false;
+  }
   if (follower_ == nullptr) return false;
   const Position before = follower_->applied();
   const bool more = follower_->Turn(now_ms);
@@ -260,15 +268,18 @@ bool Roles::Turn() {
     if (!parts_.saver.busy()) TakeJournal(*follower_->journal_to_take());
     return false;
   }
-  if (follower_->snapshot_to_take() != nullptr) {
-    if (!taking_snapshot_) TakeSnapshot();
+  if (follower_->state_to_take()) {
+    TakeState();
     return false;
   }
+  if (follower_->room_wanted()) LookForRoom();
+  NoteOwnDamage();
   if (follower_->cut_to()) {
     BeginToCut();
     return false;
   }
   NoteAgreed(now_ms);
+  if (follower_->link_up()) NoteCaughtUp();
   if (follower_->applied() == before) return more;
   parts_.broker.OnApplied(follower_->applied());
   return true;
@@ -280,7 +291,7 @@ int64_t Roles::NextTimerMs() const {
     due = leader_->next_due_ms();
     if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
-  if (follower_ != nullptr) due = follower_->next_due_ms();
+  if (follower_ != nullptr && taker_ == nullptr) due = follower_->next_due_ms();
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
   if (handover_ != nullptr) due = std::min(due, handover_->next_due_ms());
   if (wanted_ && wanted_->until_ms > 0) due = std::min(due, wanted_->until_ms);
@@ -327,6 +338,7 @@ void Roles::Change(const Wanted& wanted) {
   force_ = wanted.force;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
+  taker_.reset();
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }
@@ -349,6 +361,7 @@ void Roles::Change(const Wanted& wanted) {
     }
   }
   cutter_.reset();
+  anew_.clear();
   error_.clear();
   handed_over_ = on_trial_ = false;
   changes_++;
@@ -446,6 +459,7 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
             return parts_.connect(host, port, std::move(done));
           },
           [this] { return Credentials(); }, [this] { return Introduce(); },
+          [this](const replication::Welcome& welcome) { return WhyNotAsWelcomed(welcome); },
           [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); }},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
       std::move(pending));
@@ -459,7 +473,10 @@ replication::Follower::Credentials Roles::Credentials() const {
 replication::FollowRequest Roles::Introduce() const {
   replication::FollowRequest request;
   const Keyspace& keyspace = parts_.broker.keyspace();
-  request.has_data = false;
+  // What it has lost counts: another journal does not take the place of that in silence.
+  request.has_data = parts_.storage.lost().has_value();
+  request.anew = !anew_.empty() || (follower_ != nullptr && !follower_->own_damage().empty());
+  request.forced = force_;
   for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
     request.has_data |= keyspace.size(Keyspace::DatabaseAt(slot)) > 0;
   }
@@ -477,6 +494,8 @@ void Roles::BeginToLead() {
   follows_ = false;
   const journal::Journal& journal = *parts_.storage.journal();
   if (Status led = parts_.storage.Lead(); !led.ok()) LogWarning("{}", led.message());
+  // What it lacks now is given up.
+  if (parts_.storage.lost()) parts_.storage.ForgetLost();
   parts_.broker.Lead();
   MakeLeader();
   LogNotice("This server leads now, in epoch {:016x} from position {} on", journal.epoch(),

@@ -107,6 +107,7 @@ class Lobby final : public ByteStreamHandler, public Transport {
 ModelServer::ModelServer(std::string name, uint64_t seed, Connect connect)
     : name_(std::move(name)), connect_(std::move(connect)), disk_(seed) {
   options_.dir = ".";
+  options_.unclean_leader_election = true;
   // Whoever chance promotes leads, and what it lacks is given up. Others reach it by its name.
   const Config::Pair settings[] = {{"unclean-leader-election", "yes"},
                                    {"replica-announce-ip", name_},
@@ -143,6 +144,8 @@ bool ModelServer::Start(int64_t now_ms) {
   const Status opened = storage_->Open();
   EXPECT_TRUE(opened.ok() || disk_.stopped()) << opened.message();
   while (opened.ok() && loading_ && LoadSome()) {
+    // What it began is to end before it begins anew.
+    if (!storage_->may_load()) StepWorkers([] { return true; });
   }
   if (loading_) return false;
   client_ = std::make_unique<CrashClient>(harness_->broker, disk_);

@@ -38,6 +38,7 @@ class ModelServer {
   const std::string& name() const { return name_; }
   ModelDisk& disk() { return disk_; }
   Settings& settings() { return settings_; }
+  Config& config() { return config_; }
   ServerOptions& options() { return options_; }
 
   // The process begins at this time of the steady clock: a leader, or a follower if the

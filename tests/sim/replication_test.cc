@@ -277,7 +277,8 @@ class ReplicationWorld {
         Follower::Parts{
             follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace, follows_.reader,
             clock_, settings_, [this] { return !quiet_ && Chance(10); }, connect,
-            [] { return Follower::Credentials(); }, introduce, [](const ClusterRecord&) {}},
+            [] { return Follower::Credentials(); }, introduce,
+            [](const replication::Welcome&) { return Status(); }, [](const ClusterRecord&) {}},
         Follower::Target{"leader", 1}, now_ms_);
   }
 

@@ -312,11 +312,10 @@ class World {
     return bytes.substr(first - begin);
   }
 
-  // It can only have all of it anew; or the leader has lost all that it had, and leads even so.
+  // The leader has lost all that it had, and leads even so; or it has no snapshot yet.
   static bool NeedsAll(ModelServer& server) {
     const std::string& error = server.roles().error();
-    return error.find("a full synchronization") != std::string::npos ||
-           error.find("no epoch in common") != std::string::npos ||
+    return error.find("no epoch in common") != std::string::npos ||
            error.find("the follower needs the journal from position") != std::string::npos;
   }
   bool IsEqual(ModelServer& server) {
