@@ -167,7 +167,10 @@ Status Journal::Recover(Inspection found) {
     return Refusal(found);
   }
   if (decision == Decision::kStop) {
-    LogWarning("{} They are cut off, as journal-cut-damage says.", found.text);
+    LogWarning(
+        "{} They are cut off, as was decided (journal-cut-damage, or because a leader has "
+        "them, too).",
+        found.text);
   }
   if (decision == Decision::kCut) LogWarning("{} They are cut off.", found.text);
   if (found.end < options_.from) {

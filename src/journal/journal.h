@@ -333,6 +333,8 @@ class Journal::Opening {
   Result<std::optional<Frame>> Next();
   // The id of the journal; 0 for a new one.
   uint64_t journal_id() const;
+  // What was found so far: see RecoveryReader.
+  const Inspection& inspection() const { return reader_->inspection(); }
   // The failure of a caller that cannot use the frame that Next gave last: see RecoveryReader.
   Status AtFrame(const std::string& why) const { return reader_->AtFrame(why); }
   // Makes the files what was read, and gives the journal. REQUIRES: Next has given nothing. Called

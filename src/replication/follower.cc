@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -76,7 +77,7 @@ bool Follower::Turn(int64_t now_ms) {
   if (!ended_.empty()) {
     Drop(std::exchange(ended_, ""), cut_to_ || takes_over_ || parts_.journal.failed());
   }
-  if (cut_to_) return false;
+  if (cut_to_ || state_to_take_) return false;
   // Whoever waits for the report does not wait for what can be applied now.
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
   const bool held_up = parts_.held_up();
@@ -276,27 +277,18 @@ Status Follower::OnWelcome(std::string_view body) {
   leader_epoch_ = welcome->epochs.newest();
   leader_node_ = welcome->node_id;
   leader_end_ = welcome->end;
+  if (Status objection = parts_.objection(*welcome); !objection.ok()) return objection;
   const journal::Journal& journal = parts_.journal;
+  if (welcome->gives_state()) {
+    OnState(*welcome);
+    return {};
+  }
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.
     LogNotice("This server has no data: it takes the journal {:016x} of its leader {}:{}",
               welcome->identity.id, target_.host, target_.port);
     journal_to_take_ = welcome->identity;
     state_ = State::kStopped;
-    return {};
-  }
-  if (welcome->snapshot) {
-    if (fetch_ == nullptr || fetch_->position() != *welcome->snapshot) {
-      fetch_ = std::make_unique<SnapshotFetch>(parts_.disk, parts_.writer, *welcome->snapshot,
-                                               parts_.settings.window_bytes);
-    }
-    fetch_->OnConnected();
-    state_ = State::kSyncing;
-    error_ = fmt::format("the snapshot at position {} is being fetched", *welcome->snapshot);
-    LogNotice(
-        "The leader {}:{} (node {}) has removed journal that this server needs: its snapshot at "
-        "position {} is fetched, of which {} bytes are here",
-        target_.host, target_.port, welcome->node_id, *welcome->snapshot, fetch_->written_bytes());
     return {};
   }
   if (welcome->parting > journal.appended()) {
@@ -344,19 +336,6 @@ Follower::Pending Follower::TakePending(Position end) {
   return pending;
 }
 
-void Follower::Sync() {
-  const Status status = fetch_->Turn(*link_);
-  if (!status.ok()) {
-    ended_ = fmt::format("the snapshot cannot be fetched: {}", status.message());
-    return;
-  }
-  link_->Flush();
-  if (!fetch_->complete()) return;
-  LogNotice("The snapshot at position {} is here: {} files, {} bytes", fetch_->position(),
-            fetch_->files().size(), fetch_->total_bytes());
-  state_ = State::kStopped;
-}
-
 void Follower::OnEnd(std::string_view why) {
   ended_ = why;
 }
@@ -366,6 +345,7 @@ void Follower::Drop(std::string_view why, bool for_good) {
   attempt_.reset();
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
+  room_wanted_.reset();
   take_over_.reset();
   leaving_.clear();
   held_back_ = false;
@@ -518,7 +498,10 @@ void Follower::ReadOn() {
         reading_ = false;
         if (!job->status.ok()) {
           cannot_apply_ = true;
-          return Drop("the own journal cannot be read: " + job->status.message(), true);
+          const std::string why = "the own journal cannot be read: " + job->status.message();
+          const bool damaged = IsDamage(job->status);
+          if (damaged) own_damage_ = why;
+          return Drop(why, !damaged);
         }
         journal_reader_ = job->reader;
         for (std::string& frame : job->frames) {
@@ -587,6 +570,7 @@ void Follower::HoldBack(bool held_up) {
 
 void Follower::PrepareToLead() {
   applies_all_ = true;
+  state_to_take_.reset();
   if (state_ != State::kStopped && !takes_over_) Drop("this server is to lead", true);
 }
 

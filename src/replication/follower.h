@@ -76,6 +76,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     std::function<Credentials()> credentials;
     // What to tell the leader of this server, without what the journal knows.
     std::function<FollowRequest()> introduce;
+    // Why this server does not go on as the welcome says, though it could, if so.
+    std::function<Status(const Welcome&)> objection;
     // The record of members, which the leader has sent.
     std::function<void(ClusterRecord)> on_record;
   };
@@ -118,12 +120,28 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // This server has no data, and the leader's journal is another one: the server is to take this
   // identity, with an empty journal, and to make another follower then.
   const std::optional<journal::Identity>& journal_to_take() const { return journal_to_take_; }
-  // A snapshot of the leader has arrived, with all its files beside those of this server: the
-  // server is to put it in the place of what it has, and to make another follower then. nullptr:
-  // none has.
-  const SnapshotFetch* snapshot_to_take() const {
-    return fetch_ != nullptr && fetch_->complete() ? fetch_.get() : nullptr;
-  }
+  // A state of the leader.
+  struct LeaderState {
+    journal::Identity identity;   // of the leader's journal
+    Position position = 0;        // 0 and no files: no data
+    std::vector<SyncFile> files;  // of its snapshot
+    // Up to here the leader has the journal of this server, too.
+    Position parting = 0;
+  };
+  // It is here, with all its files beside those of this server: the server is to put it in the
+  // place of what it has, and to make another follower then, or to call RefuseState. Nothing more
+  // is applied, and there is no link.
+  const std::optional<LeaderState>& state_to_take() const { return state_to_take_; }
+  // It is not taken, and error() says `why`. The leader is asked again later; what has been fetched
+  // stays. REQUIRES: state_to_take().
+  void RefuseState(std::string_view why);
+  // The files of a snapshot are known, of which so many bytes are not here: nothing is fetched
+  // before GoOnFetching or RefuseRoom is called.
+  const std::optional<uint64_t>& room_wanted() const { return room_wanted_; }
+  void GoOnFetching() { room_wanted_.reset(); }
+  // There is no room for them: error() says `why`. The leader is asked again later; what has been
+  // fetched is of no use any more.
+  void RefuseRoom(std::string_view why);
   // The one that is coming; nullptr: none is.
   const SnapshotFetch* fetch() const { return fetch_.get(); }
   // Tells the leader that this server leaves, if the link is up.
@@ -170,6 +188,13 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool has_unapplied_data() const { return applied_ < data_end_; }
   // The leader's, as far as it is known.
   Position high_watermark() const { return mark_.high_watermark; }
+  // Up to here the leader has this server's journal, too. REQUIRES: room_wanted().
+  Position parting() const { return coming_.parting; }
+  // Where the leader's journal ended when the link came up. REQUIRES: link_up().
+  Position leader_end() const { return leader_end_; }
+  // The own journal is damaged somewhere after applied(), so that nothing more is applied: why, and
+  // where; empty if it is not known to be. The leader is asked for a state then (introduce).
+  const std::string& own_damage() const { return own_damage_; }
 
  private:
   // How long it waits before the first attempt after a failure, and how long at most.
@@ -192,6 +217,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void OnConnected(Result<std::unique_ptr<ByteStream>> stream);
   void Ask();
   Status OnWelcome(std::string_view body);
+  void OnState(const Welcome& welcome);
   Status OnBytes(std::string_view body);
   void Sync();
   Status OnTakeOver(std::string_view body);
@@ -260,9 +286,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
+  bool room_asked_ = false;               // for what this connection brings
+  std::optional<uint64_t> room_wanted_;
+  LeaderState coming_;  // without its files
+  std::optional<LeaderState> state_to_take_;
+  Position leader_end_ = 0;  // when it welcomed this server
+  std::string own_damage_;
   journal::Epoch leader_epoch_ = 0;
   std::string leader_node_;
-  Position leader_end_ = 0;  // when the link came up
 };
 
 // The first command on a connection to another server.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
 #include "fmt/format.h"
@@ -20,6 +21,9 @@ constexpr size_t kReadBytes = kMostPieceBytes;
 constexpr size_t kMostWaiting = 16 * 1024;
 // How long a snapshot stays for a follower whose link is gone.
 constexpr int64_t kKeepSnapshotMs = 60'000;
+
+constexpr const char* kHowToForce =
+    "only REPLICAOF with FORCE gives up what the follower has for what is here";
 
 std::string HostOf(const std::string& peer) {
   const size_t colon = peer.rfind(':');
@@ -51,12 +55,31 @@ Leader::~Leader() {
   }
 }
 
-Result<Position> Leader::FindParting(const FollowRequest& request) const {
+Result<Leader::Terms> Leader::TermsFor(const FollowRequest& request) const {
   const journal::Journal& journal = parts_.journal;
-  // One without data takes this journal from its beginning.
-  if (!request.has_data && request.journal_id != journal.identity().id) return Position{0};
-  if (IsPlanted(PlantedFault::kCutByTheMark)) return std::min(request.end, set_.mark());
-  return journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.written()});
+  const uint64_t id = journal.identity().id;
+  if (request.journal_id != id) {
+    // One without data takes this journal from its beginning.
+    if (!request.has_data) return Terms{0, true, false};
+    if (request.forced) return Terms{0, false, true};
+    return Status::Error(
+        fmt::format("the journal here is {:016x}, and the follower's is another one, {:016x}; {}",
+                    id, request.journal_id, kHowToForce));
+  }
+  auto parting =
+      journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.written()});
+  if (IsPlanted(PlantedFault::kCutByTheMark)) parting = std::min(request.end, set_.mark());
+  if (!parting.ok() && request.forced) return Terms{0, false, true};
+  if (!parting.ok()) {
+    return Status::Error(fmt::format("{}; {}", parting.message(), kHowToForce));
+  }
+  return Terms{*parting, false, request.anew || *parting < journal.first()};
+}
+
+bool Leader::GivesAll(const FollowRequest& request) const {
+  const auto terms = TermsFor(request);
+  CHECK(terms.ok());
+  return !terms->takes_journal && (terms->needs_state || request.end == 0);
 }
 
 Status Leader::Check(const FollowRequest& request) const {
@@ -89,19 +112,13 @@ Status Leader::Check(const FollowRequest& request) const {
         "this server is of a newer version, and makes changes that the follower does not know: "
         "update the follower first");
   }
-  const bool same_journal = request.journal_id == journal.identity().id;
-  if (!same_journal && request.has_data) {
-    return Status::Error(
-        fmt::format("the journal here is {:016x}, and the follower's is another one, {:016x}",
-                    journal.identity().id, request.journal_id));
-  }
-  const auto parting = FindParting(request);
-  if (!parting.ok()) return parting.status();
-  if (*parting < journal.first() && !SnapshotFor(request.node_id)) {
+  const auto terms = TermsFor(request);
+  if (!terms.ok()) return terms.status();
+  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request.node_id)) {
     return Status::Error(fmt::format(
         "the follower needs the journal from position {} on, it begins at {} here, and there is no "
         "snapshot yet that every in-sync replica has",
-        *parting, journal.first()));
+        terms->parting, journal.first()));
   }
   return {};
 }
@@ -137,8 +154,9 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.identity = parts_.journal.identity();
   welcome.node_id = parts_.self.node_id;
   welcome.epochs = parts_.journal.epochs();
-  welcome.parting = *FindParting(request);
   welcome.end = parts_.journal.written();
+  const Terms terms = *TermsFor(request);
+  welcome.parting = terms.parting;
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
@@ -146,18 +164,24 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.id = id;
   follower.peer.since_ms = follower.peer.heard_ms = now_ms;
   if (!request.trusted) follower.peer.needs = welcome.end;
-  const bool takes_journal = request.journal_id != welcome.identity.id;
-  if (!takes_journal && welcome.parting < parts_.journal.first()) {
-    PinnedSnapshot snapshot = *SnapshotFor(request.node_id);
-    welcome.snapshot = snapshot.position;
-    fetched_[request.node_id] = {snapshot, INT64_MAX};
-    follower.sender =
-        std::make_unique<SnapshotSender>(parts_.disk, parts_.reader, std::move(snapshot));
+  auto snapshot = terms.needs_state ? SnapshotFor(request.node_id) : std::nullopt;
+  if (terms.needs_state) {
     LogNotice(
-        "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, which begins at "
-        "{} here, so it fetches the snapshot at {} first",
+        "Follower {}:{} (node {}) connected from {}: it has a journal up to {} and {}, so {}",
         follower.peer.address, follower.peer.port, request.node_id, stream->peer(), request.end,
-        parts_.journal.first(), *welcome.snapshot);
+        request.anew ? std::string("cannot go on from its own data")
+                     : fmt::format("needs it from {} on, and it begins at {} here", terms.parting,
+                                   parts_.journal.first()),
+        snapshot ? fmt::format("it fetches the snapshot at {} first", snapshot->position)
+                 : "it begins with no data: there is no snapshot, and the journal goes back to 0");
+  }
+  if (snapshot) {
+    welcome.snapshot = snapshot->position;
+    fetched_[request.node_id] = {*snapshot, INT64_MAX};
+    follower.sender =
+        std::make_unique<SnapshotSender>(parts_.disk, parts_.reader, std::move(*snapshot));
+  } else if (terms.needs_state) {
+    welcome.from_beginning = true;
   } else {
     // It has the snapshot, and goes on from there.
     fetched_.erase(request.node_id);
@@ -173,7 +197,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.Encode(&body);
   follower.link->Send(MessageType::kWelcome, body);
   // One that must take this journal or a snapshot first, or cut its own, does that and asks again.
-  if (takes_journal || welcome.snapshot || welcome.parting < follower.peer.request.end) {
+  if (terms.takes_journal || terms.needs_state || welcome.parting < follower.peer.request.end) {
     follower.peer.sent = UINT64_MAX;
     return;
   }

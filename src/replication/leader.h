@@ -65,6 +65,9 @@ class Leader {
   // `id` names the connection, for End.
   void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
               uint64_t id = 0);
+  // Whether a state takes the place of what the server that asks has, or it has nothing and gets
+  // all. REQUIRES: Check has returned success.
+  bool GivesAll(const FollowRequest& request) const;
   // Ends the connection. The follower may connect anew.
   void End(uint64_t id, std::string_view why);
 
@@ -157,7 +160,15 @@ class Leader {
     int64_t since_ms = 0;
   };
 
-  Result<Position> FindParting(const FollowRequest& request) const;
+  // What a server that asks is told of its journal.
+  struct Terms {
+    Position parting = 0;
+    // It has another journal and no data: it takes this one's identity, and asks again.
+    bool takes_journal = false;
+    // It must take a state of this server, because it cannot go on from its own.
+    bool needs_state = false;
+  };
+  Result<Terms> TermsFor(const FollowRequest& request) const;
   std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
   Follower* FindFollower(std::string_view node_id) const;
   // The connection of this server that has not ended; nullptr: none.

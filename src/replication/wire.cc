@@ -67,6 +67,11 @@ bool ReadEpochs(std::string_view text, journal::EpochHistory* epochs) {
   return true;
 }
 
+// What a welcome says of the follower's state.
+constexpr uint8_t kGoesOn = 0;
+constexpr uint8_t kSnapshotComes = 1;
+constexpr uint8_t kFromBeginning = 2;
+
 // What goes into logs and into INFO, where it must not look like something else.
 bool ReadName(std::string_view text, std::string* value) {
   constexpr size_t kMostBytes = 255;
@@ -106,6 +111,10 @@ std::vector<std::string> FollowRequest::ToWords() const {
           fmt::format("{:x}", journal_id),
           "DATA",
           has_data ? "1" : "0",
+          "ANEW",
+          anew ? "1" : "0",
+          "FORCED",
+          forced ? "1" : "0",
           "NODE",
           node_id,
           "RUN",
@@ -142,6 +151,10 @@ Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view>
       good = ReadNumber(value, 16, &request.journal_id);
     } else if (name == "DATA") {
       request.has_data = value != "0";
+    } else if (name == "ANEW") {
+      request.anew = value != "0";
+    } else if (name == "FORCED") {
+      request.forced = value != "0";
     } else if (name == "NODE") {
       good = ReadName(value, &request.node_id);
     } else if (name == "RUN") {
@@ -179,7 +192,7 @@ void Welcome::Encode(std::string* out) const {
   encoder.Bytes(node_id);
   epochs.Encode(&encoder);
   encoder.Varint(parting);
-  encoder.Byte(snapshot ? 1 : 0);
+  encoder.Byte(snapshot ? kSnapshotComes : from_beginning ? kFromBeginning : kGoesOn);
   encoder.Varint(snapshot.value_or(0));
   encoder.Varint(end);
 }
@@ -193,10 +206,12 @@ std::optional<Welcome> Welcome::Decode(std::string_view body) {
   welcome.node_id = in.Bytes();
   welcome.epochs = journal::EpochHistory::Load(&in);
   welcome.parting = in.Varint();
-  const bool sync = in.Byte() != 0;
+  const uint8_t state = in.Byte();
   const Position snapshot = in.Varint();
-  if (sync) welcome.snapshot = snapshot;
   welcome.end = in.Varint();
+  if (state > kFromBeginning) return std::nullopt;
+  if (state == kSnapshotComes) welcome.snapshot = snapshot;
+  welcome.from_beginning = state == kFromBeginning;
   // A later version may say more.
   if (!in.ok() || welcome.identity.id == 0) return std::nullopt;
   return welcome;

@@ -62,6 +62,11 @@ struct FollowRequest {
   uint64_t version = kProtocolVersion;
   uint64_t journal_id = 0;
   bool has_data = true;  // if not, it takes the leader's journal, whatever its own is
+  // It cannot go on from its own data: it needs a state of the leader in the place of that.
+  bool anew = false;
+  // A person has said that it takes what the leader has, even if its own data has nothing in common
+  // with that.
+  bool forced = false;
   std::string node_id;
   std::string run_id;
   uint32_t databases = 0;
@@ -92,11 +97,18 @@ struct Welcome {
   // Where the two journals part: the leader sends from here on. If it is below the follower's end,
   // the follower must cut first, and ask again.
   Position parting = 0;
-  // Where the leader's journal ends now. A follower that has it up to here has caught up.
-  Position end = 0;
-  // The leader has removed journal that the follower needs: the follower fetches the leader's
-  // snapshot at this position first, and asks again.
+  // The follower cannot go on from its own state: it fetches the leader's snapshot at this position
+  // first, and asks again.
   std::optional<Position> snapshot;
+  // As for a snapshot, but there is none: the follower begins with no data, and asks again. It gets
+  // the journal from 0 on.
+  bool from_beginning = false;
+  // Where the leader's journal ends now.
+  Position end = 0;
+
+  // Whether something takes the place of the follower's state. Then `parting` says what of its
+  // journal the leader has, too; it is 0 if the journals have nothing in common.
+  bool gives_state() const { return snapshot || from_beginning; }
 
   void Encode(std::string* out) const;
   static std::optional<Welcome> Decode(std::string_view body);

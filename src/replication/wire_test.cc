@@ -19,6 +19,8 @@ FollowRequest ARequest() {
   FollowRequest request;
   request.journal_id = 0xabcdef;
   request.has_data = false;
+  request.anew = true;
+  request.forced = true;
   request.node_id = "node";
   request.run_id = "run";
   request.databases = 16;
@@ -44,6 +46,8 @@ TEST(WireTest, ARequestComesBack) {
   EXPECT_EQ(read->epochs, request.epochs);
   EXPECT_EQ(read->journal_id, request.journal_id);
   EXPECT_FALSE(read->has_data);
+  EXPECT_TRUE(read->anew);
+  EXPECT_TRUE(read->forced);
 }
 
 TEST(WireTest, ARequestMayHaveNamesThatAreNotKnown) {
@@ -97,14 +101,13 @@ TEST(WireTest, BytesOfTheMessages) {
   welcome.epochs.Note(9, 6);
   welcome.parting = 7;
   welcome.end = 8;
-  EXPECT_EQ(
-      bytes(welcome),
-      std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0\x08", 26));
+  const std::string to_state("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07", 23);
+  EXPECT_EQ(bytes(welcome), to_state + std::string("\0\0\x08", 3));
   welcome.snapshot = 300;
-  EXPECT_EQ(bytes(welcome),
-            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\x01"
-                        "\xac\x02\x08",
-                        27));
+  EXPECT_EQ(bytes(welcome), to_state + "\x01\xac\x02\x08");
+  welcome.snapshot.reset();
+  welcome.from_beginning = true;
+  EXPECT_EQ(bytes(welcome), to_state + std::string("\x02\0\x08", 3));
   EXPECT_EQ(bytes(FileList{{{"snapshots/a", 300}, {"streams/b", 1}}, true}),
             "\x01\x02\x0bsnapshots/a\xac\x02\x09streams/b\x01");
   EXPECT_EQ(bytes(FetchRequest{1, 300, 2}), "\x01\xac\x02\x02");

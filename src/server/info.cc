@@ -216,7 +216,7 @@ void AddLoading(const Loading& loading, Fields fields) {
 
 // Clients wait until `loading` and both `in_progress` fields are 0.
 void AddPersistence(ServerHost& host, Fields fields) {
-  fields.Add("loading", host.loading() != nullptr ? 1 : 0);
+  fields.Add("loading", host.loading() != nullptr || host.roles().lacks_state() ? 1 : 0);
   fields.Add("async_loading", 0);
   fields.Add("rdb_changes_since_last_save", host.broker().log().changes());
   AddSnapshots(host.saver(), fields);

@@ -13,7 +13,6 @@
 namespace runnel {
 namespace {
 
-constexpr const char* kNodeFile = "node";
 constexpr const char* kRecordFile = "cluster";
 constexpr const char* kMarkFile = "mark";
 // How long after a failure the note that the journal follows is written again.
@@ -53,7 +52,7 @@ Status Roles::Refusal() const {
 
 Status Roles::Open() {
   if (!parts_.config.options().journal) return {};
-  auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), kNodeFile);
+  auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), replication::kNodeIdFile);
   if (id.ok()) {
     node_id_ = *id;
   } else {
@@ -161,6 +160,7 @@ void Roles::End() {
   lender_.reset();
   follower_.reset();
   cutter_.reset();
+  taker_.reset();
 }
 
 void Roles::AskToFollow(std::string host, uint16_t port, bool force) {
@@ -184,7 +184,8 @@ void Roles::AskToLeadAfterLeader() {
 bool Roles::in_recorded_set() const {
   const journal::Journal* const journal = parts_.storage.journal();
   // There is none for a while when it is cut, or when a snapshot takes its place.
-  if (records_ == nullptr || journal == nullptr || journal->failed()) return false;
+  const bool lost = parts_.storage.lost().has_value();
+  if (records_ == nullptr || journal == nullptr || journal->failed() || lost) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
@@ -232,7 +233,8 @@ Status Roles::WhyNotLead() const {
   if (!follows_ || recovery_ || may_take_over()) return {};
   // A server that is new has never had a leader. One that has lost all in a power cut is none.
   const bool known = journal != nullptr && records_->now().journal_id == journal->identity().id;
-  if (journal != nullptr && journal->appended() == 0 && !known) return {};
+  const bool lost = parts_.storage.lost().has_value();
+  if (journal != nullptr && journal->appended() == 0 && !known && !lost) return {};
   if (!trusted()) {
     return Status::Error(fmt::format(
         "NOTINSYNC Changes that were acknowledged may be missing here: {}. To lead with what it "
@@ -289,12 +291,16 @@ Status Roles::WhyNotAdmit(std::string_view node_id) {
           : fmt::format("this server does not lead: it follows {}:{}", host_, port_));
 }
 
+bool Roles::lacks_state() const {
+  const journal::Journal* const journal = parts_.storage.journal();
+  return follows_ && parts_.storage.lost() && journal != nullptr && journal->appended() == 0;
+}
+
 void Roles::CountSync(const replication::FollowRequest& request) {
   // One that takes this journal asks again when it has.
   if (request.journal_id != parts_.storage.journal()->identity().id) return;
   Stats& stats = parts_.broker.stats();
-  const bool full = request.end == 0 || request.end < parts_.storage.journal()->first();
-  full ? stats.sync_full++ : stats.sync_partial_ok++;
+  leader_->GivesAll(request) ? stats.sync_full++ : stats.sync_partial_ok++;
 }
 
 // Their connections become links.
@@ -342,6 +348,10 @@ bool Roles::Turn() {
     GoOnCutting();
     return false;
   }
+  if (taker_ != nullptr) {
+    GoOnTaking();
+    return false;
+  }
   if (follower_ == nullptr) {
     if (note_again_ms_ && now_ms >= *note_again_ms_) NoteFollowing();
     return false;
@@ -354,16 +364,19 @@ bool Roles::Turn() {
     return false;
   }
   Hear(follower_->leader_epoch());
-  if (follower_->snapshot_to_take() != nullptr) {
-    if (!taking_snapshot_) TakeSnapshot();
+  if (follower_->state_to_take()) {
+    TakeState();
     return false;
   }
+  if (follower_->room_wanted()) LookForRoom();
+  NoteOwnDamage();
   if (follower_->cut_to() && !recovery_) {
     BeginToCut();
     return false;
   }
   NoteAgreed(now_ms);
   NoteCaughtUp();
+  if (follower_->link_up()) NoteWelcomed();
   if (follower_->applied() == before) return more;
   parts_.broker.OnApplied(follower_->applied());
   return true;
@@ -375,7 +388,7 @@ int64_t Roles::NextTimerMs() const {
     due = leader_->next_due_ms();
     if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
-  if (follower_ != nullptr) due = follower_->next_due_ms();
+  if (follower_ != nullptr && taker_ == nullptr) due = follower_->next_due_ms();
   if (note_again_ms_) due = std::min(due, *note_again_ms_);
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
   if (recovery_) due = std::min(due, NextOfRecovery());
@@ -426,6 +439,7 @@ void Roles::Change(const Wanted& wanted) {
   const bool same = wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_;
   if (same && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
+  taker_.reset();
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }
@@ -448,6 +462,7 @@ void Roles::Change(const Wanted& wanted) {
   cutter_.reset();
   recovery_.reset();
   inquiry_.reset();
+  anew_.clear();
   error_.clear();
   note_again_ms_.reset();
   handed_over_ = on_trial_ = false;
@@ -564,6 +579,7 @@ void Roles::MakeFollower() {
             return parts_.connect(host, port, std::move(done));
           },
           [this] { return Credentials(); }, [this] { return Introduce(); },
+          [this](const replication::Welcome& welcome) { return WhyNotAsWelcomed(welcome); },
           [this](replication::ClusterRecord record) { TakeRecord(std::move(record)); }},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
       std::exchange(pending_, std::nullopt));
@@ -583,11 +599,15 @@ replication::Follower::Credentials Roles::Credentials() const {
 replication::FollowRequest Roles::Introduce() const {
   replication::FollowRequest request;
   const Keyspace& keyspace = parts_.broker.keyspace();
-  request.has_data = follower_->has_unapplied_data();
+  // What it has lost counts: another journal does not take the place of that in silence.
+  const bool lost = parts_.storage.lost().has_value();
+  request.has_data = follower_->has_unapplied_data() || lost;
+  request.anew = !anew_.empty() || !follower_->own_damage().empty();
+  request.forced = force_;
   for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
     request.has_data |= keyspace.size(Keyspace::DatabaseAt(slot)) > 0;
   }
-  request.trusted = parts_.storage.journal()->trusted();
+  request.trusted = parts_.storage.journal()->trusted() && !lost;
   request.recovers = recovery_.has_value();
   request.node_id = node_id_;
   request.run_id = parts_.run_id;
@@ -603,6 +623,8 @@ void Roles::BeginToLead() {
   lender_.reset();
   const journal::Journal& journal = *parts_.storage.journal();
   if (Status led = parts_.storage.Lead(); !led.ok()) LogWarning("{}", led.message());
+  // What it lacks now is given up.
+  if (parts_.storage.lost()) parts_.storage.ForgetLost();
   parts_.broker.Lead();
   MakeLeader();
   LogNotice("This server leads now, in epoch {:016x} from position {} on", journal.epoch(),

@@ -24,6 +24,7 @@
 #include "server/config.h"
 #include "server/cutter.h"
 #include "server/saver.h"
+#include "server/state_taker.h"
 #include "server/storage.h"
 
 namespace runnel {
@@ -161,6 +162,8 @@ class Roles {
   }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
   const std::string& error() const;
+  // It has lost what it had, and has nothing to serve until the leader has given it all.
+  bool lacks_state() const;
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
   // As far as this server knows it.
@@ -205,7 +208,8 @@ class Roles {
   void LetFollowerGo();
   // Whether the journal is whole and used by the follower alone, so that the role may be changed.
   bool MayChange() const {
-    return !taking_snapshot_ && (cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept);
+    return (taker_ == nullptr || taker_->state() < StateTaker::State::kNoting) &&
+           (cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept);
   }
   void HearLeader();
   Status WhyNotTakeOver(const replication::TakeOver& take_over) const;
@@ -230,8 +234,14 @@ class Roles {
   void MakeFollower();
   void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
-  void TakeSnapshot();
-  void OnNoted(const Status& noted);
+  Status WhyNotAsWelcomed(const replication::Welcome& welcome) const;
+  void TakeState();
+  void BeginToTake(StateTaker::Change change);
+  void GoOnTaking();
+  void LookForRoom();
+  void OnRoom(const Room& room);
+  void NoteOwnDamage();
+  void NoteWelcomed();
   Status WhyNotCut(Position end) const;
   void BeginToCut();
   void GoOnCutting();
@@ -262,7 +272,6 @@ class Roles {
   // A command of this process has named the leader, not the configuration alone.
   bool told_ = false;
   bool must_load_ = false;
-  bool taking_snapshot_ = false;  // from the moment at which it has arrived
   uint64_t dropped_bytes_ = 0;
   std::unique_ptr<replication::Leader> leader_;
   std::unique_ptr<replication::Follower> follower_;
@@ -279,6 +288,11 @@ class Roles {
   bool handed_over_ = false;
   // That one may not lead: the link to it has not been up yet.
   bool on_trial_ = false;
+  // While a state of the leader takes the place of what is here.
+  std::unique_ptr<StateTaker> taker_;
+  // Why this server cannot go on from its own data; empty: it can.
+  std::string anew_;
+  bool looking_for_room_ = false;
   std::unique_ptr<Cutter> cutter_;  // while the journal is being cut
   // What a follower still has to apply, when there is none: for the next one. Without it, the
   // keyspace has all that the journal has.

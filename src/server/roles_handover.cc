@@ -22,7 +22,7 @@ replication::LeaderClaim Roles::Claim() const {
   if (journal == nullptr) return claim;
   claim.journal_id = journal->identity().id;
   claim.end = journal->written();
-  claim.trusted = journal->trusted();
+  claim.trusted = journal->trusted() && !parts_.storage.lost();
   // What it fetches comes from a server that does not lead.
   if (recovery_) {
     claim.host.clear();

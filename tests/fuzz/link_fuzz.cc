@@ -230,7 +230,8 @@ class FollowerFuzz {
   FollowerFuzz() : server_(true), other_(server_.network) {
     follower_ = std::make_unique<Follower>(
         Follower::Parts{server_.disk, server_.helper, *server_.journal, server_.keyspace,
-                        server_.reader, server_.clock, server_.settings, [] { return false; },
+                        server_.reader, server_.clock, server_.settings, nullptr,
+                        [] { return false; }, [] { return false; },
                         [this](const std::string&, int, ConnectFunction done) {
                           connecting_ = std::move(done);
                           return std::make_unique<Attempt>();
@@ -243,6 +244,7 @@ class FollowerFuzz {
                           request.effects = kEffectsVersion;
                           return request;
                         },
+                        [](const Welcome&) { return Status(); },
                         [](const ClusterRecord& record) {
                           CHECK(record.journal_id == kIdentity.id);
                           CHECK(record.members.size() <= ClusterRecord::kMostMembers);
@@ -269,12 +271,13 @@ class FollowerFuzz {
   // Otherwise the server would do something about it, and make another follower.
   bool Goes() const {
     return !follower_->cut_to() && !follower_->journal_to_take() && !follower_->cannot_apply() &&
-           follower_->snapshot_to_take() == nullptr;
+           !follower_->state_to_take();
   }
   void Turn() {
     server_.now_ms += 10;
     server_.Flush();
     follower_->Turn(server_.now_ms);
+    if (follower_->room_wanted()) follower_->GoOnFetching();
     server_.Drain();
     if (connecting_) {
       auto pair = server_.network.Connect();

@@ -544,7 +544,6 @@ bool ModelCluster::NeedsAll(size_t i) {
   if (!Serves(i)) return false;
   const std::string& error = server(i).roles().error();
   const auto says = [&](const char* text) { return error.find(text) != std::string::npos; };
-  if (says("a full synchronization is needed")) return true;
   return !careful_ &&
          (says("no epoch in common") || says("the follower needs the journal from position"));
 }

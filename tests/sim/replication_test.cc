@@ -295,6 +295,7 @@ class ReplicationWorld {
                         follows_.reader, clock_, settings_, nullptr,
                         [this] { return !quiet_ && Chance(10); }, [this] { return clients_wait_; },
                         connect, [] { return Follower::Credentials(); }, introduce,
+                        [](const replication::Welcome&) { return Status(); },
                         [](const ClusterRecord&) {}},
         Follower::Target{"leader", 1}, now_ms_);
   }
