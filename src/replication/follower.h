@@ -21,6 +21,7 @@
 #include "journal/journal.h"
 #include "replication/cluster_record.h"
 #include "replication/link.h"
+#include "replication/published.h"
 #include "replication/settings.h"
 #include "replication/snapshot_transfer.h"
 #include "replication/wire.h"
@@ -73,6 +74,10 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     std::function<FollowRequest()> introduce;
     // The record of members, which the leader has sent.
     std::function<void(ClusterRecord)> on_record;
+    // Whether somebody here subscribes to what the leader publishes, and who gets it.
+    std::function<bool()> wants_published;
+    PublishedInbox::Deliver on_published;
+    uint64_t& dropped_messages;  // published ones that are dropped here are added to this
   };
 
   // What the journal holds and the keyspace does not.
@@ -126,6 +131,11 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   journal::Epoch leader_epoch() const { return leader_epoch_; }
   // The node id of that leader; empty: none has answered yet.
   const std::string& leader_node() const { return leader_node_; }
+  // The node ids of the server that this one wants to follow, of the one that that one follows, and
+  // so on, by what the first said last; empty: it has not said anything.
+  const std::vector<std::string>& path() const { return path_; }
+  // The server that has answered as a leader follows another one itself.
+  bool chained() const { return chained_; }
   // It is not cut, and error() says `why`. The leader is asked again later. REQUIRES: cut_to().
   void RefuseCut(std::string_view why);
   // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
@@ -147,8 +157,11 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void AcceptTakeOver();
   // The leader has handed over to another server, to be followed instead. Told once.
   std::optional<NewLeader> TakeNewLeader() { return std::exchange(new_leader_, std::nullopt); }
-  // The server that this one wants to follow answers that it follows this one. Told once.
-  bool TakeFollowsUs() { return std::exchange(follows_us_, false); }
+  // The server that this one wants to follow answers that it does not lead. Told once.
+  std::optional<NotLeading> TakeNotLeading() { return std::exchange(not_leading_, std::nullopt); }
+  // Ends the connection, or what there is of one, as if it had broken: what has come on it and was
+  // not dealt with is void.
+  void EndLink(std::string_view why);
 
   // The server is to lead: ends the link for good. All that the journal has written is applied from
   // now on, by Turn.
@@ -177,6 +190,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void OnConnected(Result<std::unique_ptr<ByteStream>> stream);
   void Ask();
   Status OnWelcome(std::string_view body);
+  Status OnRefusal(std::string_view refusal);
+  Status WhyRing() const;
   Status OnBytes(std::string_view body);
   void Sync();
   Status OnTakeOver(std::string_view body);
@@ -192,6 +207,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool IsNews(const Report& report) const;
   bool IsAwaited() const;
   void MayReport(int64_t now_ms);
+  void MaySubscribe();
   void Drop(std::string_view why, bool for_good);
 
   const Parts parts_;
@@ -225,11 +241,13 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool cannot_apply_ = false;  // the first of them
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t unapplied_bytes_ = 0;
+  PublishedInbox inbox_;
+  bool subscribed_ = false;  // the leader knows that somebody subscribes here
   bool said_goodbye_ = false;
   std::optional<TakeOver> take_over_;
   bool takes_over_ = false;
   std::optional<NewLeader> new_leader_;
-  bool follows_us_ = false;
+  std::optional<NotLeading> not_leading_;
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
   Applier applier_;
@@ -238,6 +256,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
   journal::Epoch leader_epoch_ = 0;
   std::string leader_node_;
+  std::vector<std::string> path_;
+  bool chained_ = false;
+  std::string own_node_;  // as it was told to the leader
 };
 
 // The first command on a connection to another server.

@@ -15,6 +15,9 @@ struct ReplicationSettings {
   // Journal that is kept for one that is connected.
   uint64_t hold_max_bytes = uint64_t{16} << 30;
   int64_t timeout_ms = 60'000;
+  // Published messages that a leader keeps for all followers until they are sent, and those that a
+  // follower keeps until what was changed before them is applied.
+  size_t published_bytes = size_t{32} << 20;
 
   // A member of the in-sync set that says nothing for so long has left it; one whose connection is
   // gone leaves after a third of that.

@@ -100,10 +100,11 @@ std::vector<ServerLink> Roles::Links() const {
     added.output_memory = link.output().MemoryBytes();
     return added;
   };
-  if (leader_ != nullptr) {
-    leader_->ForEachLink([&](const replication::Leader::Peer& peer, const replication::Link& link) {
-      add(peer.id, peer.since_ms, peer.heard_ms, link);
-    });
+  if (serving() != nullptr) {
+    serving()->ForEachLink(
+        [&](const replication::Leader::Peer& peer, const replication::Link& link) {
+          add(peer.id, peer.since_ms, peer.heard_ms, link);
+        });
   }
   if (follower_ != nullptr && follower_->link_up()) {
     add(link_id_, follower_->connected_ms(), follower_->heard_ms(), follower_->link()).to_leader =
@@ -113,7 +114,9 @@ std::vector<ServerLink> Roles::Links() const {
 }
 
 void Roles::EndLink(uint64_t id) {
-  if (leader_ != nullptr) leader_->End(id, "a client has ended its connection (CLIENT KILL)");
+  if (serving() != nullptr) {
+    mutable_serving()->End(id, "a client has ended its connection (CLIENT KILL)");
+  }
   if (follower_ != nullptr && id == link_id_) {
     follower_->Reconnect("a client has ended the connection (CLIENT KILL)");
   }
@@ -124,6 +127,8 @@ void Roles::End() {
   inquiry_.reset();
   handover_.reset();
   leader_.reset();
+  TapPublished();
+  EndRelay();
   follower_.reset();
   cutter_.reset();
 }
@@ -131,7 +136,13 @@ void Roles::End() {
 void Roles::AskToFollow(std::string host, uint16_t port, bool force) {
   // CONFIG REWRITE may follow in the same transaction.
   parts_.config.NoteLeader(host, port);
-  wanted_ = Wanted{true, std::move(host), port, force};
+  wanted_ = Wanted{true, std::move(host), port, force, true};
+}
+
+// Not by anybody's word.
+void Roles::FollowUntold(std::string host, uint16_t port) {
+  AskToFollow(std::move(host), port);
+  wanted_->by_word = false;
 }
 
 void Roles::AskToLead() {
@@ -148,6 +159,8 @@ bool Roles::in_recorded_set() const {
   const journal::Journal* const journal = parts_.storage.journal();
   // There is none for a while when it is cut, or when a snapshot takes its place.
   if (records_ == nullptr || journal == nullptr) return false;
+  // It says goodbye to the leader when it follows another server.
+  if (follower_ != nullptr && follower_->chained()) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
@@ -176,38 +189,17 @@ Status Roles::Forget(std::string_view node_id) {
 
 Status Roles::Admit(Session& session, const replication::FollowRequest& request) {
   if (Status refused = Refusal(); !refused.ok()) return refused;
-  if (leader_ == nullptr) return WhyNotAdmit(request.node_id);
-  if (Status refused = leader_->Check(request); !refused.ok()) {
+  if (leader_ == nullptr) {
+    if (Status refused = WhyNotRelay(request); !refused.ok()) return refused;
+  }
+  const replication::Leader& server = leader_ != nullptr ? *leader_ : Relay();
+  if (Status refused = server.Check(request); !refused.ok()) {
     parts_.broker.stats().sync_partial_err++;
     return refused;
   }
   session.end = SessionEnd::kGiven;
   admitted_.emplace_back(session.id, request);
   return {};
-}
-
-// This server follows.
-Status Roles::WhyNotAdmit(std::string_view node_id) {
-  const bool link_up = follower_ != nullptr && follower_->link_up();
-  // The leader has told this server to take over, has heard nothing of it, and asks. It hears that
-  // this server does not lead, and has not led since. What it has told is void with the link on
-  // which it has told it, so that it may lead again.
-  const replication::ClusterRecord& record = records_->now();
-  if (follower_ != nullptr && !wanted_ && record.leader == node_id &&
-      record.epoch >= parts_.storage.journal()->epoch()) {
-    follower_->Reconnect("the leader asks to follow this server");
-    return Status::Error(fmt::format(
-        "{} this server does not lead: it follows {}:{}, which has led before, and asks now",
-        replication::kFollowsYou, host_, port_));
-  }
-  if (handed_over_ && !on_trial_ && link_up) {
-    return Status::Error(fmt::format("{} {} {} this server has handed over to that one",
-                                     replication::kHandedOver, host_, port_));
-  }
-  return Status::Error(
-      wanted_ && !wanted_->follow
-          ? "this server is about to lead, and does not yet"
-          : fmt::format("this server does not lead: it follows {}:{}", host_, port_));
 }
 
 void Roles::CountSync(const replication::FollowRequest& request) {
@@ -218,19 +210,29 @@ void Roles::CountSync(const replication::FollowRequest& request) {
   full ? stats.sync_full++ : stats.sync_partial_ok++;
 }
 
-bool Roles::Turn() {
-  if (parts_.storage.journal() == nullptr && cutter_ == nullptr) return false;
-  const int64_t now_ms = parts_.broker.clock().steady_ms();
+void Roles::AcceptAdmitted(int64_t now_ms) {
   for (auto& [id, request] : std::exchange(admitted_, {})) {
     const auto& sessions = parts_.broker.sessions().all();
     const auto found = sessions.find(id);
     if (found == sessions.end() || found->second->end != SessionEnd::kGiven) continue;
+    // The role may have ended since.
+    if (serving() == nullptr) {
+      found->second->transport->CloseNow();
+      continue;
+    }
     std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
     if (stream == nullptr) continue;
     CountSync(request);
-    leader_->Accept(std::move(stream), std::move(request), now_ms, id);
+    mutable_serving()->Accept(std::move(stream), std::move(request), now_ms, id);
   }
+}
+
+bool Roles::Turn() {
+  if (parts_.storage.journal() == nullptr && cutter_ == nullptr) return false;
+  const int64_t now_ms = parts_.broker.clock().steady_ms();
+  AcceptAdmitted(now_ms);
   HearLeader();
+  if (follower_ != nullptr) GoOnLeadingAgain(now_ms);
   if (leader_ != nullptr) GoOnHandingOver(now_ms);
   if (wanted_ && MayChange() && !WaitsForLeader(now_ms)) {
     Change(*std::exchange(wanted_, std::nullopt));
@@ -245,6 +247,7 @@ bool Roles::Turn() {
     leader_->AwaitFollowers(awaited);
     AskAgain(now_ms);
     leader_->Turn(now_ms);
+    TapPublished();
     NoteAgreed(now_ms);
     return TellBroker() || wanted_;
   }
@@ -255,6 +258,7 @@ bool Roles::Turn() {
   if (follower_ == nullptr) return false;
   const Position before = follower_->applied();
   const bool more = follower_->Turn(now_ms);
+  TurnRelay(now_ms);
   if (follower_->journal_to_take()) {
     // A snapshot that is being taken belongs to the journal that goes.
     if (!parts_.saver.busy()) TakeJournal(*follower_->journal_to_take());
@@ -281,6 +285,7 @@ int64_t Roles::NextTimerMs() const {
     if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
   if (follower_ != nullptr) due = follower_->next_due_ms();
+  if (relay_ != nullptr) due = std::min(due, relay_->next_due_ms());
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
   if (handover_ != nullptr) due = std::min(due, handover_->next_due_ms());
   if (wanted_ && wanted_->until_ms > 0) due = std::min(due, wanted_->until_ms);
@@ -316,7 +321,7 @@ size_t Roles::LaggingFollowers() const {
 }
 
 Position Roles::hold() const {
-  return leader_ != nullptr ? leader_->hold() : UINT64_MAX;
+  return serving() != nullptr ? serving()->hold() : UINT64_MAX;
 }
 
 // --- Changes ---
@@ -325,6 +330,7 @@ void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
   told_ = true;
   force_ = wanted.force;
+  by_word_ = wanted.by_word;
   if (wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
   if (follower_ != nullptr && !takes_over) {
@@ -334,10 +340,12 @@ void Roles::Change(const Wanted& wanted) {
   std::optional<replication::Follower::Pending> pending;
   if (wanted.follow && follower_ != nullptr) {
     pending = follower_->TakePending(UINT64_MAX);
+    EndRelay();
     follower_.reset();
   } else if (follows_) {
     switch (CatchUp()) {
       case CaughtUp::kYes:
+        EndRelay();
         last = std::move(follower_);
         break;
       case CaughtUp::kNotYet:
@@ -349,6 +357,8 @@ void Roles::Change(const Wanted& wanted) {
     }
   }
   cutter_.reset();
+  inquiry_.reset();
+  leads_again_ = false;
   error_.clear();
   handed_over_ = on_trial_ = false;
   changes_++;
@@ -366,6 +376,7 @@ void Roles::Change(const Wanted& wanted) {
       parts_.broker.HoldWrites(HoldReason::kHandOver, false);
     }
     leader_.reset();
+    TapPublished();
     parts_.broker.Follow();
     follows_ = true;
   }
@@ -401,14 +412,20 @@ void Roles::NoteFollowing() {
 }
 
 void Roles::MakeLeader() {
+  leader_ = MakeServing({});
+  TellBroker();
+}
+
+// For a leader, or for a follower that serves others: then it has an upstream.
+std::unique_ptr<replication::Leader> Roles::MakeServing(Upstream upstream) {
   const replication::Member self{node_id_, "", parts_.config.options().port, true};
-  leader_ = std::make_unique<replication::Leader>(
+  return std::make_unique<replication::Leader>(
       replication::Leader::Parts{*parts_.storage.journal(), parts_.storage.disk(), parts_.reader,
                                  [this](Position most) { return PinSnapshot(most); }, *records_,
                                  self, parts_.broker.keyspace().databases(), kEffectsVersion,
-                                 settings_},
+                                 settings_, dropped_messages_, std::move(upstream.mark),
+                                 std::move(upstream.path)},
       parts_.broker.clock().steady_ms());
-  TellBroker();
 }
 
 std::optional<replication::PinnedSnapshot> Roles::PinSnapshot(Position most) {
@@ -430,6 +447,7 @@ bool Roles::TellBroker() {
 }
 
 void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) {
+  EndRelay();
   follower_.reset();
   error_.clear();
   journal::Journal& journal = *parts_.storage.journal();
@@ -446,7 +464,10 @@ void Roles::MakeFollower(std::optional<replication::Follower::Pending> pending) 
             return parts_.connect(host, port, std::move(done));
           },
           [this] { return Credentials(); }, [this] { return Introduce(); },
-          [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); }},
+          [this](replication::ClusterRecord record) { records_->Adopt(std::move(record)); },
+          [this] { return wants_published(); },
+          [this](const replication::Published& published) { Deliver(published); },
+          dropped_messages_},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
       std::move(pending));
 }

@@ -19,6 +19,7 @@ void Roles::LoseJournal(const Status& why) {
 }
 
 void Roles::TakeJournal(journal::Identity identity) {
+  EndRelay();
   follower_.reset();
   parts_.broker.KeepIn(nullptr);
   if (Status taken = parts_.storage.TakeJournal(identity); !taken.ok()) return LoseJournal(taken);
@@ -58,6 +59,7 @@ void Roles::OnNoted(const Status& noted) {
     return MakeFollower(follower_->TakePending(UINT64_MAX));
   }
   error_ = "a snapshot of the leader has arrived, and is being loaded";
+  EndRelay();
   follower_.reset();
   parts_.broker.KeepIn(nullptr);
   parts_.storage.GiveWay();
@@ -111,6 +113,7 @@ void Roles::GoOnCutting() {
     case Cutter::State::kKept:
       error_ = follower_->error();
       pending_ = follower_->TakePending(cutter_->end());
+      EndRelay();
       follower_.reset();
       parts_.broker.KeepIn(nullptr);
       cutter_->Cut();
