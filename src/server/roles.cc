@@ -187,46 +187,6 @@ Status Roles::Forget(std::string_view node_id) {
   return leader_->Forget(node_id);
 }
 
-Status Roles::Admit(Session& session, const replication::FollowRequest& request) {
-  if (Status refused = Refusal(); !refused.ok()) return refused;
-  if (leader_ == nullptr) {
-    if (Status refused = WhyNotRelay(request); !refused.ok()) return refused;
-  }
-  const replication::Leader& server = leader_ != nullptr ? *leader_ : Relay();
-  if (Status refused = server.Check(request); !refused.ok()) {
-    parts_.broker.stats().sync_partial_err++;
-    return refused;
-  }
-  session.end = SessionEnd::kGiven;
-  admitted_.emplace_back(session.id, request);
-  return {};
-}
-
-void Roles::CountSync(const replication::FollowRequest& request) {
-  // One that takes this journal asks again when it has.
-  if (request.journal_id != parts_.storage.journal()->identity().id) return;
-  Stats& stats = parts_.broker.stats();
-  const bool full = request.end == 0 || request.end < parts_.storage.journal()->first();
-  full ? stats.sync_full++ : stats.sync_partial_ok++;
-}
-
-void Roles::AcceptAdmitted(int64_t now_ms) {
-  for (auto& [id, request] : std::exchange(admitted_, {})) {
-    const auto& sessions = parts_.broker.sessions().all();
-    const auto found = sessions.find(id);
-    if (found == sessions.end() || found->second->end != SessionEnd::kGiven) continue;
-    // The role may have ended since.
-    if (serving() == nullptr) {
-      found->second->transport->CloseNow();
-      continue;
-    }
-    std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
-    if (stream == nullptr) continue;
-    CountSync(request);
-    mutable_serving()->Accept(std::move(stream), std::move(request), now_ms, id);
-  }
-}
-
 bool Roles::Turn() {
   if (parts_.storage.journal() == nullptr && cutter_ == nullptr) return false;
   const int64_t now_ms = parts_.broker.clock().steady_ms();
