@@ -15,7 +15,7 @@ void Roles::TapPublished() {
   pubsub.set_tap([this](Subscription kind, std::string_view channel, std::string_view message) {
     const ChangeLog& log = parts_.broker.log();
     // What this turn has changed so far will be in one frame, of which it is known where it begins.
-    const Position position = log.journal()->appended() + (log.sealed() ? 0 : 1);
+    const Position position = log.next_change() - (log.sealed() ? 1 : 0);
     leader_->Publish({position, kind == Subscription::kShard, channel, message});
   });
 }

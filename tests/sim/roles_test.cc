@@ -728,6 +728,32 @@ TEST_F(RolesTest, AServerThatHasLostItsJournalSaysWhy) {
   EXPECT_EQ(world.equal(), 1u) << world.Describe();
 }
 
+// A leader begins with a frame of its own. It is on the disk before the first change is made, and
+// says nothing about that one.
+TEST_F(RolesTest, TheFirstChangeAfterAStartIsWaitedFor) {
+  World world(1, 1);
+  ModelServer& server = world.server(0);
+  server.options().appendfsync = journal::SyncPolicy::kEverySecond;
+  world.Start(0);
+  server.Ask({"SET", "k", "v"});
+  server.Ask({"WAITAOF", "1", "0", "0"});
+  std::vector<std::string> told;
+  const auto turn = [&] {
+    server.Turn(world.now_ms());
+    server.TakeReplies(
+        [&](const Argv&, const test::Reply& reply) { told.push_back(test::ToText(reply)); });
+  };
+  for (int i = 0; i < 5; i++) {
+    turn();
+  }
+  EXPECT_THAT(told, SizeIs(1)) << "nothing was synced since";
+  for (int i = 0; i < 5; i++) {
+    server.StepWorkers([] { return true; });
+    turn();
+  }
+  EXPECT_THAT(told, SizeIs(2));
+}
+
 // What cannot be applied keeps a follower from leading, and the wish is dropped.
 TEST_F(RolesTest, WhoCannotApplyItsJournalDoesNotLead) {
   World world(1, 2);
