@@ -99,12 +99,17 @@ TEST(WireTest, BytesOfTheMessages) {
   welcome.end = 8;
   EXPECT_EQ(
       bytes(welcome),
-      std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0\x08", 26));
+      std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0\x08\0", 27));
   welcome.snapshot = 300;
   EXPECT_EQ(bytes(welcome),
             std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\x01"
-                        "\xac\x02\x08",
-                        27));
+                        "\xac\x02\x08\0",
+                        28));
+  welcome.path = {"ab", "c"};
+  EXPECT_EQ(bytes(welcome).substr(26),
+            "\x08\x02\x02"
+            "ab\x01"
+            "c");
   EXPECT_EQ(bytes(FileList{{{"snapshots/a", 300}, {"streams/b", 1}}, true}),
             "\x01\x02\x0bsnapshots/a\xac\x02\x09streams/b\x01");
   EXPECT_EQ(bytes(FetchRequest{1, 300, 2}), "\x01\xac\x02\x02");
@@ -178,6 +183,7 @@ TEST(WireTest, MessagesComeBack) {
   welcome.epochs.Note(9, 600);
   welcome.parting = 700;
   welcome.end = 900;
+  welcome.path = {"b", "c"};
   std::string bytes;
   welcome.Encode(&bytes);
   const auto read = Welcome::Decode(bytes);
@@ -187,6 +193,7 @@ TEST(WireTest, MessagesComeBack) {
   EXPECT_EQ(read->epochs, welcome.epochs);
   EXPECT_EQ(read->parting, 700u);
   EXPECT_EQ(read->end, 900u);
+  EXPECT_EQ(read->path, welcome.path);
   for (size_t i = 0; i < bytes.size(); i++) {
     EXPECT_FALSE(Welcome::Decode(std::string_view(bytes).substr(0, i))) << i;
   }
@@ -229,6 +236,26 @@ TEST(WireTest, ARefusalMayNameTheLeader) {
   }
 }
 
+TEST(WireTest, ARefusalMaySayWhoFollowsWhom) {
+  for (const NotLeading& said :
+       {NotLeading{{"a"}, false, false}, NotLeading{{"a", "b", "c"}, true, false},
+        NotLeading{{"a", "b"}, true, true}}) {
+    EXPECT_EQ(NotLeading::InRefusal(said.ToWords()), said);
+    EXPECT_EQ(NotLeading::InRefusal(said.ToWords() + " this server follows another one"), said);
+  }
+  EXPECT_EQ((NotLeading{{"a", "b"}, false, false}).ToWords(), "NOTLEADING a,b");
+  EXPECT_EQ((NotLeading{{"a", "b"}, true, true}).ToWords(), "FOLLOWSYOU a,b 1");
+  std::string many = "NOTLEADING a";
+  for (size_t i = 0; i < kMostPath; i++) {
+    many += ",a";
+  }
+  for (const std::string& text : std::vector<std::string>{
+           "", "FOLLOWSYOU", "FOLLOWSYOU ", "NOTLEADING  a", "NOTLEADING a,,b", "NOTLEADING ,a",
+           "NOTLEADING a\x01", "FOLLOWSYOUa b", "NEWLEADER h 77", many}) {
+    EXPECT_FALSE(NotLeading::InRefusal(text)) << text;
+  }
+}
+
 TEST(WireTest, HeadersThatLieAreRefused) {
   const auto header = [](uint8_t type, uint32_t bytes) {
     std::string out;
@@ -257,6 +284,7 @@ TEST(WireTest, RandomBytesHarmNobody) {
     NewLeader::Decode(bytes);
     AskToLead::Decode(bytes);
     LeaderInRefusal(bytes);
+    NotLeading::InRefusal("NOTLEADING " + bytes);
     const std::string_view words[] = {"1", "NODE", "n", "EPOCHS", bytes};
     static_cast<void>(FollowRequest::FromWords(words));
   }

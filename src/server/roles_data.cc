@@ -19,6 +19,7 @@ void Roles::LoseJournal(const Status& why) {
 }
 
 void Roles::TakeJournal(journal::Identity identity) {
+  EndRelay();
   follower_.reset();
   lender_.reset();
   parts_.broker.KeepIn(nullptr);
@@ -60,6 +61,7 @@ void Roles::OnNoted(const Status& noted) {
     return MakeFollower();
   }
   error_ = "a snapshot of the leader has arrived, and is being loaded";
+  EndRelay();
   follower_.reset();
   lender_.reset();
   parts_.broker.KeepIn(nullptr);
@@ -119,6 +121,7 @@ void Roles::GoOnCutting() {
       lender_.reset();
       error_ = follower_->error();
       pending_ = follower_->TakePending(cutter_->end());
+      EndRelay();
       follower_.reset();
       parts_.broker.KeepIn(nullptr);
       cutter_->Cut();

@@ -230,7 +230,8 @@ class FollowerFuzz {
   FollowerFuzz() : server_(true), other_(server_.network) {
     follower_ = std::make_unique<Follower>(
         Follower::Parts{server_.disk, server_.helper, *server_.journal, server_.keyspace,
-                        server_.reader, server_.clock, server_.settings, [] { return false; },
+                        server_.reader, server_.clock, server_.settings, nullptr,
+                        [] { return false; }, [] { return false; },
                         [this](const std::string&, int, ConnectFunction done) {
                           connecting_ = std::move(done);
                           return std::make_unique<Attempt>();
@@ -246,7 +247,8 @@ class FollowerFuzz {
                         [](const ClusterRecord& record) {
                           CHECK(record.journal_id == kIdentity.id);
                           CHECK(record.members.size() <= ClusterRecord::kMostMembers);
-                        }},
+                        },
+                        [] { return true; }, [](const Published&) {}, dropped_messages_},
         Follower::Target{"leader", 1}, server_.now_ms);
   }
   ~FollowerFuzz() {
@@ -361,6 +363,7 @@ class FollowerFuzz {
   Server server_;
   OtherSide other_;
   ConnectFunction connecting_;
+  uint64_t dropped_messages_ = 0;
   std::unique_ptr<Follower> follower_;
 };
 
@@ -388,7 +391,8 @@ class LeaderFuzz {
     leader_ = std::make_unique<Leader>(Leader::Parts{*server_.journal, server_.disk, server_.reader,
                                                      [this](Position most) { return Pin(most); },
                                                      *records_, Member{"leader", "h", 1, true},
-                                                     kDatabases, kEffectsVersion, server_.settings},
+                                                     kDatabases, kEffectsVersion, server_.settings,
+                                                     dropped_messages_, nullptr, nullptr},
                                        server_.now_ms);
   }
   ~LeaderFuzz() {
@@ -540,6 +544,7 @@ class LeaderFuzz {
   OtherSide other_;
   std::string before_;
   std::unique_ptr<RecordFile> records_;
+  uint64_t dropped_messages_ = 0;
   std::unique_ptr<Leader> leader_;
 };
 
