@@ -165,9 +165,18 @@ bool Roles::Follows(std::string_view node_id) const {
   return record.leader == node_id && record.epoch >= parts_.storage.journal()->epoch();
 }
 
-// Whether the one that asks has all that this server has.
+// Whether the one that asks has all that this server has and has told others that it had.
 bool Roles::IsWithin(const replication::FollowRequest& request) const {
   const journal::Journal& journal = *parts_.storage.journal();
+  const replication::ClusterRecord& record = records_->now();
+  // What this server may have lost came from the one that asks, or from this server itself when it
+  // led, and then a third one may have it.
+  const bool led_by_asker = record.leader == request.node_id && record.epoch >= journal.epoch();
+  const bool third = std::any_of(
+      record.members.begin(), record.members.end(), [&](const replication::Member& member) {
+        return member.in_sync && member.node_id != node_id_ && member.node_id != request.node_id;
+      });
+  if (!trusted() && !led_by_asker && third) return false;
   if (request.journal_id != journal.identity().id) return !Introduce().has_data;
   const auto parting =
       journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.appended()});
@@ -179,8 +188,8 @@ bool Roles::IsWithin(const replication::FollowRequest& request) const {
 // has told others, and no other member of the in-sync set may have what it lacks.
 bool Roles::MayLeadAgain() const {
   if (by_word_ || follower_ == nullptr || recovery_) return false;
-  if (parts_.config.options().unclean_leader_election || may_be_promoted()) return true;
-  if (!trusted() || heard_of_later_leader()) return false;
+  if (may_take_over()) return true;
+  if (!trusted()) return false;
   const replication::ClusterRecord& record = records_->now();
   const auto& path = follower_->path();
   return !path.empty() && record.journal_id == parts_.storage.journal()->identity().id &&

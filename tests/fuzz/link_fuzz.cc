@@ -388,12 +388,12 @@ class LeaderFuzz {
     auto records = RecordFile::Open(server_.disk, server_.reader, "cluster");
     CHECK(records.ok());
     records_ = std::move(*records);
-    leader_ = std::make_unique<Leader>(Leader::Parts{*server_.journal, server_.disk, server_.reader,
-                                                     [this](Position most) { return Pin(most); },
-                                                     *records_, Member{"leader", "h", 1, true},
-                                                     kDatabases, kEffectsVersion, server_.settings,
-                                                     dropped_messages_, nullptr, nullptr},
-                                       server_.now_ms);
+    leader_ = std::make_unique<Leader>(
+        Leader::Parts{*server_.journal, server_.disk, server_.reader,
+                      [this](Position most) { return Pin(most); }, *records_,
+                      Member{"leader", "h", 1, true}, kDatabases, kEffectsVersion, server_.settings,
+                      dropped_messages_, nullptr, nullptr},
+        server_.now_ms);
   }
   ~LeaderFuzz() {
     leader_.reset();

@@ -297,13 +297,12 @@ class ReplicationWorld {
       return request;
     };
     follower_ = std::make_unique<Follower>(
-        Follower::Parts{follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace,
-                        follows_.reader, clock_, settings_, nullptr,
-                        [this] { return !quiet_ && Chance(10); }, [this] { return clients_wait_; },
-                        connect, [] { return Follower::Credentials(); }, introduce,
-                        [](const ClusterRecord&) {}, [this] { return subscribed_; },
-                        [this](const Published& published) { Receive(published); },
-                        dropped_messages_},
+        Follower::Parts{
+            follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace, follows_.reader,
+            clock_, settings_, nullptr, [this] { return !quiet_ && Chance(10); },
+            [this] { return clients_wait_; }, connect, [] { return Follower::Credentials(); },
+            introduce, [](const ClusterRecord&) {}, [this] { return subscribed_; },
+            [this](const Published& published) { Receive(published); }, dropped_messages_},
         Follower::Target{"leader", 1}, now_ms_);
   }
 

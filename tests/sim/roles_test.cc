@@ -711,6 +711,54 @@ TEST_F(RolesTest, TwoThatFollowEachOtherAfterAHandOverFindALeader) {
   EXPECT_LT(linked, seeds);
 }
 
+// As above, but the new leader has lost its power, and does not trust its journal: though the old
+// leader has less, and yields, it does not lead before a person says so.
+TEST_F(RolesTest, WhoDoesNotTrustItsJournalDoesNotLeadWhenTheOtherOneYields) {
+  World world(1, 2);
+  for (size_t i = 0; i < 2; i++) {
+    world.server(i).options().appendfsync = journal::SyncPolicy::kEverySecond;
+    world.server(i).Configure("unclean-leader-election", "no");
+  }
+  world.StartAll();
+  world.Heal();
+  const auto await = [&](const std::function<bool()>& done) {
+    for (int i = 0; i < kMostSteps && !done(); i++) {
+      world.Step();
+    }
+    ASSERT_TRUE(done()) << world.Describe();
+  };
+  Roles& old = world.server(0).roles();
+  await([&] { return world.server(1).roles().may_be_promoted(); });
+  old.HandOver({"", 1000, false});
+  await([&] { return world.leading() == std::vector<size_t>{1}; });
+  await([&] {
+    return old.follower() != nullptr && old.follower()->link_up() && old.may_be_promoted();
+  });
+  world.CutOff(0, true);
+  for (int i = 0; i < 30; i++) {
+    world.server(1).Ask({"SET", "k" + std::to_string(i), "v"});
+    world.Step();
+  }
+  const journal::Journal& journal = *world.server(1).storage().journal();
+  await([&] { return journal.durable() == journal.appended(); });
+  world.server(1).Stop(Crash::kPower);
+  world.server(1).SetLeader("0");
+  world.Start(1);
+  world.CutOff(0, false);
+  Roles& roles = world.server(1).roles();
+  await([&] { return world.server(1).running() && !world.server(1).loading(); });
+  EXPECT_FALSE(roles.trusted());
+  for (int i = 0; i < 10'000; i++) {
+    world.Step();
+    ASSERT_THAT(world.leading(), IsEmpty()) << "step " << i;
+  }
+  EXPECT_THAT(roles.error(), HasSubstr("2 servers follow each other in a ring"));
+  world.Promote(1);
+  world.Settle();
+  EXPECT_EQ(world.leading(), std::vector<size_t>{1});
+  world.Compare();
+}
+
 // Links break at any moment of a hand-over, and servers are cut off for a while. Nobody tells the
 // servers who leads, but by FAILOVER.
 TEST_F(RolesTest, HandingOverLosesNothingAndLeavesOneLeader) {
