@@ -133,9 +133,11 @@ TEST(WireTest, BytesOfTheMessages) {
         std::pair(MessageType::kMark, 3), std::pair(MessageType::kHeartbeat, 4),
         std::pair(MessageType::kRecord, 5), std::pair(MessageType::kFiles, 6),
         std::pair(MessageType::kFilePiece, 7), std::pair(MessageType::kTakeOver, 8),
-        std::pair(MessageType::kNewLeader, 9), std::pair(MessageType::kReport, 16),
+        std::pair(MessageType::kNewLeader, 9), std::pair(MessageType::kPublished, 10),
+        std::pair(MessageType::kPublishedMore, 11), std::pair(MessageType::kReport, 16),
         std::pair(MessageType::kGoodbye, 17), std::pair(MessageType::kFetch, 18),
-        std::pair(MessageType::kAskToLead, 19), std::pair(MessageType::kRefuse, 20)}) {
+        std::pair(MessageType::kAskToLead, 19), std::pair(MessageType::kRefuse, 20),
+        std::pair(MessageType::kSubscribed, 21)}) {
     EXPECT_EQ(static_cast<int>(type), number);
   }
 }
@@ -149,7 +151,7 @@ TEST(WireTest, WordsOfTheRequest) {
   EXPECT_EQ(
       line,
       "REPLICATION FOLLOW 1 JOURNAL abcdef DATA 0 NODE node RUN run DATABASES 16 EFFECTS 3 END "
-      "12345 EPOCHS 1:0,700000000:100 HOST example.org PORT 6380");
+      "12345 EPOCHS 1:0,700000000:100 TRUSTED 1 RECOVERS 0 HOST example.org PORT 6380");
 }
 
 TEST(WireTest, MessagesOfAFullSyncComeBack) {
