@@ -222,6 +222,9 @@ void ExpectTheirFields(const Fields& ours, const Fields& theirs) {
 }
 
 TEST_F(CompatReplication, InfoHasTheFieldsOfBothRoles) {
+  // Its priority is 0 until it is in the set.
+  EXPECT_TRUE(test::Eventually(
+      [&] { return Pair::ValueOf(ours_.InfoOfFollower(), "slave_priority") == "100"; }));
   ExpectTheirFields(ours_.InfoOfLeader(), theirs_.InfoOfLeader());
   ExpectTheirFields(ours_.InfoOfFollower(), theirs_.InfoOfFollower());
   EXPECT_THAT(WithoutDigits(Pair::ValueOf(ours_.InfoOfLeader(), "slave0")),
