@@ -117,7 +117,10 @@ class ChangeLog {
   const Watermarks& watermarks() const { return watermarks_; }
   // The position on which a change in the batch depends: it will be in a frame that begins where
   // the journal ends now.
-  Position next_change() const { return watermarks_.appended.position + 1; }
+  Position next_change() const {
+    // The journal may have got a frame that is no change: a leader begins with one.
+    return (journal_ == nullptr ? watermarks_.appended.position : journal_->appended()) + 1;
+  }
 
  private:
   bool RefusesChange(uint32_t flags, uint64_t bytes) const;

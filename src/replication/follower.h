@@ -22,6 +22,7 @@
 #include "replication/cluster_record.h"
 #include "replication/cold_ahead.h"
 #include "replication/link.h"
+#include "replication/published.h"
 #include "replication/settings.h"
 #include "replication/snapshot_transfer.h"
 #include "replication/wire.h"
@@ -80,6 +81,10 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     std::function<Status(const Welcome&)> objection;
     // The record of members, which the leader has sent.
     std::function<void(ClusterRecord)> on_record;
+    // Whether somebody here subscribes to what the leader publishes, and who gets it.
+    std::function<bool()> wants_published;
+    PublishedInbox::Deliver on_published;
+    uint64_t& dropped_messages;  // published ones that are dropped here are added to this
   };
 
   // What the journal holds and the keyspace does not.
@@ -105,8 +110,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   State state() const { return state_; }
   bool link_up() const { return state_ == State::kStreaming; }
   // The link is up, and this server has all, as safe as its policy says, that the leader had when
-  // the link came up.
-  bool caught_up() const { return link_up() && parts_.journal.safe() >= leader_end_; }
+  // the link came up. A chained server never says so: the one that it follows may lack what this
+  // one has told a leader before.
+  bool caught_up() const { return link_up() && !chained_ && parts_.journal.safe() >= leader_end_; }
   // REQUIRES: link_up().
   const Link& link() const { return *link_; }
   // Since when the connection has stood.
@@ -153,6 +159,11 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   journal::Epoch leader_epoch() const { return leader_epoch_; }
   // The node id of that leader; empty: none has answered yet.
   const std::string& leader_node() const { return leader_node_; }
+  // The node ids of the server that this one wants to follow, of the one that that one follows, and
+  // so on, by what the first said last; empty: it has not said anything.
+  const std::vector<std::string>& path() const { return path_; }
+  // The server that has answered as a leader follows another one itself.
+  bool chained() const { return chained_; }
   // It is not cut, and error() says `why`. The leader is asked again later. REQUIRES: cut_to().
   void RefuseCut(std::string_view why);
   // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
@@ -174,8 +185,11 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void AcceptTakeOver();
   // The leader has handed over to another server, to be followed instead. Told once.
   std::optional<NewLeader> TakeNewLeader() { return std::exchange(new_leader_, std::nullopt); }
-  // The server that this one wants to follow answers that it follows this one. Told once.
-  bool TakeFollowsUs() { return std::exchange(follows_us_, false); }
+  // The server that this one wants to follow answers that it does not lead. Told once.
+  std::optional<NotLeading> TakeNotLeading() { return std::exchange(not_leading_, std::nullopt); }
+  // Ends the connection, or what there is of one, as if it had broken: what has come on it and was
+  // not dealt with is void.
+  void EndLink(std::string_view why);
 
   // The server is to lead: ends the link for good. All that the journal has written is applied from
   // now on, by Turn.
@@ -218,6 +232,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void Ask();
   Status OnWelcome(std::string_view body);
   void OnState(const Welcome& welcome);
+  Status OnRefusal(std::string_view refusal);
+  Status WhyRing() const;
   Status OnBytes(std::string_view body);
   void Sync();
   Status OnTakeOver(std::string_view body);
@@ -235,6 +251,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool IsAwaited() const;
   void MayReport(int64_t now_ms);
   int64_t alive_every_ms() const { return parts_.settings.silence_max_ms / 3; }
+  void MaySubscribe();
   void Drop(std::string_view why, bool for_good);
 
   const Parts parts_;
@@ -269,6 +286,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool applies_all_ = false;   // the server is to lead
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t unapplied_bytes_ = 0;
+  PublishedInbox inbox_;
+  bool subscribed_ = false;  // the leader knows that somebody subscribes here
   bool said_goodbye_ = false;
   // Why it has, if it cannot keep what comes. The leader ends the link: if this side did, the
   // goodbye might be lost.
@@ -276,7 +295,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<TakeOver> take_over_;
   bool takes_over_ = false;
   std::optional<NewLeader> new_leader_;
-  bool follows_us_ = false;
+  std::optional<NotLeading> not_leading_;
   bool no_room_ = false;    // on the disk
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
@@ -294,6 +313,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::string own_damage_;
   journal::Epoch leader_epoch_ = 0;
   std::string leader_node_;
+  std::vector<std::string> path_;
+  bool chained_ = false;
+  std::string own_node_;  // as it was told to the leader
 };
 
 // The first command on a connection to another server.

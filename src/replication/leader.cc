@@ -36,11 +36,15 @@ std::string HostOf(const std::string& peer) {
 
 Leader::Leader(Parts parts, int64_t now_ms)
     : parts_(std::move(parts)),
-      set_(parts_.settings, parts_.records,
-           {parts_.self, parts_.journal.identity().id, parts_.journal.epoch()}, now_ms),
+      publisher_(parts_.settings, parts_.dropped_messages),
       heartbeat_ms_(now_ms),
       sync_rate_(now_ms) {
-  set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
+  if (parts_.upstream_path) return;
+  set_ = std::make_unique<InSyncSet>(
+      parts_.settings, parts_.records,
+      InSyncSet::Leadership{parts_.self, parts_.journal.identity().id, parts_.journal.epoch()},
+      now_ms);
+  set_->Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
   const ClusterRecord& record = parts_.records.now();
   const bool known = record.journal_id == parts_.journal.identity().id;
   for (const Member& member : record.members) {
@@ -49,7 +53,7 @@ Leader::Leader(Parts parts, int64_t now_ms)
 }
 
 Leader::~Leader() {
-  if (tail_ != nullptr) parts_.journal.set_sink(nullptr);
+  if (tail_ != nullptr) parts_.journal.RemoveSink(tail_.get());
   for (const auto& follower : followers_) {
     Link::End(std::move(follower->link));
   }
@@ -68,7 +72,7 @@ Result<Leader::Terms> Leader::TermsFor(const FollowRequest& request) const {
   }
   auto parting =
       journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.written()});
-  if (IsPlanted(PlantedFault::kCutByTheMark)) parting = std::min(request.end, set_.mark());
+  if (IsPlanted(PlantedFault::kCutByTheMark)) parting = std::min(request.end, mark());
   if (!parting.ok() && request.forced) return Terms{0, false, true};
   if (!parting.ok()) {
     return Status::Error(fmt::format("{}; {}", parting.message(), kHowToForce));
@@ -114,6 +118,13 @@ Status Leader::Check(const FollowRequest& request) const {
   }
   const auto terms = TermsFor(request);
   if (!terms.ok()) return terms.status();
+  // What a leader does not have is cut. One that follows may get it yet.
+  if (!leads() && terms->parting == journal.written() && terms->parting < request.end) {
+    return Status::Error(fmt::format(
+        "this server follows another one, and has the journal only up to position {} yet, less "
+        "than the follower, which has it up to {}",
+        terms->parting, request.end));
+  }
   if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request.node_id)) {
     return Status::Error(fmt::format(
         "the follower needs the journal from position {} on, it begins at {} here, and there is no "
@@ -128,8 +139,8 @@ std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) co
   const auto found = fetched_.find(node_id);
   if (found != fetched_.end()) return found->second.snapshot;
   // While too few are there, the mark stands still, and a newer snapshot is the only way in.
-  const bool too_few = set_.live() < parts_.settings.min_insync;
-  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : set_.mark());
+  const bool too_few = leads() && set_->live() < parts_.settings.min_insync;
+  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : mark());
   if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
   return snapshot;
 }
@@ -146,7 +157,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   if (Follower* const last = Connected(request.node_id)) last->ended = "it has connected anew";
   if (tail_ == nullptr) {
     tail_ = std::make_unique<Tail>(parts_.journal.written(), parts_.settings.tail_bytes);
-    parts_.journal.set_sink(tail_.get());
+    parts_.journal.AddSink(tail_.get());
   }
   parts_.journal.NoteShared();
   auto& follower = *followers_.emplace_back(std::make_unique<Follower>());
@@ -157,6 +168,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.end = parts_.journal.written();
   const Terms terms = *TermsFor(request);
   welcome.parting = terms.parting;
+  if (!leads()) welcome.path = parts_.upstream_path();
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
@@ -201,8 +213,9 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
     follower.peer.sent = UINT64_MAX;
     return;
   }
-  set_.OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
-                   welcome.parting, now_ms, follower.peer.request.trusted);
+  if (!leads()) return;
+  set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
+                    welcome.parting, now_ms, follower.peer.request.trusted);
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
@@ -228,6 +241,12 @@ Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
     refusal = body;
     return {};
   }
+  if (type == MessageType::kSubscribed) {
+    const auto subscribed = DecodeSubscribed(body);
+    if (!subscribed) return Status::Error("a message about subscribers that is none");
+    subscribes = *subscribed;
+    return {};
+  }
   if (type != MessageType::kReport) {
     return Status::Error(fmt::format("a message of type {}, which a follower does not send",
                                      static_cast<int>(type)));
@@ -251,7 +270,7 @@ void Leader::Turn(int64_t now_ms) {
   for (const auto& follower : followers_) {
     if (std::exchange(follower->heard, false)) TellSet(*follower, now_ms);
   }
-  set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
+  if (leads()) set_->Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
   if (BeatsNow(now_ms)) Beat(now_ms);
   if (tail_ != nullptr) tail_->set_most_bytes(parts_.settings.tail_bytes);
   ChooseReader(now_ms);
@@ -276,15 +295,16 @@ void Leader::Turn(int64_t now_ms) {
       fetched_[follower.peer.request.node_id].until_ms = now_ms + kKeepSnapshotMs;
     }
     // It may have connected anew.
-    if (Connected(follower.peer.request.node_id) == nullptr) {
-      set_.OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
+    if (leads() && Connected(follower.peer.request.node_id) == nullptr) {
+      set_->OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
     }
     Link::End(std::move(follower.link));
     it = followers_.erase(it);
   }
   ForgetAway(now_ms);
+  ForgetPublished(now_ms);
   if (followers_.empty() && tail_ != nullptr) {
-    parts_.journal.set_sink(nullptr);
+    parts_.journal.RemoveSink(tail_.get());
     tail_.reset();
   }
 }
@@ -304,10 +324,10 @@ void Leader::ForgetAway(int64_t now_ms) {
 void Leader::TellSet(Follower& follower, int64_t now_ms) {
   follower.peer.heard_ms = now_ms;
   const Report& report = follower.peer.report;
-  if (!follower.ended.empty() || !follower.peer.online()) return;
-  set_.OnProgress(follower.peer.request.node_id,
-                  {CountsSynced() ? report.synced : report.written, report.applied, report.heard},
-                  now_ms);
+  if (!leads() || !follower.ended.empty() || !follower.peer.online()) return;
+  set_->OnProgress(follower.peer.request.node_id,
+                   {CountsSynced() ? report.synced : report.written, report.applied, report.heard},
+                   now_ms);
 }
 
 void Leader::Await(Position position, bool question) {
@@ -387,6 +407,8 @@ void Leader::Feed(Follower& follower) {
     SendMark(follower);
     SendRecord(follower);
   }
+  publisher_.Subscribe(follower.subscriber, follower.subscribes);
+  publisher_.Send(follower.subscriber, *follower.link);
   follower.link->Flush();
 }
 
@@ -397,7 +419,7 @@ bool Leader::IsStuck(const Follower& follower) const {
 void Leader::SendMark(Follower& follower) {
   // Somebody may have given up; then nothing is to be said.
   const Position awaited = std::max({awaited_, waited_, follower.told.report_at});
-  const Mark mark{set_.mark(), awaited, CountsSynced()};
+  const Mark mark{this->mark(), awaited, CountsSynced()};
   if (mark == follower.told || IsStuck(follower)) return;
   follower.told = mark;
   std::string body;
@@ -410,7 +432,7 @@ void Leader::SendRecord(Follower& follower) {
   if (record.version == follower.told_record) return;
   follower.told_record = record.version;
   // A record that another leader made is of no use to a follower of this one.
-  if (!is_recorded()) return;
+  if (leads() ? !is_recorded() : record.journal_id != parts_.journal.identity().id) return;
   follower.link->Send(MessageType::kRecord, record.Encode());
 }
 
@@ -578,6 +600,29 @@ void Leader::TellOfLeader(std::string_view node_id, const NewLeader& leader) {
   }
 }
 
+// --- What is published ---
+
+void Leader::Publish(const Published& published) {
+  publisher_.Add(published);
+}
+
+// What all have been sent goes.
+void Leader::ForgetPublished(int64_t now_ms) {
+  if (!wants_published_ && followers_.empty()) return;
+  wants_published_ = false;
+  uint64_t next = publisher_.end();
+  for (const auto& follower : followers_) {
+    Publisher::Subscriber& subscriber = follower->subscriber;
+    if (!subscriber.subscribed || !follower->ended.empty()) continue;
+    wants_published_ = true;
+    next = std::min(next, subscriber.next);
+    subscriber.dropped.MayLog(fmt::format("follower {}:{} takes them too slowly",
+                                          follower->peer.address, follower->peer.port),
+                              now_ms);
+  }
+  publisher_.Forget(next);
+}
+
 size_t Leader::followers() const {
   size_t count = 0;
   ForEachFollower([&](const Peer&) { count++; });
@@ -609,7 +654,8 @@ int64_t Leader::heartbeat_every_ms() const {
 }
 
 int64_t Leader::next_due_ms() const {
-  const int64_t due = std::min(set_.next_due_ms(), read_again_ms_);
+  const int64_t due =
+      std::min(leads() ? set_->next_due_ms() : std::numeric_limits<int64_t>::max(), read_again_ms_);
   if (followers_.empty()) return due;
   return std::min(due, heartbeat_ms_ + heartbeat_every_ms());
 }

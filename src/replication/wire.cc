@@ -23,11 +23,14 @@ bool IsKnown(uint8_t type) {
     case MessageType::kFilePiece:
     case MessageType::kTakeOver:
     case MessageType::kNewLeader:
+    case MessageType::kPublished:
+    case MessageType::kPublishedMore:
     case MessageType::kReport:
     case MessageType::kGoodbye:
     case MessageType::kFetch:
     case MessageType::kAskToLead:
     case MessageType::kRefuse:
+    case MessageType::kSubscribed:
       return true;
   }
   return false;
@@ -195,6 +198,10 @@ void Welcome::Encode(std::string* out) const {
   encoder.Byte(snapshot ? kSnapshotComes : from_beginning ? kFromBeginning : kGoesOn);
   encoder.Varint(snapshot.value_or(0));
   encoder.Varint(end);
+  encoder.Varint(path.size());
+  for (const std::string& node : path) {
+    encoder.Bytes(node);
+  }
 }
 
 std::optional<Welcome> Welcome::Decode(std::string_view body) {
@@ -212,6 +219,10 @@ std::optional<Welcome> Welcome::Decode(std::string_view body) {
   if (state > kFromBeginning) return std::nullopt;
   if (state == kSnapshotComes) welcome.snapshot = snapshot;
   welcome.from_beginning = state == kFromBeginning;
+  const uint64_t path = in.Varint();
+  for (uint64_t i = 0; i < path && in.ok(); i++) {
+    if (i == kMostPath || !ReadName(in.Bytes(), &welcome.path.emplace_back())) return std::nullopt;
+  }
   // A later version may say more.
   if (!in.ok() || welcome.identity.id == 0) return std::nullopt;
   return welcome;
@@ -414,6 +425,38 @@ std::optional<NewLeader> LeaderInRefusal(std::string_view refusal) {
   const bool good = second > 1 && ReadName(rest.substr(1, second - 1), &leader.host) &&
                     ReadNumber(port, 10, &leader.port) && leader.port != 0;
   return good ? std::optional(leader) : std::nullopt;
+}
+
+// --- Chains ---
+
+std::string NotLeading::ToWords() const {
+  std::string text(follows_you ? kFollowsYou : kNotLeading);
+  for (const std::string& node : path) {
+    text += fmt::format("{}{}", &node == &path.front() ? " " : ",", node);
+  }
+  return follows_you ? fmt::format("{} {}", text, yields ? 1 : 0) : text;
+}
+
+std::optional<NotLeading> NotLeading::InRefusal(std::string_view refusal) {
+  const auto next = [&refusal](char end) {
+    const size_t size = std::min(refusal.find(end), refusal.size());
+    const std::string_view word = refusal.substr(0, size);
+    refusal.remove_prefix(std::min(size + 1, refusal.size()));
+    return word;
+  };
+  NotLeading found;
+  const std::string_view kind = next(' ');
+  found.follows_you = kind == kFollowsYou;
+  if (!found.follows_you && kind != kNotLeading) return std::nullopt;
+  for (std::string_view nodes = next(' '); !nodes.empty();) {
+    const size_t size = std::min(nodes.find(','), nodes.size());
+    const bool good = size > 0 && ReadName(nodes.substr(0, size), &found.path.emplace_back());
+    if (!good || found.path.size() > kMostPath) return std::nullopt;
+    nodes.remove_prefix(std::min(size + 1, nodes.size()));
+  }
+  if (found.path.empty()) return std::nullopt;
+  found.yields = found.follows_you && next(' ') == "1";
+  return found;
 }
 
 void Heartbeat::Encode(std::string* out) const {

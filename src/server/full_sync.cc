@@ -39,7 +39,8 @@ std::string Encode(const ArrivedSnapshot& snapshot) {
   for (const std::string& path : snapshot.paths) {
     encoder.Bytes(path);
   }
-  encoder.Varint(snapshot.damaged.size());
+  // A note of an earlier version has none.
+  if (!snapshot.damaged.empty()) encoder.Varint(snapshot.damaged.size());
   for (const std::string& path : snapshot.damaged) {
     encoder.Bytes(path);
   }
@@ -57,7 +58,7 @@ std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
   for (uint64_t rest = in.Varint(); rest > 0 && in.ok(); rest--) {
     snapshot.paths.emplace_back(in.Bytes());
   }
-  for (uint64_t rest = in.Varint(); rest > 0 && in.ok(); rest--) {
+  for (uint64_t rest = in.done() ? 0 : in.Varint(); rest > 0 && in.ok(); rest--) {
     snapshot.damaged.emplace_back(in.Bytes());
   }
   if (!in.ok()) return {};

@@ -19,6 +19,7 @@ void Roles::LoseJournal(const Status& why) {
 }
 
 void Roles::TakeJournal(journal::Identity identity) {
+  EndRelay();
   follower_.reset();
   lender_.reset();
   parts_.broker.KeepIn(nullptr);
@@ -108,6 +109,7 @@ void Roles::GoOnTaking() {
   error_ = follower_->state_to_take() ? "a state of the leader has arrived, and is being loaded"
                                       : "what was here has made room for what the leader has";
   anew_.clear();
+  EndRelay();
   follower_.reset();
   lender_.reset();
   parts_.broker.KeepIn(nullptr);
@@ -167,13 +169,13 @@ void Roles::NoteOwnDamage() {
 
 // The link is up.
 void Roles::NoteWelcomed() {
-  // Who only gives back what may be lost does not lead.
-  if (recovery_) return;
   // A person's word was about what there was before.
   force_ = false;
+  // Who gives back what may be lost, or follows another one itself, may lack what the leader has.
+  if (recovery_ || follower_->chained()) return;
   const Position end = follower_->leader_end();
   agreed_->Lower(std::max(end, parts_.storage.journal()->written()));
-  const bool whole = parts_.storage.journal()->safe() >= end && follower_->own_damage().empty();
+  const bool whole = follower_->caught_up() && follower_->own_damage().empty();
   if (!parts_.storage.lost() || !whole) return;
   LogNotice("This server has again what it had lost, up to position {}", end);
   parts_.storage.ForgetLost();
@@ -240,6 +242,7 @@ void Roles::GoOnCutting() {
       lender_.reset();
       error_ = follower_->error();
       pending_ = follower_->TakePending(cutter_->end());
+      EndRelay();
       follower_.reset();
       parts_.broker.KeepIn(nullptr);
       cutter_->Cut();

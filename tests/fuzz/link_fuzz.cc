@@ -248,7 +248,8 @@ class FollowerFuzz {
                         [](const ClusterRecord& record) {
                           CHECK(record.journal_id == kIdentity.id);
                           CHECK(record.members.size() <= ClusterRecord::kMostMembers);
-                        }},
+                        },
+                        [] { return true; }, [](const Published&) {}, dropped_messages_},
         Follower::Target{"leader", 1}, server_.now_ms);
   }
   ~FollowerFuzz() {
@@ -364,6 +365,7 @@ class FollowerFuzz {
   Server server_;
   OtherSide other_;
   ConnectFunction connecting_;
+  uint64_t dropped_messages_ = 0;
   std::unique_ptr<Follower> follower_;
 };
 
@@ -388,11 +390,12 @@ class LeaderFuzz {
     auto records = RecordFile::Open(server_.disk, server_.reader, "cluster");
     CHECK(records.ok());
     records_ = std::move(*records);
-    leader_ = std::make_unique<Leader>(Leader::Parts{*server_.journal, server_.disk, server_.reader,
-                                                     [this](Position most) { return Pin(most); },
-                                                     *records_, Member{"leader", "h", 1, true},
-                                                     kDatabases, kEffectsVersion, server_.settings},
-                                       server_.now_ms);
+    leader_ = std::make_unique<Leader>(
+        Leader::Parts{*server_.journal, server_.disk, server_.reader,
+                      [this](Position most) { return Pin(most); }, *records_,
+                      Member{"leader", "h", 1, true}, kDatabases, kEffectsVersion, server_.settings,
+                      dropped_messages_, nullptr, nullptr},
+        server_.now_ms);
   }
   ~LeaderFuzz() {
     leader_.reset();
@@ -543,6 +546,7 @@ class LeaderFuzz {
   OtherSide other_;
   std::string before_;
   std::unique_ptr<RecordFile> records_;
+  uint64_t dropped_messages_ = 0;
   std::unique_ptr<Leader> leader_;
 };
 

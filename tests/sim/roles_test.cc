@@ -227,6 +227,159 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
       << "of two for each seed: the others lack journal that was removed or lost";
 }
 
+// Servers follow servers that follow, also in rings, are promoted in the middle and at the end, and
+// are cut when the one before them is. In the end each follows the one before it.
+TEST_F(RolesTest, ChainsBecomeEqualWhateverTheyWere) {
+  uint64_t equal = 0;
+  uint64_t seeds = 0;
+  uint64_t cut_bytes = 0;
+  sim::ForEachSeed(kDefaultSeeds / 2, [&](uint64_t seed) {
+    World world(seed);
+    world.MakeChain();
+    world.StartAll();
+    world.Heal();
+    world.Live(1500);
+    if (!::testing::Test::HasFailure()) world.Heal();
+    if (::testing::Test::HasFailure()) return;
+    world.Compare();
+    seeds++;
+    equal += world.equal();
+    for (size_t i = 0; i < world.servers(); i++) {
+      cut_bytes += world.server(i).roles().dropped_bytes();
+    }
+  });
+  if (sim::OneSeedOnly()) return;
+  EXPECT_GT(cut_bytes, 0u);
+  EXPECT_GT(equal, seeds);
+}
+
+// The one in the middle is promoted, when the leader is gone: what it has, the last one has or
+// gets, and nothing of it is cut.
+TEST_F(RolesTest, WhenTheMiddleOfAChainLeadsTheLastOneGoesOn) {
+  sim::ForEachSeed(20, [&](uint64_t seed) {
+    World world(seed);
+    world.MakeChain();
+    world.StartAll();
+    world.Heal();
+    ASSERT_TRUE(world.server(2).roles().follower()->chained());
+    EXPECT_FALSE(world.server(2).roles().in_recorded_set());
+    EXPECT_EQ(world.server(1).roles().serving()->followers(), 1u);
+    for (int i = 0; i < 30; i++) {
+      world.Write(0);
+      world.Step();
+    }
+    world.server(0).Stop(Crash::kProcess);
+    world.Promote(1);
+    const auto joined = [&] {
+      return world.leading() == std::vector<size_t>{1} && world.IsEqual(world.server(2)) &&
+             world.server(2).roles().in_recorded_set();
+    };
+    for (int i = 0; i < kMostSteps && !joined(); i++) {
+      world.Step();
+    }
+    EXPECT_TRUE(joined()) << world.Describe();
+    EXPECT_FALSE(world.server(2).roles().follower()->chained());
+    EXPECT_EQ(world.server(2).roles().dropped_bytes(), 0u);
+  });
+}
+
+// A new leader that ends before anybody has followed it, and comes back with a configuration that
+// says that it follows the old one, which follows it: one of the two leads again, and nothing that
+// either has is lost.
+TEST_F(RolesTest, TwoThatFollowEachOtherAfterAHandOverFindALeader) {
+  uint64_t seeds = 0;
+  uint64_t linked = 0;
+  sim::ForEachSeed(100, [&](uint64_t seed) {
+    World world(seed, 2);
+    world.StartAll();
+    world.Heal();
+    for (int i = 0; i < 30; i++) {
+      world.Write(0);
+      world.Step();
+    }
+    world.Heal();
+    world.server(0).roles().HandOver({"", 1000, false});
+    const auto led = [&] { return world.leading() == std::vector<size_t>{1}; };
+    for (int i = 0; i < kMostSteps && !led(); i++) {
+      world.Step();
+    }
+    ASSERT_TRUE(led()) << world.Describe();
+    // The old leader may have followed it, or not yet, and have some of what it has made since.
+    for (uint64_t i = world.random().Below(200); i > 0; i--) {
+      if (world.Chance(20)) world.Write(1);
+      world.Step();
+    }
+    const auto* const follower = world.server(0).roles().follower();
+    linked += follower != nullptr && follower->link_up();
+    world.server(1).Stop(seed % 2 == 0 ? Crash::kProcess : Crash::kPowerWorst);
+    world.server(1).SetLeader("0");
+    if (seed % 3 == 0) {
+      for (int i = 0; i < 100; i++) {
+        world.Step();
+      }
+    }
+    world.Start(1);
+    world.Settle();
+    if (::testing::Test::HasFailure()) return;
+    world.Compare();
+    for (size_t i = 0; i < 2; i++) {
+      EXPECT_EQ(world.server(i).roles().dropped_bytes(), 0u) << i;
+    }
+    seeds++;
+  });
+  if (sim::OneSeedOnly()) return;
+  EXPECT_GT(linked, 0u);
+  EXPECT_LT(linked, seeds);
+}
+
+// As above, but the new leader has lost its power, and does not trust its journal: though the old
+// leader has less, and yields, it does not lead before a person says so.
+TEST_F(RolesTest, WhoDoesNotTrustItsJournalDoesNotLeadWhenTheOtherOneYields) {
+  World world(1, 2);
+  for (size_t i = 0; i < 2; i++) {
+    world.server(i).options().appendfsync = journal::SyncPolicy::kEverySecond;
+    world.server(i).Configure("unclean-leader-election", "no");
+  }
+  world.StartAll();
+  world.Heal();
+  const auto await = [&](const std::function<bool()>& done) {
+    for (int i = 0; i < kMostSteps && !done(); i++) {
+      world.Step();
+    }
+    ASSERT_TRUE(done()) << world.Describe();
+  };
+  Roles& old = world.server(0).roles();
+  await([&] { return world.server(1).roles().may_be_promoted(); });
+  old.HandOver({"", 1000, false});
+  await([&] { return world.leading() == std::vector<size_t>{1}; });
+  await([&] {
+    return old.follower() != nullptr && old.follower()->link_up() && old.may_be_promoted();
+  });
+  world.CutOff(0, true);
+  for (int i = 0; i < 30; i++) {
+    world.server(1).Ask({"SET", "k" + std::to_string(i), "v"});
+    world.Step();
+  }
+  const journal::Journal& journal = *world.server(1).storage().journal();
+  await([&] { return journal.durable() == journal.appended(); });
+  world.server(1).Stop(Crash::kPower);
+  world.server(1).SetLeader("0");
+  world.Start(1);
+  world.CutOff(0, false);
+  Roles& roles = world.server(1).roles();
+  await([&] { return world.server(1).running() && !world.server(1).loading(); });
+  EXPECT_FALSE(roles.trusted());
+  for (int i = 0; i < 10'000; i++) {
+    world.Step();
+    ASSERT_THAT(world.leading(), IsEmpty()) << "step " << i;
+  }
+  EXPECT_THAT(roles.error(), HasSubstr("2 servers follow each other in a ring"));
+  world.Promote(1);
+  world.Settle();
+  EXPECT_EQ(world.leading(), std::vector<size_t>{1});
+  world.Compare();
+}
+
 // Links break at any moment of a hand-over, and servers are cut off for a while. Nobody tells the
 // servers who leads, but by FAILOVER.
 TEST_F(RolesTest, HandingOverLosesNothingAndLeavesOneLeader) {
@@ -371,6 +524,33 @@ TEST_F(RolesTest, AServerThatHasLostItsJournalSaysWhy) {
   world.Start(1);
   world.Heal();
   EXPECT_EQ(world.equal(), 1u) << world.Describe();
+}
+
+// A leader begins with a frame of its own. It is on the disk before the first change is made, and
+// says nothing about that one.
+TEST_F(RolesTest, TheFirstChangeAfterAStartIsWaitedFor) {
+  World world(1, 1);
+  ModelServer& server = world.server(0);
+  server.options().appendfsync = journal::SyncPolicy::kEverySecond;
+  world.Start(0);
+  server.Ask({"SET", "k", "v"});
+  server.Ask({"WAITAOF", "1", "0", "0"});
+  std::vector<std::string> told;
+  const auto turn = [&] {
+    server.Turn(world.now_ms());
+    server.TakeReplies([&](const Argv&, const test::Reply& reply, Position) {
+      told.push_back(test::ToText(reply));
+    });
+  };
+  for (int i = 0; i < 5; i++) {
+    turn();
+  }
+  EXPECT_THAT(told, SizeIs(1)) << "nothing was synced since";
+  for (int i = 0; i < 5; i++) {
+    server.StepWorkers([] { return true; });
+    turn();
+  }
+  EXPECT_THAT(told, SizeIs(2));
 }
 
 // What cannot be applied keeps a follower from leading, and the wish is dropped.

@@ -104,12 +104,24 @@ class World {
     }
   }
   void TellToFollow(size_t i) {
-    if (i == leader_) return;
+    if (i != leader_) TellToFollow(i, UpstreamOf(i));
+  }
+  void TellToFollow(size_t i, size_t other) {
     if (server(i).running()) {
-      server(i).roles().AskToFollow(server(leader_).name(), 1);
+      server(i).roles().AskToFollow(server(other).name(), 1);
     } else {
-      server(i).SetLeader(server(leader_).name());
+      server(i).SetLeader(server(other).name());
     }
+  }
+  // From now on servers are told to follow each other in a row, the first of which leads.
+  void MakeChain() { chain_ = true; }
+  size_t UpstreamOf(size_t i) const {
+    if (!chain_) return leader_;
+    size_t before = leader_;
+    for (size_t other = 0; other < i; other++) {
+      if (other != leader_) before = other;
+    }
+    return before;
   }
   // FAILOVER, if the server leads: to a certain one, or to any.
   void HandOver(size_t i) {
@@ -227,6 +239,7 @@ class World {
       if (random_.Below(100) == 0) HandOver(any);
       if (random_.Below(300) == 0) AskToLead(any);
       if (random_.Below(100) == 0) TellToFollow(any);
+      if (chain_ && random_.Below(100) == 0) TellToFollow(any, random_.Below(servers()));
       if (!server(any).running()) {
         if (Chance(5)) Start(any);
         continue;
@@ -313,8 +326,13 @@ class World {
     return bytes.substr(first - begin);
   }
 
-  // The leader has lost all that it had, and leads even so; or it has no snapshot yet.
-  static bool NeedsAll(ModelServer& server) {
+  // The leader has lost all that it had, and leads even so; or it has no snapshot yet. Or that is so
+  // for the one that it follows.
+  bool NeedsAll(ModelServer& server) {
+    for (size_t i = 0; chain_ && i < servers(); i++) {
+      if (servers_[i].get() != &server || UpstreamOf(i) == leader_) continue;
+      if (NeedsAll(*servers_[UpstreamOf(i)])) return true;
+    }
     const std::string& error = server.roles().error();
     return error.find("no epoch in common") != std::string::npos ||
            error.find("the follower needs the journal from position") != std::string::npos;
@@ -387,6 +405,7 @@ class World {
   size_t leader_ = 0;  // who leads as far as the operator knows
   std::optional<Crash> crash_;
   std::optional<size_t> stalled_;
+  bool chain_ = false;
 };
 
 }  // namespace runnel::sim
