@@ -284,6 +284,8 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
     case MessageType::kFilePiece: {
       const auto piece = FilePiece::Decode(body);
       if (!piece) return Status::Error("a piece of a file that is none, or is damaged");
+      // A link that has brought something is made again at once.
+      wait_ms_ = kFirstWaitMs;
       return fetch_->OnPiece(*piece);
     }
     case MessageType::kTakeOver:

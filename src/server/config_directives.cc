@@ -242,7 +242,10 @@ constexpr Directive kDirectives[] = {
     Choice<&ServerOptions::appendfsync>(
         "appendfsync", kAnyTime, kFsyncPolicies,
         "When the journal is synced to the disk: always (before a change is acknowledged), "
-        "everysec (once a second), no (when the operating system does it)."),
+        "everysec (once a second), no (when the operating system does it). With always, a follower "
+        "tells its leader that it has a change when it has synced it; with the others, a server "
+        "that has lost its power does not count as in sync, and does not lead, before it has got "
+        "back what it may have lost."),
     Size<&ServerOptions::journal_segment_bytes>(
         "journal-segment-bytes", kAtStart, 64 * 1024, int64_t{1} << 40,
         "Largest size of one journal file. Its disk space is reserved at once. Old data is removed "
@@ -312,8 +315,9 @@ constexpr Directive kDirectives[] = {
         "behind."),
     Flag<&ServerOptions::unclean_leader_election>(
         "unclean-leader-election", kAnyTime,
-        "Whether REPLICAOF NO ONE makes a leader of a server that is not in the in-sync set. yes: "
-        "it does, and changes that were acknowledged may be lost. no: it is refused."),
+        "Whether REPLICAOF NO ONE makes a leader of a server that is not in the in-sync set, or "
+        "that may have lost the end of its journal in a power cut. yes: it does, and changes that "
+        "were acknowledged may be lost. no: it is refused."),
     {.name = "replica-announce-ip",
      .parse = ParseAnnouncedHost,
      .format = FormatAnnouncedHost,

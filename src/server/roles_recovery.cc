@@ -21,7 +21,8 @@ constexpr int64_t kMostRecoveryMs = 5000;
 //
 // - One member that trusts its own journal is enough: each has all that was ever below the mark.
 // - So are all members of the set, whether they trust theirs or not: there is no more to be had.
-// - Of those that answer, the one that has most is taken.
+// - Of the members that answer, and of these those that trust their journals if there are any, the
+//   one that has most is taken.
 // - Where min-insync-replicas is 1, nobody was promised that another server has anything: after 5 s
 //   it leads with what there is. Else it waits, until a person says REPLICAOF NO ONE.
 //
@@ -91,9 +92,18 @@ void Roles::LookAtAnswers(const std::vector<replication::Inquiry::Answer>& answe
                           int64_t now_ms) {
   if (!KnowsEnough(answers, now_ms)) return;
   const journal::Journal& journal = *parts_.storage.journal();
+  // Who is not in the set may go on from here with frames of another leader.
+  const auto counts = [&](const replication::Inquiry::Answer& answer) {
+    const replication::Member* const member = records_->now().Find(answer.claim.node_id);
+    return member != nullptr && member->in_sync && member->node_id != node_id_ &&
+           answer.claim.journal_id == journal.identity().id;
+  };
+  const bool any_trusted = std::any_of(answers.begin(), answers.end(), [&](const auto& answer) {
+    return counts(answer) && answer.claim.trusted;
+  });
   const replication::Inquiry::Answer* most = nullptr;
   for (const auto& answer : answers) {
-    if (answer.claim.journal_id != journal.identity().id) continue;
+    if (!counts(answer) || (any_trusted && !answer.claim.trusted)) continue;
     if (answer.claim.end <= (most == nullptr ? journal.appended() : most->claim.end)) continue;
     most = &answer;
   }

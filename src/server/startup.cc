@@ -247,8 +247,7 @@ Status Startup::EndJournal() {
     // It may have been changed while the journal was read.
     journal_->set_sync_policy(parts_.options.appendfsync);
     LogNotice("The journal ends at {}; {} changes from {} on were read in {:.1f} s",
-              journal_->appended(), applier_.records(),
-              std::max(journal_->first(), found_.position),
+              journal_->appended(), applier_.records(), std::max(journal_->first(), journal_from_),
               static_cast<double>(parts_.clock.SteadyMicros() - began_us_) / 1e6);
   } else if (reader_ != nullptr) {
     const journal::Inspection& found = reader_->inspection();

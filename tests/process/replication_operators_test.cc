@@ -231,7 +231,8 @@ TEST_F(ReplicationOperatorsTest, TheTransactionOfSentinelIsServed) {
   const std::string following = fmt::format("replicaof 127.0.0.1 {}\n", leader->port());
   EXPECT_TRUE(Eventually([&] { return ReadFile(file).find(following) != std::string::npos; }))
       << ReadFile(file);
-  EXPECT_TRUE(Eventually([&] { return InfoField(*sentinel, "master_link_status") == "up"; }));
+  // It has nothing of its leader's before.
+  EXPECT_TRUE(Eventually([&] { return InfoField(*sentinel, "slave_priority") == "100"; }));
   reconfigure("SLAVEOF NO ONE");
   EXPECT_TRUE(Eventually([&] { return InfoField(*sentinel, "role") == "master"; }));
   EXPECT_TRUE(Eventually([&] { return ReadFile(file).find("127.0.0.1") == std::string::npos; }))

@@ -70,7 +70,8 @@ class ReplicationRoundsTest : public ReplicaSetTest {
   void TellOthers() {
     for (size_t i = 0; i < servers(); i++) {
       if (i == leader_ || !Runs(i)) continue;
-      EXPECT_THAT(Ask(on(i), FollowIt(leader_)), testing::StartsWith("+OK"));
+      const std::string told = Ask(on(i), FollowIt(leader_));
+      EXPECT_TRUE(told == "+OK" || told.find("OK Already connected") != std::string::npos) << told;
     }
   }
   void WaitUntilFollows(size_t i) {

@@ -66,7 +66,7 @@ struct Planted {
   const char* found_as;  // a part of what the checks say
 };
 
-constexpr const char* kLost = "below (the|a) mark|had been acknowledged";
+constexpr const char* kLost = "below (the|a) mark|had been acknowledged|had agreed on";
 
 class PlantedFaultTest : public ClusterTest, public ::testing::WithParamInterface<Planted> {};
 
