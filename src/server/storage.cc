@@ -75,8 +75,7 @@ Result<bool> Storage::LoadSome(size_t budget) {
     stored_->ForgetFrom(0);
     startup_ = std::make_unique<Startup>(
         Startup::Parts{disk_, clock_, workers_.log, workers_.helper, options_, keyspace_, *cold_,
-                       *stored_, kJournalDirectory, kSnapshotDirectory, limit_,
-                       lost_.has_value()});
+                       *stored_, kJournalDirectory, kSnapshotDirectory, limit_, lost_.has_value()});
   }
   const auto all = startup_->Step(budget);
   if (!all.ok()) return AfterFailure(all.status());

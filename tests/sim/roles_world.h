@@ -326,8 +326,8 @@ class World {
     return bytes.substr(first - begin);
   }
 
-  // The leader has lost all that it had, and leads even so; or it has no snapshot yet. Or that is so
-  // for the one that it follows.
+  // The leader has lost all that it had, and leads even so; or it has no snapshot yet. Or that is
+  // so for the one that it follows.
   bool NeedsAll(ModelServer& server) {
     for (size_t i = 0; chain_ && i < servers(); i++) {
       if (servers_[i].get() != &server || UpstreamOf(i) == leader_) continue;
