@@ -537,9 +537,8 @@ bool ModelCluster::IsEqual(size_t i) {
          follower->applied() == journal->written();
 }
 
-// It has no snapshot before the place at which its journal is to be cut. Or what a reckless
-// operator may have done: the leader has removed journal or lost it, and has no snapshot that it
-// could give away, or no history in common with the server.
+// What a reckless operator may have done: the leader has removed journal or lost it, and has no
+// snapshot that it could give away, or no history in common with the server.
 bool ModelCluster::NeedsAll(size_t i) {
   if (!Serves(i)) return false;
   const std::string& error = server(i).roles().error();
