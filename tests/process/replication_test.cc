@@ -213,7 +213,7 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   for (const std::string& nonsense : cases) {
     const auto link = leader->Connect();
     link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
-                "EFFECTS", "1"});
+                "EFFECTS", "2"});
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
     link->SendRaw(nonsense);
     EXPECT_EQ(ToText(link->ReadUntilClosed().back()), "<closed>") << nonsense.substr(0, 10);
@@ -223,7 +223,7 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   for (const char* begin : {"\x10", "\x10\x28"}) {
     const auto link = leader->Connect();
     link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
-                "EFFECTS", "1"});
+                "EFFECTS", "2"});
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
     link->SendRaw(begin);
   }
