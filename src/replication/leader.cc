@@ -150,7 +150,11 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.epochs = parts_.journal.epochs();
   welcome.parting = *FindParting(request);
   welcome.end = parts_.journal.written();
-  if (!leads()) welcome.path = parts_.upstream_path();
+  if (leads()) {
+    set_->NoteOwnHost(HostOf(stream->local()));
+  } else {
+    welcome.path = parts_.upstream_path();
+  }
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;

@@ -368,6 +368,17 @@ TEST_F(ReplicationTest, MembersAndHistoryAreShown) {
   }));
 }
 
+// Those that do not know each other's configuration know each other from the record.
+TEST_F(ReplicationTest, ALeaderIsAskedWhereItsFollowersHaveReachedIt) {
+  const auto leader = Start();
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  EXPECT_TRUE(Eventually([&] {
+    return ToText(reader->Call({"REPLICATION", "MEMBERS"}))
+               .find(fmt::format("\"127.0.0.1:{}\"", leader->port())) != std::string::npos;
+  })) << ToText(reader->Call({"REPLICATION", "MEMBERS"}));
+}
+
 // A leader that comes back asks the members first.
 TEST_F(ReplicationTest, AnOldLeaderThatStartsFollowsTheNewOne) {
   TempDir leads;
