@@ -51,6 +51,12 @@ void InSyncSet::OnConnected(const Member& member, Position end, int64_t now_ms, 
   peer.sample = {end_, mark_, now_ms};
 }
 
+void InSyncSet::NoteOwnHost(std::string_view host) {
+  if (!leadership_.self.host.empty()) return;
+  leadership_.self.host = host;
+  dirty_ = true;
+}
+
 void InSyncSet::OnProgress(std::string_view node_id, const Progress& progress, int64_t now_ms) {
   const auto found = peers_.find(node_id);
   if (found == peers_.end() || !found->second.connected) return;

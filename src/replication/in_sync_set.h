@@ -53,6 +53,9 @@ class InSyncSet {
   // journal is not `trusted` (Journal::trusted) and it lacks something, it leaves the set until it
   // has all that is here now.
   void OnConnected(const Member& member, Position end, int64_t now_ms, bool trusted = true);
+  // At which host others reach this server, if its member names none: they ask it there who leads
+  // when it does not lead any more.
+  void NoteOwnHost(std::string_view host);
   void OnProgress(std::string_view node_id, const Progress& progress, int64_t now_ms);
   // Its connection is gone. If it said goodbye, it leaves the set at once, and is no member any
   // more if that was for good.
@@ -130,7 +133,7 @@ class InSyncSet {
 
   const ReplicationSettings& settings_;
   RecordKeeper& keeper_;
-  const Leadership leadership_;
+  Leadership leadership_;
   std::map<std::string, Peer, std::less<>> peers_;
   bool may_judge_ = true;
   // Whether something has happened that may change the record; else it is looked at from time to

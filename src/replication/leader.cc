@@ -168,7 +168,11 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.end = parts_.journal.written();
   const Terms terms = *TermsFor(request);
   welcome.parting = terms.parting;
-  if (!leads()) welcome.path = parts_.upstream_path();
+  if (leads()) {
+    set_->NoteOwnHost(HostOf(stream->local()));
+  } else {
+    welcome.path = parts_.upstream_path();
+  }
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;

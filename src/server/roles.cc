@@ -18,8 +18,8 @@ constexpr const char* kMarkFile = "mark";
 // How long after a failure the note that the journal follows is written again.
 constexpr int64_t kNoteAgainMs = 1000;
 
-// Where others reach this server, as it is to be announced. An empty host: they know it from the
-// connection.
+// Where others reach this server, as it is to be announced. An empty host: that of the connection
+// counts.
 std::pair<std::string, uint16_t> AnnouncedAddress(const ServerOptions& options) {
   const uint16_t port = options.replica_announce_port;
   return {options.replica_announce_ip, port == 0 ? options.port : port};

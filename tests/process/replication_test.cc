@@ -213,7 +213,7 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   for (const std::string& nonsense : cases) {
     const auto link = leader->Connect();
     link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
-                "EFFECTS", "1"});
+                "EFFECTS", "2"});
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
     link->SendRaw(nonsense);
     EXPECT_EQ(ToText(link->ReadUntilClosed().back()), "<closed>") << nonsense.substr(0, 10);
@@ -223,7 +223,7 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   for (const char* begin : {"\x10", "\x10\x28"}) {
     const auto link = leader->Connect();
     link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
-                "EFFECTS", "1"});
+                "EFFECTS", "2"});
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
     link->SendRaw(begin);
   }
@@ -366,6 +366,17 @@ TEST_F(ReplicationTest, MembersAndHistoryAreShown) {
   EXPECT_TRUE(Eventually([&] {
     return ToText(writer->Call({"REPLICATION", "MEMBERS"})).find(node) == std::string::npos;
   }));
+}
+
+// Those that do not know each other's configuration know each other from the record.
+TEST_F(ReplicationTest, ALeaderIsAskedWhereItsFollowersHaveReachedIt) {
+  const auto leader = Start();
+  const auto follower = Start(Following(leader->port()));
+  const auto reader = follower->Connect();
+  EXPECT_TRUE(Eventually([&] {
+    return ToText(reader->Call({"REPLICATION", "MEMBERS"}))
+               .find(fmt::format("\"127.0.0.1:{}\"", leader->port())) != std::string::npos;
+  })) << ToText(reader->Call({"REPLICATION", "MEMBERS"}));
 }
 
 // A leader that comes back asks the members first.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "fmt/format.h"
@@ -388,6 +389,19 @@ bool ModelCluster::AllFollow() {
   return true;
 }
 
+// Whether one that is there has a later record than this server, in which this one is not in sync.
+bool ModelCluster::OthersKnowThatItLeft(size_t i) {
+  const replication::ClusterRecord& own = *server(i).roles().record();
+  for (size_t j = 0; j < kServers; j++) {
+    if (j == i || !Serves(j)) continue;
+    const replication::ClusterRecord& record = *server(j).roles().record();
+    if (std::tie(record.epoch, record.version) <= std::tie(own.epoch, own.version)) continue;
+    const replication::Member* const member = record.Find(server(i).roles().node_id());
+    if (member == nullptr || !member->in_sync) return true;
+  }
+  return false;
+}
+
 // A Sentinel, with an eye for what it cannot know: see the class.
 void ModelCluster::OperateCarefully() {
   if (!OneIn(10)) return;
@@ -444,6 +458,10 @@ void ModelCluster::OperateCarefully() {
       return;
     }
   }
+  // Nor does it know what only the other one knows: that the best has left the set. If the leader
+  // is gone, and a power cut has taken from the other one what it had, then two of the set have
+  // lost something at once, and nothing is promised.
+  if (OthersKnowThatItLeft(*best)) return;
   Count("a leader is replaced");
   leader_ = *best;
   moving_ = true;

@@ -89,6 +89,7 @@ class ModelCluster {
   void TroubleDisk(size_t i);
   void HandOver(size_t i);
   void Operate();
+  bool OthersKnowThatItLeft(size_t i);
   void OperateCarefully();
   void TellToFollow(size_t i);
   void Promote(size_t i);

@@ -845,7 +845,7 @@ TEST_F(RolesTest, AFollowerUnderAlwaysHasWhatItHasTold) {
   if (sim::OneSeedOnly()) return;
   const PlantFault plant(PlantedFault::kTellTheUnsynced);
   size_t lacks = 0;
-  for (uint64_t seed = 1; seed <= 30 && lacks == 0; seed++) {
+  for (uint64_t seed = 1; seed <= 300 && lacks == 0; seed++) {
     lacks = LacksUnderAlways(seed);
   }
   EXPECT_GT(lacks, 0u) << "the fault is not found";
