@@ -118,7 +118,12 @@ void ClusterChecks::Share(size_t i, Seen& seen) {
                        [](Position p, const JournalChains::Link& link) { return p < link.end; });
   for (; at != links.end() && at->end <= seen.mark; ++at) {
     const auto known = shared_.find(at->end);
-    if (known != shared_.end() ? known->second == at->hash : at->end > shared_end()) {
+    // Its journal begins after a snapshot, so nobody has told what lies before.
+    if (at == links.begin() && at->end > shared_end()) untold_.push_back({shared_end(), at->end});
+    const bool untold = std::any_of(untold_.begin(), untold_.end(), [&](const auto& gap) {
+      return at->end > gap.first && at->end < gap.second;
+    });
+    if (known != shared_.end() ? known->second == at->hash : at->end > shared_end() || untold) {
       shared_.emplace(at->end, at->hash);
       continue;
     }

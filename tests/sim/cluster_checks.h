@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/journal_chains.h"
@@ -68,6 +69,7 @@ class ClusterChecks {
   const bool nothing_lost_;
   JournalChains chains_;
   std::vector<Seen> seen_;
+  std::vector<std::pair<Position, Position>> untold_;  // between these shared_ has gaps
   std::map<Position, uint64_t> shared_;  // the one history below the marks, if nothing is lost
   Position greatest_mark_ = 0;
   std::string violation_;
