@@ -258,12 +258,13 @@ TEST_F(ComebackTest, AnOldConfigurationCutsNothing) {
   Promote(*b_);
   WriteOnB();
   b_->Kill();
+  // Both begin an epoch, and B's is above A's if it begins another. (If they met meanwhile, the one
+  // with the lower epoch would follow the other one.)
+  b_ = Start(args_, b_dir_.string());
+  b_->Kill();
   a_ = Start(args_, a_dir_.string(), a_->port());
   Argv following = Following(a_->port());
   following.insert(following.end(), args_.begin(), args_.end());
-  // Both have begun an epoch since; B's is above A's if it begins another.
-  b_ = Start(args_, b_dir_.string());
-  b_->Kill();
   b_ = Start(following, b_dir_.string());
   const auto on_b = b_->Connect();
   EXPECT_TRUE(Eventually([&] {
