@@ -60,13 +60,8 @@ class AnewTest : public ReplicationTest {
   }
   // What runnel-check says, and how it ends.
   static std::string Check(const Argv& args) {
-    const char* const other = std::getenv("RUNNEL_CHECK");
-    Program::Options options;
-    options.command = {other != nullptr ? other : RUNNEL_CHECK_PATH};
-    options.command.insert(options.command.end(), args.begin(), args.end());
-    Program check(options);
-    const std::string exit = ToText(check.WaitExit());
-    return exit + ": " + check.Output() + check.Errors();
+    const Checked checked = RunCheck(args);
+    return checked.exit + ": " + checked.text;
   }
 };
 
