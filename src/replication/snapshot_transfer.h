@@ -100,6 +100,8 @@ class SnapshotFetch {
   bool complete() const { return complete_; }
   // REQUIRES: complete().
   const std::vector<SyncFile>& files() const { return files_; }
+  // The files are known. Nothing is asked for before the next Turn.
+  bool listed() const { return listed_; }
   uint64_t written_bytes() const { return written_bytes_; }
   uint64_t total_bytes() const { return total_bytes_; }
 

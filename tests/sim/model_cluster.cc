@@ -555,14 +555,12 @@ bool ModelCluster::IsEqual(size_t i) {
          follower->applied() == journal->written();
 }
 
-// It has no snapshot before the place at which its journal is to be cut. Or what a reckless
-// operator may have done: the leader has removed journal or lost it, and has no snapshot that it
-// could give away, or no history in common with the server.
+// What a reckless operator may have done: the leader has removed journal or lost it, and has no
+// snapshot that it could give away, or no history in common with the server.
 bool ModelCluster::NeedsAll(size_t i) {
   if (!Serves(i)) return false;
   const std::string& error = server(i).roles().error();
   const auto says = [&](const char* text) { return error.find(text) != std::string::npos; };
-  if (says("a full synchronization is needed")) return true;
   return !careful_ &&
          (says("no epoch in common") || says("the follower needs the journal from position"));
 }
