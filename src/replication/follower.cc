@@ -129,15 +129,17 @@ void Follower::LookAtJournal() {
   const journal::Journal& journal = parts_.journal;
   if (journal.status().ok() || state_ == State::kStopped || takes_over_ || !leaving_.empty())
     return;
+  const bool leaves = link_up() && ended_.empty();
+  if (!leaves && !journal.failed()) return;
   const std::string why =
       journal.failed()
           ? "the own journal has failed, and takes no more until this server is started again: " +
                 journal.status().message()
           : NoRoom();
-  if (link_up() && ended_.empty()) {
+  if (leaves) {
     SayGoodbye(Goodbye::kReturns);
     leaving_ = error_ = why;
-  } else if (journal.failed()) {
+  } else {
     ended_ = why;
   }
 }
@@ -576,7 +578,7 @@ bool Follower::Apply(int64_t until_us) {
   if (cannot_apply_) return false;
   while (CanApply()) {
     // The reader wakes the loop.
-    if (!cold_ahead_.Ready(frames_, applied_, mark_.high_watermark)) return false;
+    if (!cold_ahead_.Ready(frames_, applied_, MayApplyTo())) return false;
     const std::string_view bytes = frames_.front();
     journal::FrameHeader header;
     journal::DecodeHeader(bytes, &header);
