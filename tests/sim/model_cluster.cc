@@ -9,17 +9,6 @@
 #include "tests/sim/logical_content.h"
 
 namespace runnel::sim {
-namespace {
-
-class ModelAttempt final : public Attempt {
- public:
-  explicit ModelAttempt(std::shared_ptr<bool> alive) : alive_(std::move(alive)) {}
-
- private:
-  const std::shared_ptr<bool> alive_;
-};
-
-}  // namespace
 
 ModelCluster::ModelCluster(uint64_t seed)
     : random_(seed), network_(seed + 1), workload_(seed ^ 0xc0de) {

@@ -11,10 +11,20 @@
 
 #include "base/random.h"
 #include "env/byte_stream.h"
+#include "env/loop.h"
 
 namespace runnel::sim {
 
 class ModelStream;
+
+// A connection that is being made, for as long as this exists.
+class ModelAttempt final : public Attempt {
+ public:
+  explicit ModelAttempt(std::shared_ptr<bool> alive) : alive_(std::move(alive)) {}
+
+ private:
+  const std::shared_ptr<bool> alive_;
+};
 
 // Connections between servers of one test, which have numbers. Bytes are on their way until Step
 // moves some of them; how many is chance, from the seed. A connection can break at any time: what

@@ -131,13 +131,6 @@ class ModelPair {
     std::string to;
     ConnectFunction done;
   };
-  class ModelAttempt final : public Attempt {
-   public:
-    explicit ModelAttempt(std::shared_ptr<bool> alive) : alive_(std::move(alive)) {}
-
-   private:
-    const std::shared_ptr<bool> alive_;
-  };
 
   std::unique_ptr<Attempt> Connect(const std::string& to, ConnectFunction done) {
     auto alive = std::make_shared<bool>(true);

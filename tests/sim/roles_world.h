@@ -369,18 +369,10 @@ class World {
     size_t to;
     ConnectFunction done;
   };
-  class ModelAttempt final : public Attempt {
-   public:
-    explicit ModelAttempt(std::shared_ptr<bool> alive) : alive_(std::move(alive)) {}
-
-   private:
-    const std::shared_ptr<bool> alive_;
-  };
-
   std::unique_ptr<Attempt> Connect(size_t from, size_t to, ConnectFunction done) {
     auto alive = std::make_shared<bool>(true);
     attempts_.push_back({alive, from, to, std::move(done)});
-    return std::make_unique<ModelAttempt>(std::move(alive));
+    return std::make_unique<sim::ModelAttempt>(std::move(alive));
   }
   bool Healed() {
     for (const auto& each : servers_) {
