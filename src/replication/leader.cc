@@ -1,7 +1,6 @@
 #include "replication/leader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <utility>
@@ -14,8 +13,6 @@
 namespace runnel::replication {
 namespace {
 
-// What a helper reads of the journal's files in one go.
-constexpr size_t kReadBytes = kMostPieceBytes;
 // A follower that does not read from its link gets no marks and no heartbeats when so much more
 // than a window waits there: later ones say all.
 constexpr size_t kMostWaiting = 16 * 1024;
@@ -440,49 +437,8 @@ void Leader::SendRecord(Follower& follower) {
   follower.link->Send(MessageType::kRecord, record.Encode());
 }
 
-// Bytes of the journal that a helper reads for a follower, in the blocks from which they are sent.
-struct Leader::ReadJob {
-  std::shared_ptr<journal::JournalReader> reader;
-  std::function<Result<journal::JournalReader>(Position)> open;
-  Position from;  // the end of a frame
-  Position sent;
-  Position limit;
-  struct Piece {
-    Ref<Block> block;
-    size_t most;
-    size_t bytes = 0;
-  };
-  std::vector<Piece> pieces;
-  size_t bytes = 0;  // of all pieces
-  Status status;
-
-  // The helper reads whole frames, from where the follower is. One that is larger than a piece is
-  // read, and sent, in one go.
-  void Run() {
-    status = journal::ReadFrames(open, from, limit, &reader, [this](const journal::Frame& frame) {
-      if (frame.end() > sent) Take(frame.bytes().substr(std::max(sent, frame.base) - frame.base));
-      return bytes < kReadBytes;
-    });
-  }
-
-  void Take(std::string_view rest) {
-    bytes += rest.size();
-    while (!rest.empty()) {
-      if (pieces.empty() || pieces.back().bytes == pieces.back().most) {
-        const size_t most = pieces.empty() ? kReadBytes : std::min(rest.size(), kMostPieceBytes);
-        pieces.push_back({Block::Create(most), most});
-      }
-      Piece& piece = pieces.back();
-      const size_t taken = std::min(rest.size(), piece.most - piece.bytes);
-      std::memcpy(piece.block->data() + piece.bytes, rest.data(), taken);
-      piece.bytes += taken;
-      rest.remove_prefix(taken);
-    }
-  }
-};
-
 void Leader::Read(Follower& follower) {
-  auto job = std::make_shared<ReadJob>();
+  auto job = std::make_shared<JournalPieces>();
   job->reader = follower.reader;
   job->open = parts_.journal.Reading();
   // What was sent out of memory may have ended in the midst of a frame.
@@ -490,13 +446,13 @@ void Leader::Read(Follower& follower) {
   job->sent = follower.peer.sent;
   job->limit = parts_.journal.written();
   follower.reading = true;
-  parts_.reader.Run([job] { job->Run(); },
+  parts_.reader.Run([job] { job->Read(); },
                     [this, job, at = &follower, alive = std::weak_ptr<bool>(alive_)] {
                       if (!alive.expired()) OnJournalRead(*at, *job);
                     });
 }
 
-void Leader::OnJournalRead(Follower& follower, const ReadJob& job) {
+void Leader::OnJournalRead(Follower& follower, const JournalPieces& job) {
   follower.reading = false;
   follower.reader = job.reader;
   CountRead(job.bytes);
@@ -506,8 +462,8 @@ void Leader::OnJournalRead(Follower& follower, const ReadJob& job) {
   if (!follower.ended.empty()) return;
   // It has memory of its own, which is of no use to one that has got to the tail.
   if (job.reader != nullptr && job.reader->position() >= tail_->begin()) follower.reader.reset();
-  for (const ReadJob::Piece& piece : job.pieces) {
-    SendBytes(follower, piece.block, {piece.block->data(), piece.bytes});
+  for (const JournalPieces::Piece& piece : job.pieces) {
+    SendBytes(follower, piece.block, piece.view());
   }
   follower.link->Flush();
 }

@@ -18,6 +18,7 @@
 #include "journal/journal.h"
 #include "replication/cluster_record.h"
 #include "replication/in_sync_set.h"
+#include "replication/journal_pieces.h"
 #include "replication/link.h"
 #include "replication/published.h"
 #include "replication/settings.h"
@@ -174,7 +175,6 @@ class Leader {
 
  private:
   struct Follower;
-  struct ReadJob;
   // A follower that has gone.
   struct Away {
     Position written = 0;
@@ -205,7 +205,7 @@ class Leader {
   }
   void Feed(Follower& follower);
   void Read(Follower& follower);
-  void OnJournalRead(Follower& follower, const ReadJob& job);
+  void OnJournalRead(Follower& follower, const JournalPieces& job);
   void SendBytes(Follower& follower, const Ref<Block>& block, std::string_view bytes);
   bool IsStuck(const Follower& follower) const;
   void SendMark(Follower& follower);

@@ -8,8 +8,6 @@
 namespace runnel::replication {
 namespace {
 
-// What a helper reads of the journal's files in one go.
-constexpr size_t kLendBytes = kMostPieceBytes;
 // The one that asks waits at least twice as long.
 constexpr int64_t kLenderBeatsMs = 250;
 
@@ -99,51 +97,31 @@ void Lender::Turn(int64_t now_ms) {
 
 // The helper reads whole frames, so what was sent ends with one.
 void Lender::Read() {
-  struct Job {
-    std::shared_ptr<journal::JournalReader> reader;
-    std::function<Result<journal::JournalReader>(Position)> open;
-    Position from;
-    Position limit;
-    std::string bytes;
-    Status status;
-  };
-  auto job = std::make_shared<Job>();
+  auto job = std::make_shared<JournalPieces>();
   job->reader = std::move(reader_);
   job->open = parts_.journal.Reading();
-  job->from = sent_;
+  job->from = job->sent = sent_;
   job->limit = parts_.journal.written();
   reading_ = true;
-  parts_.reader.Run(
-      [job] {
-        job->status = journal::ReadFrames(job->open, job->from, job->limit, &job->reader,
-                                          [&](const journal::Frame& frame) {
-                                            job->bytes += frame.bytes();
-                                            return job->bytes.size() < kLendBytes;
-                                          });
-      },
-      [this, job, alive = std::weak_ptr<bool>(alive_)] {
-        if (alive.expired()) return;
-        reading_ = false;
-        reader_ = std::move(job->reader);
-        if (ended()) return;
-        if (job->status.ok()) {
-          SendBytes(job->bytes);
-        } else {
-          ended_ = "the journal cannot be read for it: " + job->status.message();
-        }
-      });
+  parts_.reader.Run([job] { job->Read(); },
+                    [this, job, alive = std::weak_ptr<bool>(alive_)] {
+                      if (!alive.expired()) OnJournalRead(*job);
+                    });
 }
 
-void Lender::SendBytes(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const std::string_view piece = bytes.substr(0, kMostPieceBytes);
-    std::string body;
-    body.reserve(kPieceHeadBytes + piece.size());
-    AppendPieceHead(sent_, &body);
-    body += piece;
-    link_->Send(MessageType::kBytes, body);
-    sent_ += piece.size();
-    bytes.remove_prefix(piece.size());
+void Lender::OnJournalRead(const JournalPieces& job) {
+  reading_ = false;
+  reader_ = job.reader;
+  if (ended()) return;
+  if (!job.status.ok()) {
+    ended_ = "the journal cannot be read for it: " + job.status.message();
+    return;
+  }
+  for (const JournalPieces::Piece& piece : job.pieces) {
+    std::string head;
+    AppendPieceHead(sent_, &head);
+    link_->SendSlice(MessageType::kBytes, head, piece.block, piece.view());
+    sent_ += piece.bytes;
   }
   link_->Flush();
 }

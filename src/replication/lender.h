@@ -10,6 +10,7 @@
 #include "env/byte_stream.h"
 #include "env/worker.h"
 #include "journal/journal.h"
+#include "replication/journal_pieces.h"
 #include "replication/link.h"
 #include "replication/settings.h"
 #include "replication/wire.h"
@@ -56,7 +57,7 @@ class Lender final : private Link::Owner {
   void OnEnd(std::string_view why) override { ended_ = why; }
 
   void Read();
-  void SendBytes(std::string_view bytes);
+  void OnJournalRead(const JournalPieces& job);
 
   const Parts parts_;
   std::unique_ptr<Link> link_;
