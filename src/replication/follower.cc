@@ -281,7 +281,9 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
     case MessageType::kFiles: {
       const auto list = FileList::Decode(body);
       if (!list) return Status::Error("a list of files that is none");
-      return fetch_->OnFiles(*list);
+      Status taken = fetch_->OnFiles(*list);
+      fetch_is_void_ = !taken.ok();
+      return taken;
     }
     case MessageType::kFilePiece: {
       const auto piece = FilePiece::Decode(body);
@@ -389,6 +391,7 @@ void Follower::Drop(std::string_view why, bool for_good) {
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
   room_wanted_.reset();
+  if (std::exchange(fetch_is_void_, false)) fetch_.reset();
   inbox_.Clear();
   take_over_.reset();
   leaving_.clear();

@@ -129,6 +129,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // A state of the leader.
   struct LeaderState {
     journal::Identity identity;   // of the leader's journal
+    std::string node_id;          // of the leader
     Position position = 0;        // 0 and no files: no data
     std::vector<SyncFile> files;  // of its snapshot
     // Up to here the leader has the journal of this server, too.
@@ -305,6 +306,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
+  bool fetch_is_void_ = false;  // the leader has other files: the next one begins anew
   bool room_asked_ = false;               // for what this connection brings
   std::optional<uint64_t> room_wanted_;
   LeaderState coming_;  // without its files

@@ -11,9 +11,10 @@ namespace runnel::replication {
 
 // The leader gives a state in the place of that of this server.
 void Follower::OnState(const Welcome& welcome) {
-  // Another journal may have a snapshot at the same position.
-  if (coming_.identity != welcome.identity) fetch_.reset();
-  coming_ = {welcome.identity, welcome.snapshot.value_or(0), {}, welcome.parting};
+  // Another journal may have a snapshot at the same position. Another server of the same journal
+  // has its cold entries in other files, which may have the same names.
+  if (coming_.identity != welcome.identity || coming_.node_id != welcome.node_id) fetch_.reset();
+  coming_ = {welcome.identity, welcome.node_id, welcome.snapshot.value_or(0), {}, welcome.parting};
   if (welcome.from_beginning) {
     LogNotice(
         "This server cannot go on from its own data, and the leader {}:{} (node {}) has no "

@@ -91,6 +91,7 @@ class SnapshotFetch {
   // The connection is a new one: the leader lists the files again, and what was asked for does not
   // come any more.
   void OnConnected();
+  // Fails if the list is wrong, or not the one of an earlier connection: another fetch is to begin.
   Status OnFiles(const FileList& list);
   Status OnPiece(const FilePiece& piece);
   // Goes on: asks for more. Fails if the disk does; the fetch can go on after that.

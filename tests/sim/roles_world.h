@@ -369,6 +369,7 @@ class World {
     size_t to;
     ConnectFunction done;
   };
+
   std::unique_ptr<Attempt> Connect(size_t from, size_t to, ConnectFunction done) {
     auto alive = std::make_shared<bool>(true);
     attempts_.push_back({alive, from, to, std::move(done)});
