@@ -463,7 +463,8 @@ Roles::CaughtUp Roles::CatchUp() {
     if (!pending_ || pending_->applied == journal.appended()) return CaughtUp::kYes;
     MakeFollower();
   }
-  follower_->PrepareToLead();
+  // What is beyond the mark is applied only by a server that is going to lead.
+  if (!journal.failed()) follower_->PrepareToLead();
   if (journal.failed() || follower_->cannot_apply()) {
     error_ = fmt::format("this server cannot change its role: {}",
                          journal.failed() ? journal.status().message() : follower_->error());

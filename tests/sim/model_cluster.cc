@@ -105,6 +105,8 @@ void ModelCluster::StepAttempts() {
 }
 
 void ModelCluster::Start(size_t i) {
+  const bool told = careful_ && i != leader_ && server(i).config().options().leader_port != 0;
+  if (told) server(i).SetLeader(server(leader_).name());
   while (!server(i).running() && sound()) {
     read_from_[i].clear();
     if (server(i).Start(LocalMs(i))) return checks_->Look(i);
