@@ -319,6 +319,7 @@ Status Follower::OnWelcome(std::string_view body) {
   leader_end_ = welcome->end;
   path_ = welcome->path;
   path_.insert(path_.begin(), welcome->node_id);
+  root_node_ = path_.back();
   chained_ = path_.size() > 1;
   if (Status ring = WhyRing(); !ring.ok()) return ring;
   if (Status objection = parts_.objection(*welcome); !objection.ok()) return objection;
@@ -625,6 +626,7 @@ void Follower::HoldBack(bool held_up) {
 void Follower::PrepareToLead() {
   applies_all_ = true;
   state_to_take_.reset();
+  cut_to_.reset();
   if (state_ != State::kStopped && !takes_over_) Drop("this server is to lead", true);
 }
 

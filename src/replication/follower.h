@@ -160,6 +160,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   journal::Epoch leader_epoch() const { return leader_epoch_; }
   // The node id of that leader; empty: none has answered yet.
   const std::string& leader_node() const { return leader_node_; }
+  // The node id of the last server in the path of that answer: the one that led.
+  const std::string& root_node() const { return root_node_; }
   // The node ids of the server that this one wants to follow, of the one that that one follows, and
   // so on, by what the first said last; empty: it has not said anything.
   const std::vector<std::string>& path() const { return path_; }
@@ -306,7 +308,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
-  bool fetch_is_void_ = false;  // the leader has other files: the next one begins anew
+  bool fetch_is_void_ = false;            // the leader has other files: the next one begins anew
   bool room_asked_ = false;               // for what this connection brings
   std::optional<uint64_t> room_wanted_;
   LeaderState coming_;  // without its files
@@ -315,6 +317,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::string own_damage_;
   journal::Epoch leader_epoch_ = 0;
   std::string leader_node_;
+  std::string root_node_;
   std::vector<std::string> path_;
   bool chained_ = false;
   std::string own_node_;  // as it was told to the leader

@@ -14,7 +14,7 @@ namespace runnel::replication {
 namespace {
 
 // A follower that does not read from its link gets no marks and no heartbeats when so much more
-// than a window waits there: later ones say all.
+// than a window, and a piece of something published, waits there: later ones say all.
 constexpr size_t kMostWaiting = 16 * 1024;
 // How long a snapshot stays for a follower whose link is gone.
 constexpr int64_t kKeepSnapshotMs = 60'000;
@@ -52,6 +52,7 @@ Leader::Leader(Parts parts, int64_t now_ms)
 Leader::~Leader() {
   if (tail_ != nullptr) parts_.journal.RemoveSink(tail_.get());
   for (const auto& follower : followers_) {
+    publisher_.End(follower->subscriber);
     Link::End(std::move(follower->link));
   }
 }
@@ -299,6 +300,8 @@ void Leader::Turn(int64_t now_ms) {
     if (leads() && Connected(follower.peer.request.node_id) == nullptr) {
       set_->OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
     }
+    publisher_.End(follower.subscriber);
+    TellDropped(follower, now_ms);
     Link::End(std::move(follower.link));
     it = followers_.erase(it);
   }
@@ -414,7 +417,8 @@ void Leader::Feed(Follower& follower) {
 }
 
 bool Leader::IsStuck(const Follower& follower) const {
-  return follower.link->output().size() > parts_.settings.window_bytes + kMostWaiting;
+  return follower.link->output().size() >
+         parts_.settings.window_bytes + kMostWaiting + kMostPieceBytes;
 }
 
 void Leader::SendMark(Follower& follower) {
@@ -576,11 +580,17 @@ void Leader::ForgetPublished(int64_t now_ms) {
     if (!subscriber.subscribed || !follower->ended.empty()) continue;
     wants_published_ = true;
     next = std::min(next, subscriber.next);
-    subscriber.dropped.MayLog(fmt::format("follower {}:{} takes them too slowly",
-                                          follower->peer.address, follower->peer.port),
-                              now_ms);
+    TellDropped(*follower, now_ms);
   }
   publisher_.Forget(next);
+}
+
+void Leader::TellDropped(Follower& follower, int64_t now_ms) {
+  DroppedMessages& dropped = follower.subscriber.dropped;
+  if (!dropped.due(now_ms)) return;
+  dropped.MayLog(fmt::format("follower {}:{} takes them too slowly, or is gone",
+                             follower.peer.address, follower.peer.port),
+                 now_ms);
 }
 
 size_t Leader::followers() const {

@@ -191,6 +191,7 @@ class Leader {
   };
   Result<Terms> TermsFor(const FollowRequest& request) const;
   void ForgetPublished(int64_t now_ms);
+  void TellDropped(Follower& follower, int64_t now_ms);
   Position mark() const { return leads() ? set_->mark() : parts_.upstream_mark(); }
   std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
   Follower* FindFollower(std::string_view node_id) const;

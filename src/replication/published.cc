@@ -61,7 +61,7 @@ std::optional<bool> DecodeSubscribed(std::string_view body) {
 // --- What was dropped ---
 
 void DroppedMessages::MayLog(std::string_view why, int64_t now_ms) {
-  if (unsaid_ == 0 || now_ms < say_again_ms_) return;
+  if (!due(now_ms)) return;
   LogWarning("{} published messages were dropped: {}", std::exchange(unsaid_, 0), why);
   say_again_ms_ = now_ms + kSayDroppedEveryMs;
 }
@@ -133,20 +133,43 @@ void Publisher::Add(const Published& published) {
   total_dropped_++;
 }
 
+void Publisher::Drop(Subscriber& subscriber, uint64_t messages) {
+  subscriber.dropped.Add(messages);
+  total_dropped_ += messages;
+}
+
 void Publisher::Send(Subscriber& subscriber, Link& link) {
-  if (!subscriber.subscribed) return;
-  if (subscriber.next < tail_.begin()) {
-    subscriber.dropped.Add(tail_.begin() - subscriber.next);
-    total_dropped_ += tail_.begin() - subscriber.next;
+  const bool subscribed = subscriber.subscribed;
+  if (subscribed && subscriber.next < tail_.begin()) {
+    Drop(subscriber, tail_.begin() - subscriber.next);
     subscriber.next = tail_.begin();
   }
-  // The journal has at most a window of it.
-  const size_t most = settings_.window_bytes + kMostUnsentBytes;
-  while (subscriber.next < tail_.end() && link.output().size() < most) {
+  while (link.output().size() < kMostUnsentBytes) {
+    if (!subscriber.rest.empty()) {
+      const auto header = DecodeMessageHeader(subscriber.rest);
+      const size_t size = kMessageHeaderBytes + header->body_bytes;
+      link.SendEncoded(subscriber.large, subscriber.rest.substr(0, size));
+      subscriber.rest.remove_prefix(size);
+      if (subscriber.rest.empty()) subscriber.large = {};
+      continue;
+    }
+    if (!subscribed || subscriber.next == tail_.end()) return;
     const PublishedTail::Piece piece = tail_.At(subscriber.next, kMostUnsentBytes);
-    link.SendEncoded(piece.block, piece.bytes);
     subscriber.next += piece.messages;
+    if (piece.bytes.size() <= kMostUnsentBytes) {
+      link.SendEncoded(piece.block, piece.bytes);
+    } else {
+      subscriber.large = piece.block;
+      subscriber.rest = piece.bytes;
+    }
   }
+}
+
+void Publisher::End(Subscriber& subscriber) {
+  if (subscriber.subscribed) {
+    Drop(subscriber, tail_.end() - subscriber.next + (subscriber.rest.empty() ? 0 : 1));
+  }
+  subscriber.subscribed = false;
 }
 
 // --- The follower's side ---

@@ -49,6 +49,8 @@ class DroppedMessages {
   // A line for all that were dropped since the last one, if that was a while ago. `why` is its end,
   // after "... published messages were dropped: ".
   void MayLog(std::string_view why, int64_t now_ms);
+  // Whether it would say something.
+  bool due(int64_t now_ms) const { return unsaid_ > 0 && now_ms >= say_again_ms_; }
 
  private:
   uint64_t unsaid_ = 0;
@@ -104,6 +106,10 @@ class Publisher {
   struct Subscriber {
     bool subscribed = false;  // somebody subscribes there
     uint64_t next = 0;        // the number of the message that is sent next
+    // What is left of a large one, which is sent to its end whatever happens: whole messages of the
+    // link.
+    Ref<Block> large;
+    std::string_view rest;
     DroppedMessages dropped;
   };
 
@@ -116,8 +122,11 @@ class Publisher {
   // One that is too large is dropped. REQUIRES: somebody is subscribed; else nobody would take it
   // away again.
   void Add(const Published& published);
-  // Sends what is there and the connection takes. The link is to be flushed then.
+  // Sends what is there, as long as little waits in the connection: what comes after it, marks and
+  // heartbeats, is not to be late. The link is to be flushed then.
   void Send(Subscriber& subscriber, Link& link);
+  // The connection of the subscriber ends: what it has not been sent is dropped.
+  void End(Subscriber& subscriber);
   // The messages before `next` are not needed any more: the least `next` of all subscribers, or
   // end() if there are none.
   void Forget(uint64_t next) { tail_.Forget(next); }
@@ -125,8 +134,10 @@ class Publisher {
   size_t bytes() const { return tail_.bytes(); }
 
  private:
-  // So much of what is published waits in a link.
-  static constexpr size_t kMostUnsentBytes = size_t{1} << 20;
+  // Nothing is sent while so much waits in a link, of whatever kind.
+  static constexpr size_t kMostUnsentBytes = size_t{128} << 10;
+
+  void Drop(Subscriber& subscriber, uint64_t messages);
 
   const ReplicationSettings& settings_;
   uint64_t& total_dropped_;

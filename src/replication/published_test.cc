@@ -48,6 +48,45 @@ class Inbox {
                        }};
 };
 
+// The other side reads nothing, or all of it.
+class SlowStream final : public ByteStream {
+ public:
+  void Start(ByteStreamHandler* /*handler*/) override {}
+  void ChangeHandler(ByteStreamHandler* /*handler*/) override {}
+  void PauseReading() override {}
+  void ResumeReading() override {}
+  bool PeerEnded() const override { return false; }
+  ssize_t TryWrite(const iovec* vectors, int count) override {
+    size_t sent = 0;
+    for (int i = 0; i < count && reads; i++) {
+      sent += vectors[i].iov_len;
+      read.append(static_cast<const char*>(vectors[i].iov_base), vectors[i].iov_len);
+    }
+    return static_cast<ssize_t>(sent);
+  }
+  void Write(const iovec* /*vectors*/, int /*count*/) override {}
+  size_t unwritten() const override { return 0; }
+  void Close() override {}
+  int fd() const override { return -1; }
+  const std::string& peer() const override { return name_; }
+  const std::string& local() const override { return name_; }
+  bool is_unix() const override { return false; }
+  bool is_local() const override { return true; }
+
+  bool reads = false;
+  std::string read;
+
+ private:
+  const std::string name_;
+};
+
+class NoOwner final : public Link::Owner {
+ public:
+  Status OnLine(std::string_view /*line*/) override { return {}; }
+  Status OnMessage(MessageType /*type*/, std::string_view /*body*/) override { return {}; }
+  void OnEnd(std::string_view /*why*/) override {}
+};
+
 class PublishedTest : public ::testing::Test {
  protected:
   PublishedTest() { SetLogLevel(LogLevel::kNothing); }
@@ -210,6 +249,105 @@ TEST_F(PublishedTest, TheOldestGoWhenThereAreTooMany) {
   tail.Add({1, false, "c", std::string(100'000, 'x')}, 10'000);
   EXPECT_EQ(tail.begin(), 1000u) << "the new one is always there";
   EXPECT_EQ(tail.At(1000, 1).bytes.size(), 100'001u + 18);
+}
+
+// --- The leader's side ---
+
+class PublisherTest : public PublishedTest {
+ protected:
+  PublisherTest() {
+    auto stream = std::make_unique<SlowStream>();
+    stream_ = stream.get();
+    link_ = Link::Begin(std::move(stream), owner_);
+    publisher_.Subscribe(subscriber_, true);
+  }
+
+  // The type of each whole message that the other side has read.
+  std::vector<MessageType> Read() {
+    std::vector<MessageType> types;
+    stream_->reads = true;
+    link_->Flush();
+    stream_->reads = false;
+    std::string_view rest = stream_->read;
+    while (!rest.empty()) {
+      const auto header = DecodeMessageHeader(rest);
+      EXPECT_TRUE(header.ok());
+      if (!header.ok()) break;
+      types.push_back(header->type);
+      rest.remove_prefix(kMessageHeaderBytes + header->body_bytes);
+    }
+    return types;
+  }
+
+  ReplicationSettings settings_;
+  uint64_t dropped_ = 0;
+  Publisher publisher_{settings_, dropped_};
+  Publisher::Subscriber subscriber_;
+  NoOwner owner_;
+  SlowStream* stream_;
+  std::unique_ptr<Link> link_;
+};
+
+// What is sent after it is not late, however much there is.
+TEST_F(PublisherTest, LittleOfItWaitsInAConnection) {
+  const std::string message(1000, 'm');
+  for (int i = 0; i < 10'000; i++) {
+    publisher_.Add({1, false, "c", message});
+  }
+  publisher_.Send(subscriber_, *link_);
+  EXPECT_LT(link_->output().size(), 300'000u);
+  const uint64_t next = subscriber_.next;
+  publisher_.Send(subscriber_, *link_);
+  EXPECT_EQ(subscriber_.next, next) << "nothing was read";
+  while (subscriber_.next < publisher_.end()) {
+    Read();
+    publisher_.Send(subscriber_, *link_);
+  }
+  EXPECT_EQ(Read().size(), 10'000u);
+  EXPECT_EQ(dropped_, 0u);
+}
+
+TEST_F(PublisherTest, ALargeOneGoesInPiecesWithOthersBetweenThem) {
+  publisher_.Add({1, false, "c", std::string(3 * kMostPieceBytes, 'm')});
+  publisher_.Add({1, false, "c", "next"});
+  std::vector<MessageType> read;
+  for (int turn = 0; turn < 5; turn++) {
+    publisher_.Send(subscriber_, *link_);
+    EXPECT_LT(link_->output().size(), kMostPieceBytes + 1000);
+    link_->Send(MessageType::kHeartbeat, "h");
+    read = Read();
+  }
+  using enum MessageType;
+  EXPECT_THAT(read, ElementsAre(kPublished, kHeartbeat, kPublishedMore, kHeartbeat, kPublishedMore,
+                                kHeartbeat, kPublishedMore, kPublished, kHeartbeat, kHeartbeat));
+}
+
+// Else the other side would take the next one for a piece of it.
+TEST_F(PublisherTest, ALargeOneThatWasBegunIsSentToItsEnd) {
+  publisher_.Add({1, false, "c", std::string(2 * kMostPieceBytes, 'm')});
+  publisher_.Send(subscriber_, *link_);
+  publisher_.Subscribe(subscriber_, false);
+  publisher_.Forget(publisher_.end());
+  Read();
+  publisher_.Send(subscriber_, *link_);
+  Read();
+  publisher_.Send(subscriber_, *link_);
+  EXPECT_EQ(Read().size(), 3u);
+}
+
+TEST_F(PublisherTest, WhatWasNotSentWhenTheConnectionEndsIsCounted) {
+  const std::string message(100'000, 'm');
+  for (int i = 0; i < 10; i++) {
+    publisher_.Add({1, false, "c", message});
+  }
+  publisher_.Send(subscriber_, *link_);
+  const uint64_t sent = subscriber_.next;
+  EXPECT_GT(sent, 0u);
+  publisher_.End(subscriber_);
+  EXPECT_EQ(dropped_, 10 - sent);
+  EXPECT_TRUE(subscriber_.dropped.due(INT64_MAX));
+  publisher_.End(subscriber_);
+  EXPECT_EQ(dropped_, 10 - sent) << "once";
 }
 
 }  // namespace

@@ -256,8 +256,8 @@ Status Roles::WhyNotLead() const {
         "has: CONFIG SET unclean-leader-election yes",
         WhyDoubted()));
   }
-  // With a link the leader is there, and this server leaves it.
-  if (follower_ != nullptr && follower_->link_up()) return {};
+  // With a link the leader is there, and this server leaves it. In a chain it may be gone.
+  if (follower_ != nullptr && follower_->link_up() && !follower_->chained()) return {};
   return Status::Error(
       "NOTINSYNC This server is not in the in-sync set: changes that were acknowledged may be "
       "missing here. To lead with what it has: CONFIG SET unclean-leader-election yes");
@@ -312,8 +312,11 @@ bool Roles::Turn() {
     return false;
   }
   const Position before = follower_->applied();
-  const bool more = follower_->Turn(now_ms);
+  bool more = follower_->Turn(now_ms);
+  const bool wanted_published = wants_published();
   TurnRelay(now_ms);
+  // The next turn asks for it, or not any more.
+  more |= wants_published() != wanted_published;
   if (follower_->journal_to_take()) {
     // A snapshot that is being taken belongs to the journal that goes.
     if (!parts_.saver.busy()) TakeJournal(*follower_->journal_to_take());
@@ -398,6 +401,8 @@ void Roles::Change(const Wanted& wanted) {
   if (same && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
   taker_.reset();
+  cutter_.reset();
+  if (follower_ != nullptr && wanted.follow && wanted.by_word) LeaveSet();
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }
@@ -418,7 +423,6 @@ void Roles::Change(const Wanted& wanted) {
         return;
     }
   }
-  cutter_.reset();
   recovery_.reset();
   inquiry_.reset();
   anew_.clear();
@@ -549,7 +553,11 @@ void Roles::MakeFollower() {
             return parts_.connect(host, port, std::move(done));
           },
           [this] { return Credentials(); }, [this] { return Introduce(); },
-          [this](const replication::Welcome& welcome) { return WhyNotAsWelcomed(welcome); },
+          [this](const replication::Welcome& welcome) {
+            // Somebody leads.
+            if (std::exchange(leads_again_, false)) inquiry_.reset();
+            return WhyNotAsWelcomed(welcome);
+          },
           [this](replication::ClusterRecord record) { TakeRecord(std::move(record)); },
           [this] { return wants_published(); },
           [this](const replication::Published& published) { Deliver(published); },
@@ -561,7 +569,25 @@ void Roles::MakeFollower() {
 // If its sender leads, it does, whatever others have said. In a chain it may be older than what was
 // heard.
 void Roles::TakeRecord(replication::ClusterRecord record) {
-  if (!follower_->chained()) heard_epoch_ = record.epoch;
+  const replication::ClusterRecord& own = records_->now();
+  const auto age = [](const replication::ClusterRecord& of) {
+    return std::tie(of.epoch, of.version);
+  };
+  if (!follower_->chained()) {
+    heard_epoch_ = record.epoch;
+  } else if (own.journal_id == record.journal_id && age(record) < age(own)) {
+    return;
+  }
+  records_->Adopt(std::move(record));
+}
+
+// A person or a Sentinel has it leave its leader, which lets it go from the set. The next leader
+// says whether it is in the set of that one.
+void Roles::LeaveSet() {
+  replication::ClusterRecord record = records_->now();
+  replication::Member* const self = record.Find(node_id_);
+  if (!follower_->link_up() || self == nullptr || !self->in_sync) return;
+  self->in_sync = false;
   records_->Adopt(std::move(record));
 }
 

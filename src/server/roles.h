@@ -167,6 +167,8 @@ class Roles {
   }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
   const std::string& error() const;
+  // Its journal is being cut, or is about to be.
+  bool cuts() const { return cutter_ != nullptr; }
   // It has lost what it had, and has nothing to serve until the leader has given it all.
   bool lacks_state() const;
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
@@ -281,6 +283,7 @@ class Roles {
   // Somebody leads, or has led, this server's journal in this epoch.
   void Hear(journal::Epoch epoch);
   void TakeRecord(replication::ClusterRecord record);
+  void LeaveSet();
 
   const Parts parts_;
   replication::ReplicationSettings settings_;

@@ -119,10 +119,11 @@ Status Roles::WhyNotRelay(const replication::FollowRequest& request) {
     const journal::Journal& journal = *parts_.storage.journal();
     const bool less = request.journal_id == journal.identity().id ? request.end > journal.appended()
                                                                   : request.has_data;
-    answer.yields = answer.follows_you &&
+    answer.yields = answer.follows_you && !link_up &&
                     (less || (!on_trial_ && (!MayLeadAgain() || node_id_ < request.node_id)));
-    // What the leader has told this server is void with the link on which it has told it.
-    follower_->EndLink("the leader asks to follow this server");
+    // What the leader has told this server is void with the link on which it has told it. An
+    // attempt to connect goes on: it may be what tells this server the same.
+    if (link_up) follower_->EndLink("the leader asks to follow this server");
     return refuse(fmt::format(
         "this server does not lead: it follows {}:{}, which has led before, and asks now", host_,
         port_));
@@ -188,6 +189,8 @@ bool Roles::IsWithin(const replication::FollowRequest& request) const {
 // has told others, and no other member of the in-sync set may have what it lacks.
 bool Roles::MayLeadAgain() const {
   if (by_word_ || follower_ == nullptr || recovery_) return false;
+  const bool unclean = parts_.config.options().unclean_leader_election;
+  if (heard_of_later_leader() && !unclean) return false;
   if (may_take_over()) return true;
   if (!trusted() || parts_.storage.lost()) return false;
   const replication::ClusterRecord& record = records_->now();

@@ -88,6 +88,7 @@ void Roles::TakeState() {
 }
 
 void Roles::BeginToTake(StateTaker::Change change) {
+  EndRelay();
   taker_ = std::make_unique<StateTaker>(
       StateTaker::Parts{parts_.storage, parts_.saver, parts_.reader}, std::move(change));
   GoOnTaking();
@@ -109,7 +110,6 @@ void Roles::GoOnTaking() {
   error_ = follower_->state_to_take() ? "a state of the leader has arrived, and is being loaded"
                                       : "what was here has made room for what the leader has";
   anew_.clear();
-  EndRelay();
   follower_.reset();
   lender_.reset();
   parts_.broker.KeepIn(nullptr);
@@ -223,6 +223,7 @@ void Roles::BeginToCut() {
   }
   if (why.ok()) why = Cutter::WhyNot(parts, end);
   if (!why.ok()) return follower_->RefuseCut(why.message());
+  EndRelay();
   cutter_ = std::make_unique<Cutter>(parts, end, follower_->applied());
   GoOnCutting();
 }
@@ -242,7 +243,6 @@ void Roles::GoOnCutting() {
       lender_.reset();
       error_ = follower_->error();
       pending_ = follower_->TakePending(cutter_->end());
-      EndRelay();
       follower_.reset();
       parts_.broker.KeepIn(nullptr);
       cutter_->Cut();

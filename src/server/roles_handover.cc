@@ -37,7 +37,7 @@ replication::LeaderClaim Roles::Claim() const {
   }
   if (follower_ != nullptr && follower_->chained()) {
     // Who leads is what matters, not who is in between.
-    claim.leader_node = follower_->path().back();
+    claim.leader_node = follower_->root_node();
     const replication::Member* const leader = records_->now().Find(claim.leader_node);
     if (leader != nullptr && !leader->host.empty()) {
       claim.host = leader->host;
@@ -87,6 +87,8 @@ std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
     if (claim.journal_id != journal.identity().id || claim.epoch == 0) continue;
     // It follows this server; or did so before a power cut took the newest epoch of this one.
     if (claim.leader_node == node_id_) continue;
+    // Nobody else leads in the epoch of a leader.
+    if (leader_ != nullptr && claim.epoch == journal.epoch()) continue;
     // The leader itself knows best where it is reached.
     if (claim.epoch < newest || (claim.epoch == newest && leader && !claim.leads)) continue;
     Hear(claim.epoch);

@@ -375,9 +375,10 @@ class ReplicationWorld {
     const Position position = leads_.journal->appended() + (batch_.empty() ? 0 : 1);
     leader_->Publish({position, published_ % 3 == 0, number, TextOf(published_)});
   }
-  // Mostly small, now and then one that is larger than some bounds.
+  // Mostly small, now and then one that is larger than some bounds, or goes out in pieces.
   static std::string TextOf(uint64_t number) {
-    const size_t size = number % 97 == 0 ? 20'000 : number % 200;
+    const size_t large = number % 2 == 0 ? 20'000 : 200'000;
+    const size_t size = number % 97 == 0 ? large : number % 200;
     return std::string(size, static_cast<char>('a' + number % 26));
   }
   // In their order, and never before the changes that they follow; some may be missing.
