@@ -14,7 +14,7 @@ namespace runnel::replication {
 namespace {
 
 // A follower that does not read from its link gets no marks and no heartbeats when so much more
-// than a window, and a piece of something published, waits there: later ones say all.
+// than a window, and of what is published, waits there: later ones say all.
 constexpr size_t kMostWaiting = 16 * 1024;
 // How long a snapshot stays for a follower whose link is gone.
 constexpr int64_t kKeepSnapshotMs = 60'000;
@@ -417,8 +417,8 @@ void Leader::Feed(Follower& follower) {
 }
 
 bool Leader::IsStuck(const Follower& follower) const {
-  return follower.link->output().size() >
-         parts_.settings.window_bytes + kMostWaiting + kMostPieceBytes;
+  const size_t published = follower.subscriber.subscribed ? Publisher::kMostWaitingBytes : 0;
+  return follower.link->output().size() > parts_.settings.window_bytes + kMostWaiting + published;
 }
 
 void Leader::SendMark(Follower& follower) {

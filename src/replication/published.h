@@ -113,6 +113,11 @@ class Publisher {
     DroppedMessages dropped;
   };
 
+  // Nothing is sent while so much waits in a link, of whatever kind.
+  static constexpr size_t kMostUnsentBytes = size_t{128} << 10;
+  // So much of it may wait there.
+  static constexpr size_t kMostWaitingBytes = 2 * kMostUnsentBytes + kMostPieceBytes;
+
   // Messages that a follower misses are added to `total_dropped`. Both outlive it.
   Publisher(const ReplicationSettings& settings, uint64_t& total_dropped)
       : settings_(settings), total_dropped_(total_dropped) {}
@@ -134,9 +139,6 @@ class Publisher {
   size_t bytes() const { return tail_.bytes(); }
 
  private:
-  // Nothing is sent while so much waits in a link, of whatever kind.
-  static constexpr size_t kMostUnsentBytes = size_t{128} << 10;
-
   void Drop(Subscriber& subscriber, uint64_t messages);
 
   const ReplicationSettings& settings_;
