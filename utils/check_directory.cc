@@ -18,6 +18,7 @@
 #include "journal/recovery.h"
 #include "journal/segment.h"
 #include "journal/set_aside.h"
+#include "replication/node_id.h"
 #include "snapshot/files.h"
 #include "snapshot/load.h"
 #include "snapshot/section_reader.h"
@@ -261,15 +262,22 @@ bool Holds(Disk& disk, const std::string& directory, std::string_view name) {
 }  // namespace
 
 DirectoryKind KindOfDirectory(Disk& disk, const std::string& directory) {
-  if (journal::DroppedName::Parse(directory.substr(directory.rfind('/') + 1))) {
-    return DirectoryKind::kDropped;
-  }
+  if (ParseFramesFile(directory)) return DirectoryKind::kDropped;
   const auto segments = journal::ListSegments(disk, directory);
   if (segments.ok() && !segments->empty()) return DirectoryKind::kJournal;
   for (const std::string_view name : {"journal", "journal.note", "snapshots"}) {
     if (Holds(disk, directory, name)) return DirectoryKind::kServer;
   }
   return DirectoryKind::kNothing;
+}
+
+Result<std::string> GiveNewNodeId(Disk& disk, const std::string& directory) {
+  if (KindOfDirectory(disk, directory) != DirectoryKind::kServer) {
+    return Status::Error(directory + ": this is not the data directory of a server (`dir`)");
+  }
+  const auto lock = disk.Lock(directory);
+  if (!lock.ok()) return lock.status();
+  return replication::MakeNodeId(disk, directory + "/" + replication::kNodeIdFile);
 }
 
 Result<bool> CheckDirectory(Disk& disk, const DirectoryOptions& options,

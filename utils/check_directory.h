@@ -19,6 +19,10 @@ enum class DirectoryKind {
 };
 DirectoryKind KindOfDirectory(Disk& disk, const std::string& directory);
 
+// The directory is a copy of that of another server: it gets a node id of its own, which is
+// returned. Fails if it is not the directory of a server, or if a server has it open.
+Result<std::string> GiveNewNodeId(Disk& disk, const std::string& directory);
+
 struct DirectoryOptions {
   std::string directory;
 };

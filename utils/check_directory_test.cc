@@ -16,6 +16,7 @@
 #include "journal/note.h"
 #include "journal/segment.h"
 #include "journal/testing.h"
+#include "replication/node_id.h"
 #include "snapshot/files.h"
 #include "snapshot/format.h"
 #include "snapshot/snapshotter.h"
@@ -160,6 +161,23 @@ TEST_F(CheckDirectoryTest, ALostJournalIsNamed) {
   ASSERT_TRUE(journal::WriteNote(disk_, "d/journal", note).ok());
   EXPECT_EQ(KindOfDirectory(disk_, "d"), DirectoryKind::kServer);
   EXPECT_THAT(Check(false), HasSubstr("d/journal"));
+}
+
+TEST_F(CheckDirectoryTest, ACopyGetsANodeIdOfItsOwn) {
+  EXPECT_THAT(GiveNewNodeId(disk_, "d").status().message(),
+              HasSubstr("d: this is not the data directory of a server"));
+  AddFrame(StringSet{KeyRef(0, "a"), "1"});
+  const auto before = replication::ReadOrMakeNodeId(disk_, "d/node");
+  ASSERT_TRUE(before.ok());
+  {
+    const auto server = disk_.Lock("d");
+    EXPECT_FALSE(GiveNewNodeId(disk_, "d").ok());
+  }
+  EXPECT_EQ(*replication::ReadOrMakeNodeId(disk_, "d/node"), *before);
+  const auto id = GiveNewNodeId(disk_, "d");
+  ASSERT_TRUE(id.ok()) << id.status().message();
+  EXPECT_NE(*id, *before);
+  EXPECT_EQ(*replication::ReadOrMakeNodeId(disk_, "d/node"), *id);
 }
 
 TEST_F(CheckDirectoryTest, AMissingBeginningIsNamed) {

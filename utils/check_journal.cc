@@ -92,18 +92,35 @@ void Show(const Frame& frame, const PrintPayload& print, std::ostream& out) {
 // if all are frames.
 Result<std::optional<std::string>> ReadDropped(Disk& disk, const std::string& path,
                                                const std::function<void(const Frame&)>& visit) {
-  const auto name = journal::DroppedName::Parse(path.substr(path.rfind('/') + 1));
+  const auto name = ParseFramesFile(path);
   if (!name) return Status::Error(path + ": this is not the name of a file of cut frames");
-  const std::string directory = ParentOf(ParentOf(path));
-  const auto identity = journal::ReadIdentity(disk, directory);
+  const std::string& directory = name->journal;
+  const bool is_dropped = directory != ParentOf(path);
+  auto identity = journal::ReadIdentity(disk, directory);
   if (!identity.ok()) return identity.status();
   auto reader = journal::SegmentReader::OpenFile(disk, path, name->position, *identity);
   if (!reader.ok()) return reader.status();
+  // They may be of the journal that was here before.
+  const auto older = journal::ListOlderIdentities(disk, directory);
+  if (!older.ok()) return older.status();
+  for (const journal::Identity& each : *older) {
+    Frame frame;
+    const auto found = reader->At(name->position, &frame);
+    if (!found.ok()) return found.status();
+    if (*found == journal::Found::kFrame) break;
+    identity = std::optional(each);
+    reader = journal::SegmentReader::OpenFile(disk, path, name->position, *identity);
+    if (!reader.ok()) return reader.status();
+  }
   for (Position place = name->position; place < reader->end();) {
     Frame frame;
     const auto found = reader->At(place, &frame);
     if (!found.ok()) return found.status();
     if (*found != journal::Found::kFrame || frame.base != place) {
+      // A segment may have room that was never written.
+      const auto end = reader->DataEnd(place);
+      if (!end.ok()) return end.status();
+      if (*end == place && !is_dropped) break;
       return std::optional(fmt::format("{}, offset {}: no frame of the journal {:016x} is there",
                                        path, place - name->position,
                                        *identity ? (*identity)->id : 0));
@@ -206,6 +223,19 @@ Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const Print
     fmt::print(out, "A server does not start on this. {}\n", found->next_step);
   }
   return false;
+}
+
+std::optional<FramesFile> ParseFramesFile(const std::string& path) {
+  std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
+  if (const auto dropped = journal::DroppedName::Parse(name)) {
+    return FramesFile{ParentOf(ParentOf(path)), dropped->position};
+  }
+  constexpr std::string_view kDamaged = ".damaged";
+  if (!name.ends_with(kDamaged)) return std::nullopt;
+  name.remove_suffix(kDamaged.size());
+  const auto base = journal::ParseSegmentName(name);
+  if (!base) return std::nullopt;
+  return FramesFile{ParentOf(path), *base};
 }
 
 Result<bool> CheckDropped(Disk& disk, const JournalOptions& options, const PrintPayload& print,

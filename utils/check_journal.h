@@ -41,9 +41,17 @@ struct JournalOptions {
 Result<bool> CheckJournal(Disk& disk, const JournalOptions& options, const PrintPayload& print,
                           const std::function<void(double)>& progress, std::ostream& out);
 
-// The same for one file of frames that were cut off a journal (journal::KeepFrames), in the
-// directory where the server keeps it: `options.directory` is the path of the file. Returns whether
-// all that it holds are frames.
+// A file of frames that a journal does not have any more: frames that were cut off
+// (journal::KeepFrames), or a segment that a follower has set aside because it is damaged.
+struct FramesFile {
+  std::string journal;  // its directory
+  Position position = 0;
+};
+// Nothing if this is not the path of such a file.
+std::optional<FramesFile> ParseFramesFile(const std::string& path);
+
+// The same for one such file, in the directory where the server keeps it: `options.directory` is
+// the path of the file. Returns whether all that it holds are frames.
 Result<bool> CheckDropped(Disk& disk, const JournalOptions& options, const PrintPayload& print,
                           std::ostream& out);
 

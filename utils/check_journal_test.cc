@@ -9,6 +9,7 @@
 #include "effects/batch.h"
 #include "effects/keyspace_effects.h"
 #include "effects/string_effects.h"
+#include "journal/note.h"
 #include "journal/segment.h"
 #include "journal/set_aside.h"
 #include "journal/testing.h"
@@ -182,6 +183,39 @@ TEST_F(CheckJournalTest, ShowsFramesThatWereCutOff) {
   second_[45] ^= 1;
   sim::WriteFile(disk_, kept->path, second_);
   EXPECT_THAT(check(false), HasSubstr(kept->path + ", offset 0: no frame of the journal"));
+}
+
+// Their checksums need the identity of the journal that they were cut off.
+TEST_F(CheckJournalTest, ShowsFramesOfTheJournalThatWasHereBefore) {
+  const std::atomic<bool> stop = false;
+  ASSERT_TRUE(journal::WriteIdentity(disk_, "j", {0xabc, 1000}).ok());
+  const auto kept = journal::KeepFrames(disk_, "j", {0xabc, 1000}, 50, 100, stop);
+  ASSERT_TRUE(kept.ok()) << kept.message();
+  std::string frame;
+  journal::EncodeFrame({3, 50, 0, 1, "0123456789"}, 0xabc, &frame);
+  sim::WriteFile(disk_, kept->path, frame);
+  ASSERT_TRUE(journal::TakeIdentity(disk_, "j", {0xdef, 0}).ok());
+  ASSERT_TRUE(journal::TakeIdentity(disk_, "j", {0xdef, 0}).ok());
+  const auto older = journal::ListOlderIdentities(disk_, "j");
+  ASSERT_TRUE(older.ok());
+  ASSERT_EQ(older->size(), 1u);
+  std::ostringstream out;
+  const auto whole = CheckDropped(disk_, {kept->path, {}, true}, HexPrinter(4), out);
+  ASSERT_TRUE(whole.ok()) << whole.message();
+  EXPECT_TRUE(*whole) << out.str();
+}
+
+TEST_F(CheckJournalTest, ShowsASegmentThatWasSetAside) {
+  const std::string path = journal::SegmentPath("j", 50) + ".damaged";
+  sim::WriteFile(disk_, path, second_ + std::string(100, '\0'));
+  EXPECT_TRUE(ParseFramesFile(path));
+  EXPECT_FALSE(ParseFramesFile(journal::SegmentPath("j", 50)));
+  EXPECT_FALSE(ParseFramesFile("j/x.damaged"));
+  std::ostringstream out;
+  const auto whole = CheckDropped(disk_, {path, {}, true}, HexPrinter(4), out);
+  ASSERT_TRUE(whole.ok()) << whole.message();
+  EXPECT_TRUE(*whole) << out.str();
+  EXPECT_THAT(out.str(), HasSubstr("position 50  epoch 3"));
 }
 
 TEST_F(CheckJournalTest, DoesNotCutUnderAServer) {

@@ -22,6 +22,7 @@ struct Options {
   std::optional<Position> cut;
   bool yes = false;
   bool full = false;
+  bool new_node_id = false;
   bool hex = false;
 };
 
@@ -71,9 +72,18 @@ int Run(Options options) {
         stderr,
         "runnel-check: {}: there is neither a journal nor a snapshot; it takes the data "
         "directory of a server (`dir`), the directory of a journal, or a file of frames that "
-        "were cut off\n",
+        "were cut off or set aside\n",
         options.journal.directory);
     return 2;
+  }
+  if (options.new_node_id) {
+    const auto id = GiveNewNodeId(disk, options.journal.directory);
+    if (!id.ok()) {
+      fmt::print(stderr, "runnel-check: {}\n", id.message());
+      return 2;
+    }
+    fmt::print("{}: the node id is {} now\n", options.journal.directory, *id);
+    return 0;
   }
   if (kind == DirectoryKind::kServer) {
     if (!options.cut && !options.journal.dump && !options.journal.from) {
@@ -112,13 +122,16 @@ int Run(Options options) {
 int Main(int argc, char** argv) {
   CLI::App app(
       "Verifies what a server keeps in its directory; shows and cuts journals. Changes nothing "
-      "unless --cut and --yes are given. Exit codes: 0 all is good, 1 something is damaged, 2 "
+      "unless --cut and --yes, or --new-node-id, are given. Exit codes: 0 all is good, 1 something "
+      "is damaged, 2 "
       "nothing is there or it cannot be read.",
       "runnel-check");
   Options options;
-  app.add_option("directory", options.journal.directory,
-                 "the data directory of a server (`dir`), the directory of a journal, or a file of "
-                 "frames that were cut off (journal/dropped/*.frames)")
+  app.add_option(
+         "directory", options.journal.directory,
+         "the data directory of a server (`dir`), the directory of a journal, or a file of "
+         "frames that were cut off (journal/dropped/*.frames) or set aside because they are "
+         "damaged (journal/*.log.damaged)")
       ->required();
   app.set_version_flag("--version", fmt::format("runnel-check {}", kVersion));
   app.add_option("--from", options.journal.from, "begin at this position, where a frame begins");
@@ -132,6 +145,11 @@ int Main(int argc, char** argv) {
   CLI::Option* cut = app.add_option("--cut", options.cut,
                                     "drop everything from this position on, where a frame begins");
   app.add_flag("--yes", options.yes, "do it")->needs(cut);
+  app.add_flag(
+         "--new-node-id", options.new_node_id,
+         "give the directory, which is a copy of that of another server, a node id of its own")
+      ->excludes(cut)
+      ->excludes(dump);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -28,6 +28,8 @@ namespace {
 
 using Answer = Admission::Answer;
 
+constexpr const char* kLoadingText = "LOADING Redis is loading the dataset in memory";
+
 Answer Reject(std::string error) {
   return {Admission::Verdict::kRejected, std::move(error)};
 }
@@ -94,17 +96,18 @@ const Admission::Row Admission::kRows[] = {
      }},
     {kFollower,
      [](const Admission& admission, const Request& request) {
+       if ((request.common & kStale) != 0) return Answer();
+       if (admission.host_.LacksState()) return Reject(kLoadingText);
        if (admission.settings_.replica_serve_stale_data || !admission.host_.LeaderIsLost()) {
          return Answer();
        }
-       if ((request.common & kStale) != 0) return Answer();
        return Reject(
            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
      }},
     {kLoadingNow,
      [](const Admission&, const Request& request) {
        if ((request.flags & kLoading) != 0) return Answer();
-       return Reject("LOADING Redis is loading the dataset in memory");
+       return Reject(kLoadingText);
      }},
     // Redis takes a monitor for a replica here, and tells it so.
     {kMonitorNow,

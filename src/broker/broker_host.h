@@ -41,6 +41,8 @@ class BrokerHost {
   virtual size_t GoodFollowers() const { return 0; }
   // Whether this server follows another one, and the link to that is down.
   virtual bool LeaderIsLost() const { return false; }
+  // Whether a follower has lost its data, and has nothing to serve until the leader has given it.
+  virtual bool LacksState() const { return false; }
   // By ID.
   virtual std::vector<ServerLink> Links() const { return {}; }
   // Ends the link with this ID, if there is one. The other end may connect anew.

@@ -120,6 +120,8 @@ void PubSub::Remove(Subscription kind, std::string_view name, size_t place) {
 }
 
 size_t PubSub::Publish(Subscription kind, std::string_view channel, std::string_view message) {
+  if (tap_) [[unlikely]]
+    tap_(kind, channel, message);
   size_t receivers = 0;
   const NameMap& names = Names(kind);
   if (const auto it = names.find(channel); it != names.end()) {

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/block.h"
@@ -33,6 +36,11 @@ class PubSub {
   // that match it. A session gets it once for each of its subscriptions that match. Returns how
   // many times it was delivered.
   size_t Publish(Subscription kind, std::string_view channel, std::string_view message);
+  // Sees each message before it is delivered; the views are valid during the call. nullptr: nobody
+  // does.
+  using Tap =
+      std::function<void(Subscription kind, std::string_view channel, std::string_view message)>;
+  void set_tap(Tap tap) { tap_ = std::move(tap); }
 
   // Names with at least one subscriber, of this kind.
   template <class Visit>
@@ -42,6 +50,11 @@ class PubSub {
     }
   }
   size_t names(Subscription kind) const { return Names(kind).size(); }
+  // Whether anybody subscribes to anything.
+  bool any() const {
+    return std::any_of(std::begin(names_), std::end(names_),
+                       [](const NameMap& names) { return !names.empty(); });
+  }
   size_t subscribers(Subscription kind, std::string_view name) const;
 
   // Bytes of memory that are kept for later messages.
@@ -74,6 +87,7 @@ class PubSub {
   NameMap names_[kSubscriptionKinds];
   SharedBytes shared_[2];  // in RESP2 and RESP3
   Deliver deliver_;
+  Tap tap_;
 };
 
 }  // namespace runnel

@@ -167,7 +167,10 @@ Status Journal::Recover(Inspection found) {
     return Refusal(found);
   }
   if (decision == Decision::kStop) {
-    LogWarning("{} They are cut off, as journal-cut-damage says.", found.text);
+    LogWarning(
+        "{} They are cut off, as was decided (journal-cut-damage, or because a leader has "
+        "them, too).",
+        found.text);
   }
   if (decision == Decision::kCut) LogWarning("{} They are cut off.", found.text);
   if (found.end < options_.from) {
@@ -499,7 +502,9 @@ void Journal::WriteAppended(int64_t now_us) {
 // The first frame that waited does not any more.
 void Journal::TakeWritten() {
   ByteBuffer& frame = frames_.front();
-  if (sink_ != nullptr) sink_->Take(written_, frame.view());
+  for (FrameSink* const sink : sinks_) {
+    sink->Take(written_, frame.view());
+  }
   written_ += frame.size();
   active_.written->store(written_, std::memory_order_release);
   frame.Clear(kBufferKeptBytes);

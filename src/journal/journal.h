@@ -157,9 +157,11 @@ class Journal {
   Status AppendForeign(const Frame& frame, std::string_view bytes);
   // Others have copies of this journal, or had: Close adds no frame, which they would not have.
   void NoteShared() { shared_ = true; }
-  // Every frame that is written from now on goes to the sink, too, in the Flush that writes it.
-  // nullptr: no more. The sink outlives the journal, or is taken back.
-  void set_sink(FrameSink* sink) { sink_ = sink; }
+  // Every frame that is written from now on goes to the sink, too, in the Flush that writes it. The
+  // sink outlives the journal, or is removed.
+  void AddSink(FrameSink* sink) { sinks_.push_back(sink); }
+  // REQUIRES: it was added; not inside FrameSink::Take.
+  void RemoveSink(FrameSink* sink) { std::erase(sinks_, sink); }
 
   // Appends one frame, which will be recovered whole or not at all. Its payload is in `*frame`
   // after kFrameHeaderBytes free bytes. Refused only if the journal has failed: on a full disk the
@@ -282,7 +284,7 @@ class Journal {
   bool shared_ = false;
   Position opened_at_ = 0;         // where it ended then
   std::optional<Epoch> beheaded_;  // an epoch of which it is not known where it begins
-  FrameSink* sink_ = nullptr;
+  std::vector<FrameSink*> sinks_;
   Position appended_ = 0;
   Position written_ = 0;
   Position durable_ = 0;
@@ -333,6 +335,8 @@ class Journal::Opening {
   Result<std::optional<Frame>> Next();
   // The id of the journal; 0 for a new one.
   uint64_t journal_id() const;
+  // What was found so far: see RecoveryReader.
+  const Inspection& inspection() const { return reader_->inspection(); }
   // The failure of a caller that cannot use the frame that Next gave last: see RecoveryReader.
   Status AtFrame(const std::string& why) const { return reader_->AtFrame(why); }
   // Makes the files what was read, and gives the journal. REQUIRES: Next has given nothing. Called

@@ -153,6 +153,42 @@ Result<std::vector<DroppedName>> ListDropped(Disk& disk, const std::string& dire
   return dropped;
 }
 
+// "journal/dropped/<id>/identity", with sixteen hexadecimal digits.
+Status TakeIdentity(Disk& disk, const std::string& directory, const Identity& identity) {
+  const auto before = ReadIdentity(disk, directory);
+  if (!before.ok()) return before.status();
+  const auto dropped = ListDropped(disk, directory);
+  if (!dropped.ok()) return dropped.status();
+  if (*before && (*before)->id != identity.id && !dropped->empty()) {
+    const std::string beside =
+        fmt::format("{}/{:0{}x}", DroppedDirectory(directory), (*before)->id, kEpochDigits);
+    Status kept = disk.CreateDirectory(beside);
+    if (kept.ok()) kept = WriteIdentity(disk, beside, **before);
+    if (kept.ok()) kept = disk.SyncDirectory(DroppedDirectory(directory));
+    if (!kept.ok()) return kept;
+  }
+  return WriteIdentity(disk, directory, identity);
+}
+
+Result<std::vector<Identity>> ListOlderIdentities(Disk& disk, const std::string& directory) {
+  const std::string dropped = DroppedDirectory(directory);
+  const auto names = disk.List(dropped);
+  std::vector<Identity> identities;
+  if (!names.ok()) {
+    return names.status().error_number() == ENOENT ? Result(identities) : names.status();
+  }
+  for (const std::string& name : *names) {
+    if (name.size() != kEpochDigits ||
+        name.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      continue;
+    }
+    const auto identity = ReadIdentity(disk, dropped + "/" + name);
+    if (!identity.ok()) return identity.status();
+    if (*identity) identities.push_back(**identity);
+  }
+  return identities;
+}
+
 namespace {
 
 // Writes the frames to the file, and syncs it.

@@ -11,6 +11,7 @@
 #include "env/disk.h"
 #include "journal/epochs.h"
 #include "journal/frame.h"
+#include "journal/note.h"
 #include "journal/segment.h"
 
 // What is cut off a journal is copied first, so that a person can look at it: bytes of which
@@ -52,6 +53,12 @@ struct DroppedName {
 // Those of the journal in this directory, the oldest first; none if there is no directory for them.
 Result<std::vector<DroppedName>> ListDropped(Disk& disk, const std::string& directory);
 std::string DroppedPath(const std::string& directory, const DroppedName& name);
+
+// The journal in this directory, which has no frames, is to be another one. Writes its identity;
+// that of the one before stays beside the frames that were cut off it, if there are any. Blocks.
+Status TakeIdentity(Disk& disk, const std::string& directory, const Identity& identity);
+// The journals of which there may be such frames, apart from the present one.
+Result<std::vector<Identity>> ListOlderIdentities(Disk& disk, const std::string& directory);
 
 // What KeepFrames has copied.
 struct DroppedFrames {

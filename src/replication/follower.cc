@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -38,10 +39,11 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
       heard_ms_(now_ms),
       error_("not connected yet"),
       kept_end_(parts_.journal.appended()),
+      inbox_(parts_.settings, parts_.dropped_messages, parts_.on_published),
       applied_(parts_.journal.appended()),
       applier_(parts_.keyspace),
       cold_ahead_(parts_.cold, parts_.keyspace) {
-  parts_.journal.set_sink(this);
+  parts_.journal.AddSink(this);
   if (!pending) return;
   applied_ = pending->applied;
   data_end_ = pending->data_end;
@@ -54,7 +56,7 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
 }
 
 Follower::~Follower() {
-  parts_.journal.set_sink(nullptr);
+  parts_.journal.RemoveSink(this);
   if (link_ != nullptr) Link::End(std::move(link_));
 }
 
@@ -76,7 +78,7 @@ bool Follower::Turn(int64_t now_ms) {
   if (!ended_.empty()) {
     Drop(std::exchange(ended_, ""), cut_to_ || takes_over_ || parts_.journal.failed());
   }
-  if (cut_to_) return false;
+  if (cut_to_ || state_to_take_) return false;
   // Whoever waits for the report does not wait for what can be applied now.
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
   const bool held_up = parts_.held_up();
@@ -84,6 +86,9 @@ bool Follower::Turn(int64_t now_ms) {
   ReadOn();
   HoldBack(held_up);
   if (link_ != nullptr && state_ == State::kSyncing) Sync();
+  if (link_ != nullptr && state_ == State::kStreaming) MaySubscribe();
+  inbox_.dropped().MayLog(
+      "changes that were made before them are applied too slowly, or the link ended", now_ms);
   if (state_ == State::kWaiting && now_ms >= retry_ms_) TryToConnect();
   return more;
 }
@@ -186,6 +191,7 @@ void Follower::Ask() {
   request.journal_id = journal.identity().id;
   request.end = journal.appended();
   request.epochs = journal.epochs();
+  own_node_ = request.node_id;
   link_->SendCommand(request.ToWords());
   link_->Flush();
 }
@@ -195,8 +201,7 @@ Status Follower::OnLine(std::string_view line) {
   if (line.front() == '-') {
     const std::string_view refusal = line.substr(line.starts_with("-ERR ") ? 5 : 1);
     if (state_ == State::kAsking) {
-      new_leader_ = LeaderInRefusal(refusal);
-      follows_us_ = refusal.starts_with(kFollowsYou);
+      if (Status ring = OnRefusal(refusal); !ring.ok()) return ring;
     }
     return Status::Error(fmt::format("the leader refuses: {}", line.substr(1)));
   }
@@ -207,12 +212,38 @@ Status Follower::OnLine(std::string_view line) {
   return Status::Error(fmt::format("the other side answers '{}': it is no leader of Runnel", line));
 }
 
+// Fails if there is more to say than what the refusal says.
+Status Follower::OnRefusal(std::string_view refusal) {
+  new_leader_ = LeaderInRefusal(refusal);
+  not_leading_ = NotLeading::InRefusal(refusal);
+  if (!not_leading_) return {};
+  path_ = not_leading_->path;
+  return WhyRing();
+}
+
+// Not OK: servers, this one among them, follow each other, or would.
+Status Follower::WhyRing() const {
+  const auto self = std::find(path_.begin(), path_.end(), own_node_);
+  if (self == path_.end()) return {};
+  const journal::Journal& journal = parts_.journal;
+  const auto servers = self - path_.begin() + 1;
+  return Status::Error(
+      fmt::format("{} servers follow each other in a ring, this one among them, so none of them "
+                  "leads: this one "
+                  "follows {}:{} (node {}). REPLICAOF NO ONE makes one of them lead, and what that "
+                  "one does not "
+                  "have is lost: this one has the journal up to position {} in epoch {:016x}",
+                  servers, target_.host, target_.port, path_.front(), journal.appended(),
+                  journal.epochs().newest()));
+}
+
 Status Follower::OnMessage(MessageType type, std::string_view body) {
   heard_ = true;
   if (takes_over_ || !leaving_.empty()) return {};
   const bool asked = type == MessageType::kWelcome;
   const bool of_snapshot = type == MessageType::kFiles || type == MessageType::kFilePiece;
-  const bool of_journal = type == MessageType::kBytes || type == MessageType::kMark;
+  const bool of_journal = type == MessageType::kBytes || type == MessageType::kMark ||
+                          type == MessageType::kPublished || type == MessageType::kPublishedMore;
   if (asked != (state_ == State::kAsking) || (of_snapshot && state_ != State::kSyncing) ||
       (of_journal && state_ != State::kStreaming)) {
     return Status::Error(
@@ -250,7 +281,9 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
     case MessageType::kFiles: {
       const auto list = FileList::Decode(body);
       if (!list) return Status::Error("a list of files that is none");
-      return fetch_->OnFiles(*list);
+      Status taken = fetch_->OnFiles(*list);
+      fetch_is_void_ = !taken.ok();
+      return taken;
     }
     case MessageType::kFilePiece: {
       const auto piece = FilePiece::Decode(body);
@@ -263,11 +296,15 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
       return OnTakeOver(body);
     case MessageType::kNewLeader:
       return OnNewLeader(body);
+    case MessageType::kPublished:
+    case MessageType::kPublishedMore:
+      return inbox_.Take(type, body, applied_);
     case MessageType::kReport:
     case MessageType::kGoodbye:
     case MessageType::kFetch:
     case MessageType::kAskToLead:
     case MessageType::kRefuse:
+    case MessageType::kSubscribed:
       break;
   }
   return Status::Error(fmt::format("a message of type {} came, which a leader does not send",
@@ -280,27 +317,23 @@ Status Follower::OnWelcome(std::string_view body) {
   leader_epoch_ = welcome->epochs.newest();
   leader_node_ = welcome->node_id;
   leader_end_ = welcome->end;
+  path_ = welcome->path;
+  path_.insert(path_.begin(), welcome->node_id);
+  root_node_ = path_.back();
+  chained_ = path_.size() > 1;
+  if (Status ring = WhyRing(); !ring.ok()) return ring;
+  if (Status objection = parts_.objection(*welcome); !objection.ok()) return objection;
   const journal::Journal& journal = parts_.journal;
+  if (welcome->gives_state()) {
+    OnState(*welcome);
+    return {};
+  }
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.
     LogNotice("This server has no data: it takes the journal {:016x} of its leader {}:{}",
               welcome->identity.id, target_.host, target_.port);
     journal_to_take_ = welcome->identity;
     state_ = State::kStopped;
-    return {};
-  }
-  if (welcome->snapshot) {
-    if (fetch_ == nullptr || fetch_->position() != *welcome->snapshot) {
-      fetch_ = std::make_unique<SnapshotFetch>(parts_.disk, parts_.writer, *welcome->snapshot,
-                                               parts_.settings.window_bytes);
-    }
-    fetch_->OnConnected();
-    state_ = State::kSyncing;
-    error_ = fmt::format("the snapshot at position {} is being fetched", *welcome->snapshot);
-    LogNotice(
-        "The leader {}:{} (node {}) has removed journal that this server needs: its snapshot at "
-        "position {} is fetched, of which {} bytes are here",
-        target_.host, target_.port, welcome->node_id, *welcome->snapshot, fetch_->written_bytes());
     return {};
   }
   if (welcome->parting > journal.appended()) {
@@ -324,6 +357,7 @@ Status Follower::OnWelcome(std::string_view body) {
   reported_.received = received_;
   reported_ms_ = 0;
   heartbeat_ = {};
+  subscribed_ = false;
   wait_ms_ = kFirstWaitMs;
   error_.clear();
   said_.clear();
@@ -348,19 +382,6 @@ Follower::Pending Follower::TakePending(Position end) {
   return pending;
 }
 
-void Follower::Sync() {
-  const Status status = fetch_->Turn(*link_);
-  if (!status.ok()) {
-    ended_ = fmt::format("the snapshot cannot be fetched: {}", status.message());
-    return;
-  }
-  link_->Flush();
-  if (!fetch_->complete()) return;
-  LogNotice("The snapshot at position {} is here: {} files, {} bytes", fetch_->position(),
-            fetch_->files().size(), fetch_->total_bytes());
-  state_ = State::kStopped;
-}
-
 void Follower::OnEnd(std::string_view why) {
   ended_ = why;
 }
@@ -370,6 +391,9 @@ void Follower::Drop(std::string_view why, bool for_good) {
   attempt_.reset();
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
+  room_wanted_.reset();
+  if (std::exchange(fetch_is_void_, false)) fetch_.reset();
+  inbox_.Clear();
   take_over_.reset();
   leaving_.clear();
   held_back_ = false;
@@ -383,6 +407,12 @@ void Follower::Drop(std::string_view why, bool for_good) {
   state_ = for_good ? State::kStopped : State::kWaiting;
   retry_ms_ = now_ms_ + wait_ms_;
   wait_ms_ = std::min(2 * wait_ms_, kMostWaitMs);
+}
+
+void Follower::EndLink(std::string_view why) {
+  if (state_ == State::kStopped || state_ == State::kWaiting) return;
+  Drop(why, false);
+  ended_.clear();
 }
 
 void Follower::Reconnect(std::string_view why) {
@@ -522,7 +552,10 @@ void Follower::ReadOn() {
         reading_ = false;
         if (!job->status.ok()) {
           cannot_apply_ = true;
-          return Drop("the own journal cannot be read: " + job->status.message(), true);
+          const std::string why = "the own journal cannot be read: " + job->status.message();
+          const bool damaged = IsDamage(job->status);
+          if (damaged) own_damage_ = why;
+          return Drop(why, !damaged);
         }
         journal_reader_ = job->reader;
         for (std::string& frame : job->frames) {
@@ -571,6 +604,7 @@ bool Follower::Apply(int64_t until_us) {
     cold_ahead_.NoteApplied(applied_);
     unapplied_bytes_ -= bytes.size();
     frames_.pop_front();
+    inbox_.OnApplied(applied_);
     if (parts_.clock.SteadyMicros() >= until_us) break;
   }
   return CanApply();
@@ -591,6 +625,8 @@ void Follower::HoldBack(bool held_up) {
 
 void Follower::PrepareToLead() {
   applies_all_ = true;
+  state_to_take_.reset();
+  cut_to_.reset();
   if (state_ != State::kStopped && !takes_over_) Drop("this server is to lead", true);
 }
 
@@ -613,6 +649,15 @@ void Follower::SayGoodbye(Goodbye goodbye) {
   if (!link_up() || !ended_.empty() || std::exchange(said_goodbye_, true)) return;
   const char kind = static_cast<char>(goodbye);
   link_->Send(MessageType::kGoodbye, std::string_view(&kind, 1));
+  link_->Flush();
+}
+
+// Nothing that is published is sent to a server where nobody subscribes.
+void Follower::MaySubscribe() {
+  if (parts_.wants_published() == subscribed_) return;
+  subscribed_ = !subscribed_;
+  const char body = subscribed_ ? 1 : 0;
+  link_->Send(MessageType::kSubscribed, std::string_view(&body, 1));
   link_->Flush();
 }
 

@@ -22,6 +22,7 @@
 #include "replication/cluster_record.h"
 #include "replication/cold_ahead.h"
 #include "replication/link.h"
+#include "replication/published.h"
 #include "replication/settings.h"
 #include "replication/snapshot_transfer.h"
 #include "replication/wire.h"
@@ -76,8 +77,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     std::function<Credentials()> credentials;
     // What to tell the leader of this server, without what the journal knows.
     std::function<FollowRequest()> introduce;
+    // Why this server does not go on as the welcome says, though it could, if so.
+    std::function<Status(const Welcome&)> objection;
     // The record of members, which the leader has sent.
     std::function<void(ClusterRecord)> on_record;
+    // Whether somebody here subscribes to what the leader publishes, and who gets it.
+    std::function<bool()> wants_published;
+    PublishedInbox::Deliver on_published;
+    uint64_t& dropped_messages;  // published ones that are dropped here are added to this
   };
 
   // What the journal holds and the keyspace does not.
@@ -103,8 +110,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   State state() const { return state_; }
   bool link_up() const { return state_ == State::kStreaming; }
   // The link is up, and this server has all, as safe as its policy says, that the leader had when
-  // the link came up.
-  bool caught_up() const { return link_up() && parts_.journal.safe() >= leader_end_; }
+  // the link came up. A chained server never says so: the one that it follows may lack what this
+  // one has told a leader before.
+  bool caught_up() const { return link_up() && !chained_ && parts_.journal.safe() >= leader_end_; }
   // REQUIRES: link_up().
   const Link& link() const { return *link_; }
   // Since when the connection has stood.
@@ -118,12 +126,29 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // This server has no data, and the leader's journal is another one: the server is to take this
   // identity, with an empty journal, and to make another follower then.
   const std::optional<journal::Identity>& journal_to_take() const { return journal_to_take_; }
-  // A snapshot of the leader has arrived, with all its files beside those of this server: the
-  // server is to put it in the place of what it has, and to make another follower then. nullptr:
-  // none has.
-  const SnapshotFetch* snapshot_to_take() const {
-    return fetch_ != nullptr && fetch_->complete() ? fetch_.get() : nullptr;
-  }
+  // A state of the leader.
+  struct LeaderState {
+    journal::Identity identity;   // of the leader's journal
+    std::string node_id;          // of the leader
+    Position position = 0;        // 0 and no files: no data
+    std::vector<SyncFile> files;  // of its snapshot
+    // Up to here the leader has the journal of this server, too.
+    Position parting = 0;
+  };
+  // It is here, with all its files beside those of this server: the server is to put it in the
+  // place of what it has, and to make another follower then, or to call RefuseState. Nothing more
+  // is applied, and there is no link.
+  const std::optional<LeaderState>& state_to_take() const { return state_to_take_; }
+  // It is not taken, and error() says `why`. The leader is asked again later; what has been fetched
+  // stays. REQUIRES: state_to_take().
+  void RefuseState(std::string_view why);
+  // The files of a snapshot are known, of which so many bytes are not here: nothing is fetched
+  // before GoOnFetching or RefuseRoom is called.
+  const std::optional<uint64_t>& room_wanted() const { return room_wanted_; }
+  void GoOnFetching() { room_wanted_.reset(); }
+  // There is no room for them: error() says `why`. The leader is asked again later; what has been
+  // fetched is of no use any more.
+  void RefuseRoom(std::string_view why);
   // The one that is coming; nullptr: none is.
   const SnapshotFetch* fetch() const { return fetch_.get(); }
   // Tells the leader that this server leaves, if the link is up.
@@ -135,6 +160,13 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   journal::Epoch leader_epoch() const { return leader_epoch_; }
   // The node id of that leader; empty: none has answered yet.
   const std::string& leader_node() const { return leader_node_; }
+  // The node id of the last server in the path of that answer: the one that led.
+  const std::string& root_node() const { return root_node_; }
+  // The node ids of the server that this one wants to follow, of the one that that one follows, and
+  // so on, by what the first said last; empty: it has not said anything.
+  const std::vector<std::string>& path() const { return path_; }
+  // The server that has answered as a leader follows another one itself.
+  bool chained() const { return chained_; }
   // It is not cut, and error() says `why`. The leader is asked again later. REQUIRES: cut_to().
   void RefuseCut(std::string_view why);
   // What is not applied of a journal that will be cut at `end`: for the follower that is made then.
@@ -156,8 +188,11 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void AcceptTakeOver();
   // The leader has handed over to another server, to be followed instead. Told once.
   std::optional<NewLeader> TakeNewLeader() { return std::exchange(new_leader_, std::nullopt); }
-  // The server that this one wants to follow answers that it follows this one. Told once.
-  bool TakeFollowsUs() { return std::exchange(follows_us_, false); }
+  // The server that this one wants to follow answers that it does not lead. Told once.
+  std::optional<NotLeading> TakeNotLeading() { return std::exchange(not_leading_, std::nullopt); }
+  // Ends the connection, or what there is of one, as if it had broken: what has come on it and was
+  // not dealt with is void.
+  void EndLink(std::string_view why);
 
   // The server is to lead: ends the link for good. All that the journal has written is applied from
   // now on, by Turn.
@@ -170,6 +205,13 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool has_unapplied_data() const { return applied_ < data_end_; }
   // The leader's, as far as it is known.
   Position high_watermark() const { return mark_.high_watermark; }
+  // Up to here the leader has this server's journal, too. REQUIRES: room_wanted().
+  Position parting() const { return coming_.parting; }
+  // Where the leader's journal ended when the link came up. REQUIRES: link_up().
+  Position leader_end() const { return leader_end_; }
+  // The own journal is damaged somewhere after applied(), so that nothing more is applied: why, and
+  // where; empty if it is not known to be. The leader is asked for a state then (introduce).
+  const std::string& own_damage() const { return own_damage_; }
 
  private:
   // How long it waits before the first attempt after a failure, and how long at most.
@@ -192,6 +234,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void OnConnected(Result<std::unique_ptr<ByteStream>> stream);
   void Ask();
   Status OnWelcome(std::string_view body);
+  void OnState(const Welcome& welcome);
+  Status OnRefusal(std::string_view refusal);
+  Status WhyRing() const;
   Status OnBytes(std::string_view body);
   void Sync();
   Status OnTakeOver(std::string_view body);
@@ -209,6 +254,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool IsAwaited() const;
   void MayReport(int64_t now_ms);
   int64_t alive_every_ms() const { return parts_.settings.silence_max_ms / 3; }
+  void MaySubscribe();
   void Drop(std::string_view why, bool for_good);
 
   const Parts parts_;
@@ -243,6 +289,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   bool applies_all_ = false;   // the server is to lead
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   size_t unapplied_bytes_ = 0;
+  PublishedInbox inbox_;
+  bool subscribed_ = false;  // the leader knows that somebody subscribes here
   bool said_goodbye_ = false;
   // Why it has, if it cannot keep what comes. The leader ends the link: if this side did, the
   // goodbye might be lost.
@@ -250,7 +298,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<TakeOver> take_over_;
   bool takes_over_ = false;
   std::optional<NewLeader> new_leader_;
-  bool follows_us_ = false;
+  std::optional<NotLeading> not_leading_;
   bool no_room_ = false;    // on the disk
   bool held_back_ = false;  // the link is not read from, because too much is not applied
   Position applied_;
@@ -260,9 +308,19 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
+  bool fetch_is_void_ = false;            // the leader has other files: the next one begins anew
+  bool room_asked_ = false;               // for what this connection brings
+  std::optional<uint64_t> room_wanted_;
+  LeaderState coming_;  // without its files
+  std::optional<LeaderState> state_to_take_;
+  Position leader_end_ = 0;  // when it welcomed this server
+  std::string own_damage_;
   journal::Epoch leader_epoch_ = 0;
   std::string leader_node_;
-  Position leader_end_ = 0;  // when the link came up
+  std::string root_node_;
+  std::vector<std::string> path_;
+  bool chained_ = false;
+  std::string own_node_;  // as it was told to the leader
 };
 
 // The first command on a connection to another server.

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
 #include "fmt/format.h"
@@ -13,10 +14,13 @@ namespace runnel::replication {
 namespace {
 
 // A follower that does not read from its link gets no marks and no heartbeats when so much more
-// than a window waits there: later ones say all.
+// than a window, and of what is published, waits there: later ones say all.
 constexpr size_t kMostWaiting = 16 * 1024;
 // How long a snapshot stays for a follower whose link is gone.
 constexpr int64_t kKeepSnapshotMs = 60'000;
+
+constexpr const char* kHowToForce =
+    "only REPLICAOF with FORCE gives up what the follower has for what is here";
 
 std::string HostOf(const std::string& peer) {
   const size_t colon = peer.rfind(':');
@@ -29,11 +33,15 @@ std::string HostOf(const std::string& peer) {
 
 Leader::Leader(Parts parts, int64_t now_ms)
     : parts_(std::move(parts)),
-      set_(parts_.settings, parts_.records,
-           {parts_.self, parts_.journal.identity().id, parts_.journal.epoch()}, now_ms),
+      publisher_(parts_.settings, parts_.dropped_messages),
       heartbeat_ms_(now_ms),
       sync_rate_(now_ms) {
-  set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
+  if (parts_.upstream_path) return;
+  set_ = std::make_unique<InSyncSet>(
+      parts_.settings, parts_.records,
+      InSyncSet::Leadership{parts_.self, parts_.journal.identity().id, parts_.journal.epoch()},
+      now_ms);
+  set_->Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
   const ClusterRecord& record = parts_.records.now();
   const bool known = record.journal_id == parts_.journal.identity().id;
   for (const Member& member : record.members) {
@@ -42,18 +50,38 @@ Leader::Leader(Parts parts, int64_t now_ms)
 }
 
 Leader::~Leader() {
-  if (tail_ != nullptr) parts_.journal.set_sink(nullptr);
+  if (tail_ != nullptr) parts_.journal.RemoveSink(tail_.get());
   for (const auto& follower : followers_) {
+    publisher_.End(follower->subscriber);
     Link::End(std::move(follower->link));
   }
 }
 
-Result<Position> Leader::FindParting(const FollowRequest& request) const {
+Result<Leader::Terms> Leader::TermsFor(const FollowRequest& request) const {
   const journal::Journal& journal = parts_.journal;
-  // One without data takes this journal from its beginning.
-  if (!request.has_data && request.journal_id != journal.identity().id) return Position{0};
-  if (IsPlanted(PlantedFault::kCutByTheMark)) return std::min(request.end, set_.mark());
-  return journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.written()});
+  const uint64_t id = journal.identity().id;
+  if (request.journal_id != id) {
+    // One without data takes this journal from its beginning.
+    if (!request.has_data) return Terms{0, true, false};
+    if (request.forced) return Terms{0, false, true};
+    return Status::Error(
+        fmt::format("the journal here is {:016x}, and the follower's is another one, {:016x}; {}",
+                    id, request.journal_id, kHowToForce));
+  }
+  auto parting =
+      journal::FindParting({request.epochs, request.end}, {journal.epochs(), journal.written()});
+  if (IsPlanted(PlantedFault::kCutByTheMark)) parting = std::min(request.end, mark());
+  if (!parting.ok() && request.forced) return Terms{0, false, true};
+  if (!parting.ok()) {
+    return Status::Error(fmt::format("{}; {}", parting.message(), kHowToForce));
+  }
+  return Terms{*parting, false, request.anew || *parting < journal.first()};
+}
+
+bool Leader::GivesAll(const FollowRequest& request) const {
+  const auto terms = TermsFor(request);
+  CHECK(terms.ok());
+  return !terms->takes_journal && (terms->needs_state || request.end == 0);
 }
 
 Status Leader::Check(const FollowRequest& request) const {
@@ -86,19 +114,20 @@ Status Leader::Check(const FollowRequest& request) const {
         "this server is of a newer version, and makes changes that the follower does not know: "
         "update the follower first");
   }
-  const bool same_journal = request.journal_id == journal.identity().id;
-  if (!same_journal && request.has_data) {
-    return Status::Error(
-        fmt::format("the journal here is {:016x}, and the follower's is another one, {:016x}",
-                    journal.identity().id, request.journal_id));
+  const auto terms = TermsFor(request);
+  if (!terms.ok()) return terms.status();
+  // What a leader does not have is cut. One that follows may get it yet.
+  if (!leads() && terms->parting == journal.written() && terms->parting < request.end) {
+    return Status::Error(fmt::format(
+        "this server follows another one, and has the journal only up to position {} yet, less "
+        "than the follower, which has it up to {}",
+        terms->parting, request.end));
   }
-  const auto parting = FindParting(request);
-  if (!parting.ok()) return parting.status();
-  if (*parting < journal.first() && !SnapshotFor(request.node_id)) {
+  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request.node_id)) {
     return Status::Error(fmt::format(
         "the follower needs the journal from position {} on, it begins at {} here, and there is no "
         "snapshot yet that every in-sync replica has",
-        *parting, journal.first()));
+        terms->parting, journal.first()));
   }
   return {};
 }
@@ -108,8 +137,8 @@ std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) co
   const auto found = fetched_.find(node_id);
   if (found != fetched_.end()) return found->second.snapshot;
   // While too few are there, the mark stands still, and a newer snapshot is the only way in.
-  const bool too_few = set_.live() < parts_.settings.min_insync;
-  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : set_.mark());
+  const bool too_few = leads() && set_->live() < parts_.settings.min_insync;
+  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : mark());
   if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
   return snapshot;
 }
@@ -126,7 +155,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   if (Follower* const last = Connected(request.node_id)) last->ended = "it has connected anew";
   if (tail_ == nullptr) {
     tail_ = std::make_unique<Tail>(parts_.journal.written(), parts_.settings.tail_bytes);
-    parts_.journal.set_sink(tail_.get());
+    parts_.journal.AddSink(tail_.get());
   }
   parts_.journal.NoteShared();
   auto& follower = *followers_.emplace_back(std::make_unique<Follower>());
@@ -134,9 +163,14 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.identity = parts_.journal.identity();
   welcome.node_id = parts_.self.node_id;
   welcome.epochs = parts_.journal.epochs();
-  welcome.parting = *FindParting(request);
   welcome.end = parts_.journal.written();
-  set_.NoteOwnHost(HostOf(stream->local()));
+  const Terms terms = *TermsFor(request);
+  welcome.parting = terms.parting;
+  if (leads()) {
+    set_->NoteOwnHost(HostOf(stream->local()));
+  } else {
+    welcome.path = parts_.upstream_path();
+  }
   follower.peer.address = request.host.empty() ? HostOf(stream->peer()) : request.host;
   follower.peer.port = request.port;
   follower.peer.sent = welcome.parting;
@@ -144,18 +178,24 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.id = id;
   follower.peer.since_ms = follower.peer.heard_ms = now_ms;
   if (!request.trusted) follower.peer.needs = welcome.end;
-  const bool takes_journal = request.journal_id != welcome.identity.id;
-  if (!takes_journal && welcome.parting < parts_.journal.first()) {
-    PinnedSnapshot snapshot = *SnapshotFor(request.node_id);
-    welcome.snapshot = snapshot.position;
-    fetched_[request.node_id] = {snapshot, INT64_MAX};
-    follower.sender =
-        std::make_unique<SnapshotSender>(parts_.disk, parts_.reader, std::move(snapshot));
+  auto snapshot = terms.needs_state ? SnapshotFor(request.node_id) : std::nullopt;
+  if (terms.needs_state) {
     LogNotice(
-        "Follower {}:{} (node {}) connected from {}: it has the journal up to {}, which begins at "
-        "{} here, so it fetches the snapshot at {} first",
+        "Follower {}:{} (node {}) connected from {}: it has a journal up to {} and {}, so {}",
         follower.peer.address, follower.peer.port, request.node_id, stream->peer(), request.end,
-        parts_.journal.first(), *welcome.snapshot);
+        request.anew ? std::string("cannot go on from its own data")
+                     : fmt::format("needs it from {} on, and it begins at {} here", terms.parting,
+                                   parts_.journal.first()),
+        snapshot ? fmt::format("it fetches the snapshot at {} first", snapshot->position)
+                 : "it begins with no data: there is no snapshot, and the journal goes back to 0");
+  }
+  if (snapshot) {
+    welcome.snapshot = snapshot->position;
+    fetched_[request.node_id] = {*snapshot, INT64_MAX};
+    follower.sender =
+        std::make_unique<SnapshotSender>(parts_.disk, parts_.reader, std::move(*snapshot));
+  } else if (terms.needs_state) {
+    welcome.from_beginning = true;
   } else {
     // It has the snapshot, and goes on from there.
     fetched_.erase(request.node_id);
@@ -171,12 +211,13 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   welcome.Encode(&body);
   follower.link->Send(MessageType::kWelcome, body);
   // One that must take this journal or a snapshot first, or cut its own, does that and asks again.
-  if (takes_journal || welcome.snapshot || welcome.parting < follower.peer.request.end) {
+  if (terms.takes_journal || terms.needs_state || welcome.parting < follower.peer.request.end) {
     follower.peer.sent = UINT64_MAX;
     return;
   }
-  set_.OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
-                   welcome.parting, now_ms, follower.peer.request.trusted);
+  if (!leads()) return;
+  set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
+                    welcome.parting, now_ms, follower.peer.request.trusted);
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
@@ -202,6 +243,12 @@ Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
     refusal = body;
     return {};
   }
+  if (type == MessageType::kSubscribed) {
+    const auto subscribed = DecodeSubscribed(body);
+    if (!subscribed) return Status::Error("a message about subscribers that is none");
+    subscribes = *subscribed;
+    return {};
+  }
   if (type != MessageType::kReport) {
     return Status::Error(fmt::format("a message of type {}, which a follower does not send",
                                      static_cast<int>(type)));
@@ -225,7 +272,7 @@ void Leader::Turn(int64_t now_ms) {
   for (const auto& follower : followers_) {
     if (std::exchange(follower->heard, false)) TellSet(*follower, now_ms);
   }
-  set_.Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
+  if (leads()) set_->Turn(parts_.journal.safe(), parts_.journal.written(), now_ms);
   if (BeatsNow(now_ms)) Beat(now_ms);
   if (tail_ != nullptr) tail_->set_most_bytes(parts_.settings.tail_bytes);
   ChooseReader(now_ms);
@@ -250,15 +297,18 @@ void Leader::Turn(int64_t now_ms) {
       fetched_[follower.peer.request.node_id].until_ms = now_ms + kKeepSnapshotMs;
     }
     // It may have connected anew.
-    if (Connected(follower.peer.request.node_id) == nullptr) {
-      set_.OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
+    if (leads() && Connected(follower.peer.request.node_id) == nullptr) {
+      set_->OnGone(follower.peer.request.node_id, follower.goodbye, now_ms);
     }
+    publisher_.End(follower.subscriber);
+    TellDropped(follower, now_ms);
     Link::End(std::move(follower.link));
     it = followers_.erase(it);
   }
   ForgetAway(now_ms);
+  ForgetPublished(now_ms);
   if (followers_.empty() && tail_ != nullptr) {
-    parts_.journal.set_sink(nullptr);
+    parts_.journal.RemoveSink(tail_.get());
     tail_.reset();
   }
 }
@@ -278,10 +328,10 @@ void Leader::ForgetAway(int64_t now_ms) {
 void Leader::TellSet(Follower& follower, int64_t now_ms) {
   follower.peer.heard_ms = now_ms;
   const Report& report = follower.peer.report;
-  if (!follower.ended.empty() || !follower.peer.online()) return;
-  set_.OnProgress(follower.peer.request.node_id,
-                  {CountsSynced() ? report.synced : report.written, report.applied, report.heard},
-                  now_ms);
+  if (!leads() || !follower.ended.empty() || !follower.peer.online()) return;
+  set_->OnProgress(follower.peer.request.node_id,
+                   {CountsSynced() ? report.synced : report.written, report.applied, report.heard},
+                   now_ms);
 }
 
 void Leader::Await(Position position, bool question) {
@@ -361,17 +411,20 @@ void Leader::Feed(Follower& follower) {
     SendMark(follower);
     SendRecord(follower);
   }
+  publisher_.Subscribe(follower.subscriber, follower.subscribes);
+  publisher_.Send(follower.subscriber, *follower.link);
   follower.link->Flush();
 }
 
 bool Leader::IsStuck(const Follower& follower) const {
-  return follower.link->output().size() > parts_.settings.window_bytes + kMostWaiting;
+  const size_t published = follower.subscriber.subscribed ? Publisher::kMostWaitingBytes : 0;
+  return follower.link->output().size() > parts_.settings.window_bytes + kMostWaiting + published;
 }
 
 void Leader::SendMark(Follower& follower) {
   // Somebody may have given up; then nothing is to be said.
   const Position awaited = std::max({awaited_, waited_, follower.told.report_at});
-  const Mark mark{set_.mark(), awaited, CountsSynced()};
+  const Mark mark{this->mark(), awaited, CountsSynced()};
   if (mark == follower.told || IsStuck(follower)) return;
   follower.told = mark;
   std::string body;
@@ -384,7 +437,7 @@ void Leader::SendRecord(Follower& follower) {
   if (record.version == follower.told_record) return;
   follower.told_record = record.version;
   // A record that another leader made is of no use to a follower of this one.
-  if (!is_recorded()) return;
+  if (leads() ? !is_recorded() : record.journal_id != parts_.journal.identity().id) return;
   follower.link->Send(MessageType::kRecord, record.Encode());
 }
 
@@ -511,6 +564,35 @@ void Leader::TellOfLeader(std::string_view node_id, const NewLeader& leader) {
   }
 }
 
+// --- What is published ---
+
+void Leader::Publish(const Published& published) {
+  publisher_.Add(published);
+}
+
+// What all have been sent goes.
+void Leader::ForgetPublished(int64_t now_ms) {
+  if (!wants_published_ && followers_.empty()) return;
+  wants_published_ = false;
+  uint64_t next = publisher_.end();
+  for (const auto& follower : followers_) {
+    Publisher::Subscriber& subscriber = follower->subscriber;
+    if (!subscriber.subscribed || !follower->ended.empty()) continue;
+    wants_published_ = true;
+    next = std::min(next, subscriber.next);
+    TellDropped(*follower, now_ms);
+  }
+  publisher_.Forget(next);
+}
+
+void Leader::TellDropped(Follower& follower, int64_t now_ms) {
+  DroppedMessages& dropped = follower.subscriber.dropped;
+  if (!dropped.due(now_ms)) return;
+  dropped.MayLog(fmt::format("follower {}:{} takes them too slowly, or is gone",
+                             follower.peer.address, follower.peer.port),
+                 now_ms);
+}
+
 size_t Leader::followers() const {
   size_t count = 0;
   ForEachFollower([&](const Peer&) { count++; });
@@ -542,7 +624,8 @@ int64_t Leader::heartbeat_every_ms() const {
 }
 
 int64_t Leader::next_due_ms() const {
-  const int64_t due = std::min(set_.next_due_ms(), read_again_ms_);
+  const int64_t due =
+      std::min(leads() ? set_->next_due_ms() : std::numeric_limits<int64_t>::max(), read_again_ms_);
   if (followers_.empty()) return due;
   return std::min(due, heartbeat_ms_ + heartbeat_every_ms());
 }

@@ -20,6 +20,7 @@
 #include "replication/in_sync_set.h"
 #include "replication/journal_pieces.h"
 #include "replication/link.h"
+#include "replication/published.h"
 #include "replication/settings.h"
 #include "replication/snapshot_transfer.h"
 #include "replication/sync_rate.h"
@@ -31,6 +32,10 @@ namespace runnel::replication {
 // The side that sends: followers ask for the journal from their end on, and get it, out of memory
 // when that is near the end and out of files when it is not. No follower has a buffer of its own;
 // it gets no more than a window of bytes that it has not reported.
+//
+// A server that leads judges its followers, and computes the high watermark (InSyncSet). One that
+// follows another server may have followers, too: a chain. It judges nobody, and passes on what its
+// own leader says.
 //
 // A step machine: it has no clock and no thread, and sends when it is called. All times are
 // milliseconds of a clock that only goes forward.
@@ -48,10 +53,15 @@ class Leader {
     uint32_t databases = 0;
     uint32_t effects = 0;  // kEffectsVersion
     const ReplicationSettings& settings;
+    uint64_t& dropped_messages;  // published ones that a follower has missed are added to this
+    // Of a server that follows; if both are nullptr, this one leads. The high watermark as its
+    // leader has told it, as far as the journal here goes; and see Welcome::path.
+    std::function<Position()> upstream_mark;
+    std::function<std::vector<std::string>()> upstream_path;
   };
 
-  // Everything outlives the leader. REQUIRES: the journal does not follow; a frame of its epoch is
-  // in it.
+  // Everything outlives the leader. REQUIRES: the journal follows if there is an upstream; if not,
+  // it does not, and a frame of its epoch is in it.
   Leader(Parts parts, int64_t now_ms);
   // Ends all links.
   ~Leader();
@@ -66,6 +76,9 @@ class Leader {
   // `id` names the connection, for End.
   void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
               uint64_t id = 0);
+  // Whether a state takes the place of what the server that asks has, or it has nothing and gets
+  // all. REQUIRES: Check has returned success.
+  bool GivesAll(const FollowRequest& request) const;
   // Ends the connection. The follower may connect anew.
   void End(uint64_t id, std::string_view why);
 
@@ -110,13 +123,17 @@ class Leader {
   // Somebody waits until followers have the journal up to here: they report at once when they do.
   // 0: nobody waits. For the next Turn.
   void AwaitFollowers(Position position) { waited_ = position; }
-  const InSyncSet& in_sync() const { return set_; }
-  // Members that are not connected, and whether there are any.
+  // Whether this server leads; if not, it follows one.
+  bool leads() const { return set_ != nullptr; }
+  // REQUIRES: leads().
+  const InSyncSet& in_sync() const { return *set_; }
+  // Members that are not connected, and whether there are any. This and what follows, up to what is
+  // published: REQUIRES: leads().
   std::vector<Member> Missing() const;
   bool misses_any() const;
   // Whether followers may be judged that say nothing: not before it is known whether they follow
   // somebody else.
-  void set_may_judge(bool may) { set_.set_may_judge(may); }
+  void set_may_judge(bool may) { set_->set_may_judge(may); }
 
   // --- Handing over ---
 
@@ -140,8 +157,15 @@ class Leader {
   // Tells the other followers who leads. The leader can only be destroyed then.
   void TellOfLeader(std::string_view node_id, const NewLeader& leader);
 
+  // --- What is published ---
+
+  // Whether somebody subscribes on a follower.
+  bool wants_published() const { return wants_published_; }
+  // For the next Turn. REQUIRES: wants_published().
+  void Publish(const Published& published);
+
   // The server is no member any more. Fails if it is connected, or not known.
-  Status Forget(std::string_view node_id) { return set_.Forget(node_id); }
+  Status Forget(std::string_view node_id) { return set_->Forget(node_id); }
   // Calls visit(const Peer&) for each.
   template <class Visit>
   void ForEachFollower(Visit visit) const;
@@ -157,7 +181,18 @@ class Leader {
     int64_t since_ms = 0;
   };
 
-  Result<Position> FindParting(const FollowRequest& request) const;
+  // What a server that asks is told of its journal.
+  struct Terms {
+    Position parting = 0;
+    // It has another journal and no data: it takes this one's identity, and asks again.
+    bool takes_journal = false;
+    // It must take a state of this server, because it cannot go on from its own.
+    bool needs_state = false;
+  };
+  Result<Terms> TermsFor(const FollowRequest& request) const;
+  void ForgetPublished(int64_t now_ms);
+  void TellDropped(Follower& follower, int64_t now_ms);
+  Position mark() const { return leads() ? set_->mark() : parts_.upstream_mark(); }
   std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
   Follower* FindFollower(std::string_view node_id) const;
   // The connection of this server that has not ended; nullptr: none.
@@ -178,7 +213,9 @@ class Leader {
   void SendRecord(Follower& follower);
   bool BeatsNow(int64_t now_ms) const;
   void Beat(int64_t now_ms);
-  bool CountsSynced() const { return parts_.journal.sync_policy() == journal::SyncPolicy::kAlways; }
+  bool CountsSynced() const {
+    return leads() && parts_.journal.sync_policy() == journal::SyncPolicy::kAlways;
+  }
   void TellSet(Follower& follower, int64_t now_ms);
   void ForgetAway(int64_t now_ms);
   int64_t heartbeat_every_ms() const;
@@ -193,7 +230,9 @@ class Leader {
     int64_t until_ms = 0;
   };
   std::map<std::string, Fetched> fetched_;
-  InSyncSet set_;
+  std::unique_ptr<InSyncSet> set_;  // nullptr if this server does not lead
+  Publisher publisher_;
+  bool wants_published_ = false;
   Position awaited_ = 0;     // somebody waits for this
   Position waited_ = 0;      // see AwaitFollowers
   bool questioned_ = false;  // somebody waits for an answer to the next heartbeat
@@ -219,8 +258,10 @@ struct Leader::Follower final : Link::Owner {
   std::optional<Goodbye> goodbye;
   std::optional<AskToLead> wish;
   std::optional<std::string> refusal;  // of the offer to take over
-  Mark told;                           // the last one that was sent
-  uint64_t told_record = 0;            // the version of the last one that was sent
+  bool subscribes = false;             // as it has said
+  Publisher::Subscriber subscriber;
+  Mark told;                 // the last one that was sent
+  uint64_t told_record = 0;  // the version of the last one that was sent
   // While it fetches a snapshot.
   std::unique_ptr<SnapshotSender> sender;
   // While it is served out of files.

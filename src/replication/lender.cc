@@ -69,6 +69,8 @@ Status Lender::OnMessage(MessageType type, std::string_view body) {
     ended_ = "it has all";
     return {};
   }
+  // Nothing is published here.
+  if (type == MessageType::kSubscribed) return {};
   const auto report = type == MessageType::kReport ? Report::Decode(body) : std::nullopt;
   if (!report || report->received > sent_ || report->received < received_) {
     return Status::Error(

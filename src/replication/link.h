@@ -53,6 +53,10 @@ class Link final : public ByteStreamHandler {
   // A message whose body is `head` and then bytes of the block, which never change.
   void SendSlice(MessageType type, std::string_view head, const Ref<Block>& block,
                  std::string_view bytes);
+  // Whole messages with their headers, which lie in the block and never change.
+  void SendEncoded(const Ref<Block>& block, std::string_view messages) {
+    output_.AppendSlice(block, messages);
+  }
 
   void Flush();
   // Between the two nothing is read, and the peer is held back.

@@ -14,15 +14,17 @@ constexpr size_t kDigits = 40;
 
 }  // namespace
 
+Result<std::string> MakeNodeId(Disk& disk, const std::string& path) {
+  const std::string id = RandomHex(kDigits);
+  Status made = ReplaceFile(disk, path, fmt::format("{}{}\n", kTitle, id));
+  if (!made.ok()) return made;
+  return id;
+}
+
 Result<std::string> ReadOrMakeNodeId(Disk& disk, const std::string& path) {
   const auto read = ReadSmallFile(disk, path, kTitle.size() + kDigits + 2);
   if (!read.ok()) return read.status();
-  if (!*read) {
-    const std::string id = RandomHex(kDigits);
-    Status made = ReplaceFile(disk, path, fmt::format("{}{}\n", kTitle, id));
-    if (!made.ok()) return made;
-    return id;
-  }
+  if (!*read) return MakeNodeId(disk, path);
   const std::string& text = **read;
   const bool good = text.size() == kTitle.size() + kDigits + 1 && text.starts_with(kTitle) &&
                     text.find_first_not_of("0123456789abcdef", kTitle.size()) == text.size() - 1;

@@ -11,5 +11,9 @@ namespace runnel::replication {
 // own. It is made if there is none. Fails if the file is damaged: the message says what to do.
 // Blocks.
 Result<std::string> ReadOrMakeNodeId(Disk& disk, const std::string& path);
+// Makes a new one in the place of what is there, and returns it. Blocks.
+Result<std::string> MakeNodeId(Disk& disk, const std::string& path);
+// The name of the file in a data directory.
+inline constexpr const char* kNodeIdFile = "node";
 
 }  // namespace runnel::replication

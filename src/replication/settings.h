@@ -17,6 +17,9 @@ struct ReplicationSettings {
   int64_t timeout_ms = 60'000;
   // Bytes a second that a leader reads of files for all followers together; 0 for no bound.
   uint64_t sync_rate = 0;
+  // Published messages that a leader keeps for all followers until they are sent, and those that a
+  // follower keeps until what was changed before them is applied.
+  size_t published_bytes = size_t{32} << 20;
 
   // A member of the in-sync set that says nothing for so long has left it; one whose connection is
   // gone leaves after a third of that.

@@ -91,6 +91,7 @@ class SnapshotFetch {
   // The connection is a new one: the leader lists the files again, and what was asked for does not
   // come any more.
   void OnConnected();
+  // Fails if the list is wrong, or not the one of an earlier connection: another fetch is to begin.
   Status OnFiles(const FileList& list);
   Status OnPiece(const FilePiece& piece);
   // Goes on: asks for more. Fails if the disk does; the fetch can go on after that.
@@ -100,6 +101,8 @@ class SnapshotFetch {
   bool complete() const { return complete_; }
   // REQUIRES: complete().
   const std::vector<SyncFile>& files() const { return files_; }
+  // The files are known. Nothing is asked for before the next Turn.
+  bool listed() const { return listed_; }
   uint64_t written_bytes() const { return written_bytes_; }
   uint64_t total_bytes() const { return total_bytes_; }
 

@@ -23,11 +23,14 @@ bool IsKnown(uint8_t type) {
     case MessageType::kFilePiece:
     case MessageType::kTakeOver:
     case MessageType::kNewLeader:
+    case MessageType::kPublished:
+    case MessageType::kPublishedMore:
     case MessageType::kReport:
     case MessageType::kGoodbye:
     case MessageType::kFetch:
     case MessageType::kAskToLead:
     case MessageType::kRefuse:
+    case MessageType::kSubscribed:
       return true;
   }
   return false;
@@ -66,6 +69,11 @@ bool ReadEpochs(std::string_view text, journal::EpochHistory* epochs) {
   }
   return true;
 }
+
+// What a welcome says of the follower's state.
+constexpr uint8_t kGoesOn = 0;
+constexpr uint8_t kSnapshotComes = 1;
+constexpr uint8_t kFromBeginning = 2;
 
 // What goes into logs and into INFO, where it must not look like something else.
 bool ReadName(std::string_view text, std::string* value) {
@@ -106,6 +114,10 @@ std::vector<std::string> FollowRequest::ToWords() const {
           fmt::format("{:x}", journal_id),
           "DATA",
           has_data ? "1" : "0",
+          "ANEW",
+          anew ? "1" : "0",
+          "FORCED",
+          forced ? "1" : "0",
           "NODE",
           node_id,
           "RUN",
@@ -142,6 +154,10 @@ Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view>
       good = ReadNumber(value, 16, &request.journal_id);
     } else if (name == "DATA") {
       request.has_data = value != "0";
+    } else if (name == "ANEW") {
+      request.anew = value != "0";
+    } else if (name == "FORCED") {
+      request.forced = value != "0";
     } else if (name == "NODE") {
       good = ReadName(value, &request.node_id);
     } else if (name == "RUN") {
@@ -179,9 +195,13 @@ void Welcome::Encode(std::string* out) const {
   encoder.Bytes(node_id);
   epochs.Encode(&encoder);
   encoder.Varint(parting);
-  encoder.Byte(snapshot ? 1 : 0);
+  encoder.Byte(snapshot ? kSnapshotComes : from_beginning ? kFromBeginning : kGoesOn);
   encoder.Varint(snapshot.value_or(0));
   encoder.Varint(end);
+  encoder.Varint(path.size());
+  for (const std::string& node : path) {
+    encoder.Bytes(node);
+  }
 }
 
 std::optional<Welcome> Welcome::Decode(std::string_view body) {
@@ -193,10 +213,16 @@ std::optional<Welcome> Welcome::Decode(std::string_view body) {
   welcome.node_id = in.Bytes();
   welcome.epochs = journal::EpochHistory::Load(&in);
   welcome.parting = in.Varint();
-  const bool sync = in.Byte() != 0;
+  const uint8_t state = in.Byte();
   const Position snapshot = in.Varint();
-  if (sync) welcome.snapshot = snapshot;
   welcome.end = in.Varint();
+  if (state > kFromBeginning) return std::nullopt;
+  if (state == kSnapshotComes) welcome.snapshot = snapshot;
+  welcome.from_beginning = state == kFromBeginning;
+  const uint64_t path = in.Varint();
+  for (uint64_t i = 0; i < path && in.ok(); i++) {
+    if (i == kMostPath || !ReadName(in.Bytes(), &welcome.path.emplace_back())) return std::nullopt;
+  }
   // A later version may say more.
   if (!in.ok() || welcome.identity.id == 0) return std::nullopt;
   return welcome;
@@ -399,6 +425,38 @@ std::optional<NewLeader> LeaderInRefusal(std::string_view refusal) {
   const bool good = second > 1 && ReadName(rest.substr(1, second - 1), &leader.host) &&
                     ReadNumber(port, 10, &leader.port) && leader.port != 0;
   return good ? std::optional(leader) : std::nullopt;
+}
+
+// --- Chains ---
+
+std::string NotLeading::ToWords() const {
+  std::string text(follows_you ? kFollowsYou : kNotLeading);
+  for (const std::string& node : path) {
+    text += fmt::format("{}{}", &node == &path.front() ? " " : ",", node);
+  }
+  return follows_you ? fmt::format("{} {}", text, yields ? 1 : 0) : text;
+}
+
+std::optional<NotLeading> NotLeading::InRefusal(std::string_view refusal) {
+  const auto next = [&refusal](char end) {
+    const size_t size = std::min(refusal.find(end), refusal.size());
+    const std::string_view word = refusal.substr(0, size);
+    refusal.remove_prefix(std::min(size + 1, refusal.size()));
+    return word;
+  };
+  NotLeading found;
+  const std::string_view kind = next(' ');
+  found.follows_you = kind == kFollowsYou;
+  if (!found.follows_you && kind != kNotLeading) return std::nullopt;
+  for (std::string_view nodes = next(' '); !nodes.empty();) {
+    const size_t size = std::min(nodes.find(','), nodes.size());
+    const bool good = size > 0 && ReadName(nodes.substr(0, size), &found.path.emplace_back());
+    if (!good || found.path.size() > kMostPath) return std::nullopt;
+    nodes.remove_prefix(std::min(size + 1, nodes.size()));
+  }
+  if (found.path.empty()) return std::nullopt;
+  found.yields = found.follows_you && next(' ') == "1";
+  return found;
 }
 
 void Heartbeat::Encode(std::string* out) const {

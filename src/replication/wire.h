@@ -31,21 +31,24 @@ inline constexpr size_t kMostBodyBytes = kMostPieceBytes + 64;
 
 enum class MessageType : uint8_t {
   // From the leader:
-  kWelcome = 1,    // Welcome
-  kBytes = 2,      // a position and bytes of the journal from there on
-  kMark = 3,       // Mark
-  kHeartbeat = 4,  // Heartbeat
-  kRecord = 5,     // ClusterRecord
-  kFiles = 6,      // FileList
-  kFilePiece = 7,  // FilePiece
-  kTakeOver = 8,   // TakeOver
-  kNewLeader = 9,  // NewLeader
+  kWelcome = 1,         // Welcome
+  kBytes = 2,           // a position and bytes of the journal from there on
+  kMark = 3,            // Mark
+  kHeartbeat = 4,       // Heartbeat
+  kRecord = 5,          // ClusterRecord
+  kFiles = 6,           // FileList
+  kFilePiece = 7,       // FilePiece
+  kTakeOver = 8,        // TakeOver
+  kNewLeader = 9,       // NewLeader
+  kPublished = 10,      // the beginning of a published message: published.h
+  kPublishedMore = 11,  // what comes next of it
   // From the follower:
-  kReport = 16,     // Report
-  kGoodbye = 17,    // Goodbye: it leaves
-  kFetch = 18,      // FetchRequest
-  kAskToLead = 19,  // AskToLead
-  kRefuse = 20,     // the reason, as text: it does not take over
+  kReport = 16,      // Report
+  kGoodbye = 17,     // Goodbye: it leaves
+  kFetch = 18,       // FetchRequest
+  kAskToLead = 19,   // AskToLead
+  kRefuse = 20,      // the reason, as text: it does not take over
+  kSubscribed = 21,  // whether somebody subscribes there: published messages are sent from now on
 };
 
 void AppendMessageHeader(MessageType type, size_t body_bytes, std::string* out);
@@ -62,6 +65,11 @@ struct FollowRequest {
   uint64_t version = kProtocolVersion;
   uint64_t journal_id = 0;
   bool has_data = true;  // if not, it takes the leader's journal, whatever its own is
+  // It cannot go on from its own data: it needs a state of the leader in the place of that.
+  bool anew = false;
+  // A person has said that it takes what the leader has, even if its own data has nothing in common
+  // with that.
+  bool forced = false;
   std::string node_id;
   std::string run_id;
   uint32_t databases = 0;
@@ -92,11 +100,21 @@ struct Welcome {
   // Where the two journals part: the leader sends from here on. If it is below the follower's end,
   // the follower must cut first, and ask again.
   Position parting = 0;
-  // Where the leader's journal ends now. A follower that has it up to here has caught up.
-  Position end = 0;
-  // The leader has removed journal that the follower needs: the follower fetches the leader's
-  // snapshot at this position first, and asks again.
+  // The follower cannot go on from its own state: it fetches the leader's snapshot at this position
+  // first, and asks again.
   std::optional<Position> snapshot;
+  // As for a snapshot, but there is none: the follower begins with no data, and asks again. It gets
+  // the journal from 0 on.
+  bool from_beginning = false;
+  // Where the leader's journal ends now.
+  Position end = 0;
+  // The node ids of the servers that this one follows, one after the other, the last of which
+  // leads. Empty: this one leads.
+  std::vector<std::string> path;
+
+  // Whether something takes the place of the follower's state. Then `parting` says what of its
+  // journal the leader has, too; it is 0 if the journals have nothing in common.
+  bool gives_state() const { return snapshot || from_beginning; }
 
   void Encode(std::string* out) const;
   static std::optional<Welcome> Decode(std::string_view body);
@@ -224,12 +242,34 @@ inline constexpr size_t kMostReasonBytes = 1024;
 // What a refusal of REPLICATION FOLLOW begins with if the server that asks is to do something about
 // it; else it is for people.
 //
-// This server follows the one that asks.
+// This server follows the one that asks: see NotLeading.
 inline constexpr std::string_view kFollowsYou = "FOLLOWSYOU";
+// This server follows another one, and takes no followers: see NotLeading.
+inline constexpr std::string_view kNotLeading = "NOTLEADING";
 // This server has handed over; a host and a port follow.
 inline constexpr std::string_view kHandedOver = "NEWLEADER";
 // The leader that such a refusal names.
 std::optional<NewLeader> LeaderInRefusal(std::string_view refusal);
+
+// A path of servers, each of which follows the next, has at most so many: so those that follow each
+// other in a ring, or would, are found out.
+inline constexpr size_t kMostPath = 16;
+
+// What a server that does not lead says of itself when it refuses.
+struct NotLeading {
+  // The node ids of itself, of the server that it follows, and so on, as far as it knows.
+  std::vector<std::string> path;
+  // It follows the one that asks, and its journal holds nothing that the other one's does not.
+  bool follows_you = false;
+  // And of the two, the one that asks is to lead if nobody else does.
+  bool yields = false;
+
+  bool operator==(const NotLeading&) const = default;
+
+  // The beginning of the refusal; a sentence follows.
+  std::string ToWords() const;
+  static std::optional<NotLeading> InRefusal(std::string_view refusal);
+};
 
 // A number that the follower reports.
 struct Heartbeat {

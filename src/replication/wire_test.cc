@@ -19,6 +19,8 @@ FollowRequest ARequest() {
   FollowRequest request;
   request.journal_id = 0xabcdef;
   request.has_data = false;
+  request.anew = true;
+  request.forced = true;
   request.node_id = "node";
   request.run_id = "run";
   request.databases = 16;
@@ -44,6 +46,8 @@ TEST(WireTest, ARequestComesBack) {
   EXPECT_EQ(read->epochs, request.epochs);
   EXPECT_EQ(read->journal_id, request.journal_id);
   EXPECT_FALSE(read->has_data);
+  EXPECT_TRUE(read->anew);
+  EXPECT_TRUE(read->forced);
 }
 
 TEST(WireTest, ARequestMayHaveNamesThatAreNotKnown) {
@@ -97,14 +101,19 @@ TEST(WireTest, BytesOfTheMessages) {
   welcome.epochs.Note(9, 6);
   welcome.parting = 7;
   welcome.end = 8;
-  EXPECT_EQ(
-      bytes(welcome),
-      std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\0\0\x08", 26));
+  const std::string to_state("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07", 23);
+  EXPECT_EQ(bytes(welcome), to_state + std::string("\0\0\x08\0", 4));
   welcome.snapshot = 300;
-  EXPECT_EQ(bytes(welcome),
-            std::string("\x01\x02\x01\0\0\0\0\0\0\x05\x01n\x01\x09\0\0\0\0\0\0\0\x06\x07\x01"
-                        "\xac\x02\x08",
-                        27));
+  EXPECT_EQ(bytes(welcome), to_state + std::string("\x01\xac\x02\x08\0", 5));
+  welcome.path = {"ab", "c"};
+  EXPECT_EQ(bytes(welcome).substr(26),
+            "\x08\x02\x02"
+            "ab\x01"
+            "c");
+  welcome.path.clear();
+  welcome.snapshot.reset();
+  welcome.from_beginning = true;
+  EXPECT_EQ(bytes(welcome), to_state + std::string("\x02\0\x08\0", 4));
   EXPECT_EQ(bytes(FileList{{{"snapshots/a", 300}, {"streams/b", 1}}, true}),
             "\x01\x02\x0bsnapshots/a\xac\x02\x09streams/b\x01");
   EXPECT_EQ(bytes(FetchRequest{1, 300, 2}), "\x01\xac\x02\x02");
@@ -128,9 +137,11 @@ TEST(WireTest, BytesOfTheMessages) {
         std::pair(MessageType::kMark, 3), std::pair(MessageType::kHeartbeat, 4),
         std::pair(MessageType::kRecord, 5), std::pair(MessageType::kFiles, 6),
         std::pair(MessageType::kFilePiece, 7), std::pair(MessageType::kTakeOver, 8),
-        std::pair(MessageType::kNewLeader, 9), std::pair(MessageType::kReport, 16),
+        std::pair(MessageType::kNewLeader, 9), std::pair(MessageType::kPublished, 10),
+        std::pair(MessageType::kPublishedMore, 11), std::pair(MessageType::kReport, 16),
         std::pair(MessageType::kGoodbye, 17), std::pair(MessageType::kFetch, 18),
-        std::pair(MessageType::kAskToLead, 19), std::pair(MessageType::kRefuse, 20)}) {
+        std::pair(MessageType::kAskToLead, 19), std::pair(MessageType::kRefuse, 20),
+        std::pair(MessageType::kSubscribed, 21)}) {
     EXPECT_EQ(static_cast<int>(type), number);
   }
 }
@@ -143,7 +154,8 @@ TEST(WireTest, WordsOfTheRequest) {
   }
   EXPECT_EQ(
       line,
-      "REPLICATION FOLLOW 1 JOURNAL abcdef DATA 0 NODE node RUN run DATABASES 16 EFFECTS 3 END "
+      "REPLICATION FOLLOW 1 JOURNAL abcdef DATA 0 ANEW 1 FORCED 1 NODE node RUN run DATABASES "
+      "16 EFFECTS 3 END "
       "12345 EPOCHS 1:0,700000000:100 TRUSTED 1 RECOVERS 0 HOST example.org PORT 6380");
 }
 
@@ -178,6 +190,7 @@ TEST(WireTest, MessagesComeBack) {
   welcome.epochs.Note(9, 600);
   welcome.parting = 700;
   welcome.end = 900;
+  welcome.path = {"b", "c"};
   std::string bytes;
   welcome.Encode(&bytes);
   const auto read = Welcome::Decode(bytes);
@@ -187,6 +200,7 @@ TEST(WireTest, MessagesComeBack) {
   EXPECT_EQ(read->epochs, welcome.epochs);
   EXPECT_EQ(read->parting, 700u);
   EXPECT_EQ(read->end, 900u);
+  EXPECT_EQ(read->path, welcome.path);
   for (size_t i = 0; i < bytes.size(); i++) {
     EXPECT_FALSE(Welcome::Decode(std::string_view(bytes).substr(0, i))) << i;
   }
@@ -229,6 +243,26 @@ TEST(WireTest, ARefusalMayNameTheLeader) {
   }
 }
 
+TEST(WireTest, ARefusalMaySayWhoFollowsWhom) {
+  for (const NotLeading& said :
+       {NotLeading{{"a"}, false, false}, NotLeading{{"a", "b", "c"}, true, false},
+        NotLeading{{"a", "b"}, true, true}}) {
+    EXPECT_EQ(NotLeading::InRefusal(said.ToWords()), said);
+    EXPECT_EQ(NotLeading::InRefusal(said.ToWords() + " this server follows another one"), said);
+  }
+  EXPECT_EQ((NotLeading{{"a", "b"}, false, false}).ToWords(), "NOTLEADING a,b");
+  EXPECT_EQ((NotLeading{{"a", "b"}, true, true}).ToWords(), "FOLLOWSYOU a,b 1");
+  std::string many = "NOTLEADING a";
+  for (size_t i = 0; i < kMostPath; i++) {
+    many += ",a";
+  }
+  for (const std::string& text : std::vector<std::string>{
+           "", "FOLLOWSYOU", "FOLLOWSYOU ", "NOTLEADING  a", "NOTLEADING a,,b", "NOTLEADING ,a",
+           "NOTLEADING a\x01", "FOLLOWSYOUa b", "NEWLEADER h 77", many}) {
+    EXPECT_FALSE(NotLeading::InRefusal(text)) << text;
+  }
+}
+
 TEST(WireTest, HeadersThatLieAreRefused) {
   const auto header = [](uint8_t type, uint32_t bytes) {
     std::string out;
@@ -257,6 +291,7 @@ TEST(WireTest, RandomBytesHarmNobody) {
     NewLeader::Decode(bytes);
     AskToLead::Decode(bytes);
     LeaderInRefusal(bytes);
+    NotLeading::InRefusal("NOTLEADING " + bytes);
     const std::string_view words[] = {"1", "NODE", "n", "EPOCHS", bytes};
     static_cast<void>(FollowRequest::FromWords(words));
   }

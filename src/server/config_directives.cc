@@ -255,7 +255,8 @@ constexpr Directive kDirectives[] = {
         "journal-cut-damage", kAtStart,
         "What the start does with a damaged journal. no: it stops, and says what is damaged and "
         "what follows. yes: it cuts the journal at the damage and goes on without what follows, "
-        "which is kept in a file."),
+        "which is kept in a file. A server with replicaof always does that, because its leader has "
+        "the data."),
     {.name = "snapshot-journal-bytes",
      .parse = ParseJournalBytes,
      .format = FormatJournalBytes,

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "fmt/format.h"
+#include "server/state_taker.h"
 
 namespace runnel {
 
@@ -23,6 +24,10 @@ void Cutter::Turn() {
   if (state_ != State::kWaiting || parts_.saver.busy()) return;
   journal::Journal& journal = *parts_.storage.journal();
   status_ = WhyNot(parts_, end_);
+  if (status_.ok() && !CanLoad(parts_, end_)) {
+    status_ = Status::Error(fmt::format(
+        "the journals part at position {}, and there is no state to go on from any more", end_));
+  }
   if (!status_.ok()) {
     state_ = State::kRefused;
   } else if (journal.durable() == journal.appended()) {
@@ -36,14 +41,6 @@ void Cutter::Turn() {
 Status Cutter::WhyNot(const Parts& parts, Position end) {
   const journal::Journal& journal = *parts.storage.journal();
   if (journal.failed()) return journal.status();
-  const char* const kWhatHelps =
-      "a full synchronization is needed, which this version does not have: stop the server, move "
-      "its directory away, and start it anew";
-  if (end < journal.first()) {
-    return Status::Error(
-        fmt::format("the journals part at position {}, and this one begins at {}: {}", end,
-                    journal.first(), kWhatHelps));
-  }
   const uint64_t bytes = journal.appended() - end;
   const auto free_bytes = parts.storage.disk().FreeBytes(".");
   if (free_bytes.ok() && *free_bytes < bytes) {
@@ -53,49 +50,33 @@ Status Cutter::WhyNot(const Parts& parts, Position end) {
                     "be cut off",
                     end, bytes));
   }
+  return {};
+}
+
+bool Cutter::CanLoad(const Parts& parts, Position end) {
+  const journal::Journal& journal = *parts.storage.journal();
   const auto& snapshots = parts.saver.positions();
   const bool has_base = std::any_of(snapshots.begin(), snapshots.end(), [&](Position position) {
     return journal.first() <= position && position <= end;
   });
-  if (has_base || journal.first() == 0) return {};
-  return Status::Error(
-      fmt::format("the journals part at position {}, there is no snapshot of a position up to that "
-                  "one, and the journal begins at {}: {}",
-                  end, journal.first(), kWhatHelps));
+  return end >= journal.first() && (has_base || journal.first() == 0);
 }
 
 void Cutter::Keep() {
-  struct Job {
-    Disk& disk;
-    const std::string directory;
-    const journal::Identity identity;
-    const Position begin;
-    const Position end;
-    const std::shared_ptr<std::atomic<bool>> stop;
-    Result<journal::DroppedFrames> kept;
-  };
-  const journal::Journal& journal = *parts_.storage.journal();
-  auto job = std::make_shared<Job>(Job{parts_.storage.disk(), parts_.storage.journal_directory(),
-                                       journal.identity(), end_, journal.written(), stop_,
-                                       journal::DroppedFrames()});
   state_ = State::kKeeping;
-  parts_.reader.Run(
-      [job] {
-        job->kept = journal::KeepFrames(job->disk, job->directory, job->identity, job->begin,
-                                        job->end, *job->stop);
-      },
-      [this, job] {
-        if (*job->stop) return;  // this is gone
-        if (job->kept.ok()) {
-          state_ = State::kKept;
-          dropped_ = std::move(*job->kept);
-        } else {
-          state_ = State::kRefused;
-          status_ = Status::Error(fmt::format(
-              "the journals part at position {}, and what this one has beyond cannot be kept: {}",
-              end_, job->kept.message()));
-        }
-      });
+  KeepFrames(parts_.storage, parts_.reader, end_, stop_,
+             [this](Result<journal::DroppedFrames> kept) {
+               if (kept.ok()) {
+                 state_ = State::kKept;
+                 dropped_ = std::move(*kept);
+                 return;
+               }
+               state_ = State::kRefused;
+               status_ = Status::Error(fmt::format(
+                   "the journals part at position {}, and what this one has beyond cannot be kept: "
+                   "{}",
+                   end_, kept.message()));
+             });
 }
 
 void Cutter::Cut() {

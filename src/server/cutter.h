@@ -33,9 +33,11 @@ class Cutter {
   Cutter(const Cutter&) = delete;
   Cutter& operator=(const Cutter&) = delete;
 
-  // Why the journal cannot be cut at `end`, if so: afterwards this server must be able to start
-  // again. REQUIRES: there is a journal.
+  // Why the journal cannot be cut at `end`, if so. REQUIRES: there is a journal.
   static Status WhyNot(const Parts& parts, Position end);
+  // Whether this server can load the state at `end` from what it has, so that the journal may be
+  // cut there. REQUIRES: there is a journal.
+  static bool CanLoad(const Parts& parts, Position end);
 
   enum class State : uint8_t {
     kWaiting,  // for the end of a snapshot, and until all of the journal is on the disk

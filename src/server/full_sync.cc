@@ -14,7 +14,9 @@
 #include "fmt/format.h"
 #include "journal/recovery.h"
 #include "journal/segment.h"
+#include "journal/set_aside.h"
 #include "replication/snapshot_transfer.h"
+#include "server/lost_data.h"
 #include "snapshot/files.h"
 
 namespace runnel {
@@ -37,6 +39,11 @@ std::string Encode(const ArrivedSnapshot& snapshot) {
   for (const std::string& path : snapshot.paths) {
     encoder.Bytes(path);
   }
+  // A note of an earlier version has none.
+  if (!snapshot.damaged.empty()) encoder.Varint(snapshot.damaged.size());
+  for (const std::string& path : snapshot.damaged) {
+    encoder.Bytes(path);
+  }
   return Seal(std::move(out));
 }
 
@@ -50,6 +57,9 @@ std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
   snapshot.position = in.Varint();
   for (uint64_t rest = in.Varint(); rest > 0 && in.ok(); rest--) {
     snapshot.paths.emplace_back(in.Bytes());
+  }
+  for (uint64_t rest = in.done() ? 0 : in.Varint(); rest > 0 && in.ok(); rest--) {
+    snapshot.damaged.emplace_back(in.Bytes());
   }
   if (!in.ok()) return {};
   return snapshot;
@@ -115,27 +125,63 @@ Status BeginJournal(Disk& disk, const std::string& directory, Position position)
 
 Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedSnapshot& snapshot) {
   const std::set<std::string> paths(snapshot.paths.begin(), snapshot.paths.end());
+  Status status;
+  for (const std::string& path : snapshot.damaged) {
+    if (status.ok()) status = SetDamagedAside(disk, path);
+  }
   // The old journal would be applied to the new state.
-  Status status = disk.CreateDirectory(directories.journal);
+  if (status.ok()) status = disk.CreateDirectory(directories.journal);
   if (status.ok()) status = journal::RemoveFrames(disk, directories.journal);
   if (status.ok()) {
-    status = journal::WriteIdentity(disk, directories.journal, snapshot.identity);
+    status = journal::TakeIdentity(disk, directories.journal, snapshot.identity);
   }
   if (status.ok()) status = BeginJournal(disk, directories.journal, snapshot.position);
   for (const std::string& directory : {directories.snapshots, directories.cold}) {
     if (status.ok()) status = GiveNames(disk, directory, paths);
     if (status.ok()) {
-      status = RemoveFiles(disk, directory,
-                           [&](const std::string& path) { return paths.count(path) == 0; });
+      status = RemoveFiles(disk, directory, [&](const std::string& path) {
+        return paths.count(path) == 0 && !path.ends_with(kDamagedSuffix);
+      });
     }
     if (!status.ok()) return status;
     status = disk.SyncDirectory(directory);
     if (!status.ok() && status.error_number() == ENOENT) status = Status();
   }
+  if (status.ok()) status = RemoveOldDamaged(disk, directories);
   if (status.ok()) status = disk.SyncDirectory(directories.journal);
   if (status.ok()) status = disk.Remove(kNotePath);
   if (status.ok()) status = disk.SyncDirectory(".");
   return status;
+}
+
+Status RemoveStaged(Disk& disk, const DataDirectories& directories) {
+  for (const std::string& directory : {directories.snapshots, directories.cold}) {
+    Status removed = RemoveFiles(disk, directory, IsStaged);
+    if (!removed.ok()) return removed;
+  }
+  return {};
+}
+
+// Bytes of the files of the present state, some of which may go meanwhile.
+Result<uint64_t> StateBytes(Disk& disk, const DataDirectories& directories) {
+  uint64_t bytes = 0;
+  for (const std::string& directory :
+       {directories.journal, directories.snapshots, directories.cold}) {
+    const auto names = NamesIn(disk, directory);
+    if (!names.ok()) return names.status();
+    for (const std::string& name : *names) {
+      const bool goes = directory == directories.journal
+                            ? journal::ParseSegmentName(name).has_value()
+                            : !name.ends_with(kDamagedSuffix);
+      if (!goes) continue;
+      const auto file = disk.Open(directory + "/" + name, OpenMode::kRead);
+      if (!file.ok() && file.status().error_number() == ENOENT) continue;
+      const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
+      if (!size.ok()) return size.status();
+      bytes += *size;
+    }
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -162,6 +208,24 @@ Result<std::vector<replication::SyncFile>> ListSnapshotFiles(Disk& disk,
   return files;
 }
 
+Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_t bytes) {
+  Room room;
+  auto free_bytes = disk.FreeBytes(".");
+  if (!free_bytes.ok()) return free_bytes.status();
+  room.free_bytes = *free_bytes;
+  if (*free_bytes >= bytes) return room;
+  room.removed_staged = true;
+  if (Status removed = RemoveStaged(disk, directories); !removed.ok()) return removed;
+  free_bytes = disk.FreeBytes(".");
+  const auto own_bytes = StateBytes(disk, directories);
+  if (!free_bytes.ok() || !own_bytes.ok()) {
+    return free_bytes.ok() ? own_bytes.status() : free_bytes.status();
+  }
+  room.free_bytes = *free_bytes;
+  room.own_bytes = *own_bytes;
+  return room;
+}
+
 Status NoteArrived(Disk& disk, const ArrivedSnapshot& snapshot) {
   return ReplaceFile(disk, kNotePath, Encode(snapshot));
 }
@@ -170,15 +234,15 @@ Status TakeArrived(Disk& disk, const DataDirectories& directories) {
   const auto note = ReadNote(disk);
   if (!note.ok()) return note.status();
   if (*note) {
-    LogNotice("A snapshot at position {} has arrived: it takes the place of what was here",
-              (*note)->position);
+    if ((*note)->paths.empty()) {
+      LogNotice("What was here is removed: the leader has the data");
+    } else {
+      LogNotice("A snapshot at position {} has arrived: it takes the place of what was here",
+                (*note)->position);
+    }
     return TakePlaces(disk, directories, **note);
   }
-  for (const std::string& directory : {directories.snapshots, directories.cold}) {
-    Status removed = RemoveFiles(disk, directory, IsStaged);
-    if (!removed.ok()) return removed;
-  }
-  return {};
+  return RemoveStaged(disk, directories);
 }
 
 }  // namespace runnel

@@ -31,17 +31,30 @@ Result<std::vector<replication::SyncFile>> ListSnapshotFiles(Disk& disk,
                                                              const DataDirectories& directories,
                                                              Position position);
 
+// Whether the disk has room for so many bytes of files that are to come. If not, those that have
+// come are removed, because they are of no use. The present state may be used meanwhile. Blocks;
+// any thread, while no files come.
+struct Room {
+  bool removed_staged = false;  // there was not
+  uint64_t free_bytes = 0;
+  uint64_t own_bytes = 0;  // of files that would go if an empty state took the place of the present
+};
+Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_t bytes);
+
 // What takes the place of the old state.
 struct ArrivedSnapshot {
   journal::Identity identity;  // of the journal that it belongs to
   Position position = 0;
-  std::vector<std::string> paths;  // without the suffix
+  std::vector<std::string> paths;  // without the suffix; none: there is no data
+  // Files of the old state that are damaged: they are set aside instead of being removed.
+  std::vector<std::string> damaged;
 };
 // Writes the note. When this returns success, the new state counts. REQUIRES: the files are synced,
 // and so are their names. Blocks.
 Status NoteArrived(Disk& disk, const ArrivedSnapshot& snapshot);
 // If there is a note, does what it says, and removes it: the journal is empty and begins at the
-// position of the snapshot, and there is no other snapshot and no other file of cold entries. If
+// position of the snapshot, and there is no other snapshot and no other file of cold entries, but
+// for files that were set aside (lost_data.h). If
 // there is none, removes files that have come and do not count. Blocks. REQUIRES: nobody uses the
 // directories.
 Status TakeArrived(Disk& disk, const DataDirectories& directories);

@@ -216,7 +216,7 @@ void AddLoading(const Loading& loading, Fields fields) {
 
 // Clients wait until `loading` and both `in_progress` fields are 0.
 void AddPersistence(ServerHost& host, Fields fields) {
-  fields.Add("loading", host.loading() != nullptr ? 1 : 0);
+  fields.Add("loading", host.loading() != nullptr || host.roles().lacks_state() ? 1 : 0);
   fields.Add("async_loading", 0);
   fields.Add("rdb_changes_since_last_save", host.broker().log().changes());
   AddSnapshots(host.saver(), fields);
@@ -321,7 +321,7 @@ void AddFollower(const Roles& roles, uint64_t end, int64_t now_ms, const ServerO
 }
 
 void AddFollowers(const Roles& roles, int64_t now_ms, const Settings& settings, Fields fields) {
-  const replication::Leader* const leader = roles.leader();
+  const replication::Leader* const leader = roles.serving();
   fields.Add("connected_slaves", leader == nullptr ? 0 : leader->followers());
   if (settings.min_replicas_to_write > 0 && settings.min_replicas_max_lag_s > 0) {
     fields.Add("min_slaves_good_slaves", roles.good_followers());
@@ -335,8 +335,8 @@ void AddFollowers(const Roles& roles, int64_t now_ms, const Settings& settings, 
         fmt::format("ip={},port={},state={},offset={},lag={},in_sync={},synced={},applied={}",
                     peer.address, peer.port, peer.online() ? "online" : "wait_bgsave",
                     peer.report.written, (now_ms - peer.heard_ms) / 1000,
-                    leader->in_sync().Has(peer.request.node_id) ? 1 : 0, peer.report.synced,
-                    peer.report.applied));
+                    leader->leads() && leader->in_sync().Has(peer.request.node_id) ? 1 : 0,
+                    peer.report.synced, peer.report.applied));
   });
 }
 
@@ -404,6 +404,7 @@ void AddReplication(ServerHost& host, Fields fields) {
   fields.Add("acks_waiting_clients", host.broker().outbox().WaitingForAll());
   fields.Add("replication_applied_position", host.broker().log().watermarks().appended.position);
   fields.Add("replication_dropped_bytes", roles.dropped_bytes());
+  fields.Add("replication_dropped_messages", roles.dropped_messages());
   fields.Add("replication_tail_trusted", roles.trusted() ? 1 : 0);
   fields.Add("replication_error", roles.error());
   // Journal that is kept because followers need it.

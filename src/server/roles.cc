@@ -13,7 +13,6 @@
 namespace runnel {
 namespace {
 
-constexpr const char* kNodeFile = "node";
 constexpr const char* kRecordFile = "cluster";
 constexpr const char* kMarkFile = "mark";
 // How long after a failure the note that the journal follows is written again.
@@ -53,7 +52,7 @@ Status Roles::Refusal() const {
 
 Status Roles::Open() {
   if (!parts_.config.options().journal) return {};
-  auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), kNodeFile);
+  auto id = replication::ReadOrMakeNodeId(parts_.storage.disk(), replication::kNodeIdFile);
   if (id.ok()) {
     node_id_ = *id;
   } else {
@@ -134,10 +133,11 @@ std::vector<ServerLink> Roles::Links() const {
     added.output_memory = link.output().MemoryBytes();
     return added;
   };
-  if (leader_ != nullptr) {
-    leader_->ForEachLink([&](const replication::Leader::Peer& peer, const replication::Link& link) {
-      add(peer.id, peer.since_ms, peer.heard_ms, link);
-    });
+  if (serving() != nullptr) {
+    serving()->ForEachLink(
+        [&](const replication::Leader::Peer& peer, const replication::Link& link) {
+          add(peer.id, peer.since_ms, peer.heard_ms, link);
+        });
   }
   if (follower_ != nullptr && follower_->link_up()) {
     add(link_id_, follower_->connected_ms(), follower_->heard_ms(), follower_->link()).to_leader =
@@ -147,7 +147,9 @@ std::vector<ServerLink> Roles::Links() const {
 }
 
 void Roles::EndLink(uint64_t id) {
-  if (leader_ != nullptr) leader_->End(id, "a client has ended its connection (CLIENT KILL)");
+  if (serving() != nullptr) {
+    mutable_serving()->End(id, "a client has ended its connection (CLIENT KILL)");
+  }
   if (follower_ != nullptr && id == link_id_) {
     follower_->Reconnect("a client has ended the connection (CLIENT KILL)");
   }
@@ -159,14 +161,23 @@ void Roles::End() {
   handover_.reset();
   leader_.reset();
   lender_.reset();
+  TapPublished();
+  EndRelay();
   follower_.reset();
   cutter_.reset();
+  taker_.reset();
 }
 
 void Roles::AskToFollow(std::string host, uint16_t port, bool force) {
   // CONFIG REWRITE may follow in the same transaction.
   parts_.config.NoteLeader(host, port);
-  wanted_ = Wanted{true, std::move(host), port, force};
+  wanted_ = Wanted{true, std::move(host), port, force, true};
+}
+
+// Not by anybody's word.
+void Roles::FollowUntold(std::string host, uint16_t port) {
+  AskToFollow(std::move(host), port);
+  wanted_->by_word = false;
 }
 
 void Roles::AskToLead() {
@@ -184,7 +195,10 @@ void Roles::AskToLeadAfterLeader() {
 bool Roles::in_recorded_set() const {
   const journal::Journal* const journal = parts_.storage.journal();
   // There is none for a while when it is cut, or when a snapshot takes its place.
-  if (records_ == nullptr || journal == nullptr || journal->failed()) return false;
+  const bool lost = parts_.storage.lost().has_value();
+  if (records_ == nullptr || journal == nullptr || journal->failed() || lost) return false;
+  // It says goodbye to the leader when it follows another server.
+  if (follower_ != nullptr && follower_->chained()) return false;
   const replication::ClusterRecord& record = records_->now();
   const replication::Member* const self = record.Find(node_id_);
   return record.journal_id == journal->identity().id && self != nullptr && self->in_sync;
@@ -217,6 +231,8 @@ const std::string& Roles::error() const {
   if (follower_ == nullptr || !follower_->error().empty()) {
     return follower_ == nullptr ? error_ : follower_->error();
   }
+  // Who is chained counts for nothing, whether it trusts its journal or not.
+  if (follower_->chained()) return error_;
   const journal::Journal* const journal = parts_.storage.journal();
   const bool doubted = journal != nullptr && !journal->trusted() && journal->appended() > 0;
   return doubted ? WhyDoubted() : error_;
@@ -232,15 +248,16 @@ Status Roles::WhyNotLead() const {
   if (!follows_ || recovery_ || may_take_over()) return {};
   // A server that is new has never had a leader. One that has lost all in a power cut is none.
   const bool known = journal != nullptr && records_->now().journal_id == journal->identity().id;
-  if (journal != nullptr && journal->appended() == 0 && !known) return {};
+  const bool lost = parts_.storage.lost().has_value();
+  if (journal != nullptr && journal->appended() == 0 && !known && !lost) return {};
   if (!trusted()) {
     return Status::Error(fmt::format(
         "NOTINSYNC Changes that were acknowledged may be missing here: {}. To lead with what it "
         "has: CONFIG SET unclean-leader-election yes",
         WhyDoubted()));
   }
-  // With a link the leader is there, and this server leaves it.
-  if (follower_ != nullptr && follower_->link_up()) return {};
+  // With a link the leader is there, and this server leaves it. In a chain it may be gone.
+  if (follower_ != nullptr && follower_->link_up() && !follower_->chained()) return {};
   return Status::Error(
       "NOTINSYNC This server is not in the in-sync set: changes that were acknowledged may be "
       "missing here. To lead with what it has: CONFIG SET unclean-leader-election yes");
@@ -251,76 +268,19 @@ Status Roles::Forget(std::string_view node_id) {
   return leader_->Forget(node_id);
 }
 
-Status Roles::Admit(Session& session, const replication::FollowRequest& request) {
-  if (Status refused = Refusal(); !refused.ok()) return refused;
-  const bool lends = leader_ == nullptr && request.recovers && !wanted_;
-  if (leader_ == nullptr && !lends) return WhyNotAdmit(request.node_id);
-  if (Status refused = lends ? WhyNotLend(request) : leader_->Check(request); !refused.ok()) {
-    parts_.broker.stats().sync_partial_err++;
-    return refused;
-  }
-  session.end = SessionEnd::kGiven;
-  admitted_.emplace_back(session.id, request);
-  return {};
-}
-
-// This server follows.
-Status Roles::WhyNotAdmit(std::string_view node_id) {
-  if (recovery_) return Status::Error(fmt::format("this server does not lead yet: {}", error_));
-  const bool link_up = follower_ != nullptr && follower_->link_up();
-  // The leader has told this server to take over, has heard nothing of it, and asks. It hears that
-  // this server does not lead, and has not led since. What it has told is void with the link on
-  // which it has told it, so that it may lead again.
-  const replication::ClusterRecord& record = records_->now();
-  if (follower_ != nullptr && !wanted_ && record.leader == node_id &&
-      record.epoch >= parts_.storage.journal()->epoch()) {
-    follower_->Reconnect("the leader asks to follow this server");
-    return Status::Error(fmt::format(
-        "{} this server does not lead: it follows {}:{}, which has led before, and asks now",
-        replication::kFollowsYou, host_, port_));
-  }
-  if (handed_over_ && !on_trial_ && link_up) {
-    return Status::Error(fmt::format("{} {} {} this server has handed over to that one",
-                                     replication::kHandedOver, host_, port_));
-  }
-  return Status::Error(
-      wanted_ && !wanted_->follow
-          ? "this server is about to lead, and does not yet"
-          : fmt::format("this server does not lead: it follows {}:{}", host_, port_));
-}
-
-void Roles::CountSync(const replication::FollowRequest& request) {
-  // One that takes this journal asks again when it has.
-  if (request.journal_id != parts_.storage.journal()->identity().id) return;
-  Stats& stats = parts_.broker.stats();
-  const bool full = request.end == 0 || request.end < parts_.storage.journal()->first();
-  full ? stats.sync_full++ : stats.sync_partial_ok++;
-}
-
-// Their connections become links.
-void Roles::TakeAdmitted(int64_t now_ms) {
-  for (auto& [id, request] : std::exchange(admitted_, {})) {
-    const auto& sessions = parts_.broker.sessions().all();
-    const auto found = sessions.find(id);
-    if (found == sessions.end() || found->second->end != SessionEnd::kGiven) continue;
-    std::unique_ptr<ByteStream> stream = found->second->transport->GiveAway();
-    if (stream == nullptr) continue;
-    if (leader_ == nullptr) {
-      Lend(std::move(stream), request, now_ms);
-      continue;
-    }
-    CountSync(request);
-    leader_->Accept(std::move(stream), std::move(request), now_ms, id);
-  }
+bool Roles::lacks_state() const {
+  const journal::Journal* const journal = parts_.storage.journal();
+  return follows_ && parts_.storage.lost() && journal != nullptr && journal->appended() == 0;
 }
 
 bool Roles::Turn() {
   if (parts_.storage.journal() == nullptr && cutter_ == nullptr) return false;
   const int64_t now_ms = parts_.broker.clock().steady_ms();
-  if (parts_.storage.journal() != nullptr) TakeAdmitted(now_ms);
+  AcceptAdmitted(now_ms);
   GoOnLending(now_ms);
   HearLeader();
   if (recovery_ && !wanted_) GoOnRecovering(now_ms);
+  if (follower_ != nullptr) GoOnLeadingAgain(now_ms);
   if (leader_ != nullptr) GoOnHandingOver(now_ms);
   if (wanted_ && MayChange() && !WaitsForLeader(now_ms)) {
     Change(*std::exchange(wanted_, std::nullopt));
@@ -335,6 +295,7 @@ bool Roles::Turn() {
     leader_->AwaitFollowers(awaited);
     AskAgain(now_ms);
     leader_->Turn(now_ms);
+    TapPublished();
     NoteAgreed(now_ms);
     return TellBroker() || wanted_;
   }
@@ -342,28 +303,39 @@ bool Roles::Turn() {
     GoOnCutting();
     return false;
   }
+  if (taker_ != nullptr) {
+    GoOnTaking();
+    return false;
+  }
   if (follower_ == nullptr) {
     if (note_again_ms_ && now_ms >= *note_again_ms_) NoteFollowing();
     return false;
   }
   const Position before = follower_->applied();
-  const bool more = follower_->Turn(now_ms);
+  bool more = follower_->Turn(now_ms);
+  const bool wanted_published = wants_published();
+  TurnRelay(now_ms);
+  // The next turn asks for it, or not any more.
+  more |= wants_published() != wanted_published;
   if (follower_->journal_to_take()) {
     // A snapshot that is being taken belongs to the journal that goes.
     if (!parts_.saver.busy()) TakeJournal(*follower_->journal_to_take());
     return false;
   }
   Hear(follower_->leader_epoch());
-  if (follower_->snapshot_to_take() != nullptr) {
-    if (!taking_snapshot_) TakeSnapshot();
+  if (follower_->state_to_take()) {
+    TakeState();
     return false;
   }
+  if (follower_->room_wanted()) LookForRoom();
+  NoteOwnDamage();
   if (follower_->cut_to() && !recovery_) {
     BeginToCut();
     return false;
   }
   NoteAgreed(now_ms);
   NoteCaughtUp();
+  if (follower_->link_up()) NoteWelcomed();
   if (follower_->applied() == before) return more;
   parts_.broker.OnApplied(follower_->applied());
   return true;
@@ -375,8 +347,9 @@ int64_t Roles::NextTimerMs() const {
     due = leader_->next_due_ms();
     if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
-  if (follower_ != nullptr) due = follower_->next_due_ms();
+  if (follower_ != nullptr && taker_ == nullptr) due = follower_->next_due_ms();
   if (note_again_ms_) due = std::min(due, *note_again_ms_);
+  if (relay_ != nullptr) due = std::min(due, relay_->next_due_ms());
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
   if (recovery_) due = std::min(due, NextOfRecovery());
   if (lender_ != nullptr) due = std::min(due, lender_->next_due_ms());
@@ -414,7 +387,7 @@ size_t Roles::LaggingFollowers() const {
 }
 
 Position Roles::hold() const {
-  return leader_ != nullptr ? leader_->hold() : UINT64_MAX;
+  return serving() != nullptr ? serving()->hold() : UINT64_MAX;
 }
 
 // --- Changes ---
@@ -423,9 +396,13 @@ void Roles::Change(const Wanted& wanted) {
   if (!wanted.follow && !follows_) return;
   told_ = true;
   force_ = wanted.force;
+  by_word_ = wanted.by_word;
   const bool same = wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_;
   if (same && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
+  taker_.reset();
+  cutter_.reset();
+  if (follower_ != nullptr && wanted.follow && wanted.by_word) LeaveSet();
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }
@@ -435,6 +412,7 @@ void Roles::Change(const Wanted& wanted) {
   } else {
     switch (CatchUp()) {
       case CaughtUp::kYes:
+        EndRelay();
         last = std::move(follower_);
         break;
       case CaughtUp::kNotYet:
@@ -445,9 +423,10 @@ void Roles::Change(const Wanted& wanted) {
         return;
     }
   }
-  cutter_.reset();
   recovery_.reset();
   inquiry_.reset();
+  anew_.clear();
+  leads_again_ = false;
   error_.clear();
   note_again_ms_.reset();
   handed_over_ = on_trial_ = false;
@@ -466,6 +445,7 @@ void Roles::Change(const Wanted& wanted) {
       parts_.broker.HoldWrites(HoldReason::kHandOver, false);
     }
     leader_.reset();
+    TapPublished();
     parts_.broker.Follow();
     follows_ = true;
   }
@@ -476,6 +456,7 @@ void Roles::Change(const Wanted& wanted) {
 void Roles::LetFollowerGo() {
   if (follower_ == nullptr) return;
   pending_ = follower_->TakePending(UINT64_MAX);
+  EndRelay();
   follower_.reset();
 }
 
@@ -486,7 +467,8 @@ Roles::CaughtUp Roles::CatchUp() {
     if (!pending_ || pending_->applied == journal.appended()) return CaughtUp::kYes;
     MakeFollower();
   }
-  follower_->PrepareToLead();
+  // What is beyond the mark is applied only by a server that is going to lead.
+  if (!journal.failed()) follower_->PrepareToLead();
   if (journal.failed() || follower_->cannot_apply()) {
     error_ = fmt::format("this server cannot change its role: {}",
                          journal.failed() ? journal.status().message() : follower_->error());
@@ -517,15 +499,21 @@ void Roles::NoteFollowing() {
 }
 
 void Roles::MakeLeader() {
+  leader_ = MakeServing({});
+  TellBroker();
+}
+
+// For a leader, or for a follower that serves others: then it has an upstream.
+std::unique_ptr<replication::Leader> Roles::MakeServing(Upstream upstream) {
   const auto [host, port] = AnnouncedAddress(parts_.config.options());
   const replication::Member self{node_id_, host, port, true};
-  leader_ = std::make_unique<replication::Leader>(
+  return std::make_unique<replication::Leader>(
       replication::Leader::Parts{*parts_.storage.journal(), parts_.storage.disk(), parts_.reader,
                                  [this](Position most) { return PinSnapshot(most); }, *records_,
                                  self, parts_.broker.keyspace().databases(), kEffectsVersion,
-                                 settings_},
+                                 settings_, dropped_messages_, std::move(upstream.mark),
+                                 std::move(upstream.path)},
       parts_.broker.clock().steady_ms());
-  TellBroker();
 }
 
 std::optional<replication::PinnedSnapshot> Roles::PinSnapshot(Position most) {
@@ -547,6 +535,7 @@ bool Roles::TellBroker() {
 }
 
 void Roles::MakeFollower() {
+  EndRelay();
   follower_.reset();
   error_.clear();
   journal::Journal& journal = *parts_.storage.journal();
@@ -564,14 +553,41 @@ void Roles::MakeFollower() {
             return parts_.connect(host, port, std::move(done));
           },
           [this] { return Credentials(); }, [this] { return Introduce(); },
-          [this](replication::ClusterRecord record) { TakeRecord(std::move(record)); }},
+          [this](const replication::Welcome& welcome) {
+            // Somebody leads.
+            if (std::exchange(leads_again_, false)) inquiry_.reset();
+            return WhyNotAsWelcomed(welcome);
+          },
+          [this](replication::ClusterRecord record) { TakeRecord(std::move(record)); },
+          [this] { return wants_published(); },
+          [this](const replication::Published& published) { Deliver(published); },
+          dropped_messages_},
       replication::Follower::Target{host_, port_}, parts_.broker.clock().steady_ms(),
       std::exchange(pending_, std::nullopt));
 }
 
-// Its sender leads, whatever others have said.
+// If its sender leads, it does, whatever others have said. In a chain it may be older than what was
+// heard.
 void Roles::TakeRecord(replication::ClusterRecord record) {
-  heard_epoch_ = record.epoch;
+  const replication::ClusterRecord& own = records_->now();
+  const auto age = [](const replication::ClusterRecord& of) {
+    return std::tie(of.epoch, of.version);
+  };
+  if (!follower_->chained()) {
+    heard_epoch_ = record.epoch;
+  } else if (own.journal_id == record.journal_id && age(record) < age(own)) {
+    return;
+  }
+  records_->Adopt(std::move(record));
+}
+
+// A person or a Sentinel has it leave its leader, which lets it go from the set. The next leader
+// says whether it is in the set of that one.
+void Roles::LeaveSet() {
+  replication::ClusterRecord record = records_->now();
+  replication::Member* const self = record.Find(node_id_);
+  if (!follower_->link_up() || self == nullptr || !self->in_sync) return;
+  self->in_sync = false;
   records_->Adopt(std::move(record));
 }
 
@@ -583,11 +599,15 @@ replication::Follower::Credentials Roles::Credentials() const {
 replication::FollowRequest Roles::Introduce() const {
   replication::FollowRequest request;
   const Keyspace& keyspace = parts_.broker.keyspace();
-  request.has_data = follower_->has_unapplied_data();
+  // What it has lost counts: another journal does not take the place of that in silence.
+  const bool lost = parts_.storage.lost().has_value();
+  request.has_data = follower_->has_unapplied_data() || lost;
+  request.anew = !anew_.empty() || !follower_->own_damage().empty();
+  request.forced = force_;
   for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
     request.has_data |= keyspace.size(Keyspace::DatabaseAt(slot)) > 0;
   }
-  request.trusted = parts_.storage.journal()->trusted();
+  request.trusted = parts_.storage.journal()->trusted() && !lost;
   request.recovers = recovery_.has_value();
   request.node_id = node_id_;
   request.run_id = parts_.run_id;
@@ -603,6 +623,8 @@ void Roles::BeginToLead() {
   lender_.reset();
   const journal::Journal& journal = *parts_.storage.journal();
   if (Status led = parts_.storage.Lead(); !led.ok()) LogWarning("{}", led.message());
+  // What it lacks now is given up.
+  if (parts_.storage.lost()) parts_.storage.ForgetLost();
   parts_.broker.Lead();
   MakeLeader();
   LogNotice("This server leads now, in epoch {:016x} from position {} on", journal.epoch(),

@@ -24,6 +24,7 @@
 #include "server/config.h"
 #include "server/cutter.h"
 #include "server/saver.h"
+#include "server/state_taker.h"
 #include "server/storage.h"
 
 namespace runnel {
@@ -145,6 +146,11 @@ class Roles {
   // nullptr if the server does not lead, or does not follow.
   const replication::Leader* leader() const { return leader_.get(); }
   const replication::Follower* follower() const { return follower_.get(); }
+  // What serves the followers of this server: leader(), or, if it follows and others follow it,
+  // what serves those. nullptr: neither.
+  const replication::Leader* serving() const {
+    return leader_ != nullptr ? leader_.get() : relay_.get();
+  }
   // Whether the role is about to change, as a command has asked.
   bool wishes() const { return wanted_.has_value(); }
   // Whether it follows, or is about to.
@@ -161,8 +167,15 @@ class Roles {
   }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
   const std::string& error() const;
+  // Its journal is being cut, or is about to be.
+  bool cuts() const { return cutter_ != nullptr; }
+  // It has lost what it had, and has nothing to serve until the leader has given it all.
+  bool lacks_state() const;
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
+  // Messages that were published on a leader, and that a follower has not got, since the start: on
+  // either side.
+  uint64_t dropped_messages() const { return dropped_messages_; }
   // As far as this server knows it.
   Position high_watermark() const;
   // The journal from here on is needed by others; UINT64_MAX: nothing is.
@@ -174,6 +187,7 @@ class Roles {
     std::string host;
     uint16_t port = 0;
     bool force = false;
+    bool by_word = false;  // a person, or a Sentinel, has said so
     enum class How : uint8_t {
       kAlone,       // whatever the leader says
       kAfterAsked,  // the leader is asked to hand over
@@ -205,16 +219,32 @@ class Roles {
   void LetFollowerGo();
   // Whether the journal is whole and used by the follower alone, so that the role may be changed.
   bool MayChange() const {
-    return !taking_snapshot_ && (cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept);
+    return (taker_ == nullptr || taker_->state() < StateTaker::State::kNoting) &&
+           (cutter_ == nullptr || cutter_->state() <= Cutter::State::kKept);
   }
   void HearLeader();
   Status WhyNotTakeOver(const replication::TakeOver& take_over) const;
   bool WaitsForLeader(int64_t now_ms);
   void GoOnHandingOver(int64_t now_ms);
   void FollowTarget();
-  Status WhyNotAdmit(std::string_view node_id);
+  struct Upstream {
+    std::function<Position()> mark;
+    std::function<std::vector<std::string>()> path;
+  };
+  std::unique_ptr<replication::Leader> MakeServing(Upstream upstream);
+  replication::Leader* mutable_serving();
+  replication::Leader& Relay();
+  void EndRelay();
+  void TurnRelay(int64_t now_ms);
+  Status WhyNotRelay(const replication::FollowRequest& request);
+  bool Follows(std::string_view node_id) const;
+  bool IsWithin(const replication::FollowRequest& request) const;
+  bool MayLeadAgain() const;
+  void BeginToLeadAgain();
+  void GoOnLeadingAgain(int64_t now_ms);
+  void AcceptAdmitted(int64_t now_ms);
+  void FollowUntold(std::string host, uint16_t port);
   void CountSync(const replication::FollowRequest& request);
-  void TakeAdmitted(int64_t now_ms);
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
   CaughtUp CatchUp();
@@ -226,12 +256,21 @@ class Roles {
   std::optional<Wanted> TakeNewerLeader();
   std::optional<replication::PinnedSnapshot> PinSnapshot(Position most);
   bool TellBroker();
+  void TapPublished();
+  bool wants_published() const;
+  void Deliver(const replication::Published& published);
   void NoteAgreed(int64_t now_ms);
   void MakeFollower();
   void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
-  void TakeSnapshot();
-  void OnNoted(const Status& noted);
+  Status WhyNotAsWelcomed(const replication::Welcome& welcome) const;
+  void TakeState();
+  void BeginToTake(StateTaker::Change change);
+  void GoOnTaking();
+  void LookForRoom();
+  void OnRoom(const Room& room);
+  void NoteOwnDamage();
+  void NoteWelcomed();
   Status WhyNotCut(Position end) const;
   void BeginToCut();
   void GoOnCutting();
@@ -244,6 +283,7 @@ class Roles {
   // Somebody leads, or has led, this server's journal in this epoch.
   void Hear(journal::Epoch epoch);
   void TakeRecord(replication::ClusterRecord record);
+  void LeaveSet();
 
   const Parts parts_;
   replication::ReplicationSettings settings_;
@@ -261,11 +301,19 @@ class Roles {
   std::optional<Wanted> wanted_;
   // A command of this process has named the leader, not the configuration alone.
   bool told_ = false;
+  // A person, or a Sentinel, has said that it is to follow that one: REPLICAOF.
+  bool by_word_ = false;
   bool must_load_ = false;
-  bool taking_snapshot_ = false;  // from the moment at which it has arrived
   uint64_t dropped_bytes_ = 0;
+  uint64_t dropped_messages_ = 0;
+  bool taps_published_ = false;
   std::unique_ptr<replication::Leader> leader_;
   std::unique_ptr<replication::Follower> follower_;
+  // Serves the followers of a server that follows: while there is a follower_.
+  std::unique_ptr<replication::Leader> relay_;
+  std::vector<std::string> relay_path_;  // Welcome::path, as they were told
+  // The server that this one follows yields to it; the others are asked.
+  bool leads_again_ = false;
   // Whether somebody else leads, in a newer epoch.
   std::unique_ptr<replication::Inquiry> inquiry_;
   bool asked_ = false;  // before the beginning
@@ -279,6 +327,11 @@ class Roles {
   bool handed_over_ = false;
   // That one may not lead: the link to it has not been up yet.
   bool on_trial_ = false;
+  // While a state of the leader takes the place of what is here.
+  std::unique_ptr<StateTaker> taker_;
+  // Why this server cannot go on from its own data; empty: it can.
+  std::string anew_;
+  bool looking_for_room_ = false;
   std::unique_ptr<Cutter> cutter_;  // while the journal is being cut
   // What a follower still has to apply, when there is none: for the next one. Without it, the
   // keyspace has all that the journal has.

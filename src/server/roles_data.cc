@@ -19,6 +19,7 @@ void Roles::LoseJournal(const Status& why) {
 }
 
 void Roles::TakeJournal(journal::Identity identity) {
+  EndRelay();
   follower_.reset();
   lender_.reset();
   parts_.broker.KeepIn(nullptr);
@@ -31,40 +32,153 @@ void Roles::TakeJournal(journal::Identity identity) {
 
 // --- A full sync ---
 
-// The note decides; from then on what has arrived counts, also after a crash.
-void Roles::TakeSnapshot() {
-  // A snapshot that is being taken belongs to the state that goes.
-  parts_.saver.Suspend("a snapshot of the leader takes the place of what is here");
-  if (parts_.saver.busy()) return;
-  taking_snapshot_ = true;
-  const replication::SnapshotFetch& fetch = *follower_->snapshot_to_take();
-  ArrivedSnapshot arrived;
-  arrived.identity = parts_.storage.journal()->identity();
-  arrived.position = fetch.position();
-  for (const replication::SyncFile& file : fetch.files()) {
-    arrived.paths.push_back(file.path);
+// Why this server does not go on as its leader says: it would give up what the leader should have.
+Status Roles::WhyNotAsWelcomed(const replication::Welcome& welcome) const {
+  const journal::Journal& own = *parts_.storage.journal();
+  const uint64_t id = own.identity().id;
+  if (welcome.identity.id != id) {
+    if (force_ || !welcome.gives_state()) return {};
+    return Status::Error(
+        fmt::format("the journal of {}:{} is {:016x}, and this server's is another one, {:016x}",
+                    host_, port_, welcome.identity.id, id));
   }
-  parts_.storage.NoteArrived(std::move(arrived),
-                             [this, alive = std::weak_ptr<bool>(alive_)](const Status& noted) {
-                               if (!alive.expired() && *alive.lock()) OnNoted(noted);
-                             });
+  if (welcome.parting < own.appended()) {
+    // Without a state the journal is cut, which is decided then.
+    return welcome.gives_state() ? WhyNotCut(welcome.parting) : Status();
+  }
+  // What this server has set aside may be all that is left.
+  if (!parts_.storage.lost()) return {};
+  const Position agreed = agreed_->Of(id);
+  if (welcome.end >= agreed || force_ || parts_.config.options().unclean_leader_election) return {};
+  return Status::Error(fmt::format(
+      "the journal of {}:{} ends at position {}, and two servers had it up to {}: the leader has "
+      "lost {} bytes of it. REPLICAOF {} {} FORCE follows it all the same",
+      host_, port_, welcome.end, agreed, agreed - welcome.end, host_, port_));
 }
 
-void Roles::OnNoted(const Status& noted) {
-  taking_snapshot_ = false;
-  if (!noted.ok()) {
-    // It is fetched again.
-    LogWarning("The snapshot of the leader cannot be used: {}", noted.message());
-    parts_.saver.Resume();
-    LetFollowerGo();
-    return MakeFollower();
+namespace {
+
+StateTaker::Change ChangeTo(const replication::Follower::LeaderState& state) {
+  StateTaker::Change change;
+  change.state.identity = state.identity;
+  change.state.position = state.position;
+  for (const replication::SyncFile& file : state.files) {
+    change.state.paths.push_back(file.path);
   }
-  error_ = "a snapshot of the leader has arrived, and is being loaded";
+  change.parting = state.parting;
+  return change;
+}
+
+}  // namespace
+
+void Roles::TakeState() {
+  const Position parting = follower_->state_to_take()->parting;
+  if (parting < parts_.storage.journal()->appended()) {
+    // A start must not take for agreed what is of another leader then.
+    agreed_->Lower(parting);
+    agreed_->Turn(parts_.broker.clock().steady_ms());
+    if (agreed_->lowering()) return;
+  }
+  StateTaker::Change change = ChangeTo(*follower_->state_to_take());
+  if (!follower_->own_damage().empty()) change.damaged_from = follower_->applied();
+  // It has nothing, or what the leader had some time ago: it must not lead before it has the rest.
+  change.lost = parts_.storage.lost().value_or(
+      LostData{false, "a state of the leader has taken the place of what was here"});
+  BeginToTake(std::move(change));
+}
+
+void Roles::BeginToTake(StateTaker::Change change) {
+  EndRelay();
+  taker_ = std::make_unique<StateTaker>(
+      StateTaker::Parts{parts_.storage, parts_.saver, parts_.reader}, std::move(change));
+  GoOnTaking();
+}
+
+// The note decides; from then on what has come counts, also after a crash.
+void Roles::GoOnTaking() {
+  taker_->Turn();
+  if (taker_->state() == StateTaker::State::kRefused) {
+    const std::string why = taker_->status().message();
+    taker_.reset();
+    return follower_->state_to_take() ? follower_->RefuseState(why) : follower_->RefuseRoom(why);
+  }
+  if (taker_->state() != StateTaker::State::kNoted) return;
+  const std::unique_ptr<StateTaker> taker = std::move(taker_);
+  dropped_bytes_ += taker->dropped_bytes();
+  agreed_->Lower(taker->parting());
+  parts_.broker.NoteCut(taker->parting());
+  error_ = follower_->state_to_take() ? "a state of the leader has arrived, and is being loaded"
+                                      : "what was here has made room for what the leader has";
+  anew_.clear();
   follower_.reset();
   lender_.reset();
   parts_.broker.KeepIn(nullptr);
   parts_.storage.GiveWay();
   must_load_ = true;
+}
+
+// --- A disk that holds one state only ---
+
+void Roles::LookForRoom() {
+  if (std::exchange(looking_for_room_, true)) return;
+  auto room = std::make_shared<Result<Room>>(Room());
+  parts_.reader.Run([room, &storage = parts_.storage,
+                     wanted = *follower_->room_wanted()] { *room = storage.LookForRoom(wanted); },
+                    [this, room, alive = std::weak_ptr<bool>(alive_)] {
+                      if (alive.expired() || !*alive.lock()) return;
+                      looking_for_room_ = false;
+                      if (follower_ == nullptr || !follower_->room_wanted() || taker_ != nullptr)
+                        return;
+                      room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
+                    });
+}
+
+void Roles::OnRoom(const Room& room) {
+  if (!room.removed_staged) return follower_->GoOnFetching();
+  const uint64_t total = follower_->fetch()->total_bytes();
+  if (room.free_bytes >= total) {
+    return follower_->RefuseRoom(
+        "what had come of another snapshot was removed to make room: this one is fetched from its "
+        "beginning");
+  }
+  const std::string why = fmt::format(
+      "the disk has no room for the snapshot of the leader: {} bytes are to come, {} are free, "
+      "and what is here takes {}",
+      total, room.free_bytes, room.own_bytes);
+  if (room.free_bytes + room.own_bytes < total) return follower_->RefuseRoom(why);
+  LogWarning("{}: what is here goes first", why);
+  StateTaker::Change change;
+  change.state.identity = parts_.storage.journal()->identity();
+  change.parting = follower_->parting();
+  change.lost = LostData{false, why};
+  BeginToTake(std::move(change));
+}
+
+// --- Data that this server has lost ---
+
+// Its journal cannot be read any more.
+void Roles::NoteOwnDamage() {
+  const std::string& why = follower_->own_damage();
+  // One that recovers is to lead: nobody has what it lacks then.
+  if (why.empty() || recovery_ || parts_.storage.lost()) return;
+  LogWarning("{}: this server fetches from its leader what it has", why);
+  parts_.storage.NoteLost({false, why}, [](const Status& noted) {
+    if (!noted.ok()) LogWarning("It cannot be noted that data is lost: {}", noted.message());
+  });
+}
+
+// The link is up.
+void Roles::NoteWelcomed() {
+  // A person's word was about what there was before.
+  force_ = false;
+  // Who gives back what may be lost, or follows another one itself, may lack what the leader has.
+  if (recovery_ || follower_->chained()) return;
+  const Position end = follower_->leader_end();
+  agreed_->Lower(std::max(end, parts_.storage.journal()->written()));
+  const bool whole = follower_->caught_up() && follower_->own_damage().empty();
+  if (!parts_.storage.lost() || !whole) return;
+  LogNotice("This server has again what it had lost, up to position {}", end);
+  parts_.storage.ForgetLost();
 }
 
 // --- Cutting ---
@@ -98,8 +212,18 @@ void Roles::BeginToCut() {
   const Position end = *follower_->cut_to();
   const Cutter::Parts parts{parts_.storage, parts_.saver, parts_.reader};
   Status why = WhyNotCut(end);
+  if (why.ok() && !Cutter::CanLoad(parts, end)) {
+    why = Status::Error(fmt::format(
+        "the journals part at position {}, and this server has no state up to there to go on from: "
+        "{}",
+        end,
+        anew_.empty() ? "it asks the leader for one"
+                      : "the leader has given none, as if it were of an older version"));
+    anew_ = why.message();
+  }
   if (why.ok()) why = Cutter::WhyNot(parts, end);
   if (!why.ok()) return follower_->RefuseCut(why.message());
+  EndRelay();
   cutter_ = std::make_unique<Cutter>(parts, end, follower_->applied());
   GoOnCutting();
 }

@@ -22,7 +22,7 @@ replication::LeaderClaim Roles::Claim() const {
   if (journal == nullptr) return claim;
   claim.journal_id = journal->identity().id;
   claim.end = journal->written();
-  claim.trusted = journal->trusted();
+  claim.trusted = journal->trusted() && !parts_.storage.lost();
   // What it fetches comes from a server that does not lead.
   if (recovery_) {
     claim.host.clear();
@@ -34,6 +34,15 @@ replication::LeaderClaim Roles::Claim() const {
   if (follower_ != nullptr) {
     claim.epoch = follower_->leader_epoch();
     claim.leader_node = follower_->leader_node();
+  }
+  if (follower_ != nullptr && follower_->chained()) {
+    // Who leads is what matters, not who is in between.
+    claim.leader_node = follower_->root_node();
+    const replication::Member* const leader = records_->now().Find(claim.leader_node);
+    if (leader != nullptr && !leader->host.empty()) {
+      claim.host = leader->host;
+      claim.port = leader->port;
+    }
   }
   return claim;
 }
@@ -78,6 +87,8 @@ std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
     if (claim.journal_id != journal.identity().id || claim.epoch == 0) continue;
     // It follows this server; or did so before a power cut took the newest epoch of this one.
     if (claim.leader_node == node_id_) continue;
+    // Nobody else leads in the epoch of a leader.
+    if (leader_ != nullptr && claim.epoch == journal.epoch()) continue;
     // The leader itself knows best where it is reached.
     if (claim.epoch < newest || (claim.epoch == newest && leader && !claim.leads)) continue;
     Hear(claim.epoch);
@@ -102,7 +113,7 @@ void Roles::AskAgain(int64_t now_ms) {
       if (leader && handover_ == nullptr) {
         LogWarning("The server at {}:{} has taken over: this server follows it", leader->host,
                    leader->port);
-        AskToFollow(leader->host, leader->port);
+        FollowUntold(leader->host, leader->port);
       }
     }
   }
@@ -166,7 +177,7 @@ void Roles::FollowTarget() {
     LogWarning("It is not known whether {}:{} has taken over: {}", target.address, target.port,
                handover->why());
   }
-  AskToFollow(target.address, target.port);
+  FollowUntold(target.address, target.port);
   Change(*std::exchange(wanted_, std::nullopt));
   handed_over_ = on_trial_ = true;
   parts_.broker.HoldWrites(HoldReason::kHandOver, false);
@@ -186,17 +197,20 @@ void Roles::HearLeader() {
       follower_->AcceptTakeOver();
     }
   }
-  const bool follows_us = follower_->TakeFollowsUs();
+  const auto not_leading = follower_->TakeNotLeading();
+  const bool follows_us = not_leading && not_leading->follows_you;
   const auto leader = follower_->TakeNewLeader();
   if (follower_->link_up()) on_trial_ = false;
   if (wanted_) return;
   if (leader) {
     LogNotice("The leader {}:{} has handed over to {}:{}", host_, port_, leader->host,
               leader->port);
-    AskToFollow(leader->host, leader->port);
+    FollowUntold(leader->host, leader->port);
   } else if (on_trial_ && follows_us) {
     LogWarning("Server {}:{} has not taken over: this one leads again", host_, port_);
     AskToLead();
+  } else if (follows_us && not_leading->yields) {
+    BeginToLeadAgain();
   }
 }
 

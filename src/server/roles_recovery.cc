@@ -83,7 +83,7 @@ void Roles::GoOnRecovering(int64_t now_ms) {
   if (const auto leader = TakeNewerLeader()) {
     LogNotice("The server at {}:{} has taken over: this server follows it", leader->host,
               leader->port);
-    return AskToFollow(leader->host, leader->port);
+    return FollowUntold(leader->host, leader->port);
   }
   LookAtAnswers(answers, now_ms);
 }

@@ -53,6 +53,7 @@ class Server final : public ServerHost, private Disposer {
   std::vector<ServerLink> Links() const override { return roles_->Links(); }
   void EndLink(uint64_t id) override { roles_->EndLink(id); }
   bool LeaderIsLost() const override { return roles_->leader_is_lost(); }
+  bool LacksState() const override { return roles_->lacks_state(); }
   std::vector<Position> FollowerPositions(bool synced) const override {
     return roles_->leader() == nullptr ? std::vector<Position>{}
                                        : roles_->leader()->Positions(synced);

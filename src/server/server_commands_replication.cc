@@ -264,9 +264,9 @@ void ReplicationStatus(Context& context) {
   reply.Bulk("error");
   reply.Bulk(roles.error());
   reply.Bulk("followers");
-  if (roles.leader() == nullptr) return reply.Array(0);
-  reply.Array(roles.leader()->followers());
-  roles.leader()->ForEachFollower([&](const replication::Leader::Peer& peer) {
+  if (roles.serving() == nullptr) return reply.Array(0);
+  reply.Array(roles.serving()->followers());
+  roles.serving()->ForEachFollower([&](const replication::Leader::Peer& peer) {
     reply.Map(6);
     reply.Bulk("node-id");
     reply.Bulk(peer.request.node_id);

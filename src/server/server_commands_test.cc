@@ -168,8 +168,8 @@ TEST_F(ServerCommandsTest, InfoTellsWhatClientsLookAt) {
                         "replication_epoch:0000000000000000\r\nin_sync_replicas:0\r\n"
                         "min_insync_replicas:1\r\nhigh_watermark:0\r\n"
                         "acks_waiting_clients:0\r\nreplication_applied_position:0\r\n"
-                        "replication_dropped_bytes:0\r\nreplication_tail_trusted:1\r\n"
-                        "replication_error:\r\n"
+                        "replication_dropped_bytes:0\r\nreplication_dropped_messages:0\r\n"
+                        "replication_tail_trusted:1\r\nreplication_error:\r\n"
                         "replica_hold_bytes:0\r\n",
                         std::string(40, '0')));
   EXPECT_EQ(Run("ROLE"), "*3 $6 master :0 *0");

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/planted_fault.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 #include "journal/segment.h"
 #include "server/journal_length.h"
@@ -41,8 +42,23 @@ Result<bool> Startup::Step(size_t budget) {
     case State::kReady:
       break;
   }
-  if (!status.ok()) return status;
-  return state_ == State::kReady;
+  if (status.ok()) return state_ == State::kReady;
+  NoteDamage(status);
+  return status;
+}
+
+void Startup::NoteDamage(const Status& failure) {
+  if (!IsDamage(failure)) return;
+  const journal::Inspection* const found = opening_ == nullptr ? nullptr : &opening_->inspection();
+  const bool no_snapshot = state_ == State::kSnapshot && !snapshot_->damaged().empty() &&
+                           failure.message() == snapshot_->damaged().front().why.message();
+  // Between the snapshot and the journal something is missing.
+  const bool gap = state_ == State::kRemoveUnused && found_.position < journal_first_.value_or(0);
+  if (no_snapshot || gap) {
+    damage_ = Damage::kAll;
+  } else if (found != nullptr && found->row != nullptr && found->row->may_be_cut) {
+    damage_ = Damage::kJournal;
+  }
 }
 
 uint64_t Startup::loaded_bytes() const {
@@ -158,8 +174,8 @@ Status Startup::OpenJournal() {
     auto opening = journal::Journal::Opening::Begin(
         &parts_.disk, &parts_.log, &parts_.helper,
         {parts_.journal_directory, SegmentBytes(options, found_.snapshot_raw_bytes),
-         options.appendfsync, found_.position, options.journal_cut_damage, 0, found_.epochs,
-         !options.leader_host.empty()});
+         options.appendfsync, found_.position, options.journal_cut_damage || parts_.cut_damage, 0,
+         found_.epochs, !options.leader_host.empty()});
     if (!opening.ok()) return opening.status();
     opening_ = std::move(*opening);
     if (parts_.limit) limit_ = parts_.limit(opening_->journal_id());

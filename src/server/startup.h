@@ -44,6 +44,8 @@ class Startup {
     // Up to where the journal with this id may be applied, asked when loading comes to it. None:
     // all of it.
     std::function<Position(uint64_t journal_id)> limit;
+    // As JournalOptions::cut_damage, in addition to the directive.
+    bool cut_damage = false;
   };
 
   // Each state ends with what the next one needs.
@@ -73,6 +75,13 @@ class Startup {
   Result<bool> Step(size_t budget);
 
   State state() const { return state_; }
+  // What a failure of Step says of the files.
+  enum class Damage {
+    kNone,     // nothing that would be good if they were fetched anew
+    kJournal,  // the journal is damaged; with Parts::cut_damage it would be used up to that place
+    kAll,      // what is there gives no state
+  };
+  Damage damage() const { return damage_; }
   // Bytes of the snapshot and the journal that were used so far, and how many there are, as far as
   // that can be told by now.
   uint64_t loaded_bytes() const;
@@ -93,6 +102,7 @@ class Startup {
   Status ReadJournal(size_t budget);
   Result<std::optional<journal::Frame>> NextFrame();
   Status AtFrame(const std::string& why) const;
+  void NoteDamage(const Status& failure);
   Status EndJournal();
   Status CountDatabases();
   void NoteAccess(size_t budget);
@@ -119,6 +129,7 @@ class Startup {
   std::unique_ptr<journal::Journal::Opening> opening_;
   std::unique_ptr<journal::RecoveryReader> reader_;
   Applier applier_;
+  Damage damage_ = Damage::kNone;
   Status failure_;  // what was found before kCountDatabases
   std::unique_ptr<journal::Journal> journal_;
 

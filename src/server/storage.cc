@@ -5,8 +5,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "fmt/format.h"
 #include "journal/note.h"
 #include "journal/recovery.h"
+#include "journal/set_aside.h"
 #include "server/full_sync.h"
 #include "server/journal_length.h"
 #include "snapshot/files.h"
@@ -56,6 +58,10 @@ Result<std::vector<replication::SyncFile>> Storage::ListSnapshot(Position positi
   return ListSnapshotFiles(disk_, Directories(), position);
 }
 
+Result<Room> Storage::LookForRoom(uint64_t bytes) const {
+  return runnel::LookForRoom(disk_, Directories(), bytes);
+}
+
 Result<bool> Storage::LoadSome(size_t budget) {
   if (!take_status_.ok()) return take_status_;
   if (arrived_) {
@@ -64,14 +70,16 @@ Result<bool> Storage::LoadSome(size_t budget) {
   }
   if (startup_ == nullptr) {
     CHECK(may_load());
+    if (Status looked = LookForLoss(); !looked.ok()) return looked;
     // What was loaded before is nobody's any more.
     stored_->ForgetFrom(0);
     startup_ = std::make_unique<Startup>(
         Startup::Parts{disk_, clock_, workers_.log, workers_.helper, options_, keyspace_, *cold_,
-                       *stored_, kJournalDirectory, kSnapshotDirectory, limit_});
+                       *stored_, kJournalDirectory, kSnapshotDirectory, limit_, lost_.has_value()});
   }
   const auto all = startup_->Step(budget);
-  if (!all.ok() || !*all) return all;
+  if (!all.ok()) return AfterFailure(all.status());
+  if (!*all) return all;
   found_ = startup_->found();
   journal_ = startup_->TakeJournal();
   startup_.reset();
@@ -80,6 +88,76 @@ Result<bool> Storage::LoadSome(size_t budget) {
     if (Status led = BeginToLead(); !led.ok()) return led;
   }
   return true;
+}
+
+Status Storage::LookForLoss() {
+  if (!std::exchange(looked_for_loss_, true)) {
+    auto lost = ReadLostData(disk_);
+    if (!lost.ok()) return lost.status();
+    lost_ = std::move(*lost);
+  }
+  if (!lost_) return {};
+  if (options_.leader_host.empty()) {
+    if (!options_.unclean_leader_election) {
+      return Status::Error(fmt::format(
+          "this server was a follower, and lacks data which it has not fetched again ({}). Start "
+          "it "
+          "with `replicaof`; or, to lead with what is here, with `unclean-leader-election yes`",
+          lost_->why));
+    }
+    LogWarning("This server leads though it has lost data, as unclean-leader-election says: {}",
+               lost_->why);
+    lost_.reset();
+    return RemoveLostData(disk_);
+  }
+  if (!lost_->must_set_aside) return {};
+  set_aside_ = true;
+  LogWarning("None of the files here can be used: all are set aside with the suffix {}",
+             kDamagedSuffix);
+  Status aside = SetAllAside(disk_, Directories());
+  lost_->must_set_aside = false;
+  if (aside.ok()) aside = WriteLostData(disk_, *lost_);
+  return aside;
+}
+
+// On a leader a start stops at damage: nobody else may have the data. A follower fetches it anew.
+Result<bool> Storage::AfterFailure(const Status& failure) {
+  const Startup::Damage damage = startup_->damage();
+  if (options_.leader_host.empty() || damage == Startup::Damage::kNone || set_aside_) {
+    return failure;
+  }
+  // The journal is used up to the damage, if it is only that.
+  const bool all = damage == Startup::Damage::kAll || lost_.has_value();
+  LogWarning("{} This server is a follower: it fetches from its leader what it has lost",
+             failure.message());
+  lost_ = LostData{all, failure.message()};
+  if (Status noted = WriteLostData(disk_, *lost_); !noted.ok()) return noted;
+  startup_.reset();
+  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
+    keyspace_.Flush(db);
+  }
+  return false;
+}
+
+void Storage::NoteLost(LostData lost, std::function<void(const Status&)> done) {
+  lost_ = lost;
+  auto status = std::make_shared<Status>();
+  workers_.helper.Run(
+      [status, lost = std::move(lost), &disk = disk_] { *status = WriteLostData(disk, lost); },
+      [status, done = std::move(done), alive = std::weak_ptr<bool>(alive_)] {
+        if (!alive.expired()) done(*status);
+      });
+}
+
+void Storage::ForgetLost() {
+  lost_.reset();
+  auto status = std::make_shared<Status>();
+  workers_.helper.Run([status, &disk = disk_] { *status = RemoveLostData(disk); },
+                      [status] {
+                        if (status->ok()) return;
+                        LogWarning("The note that this server had lost data stays: {}",
+                                   status->message());
+                      });
 }
 
 Status Storage::Lead() {
@@ -101,6 +179,12 @@ std::string Storage::journal_directory() const {
 
 Status Storage::Load() {
   for (;;) {
+    if (!may_load()) {
+      for (Worker* const worker : {&workers_.cold_writer, &workers_.cold_reader,
+                                   &workers_.cold_syncer, &workers_.helper}) {
+        worker->Drain();
+      }
+    }
     const auto all = LoadSome(Startup::kEverything);
     if (!all.ok()) return all.status();
     if (*all) return {};
@@ -114,7 +198,7 @@ Status Storage::TakeJournal(const journal::Identity& identity) {
   Status status = snapshot::RemoveFrom(disk_, kSnapshotDirectory, 0);
   stored_->ForgetFrom(0);
   if (status.ok()) status = journal::RemoveFrames(disk_, kJournalDirectory);
-  if (status.ok()) status = journal::WriteIdentity(disk_, kJournalDirectory, identity);
+  if (status.ok()) status = journal::TakeIdentity(disk_, kJournalDirectory, identity);
   if (!status.ok()) return status;
   found_ = FoundState();
   auto journal = journal::Journal::Open(&disk_, &workers_.log, &workers_.helper, OptionsToFollow(0),

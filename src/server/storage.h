@@ -18,6 +18,7 @@
 #include "server/config_values.h"
 #include "server/found_state.h"
 #include "server/full_sync.h"
+#include "server/lost_data.h"
 #include "server/startup.h"
 #include "snapshot/cold_entries.h"
 #include "snapshot/snapshotter.h"
@@ -53,7 +54,8 @@ class Storage {
   // Makes the empty keyspace what the newest snapshot and the journal say, for about `budget` keys
   // or records: see Startup::Step. Returns whether all is loaded. A journal is read also if the
   // server shall keep none: what it holds was acknowledged. Streams above the bound of memory are
-  // written to files meanwhile, and from then on. After a failure this can only be destroyed.
+  // written to files meanwhile, and from then on. A follower whose files are damaged uses what can
+  // be used of them, or sets them aside (lost_data.h). After a failure this can only be destroyed.
   // REQUIRES: Open() was successful; may_load().
   Result<bool> LoadSome(size_t budget);
   // Whether there is something to load, and LoadSome need not wait for what is still being done
@@ -69,6 +71,11 @@ class Storage {
   void ApplyUpTo(std::function<Position(uint64_t journal_id)> limit) { limit_ = std::move(limit); }
   // As Lead, and waits until that is synced. Blocks: for the start.
   Status BeginToLead();
+  // What this server, a follower, has lost and not fetched again; nothing: nothing.
+  const std::optional<LostData>& lost() const { return lost_; }
+  // Notes beside the loop that it has lost something, and calls `done`; or that it has all again.
+  void NoteLost(LostData lost, std::function<void(const Status&)> done);
+  void ForgetLost();
   // How far it is; nullptr before the first LoadSome and when all is loaded.
   const Startup* startup() const { return startup_.get(); }
 
@@ -105,6 +112,8 @@ class Storage {
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }
   ColdStore* cold() { return cold_.get(); }
 
+  // See runnel::LookForRoom. Blocks; any thread.
+  Result<Room> LookForRoom(uint64_t bytes) const;
   // See ListSnapshotFiles. Blocks; any thread.
   Result<std::vector<replication::SyncFile>> ListSnapshot(Position position) const;
   // Waits until the disk has all that the journal was given: replies that wait for that can leave.
@@ -116,6 +125,8 @@ class Storage {
  private:
   struct CutJob;
 
+  Status LookForLoss();
+  Result<bool> AfterFailure(const Status& failure);
   void TakeWhatArrived();
   journal::JournalOptions OptionsToFollow(uint64_t data_bytes) const;
 
@@ -137,6 +148,9 @@ class Storage {
   bool arrived_ = false;  // what has arrived is to be put in the place of what was here
   bool taking_ = false;   // the helper does that
   Status take_status_;
+  std::optional<LostData> lost_;
+  bool looked_for_loss_ = false;
+  bool set_aside_ = false;  // in this process
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

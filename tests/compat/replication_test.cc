@@ -32,13 +32,26 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 // Two servers of one kind, the second of which follows the first.
 class Pair {
  public:
-  Pair(const std::string& binary, const Argv& args) {
+  Pair(const std::string& binary, const Argv& args) : binary_(binary), args_(args) {
     leader_ = Start(binary, args);
     follower_ = Start(binary, args);
     on_leader_ = leader_->Connect();
     on_follower_ = follower_->Connect();
     OnFollower(fmt::format("REPLICAOF 127.0.0.1 {}", leader_->port()));
   }
+
+  // A third one, which follows the follower.
+  void AddLast() {
+    last_ = Start(binary_, args_);
+    on_last_ = last_->Connect();
+    OnLast("REPLICAOF 127.0.0.1 {follower}");
+    EXPECT_TRUE(test::Eventually([&] {
+      return ValueOf(InfoOfLast(), "master_link_status") == "up" &&
+             ValueOf(InfoOfFollower(), "slave0").find("state=online") != std::string::npos;
+    }));
+  }
+  std::string OnLast(std::string_view line) { return Ask(*on_last_, line); }
+  Fields InfoOfLast() { return Info(*on_last_); }
 
   std::string OnLeader(std::string_view line) { return Ask(*on_leader_, line); }
   std::string OnFollower(std::string_view line) { return Ask(*on_follower_, line); }
@@ -79,9 +92,14 @@ class Pair {
     if (server == nullptr) throw std::runtime_error(error);
     return server;
   }
+  std::vector<std::pair<ServerProcess*, const char*>> Named() const {
+    std::vector<std::pair<ServerProcess*, const char*>> named = {{leader_.get(), "{leader}"},
+                                                                 {follower_.get(), "{follower}"}};
+    if (last_ != nullptr) named.emplace_back(last_.get(), "{last}");
+    return named;
+  }
   std::string WithoutPorts(std::string text) const {
-    for (const auto& [server, name] :
-         {std::pair(leader_.get(), "{leader}"), std::pair(follower_.get(), "{follower}")}) {
+    for (const auto& [server, name] : Named()) {
       const std::string port = fmt::to_string(server->port());
       for (size_t at; (at = text.find(port)) != std::string::npos;) {
         text.replace(at, port.size(), name);
@@ -91,8 +109,7 @@ class Pair {
   }
   std::string WithPorts(std::string_view line) const {
     std::string text(line);
-    for (const auto& [server, name] :
-         {std::pair(leader_.get(), "{leader}"), std::pair(follower_.get(), "{follower}")}) {
+    for (const auto& [server, name] : Named()) {
       const size_t at = text.find(name);
       if (at != std::string::npos) {
         text.replace(at, std::string_view(name).size(), fmt::to_string(server->port()));
@@ -115,10 +132,14 @@ class Pair {
     return fields;
   }
 
+  const std::string binary_;
+  const Argv args_;
   std::unique_ptr<ServerProcess> leader_;
   std::unique_ptr<ServerProcess> follower_;
+  std::unique_ptr<ServerProcess> last_;
   std::unique_ptr<RespClient> on_leader_;
   std::unique_ptr<RespClient> on_follower_;
+  std::unique_ptr<RespClient> on_last_;
 };
 
 class CompatReplication : public ::testing::Test {
@@ -175,6 +196,7 @@ void ExpectTheirFields(const Fields& ours, const Fields& theirs) {
                                         "acks_waiting_clients",
                                         "replication_applied_position",
                                         "replication_dropped_bytes",
+                                        "replication_dropped_messages",
                                         "replication_tail_trusted",
                                         "replication_error",
                                         "replica_hold_bytes"};
@@ -390,6 +412,69 @@ TEST_F(CompatReplication, LinksAreClients) {
   ExpectEqualOnFollower("CLIENT KILL TYPE master");
   EXPECT_TRUE(ours_.Stands());
   EXPECT_TRUE(theirs_.Stands());
+}
+
+TEST_F(CompatReplication, AChainLooksTheSame) {
+  ours_.AddLast();
+  theirs_.AddLast();
+  ExpectEqualOnLeader("SET k v");
+  for (Pair* const pair : {&ours_, &theirs_}) {
+    EXPECT_TRUE(test::Eventually([&] { return pair->OnLast("GET k") == "\"v\""; }));
+  }
+  ExpectTheirFields(ours_.InfoOfFollower(), theirs_.InfoOfFollower());
+  EXPECT_THAT(WithoutDigits(Pair::ValueOf(ours_.InfoOfFollower(), "slave0")),
+              StartsWith(WithoutDigits(Pair::ValueOf(theirs_.InfoOfFollower(), "slave0"))));
+  // Ours is not to be promoted.
+  EXPECT_EQ(Pair::ValueOf(ours_.InfoOfLast(), "slave_priority"), "0");
+  for (const char* name : {"role", "connected_slaves", "master_host", "master_port",
+                           "master_link_status", "slave_read_only", "replica_announced"}) {
+    EXPECT_EQ(Pair::ValueOf(ours_.InfoOfLast(), name), Pair::ValueOf(theirs_.InfoOfLast(), name))
+        << name;
+  }
+  for (const char* line :
+       {"ROLE", "CLIENT LIST TYPE pubsub", "WAIT 1 0", "FAILOVER", "SET k w", "GET k"}) {
+    EXPECT_EQ(WithoutDigits(ours_.OnFollower(line)), WithoutDigits(theirs_.OnFollower(line)));
+    EXPECT_EQ(WithoutDigits(ours_.OnLast(line)), WithoutDigits(theirs_.OnLast(line))) << line;
+  }
+  ExpectEqualOnFollower("REPLICAOF NO ONE");
+  for (Pair* const pair : {&ours_, &theirs_}) {
+    EXPECT_TRUE(test::Eventually([&] { return pair->OnFollower("SET k w") == "+OK"; }));
+    EXPECT_TRUE(test::Eventually([&] { return pair->OnLast("GET k") == "\"w\""; }));
+  }
+  EXPECT_EQ(WithoutDigits(ours_.OnLast("ROLE")), WithoutDigits(theirs_.OnLast("ROLE")));
+}
+
+// Of ours, the leader tells of its events; of theirs, each server tells of its own.
+TEST_F(CompatReplication, WhatIsPublishedOnTheLeaderIsHeardOnTheFollower) {
+  ExpectEqualOnLeader("CONFIG SET notify-keyspace-events KEA");
+  ExpectEqualOnFollower("CONFIG SET notify-keyspace-events KEA");
+  std::string heard[2];
+  size_t which = 0;
+  for (Pair* const pair : {&ours_, &theirs_}) {
+    const auto subscriber = pair->ConnectToFollower();
+    for (const char* line :
+         {"SUBSCRIBE a", "PSUBSCRIBE b*", "SSUBSCRIBE s", "PSUBSCRIBE __key*__:*"}) {
+      heard[which] += pair->Ask(*subscriber, line) + "\n";
+    }
+    EXPECT_TRUE(test::Eventually([&] {
+      pair->OnLeader("PUBLISH a probe");
+      return subscriber->Ready();
+    }));
+    for (const char* line :
+         {"PUBLISH a begin", "PUBLISH b1 x", "SPUBLISH s y", "SET k v", "MULTI", "RPUSH l 1 2",
+          "PUBLISH a z", "LPOP l", "EXEC", "DEL k l", "PUBLISH a end"}) {
+      heard[which] += pair->OnLeader(line) + "\n";
+    }
+    std::string message;
+    do {
+      message = ToText(subscriber->Read());
+      if (message.find("probe") == std::string::npos) heard[which] += message + "\n";
+    } while (message.find("\"end\"") == std::string::npos && message.find('<') != 0);
+    heard[which] += pair->OnFollower("PUBLISH a here") + "\n";
+    heard[which] += ToText(subscriber->Read()) + "\n";
+    which++;
+  }
+  EXPECT_EQ(heard[0], heard[1]);
 }
 
 TEST_F(CompatReplication, ChangesAreRefusedWhileThereAreTooFewFollowers) {

@@ -244,10 +244,12 @@ class FollowerFuzz {
                           request.effects = kEffectsVersion;
                           return request;
                         },
+                        [](const Welcome&) { return Status(); },
                         [](const ClusterRecord& record) {
                           CHECK(record.journal_id == kIdentity.id);
                           CHECK(record.members.size() <= ClusterRecord::kMostMembers);
-                        }},
+                        },
+                        [] { return true; }, [](const Published&) {}, dropped_messages_},
         Follower::Target{"leader", 1}, server_.now_ms);
   }
   ~FollowerFuzz() {
@@ -270,12 +272,13 @@ class FollowerFuzz {
   // Otherwise the server would do something about it, and make another follower.
   bool Goes() const {
     return !follower_->cut_to() && !follower_->journal_to_take() && !follower_->cannot_apply() &&
-           follower_->snapshot_to_take() == nullptr;
+           !follower_->state_to_take();
   }
   void Turn() {
     server_.now_ms += 10;
     server_.Flush();
     follower_->Turn(server_.now_ms);
+    if (follower_->room_wanted()) follower_->GoOnFetching();
     server_.Drain();
     if (connecting_) {
       auto pair = server_.network.Connect();
@@ -362,6 +365,7 @@ class FollowerFuzz {
   Server server_;
   OtherSide other_;
   ConnectFunction connecting_;
+  uint64_t dropped_messages_ = 0;
   std::unique_ptr<Follower> follower_;
 };
 
@@ -386,11 +390,12 @@ class LeaderFuzz {
     auto records = RecordFile::Open(server_.disk, server_.reader, "cluster");
     CHECK(records.ok());
     records_ = std::move(*records);
-    leader_ = std::make_unique<Leader>(Leader::Parts{*server_.journal, server_.disk, server_.reader,
-                                                     [this](Position most) { return Pin(most); },
-                                                     *records_, Member{"leader", "h", 1, true},
-                                                     kDatabases, kEffectsVersion, server_.settings},
-                                       server_.now_ms);
+    leader_ = std::make_unique<Leader>(
+        Leader::Parts{*server_.journal, server_.disk, server_.reader,
+                      [this](Position most) { return Pin(most); }, *records_,
+                      Member{"leader", "h", 1, true}, kDatabases, kEffectsVersion, server_.settings,
+                      dropped_messages_, nullptr, nullptr},
+        server_.now_ms);
   }
   ~LeaderFuzz() {
     leader_.reset();
@@ -541,6 +546,7 @@ class LeaderFuzz {
   OtherSide other_;
   std::string before_;
   std::unique_ptr<RecordFile> records_;
+  uint64_t dropped_messages_ = 0;
   std::unique_ptr<Leader> leader_;
 };
 

@@ -96,7 +96,7 @@ TEST(ReplicationGoldenTest, ASnapshotThatHasArrived) {
       "\x76\x5d\x6c\xbf\x09\x97\xba\x2d");
   const std::string path = "snapshots/0000000300a";
   sim::ModelDisk disk(1);
-  ASSERT_TRUE(NoteArrived(disk, {{0x0102, 5}, 300, {path}}).ok());
+  ASSERT_TRUE(NoteArrived(disk, {{0x0102, 5}, 300, {path}, {}}).ok());
   EXPECT_EQ(sim::ReadFile(disk, "arrived"), bytes);
   // One that was left is done.
   sim::ModelDisk old(1);

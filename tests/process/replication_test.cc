@@ -178,7 +178,7 @@ TEST_F(ReplicationTest, WhatCannotFollowSaysWhy) {
   // Itself.
   EXPECT_EQ(Ask(*reader, Follow(*follower)), "+OK");
   EXPECT_TRUE(Eventually([&] {
-    return InfoField(*reader, "replication_error").find("does not lead") != std::string::npos;
+    return InfoField(*reader, "replication_error").find("the same server") != std::string::npos;
   })) << Ask(*reader, "INFO replication");
   const auto without = Start({"--journal", "no"});
   const auto client = without->Connect();

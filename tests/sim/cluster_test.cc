@@ -49,7 +49,8 @@ TEST_F(ClusterTest, NothingIsMixedOrLostWhateverHappens) {
 
 // What the default seeds find first, if they find anything.
 std::string FirstViolation() {
-  for (uint64_t seed = 1; seed <= kClusterSeeds; seed++) {
+  const uint64_t first = test::FromEnvironment("RUNNEL_SIM_SEED", 1);
+  for (uint64_t seed = first; seed <= (OneSeedOnly() ? first : kClusterSeeds); seed++) {
     SetHashSeedForTest(seed);
     SetRandomSeedForTest(seed);
     ModelCluster cluster(seed);
@@ -92,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "(the start|loading): "},
         Planted{"AcknowledgeWhenProposed", PlantedFault::kAcknowledgeWhenProposed,
                 "with 1 recorded members of 2"},
-        Planted{"ForgetWhoJoins", PlantedFault::kForgetWhoJoins, "lacks what is below the mark"},
+        Planted{"ForgetWhoJoins", PlantedFault::kForgetWhoJoins,
+                "lacks what is below the mark|not acknowledged"},
         Planted{"ForgetWhoLeaves", PlantedFault::kForgetWhoLeaves, "lacks what is below the mark"},
         Planted{"JoinBelowTheMark", PlantedFault::kJoinBelowTheMark,
                 "lacks what is below the mark"},

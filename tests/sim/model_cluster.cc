@@ -105,6 +105,8 @@ void ModelCluster::StepAttempts() {
 }
 
 void ModelCluster::Start(size_t i) {
+  const bool told = careful_ && i != leader_ && server(i).config().options().leader_port != 0;
+  if (told) server(i).SetLeader(server(leader_).name());
   while (!server(i).running() && sound()) {
     read_from_[i].clear();
     if (server(i).Start(LocalMs(i))) return checks_->Look(i);
@@ -544,14 +546,12 @@ bool ModelCluster::IsEqual(size_t i) {
          follower->applied() == journal->written();
 }
 
-// It has no snapshot before the place at which its journal is to be cut. Or what a reckless
-// operator may have done: the leader has removed journal or lost it, and has no snapshot that it
-// could give away, or no history in common with the server.
+// What a reckless operator may have done: the leader has removed journal or lost it, and has no
+// snapshot that it could give away, or no history in common with the server.
 bool ModelCluster::NeedsAll(size_t i) {
   if (!Serves(i)) return false;
   const std::string& error = server(i).roles().error();
   const auto says = [&](const char* text) { return error.find(text) != std::string::npos; };
-  if (says("a full synchronization is needed")) return true;
   return !careful_ &&
          (says("no epoch in common") || says("the follower needs the journal from position"));
 }

@@ -24,6 +24,9 @@ namespace runnel::sim {
 // - A careful one does as a Sentinel does, and min-insync-replicas is 2: a leader that is dead, or
 //   cut off from all others, is replaced by the follower that has most, when both others are there.
 //   Nothing may be lost that was acknowledged to `acks all`, and reads under it are linearizable.
+//   A server that starts while others are told of the new leader has been told, too: else it could
+//   join the set of the old one, which no Sentinel reaches, and both sides would acknowledge. Only
+//   a consensus can do better.
 // - A reckless one promotes whom chance names, with `unclean-leader-election yes`. What was
 //   acknowledged may be lost; the histories must never be mixed, and all must come together again.
 class ModelCluster {

@@ -300,6 +300,12 @@ Status ModelDisk::Rename(const std::string& from, const std::string& to) {
   return fate.error_number == 0 ? Status() : Failure(from, fate.error_number);
 }
 
+void ModelDisk::Wipe() {
+  names_.clear();
+  synced_names_.clear();
+  name_changes_.clear();
+}
+
 Status ModelDisk::Remove(const std::string& path) {
   const Fate fate = NextCall("remove", path);
   const auto found = names_.find(path);

@@ -59,6 +59,8 @@ class ModelDisk final : public Disk {
    private:
     ModelDisk* const disk_;
   };
+  // Nothing is left on it. REQUIRES: no process uses it.
+  void Wipe();
   // Room for so many bytes of file sizes: growing beyond fails with ENOSPC, a write by half.
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
   uint64_t used() const;

@@ -107,6 +107,7 @@ class Lobby final : public ByteStreamHandler, public Transport {
 ModelServer::ModelServer(std::string name, uint64_t seed, Connect connect)
     : name_(std::move(name)), connect_(std::move(connect)), disk_(seed) {
   options_.dir = ".";
+  options_.unclean_leader_election = true;
   // Whoever chance promotes leads, and what it lacks is given up. Others reach it by its name.
   const Config::Pair settings[] = {{"unclean-leader-election", "yes"},
                                    {"replica-announce-ip", name_},
@@ -163,6 +164,8 @@ bool ModelServer::Start(int64_t now_ms) {
   if (opened.ok()) opened = roles_->Open();
   Expect(opened, "the start");
   while (opened.ok() && loading_ && !asking_ && LoadSome()) {
+    // What it began is to end before it begins anew.
+    if (!storage_->may_load()) StepWorkers([] { return true; });
   }
   return !loading_ || asking_;
 }

@@ -40,6 +40,7 @@ class ModelServer {
   const std::string& name() const { return name_; }
   ModelDisk& disk() { return disk_; }
   Settings& settings() { return settings_; }
+  Config& config() { return config_; }
   ServerOptions& options() { return options_; }
   ColdSizes& cold_sizes() { return cold_sizes_; }
   // CONFIG SET, also while a process runs. REQUIRES: it is successful.

@@ -144,6 +144,7 @@ class ReplicationWorld {
     if (random_.Below(2) == 0) settings_.lag_max_ms = 50;
     if (random_.Below(2) == 0) settings_.min_insync = 2;
     if (random_.Below(4) == 0) settings_.sync_rate = 10'000 + random_.Below(1'000'000);
+    if (random_.Below(2) == 0) settings_.published_bytes = 500;
     leads_.OpenJournal(false);
     Lead();
     follows_.OpenJournal(true, leads_.journal->identity());
@@ -200,6 +201,8 @@ class ReplicationWorld {
     }
   }
 
+  uint64_t received() const { return received_; }
+  uint64_t dropped_messages() const { return dropped_messages_; }
   const Follower& follower() const { return *follower_; }
   Leader& leader() { return *leader_; }
   Node& leads() { return leads_; }
@@ -270,7 +273,10 @@ class ReplicationWorld {
                       {leads_.id, "", 1, true},
                       kDatabases,
                       1,
-                      settings_},
+                      settings_,
+                      dropped_messages_,
+                      {},
+                      {}},
         now_ms_);
   }
 
@@ -291,11 +297,13 @@ class ReplicationWorld {
       return request;
     };
     follower_ = std::make_unique<Follower>(
-        Follower::Parts{follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace,
-                        follows_.reader, clock_, settings_, nullptr,
-                        [this] { return !quiet_ && Chance(10); }, [this] { return clients_wait_; },
-                        connect, [] { return Follower::Credentials(); }, introduce,
-                        [](const ClusterRecord&) {}},
+        Follower::Parts{
+            follows_.disk, follows_.helper, *follows_.journal, *follows_.keyspace, follows_.reader,
+            clock_, settings_, nullptr, [this] { return !quiet_ && Chance(10); },
+            [this] { return clients_wait_; }, connect, [] { return Follower::Credentials(); },
+            introduce, [](const replication::Welcome&) { return Status(); },
+            [](const ClusterRecord&) {}, [this] { return subscribed_; },
+            [this](const Published& published) { Receive(published); }, dropped_messages_},
         Follower::Target{"leader", 1}, now_ms_);
   }
 
@@ -318,7 +326,7 @@ class ReplicationWorld {
 
   void LeaderTurn() {
     for (uint64_t i = quiet_ ? 0 : random_.Below(4); i > 0; i--) {
-      MakeChange();
+      Chance(70) ? MakeChange() : Publish();
     }
     if (!batch_.empty()) {
       const auto records = static_cast<uint32_t>(batch_.count());
@@ -361,7 +369,31 @@ class ReplicationWorld {
     }
   }
 
+  void Publish() {
+    if (!leader_->wants_published()) return;
+    const std::string number = std::to_string(++published_);
+    const Position position = leads_.journal->appended() + (batch_.empty() ? 0 : 1);
+    leader_->Publish({position, published_ % 3 == 0, number, TextOf(published_)});
+  }
+  // Mostly small, now and then one that is larger than some bounds, or goes out in pieces.
+  static std::string TextOf(uint64_t number) {
+    const size_t large = number % 2 == 0 ? 20'000 : 200'000;
+    const size_t size = number % 97 == 0 ? large : number % 200;
+    return std::string(size, static_cast<char>('a' + number % 26));
+  }
+  // In their order, and never before the changes that they follow; some may be missing.
+  void Receive(const Published& published) {
+    const uint64_t number = std::stoull(std::string(published.channel));
+    EXPECT_GT(number, last_received_);
+    last_received_ = number;
+    received_++;
+    EXPECT_EQ(published.shard, number % 3 == 0);
+    EXPECT_TRUE(published.message == TextOf(number)) << number;
+    EXPECT_GE(follower_->applied(), published.position);
+  }
+
   void FollowerTurn() {
+    if (Chance(1)) subscribed_ = !subscribed_;
     if (connecting_ && Chance(50)) std::exchange(connecting_, nullptr)(std::move(near_));
     follows_.journal->Flush(now_ms_ * 1000);
     follower_->Turn(now_ms_);
@@ -377,6 +409,11 @@ class ReplicationWorld {
   bool quiet_ = false;
   bool clients_wait_ = false;
   uint64_t lives_ = 0;
+  bool subscribed_ = true;  // somebody subscribes on the follower
+  uint64_t published_ = 0;
+  uint64_t received_ = 0;
+  uint64_t last_received_ = 0;
+  uint64_t dropped_messages_ = 0;
   Position had_ = 0;  // the follower's journal went so far before it ended
   Node leads_, follows_;
   Batch batch_{journal::kFrameHeaderBytes};
@@ -390,12 +427,21 @@ class ReplicationWorld {
 
 TEST(ReplicationTest, AFollowerBecomesEqualWhateverHappens) {
   SetLogLevel(LogLevel::kNothing);
-  sim::ForEachSeed(kDefaultSeeds, [](uint64_t seed) {
+  uint64_t seeds = 0;
+  uint64_t received = 0;
+  uint64_t dropped = 0;
+  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
     ReplicationWorld world(seed);
     world.Run(400);
     world.Heal();
     if (!::testing::Test::HasFailure()) world.Compare();
+    seeds++;
+    received += world.received();
+    dropped += world.dropped_messages();
   });
+  if (sim::OneSeedOnly()) return;
+  EXPECT_GT(received, seeds);
+  EXPECT_GT(dropped, 0u);
 }
 
 TEST(ReplicationTest, AFollowerThatIsWaitedForReportsAtOnce) {

@@ -1,0 +1,122 @@
+#include "server/lost_data.h"
+
+#include <cerrno>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/coding.h"
+#include "base/log.h"
+#include "base/sealed.h"
+#include "env/replace_file.h"
+#include "fmt/format.h"
+#include "journal/note.h"
+#include "journal/segment.h"
+#include "snapshot/files.h"
+
+namespace runnel {
+namespace {
+
+constexpr const char* kLostPath = "lost";
+constexpr std::string_view kLostTitle = "runnel-lost 1\n";
+constexpr size_t kMostLostBytes = 64 << 10;
+constexpr size_t kMostWhyBytes = 4096;
+
+bool IsDamagedName(std::string_view name) {
+  return name.ends_with(kDamagedSuffix);
+}
+
+// None if there is no such directory.
+Result<std::vector<std::string>> FilesIn(Disk& disk, const std::string& directory) {
+  auto names = disk.List(directory);
+  if (!names.ok() && names.status().error_number() == ENOENT) return std::vector<std::string>();
+  return names;
+}
+
+Status SyncNames(Disk& disk, const std::string& directory) {
+  Status synced = disk.SyncDirectory(directory);
+  return synced.error_number() == ENOENT ? Status() : synced;
+}
+
+}  // namespace
+
+Result<std::optional<LostData>> ReadLostData(Disk& disk) {
+  const auto bytes = ReadSmallFile(disk, kLostPath, kMostLostBytes);
+  if (!bytes.ok()) return bytes.status();
+  if (!*bytes) return std::optional<LostData>();
+  if (const auto body = Unseal(**bytes, kLostTitle)) {
+    Decoder in(*body);
+    LostData lost;
+    lost.must_set_aside = in.Byte() != 0;
+    lost.why = in.Bytes();
+    if (in.ok()) return std::optional(std::move(lost));
+  }
+  return Status::Error(std::string(kLostPath) +
+                       ": this file says that the server has lost data, and is itself damaged. "
+                       "Start with an empty directory: the leader has the data");
+}
+
+Status WriteLostData(Disk& disk, const LostData& lost) {
+  std::string out(kLostTitle);
+  Encoder encoder(&out);
+  encoder.Byte(lost.must_set_aside ? 1 : 0);
+  encoder.Bytes(std::string_view(lost.why).substr(0, kMostWhyBytes));
+  return ReplaceFile(disk, kLostPath, Seal(std::move(out)));
+}
+
+Status RemoveLostData(Disk& disk) {
+  Status removed = disk.Remove(kLostPath);
+  if (!removed.ok() && removed.error_number() != ENOENT) return removed;
+  return disk.SyncDirectory(".");
+}
+
+Status SetDamagedAside(Disk& disk, const std::string& path) {
+  Status renamed = disk.Rename(path, path + kDamagedSuffix);
+  return renamed.error_number() == ENOENT ? Status() : renamed;
+}
+
+Status SetAllAside(Disk& disk, const DataDirectories& directories) {
+  // What it says must be there is about to have other names.
+  Status status = journal::RemoveNote(disk, directories.journal);
+  for (const std::string& directory :
+       {directories.journal, directories.snapshots, directories.cold}) {
+    if (!status.ok()) return status;
+    const auto names = FilesIn(disk, directory);
+    if (!names.ok()) return names.status();
+    for (const std::string& name : *names) {
+      // Of the journal's directory, the identity stays, and what was cut off before.
+      const bool data = directory != directories.journal || journal::ParseSegmentName(name);
+      if (!data || IsDamagedName(name)) continue;
+      status = SetDamagedAside(disk, directory + "/" + name);
+      if (!status.ok()) return status;
+    }
+    status = SyncNames(disk, directory);
+  }
+  return status;
+}
+
+Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories) {
+  for (const std::string& directory :
+       {directories.journal, directories.snapshots, directories.cold}) {
+    const auto names = FilesIn(disk, directory);
+    if (!names.ok()) return names.status();
+    size_t files = 0;
+    uint64_t bytes = 0;
+    for (auto name = names->rbegin(); name != names->rend(); ++name) {
+      if (!IsDamagedName(*name)) continue;
+      const std::string path = directory + "/" + *name;
+      const auto file = disk.Open(path, OpenMode::kRead);
+      const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
+      if (!size.ok()) return size.status();
+      files++;
+      bytes += *size;
+      if (files == 1 || (files <= kMostDamagedFiles && bytes <= kMostDamagedBytes)) continue;
+      LogNotice("{} is removed: no more than {} such files are kept, and {} bytes", path,
+                kMostDamagedFiles, kMostDamagedBytes);
+      if (Status removed = disk.Remove(path); !removed.ok()) return removed;
+    }
+  }
+  return {};
+}
+
+}  // namespace runnel

@@ -1,0 +1,675 @@
+// A follower that cannot go on with its own files takes what its leader has: an old leader that has
+// no state from before the place where the journals part, a server whose files are damaged, one
+// whose disk holds only one state, and one that a person has told to give up its own journal. Its
+// process may end inside any call of its disk.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+
+#include "base/log.h"
+#include "journal/segment.h"
+#include "journal/set_aside.h"
+#include "server/lost_data.h"
+#include "snapshot/files.h"
+#include "tests/sim/files.h"
+#include "tests/sim/roles_world.h"
+#include "tests/sim/seeds.h"
+
+namespace runnel {
+namespace {
+
+using sim::Crash;
+using sim::kMostSteps;
+using sim::ModelDisk;
+using sim::ModelServer;
+using sim::World;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr Crash kAllCrashes[] = {Crash::kProcess, Crash::kPower, Crash::kPowerWorst};
+
+// Two servers or more, with small files.
+class AnewWorld {
+ public:
+  explicit AnewWorld(uint64_t seed, size_t servers = 2) : world(seed, servers) {
+    for (size_t i = 0; i < servers; i++) {
+      world.server(i).options().appendfsync = journal::SyncPolicy::kAlways;
+      world.server(i).options().journal_segment_bytes = 2000;
+      world.server(i).options().snapshots_kept = 1;
+      world.server(i).settings().cold.stream_memory = 500;
+      const Config::Pair soon[] = {{"repl-backlog-ttl", "1"}};
+      EXPECT_TRUE(world.server(i).config().Set(soon).ok());
+    }
+  }
+  ModelServer& server(size_t i) { return world.server(i); }
+  Roles& roles(size_t i) { return world.server(i).roles(); }
+
+  void Write(size_t i, int commands) {
+    for (int n = 0; n < commands; n++) {
+      world.Write(i);
+      Step(i);
+    }
+  }
+  void Step(size_t leader) {
+    world.Step();
+    if (notes_states) states.push_back(Content(leader));
+  }
+  // Whether a leader has had this state after one of the steps, or before the first. A follower
+  // that starts applies what was below the mark, and goes on from there when it has a link.
+  bool WasAState(const KeyspaceContent& content) const {
+    return content.empty() || std::find(states.begin(), states.end(), content) != states.end();
+  }
+  // Goes on until that is so.
+  void StepUntil(const std::function<bool()>& so) {
+    for (int n = 0; n < kMostSteps && !so() && !::testing::Test::HasFailure(); n++) {
+      world.Step();
+    }
+    EXPECT_TRUE(so()) << world.Describe();
+  }
+  void Save(size_t i) {
+    Saver& saver = server(i).saver();
+    saver.Begin(Saver::Kind::kSave);
+    StepUntil([&] { return !saver.busy(); });
+    EXPECT_TRUE(saver.last(Saver::Kind::kSave).status.ok());
+  }
+  bool Says(size_t i, const std::string& text) {
+    return server(i).running() && !server(i).loading() &&
+           roles(i).error().find(text) != std::string::npos;
+  }
+  // The journal of the server begins later, after `end`, so that whoever ends there needs a
+  // snapshot. The leader writes.
+  void RemoveJournal(size_t i, size_t leader, Position end = 0) {
+    const Position first = std::max(server(i).storage().journal()->first(), end);
+    for (int n = 0; n < 100 && server(i).storage().journal()->first() <= first; n++) {
+      Fill(leader, 20);
+      Save(i);
+    }
+    EXPECT_GT(server(i).storage().journal()->first(), first);
+  }
+  // Writes some 3 KB to the journal for each 20, and little to the state.
+  void Fill(size_t i, int commands) {
+    for (int command = 0; command < commands; command++) {
+      server(i).Ask({"SET", "filler", std::string(100, 'x')});
+      Step(i);
+    }
+  }
+  KeyspaceContent Content(size_t i) { return sim::LogicalContentOf(server(i).keyspace()); }
+  static bool HasLost(ModelServer& server) {
+    const ModelDisk::Aside aside(&server.disk());
+    return sim::Exists(server.disk(), "lost");
+  }
+  static std::vector<std::string> Names(ModelServer& server, const std::string& directory,
+                                        const std::string& suffix) {
+    const ModelDisk::Aside aside(&server.disk());
+    std::vector<std::string> found;
+    const auto names = server.disk().List(directory);
+    for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
+      if (name.ends_with(suffix)) found.push_back(name);
+    }
+    return found;
+  }
+  // Changes a byte of it.
+  static void Damage(ModelServer& server, const std::string& path, size_t offset) {
+    const ModelDisk::Aside aside(&server.disk());
+    std::string bytes = sim::ReadFile(server.disk(), path);
+    ASSERT_LT(offset, bytes.size()) << path;
+    bytes[offset] = static_cast<char>(bytes[offset] ^ 1);
+    sim::WriteFile(server.disk(), path, bytes);
+  }
+  void ExpectEqual() {
+    world.Heal();
+    if (::testing::Test::HasFailure()) return;
+    EXPECT_EQ(world.equal(), world.servers() - 1) << world.Describe();
+    world.Compare();
+  }
+
+  World world;
+  bool notes_states = false;
+  std::vector<KeyspaceContent> states;
+};
+
+// An old leader comes back and has no snapshot from before the place where the journals part.
+class Return final : public AnewWorld {
+ public:
+  Return(uint64_t seed, bool snapshot) : AnewWorld(seed), snapshot_(snapshot) {
+    notes_states = true;
+  }
+
+  // Until the moment at which it is told to follow.
+  void Prepare() {
+    world.StartAll();
+    Write(0, 30);
+    world.Heal();
+    world.CutOff(0, true);
+    world.Promote(1);
+    RemoveJournal(0, 0);
+    Write(0, 10);
+    StepUntil([&] { return roles(1).leader() != nullptr; });
+    Write(1, 20);
+    if (snapshot_) Save(1);
+    server(1).Ask({"SET", "later", "1"});
+    Step(1);
+    StepUntil([&] { return server(1).broker().log().sealed(); });
+    if (::testing::Test::HasFailure()) return;
+    before = Content(0);
+    EXPECT_FALSE(before == Content(1));
+  }
+  // Its process ends inside this call of its disk. Returns whether it was equal before that.
+  bool Run(uint64_t call, Crash crash) {
+    Prepare();
+    if (::testing::Test::HasFailure()) return true;
+    ModelServer& old = server(0);
+    world.TellToFollow(0);
+    StepUntil([&] { return roles(0).follower() != nullptr; });
+    old.disk().StopAt(old.disk().calls() + call);
+    world.set_crash(crash);
+    world.CutOff(0, false);
+    for (int i = 0; i < kMostSteps && old.running() && !world.IsEqual(old); i++) {
+      world.Step();
+    }
+    const bool stopped = !old.running();
+    if (!stopped) {
+      EXPECT_GT(roles(0).dropped_bytes(), 0u);
+      EXPECT_EQ(old.reloads(), 1u);
+    } else {
+      world.CutOff(0, true);
+      old.SetLeader("1");
+      world.Start(0);
+      if (::testing::Test::HasFailure()) return true;
+      StepUntil([&] { return !server(0).loading(); });
+      EXPECT_TRUE(WasAState(Content(0)));
+    }
+    ExpectEqual();
+    EXPECT_THAT(Names(old, "journal/dropped", ".frames"), Not(IsEmpty()));
+    StepUntil([&] { return !HasLost(old); });
+    return !stopped;
+  }
+
+  const bool snapshot_;
+  KeyspaceContent before;
+};
+
+class AnewTest : public ::testing::Test {
+ protected:
+  AnewTest() { SetLogLevel(LogLevel::kNothing); }
+  ~AnewTest() override { SetLogLevel(LogLevel::kVerbose); }
+
+  // Runs it with its process ending in the first call, in the second, and so on.
+  static void ForEachCall(uint64_t least, const std::function<bool(uint64_t, Crash)>& run) {
+    uint64_t call = 1;
+    while (!run(call, kAllCrashes[call % 3]) && !HasFailure()) {
+      call++;
+    }
+    EXPECT_GT(call, least);
+    if (HasFailure()) ADD_FAILURE() << "at call " << call;
+  }
+};
+
+TEST_F(AnewTest, AnOldLeaderWithoutAStateFetchesOne) {
+  Return world(1, true);
+  world.Prepare();
+  world.world.CutOff(0, false);
+  world.world.TellToFollow(0);
+  // The old state is served until the new one is there.
+  world.StepUntil([&] {
+    const replication::Follower* const follower = world.roles(0).follower();
+    return follower != nullptr && follower->fetch() != nullptr && follower->fetch()->listed();
+  });
+  EXPECT_TRUE(world.Content(0) == world.before);
+  EXPECT_THAT(AnewWorld::Names(world.server(0), "journal/dropped", ".frames"), IsEmpty());
+  world.ExpectEqual();
+  EXPECT_GT(world.roles(0).dropped_bytes(), 0u);
+  EXPECT_THAT(AnewWorld::Names(world.server(0), "journal/dropped", ".frames"), SizeIs(1));
+}
+
+TEST_F(AnewTest, EveryCallOfAReturnIsACrashPoint) {
+  for (const bool snapshot : {true, false}) {
+    if (HasFailure()) return;
+    ForEachCall(20, [&](uint64_t call, Crash crash) {
+      return Return(call % 4 + 1, snapshot).Run(call, crash);
+    });
+  }
+}
+
+// What two servers had is not given up because the rest of it is not here.
+TEST_F(AnewTest, WhatTwoServersHadIsNotGivenUpInSilence) {
+  AnewWorld world(1, 3);
+  world.world.StartAll();
+  world.Write(0, 20);
+  world.world.Heal();
+  // Server 2 goes; 0 and 1 agree on more.
+  world.world.CutOff(2, true);
+  world.Write(0, 20);
+  world.StepUntil([&] { return world.world.IsEqual(world.server(1)); });
+  world.RemoveJournal(0, 0);
+  world.StepUntil([&] { return world.world.IsEqual(world.server(1)); });
+  world.world.CutOff(0, true);
+  world.world.CutOff(1, true);
+  world.world.CutOff(2, false);
+  world.world.Promote(2);
+  world.StepUntil([&] { return world.roles(2).leader() != nullptr; });
+  world.Write(2, 10);
+  const Config::Pair careful[] = {{"unclean-leader-election", "no"}};
+  ASSERT_TRUE(world.server(0).config().Set(careful).ok());
+  const KeyspaceContent before = world.Content(0);
+  world.world.TellToFollow(0);
+  world.world.CutOff(0, false);
+  world.StepUntil([&] { return world.Says(0, "that two servers had agreed on"); });
+  EXPECT_TRUE(world.Content(0) == before);
+  EXPECT_THAT(AnewWorld::Names(world.server(0), "journal/dropped", ".frames"), IsEmpty());
+  // A person's word.
+  world.roles(0).AskToFollow("2", 1, true);
+  world.StepUntil([&] { return world.world.IsEqual(world.server(0)); });
+  EXPECT_TRUE(world.Content(0) == world.Content(2));
+  EXPECT_THAT(AnewWorld::Names(world.server(0), "journal/dropped", ".frames"), SizeIs(1));
+}
+
+// --- Another journal ---
+
+TEST_F(AnewTest, AnotherJournalIsTakenOnlyByAPersonsWord) {
+  ForEachCall(15, [&](uint64_t call, Crash crash) {
+    AnewWorld world(call);
+    world.notes_states = true;
+    world.world.Start(0);
+    world.world.Start(1);
+    world.server(0).Ask({"SET", "mine", "0"});
+    world.server(1).Ask({"SET", "mine", "1"});
+    world.Write(0, 20);
+    world.Write(1, 20);
+    world.Save(1);
+    if (HasFailure()) return true;
+    const KeyspaceContent before = world.Content(0);
+    world.Fill(1, 1);
+    world.world.Promote(1);
+    world.world.TellToFollow(0);
+    world.StepUntil([&] { return world.Says(0, "the follower's is another one"); });
+    EXPECT_TRUE(world.Content(0) == before);
+    ModelServer& server = world.server(0);
+    const uint64_t id = server.storage().journal()->identity().id;
+    server.disk().StopAt(server.disk().calls() + call);
+    world.world.set_crash(crash);
+    world.roles(0).AskToFollow("1", 1, true);
+    for (int i = 0; i < kMostSteps && server.running() && !world.world.IsEqual(server); i++) {
+      world.world.Step();
+    }
+    const bool stopped = !server.running();
+    if (stopped) {
+      world.world.CutOff(0, true);
+      world.world.Start(0);
+      if (HasFailure()) return true;
+      EXPECT_TRUE(world.WasAState(world.Content(0)));
+      server.disk().StopAt(0);
+      world.world.CutOff(0, false);
+      world.roles(0).AskToFollow("1", 1, true);
+    }
+    world.StepUntil([&] { return world.world.IsEqual(server); });
+    if (HasFailure()) return true;
+    EXPECT_TRUE(world.Content(0) == world.Content(1));
+    EXPECT_EQ(server.storage().journal()->identity(),
+              world.server(1).storage().journal()->identity());
+    EXPECT_THAT(AnewWorld::Names(server, "journal/dropped", ".frames"), Not(IsEmpty()));
+    const ModelDisk::Aside aside(&server.disk());
+    const auto older = journal::ListOlderIdentities(server.disk(), "journal");
+    EXPECT_TRUE(older.ok() && older->size() == 1 && older->front().id == id);
+    return !stopped;
+  });
+}
+
+// The word was about what there was when it was said.
+TEST_F(AnewTest, AWordHoldsOnce) {
+  AnewWorld world(1);
+  world.world.Start(0);
+  world.world.Start(1);
+  world.Write(0, 10);
+  world.Write(1, 10);
+  world.world.Promote(1);
+  world.roles(0).AskToFollow("1", 1, true);
+  world.StepUntil([&] { return world.world.IsEqual(world.server(0)); });
+  const KeyspaceContent before = world.Content(0);
+  // The leader comes back without its directory.
+  world.server(1).Stop(Crash::kProcess);
+  world.server(1).disk().Wipe();
+  world.world.Start(1);
+  world.Write(1, 10);
+  world.StepUntil([&] { return world.Says(0, "the follower's is another one"); });
+  EXPECT_TRUE(world.Content(0) == before);
+}
+
+// --- Damage ---
+
+// A follower whose files are damaged while it does not run.
+class Damaged final : public AnewWorld {
+ public:
+  enum class What { kJournal, kSnapshot, kColdFile, kMissingSegment };
+  Damaged(uint64_t seed, What what) : AnewWorld(seed), what_(what) {}
+
+  void Prepare() {
+    world.StartAll();
+    Write(0, 30);
+    // More than the bound of memory.
+    for (int i = 1; i <= 40; i++) {
+      server(0).Ask({"XADD", "long", std::to_string(i) + "-1", "f", std::string(100, 'x')});
+      world.Step();
+    }
+    world.Heal();
+    RemoveJournal(0, 0);
+    world.Heal();
+    RemoveJournal(1, 0);
+    // Files behind that of the snapshot.
+    Fill(0, 60);
+    world.Heal();
+    if (::testing::Test::HasFailure()) return;
+    ModelServer& server = this->server(1);
+    EXPECT_TRUE(roles(1).in_recorded_set());
+    server.Stop(Crash::kPower);
+    const auto segments = Names(server, "journal", ".log");
+    ASSERT_THAT(segments, SizeIs(::testing::Ge(3u)));
+    switch (what_) {
+      case What::kJournal:
+        Damage(server, "journal/" + segments[segments.size() - 2], 50);
+        break;
+      case What::kMissingSegment: {
+        const ModelDisk::Aside aside(&server.disk());
+        ASSERT_TRUE(server.disk().Remove("journal/" + segments[segments.size() - 2]).ok());
+        break;
+      }
+      case What::kSnapshot:
+        Damage(server, "snapshots/" + Names(server, "snapshots", ".snap").back(), 100);
+        break;
+      case What::kColdFile: {
+        const auto files = snapshot::ReadFileList(
+            server.disk(), "snapshots",
+            *snapshot::ParseSnapshotName(Names(server, "snapshots", ".snap").back()));
+        ASSERT_TRUE(files.ok() && !files->empty());
+        const ModelDisk::Aside aside(&server.disk());
+        ASSERT_TRUE(server.disk().Remove("streams/" + files->front()).ok());
+        break;
+      }
+    }
+  }
+  // The process ends inside this call of its start, or after it.
+  bool Run(uint64_t call, Crash crash) {
+    Prepare();
+    if (::testing::Test::HasFailure()) return true;
+    ModelServer& server = this->server(1);
+    world.CutOff(1, true);
+    server.disk().StopAt(server.disk().calls() + call);
+    bool stopped = !server.Start(world.now_ms());
+    if (stopped) {
+      server.Stop(crash);
+      world.Start(1);
+    }
+    if (::testing::Test::HasFailure()) return true;
+    ExpectLost();
+    world.CutOff(1, false);
+    world.set_crash(crash);
+    for (int i = 0; i < kMostSteps && server.running() && !Whole(); i++) {
+      world.Step();
+    }
+    stopped |= !server.running();
+    ExpectEqual();
+    StepUntil([&] { return Whole(); });
+    return !stopped;
+  }
+  bool Whole() {
+    return server(1).running() && world.IsEqual(server(1)) && !server(1).storage().lost() &&
+           !HasLost(server(1));
+  }
+  void ExpectLost() {
+    EXPECT_TRUE(server(1).storage().lost());
+    EXPECT_FALSE(roles(1).in_recorded_set());
+    EXPECT_EQ(roles(1).lacks_state(), what_ == What::kSnapshot || what_ == What::kColdFile);
+    const Config::Pair careful[] = {{"unclean-leader-election", "no"}};
+    EXPECT_TRUE(server(1).config().Set(careful).ok());
+    EXPECT_THAT(roles(1).WhyNotLead().message(), HasSubstr("NOTINSYNC"));
+    const Config::Pair careless[] = {{"unclean-leader-election", "yes"}};
+    EXPECT_TRUE(server(1).config().Set(careless).ok());
+  }
+
+ private:
+  const What what_;
+};
+
+TEST_F(AnewTest, AFollowerWithDamagedFilesFetchesThemAnew) {
+  using What = Damaged::What;
+  for (const What what :
+       {What::kJournal, What::kMissingSegment, What::kSnapshot, What::kColdFile}) {
+    if (HasFailure()) return;
+    SCOPED_TRACE(static_cast<int>(what));
+    Damaged world(1, what);
+    world.Prepare();
+    if (HasFailure()) return;
+    world.world.CutOff(1, true);
+    world.world.Start(1);
+    if (HasFailure()) return;
+    world.ExpectLost();
+    // Nothing is removed before the leader has given what is to take its place.
+    const bool all = what == What::kSnapshot || what == What::kColdFile;
+    EXPECT_EQ(!AnewWorld::Names(world.server(1), "snapshots", ".damaged").empty(), all);
+    EXPECT_EQ(!AnewWorld::Names(world.server(1), "journal", ".damaged").empty(), all);
+    if (what == What::kJournal) {
+      EXPECT_THAT(AnewWorld::Names(world.server(1), "journal", ".tail"), Not(IsEmpty()));
+    }
+    world.ExpectEqual();
+    world.StepUntil([&] { return world.Whole(); });
+    EXPECT_FALSE(world.roles(1).lacks_state());
+    world.StepUntil([&] { return world.roles(1).in_recorded_set(); });
+  }
+}
+
+TEST_F(AnewTest, EveryCallOfAStartWithDamageIsACrashPoint) {
+  using What = Damaged::What;
+  for (const What what : {What::kJournal, What::kSnapshot}) {
+    if (HasFailure()) return;
+    ForEachCall(20, [&](uint64_t call, Crash crash) {
+      return Damaged(call % 4 + 1, what).Run(call, crash);
+    });
+  }
+}
+
+// Its leader has lost its history meanwhile: what is damaged may be all that is left.
+TEST_F(AnewTest, ADamagedFollowerIsNotFilledByALeaderThatHasLostItsHistory) {
+  Damaged world(1, Damaged::What::kSnapshot);
+  world.Prepare();
+  if (HasFailure()) return;
+  world.server(0).Stop(Crash::kProcess);
+  world.server(0).disk().Wipe();
+  world.world.Start(0);
+  world.Write(0, 10);
+  world.world.Start(1);
+  world.StepUntil([&] { return world.Says(1, "the follower's is another one"); });
+  EXPECT_TRUE(world.roles(1).lacks_state());
+  EXPECT_THAT(AnewWorld::Names(world.server(1), "snapshots", ".damaged"), Not(IsEmpty()));
+}
+
+// What a follower has written is damaged before it is applied.
+TEST_F(AnewTest, AFollowerFindsDamageWhileItRuns) {
+  AnewWorld world(1, 3);
+  for (size_t i = 0; i < 3; i++) {
+    const Config::Pair small[] = {{"replica-window-bytes", "65536"}};
+    ASSERT_TRUE(world.server(i).config().Set(small).ok());
+  }
+  world.world.StartAll();
+  world.Write(0, 20);
+  world.world.Heal();
+  world.StepUntil([&] { return world.roles(0).leader()->in_sync().size() == 3; });
+  world.Save(0);
+  // The mark stays, and more comes than the follower keeps in memory.
+  world.world.Stall(2);
+  ModelServer& server = world.server(1);
+  for (int i = 0; i < 40; i++) {
+    world.server(0).Ask({"SET", "k" + std::to_string(i), std::string(4000, 'x')});
+    world.world.Step();
+  }
+  world.StepUntil([&] {
+    return server.storage().journal()->written() == world.server(0).storage().journal()->appended();
+  });
+  const Position applied = world.roles(1).follower()->applied();
+  const Position end = server.storage().journal()->written();
+  ASSERT_GT(end - applied, 100'000u);
+  const auto segments = AnewWorld::Names(server, "journal", ".log");
+  AnewWorld::Damage(server, "journal/" + segments[segments.size() - 2], 100);
+  world.world.Stall({});
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  EXPECT_FALSE(world.roles(1).in_recorded_set());
+  EXPECT_FALSE(world.roles(1).lacks_state());
+  world.ExpectEqual();
+  world.StepUntil([&] { return !server.storage().lost(); });
+  EXPECT_EQ(server.reloads(), 1u);
+  EXPECT_THAT(AnewWorld::Names(server, "journal", ".log.damaged"), Not(IsEmpty()));
+}
+
+TEST_F(AnewTest, OnlySoManyDamagedFilesStay) {
+  ModelDisk disk(1);
+  for (int i = 10; i < 30; i++) {
+    sim::WriteFile(disk, "journal/" + std::to_string(i) + ".log.damaged", "x");
+  }
+  sim::WriteFile(disk, "journal/99.log", "x");
+  ASSERT_TRUE(RemoveOldDamaged(disk, {"journal", "snapshots", "streams"}).ok());
+  const auto names = disk.List("journal");
+  ASSERT_TRUE(names.ok());
+  ASSERT_THAT(*names, SizeIs(17));
+  EXPECT_EQ(names->front(), "14.log.damaged");
+  EXPECT_EQ(names->back(), "99.log");
+}
+
+// --- A disk that is full ---
+
+// It stops asking, leaves the set, and goes on when there is room again.
+TEST_F(AnewTest, AFullDiskOfAFollowerHealsByItself) {
+  AnewWorld world(1);
+  const Config::Pair soon[] = {{"replica-lag-time-max", "1000"}, {"replica-window-bytes", "65536"}};
+  for (size_t i = 0; i < 2; i++) {
+    ASSERT_TRUE(world.server(i).config().Set(soon).ok());
+  }
+  world.world.StartAll();
+  world.Fill(0, 10);
+  world.world.Heal();
+  world.StepUntil([&] { return world.roles(0).leader()->in_sync().size() == 2; });
+  ModelServer& server = world.server(1);
+  server.disk().set_capacity(server.disk().used());
+  journal::Journal& journal = *server.storage().journal();
+  for (int i = 0; i < 100; i++) {
+    world.server(0).Ask({"SET", "filler", std::string(4000, 'x')});
+    world.world.Step();
+  }
+  world.StepUntil([&] { return world.roles(0).leader()->in_sync().size() == 1; });
+  EXPECT_FALSE(journal.status().ok());
+  EXPECT_FALSE(journal.failed());
+  EXPECT_LT(journal.appended() - journal.written(), 3u * 65536);
+  server.disk().set_capacity(UINT64_MAX);
+  world.ExpectEqual();
+  world.StepUntil([&] { return world.roles(0).leader()->in_sync().size() == 2; });
+  EXPECT_EQ(server.reloads(), 0u);
+}
+
+// --- A disk that holds one state only ---
+
+class SmallDisk final : public AnewWorld {
+ public:
+  explicit SmallDisk(uint64_t seed) : AnewWorld(seed) {}
+
+  void Prepare() {
+    world.StartAll();
+    FillKeys("old", 100);
+    world.Heal();
+    Save(1);
+    before = Content(1);
+    world.CutOff(1, true);
+    FillKeys("new", 100);
+    RemoveJournal(0, 0, server(1).storage().journal()->appended());
+    Fill(0, 5);
+    if (::testing::Test::HasFailure()) return;
+    ModelDisk& disk = server(1).disk();
+    const ModelDisk::Aside aside(&disk);
+    disk.set_capacity(disk.used() + 1000);
+  }
+  // With values that cannot be compressed.
+  void FillKeys(const std::string& value, int keys) {
+    for (int i = 0; i < keys; i++) {
+      std::string bytes = value;
+      for (int n = 0; n < 40; n++) {
+        bytes += std::to_string(world.random().Below(UINT64_MAX));
+      }
+      server(0).Ask({"SET", "k" + std::to_string(i), bytes});
+      world.Step();
+    }
+  }
+  bool Run(uint64_t call, Crash crash) {
+    Prepare();
+    if (::testing::Test::HasFailure()) return true;
+    ModelServer& server = this->server(1);
+    server.disk().StopAt(server.disk().calls() + call);
+    world.set_crash(crash);
+    world.CutOff(1, false);
+    for (int i = 0; i < kMostSteps && server.running() && !Whole(); i++) {
+      world.Step();
+    }
+    const bool stopped = !server.running();
+    if (stopped) {
+      world.CutOff(1, true);
+      world.Start(1);
+      if (::testing::Test::HasFailure()) return true;
+      const KeyspaceContent found = Content(1);
+      // If it has nothing, it knows so.
+      EXPECT_TRUE(found == before || found == Content(0) || roles(1).lacks_state())
+          << sim::Difference(before, found).substr(0, 2000);
+      if (roles(1).lacks_state()) {
+        EXPECT_FALSE(roles(1).in_recorded_set());
+      }
+    }
+    ExpectEqual();
+    StepUntil([&] { return Whole(); });
+    return !stopped;
+  }
+  bool Whole() {
+    return server(1).running() && world.IsEqual(server(1)) && !server(1).storage().lost() &&
+           !HasLost(server(1));
+  }
+
+  KeyspaceContent before;
+};
+
+TEST_F(AnewTest, TheOldStateMakesRoomForTheNewOne) {
+  SmallDisk world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  world.world.CutOff(1, false);
+  world.StepUntil([&] { return !world.server(1).loading() && world.roles(1).lacks_state(); });
+  EXPECT_FALSE(world.roles(1).in_recorded_set());
+  EXPECT_THAT(world.Content(1), IsEmpty());
+  world.ExpectEqual();
+  world.StepUntil([&] { return world.Whole(); });
+  EXPECT_EQ(world.server(1).reloads(), 2u);
+}
+
+TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
+  SmallDisk world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelDisk& disk = world.server(1).disk();
+  disk.set_capacity(disk.used() + 10);
+  world.FillKeys("more", 600);
+  world.RemoveJournal(0, 0);
+  world.Fill(0, 5);
+  world.world.CutOff(1, false);
+  world.StepUntil([&] { return world.Says(1, "the disk has no room for the snapshot"); });
+  EXPECT_TRUE(world.Content(1) == world.before);
+  disk.set_capacity(UINT64_MAX);
+  world.ExpectEqual();
+  EXPECT_EQ(world.server(1).reloads(), 1u);
+}
+
+TEST_F(AnewTest, EveryCallOfMakingRoomIsACrashPoint) {
+  ForEachCall(40,
+              [&](uint64_t call, Crash crash) { return SmallDisk(call % 4 + 1).Run(call, crash); });
+}
+
+}  // namespace
+}  // namespace runnel
