@@ -610,13 +610,15 @@ bool Follower::Apply(int64_t until_us) {
   return CanApply();
 }
 
-// Reads nothing more from the link while too much is not written, or old entries are written to
+// Reads nothing more from the link while too much is not written, or not applied though it may be
+// (what does not fit into memory would be read from the files again), or old entries are written to
 // files more slowly than they come.
 void Follower::HoldBack(bool held_up) {
   const journal::Journal& journal = parts_.journal;
   const uint64_t window = parts_.settings.window_bytes;
-  const bool too_much = journal.appended() - journal.written() > window ||
-                        (held_up && journal.appended() - applied_ > window);
+  const Position limit = held_up ? journal.appended() : std::min(journal.appended(), MayApplyTo());
+  const bool applies = !cannot_apply_ && limit > applied_ && limit - applied_ > window;
+  const bool too_much = journal.appended() - journal.written() > window || applies;
   if (link_ != nullptr && too_much != held_back_) {
     held_back_ = too_much;
     too_much ? link_->PauseReading() : link_->ResumeReading();

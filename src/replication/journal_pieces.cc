@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "replication/wire.h"
-
 namespace runnel::replication {
 
 void JournalPieces::Read() {
   status = journal::ReadFrames(open, from, limit, &reader, [this](const journal::Frame& frame) {
     if (frame.end() > sent) Take(frame.bytes().substr(std::max(sent, frame.base) - frame.base));
-    return bytes < kMostPieceBytes;
+    return bytes < wanted;
   });
 }
 
@@ -18,7 +16,9 @@ void JournalPieces::Take(std::string_view rest) {
   bytes += rest.size();
   while (!rest.empty()) {
     if (pieces.empty() || pieces.back().bytes == pieces.back().most) {
-      const size_t most = pieces.empty() ? kMostPieceBytes : std::min(rest.size(), kMostPieceBytes);
+      // What goes beyond what is wanted is the end of one frame.
+      const bool more = pieces.size() * kMostPieceBytes < wanted;
+      const size_t most = more ? kMostPieceBytes : std::min(rest.size(), kMostPieceBytes);
       pieces.push_back({Block::Create(most), most});
     }
     Piece& piece = pieces.back();

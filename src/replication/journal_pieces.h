@@ -11,6 +11,7 @@
 #include "base/ref.h"
 #include "base/status.h"
 #include "journal/journal.h"
+#include "replication/wire.h"
 
 namespace runnel::replication {
 
@@ -31,13 +32,14 @@ struct JournalPieces {
   Position from = 0;                                             // the end of a frame
   Position sent = 0;  // bytes before this are left out; it may lie in the midst of a frame
   Position limit = 0;
+  size_t wanted = kMostPieceBytes;
   // What was read: each piece has at most kMostPieceBytes.
   std::vector<Piece> pieces;
   size_t bytes = 0;  // of all pieces
   Status status;
 
-  // For a helper: reads whole frames, until kMostPieceBytes are there. One that is larger than that
-  // is read in one go.
+  // For a helper: reads whole frames, until the bytes that are wanted are there. A frame that is
+  // larger than that is read in one go.
   void Read();
 
  private:

@@ -16,6 +16,11 @@ namespace {
 // A follower that does not read from its link gets no marks and no heartbeats when so much more
 // than a window, and of what is published, waits there: later ones say all.
 constexpr size_t kMostWaiting = 16 * 1024;
+// A turn sends no more old bytes to one follower: to copy more to the kernel would keep clients
+// waiting.
+constexpr size_t kMostFlushedBytes = size_t{256} << 10;
+// So much is read of the journal's files for one follower in one go.
+constexpr uint64_t kMostReadBytes = 4 * kMostPieceBytes;
 // How long a snapshot stays for a follower whose link is gone.
 constexpr int64_t kKeepSnapshotMs = 60'000;
 
@@ -34,6 +39,7 @@ std::string HostOf(const std::string& peer) {
 Leader::Leader(Parts parts, int64_t now_ms)
     : parts_(std::move(parts)),
       publisher_(parts_.settings, parts_.dropped_messages),
+      seen_written_(parts_.journal.written()),
       heartbeat_ms_(now_ms),
       sync_rate_(now_ms) {
   if (parts_.upstream_path) return;
@@ -268,7 +274,11 @@ Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
   return {};
 }
 
-void Leader::Turn(int64_t now_ms) {
+bool Leader::Turn(int64_t now_ms) {
+  bool more = false;
+  // Followers keep up with what this server writes, however much that is in a turn.
+  const Position written = parts_.journal.written();
+  most_flushed_ = kMostFlushedBytes + 2 * (written - std::exchange(seen_written_, written));
   for (const auto& follower : followers_) {
     if (std::exchange(follower->heard, false)) TellSet(*follower, now_ms);
   }
@@ -281,7 +291,7 @@ void Leader::Turn(int64_t now_ms) {
     if (follower.ended.empty() && now_ms - follower.peer.heard_ms > parts_.settings.timeout_ms) {
       follower.ended = fmt::format("nothing came from it for {} ms", parts_.settings.timeout_ms);
     }
-    if (follower.ended.empty()) Feed(follower);
+    if (follower.ended.empty()) more |= Feed(follower);
     // A job may still read for it.
     if (follower.ended.empty() || follower.reading) {
       ++it;
@@ -311,6 +321,7 @@ void Leader::Turn(int64_t now_ms) {
     parts_.journal.RemoveSink(tail_.get());
     tail_.reset();
   }
+  return more;
 }
 
 void Leader::ForgetAway(int64_t now_ms) {
@@ -383,7 +394,8 @@ bool Leader::MayRead(Follower& follower) {
   return true;
 }
 
-void Leader::Feed(Follower& follower) {
+// Returns whether there is more to send now.
+bool Leader::Feed(Follower& follower) {
   Peer& peer = follower.peer;
   const uint64_t window = parts_.settings.window_bytes;
   while (!follower.reading && peer.sent < parts_.journal.written() &&
@@ -413,7 +425,8 @@ void Leader::Feed(Follower& follower) {
   }
   publisher_.Subscribe(follower.subscriber, follower.subscribes);
   publisher_.Send(follower.subscriber, *follower.link);
-  follower.link->Flush();
+  follower.link->set_most_flushed(most_flushed_);
+  return follower.link->Flush();
 }
 
 bool Leader::IsStuck(const Follower& follower) const {
@@ -449,6 +462,12 @@ void Leader::Read(Follower& follower) {
   job->from = follower.reader == nullptr ? follower.peer.report.written : follower.peer.sent;
   job->sent = follower.peer.sent;
   job->limit = parts_.journal.written();
+  // A few pieces at once: each job is a way to the helper and back. Not where the rate is bounded.
+  const uint64_t room =
+      parts_.settings.window_bytes - (follower.peer.sent - follower.peer.report.received);
+  if (parts_.settings.sync_rate == 0) {
+    job->wanted = std::clamp<uint64_t>(room, kMostPieceBytes, kMostReadBytes);
+  }
   follower.reading = true;
   parts_.reader.Run([job] { job->Read(); },
                     [this, job, at = &follower, alive = std::weak_ptr<bool>(alive_)] {
@@ -469,7 +488,6 @@ void Leader::OnJournalRead(Follower& follower, const JournalPieces& job) {
   for (const JournalPieces::Piece& piece : job.pieces) {
     SendBytes(follower, piece.block, piece.view());
   }
-  follower.link->Flush();
 }
 
 void Leader::SendBytes(Follower& follower, const Ref<Block>& block, std::string_view bytes) {

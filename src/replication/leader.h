@@ -87,8 +87,9 @@ class Leader {
   // the number next_question().
   void Await(Position position, bool question);
   uint64_t next_question() const { return heartbeats_ + 1; }
-  // Sends what is new: for the end of a turn, when the journal has been flushed.
-  void Turn(int64_t now_ms);
+  // Sends what is new: for the end of a turn, when the journal has been flushed. Returns whether
+  // the next turn should come at once, because there is more to send than may be in one.
+  bool Turn(int64_t now_ms);
   // When Turn has something to do though nothing happens; INT64_MAX: never.
   int64_t next_due_ms() const;
 
@@ -204,7 +205,7 @@ class Leader {
   void CountRead(uint64_t bytes) {
     if (parts_.settings.sync_rate != 0) sync_rate_.Count(bytes);
   }
-  void Feed(Follower& follower);
+  bool Feed(Follower& follower);
   void Read(Follower& follower);
   void OnJournalRead(Follower& follower, const JournalPieces& job);
   void SendBytes(Follower& follower, const Ref<Block>& block, std::string_view bytes);
@@ -237,6 +238,8 @@ class Leader {
   Position waited_ = 0;      // see AwaitFollowers
   bool questioned_ = false;  // somebody waits for an answer to the next heartbeat
   uint64_t heartbeats_ = 0;  // the number of the last one
+  Position seen_written_;    // when it was last looked at
+  size_t most_flushed_ = 0;  // to one follower in this turn
   int64_t heartbeat_ms_;     // when it was sent
   SyncRate sync_rate_;
   // Where the rate is bounded: for whom something may be read in this turn.

@@ -1,5 +1,6 @@
 #include "replication/link.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -157,13 +158,20 @@ void Link::SendSlice(MessageType type, std::string_view head, const Ref<Block>& 
   output_.AppendSlice(block, bytes);
 }
 
-void Link::Flush() {
+bool Link::Flush() {
   iovec vectors[kMostVectors];
+  size_t done = 0;
   while (in_flight_ == 0 && !output_.empty() && owner_ != nullptr && !failed_) {
-    int count = output_.Gather(kMostWritten, vectors, kMostVectors);
+    if (done >= most_flushed_) return true;
+    const size_t most = std::min(kMostWritten, most_flushed_ - done);
+    int count = output_.Gather(most, vectors, kMostVectors);
     const ssize_t sent = stream_->TryWrite(vectors, count);
     // That the connection is broken is told by OnEnd, too, and not in the midst of a call.
-    if (sent < 0) return output_.Clear();
+    if (sent < 0) {
+      output_.Clear();
+      return false;
+    }
+    done += static_cast<size_t>(sent);
     output_.Consume(static_cast<size_t>(sent));
     if (sent > 0 || output_.empty()) continue;
     count = output_.Gather(kMostWritten, vectors, kMostVectors);
@@ -172,6 +180,7 @@ void Link::Flush() {
     }
     stream_->Write(vectors, count);
   }
+  return false;
 }
 
 void Link::OnWritten(std::string_view error) {

@@ -58,7 +58,11 @@ class Link final : public ByteStreamHandler {
     output_.AppendSlice(block, messages);
   }
 
-  void Flush();
+  // Sends what the connection takes. Returns whether it would take more: then so much was sent as
+  // may be in one call, and it is to be called again in the next turn.
+  bool Flush();
+  // How much one call of Flush sends, about. By default there is no bound.
+  void set_most_flushed(size_t bytes) { most_flushed_ = bytes; }
   // Between the two nothing is read, and the peer is held back.
   void PauseReading() { stream_->PauseReading(); }
   void ResumeReading() { stream_->ResumeReading(); }
@@ -93,6 +97,7 @@ class Link final : public ByteStreamHandler {
   ByteBuffer input_;           // the beginning of a message that is not yet whole
   bool reads_shared_ = false;  // the last ReadBuffer was not that of input_
   Rope output_;
+  size_t most_flushed_ = SIZE_MAX;
   size_t in_flight_ = 0;  // bytes of it that the stream is sending
 };
 

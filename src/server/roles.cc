@@ -294,10 +294,10 @@ bool Roles::Turn() {
       awaited = std::max(awaited, parts_.storage.journal()->appended());
     leader_->AwaitFollowers(awaited);
     AskAgain(now_ms);
-    leader_->Turn(now_ms);
+    const bool more = leader_->Turn(now_ms);
     TapPublished();
     NoteAgreed(now_ms);
-    return TellBroker() || wanted_;
+    return TellBroker() || wanted_ || more;
   }
   if (cutter_ != nullptr) {
     GoOnCutting();
@@ -314,7 +314,7 @@ bool Roles::Turn() {
   const Position before = follower_->applied();
   bool more = follower_->Turn(now_ms);
   const bool wanted_published = wants_published();
-  TurnRelay(now_ms);
+  more |= TurnRelay(now_ms);
   // The next turn asks for it, or not any more.
   more |= wants_published() != wanted_published;
   if (follower_->journal_to_take()) {

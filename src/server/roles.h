@@ -235,7 +235,7 @@ class Roles {
   replication::Leader* mutable_serving();
   replication::Leader& Relay();
   void EndRelay();
-  void TurnRelay(int64_t now_ms);
+  bool TurnRelay(int64_t now_ms);
   Status WhyNotRelay(const replication::FollowRequest& request);
   bool Follows(std::string_view node_id) const;
   bool IsWithin(const replication::FollowRequest& request) const;

@@ -84,13 +84,16 @@ void Roles::EndRelay() {
   relay_.reset();
 }
 
-void Roles::TurnRelay(int64_t now_ms) {
-  if (relay_ == nullptr) return;
+// Returns whether the next turn should come at once.
+bool Roles::TurnRelay(int64_t now_ms) {
+  if (relay_ == nullptr) return false;
   // What they were told of their place in the chain is not so any more.
-  if (follower_->link_up() && follower_->path() != relay_path_) return EndRelay();
+  const bool moved = follower_->link_up() && follower_->path() != relay_path_;
   // Nothing new has come for so long. They are told why when they ask again.
-  if (now_ms - follower_->down_since_ms(now_ms) > settings_.silence_max_ms) return EndRelay();
-  relay_->Turn(now_ms);
+  const bool dead = now_ms - follower_->down_since_ms(now_ms) > settings_.silence_max_ms;
+  if (!moved && !dead) return relay_->Turn(now_ms);
+  EndRelay();
+  return false;
 }
 
 // This server follows. The answer to one that wants to follow it; OK: it may.
