@@ -28,6 +28,8 @@ enum class PlantedFault : uint8_t {
   // A follower joins that had the end of the journal not long ago, though it lacks something below
   // the mark.
   kJoinBelowTheMark,
+  // InSyncSet::MayJoin and what is told leave out that others may know of more than the mark.
+  kJoinBelowWhatWasTold,
   // Whoever is promoted goes on in the epoch of its journal.
   kReuseAnEpoch,
   // A read under `acks all` is answered before the in-sync set has said that this server still

@@ -79,6 +79,7 @@ bool Follower::Turn(int64_t now_ms) {
     Drop(std::exchange(ended_, ""), cut_to_ || takes_over_ || parts_.journal.failed());
   }
   if (cut_to_ || state_to_take_) return false;
+  RaiseMark();
   // Whoever waits for the report does not wait for what can be applied now.
   if (link_ != nullptr && state_ == State::kStreaming) MayReport(now_ms);
   const bool held_up = parts_.held_up();
@@ -257,9 +258,11 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
     case MessageType::kMark: {
       const auto mark = Mark::Decode(body);
       if (!mark) return Status::Error("a mark that is none");
-      const Position known = mark_.high_watermark;
+      // What has come before it was known is waited for, too.
+      const bool sync = mark->synced && !mark_.synced;
+      if (sync && parts_.journal.durable() < parts_.journal.appended()) parts_.journal.RequestSync();
       mark_ = *mark;
-      mark_.high_watermark = std::max(known, mark->high_watermark);
+      RaiseMark();
       return {};
     }
     case MessageType::kHeartbeat: {
@@ -350,6 +353,7 @@ Status Follower::OnWelcome(std::string_view body) {
                     welcome->parting, journal.appended()));
   }
   state_ = State::kStreaming;
+  mark_ = {};
   said_goodbye_ = false;
   received_ = welcome->parting;
   partial_.clear();
@@ -569,7 +573,15 @@ void Follower::ReadOn() {
 // What is below the leader's mark; if the server is to lead, everything.
 Position Follower::MayApplyTo() const {
   const bool all = applies_all_ || IsPlanted(PlantedFault::kApplyBeyondTheMark);
-  return all ? std::numeric_limits<Position>::max() : mark_.high_watermark;
+  return all ? std::numeric_limits<Position>::max() : known_mark_;
+}
+
+// The mark is the least position that all members of the set have. If this server is none of them,
+// the others are not said to have more than the mark.
+void Follower::RaiseMark() {
+  const Report standing = Standing();
+  const Position has = mark_.synced ? standing.synced : standing.written;
+  known_mark_ = std::max({known_mark_, mark_.high_watermark, std::min(mark_.others, has)});
 }
 
 // Whether the oldest frame may be applied.
@@ -675,9 +687,11 @@ void Follower::MayReport(int64_t now_ms) {
   const auto reaches = [&](Position before, Position now) {
     return before < mark_.report_at && now >= mark_.report_at;
   };
+  // What may be applied already needs no answer of the leader.
+  const bool awaits_mark = report.written > known_mark_ && parts_.awaited();
   const bool awaited = reaches(reported_.written, report.written) ||
                        reaches(reported_.synced, report.synced) || IsAwaited() ||
-                       (report.written > reported_.written && parts_.awaited());
+                       (report.written > reported_.written && awaits_mark);
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);

@@ -204,7 +204,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // Frames with records are not applied: the journal has data that the keyspace does not show.
   bool has_unapplied_data() const { return applied_ < data_end_; }
   // The leader's, as far as it is known.
-  Position high_watermark() const { return mark_.high_watermark; }
+  Position high_watermark() const { return known_mark_; }
   // Up to here the leader has this server's journal, too. REQUIRES: room_wanted().
   Position parting() const { return coming_.parting; }
   // Where the leader's journal ended when the link came up. REQUIRES: link_up().
@@ -243,6 +243,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Status OnNewLeader(std::string_view body);
   // Takes the whole frames at the beginning of `bytes` into the journal; returns their size.
   Result<size_t> TakeFrames(std::string_view bytes);
+  void RaiseMark();
   Position MayApplyTo() const;
   bool CanApply() const;
   bool Apply(int64_t until_us);
@@ -275,7 +276,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
 
   std::string partial_;  // the beginning of a frame that is not yet whole
   Position received_ = 0;
-  Mark mark_;  // the leader's, as far as it is known
+  Mark mark_;                // the leader's, as far as it is known
+  Position known_mark_ = 0;  // by what the leader has told, and what this server has
   Heartbeat heartbeat_;
   Report reported_;
   int64_t reported_ms_ = 0;

@@ -131,11 +131,19 @@ bool InSyncSet::IsAlive(const Peer& peer, int64_t now_ms) const {
 
 // It had reached the end of the journal, and applied the mark, as they were not long ago. It also
 // has all that is below the mark now: the mark has moved without it meanwhile.
-bool InSyncSet::MayJoin(const Peer& peer, int64_t now_ms) const {
+bool InSyncSet::IsNear(const Peer& peer, int64_t now_ms) const {
   const bool has_mark =
       peer.progress.counted >= mark_ || IsPlanted(PlantedFault::kJoinBelowTheMark);
   return IsAlive(peer, now_ms) && peer.caught_up_ms &&
          now_ms - *peer.caught_up_ms <= settings_.lag_max_ms && has_mark;
+}
+
+// And it has all that others were told to be below the mark if they have it, too.
+bool InSyncSet::MayJoin(const Peer& peer, int64_t now_ms) const {
+  const bool has_told = peer.progress.counted >= told_ ||
+                        IsPlanted(PlantedFault::kJoinBelowTheMark) ||
+                        IsPlanted(PlantedFault::kJoinBelowWhatWasTold);
+  return IsNear(peer, now_ms) && has_told;
 }
 
 int64_t InSyncSet::LeavesAtMs(const Peer& peer) const {
@@ -281,8 +289,25 @@ void InSyncSet::MoveMark() {
   Position least = safe_;
   size_ = 1;
   alone_ = true;
+  least_ = next_least_ = safe_;
+  least_of_.clear();
+  const auto wait_for = [&](Position counted, std::string_view node_id) {
+    if (counted < least_) {
+      next_least_ = std::exchange(least_, counted);
+      least_of_ = node_id;
+    } else {
+      next_least_ = std::min(next_least_, counted);
+    }
+  };
   for (const auto& [node_id, peer] : peers_) {
-    if (!Counts(peer)) continue;
+    if (!Counts(peer)) {
+      const bool joins = IsNear(peer, last_turn_ms_);
+      if (joins && !IsPlanted(PlantedFault::kJoinBelowWhatWasTold)) {
+        wait_for(peer.progress.counted, {});
+      }
+      continue;
+    }
+    wait_for(peer.progress.counted, node_id);
     alone_ = false;
     // Whoever is not yet recorded could not lead.
     if (IsRecorded(node_id) || IsPlanted(PlantedFault::kAcknowledgeWhenProposed)) size_++;
@@ -290,6 +315,13 @@ void InSyncSet::MoveMark() {
     least = std::min(least, peer.progress.counted);
   }
   if (size_ >= settings_.min_insync) mark_ = std::max(mark_, least);
+}
+
+Position InSyncSet::TellOthers(std::string_view node_id) {
+  if (size_ < settings_.min_insync || !IsRecorded(node_id)) return mark_;
+  const Position others = node_id == least_of_ ? next_least_ : least_;
+  told_ = std::max({told_, mark_, others});
+  return std::max(mark_, others);
 }
 
 void InSyncSet::CountLive(int64_t now_ms) {

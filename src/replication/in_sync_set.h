@@ -24,6 +24,11 @@ namespace runnel::replication {
 // without it holds. The recorded set is never made smaller than min-insync-replicas. So each member
 // of the recorded set has all that was ever below the mark.
 //
+// A member need not wait until it hears of the mark: it is told what all others have (TellOthers),
+// and what it has of that is below the mark, though the leader does not know so yet. So whoever
+// joins must have all that was told. One that is about to join counts for what is told from then
+// on; so it reaches that, however much is written.
+//
 // All times are milliseconds of a clock that only goes forward.
 class InSyncSet {
  public:
@@ -77,6 +82,9 @@ class InSyncSet {
   // --- What is ---
 
   Position mark() const { return mark_; }
+  // What every member of the set but this one has, to be told to it. If it is none, or there are
+  // too few members, or somebody who is about to join has less, the mark.
+  Position TellOthers(std::string_view node_id);
   // Every other member of the set has answered this heartbeat; UINT64_MAX: there is no other.
   uint64_t answered() const;
   // Members that are alive, this server included, as far as it is known.
@@ -118,6 +126,7 @@ class InSyncSet {
   bool IsRecorded(std::string_view node_id) const;
   bool Counts(const Peer& peer) const;
   bool IsAlive(const Peer& peer, int64_t now_ms) const;
+  bool IsNear(const Peer& peer, int64_t now_ms) const;
   bool MayJoin(const Peer& peer, int64_t now_ms) const;
   // Why a member leaves; empty if it stays.
   std::string WhyLeaves(const Peer& peer, int64_t now_ms) const;
@@ -145,6 +154,12 @@ class InSyncSet {
   Position safe_ = 0;
   Position end_ = 0;
   Position mark_ = 0;
+  Position told_ = 0;  // the greatest answer of TellOthers
+  // What those have for whom TellOthers waits: the least of all, of which member that is (empty: of
+  // none that may be asked for), and the least of the others.
+  Position least_ = 0;
+  std::string least_of_;
+  Position next_least_ = 0;
   uint32_t live_ = 1;
   uint32_t size_ = 1;
   bool alone_ = true;  // nobody else counts

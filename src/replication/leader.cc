@@ -437,8 +437,13 @@ bool Leader::IsStuck(const Follower& follower) const {
 void Leader::SendMark(Follower& follower) {
   // Somebody may have given up; then nothing is to be said.
   const Position awaited = std::max({awaited_, waited_, follower.told.report_at});
-  const Mark mark{this->mark(), awaited, CountsSynced()};
-  if (mark == follower.told || IsStuck(follower)) return;
+  const Position others = leads() ? set_->TellOthers(follower.peer.request.node_id) : this->mark();
+  const Mark mark{this->mark(), others, awaited, CountsSynced()};
+  // The mark itself is no news to one that knows what the others have.
+  const bool known = mark.others == follower.told.others && mark.others > mark.high_watermark;
+  const bool news = mark.report_at != follower.told.report_at ||
+                    mark.synced != follower.told.synced || (!known && mark != follower.told);
+  if (!news || IsStuck(follower)) return;
   follower.told = mark;
   std::string body;
   mark.Encode(&body);

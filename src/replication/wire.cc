@@ -231,6 +231,7 @@ std::optional<Welcome> Welcome::Decode(std::string_view body) {
 void Mark::Encode(std::string* out) const {
   Encoder encoder(out);
   encoder.Fixed(high_watermark);
+  encoder.Fixed(others);
   encoder.Fixed(report_at);
   encoder.Byte(synced ? 1 : 0);
 }
@@ -239,6 +240,7 @@ std::optional<Mark> Mark::Decode(std::string_view body) {
   Decoder in(body);
   Mark mark;
   mark.high_watermark = in.Fixed<uint64_t>();
+  mark.others = in.Fixed<uint64_t>();
   mark.report_at = in.Fixed<uint64_t>();
   mark.synced = in.Byte() != 0;
   if (!in.ok()) return std::nullopt;

@@ -123,6 +123,9 @@ struct Welcome {
 // How far changes may be applied.
 struct Mark {
   Position high_watermark = 0;
+  // Every other member of the in-sync set has this, the leader included, and whoever joins will
+  // have it: what the follower has of it is below the mark, before the leader knows so.
+  Position others = 0;
   // Somebody waits until the follower has this: it reports at once when it does.
   Position report_at = 0;
   // To have means to have synced; else, to have written.

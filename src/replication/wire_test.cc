@@ -86,7 +86,8 @@ TEST(WireTest, BytesOfTheMessages) {
     message.Encode(&out);
     return out;
   };
-  EXPECT_EQ(bytes(Mark{1, 2, true}), std::string("\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01", 17));
+  EXPECT_EQ(bytes(Mark{1, 3, 2, true}),
+            std::string("\x01\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01", 25));
   EXPECT_EQ(bytes(Heartbeat{3, true}), std::string("\x03\0\0\0\0\0\0\0\x01", 9));
   EXPECT_EQ(bytes(Report{5, 4, 3, 2, 1}),
             std::string("\x05\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0"

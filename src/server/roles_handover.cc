@@ -1,5 +1,6 @@
 #include "server/roles.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -82,6 +83,9 @@ std::optional<Roles::Wanted> Roles::TakeNewerLeader() {
   const journal::Journal& journal = *parts_.storage.journal();
   std::optional<Wanted> leader;
   journal::Epoch newest = journal.epoch();
+  // A power cut may have taken from the journal what the record still has.
+  const replication::ClusterRecord& record = records_->now();
+  if (record.journal_id == journal.identity().id) newest = std::max(newest, record.epoch);
   for (const auto& answer : inquiry->answers()) {
     const replication::LeaderClaim& claim = answer.claim;
     if (claim.journal_id != journal.identity().id || claim.epoch == 0) continue;

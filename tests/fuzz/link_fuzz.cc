@@ -330,9 +330,10 @@ class FollowerFuzz {
         return;
       }
       case 6:
-        return other_.Send(MessageType::kMark,
-                           BodyOf(Mark{Continues() - std::min<Position>(Continues(), script.Byte()),
-                                       script.Byte(), what / 12 == 1}));
+        return other_.Send(
+            MessageType::kMark,
+            BodyOf(Mark{Continues() - std::min<Position>(Continues(), script.Byte()),
+                        Continues() + script.Byte(), script.Byte(), what / 12 == 1}));
       case 7:
         return other_.Send(MessageType::kHeartbeat, BodyOf(Heartbeat{script.Byte(), true}));
       case 8: {

@@ -76,7 +76,7 @@ void ClusterChecks::LookAtLeader(size_t i, Seen& seen) {
   if (mark > journal.safe()) {
     Add(i, fmt::format("the mark is {}, and only {} is safe here", mark, journal.safe()));
   }
-  if (nothing_lost_ && mark > 0) LookAtMembers(i);
+  if (nothing_lost_ && mark > 0) LookAtMembers(i, i, mark);
   if (mark == seen.mark) return;
   seen.mark = mark;
   greatest_mark_ = std::max(greatest_mark_, mark);
@@ -93,21 +93,33 @@ void ClusterChecks::LookAtLeader(size_t i, Seen& seen) {
   if (nothing_lost_) Share(i, seen);
 }
 
-// Whoever is in the recorded set has what is below the mark, unless a power cut has taken it: then
-// it knows that.
-void ClusterChecks::LookAtMembers(size_t i) {
-  const replication::InSyncSet& set = servers_[i]->roles().leader()->in_sync();
-  const auto hash = chains_.HashAt(i, set.mark());
+// Whoever is in the recorded set of the leader has what is below the mark of server `i`, unless a
+// power cut has taken it: then it knows that.
+void ClusterChecks::LookAtMembers(size_t i, size_t leader, Position mark) {
+  const replication::InSyncSet& set = servers_[leader]->roles().leader()->in_sync();
+  const auto hash = chains_.HashAt(i, mark);
+  if (!hash && chains_.links(i).front().end > mark) return;
   for (size_t j = 0; j < servers_.size(); j++) {
     if (j == i || !FollowJournal(j)) continue;
     if (chains_.journal_id(j) != chains_.journal_id(i)) continue;
     if (!set.Has(servers_[j]->roles().node_id()) || !servers_[j]->roles().trusted()) continue;
     // A snapshot has what lies before its journal.
-    if (chains_.links(j).front().end >= set.mark()) continue;
-    if (chains_.HashAt(j, set.mark()) == hash) continue;
+    if (chains_.links(j).front().end >= mark) continue;
+    if (chains_.HashAt(j, mark) == hash) continue;
     Add(i, fmt::format("server {} is in the recorded set, and lacks what is below the mark, {}",
-                       servers_[j]->name(), set.mark()));
+                       servers_[j]->name(), mark));
   }
+}
+
+// The server that leads in the epoch in which this one follows.
+std::optional<size_t> ClusterChecks::LeaderOf(size_t i) const {
+  const replication::Follower& follower = *servers_[i]->roles().follower();
+  for (size_t j = 0; j < servers_.size(); j++) {
+    ModelServer& server = *servers_[j];
+    if (!server.running() || server.loading() || server.roles().leader() == nullptr) continue;
+    if (server.storage().journal()->epoch() == follower.leader_epoch()) return j;
+  }
+  return std::nullopt;
 }
 
 // What is below the mark is the same for all leaders, for ever.
@@ -180,7 +192,6 @@ void ClusterChecks::OnAcknowledged(size_t i, Position position, bool all) {
 void ClusterChecks::LookAtFollower(size_t i, Seen& seen) {
   Roles& roles = servers_[i]->roles();
   seen.epoch = 0;
-  seen.mark = seen.shared_to = 0;
   seen.acknowledged = {};
   seen.may_apply_all |= roles.wishes();
   const replication::Follower* const follower = roles.follower();
@@ -188,6 +199,7 @@ void ClusterChecks::LookAtFollower(size_t i, Seen& seen) {
   if (follower == nullptr) return;
   // What another one has applied is of another leader, or of the start.
   if (!same) {
+    seen.mark = seen.shared_to = 0;
     seen.applied = follower->applied();
     const bool starts = servers_[i]->began_to_follow() && !seen.led && !seen.may_apply_all;
     // A snapshot may be of a time at which it led.
@@ -197,6 +209,15 @@ void ClusterChecks::LookAtFollower(size_t i, Seen& seen) {
                          "is {}",
                          seen.applied, greatest_mark_));
     }
+  }
+  // It may know more than its leader: what all others of the set have, and itself.
+  const Position mark = roles.high_watermark();
+  if (mark > seen.mark) {
+    seen.mark = mark;
+    greatest_mark_ = std::max(greatest_mark_, mark);
+    const auto leader = LeaderOf(i);
+    if (nothing_lost_ && leader) LookAtMembers(i, *leader, mark);
+    if (nothing_lost_) Share(i, seen);
   }
   const Position applied = follower->applied();
   if (applied == seen.applied) return;

@@ -60,7 +60,8 @@ class ClusterChecks {
 
   void LookAtLeader(size_t i, Seen& seen);
   void LookAtFollower(size_t i, Seen& seen);
-  void LookAtMembers(size_t i);
+  void LookAtMembers(size_t i, size_t leader, Position mark);
+  std::optional<size_t> LeaderOf(size_t i) const;
   void Share(size_t i, Seen& seen);
   bool FollowJournal(size_t i);
   void Add(size_t i, std::string what) { Wrong(servers_[i]->name() + ": " + std::move(what)); }

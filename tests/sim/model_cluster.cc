@@ -636,12 +636,28 @@ void ModelCluster::LiveWithADeadLink() {
   });
 }
 
+std::string ModelCluster::DescribeRole(ModelServer& server) {
+  const Roles& roles = server.roles();
+  const journal::Journal* const journal = server.storage().journal();
+  std::string text = roles.error();
+  if (journal != nullptr) {
+    text += fmt::format(" journal from {} to {} (written {}, safe {}), mark {}", journal->first(),
+                        journal->appended(), journal->written(), journal->safe(),
+                        roles.high_watermark());
+  }
+  if (const replication::Follower* const follower = roles.follower(); follower != nullptr) {
+    text += fmt::format(", applied {}, link {}", follower->applied(),
+                        follower->link_up() ? "up" : "down");
+  }
+  return text;
+}
+
 std::string ModelCluster::Describe() {
   std::string text = fmt::format("leader {}\n", leader_);
   for (const auto& each : servers_) {
     if (!each->running()) continue;
     text += each->name() + (each->loading() ? " loads" : "") + ": ";
-    if (!each->loading()) text += each->roles().error();
+    if (!each->loading()) text += DescribeRole(*each);
     text += "\n";
   }
   return text;

@@ -110,6 +110,7 @@ class ModelCluster {
   void Compare();
   void AskForTheLast();
   void LiveWithADeadLink();
+  static std::string DescribeRole(ModelServer& server);
   std::string Describe();
 
   Random random_;
