@@ -303,16 +303,60 @@ TEST_F(InSyncSetTest, OneThatSaidGoodbyeForGoodIsForgotten) {
   EXPECT_EQ(keeper_.now().Find("G"), nullptr);
 }
 
+// A member may apply what it has of that, though the leader has not heard of it.
+TEST_F(InSyncSetTest, WhoJoinsHasWhatTheOthersWereTold) {
+  Begin();
+  Join("F", 100);
+  Turn(200);
+  EXPECT_EQ(set_->mark(), 100u);
+  EXPECT_EQ(set_->TellOthers("F"), 200u);
+  set_->OnConnected(ServerOf("G"), 0, now_ms_);
+  EXPECT_EQ(set_->TellOthers("G"), 100u) << "it is no member";
+  // It has the mark, and what was the end when it connected.
+  Turn(300);
+  EXPECT_EQ(set_->TellOthers("F"), 300u);
+  Report("G", 210);
+  Turn(400);
+  EXPECT_FALSE(Recorded("G"));
+  // So that it can reach what was told.
+  EXPECT_EQ(set_->TellOthers("F"), 210u);
+  Report("G", 299);
+  Turn(400);
+  EXPECT_FALSE(Recorded("G"));
+  Report("G", 300);
+  Turn(500);
+  EXPECT_TRUE(Recorded("G"));
+  EXPECT_EQ(set_->TellOthers("F"), 300u);
+  EXPECT_EQ(set_->TellOthers("G"), 100u);
+  Report("F", 500);
+  Turn(500);
+  EXPECT_EQ(set_->mark(), 300u);
+  EXPECT_EQ(set_->TellOthers("F"), 300u);
+  EXPECT_EQ(set_->TellOthers("G"), 500u);
+}
+
+TEST_F(InSyncSetTest, NobodyIsToldMoreThanTheMarkWhileThereAreTooFew) {
+  Begin(2);
+  Join("F", 100);
+  Turn(200);
+  EXPECT_EQ(set_->TellOthers("F"), 200u);
+  settings_.min_insync = 3;
+  Turn(300);
+  EXPECT_EQ(set_->TellOthers("F"), set_->mark());
+}
+
 // Servers write, lose, come and go as they like. At all times each member of the recorded set, and
-// of the one that is proposed, has what is below the mark: whichever of the two records survives,
-// a member of it may lead.
+// of the one that is proposed, has what is below the mark, also as far as only a member knows it:
+// whichever of the two records survives, a member of it may lead.
 TEST_F(InSyncSetTest, WhoeverIsRecordedHasWhatIsBelowTheMark) {
   struct Server {
     Position has = 0;
     Position reported = 0;
     bool connected = false;
+    Position told = 0;  // what all others have
   };
   size_t moved = 0;
+  size_t known_more = 0;
   for (uint64_t seed = 0; seed < 300; seed++) {
     SCOPED_TRACE(seed);
     Random random(seed);
@@ -321,6 +365,7 @@ TEST_F(InSyncSetTest, WhoeverIsRecordedHasWhatIsBelowTheMark) {
     std::map<std::string, Server> servers{{"a", {}}, {"b", {}}, {"c", {}}};
     Position end = 0;
     Position mark = 0;
+    Position known = 0;  // to whoever knows most
     bool ever_committed = false;
     for (int step = 0; step < 1000; step++) {
       now_ms_ += static_cast<int64_t>(random.Below(random.Below(20) == 0 ? 700 : 30));
@@ -349,6 +394,8 @@ TEST_F(InSyncSetTest, WhoeverIsRecordedHasWhatIsBelowTheMark) {
         default:
           if (server.connected) {
             server.has = std::min(end, server.has + random.Below(20));
+            // It reports some time later.
+            if (random.Below(2) == 0) break;
             set_->OnProgress(id, {server.has, std::min(server.has, mark), 0}, now_ms_);
           }
       }
@@ -356,19 +403,26 @@ TEST_F(InSyncSetTest, WhoeverIsRecordedHasWhatIsBelowTheMark) {
       ASSERT_GE(set_->mark(), mark);
       mark = set_->mark();
       ever_committed |= mark > 0;
+      for (auto& [name, each] : servers) {
+        if (each.connected && random.Below(2) == 0) each.told = set_->TellOthers(name);
+        known = std::max(known, std::min(each.told, each.has));
+      }
+      known = std::max(known, mark);
+      known_more += known > mark ? 1 : 0;
       size_t recorded = 0;
       for (const auto& [name, each] : servers) {
         const Member* const proposed = keeper_.waiting() ? keeper_.proposed().Find(name) : nullptr;
         const bool is_recorded = Recorded(name);
         recorded += is_recorded ? 1 : 0;
         if (!is_recorded && (proposed == nullptr || !proposed->in_sync)) continue;
-        ASSERT_GE(each.has, mark) << name;
+        ASSERT_GE(each.has, known) << name;
       }
       if (ever_committed && recorded + 1 < settings_.min_insync) ADD_FAILURE() << step;
     }
     moved += mark > 0 ? 1 : 0;
   }
   EXPECT_GT(moved, 250u);
+  EXPECT_GT(known_more, 10'000u);
 }
 
 }  // namespace
