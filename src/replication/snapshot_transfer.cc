@@ -59,8 +59,8 @@ Status SnapshotSender::OnFetch(const FetchRequest& request) {
     return Status::Error(fmt::format("a request for {} bytes at {} of the {} of {}", request.bytes,
                                      request.offset, file.bytes, file.path));
   }
-  if (requests_.size() >= kMostRequests) {
-    return Status::Error(fmt::format("more than {} requests at a time", kMostRequests));
+  if (requests_.size() >= kMostFetchRequests) {
+    return Status::Error(fmt::format("more than {} requests at a time", kMostFetchRequests));
   }
   requests_.push_back(request);
   return {};
@@ -298,7 +298,8 @@ Status SnapshotFetch::Turn(Link& link) {
     return std::exchange(status_, Status());
   }
   if (!listed_ || complete_ || finishing_) return {};
-  while (asked_.file < files_.size() && outstanding_ < window_) {
+  while (asked_.file < files_.size() && outstanding_ < window_ &&
+         expected_.size() < kMostFetchRequests) {
     const uint64_t rest = files_[asked_.file].bytes - asked_.offset;
     FetchRequest request;
     request.file = asked_.file;

@@ -23,6 +23,9 @@
 
 namespace runnel::replication {
 
+// A follower has so many requests for pieces under way at most, however small the pieces are.
+inline constexpr size_t kMostFetchRequests = 64;
+
 // A snapshot of the leader that stays as it is, with all files that it names, until this is
 // destroyed.
 struct PinnedSnapshot {
@@ -51,8 +54,6 @@ class SnapshotSender {
   uint64_t sent_bytes() const { return sent_bytes_; }
 
  private:
-  // More requests are not waiting than a follower makes.
-  static constexpr size_t kMostRequests = 64;
   struct Job;
 
   void List();

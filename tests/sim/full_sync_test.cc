@@ -14,6 +14,7 @@
 #include "replication/snapshot_transfer.h"
 #include "server/saver.h"
 #include "server/storage.h"
+#include "tests/sim/files.h"
 #include "tests/sim/logical_content.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/model_network.h"
@@ -275,11 +276,12 @@ TEST_F(FullSyncTest, ASnapshotThatIsReadStaysWhileOthersAreTaken) {
 
 // --- The transfer ---
 
-// Both ends of the transfer, over connections that break.
+// Both ends of the transfer, over connections that break, unless nothing does.
 class TransferWorld final {
  public:
-  TransferWorld(uint64_t seed, Source& source)
+  TransferWorld(uint64_t seed, Source& source, bool quiet = false)
       : random_(seed),
+        quiet_(quiet),
         source_(source),
         network_(seed + 1),
         disk_(seed + 2),
@@ -296,8 +298,8 @@ class TransferWorld final {
     constexpr int kMostSteps = 100'000;
     for (int i = 0; !fetch_.complete(); i++) {
       ASSERT_LT(i, kMostSteps) << fetch_.written_bytes() << " of " << fetch_.total_bytes();
-      if (i < 300 && Chance(2)) network_.BreakOne();
-      if (i < 300 && Chance(1)) disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
+      if (!quiet_ && i < 300 && Chance(2)) network_.BreakOne();
+      if (!quiet_ && i < 300 && Chance(1)) disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
       network_.Step();
       if (Chance(50)) reader_.Step();
       if (Chance(50)) writer_.Step();
@@ -324,6 +326,7 @@ class TransferWorld final {
     }
     EXPECT_EQ(fetch_.files(), source_.files);
   }
+  int connections() const { return connections_; }
 
  private:
   struct End final : Link::Owner {
@@ -340,6 +343,7 @@ class TransferWorld final {
   bool Chance(uint64_t percent) { return random_.Below(100) < percent; }
 
   void Connect() {
+    connections_++;
     auto pair = network_.Connect();
     leader_.ended = follower_.ended = "";
     sender_ = std::make_unique<SnapshotSender>(
@@ -366,7 +370,9 @@ class TransferWorld final {
   }
 
   Random random_;
+  const bool quiet_;
   Source& source_;
+  int connections_ = 0;
   ModelNetwork network_;
   ModelDisk disk_;
   SteppedWorker reader_, writer_;
@@ -381,6 +387,23 @@ TEST_F(FullSyncTest, AllFilesArriveWhateverBreaks) {
     TransferWorld world(seed, source);
     world.Run();
     if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+// More requests than the leader takes at a time would fit into a window.
+TEST_F(FullSyncTest, ManySmallFilesArriveOverOneConnection) {
+  Source source(1);
+  for (size_t i = 0; i < 4 * replication::kMostFetchRequests; i++) {
+    const std::string path = "streams/small-" + std::to_string(i);
+    sim::WriteFile(source.disk, path, std::string(1 + i % 7, 's'));
+    source.files.push_back({path, 1 + i % 7});
+  }
+  sim::ForEachSeed(20, [&](uint64_t seed) {
+    TransferWorld world(seed, source, true);
+    world.Run();
+    if (::testing::Test::HasFailure()) return;
+    world.Compare();
+    EXPECT_EQ(world.connections(), 1);
   });
 }
 
