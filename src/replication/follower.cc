@@ -48,6 +48,8 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
   applied_ = pending->applied;
   data_end_ = pending->data_end;
   frames_ = std::move(pending->frames);
+  own_damage_ = std::move(pending->own_damage);
+  cannot_apply_ = !own_damage_.empty();
   for (const std::string& frame : frames_) {
     unapplied_bytes_ += frame.size();
   }
@@ -372,7 +374,9 @@ void Follower::RefuseCut(std::string_view why) {
 }
 
 Follower::Pending Follower::TakePending(Position end) {
-  Pending pending{std::min(applied_, end), {}, std::min(data_end_, end)};
+  Pending pending{std::min(applied_, end), {}, std::min(data_end_, end), {}};
+  // What is in memory lies before the damage.
+  if (kept_end_ < end) pending.own_damage = own_damage_;
   for (Position at = applied_; !frames_.empty() && at + frames_.front().size() <= end;) {
     at += frames_.front().size();
     pending.frames.push_back(std::move(frames_.front()));

@@ -92,6 +92,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     Position applied = 0;            // the state of the keyspace is that of this position
     std::deque<std::string> frames;  // from there on, as far as they are in memory
     Position data_end = 0;           // beyond this, no frame has records
+    std::string own_damage = {};     // as Follower::own_damage
   };
 
   // Everything outlives it. Without `pending` the state of the keyspace is that of the journal's
@@ -181,6 +182,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // which is asked on another connection can be sure that it is void.
   const std::optional<TakeOver>& take_over() const { return take_over_; }
   void RefuseTakeOver(std::string_view why);
+  // It has accepted that, and does not lead yet.
+  bool takes_over() const { return takes_over_; }
   // The server leads, as soon as all is applied: like PrepareToLead, but the link stays, so that
   // the leader can be told (SayGoodbye). Nothing that comes on it matters any more.
   void AcceptTakeOver();
@@ -197,6 +200,12 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void PrepareToLead();
   // A frame could not be applied: error() says why.
   bool cannot_apply() const { return cannot_apply_; }
+  // It follows nobody any more: it was to lead, or a frame could not be applied, or the journal has
+  // failed. Whoever is to be followed needs another follower.
+  bool has_given_up() const {
+    const bool waits_for_owner = cut_to_ || state_to_take_ || journal_to_take_;
+    return applies_all_ || (state_ == State::kStopped && !waits_for_owner);
+  }
   // The state of the keyspace is that of this position.
   Position applied() const { return applied_; }
   // Frames with records are not applied: the journal has data that the keyspace does not show.
@@ -306,7 +315,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   std::optional<journal::Identity> journal_to_take_;
   std::optional<Position> cut_to_;
   std::unique_ptr<SnapshotFetch> fetch_;  // also while the link is down
-  bool fetch_is_void_ = false;  // the leader has other files: the next one begins anew
+  bool fetch_is_void_ = false;            // the leader has other files: the next one begins anew
   bool room_asked_ = false;               // for what this connection brings
   std::optional<uint64_t> room_wanted_;
   LeaderState coming_;  // without its files

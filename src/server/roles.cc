@@ -86,7 +86,7 @@ void Roles::Begin() {
     parts_.config.NoteLeader(took_over_->host, took_over_->port);
   }
   const FoundState& found = parts_.storage.found();
-  pending_ = replication::Follower::Pending{found.position, {}, found.data_end};
+  pending_ = replication::Follower::Pending{found.position, {}, found.data_end, {}};
   if (!trusted() && parts_.storage.journal()->appended() > 0) LogWarning("{}", WhyDoubted());
   if (options.leader_host.empty()) {
     if (NeedsRecovery()) return BeginToRecover();
@@ -395,7 +395,12 @@ void Roles::Change(const Wanted& wanted) {
   force_ = wanted.force;
   by_word_ = wanted.by_word;
   const bool same = wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_;
-  if (same && !recovery_) return;
+  // It was about to take over, and a person says otherwise.
+  if (same && follower_ != nullptr && follower_->takes_over()) {
+    follower_->RefuseTakeOver("it was told to follow on");
+  }
+  const bool goes_on = follower_ == nullptr || !follower_->has_given_up();
+  if (same && goes_on && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
   taker_.reset();
   if (follower_ != nullptr && !takes_over) {
@@ -415,7 +420,7 @@ void Roles::Change(const Wanted& wanted) {
         return;
       case CaughtUp::kCannot:
         if (takes_over) follower_->RefuseTakeOver(error_);
-        return;
+        return FollowOn();
     }
   }
   cutter_.reset();
@@ -446,6 +451,17 @@ void Roles::Change(const Wanted& wanted) {
     follows_ = true;
   }
   parts_.storage.journal()->follows() ? MakeFollower() : NoteFollowing();
+}
+
+// This server was to lead, and cannot: the one that it has followed is followed again, which may
+// have what is missing here.
+void Roles::FollowOn() {
+  // One that recovers has no leader, and asks the others again by itself.
+  if (recovery_) return;
+  parts_.config.NoteLeader(host_, port_);
+  if (parts_.storage.journal()->failed()) return;
+  LetFollowerGo();
+  MakeFollower();
 }
 
 // What it has not applied is for the next one.

@@ -246,6 +246,7 @@ class Roles {
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
   CaughtUp CatchUp();
+  void FollowOn();
   void NoteFollowing();
   void BeginToLead();
   void MakeLeader();

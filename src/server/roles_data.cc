@@ -281,7 +281,7 @@ void Roles::AfterCut() {
 void Roles::OnLoaded() {
   must_load_ = false;
   const FoundState& found = parts_.storage.found();
-  pending_ = replication::Follower::Pending{found.position, {}, found.data_end};
+  pending_ = replication::Follower::Pending{found.position, {}, found.data_end, {}};
   // What else Broker::Follow does was done by Unload.
   parts_.broker.log().Follow(found.position);
   MakeFollower();

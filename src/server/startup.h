@@ -46,6 +46,8 @@ class Startup {
     std::function<Position(uint64_t journal_id)> limit;
     // As JournalOptions::cut_damage, in addition to the directive.
     bool cut_damage = false;
+    // The journal is that of a follower.
+    bool follows = false;
   };
 
   // Each state ends with what the next one needs.

@@ -73,9 +73,9 @@ Result<bool> Storage::LoadSome(size_t budget) {
     if (Status looked = LookForLoss(); !looked.ok()) return looked;
     // What was loaded before is nobody's any more.
     stored_->ForgetFrom(0);
-    startup_ = std::make_unique<Startup>(
-        Startup::Parts{disk_, clock_, workers_.log, workers_.helper, options_, keyspace_, *cold_,
-                       *stored_, kJournalDirectory, kSnapshotDirectory, limit_, lost_.has_value()});
+    startup_ = std::make_unique<Startup>(Startup::Parts{
+        disk_, clock_, workers_.log, workers_.helper, options_, keyspace_, *cold_, *stored_,
+        kJournalDirectory, kSnapshotDirectory, limit_, lost_.has_value(), follows_});
   }
   const auto all = startup_->Step(budget);
   if (!all.ok()) return AfterFailure(all.status());
@@ -92,12 +92,14 @@ Result<bool> Storage::LoadSome(size_t budget) {
 
 Status Storage::LookForLoss() {
   if (!std::exchange(looked_for_loss_, true)) {
+    // Later it is loaded again only because it follows, whatever the configuration says by then.
+    follows_ = !options_.leader_host.empty();
     auto lost = ReadLostData(disk_);
     if (!lost.ok()) return lost.status();
     lost_ = std::move(*lost);
   }
   if (!lost_) return {};
-  if (options_.leader_host.empty()) {
+  if (!follows_) {
     if (!options_.unclean_leader_election) {
       return Status::Error(fmt::format(
           "this server was a follower, and lacks data which it has not fetched again ({}). Start "
@@ -123,7 +125,7 @@ Status Storage::LookForLoss() {
 // On a leader a start stops at damage: nobody else may have the data. A follower fetches it anew.
 Result<bool> Storage::AfterFailure(const Status& failure) {
   const Startup::Damage damage = startup_->damage();
-  if (options_.leader_host.empty() || damage == Startup::Damage::kNone || set_aside_) {
+  if (!follows_ || damage == Startup::Damage::kNone || set_aside_) {
     return failure;
   }
   // The journal is used up to the damage, if it is only that.
@@ -251,6 +253,7 @@ void Storage::Cut(Position end, bool load, std::function<void(const Status&)> do
   const auto finish = [this, job, done = std::move(done)] {
     journal_ = std::move(job->journal);
     must_load_ = job->status.ok() && job->load;
+    follows_ = true;
     if (journal_ != nullptr) {
       const journal::Epoch newest = job->options.epochs.newest();
       if (journal_->epoch() < newest) journal_->set_epoch(newest);
@@ -288,7 +291,7 @@ void Storage::GiveWay() {
   // Helpers do one job after the other: what the journal's jobs still do is done before the files
   // go.
   journal_.reset();
-  must_load_ = arrived_ = true;
+  must_load_ = arrived_ = follows_ = true;
 }
 
 void Storage::TakeWhatArrived() {

@@ -150,6 +150,7 @@ class Storage {
   Status take_status_;
   std::optional<LostData> lost_;
   bool looked_for_loss_ = false;
+  bool follows_ = false;    // what is loaded is that of a follower
   bool set_aside_ = false;  // in this process
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

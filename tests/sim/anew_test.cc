@@ -488,33 +488,45 @@ TEST_F(AnewTest, ADamagedFollowerIsNotFilledByALeaderThatHasLostItsHistory) {
   EXPECT_THAT(AnewWorld::Names(world.server(1), "snapshots", ".damaged"), Not(IsEmpty()));
 }
 
+// Server 1 has written much that it has not applied, because the mark stays.
+class Unapplied final : public AnewWorld {
+ public:
+  explicit Unapplied(uint64_t seed) : AnewWorld(seed, 3) {}
+
+  void Prepare() {
+    for (size_t i = 0; i < 3; i++) {
+      const Config::Pair small[] = {{"replica-window-bytes", "65536"}};
+      ASSERT_TRUE(server(i).config().Set(small).ok());
+    }
+    world.StartAll();
+    Write(0, 20);
+    world.Heal();
+    StepUntil([&] { return roles(0).leader()->in_sync().size() == 3; });
+    Save(0);
+    // More comes than the follower keeps in memory.
+    world.Stall(2);
+    for (int i = 0; i < 40; i++) {
+      server(0).Ask({"SET", "k" + std::to_string(i), std::string(4000, 'x')});
+      world.Step();
+    }
+    StepUntil([&] { return journal().written() == server(0).storage().journal()->appended(); });
+    ASSERT_GT(journal().written() - roles(1).follower()->applied(), 100'000u);
+  }
+  // What it has not applied.
+  void DamageIt() {
+    const auto segments = Names(server(1), "journal", ".log");
+    Damage(server(1), "journal/" + segments[segments.size() - 2], 100);
+  }
+  journal::Journal& journal() { return *server(1).storage().journal(); }
+};
+
 // What a follower has written is damaged before it is applied.
 TEST_F(AnewTest, AFollowerFindsDamageWhileItRuns) {
-  AnewWorld world(1, 3);
-  for (size_t i = 0; i < 3; i++) {
-    const Config::Pair small[] = {{"replica-window-bytes", "65536"}};
-    ASSERT_TRUE(world.server(i).config().Set(small).ok());
-  }
-  world.world.StartAll();
-  world.Write(0, 20);
-  world.world.Heal();
-  world.StepUntil([&] { return world.roles(0).leader()->in_sync().size() == 3; });
-  world.Save(0);
-  // The mark stays, and more comes than the follower keeps in memory.
-  world.world.Stall(2);
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
   ModelServer& server = world.server(1);
-  for (int i = 0; i < 40; i++) {
-    world.server(0).Ask({"SET", "k" + std::to_string(i), std::string(4000, 'x')});
-    world.world.Step();
-  }
-  world.StepUntil([&] {
-    return server.storage().journal()->written() == world.server(0).storage().journal()->appended();
-  });
-  const Position applied = world.roles(1).follower()->applied();
-  const Position end = server.storage().journal()->written();
-  ASSERT_GT(end - applied, 100'000u);
-  const auto segments = AnewWorld::Names(server, "journal", ".log");
-  AnewWorld::Damage(server, "journal/" + segments[segments.size() - 2], 100);
+  world.DamageIt();
   world.world.Stall({});
   world.StepUntil([&] { return server.storage().lost().has_value(); });
   EXPECT_FALSE(world.roles(1).in_recorded_set());
@@ -523,6 +535,70 @@ TEST_F(AnewTest, AFollowerFindsDamageWhileItRuns) {
   world.StepUntil([&] { return !server.storage().lost(); });
   EXPECT_EQ(server.reloads(), 1u);
   EXPECT_THAT(AnewWorld::Names(server, "journal", ".log.damaged"), Not(IsEmpty()));
+}
+
+// What it has found does not depend on the leader that it follows.
+TEST_F(AnewTest, AFollowerWithDamageKnowsSoWithAnotherLeader) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  world.DamageIt();
+  world.world.Stall({});
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  // The same one under another name.
+  world.roles(1).AskToFollow("00", 1);
+  world.StepUntil([&] {
+    EXPECT_TRUE(server.storage().lost() || server.reloads() == 1);
+    return server.reloads() == 1 && !server.loading() && !server.storage().lost();
+  });
+  EXPECT_TRUE(world.world.IsEqual(server));
+}
+
+TEST_F(AnewTest, AFollowerThatCannotLeadFollowsOn) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  world.DamageIt();
+  // What is not applied is read again, all of it.
+  world.roles(1).AskToLead();
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  EXPECT_EQ(world.roles(1).leader(), nullptr);
+  EXPECT_EQ(server.config().options().leader_host, "0");
+  world.world.Stall({});
+  world.StepUntil([&] { return world.world.IsEqual(server) && !server.storage().lost(); });
+  EXPECT_EQ(server.reloads(), 1u);
+}
+
+// A person changes his mind before it leads.
+TEST_F(AnewTest, AFollowerThatWasToLeadFollowsTheSameOneAgain) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  world.roles(1).AskToLead();
+  world.StepUntil([&] { return world.roles(1).follower()->has_given_up(); });
+  ASSERT_TRUE(world.roles(1).wishes());
+  world.roles(1).AskToFollow("0", 1);
+  world.world.Stall({});
+  world.StepUntil([&] { return world.world.IsEqual(world.server(1)); });
+  EXPECT_EQ(world.server(1).reloads(), 0u);
+}
+
+// A state is put in the place of the old one, and the server is to lead before it is loaded.
+TEST_F(AnewTest, AnOrderToLeadWaitsForTheNewState) {
+  Return world(1, true);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  server.options().unclean_leader_election = false;
+  world.world.CutOff(0, false);
+  world.world.TellToFollow(0);
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  world.roles(0).AskToLead();
+  world.StepUntil([&] { return !server.loading() && world.roles(0).leader() != nullptr; });
+  EXPECT_EQ(server.reloads(), 1u);
+  EXPECT_FALSE(server.storage().lost());
 }
 
 TEST_F(AnewTest, OnlySoManyDamagedFilesStay) {
