@@ -213,6 +213,7 @@ void SnapshotFetch::Write(const FilePiece& piece, bool last) {
     uint64_t offset;
     std::string bytes;
     bool last;
+    bool sync_failed = false;
     Status status;
   };
   auto job = std::make_shared<Job>();
@@ -235,18 +236,22 @@ void SnapshotFetch::Write(const FilePiece& piece, bool last) {
           if (opened.ok()) target->open = std::move(*opened);
         }
         if (job->status.ok()) job->status = target->open->WriteAt(job->offset, job->bytes);
-        if (job->status.ok() && job->last) job->status = target->open->Sync();
+        if (job->status.ok() && job->last) {
+          job->status = target->open->Sync();
+          job->sync_failed = !job->status.ok();
+        }
         if (job->last || !job->status.ok()) target->open.reset();
         target->failed = !job->status.ok();
       },
       [this, job, alive = std::weak_ptr<bool>(alive_)] {
-        if (!alive.expired()) OnWritten(job->bytes.size(), job->status);
+        if (!alive.expired()) OnWritten(job->bytes.size(), job->status, job->sync_failed);
       });
 }
 
-void SnapshotFetch::OnWritten(size_t bytes, const Status& status) {
+void SnapshotFetch::OnWritten(size_t bytes, const Status& status, bool sync_failed) {
   writing_--;
   outstanding_ -= bytes;
+  sync_failed_ |= sync_failed;
   if (!status.ok()) status_ = status;
   if (!status_.ok()) return;
   written_ = Behind(written_, bytes);
@@ -292,7 +297,12 @@ void SnapshotFetch::Finish() {
 Status SnapshotFetch::Turn(Link& link) {
   if (!status_.ok()) {
     if (writing_ > 0) return {};
-    // The fetch goes on from what was written.
+    // The fetch goes on from what was written. After a failed sync nobody knows what the disk has
+    // of the file, though the next one may succeed.
+    if (std::exchange(sync_failed_, false)) {
+      written_bytes_ -= written_.offset;
+      written_.offset = 0;
+    }
     target_ = MakeTarget();
     asked_ = arrived_ = written_;
     return std::exchange(status_, Status());

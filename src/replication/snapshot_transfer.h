@@ -121,7 +121,7 @@ class SnapshotFetch {
   // The place so many bytes later, which is not beyond the end of its file.
   Place Behind(Place place, uint64_t bytes) const;
   void Write(const FilePiece& piece, bool last);
-  void OnWritten(size_t bytes, const Status& status);
+  void OnWritten(size_t bytes, const Status& status, bool sync_failed);
   void Finish();
   static std::shared_ptr<Target> MakeTarget();
 
@@ -139,7 +139,8 @@ class SnapshotFetch {
   size_t outstanding_ = 0;         // bytes that were asked for and are not written
   uint64_t written_bytes_ = 0;
   uint64_t total_bytes_ = 0;
-  size_t writing_ = 0;  // jobs
+  size_t writing_ = 0;        // jobs
+  bool sync_failed_ = false;  // of the file that is written
   std::shared_ptr<Target> target_ = MakeTarget();
   bool finishing_ = false;
   bool complete_ = false;

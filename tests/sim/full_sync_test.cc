@@ -299,7 +299,8 @@ class TransferWorld final {
     for (int i = 0; !fetch_.complete(); i++) {
       ASSERT_LT(i, kMostSteps) << fetch_.written_bytes() << " of " << fetch_.total_bytes();
       if (!quiet_ && i < 300 && Chance(2)) network_.BreakOne();
-      if (!quiet_ && i < 300 && Chance(1)) disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
+      if (!quiet_ && i < 300 && Chance(1))
+        disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
       network_.Step();
       if (Chance(50)) reader_.Step();
       if (Chance(50)) writer_.Step();
@@ -316,7 +317,10 @@ class TransferWorld final {
       follower_.link->Flush();
     }
   }
+  // What the disk has after a power cut, too.
   void Compare() {
+    ASSERT_TRUE(disk_.SyncDirectory(".").ok());
+    disk_.Restart(Crash::kPowerWorst);
     const ModelDisk::Aside aside(&disk_);
     for (const SyncFile& file : source_.files) {
       const std::string staged = file.path + std::string(SnapshotFetch::kStagedSuffix);
