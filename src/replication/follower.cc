@@ -329,6 +329,7 @@ Status Follower::OnWelcome(std::string_view body) {
     OnState(*welcome);
     return {};
   }
+  DropFetched();
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.
     LogNotice("This server has no data: it takes the journal {:016x} of its leader {}:{}",
@@ -395,7 +396,7 @@ void Follower::Drop(std::string_view why, bool for_good) {
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
   room_wanted_.reset();
-  if (std::exchange(fetch_is_void_, false)) fetch_.reset();
+  if (std::exchange(fetch_is_void_, false)) DropFetched();
   inbox_.Clear();
   take_over_.reset();
   leaving_.clear();

@@ -147,9 +147,14 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // before GoOnFetching or RefuseRoom is called.
   const std::optional<uint64_t>& room_wanted() const { return room_wanted_; }
   void GoOnFetching() { room_wanted_.reset(); }
-  // There is no room for them: error() says `why`. The leader is asked again later; what has been
-  // fetched is of no use any more.
+  // There is no room for them: error() says `why`. The leader is asked again later; what had been
+  // fetched was removed.
   void RefuseRoom(std::string_view why);
+  // Somebody has removed what had come: it is fetched from its beginning.
+  void ForgetFetched(std::string_view why);
+  // What has come is of no use, because another leader is followed, or none: the files are removed
+  // beside the loop. REQUIRES: they are not put in the place of what is here.
+  void DropFetched();
   // The one that is coming; nullptr: none is.
   const SnapshotFetch* fetch() const { return fetch_.get(); }
   // Tells the leader that this server leaves, if the link is up.

@@ -13,9 +13,10 @@ namespace runnel::replication {
 void Follower::OnState(const Welcome& welcome) {
   // Another journal may have a snapshot at the same position. Another server of the same journal
   // has its cold entries in other files, which may have the same names.
-  if (coming_.identity != welcome.identity || coming_.node_id != welcome.node_id) fetch_.reset();
+  if (coming_.identity != welcome.identity || coming_.node_id != welcome.node_id) DropFetched();
   coming_ = {welcome.identity, welcome.node_id, welcome.snapshot.value_or(0), {}, welcome.parting};
   if (welcome.from_beginning) {
+    DropFetched();
     LogNotice(
         "This server cannot go on from its own data, and the leader {}:{} (node {}) has no "
         "snapshot: it begins with no data, and gets the journal from its beginning",
@@ -24,7 +25,8 @@ void Follower::OnState(const Welcome& welcome) {
     state_ = State::kStopped;
     return;
   }
-  if (fetch_ == nullptr || fetch_->position() != *welcome.snapshot) {
+  if (fetch_ != nullptr && fetch_->position() != *welcome.snapshot) DropFetched();
+  if (fetch_ == nullptr) {
     fetch_ = std::make_unique<SnapshotFetch>(parts_.disk, parts_.writer, *welcome.snapshot,
                                              parts_.settings.window_bytes);
   }
@@ -47,8 +49,19 @@ void Follower::RefuseState(std::string_view why) {
 
 void Follower::RefuseRoom(std::string_view why) {
   room_wanted_.reset();
-  fetch_.reset();
+  DropFetched();
   Drop(why, false);
+}
+
+void Follower::ForgetFetched(std::string_view why) {
+  fetch_.reset();
+  if (state_ == State::kSyncing) Drop(why, false);
+}
+
+void Follower::DropFetched() {
+  if (fetch_ == nullptr) return;
+  fetch_->RemoveStaged();
+  fetch_.reset();
 }
 
 void Follower::Sync() {

@@ -1,10 +1,12 @@
 #include "replication/snapshot_transfer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/block.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/ref.h"
 #include "fmt/format.h"
 #include "snapshot/files.h"
@@ -258,6 +260,21 @@ void SnapshotFetch::OnWritten(size_t bytes, const Status& status, bool sync_fail
   written_bytes_ += bytes;
 }
 
+namespace {
+
+// Whether a file has come as a whole. Somebody may have removed it.
+Status LookAtStaged(Disk& disk, const SyncFile& file) {
+  const std::string path = file.path + std::string(SnapshotFetch::kStagedSuffix);
+  const auto opened = disk.Open(path, OpenMode::kRead);
+  if (!opened.ok()) return opened.status();
+  const auto bytes = (*opened)->Size();
+  if (!bytes.ok()) return bytes.status();
+  if (*bytes == file.bytes) return {};
+  return Status::Error(fmt::format("{} has {} bytes, not {}", path, *bytes, file.bytes));
+}
+
+}  // namespace
+
 // All pieces are written: the names get durable, and the snapshot is read once to verify it. Files
 // of cold entries are verified when they are read, extent by extent.
 void SnapshotFetch::Finish() {
@@ -271,6 +288,7 @@ void SnapshotFetch::Finish() {
           const std::string directory = ParentOf(file.path);
           if (status->ok() && directory != synced) *status = disk.SyncDirectory(directory);
           synced = directory;
+          if (status->ok()) *status = LookAtStaged(disk, file);
         }
         if (!status->ok()) return;
         auto reader =
@@ -294,6 +312,19 @@ void SnapshotFetch::Finish() {
       });
 }
 
+void SnapshotFetch::RemoveStaged() {
+  writer_.Run(
+      [&disk = disk_, files = files_] {
+        for (const SyncFile& file : files) {
+          const std::string path = file.path + std::string(kStagedSuffix);
+          const Status removed = disk.Remove(path);
+          if (removed.ok() || removed.error_number() == ENOENT) continue;
+          LogWarning("{} is of no use and stays until the next start: {}", path, removed.message());
+        }
+      },
+      [] {});
+}
+
 Status SnapshotFetch::Turn(Link& link) {
   if (!status_.ok()) {
     if (writing_ > 0) return {};
@@ -302,6 +333,11 @@ Status SnapshotFetch::Turn(Link& link) {
     if (std::exchange(sync_failed_, false)) {
       written_bytes_ -= written_.offset;
       written_.offset = 0;
+    }
+    // What had come was removed.
+    if (status_.error_number() == ENOENT) {
+      written_ = {};
+      written_bytes_ = 0;
     }
     target_ = MakeTarget();
     asked_ = arrived_ = written_;

@@ -78,7 +78,7 @@ class SnapshotSender {
 
 // The side that wants it: asks for piece after piece, and writes them beside the files of the same
 // names, with kStagedSuffix. What is there goes on after a new connection if the leader still has
-// the same snapshot.
+// the same snapshot. The files stay when this is destroyed: see RemoveStaged.
 class SnapshotFetch {
  public:
   static constexpr std::string_view kStagedSuffix = ".sync";
@@ -97,6 +97,8 @@ class SnapshotFetch {
   Status OnPiece(const FilePiece& piece);
   // Goes on: asks for more. Fails if the disk does; the fetch can go on after that.
   Status Turn(Link& link);
+  // What has come is of no use: the writer removes it. This can only be destroyed then.
+  void RemoveStaged();
 
   // All files are there, synced, and the snapshot was verified.
   bool complete() const { return complete_; }

@@ -90,7 +90,8 @@ bool IsStaged(std::string_view name) {
   return name.ends_with(kSuffix);
 }
 
-// Files whose names the test says, in one directory.
+// Files whose names the test says, in one directory. Some may be removed by somebody else
+// meanwhile: staged ones that are of no use.
 template <class Test>
 Status RemoveFiles(Disk& disk, const std::string& directory, Test test) {
   const auto names = NamesIn(disk, directory);
@@ -98,7 +99,8 @@ Status RemoveFiles(Disk& disk, const std::string& directory, Test test) {
   for (const std::string& name : *names) {
     const std::string path = directory + "/" + name;
     if (!test(path)) continue;
-    if (Status removed = disk.Remove(path); !removed.ok()) return removed;
+    Status removed = disk.Remove(path);
+    if (!removed.ok() && removed.error_number() != ENOENT) return removed;
   }
   return {};
 }
@@ -227,7 +229,12 @@ Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_
 }
 
 Status NoteArrived(Disk& disk, const ArrivedSnapshot& snapshot) {
-  return ReplaceFile(disk, kNotePath, Encode(snapshot));
+  Status noted = ReplaceFile(disk, kNotePath, Encode(snapshot));
+  if (noted.ok()) return noted;
+  // It may be there all the same. It must not count later, when its files are others or are gone.
+  static_cast<void>(disk.Remove(kNotePath));
+  static_cast<void>(disk.SyncDirectory("."));
+  return noted;
 }
 
 Status TakeArrived(Disk& disk, const DataDirectories& directories) {

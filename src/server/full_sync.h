@@ -49,7 +49,8 @@ struct ArrivedSnapshot {
   // Files of the old state that are damaged: they are set aside instead of being removed.
   std::vector<std::string> damaged;
 };
-// Writes the note. When this returns success, the new state counts. REQUIRES: the files are synced,
+// Writes the note. When this returns success, the new state counts; after a failure it does not, if
+// the disk lets the note be removed. REQUIRES: the files are synced,
 // and so are their names. Blocks.
 Status NoteArrived(Disk& disk, const ArrivedSnapshot& snapshot);
 // If there is a note, does what it says, and removes it: the journal is empty and begins at the

@@ -414,6 +414,7 @@ void Roles::Change(const Wanted& wanted) {
       case CaughtUp::kYes:
         EndRelay();
         last = std::move(follower_);
+        if (last != nullptr) last->DropFetched();
         break;
       case CaughtUp::kNotYet:
         wanted_ = wanted;
@@ -468,6 +469,7 @@ void Roles::FollowOn() {
 void Roles::LetFollowerGo() {
   if (follower_ == nullptr) return;
   pending_ = follower_->TakePending(UINT64_MAX);
+  follower_->DropFetched();
   EndRelay();
   follower_.reset();
 }

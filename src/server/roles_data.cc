@@ -119,6 +119,13 @@ void Roles::GoOnTaking() {
 
 // --- A disk that holds one state only ---
 
+namespace {
+
+constexpr const char* kRemovedToMakeRoom =
+    "what had come of a snapshot was removed to make room: it is fetched from its beginning";
+
+}  // namespace
+
 void Roles::LookForRoom() {
   if (std::exchange(looking_for_room_, true)) return;
   auto room = std::make_shared<Result<Room>>(Room());
@@ -127,9 +134,13 @@ void Roles::LookForRoom() {
                     [this, room, alive = std::weak_ptr<bool>(alive_)] {
                       if (alive.expired() || !*alive.lock()) return;
                       looking_for_room_ = false;
-                      if (follower_ == nullptr || !follower_->room_wanted() || taker_ != nullptr)
-                        return;
-                      room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
+                      if (follower_ == nullptr) return;
+                      if (follower_->room_wanted() && taker_ == nullptr) {
+                        room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
+                      } else if (!room->ok() || (*room)->removed_staged) {
+                        // The link may have ended meanwhile. The files are gone all the same.
+                        follower_->ForgetFetched(kRemovedToMakeRoom);
+                      }
                     });
 }
 
@@ -137,9 +148,7 @@ void Roles::OnRoom(const Room& room) {
   if (!room.removed_staged) return follower_->GoOnFetching();
   const uint64_t total = follower_->fetch()->total_bytes();
   if (room.free_bytes >= total) {
-    return follower_->RefuseRoom(
-        "what had come of another snapshot was removed to make room: this one is fetched from its "
-        "beginning");
+    return follower_->RefuseRoom(kRemovedToMakeRoom);
   }
   const std::string why = fmt::format(
       "the disk has no room for the snapshot of the leader: {} bytes are to come, {} are free, "

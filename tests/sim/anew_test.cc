@@ -99,6 +99,13 @@ class AnewWorld {
       Step(i);
     }
   }
+  // More than the bound of memory.
+  void FillStream(size_t i) {
+    for (int n = 1; n <= 40; n++) {
+      server(i).Ask({"XADD", "long", std::to_string(n) + "-1", "f", std::string(100, 'x')});
+      world.Step();
+    }
+  }
   KeyspaceContent Content(size_t i) { return sim::LogicalContentOf(server(i).keyspace()); }
   static bool HasLost(ModelServer& server) {
     const ModelDisk::Aside aside(&server.disk());
@@ -113,6 +120,13 @@ class AnewWorld {
       if (name.ends_with(suffix)) found.push_back(name);
     }
     return found;
+  }
+  // What has come of a snapshot.
+  std::vector<std::string> Staged(size_t i) {
+    auto names = Names(server(i), "snapshots", ".sync");
+    const auto more = Names(server(i), "streams", ".sync");
+    names.insert(names.end(), more.begin(), more.end());
+    return names;
   }
   // Changes a byte of it.
   static void Damage(ModelServer& server, const std::string& path, size_t offset) {
@@ -226,6 +240,26 @@ TEST_F(AnewTest, AnOldLeaderWithoutAStateFetchesOne) {
   world.ExpectEqual();
   EXPECT_GT(world.roles(0).dropped_bytes(), 0u);
   EXPECT_THAT(AnewWorld::Names(world.server(0), "journal/dropped", ".frames"), SizeIs(1));
+}
+
+// What has come is of no use to a server that leads, or follows another one.
+TEST_F(AnewTest, WhatHasComeGoesWithTheLeader) {
+  for (const bool leads : {true, false}) {
+    if (HasFailure()) return;
+    Return world(1, true);
+    world.Prepare();
+    world.world.CutOff(0, false);
+    world.world.TellToFollow(0);
+    world.StepUntil([&] {
+      const replication::Follower* const follower = world.roles(0).follower();
+      return follower != nullptr && follower->fetch() != nullptr &&
+             follower->fetch()->written_bytes() > 0;
+    });
+    EXPECT_THAT(world.Staged(0), Not(IsEmpty()));
+    world.world.CutOff(0, true);
+    leads ? world.roles(0).AskToLead() : world.roles(0).AskToFollow("00", 1);
+    world.StepUntil([&] { return world.Staged(0).empty(); });
+  }
 }
 
 TEST_F(AnewTest, EveryCallOfAReturnIsACrashPoint) {
@@ -352,11 +386,7 @@ class Damaged final : public AnewWorld {
   void Prepare() {
     world.StartAll();
     Write(0, 30);
-    // More than the bound of memory.
-    for (int i = 1; i <= 40; i++) {
-      server(0).Ask({"XADD", "long", std::to_string(i) + "-1", "f", std::string(100, 'x')});
-      world.Step();
-    }
+    FillStream(0);
     world.Heal();
     RemoveJournal(0, 0);
     world.Heal();
@@ -740,6 +770,35 @@ TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
   disk.set_capacity(UINT64_MAX);
   world.ExpectEqual();
   EXPECT_EQ(world.server(1).reloads(), 1u);
+}
+
+// The link ends while it looks for room, and what had come was removed.
+TEST_F(AnewTest, WhatWasRemovedToMakeRoomIsFetchedAgain) {
+  SmallDisk world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  // So that there are several files.
+  world.FillStream(0);
+  world.RemoveJournal(0, 0);
+  ModelServer& server = world.server(1);
+  const uint64_t full = server.disk().used() + 10;
+  server.disk().set_capacity(UINT64_MAX);
+  const auto fetch = [&] { return world.roles(1).follower()->fetch(); };
+  world.world.CutOff(1, false);
+  world.StepUntil([&] { return fetch() != nullptr && fetch()->written_bytes() > 0; });
+  ASSERT_FALSE(fetch()->complete());
+  world.world.CutOff(1, true);
+  {
+    const ModelDisk::Aside aside(&server.disk());
+    server.disk().set_capacity(full);
+  }
+  world.world.CutOff(1, false);
+  world.StepUntil([&] { return world.roles(1).follower()->room_wanted().has_value(); });
+  world.world.CutOff(1, true);
+  world.StepUntil([&] { return world.Staged(1).empty(); });
+  world.StepUntil([&] { return fetch() == nullptr; });
+  server.disk().set_capacity(UINT64_MAX);
+  world.ExpectEqual();
 }
 
 TEST_F(AnewTest, EveryCallOfMakingRoomIsACrashPoint) {

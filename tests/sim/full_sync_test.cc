@@ -301,6 +301,7 @@ class TransferWorld final {
       if (!quiet_ && i < 300 && Chance(2)) network_.BreakOne();
       if (!quiet_ && i < 300 && Chance(1))
         disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
+      if (loses_ && i < 300 && Chance(2)) LoseStaged();
       network_.Step();
       if (Chance(50)) reader_.Step();
       if (Chance(50)) writer_.Step();
@@ -331,6 +332,8 @@ class TransferWorld final {
     EXPECT_EQ(fetch_.files(), source_.files);
   }
   int connections() const { return connections_; }
+  // From now on somebody removes, by chance, what has come.
+  void set_loses() { loses_ = true; }
 
  private:
   struct End final : Link::Owner {
@@ -344,6 +347,12 @@ class TransferWorld final {
     std::string ended;
   };
 
+  void LoseStaged() {
+    const ModelDisk::Aside aside(&disk_);
+    for (const SyncFile& file : source_.files) {
+      static_cast<void>(disk_.Remove(file.path + std::string(SnapshotFetch::kStagedSuffix)));
+    }
+  }
   bool Chance(uint64_t percent) { return random_.Below(100) < percent; }
 
   void Connect() {
@@ -375,6 +384,7 @@ class TransferWorld final {
 
   Random random_;
   const bool quiet_;
+  bool loses_ = false;
   Source& source_;
   int connections_ = 0;
   ModelNetwork network_;
@@ -392,6 +402,30 @@ TEST_F(FullSyncTest, AllFilesArriveWhateverBreaks) {
     world.Run();
     if (!::testing::Test::HasFailure()) world.Compare();
   });
+}
+
+TEST_F(FullSyncTest, AllFilesArriveThoughSomebodyRemovesThem) {
+  Source source(1);
+  sim::ForEachSeed(200, [&](uint64_t seed) {
+    TransferWorld world(seed, source);
+    world.set_loses();
+    world.Run();
+    if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+// The state that it names may be another one later, or gone.
+TEST_F(FullSyncTest, ANoteThatCouldNotBeWrittenDoesNotCountLater) {
+  Source source(1);
+  bool noted = false;
+  for (uint64_t call = 1; !noted; call++) {
+    SCOPED_TRACE(call);
+    ModelDisk disk(call);
+    disk.FailCalls(call, 1, 5);
+    noted = NoteArrived(disk, Arrived(source)).ok();
+    disk.Restart(Crash::kProcess);
+    EXPECT_EQ(sim::Exists(disk, "arrived"), noted);
+  }
 }
 
 // More requests than the leader takes at a time would fit into a window.
