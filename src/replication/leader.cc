@@ -5,7 +5,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
 #include "fmt/format.h"
@@ -79,8 +78,7 @@ Result<Leader::Terms> Leader::TermsFor(const FollowRequest& request) const {
 
 bool Leader::GivesAll(const FollowRequest& request) const {
   const auto terms = TermsFor(request);
-  CHECK(terms.ok());
-  return !terms->takes_journal && (terms->needs_state || request.end == 0);
+  return terms.ok() && !terms->takes_journal && (terms->needs_state || request.end == 0);
 }
 
 Status Leader::Check(const FollowRequest& request) const {
@@ -148,8 +146,16 @@ void Leader::End(uint64_t id, std::string_view why) {
   }
 }
 
-void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+bool Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
                     uint64_t id) {
+  // It would be told to begin with nothing, though the journal does not go back to 0 any more.
+  if (const Status refused = Check(request); !refused.ok()) {
+    LogNotice("Follower (node {}) connected from {}, and is to ask again: {}", request.node_id,
+              stream->peer(), refused.message());
+    Follower nobody;
+    Link::End(Link::Take(std::move(stream), nobody));
+    return false;
+  }
   // The same server again: what is left of its last connection is of no use.
   if (Follower* const last = Connected(request.node_id)) last->ended = "it has connected anew";
   if (tail_ == nullptr) {
@@ -212,11 +218,11 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   // One that must take this journal or a snapshot first, or cut its own, does that and asks again.
   if (terms.takes_journal || terms.needs_state || welcome.parting < follower.peer.request.end) {
     follower.peer.sent = UINT64_MAX;
-    return;
+  } else if (leads()) {
+    set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
+                      welcome.parting, now_ms, follower.peer.request.trusted);
   }
-  if (!leads()) return;
-  set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
-                    welcome.parting, now_ms, follower.peer.request.trusted);
+  return true;
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {

@@ -71,13 +71,13 @@ class Leader {
   // Why the server that asks cannot follow: a sentence, for it and for its operator. It changes
   // nothing.
   Status Check(const FollowRequest& request) const;
-  // The connection of one that may becomes a link. Nothing is being written on the stream.
-  // REQUIRES: Check was asked in this turn.
-  // `id` names the connection, for End.
-  void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+  // The connection of one that may becomes a link. Nothing is being written on the stream, which is
+  // started. `id` names the connection, for End. Returns false, and closes it, if Check fails now:
+  // what this server had for it may be gone since it was asked.
+  bool Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
               uint64_t id = 0);
   // Whether a state takes the place of what the server that asks has, or it has nothing and gets
-  // all. REQUIRES: Check has returned success.
+  // all.
   bool GivesAll(const FollowRequest& request) const;
   // Ends the connection. The follower may connect anew.
   void End(uint64_t id, std::string_view why);

@@ -242,7 +242,8 @@ class Roles {
   void GoOnLeadingAgain(int64_t now_ms);
   void AcceptAdmitted(int64_t now_ms);
   void FollowUntold(std::string host, uint16_t port);
-  void CountSync(const replication::FollowRequest& request);
+  void Serve(std::unique_ptr<ByteStream> stream, replication::FollowRequest request, int64_t now_ms,
+             uint64_t id);
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
   CaughtUp CatchUp();

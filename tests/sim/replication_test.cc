@@ -205,6 +205,7 @@ class ReplicationWorld {
   uint64_t dropped_messages() const { return dropped_messages_; }
   const Follower& follower() const { return *follower_; }
   Leader& leader() { return *leader_; }
+  ModelNetwork& network() { return network_; }
   Node& leads() { return leads_; }
   Node& follows() { return follows_; }
   // Whether somebody on the follower waits for changes.
@@ -471,6 +472,55 @@ TEST(ReplicationTest, WhatClientsOfAFollowerWaitForIsAppliedAtOnce) {
     world.ChangeAtOnce(false);
     EXPECT_LT(world.follower().applied(), world.leads().journal->written());
   }
+}
+
+// The journal from 0 on goes between the question and the moment at which the connection is a link.
+TEST(ReplicationTest, NobodyIsToldToBeginWithNothingIfTheJournalBeginsLater) {
+  SetLogLevel(LogLevel::kNothing);
+  // Of the connection, before it is a link; and of the link at the other end.
+  struct Ends final : ByteStreamHandler, Link::Owner {
+    std::span<char> ReadBuffer() override { return buffer; }
+    void OnRead(size_t) override {}
+    void OnWritten(std::string_view) override {}
+    void OnClosed() override {}
+    Status OnLine(std::string_view) override { return {}; }
+    Status OnMessage(MessageType, std::string_view) override {
+      messages++;
+      return {};
+    }
+    void OnEnd(std::string_view why) override { ended = why; }
+    char buffer[64];
+    int messages = 0;
+    std::string ended;
+  };
+  ReplicationWorld world(1);
+  for (int i = 0; i < 10; i++) {
+    world.MakeLargeChange(3000);
+  }
+  world.Heal();
+  journal::Journal& journal = *world.leads().journal;
+  ASSERT_EQ(journal.first(), 0u);
+  FollowRequest request;
+  request.journal_id = journal.identity().id;
+  request.end = journal.written();
+  request.epochs = journal.epochs();
+  request.has_data = request.anew = true;
+  request.node_id = "another";
+  request.databases = kDatabases;
+  request.effects = 1;
+  ASSERT_TRUE(world.leader().Check(request).ok());
+  journal.RemoveBefore(journal.written());
+  ASSERT_GT(journal.first(), 0u);
+  auto pair = world.network().Connect();
+  Ends server, asker;
+  pair.far->Start(&server);
+  std::unique_ptr<Link> link = Link::Begin(std::move(pair.near), asker);
+  EXPECT_FALSE(world.leader().Accept(std::move(pair.far), request, world.now_ms()));
+  world.network().Settle();
+  EXPECT_EQ(asker.messages, 0);
+  EXPECT_FALSE(asker.ended.empty());
+  Link::End(std::move(link));
+  world.network().Settle();
 }
 
 // What is not in memory any more comes as fast as the rate allows, and what is comes at once.
