@@ -303,7 +303,7 @@ bool Roles::Turn() {
     GoOnCutting();
     return false;
   }
-  if (taker_ != nullptr) {
+  if (takes_state()) {
     GoOnTaking();
     return false;
   }
@@ -320,8 +320,9 @@ bool Roles::Turn() {
     return false;
   }
   Hear(follower_->leader_epoch());
-  if (follower_->state_to_take()) {
-    TakeState();
+  if (const auto& state = follower_->state_to_take()) {
+    BeginToTake(*state, parts_.storage.lost().value_or(LostData{
+                            false, "a state of the leader has taken the place of what was here"}));
     return false;
   }
   if (follower_->room_wanted()) LookForRoom();
@@ -344,7 +345,7 @@ int64_t Roles::NextTimerMs() const {
     due = leader_->next_due_ms();
     if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
-  if (follower_ != nullptr && taker_ == nullptr) due = follower_->next_due_ms();
+  if (follower_ != nullptr && !takes_state()) due = follower_->next_due_ms();
   if (note_again_ms_) due = std::min(due, *note_again_ms_);
   if (relay_ != nullptr) due = std::min(due, relay_->next_due_ms());
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
@@ -403,6 +404,7 @@ void Roles::Change(const Wanted& wanted) {
   if (same && goes_on && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
   taker_.reset();
+  change_.reset();
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }

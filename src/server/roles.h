@@ -264,8 +264,9 @@ class Roles {
   void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
   Status WhyNotAsWelcomed(const replication::Welcome& welcome) const;
-  void TakeState();
-  void BeginToTake(StateTaker::Change change);
+  void BeginToTake(const replication::Follower::LeaderState& state, LostData lost);
+  bool LowerAgreed(Position end);
+  bool takes_state() const { return change_ || taker_ != nullptr; }
   void GoOnTaking();
   void LookForRoom();
   void OnRoom(const Room& room);
@@ -328,6 +329,7 @@ class Roles {
   bool on_trial_ = false;
   // While a state of the leader takes the place of what is here.
   std::unique_ptr<StateTaker> taker_;
+  std::optional<StateTaker::Change> change_;  // what it is to do, before there is one
   // Why this server cannot go on from its own data; empty: it can.
   std::string anew_;
   bool looking_for_room_ = false;

@@ -58,43 +58,47 @@ Status Roles::WhyNotAsWelcomed(const replication::Welcome& welcome) const {
 
 namespace {
 
-StateTaker::Change ChangeTo(const replication::Follower::LeaderState& state) {
-  StateTaker::Change change;
+replication::Follower::LeaderState NoState(const journal::Identity& identity, Position parting) {
+  replication::Follower::LeaderState state;
+  state.identity = identity;
+  state.parting = parting;
+  return state;
+}
+
+}  // namespace
+
+// A state of the leader, or none, is to take the place of what is here. It has nothing then, or
+// what the leader had some time ago: it must not lead before it has the rest, which `lost` says.
+void Roles::BeginToTake(const replication::Follower::LeaderState& state, LostData lost) {
+  StateTaker::Change& change = change_.emplace();
   change.state.identity = state.identity;
   change.state.position = state.position;
   for (const replication::SyncFile& file : state.files) {
     change.state.paths.push_back(file.path);
   }
   change.parting = state.parting;
-  return change;
-}
-
-}  // namespace
-
-void Roles::TakeState() {
-  const Position parting = follower_->state_to_take()->parting;
-  if (parting < parts_.storage.journal()->appended()) {
-    // A start must not take for agreed what is of another leader then.
-    agreed_->Lower(parting);
-    agreed_->Turn(parts_.broker.clock().steady_ms());
-    if (agreed_->lowering()) return;
-  }
-  StateTaker::Change change = ChangeTo(*follower_->state_to_take());
   if (!follower_->own_damage().empty()) change.damaged_from = follower_->applied();
-  // It has nothing, or what the leader had some time ago: it must not lead before it has the rest.
-  change.lost = parts_.storage.lost().value_or(
-      LostData{false, "a state of the leader has taken the place of what was here"});
-  BeginToTake(std::move(change));
+  change.lost = std::move(lost);
+  GoOnTaking();
 }
 
-void Roles::BeginToTake(StateTaker::Change change) {
-  taker_ = std::make_unique<StateTaker>(
-      StateTaker::Parts{parts_.storage, parts_.saver, parts_.reader}, std::move(change));
-  GoOnTaking();
+// Whether what two servers have agreed on is known to be no more than what stays. A start must not
+// take for agreed what is of another leader.
+bool Roles::LowerAgreed(Position end) {
+  if (end >= parts_.storage.journal()->appended()) return true;
+  agreed_->Lower(end);
+  agreed_->Turn(parts_.broker.clock().steady_ms());
+  return !agreed_->lowering();
 }
 
 // The note decides; from then on what has come counts, also after a crash.
 void Roles::GoOnTaking() {
+  if (change_) {
+    if (!LowerAgreed(change_->parting)) return;
+    taker_ = std::make_unique<StateTaker>(
+        StateTaker::Parts{parts_.storage, parts_.saver, parts_.reader}, std::move(*change_));
+    change_.reset();
+  }
   taker_->Turn();
   if (taker_->state() == StateTaker::State::kRefused) {
     const std::string why = taker_->status().message();
@@ -135,7 +139,7 @@ void Roles::LookForRoom() {
                       if (alive.expired() || !*alive.lock()) return;
                       looking_for_room_ = false;
                       if (follower_ == nullptr) return;
-                      if (follower_->room_wanted() && taker_ == nullptr) {
+                      if (follower_->room_wanted() && !takes_state()) {
                         room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
                       } else if (!room->ok() || (*room)->removed_staged) {
                         // The link may have ended meanwhile. The files are gone all the same.
@@ -156,11 +160,8 @@ void Roles::OnRoom(const Room& room) {
       total, room.free_bytes, room.own_bytes);
   if (room.free_bytes + room.own_bytes < total) return follower_->RefuseRoom(why);
   LogWarning("{}: what is here goes first", why);
-  StateTaker::Change change;
-  change.state.identity = parts_.storage.journal()->identity();
-  change.parting = follower_->parting();
-  change.lost = LostData{false, why};
-  BeginToTake(std::move(change));
+  BeginToTake(NoState(parts_.storage.journal()->identity(), follower_->parting()),
+              LostData{false, why});
 }
 
 // --- Data that this server has lost ---
@@ -244,10 +245,7 @@ void Roles::GoOnCutting() {
     case Cutter::State::kCutting:
       break;
     case Cutter::State::kKept:
-      // A start must not take for agreed what is of another leader then.
-      agreed_->Lower(cutter_->end());
-      agreed_->Turn(parts_.broker.clock().steady_ms());
-      if (agreed_->lowering()) break;
+      if (!LowerAgreed(cutter_->end())) break;
       lender_.reset();
       error_ = follower_->error();
       pending_ = follower_->TakePending(cutter_->end());

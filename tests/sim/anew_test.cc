@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "journal/segment.h"
 #include "journal/set_aside.h"
+#include "replication/agreed_mark.h"
 #include "server/lost_data.h"
 #include "snapshot/files.h"
 #include "tests/sim/files.h"
@@ -98,6 +99,22 @@ class AnewWorld {
       server(i).Ask({"SET", "filler", std::string(100, 'x')});
       Step(i);
     }
+  }
+  // With values that cannot be compressed.
+  void FillKeys(size_t i, const std::string& value, int keys) {
+    for (int key = 0; key < keys; key++) {
+      std::string bytes = value;
+      for (int n = 0; n < 40; n++) {
+        bytes += std::to_string(world.random().Below(UINT64_MAX));
+      }
+      server(i).Ask({"SET", "k" + std::to_string(key), bytes});
+      world.Step();
+    }
+  }
+  // Its disk has room for so many bytes more.
+  static void LeaveRoom(ModelServer& server, uint64_t bytes) {
+    const ModelDisk::Aside aside(&server.disk());
+    server.disk().set_capacity(server.disk().used() + bytes);
   }
   // More than the bound of memory.
   void FillStream(size_t i) {
@@ -532,6 +549,8 @@ class Unapplied final : public AnewWorld {
     Write(0, 20);
     world.Heal();
     StepUntil([&] { return roles(0).leader()->in_sync().size() == 3; });
+    FillKeys(0, "old", 30);
+    world.Heal();
     Save(0);
     // More comes than the follower keeps in memory.
     world.Stall(2);
@@ -683,29 +702,16 @@ class SmallDisk final : public AnewWorld {
 
   void Prepare() {
     world.StartAll();
-    FillKeys("old", 100);
+    FillKeys(0, "old", 100);
     world.Heal();
     Save(1);
     before = Content(1);
     world.CutOff(1, true);
-    FillKeys("new", 100);
+    FillKeys(0, "new", 100);
     RemoveJournal(0, 0, server(1).storage().journal()->appended());
     Fill(0, 5);
     if (::testing::Test::HasFailure()) return;
-    ModelDisk& disk = server(1).disk();
-    const ModelDisk::Aside aside(&disk);
-    disk.set_capacity(disk.used() + 1000);
-  }
-  // With values that cannot be compressed.
-  void FillKeys(const std::string& value, int keys) {
-    for (int i = 0; i < keys; i++) {
-      std::string bytes = value;
-      for (int n = 0; n < 40; n++) {
-        bytes += std::to_string(world.random().Below(UINT64_MAX));
-      }
-      server(0).Ask({"SET", "k" + std::to_string(i), bytes});
-      world.Step();
-    }
+    LeaveRoom(server(1), 1000);
   }
   bool Run(uint64_t call, Crash crash) {
     Prepare();
@@ -755,13 +761,75 @@ TEST_F(AnewTest, TheOldStateMakesRoomForTheNewOne) {
   EXPECT_EQ(world.server(1).reloads(), 2u);
 }
 
+// A start must not take for agreed what has made room, and is of another leader.
+TEST_F(AnewTest, TheMarkIsLoweredBeforeTheOldStateMakesRoom) {
+  AnewWorld world(1, 3);
+  world.world.StartAll();
+  world.FillKeys(0, "old", 100);
+  world.world.Heal();
+  world.Save(0);
+  // Server 2 goes; 0 and 1 agree on more.
+  world.world.CutOff(2, true);
+  const Position parting = world.server(2).storage().journal()->written();
+  world.Write(0, 20);
+  world.StepUntil([&] { return world.world.IsEqual(world.server(1)); });
+  const auto agreed = [&] {
+    ModelDisk& disk = world.server(0).disk();
+    const ModelDisk::Aside aside(&disk);
+    sim::SteppedWorker worker;
+    auto mark = replication::AgreedMark::Open(disk, worker, "mark");
+    EXPECT_TRUE(mark.ok());
+    return (*mark)->Of(world.server(2).storage().journal()->identity().id);
+  };
+  world.StepUntil([&] { return agreed() > parting; });
+  world.world.CutOff(0, true);
+  world.world.CutOff(1, true);
+  world.world.CutOff(2, false);
+  world.world.Promote(2);
+  world.StepUntil([&] { return world.roles(2).leader() != nullptr; });
+  world.FillKeys(2, "new", 100);
+  world.RemoveJournal(2, 2);
+  world.Fill(2, 5);
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  world.LeaveRoom(server, server.storage().journal()->written() - parting + 1000);
+  world.world.TellToFollow(0);
+  world.world.CutOff(0, false);
+  bool arrived = false;
+  world.StepUntil([&] {
+    const ModelDisk::Aside aside(&server.disk());
+    if (sim::Exists(server.disk(), "arrived")) {
+      arrived = true;
+      EXPECT_LE(agreed(), parting);
+    }
+    return !server.loading() && world.roles(0).lacks_state();
+  });
+  EXPECT_TRUE(arrived);
+  world.StepUntil([&] { return world.world.IsEqual(server); });
+  EXPECT_EQ(server.reloads(), 2u);
+}
+
+TEST_F(AnewTest, WhatIsDamagedIsSetAsideAlsoToMakeRoom) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  world.DamageIt();
+  world.LeaveRoom(server, 10'000);
+  world.world.Stall({});
+  world.StepUntil([&] { return !server.loading() && world.roles(1).lacks_state(); });
+  EXPECT_THAT(AnewWorld::Names(server, "journal", ".log.damaged"), Not(IsEmpty()));
+  server.disk().set_capacity(UINT64_MAX);
+  world.ExpectEqual();
+}
+
 TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
   SmallDisk world(1);
   world.Prepare();
   if (HasFailure()) return;
   ModelDisk& disk = world.server(1).disk();
   disk.set_capacity(disk.used() + 10);
-  world.FillKeys("more", 600);
+  world.FillKeys(0, "more", 600);
   world.RemoveJournal(0, 0);
   world.Fill(0, 5);
   world.world.CutOff(1, false);
@@ -780,6 +848,7 @@ TEST_F(AnewTest, WhatWasRemovedToMakeRoomIsFetchedAgain) {
   // So that there are several files.
   world.FillStream(0);
   world.RemoveJournal(0, 0);
+  world.Fill(0, 5);
   ModelServer& server = world.server(1);
   const uint64_t full = server.disk().used() + 10;
   server.disk().set_capacity(UINT64_MAX);
