@@ -40,9 +40,10 @@ std::string Encode(const ArrivedSnapshot& snapshot) {
     encoder.Bytes(path);
   }
   // A note of an earlier version has none.
-  if (!snapshot.damaged.empty()) encoder.Varint(snapshot.damaged.size());
-  for (const std::string& path : snapshot.damaged) {
-    encoder.Bytes(path);
+  if (!snapshot.set_aside.empty()) encoder.Varint(snapshot.set_aside.size());
+  for (const SetAsideFile& file : snapshot.set_aside) {
+    encoder.Bytes(file.from);
+    encoder.Bytes(file.to);
   }
   return Seal(std::move(out));
 }
@@ -59,7 +60,9 @@ std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
     snapshot.paths.emplace_back(in.Bytes());
   }
   for (uint64_t rest = in.done() ? 0 : in.Varint(); rest > 0 && in.ok(); rest--) {
-    snapshot.damaged.emplace_back(in.Bytes());
+    SetAsideFile& file = snapshot.set_aside.emplace_back();
+    file.from = in.Bytes();
+    file.to = in.Bytes();
   }
   if (!in.ok()) return {};
   return snapshot;
@@ -125,12 +128,28 @@ Status BeginJournal(Disk& disk, const std::string& directory, Position position)
   return file.ok() ? (*file)->Sync() : file.status();
 }
 
+// Gives the files their other names, durably: what comes later may have the names that they had. It
+// may have been done before, in part or wholly.
+Status SetAside(Disk& disk, const std::vector<SetAsideFile>& files) {
+  std::set<std::string> directories;
+  for (const SetAsideFile& file : files) {
+    directories.insert(ParentOf(file.from));
+    // What has the old name then is a file of the new state.
+    const auto there = disk.Open(file.to, OpenMode::kRead);
+    if (there.ok()) continue;
+    if (there.status().error_number() != ENOENT) return there.status();
+    Status renamed = disk.Rename(file.from, file.to);
+    if (!renamed.ok() && renamed.error_number() != ENOENT) return renamed;
+  }
+  for (const std::string& directory : directories) {
+    if (Status synced = disk.SyncDirectory(directory); !synced.ok()) return synced;
+  }
+  return {};
+}
+
 Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedSnapshot& snapshot) {
   const std::set<std::string> paths(snapshot.paths.begin(), snapshot.paths.end());
-  Status status;
-  for (const std::string& path : snapshot.damaged) {
-    if (status.ok()) status = SetDamagedAside(disk, path);
-  }
+  Status status = SetAside(disk, snapshot.set_aside);
   // The old journal would be applied to the new state.
   if (status.ok()) status = disk.CreateDirectory(directories.journal);
   if (status.ok()) status = journal::RemoveFrames(disk, directories.journal);

@@ -41,13 +41,18 @@ struct Room {
 };
 Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_t bytes);
 
+// A file that is set aside: it gets another name, which no file has.
+struct SetAsideFile {
+  std::string from;
+  std::string to;
+};
 // What takes the place of the old state.
 struct ArrivedSnapshot {
   journal::Identity identity;  // of the journal that it belongs to
   Position position = 0;
   std::vector<std::string> paths;  // without the suffix; none: there is no data
-  // Files of the old state that are damaged: they are set aside instead of being removed.
-  std::vector<std::string> damaged;
+  // Files of the old state that are set aside instead of being removed (lost_data.h).
+  std::vector<SetAsideFile> set_aside;
 };
 // Writes the note. When this returns success, the new state counts; after a failure it does not, if
 // the disk lets the note be removed. REQUIRES: the files are synced,

@@ -70,11 +70,6 @@ Status RemoveLostData(Disk& disk) {
   return disk.SyncDirectory(".");
 }
 
-Status SetDamagedAside(Disk& disk, const std::string& path) {
-  Status renamed = disk.Rename(path, path + kDamagedSuffix);
-  return renamed.error_number() == ENOENT ? Status() : renamed;
-}
-
 Status SetAllAside(Disk& disk, const DataDirectories& directories) {
   // What it says must be there is about to have other names.
   Status status = journal::RemoveNote(disk, directories.journal);
@@ -87,7 +82,10 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
       // Of the journal's directory, the identity stays, and what was cut off before.
       const bool data = directory != directories.journal || journal::ParseSegmentName(name);
       if (!data || IsDamagedName(name)) continue;
-      status = SetDamagedAside(disk, directory + "/" + name);
+      const std::string path = directory + "/" + name;
+      const auto aside = FreeNameBeside(disk, path, kDamagedSuffix);
+      if (!aside.ok()) return aside.status();
+      status = disk.Rename(path, *aside);
       if (!status.ok()) return status;
     }
     status = SyncNames(disk, directory);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "env/damage.h"
 #include "env/disk.h"
 #include "server/full_sync.h"
 
@@ -28,15 +29,11 @@ Status RemoveLostData(Disk& disk);
 
 // --- Files that are damaged ---
 
-// They get this suffix, stay where they are, and nothing but runnel-check reads them.
-inline constexpr const char* kDamagedSuffix = ".damaged";
+// They get the suffix kDamagedSuffix, stay where they are, and nothing but runnel-check reads them.
 // So many of them stay in each directory, and so many bytes: those whose names are the last.
 inline constexpr size_t kMostDamagedFiles = 16;
 inline constexpr uint64_t kMostDamagedBytes = uint64_t{1} << 30;
 
-// Gives the file its suffix. Does nothing if there is no such file. The name is durable when the
-// directory is synced.
-Status SetDamagedAside(Disk& disk, const std::string& path);
 // All segments, snapshots, lists and files of cold entries are set aside: there is no data any
 // more. After a crash in it, it can be called again. REQUIRES: nobody uses the directories.
 Status SetAllAside(Disk& disk, const DataDirectories& directories);

@@ -270,7 +270,8 @@ Status Startup::SetDamagedAside() {
     Status aside = snapshot::SetAside(parts_.disk, parts_.snapshot_directory, damaged.position);
     if (!aside.ok()) return aside;
     LogWarning(
-        "The snapshot {} is damaged ({}) and was set aside as {}.damaged; the snapshot at "
+        "The snapshot {} is damaged ({}) and was set aside with the suffix .damaged; the snapshot "
+        "at "
         "{} and the journal after it were used instead. The file may be removed",
         snapshot::SnapshotName(damaged.position), damaged.why.message(),
         snapshot::SnapshotName(damaged.position), found_.snapshot_position);

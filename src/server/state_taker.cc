@@ -89,29 +89,42 @@ void StateTaker::Keep(Position begin) {
 
 // Which segments hold positions from there on.
 void StateTaker::FindDamaged(Position from) {
-  auto segments =
-      std::make_shared<Result<std::vector<journal::Segment>>>(std::vector<journal::Segment>());
-  const std::string directory = parts_.storage.journal_directory();
-  parts_.reader.Run(
-      [segments, directory, &disk = parts_.storage.disk()] {
-        *segments = journal::ListSegments(disk, directory);
-      },
-      [this, segments, directory, from, stop = stop_] {
-        if (*stop) return;
-        if (!segments->ok()) {
-          state_ = State::kRefused;
-          status_ = segments->status();
-          return;
-        }
-        for (size_t i = 0; i < (*segments)->size(); i++) {
-          const bool before = i + 1 < (*segments)->size() && (**segments)[i + 1].base <= from;
-          if (before) continue;
-          change_.state.damaged.push_back(journal::SegmentPath(directory, (**segments)[i].base));
-          LogWarning("{} is damaged: it is set aside as {}{}", change_.state.damaged.back(),
-                     change_.state.damaged.back(), kDamagedSuffix);
-        }
-        Note();
-      });
+  struct Job {
+    Disk& disk;
+    const std::string directory;
+    const Position from;
+    std::vector<SetAsideFile> files;
+    Status status;
+
+    void Do() {
+      const auto segments = journal::ListSegments(disk, directory);
+      status = segments.status();
+      for (size_t i = 0; status.ok() && i < segments->size(); i++) {
+        const bool before = i + 1 < segments->size() && (*segments)[i + 1].base <= from;
+        if (before) continue;
+        const std::string path = journal::SegmentPath(directory, (*segments)[i].base);
+        const auto aside = FreeNameBeside(disk, path, kDamagedSuffix);
+        status = aside.status();
+        if (aside.ok()) files.push_back({path, *aside});
+      }
+    }
+  };
+  auto job = std::make_shared<Job>(
+      Job{parts_.storage.disk(), parts_.storage.journal_directory(), from, {}, {}});
+  parts_.reader.Run([job] { job->Do(); },
+                    [this, job, stop = stop_] {
+                      if (*stop) return;
+                      if (!job->status.ok()) {
+                        state_ = State::kRefused;
+                        status_ = job->status;
+                        return;
+                      }
+                      for (SetAsideFile& file : job->files) {
+                        LogWarning("{} is damaged: it is set aside as {}", file.from, file.to);
+                        change_.state.set_aside.push_back(std::move(file));
+                      }
+                      Note();
+                    });
 }
 
 void StateTaker::Note() {

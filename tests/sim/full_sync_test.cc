@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "broker/testing.h"
 #include "replication/snapshot_transfer.h"
+#include "server/lost_data.h"
 #include "server/saver.h"
 #include "server/storage.h"
 #include "tests/sim/files.h"
@@ -152,6 +153,13 @@ struct Source {
   std::vector<SyncFile> files;
 };
 
+// A file of several pieces.
+void AddLargeFile(Source& source) {
+  constexpr size_t kLargeBytes = 1'200'000;
+  sim::WriteFile(source.disk, "streams/large", std::string(kLargeBytes, 'l'));
+  source.files.push_back({"streams/large", kLargeBytes});
+}
+
 class FullSyncTest : public ::testing::Test {
  protected:
   FullSyncTest() { SetLogLevel(LogLevel::kNothing); }
@@ -235,6 +243,48 @@ TEST_F(FullSyncTest, AfterACrashThereIsTheOldStateOrTheNew) {
       // It goes on from there.
       server.Fill("more");
     }
+  }
+}
+
+// The new journal may have a file of the same name, and so may what was set aside before.
+TEST_F(FullSyncTest, WhatIsSetAsideIsNeverReplaced) {
+  constexpr Crash kCrashes[] = {Crash::kProcess, Crash::kPower, Crash::kPowerWorst};
+  const std::string path = "journal/00000000000000000000.log";
+  bool ended = false;
+  for (uint64_t call = 1; !ended; call++) {
+    for (const Crash crash : kCrashes) {
+      SCOPED_TRACE(call);
+      ModelDisk disk(call);
+      sim::WriteFile(disk, path, "second");
+      sim::WriteFile(disk, path + ".damaged", "first");
+      disk.Restart(Crash::kProcess);
+      const auto aside = FreeNameBeside(disk, path, kDamagedSuffix);
+      ASSERT_TRUE(aside.ok());
+      ArrivedSnapshot none;
+      none.set_aside.push_back({path, *aside});
+      ASSERT_TRUE(NoteArrived(disk, none).ok());
+      disk.StopAt(disk.calls() + call);
+      ended = TakeArrived(disk, kDirectories).ok();
+      disk.Restart(crash);
+      ASSERT_TRUE(TakeArrived(disk, kDirectories).ok());
+      EXPECT_EQ(sim::ReadFile(disk, path), "");
+      EXPECT_EQ(sim::ReadFile(disk, path + ".damaged"), "first");
+      EXPECT_EQ(sim::ReadFile(disk, path + ".2.damaged"), "second");
+    }
+  }
+}
+
+TEST_F(FullSyncTest, AllFilesAreSetAsideASecondTime) {
+  ModelDisk disk(1);
+  for (const char* content : {"first", "second"}) {
+    for (const char* path : {"journal/00000000000000000000.log", "snapshots/1.snap", "streams/1"}) {
+      sim::WriteFile(disk, path, content);
+    }
+    ASSERT_TRUE(SetAllAside(disk, kDirectories).ok());
+  }
+  for (const char* path : {"journal/00000000000000000000.log", "snapshots/1.snap", "streams/1"}) {
+    EXPECT_EQ(sim::ReadFile(disk, std::string(path) + ".damaged"), "first");
+    EXPECT_EQ(sim::ReadFile(disk, std::string(path) + ".2.damaged"), "second");
   }
 }
 
@@ -350,9 +400,8 @@ class TransferWorld final {
 
   void LoseStaged() {
     const ModelDisk::Aside aside(&disk_);
-    for (const SyncFile& file : source_.files) {
-      static_cast<void>(disk_.Remove(file.path + std::string(SnapshotFetch::kStagedSuffix)));
-    }
+    const SyncFile& file = source_.files[random_.Below(source_.files.size())];
+    static_cast<void>(disk_.Remove(file.path + std::string(SnapshotFetch::kStagedSuffix)));
   }
   bool Chance(uint64_t percent) { return random_.Below(100) < percent; }
 
@@ -398,6 +447,7 @@ class TransferWorld final {
 
 TEST_F(FullSyncTest, AllFilesArriveWhateverBreaks) {
   Source source(1);
+  AddLargeFile(source);
   sim::ForEachSeed(200, [&](uint64_t seed) {
     TransferWorld world(seed, source);
     world.Run();
@@ -407,6 +457,7 @@ TEST_F(FullSyncTest, AllFilesArriveWhateverBreaks) {
 
 TEST_F(FullSyncTest, AllFilesArriveThoughSomebodyRemovesThem) {
   Source source(1);
+  AddLargeFile(source);
   sim::ForEachSeed(200, [&](uint64_t seed) {
     TransferWorld world(seed, source);
     world.set_loses();
