@@ -149,6 +149,15 @@ Status SetAside(Disk& disk, const std::vector<SetAsideFile>& files) {
 
 Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedSnapshot& snapshot) {
   const std::set<std::string> paths(snapshot.paths.begin(), snapshot.paths.end());
+  std::set<std::string> dropped;
+  for (const SetAsideFile& file : snapshot.set_aside) {
+    if (file.to.ends_with(kDroppedSuffix)) dropped.insert(file.to);
+  }
+  // An older state that the leader lacked goes when another one comes.
+  const auto goes = [&](const std::string& path) {
+    if (paths.count(path) > 0 || path.ends_with(kDamagedSuffix)) return false;
+    return !path.ends_with(kDroppedSuffix) || (!dropped.empty() && dropped.count(path) == 0);
+  };
   Status status = SetAside(disk, snapshot.set_aside);
   // The old journal would be applied to the new state.
   if (status.ok()) status = disk.CreateDirectory(directories.journal);
@@ -159,16 +168,12 @@ Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedS
   if (status.ok()) status = BeginJournal(disk, directories.journal, snapshot.position);
   for (const std::string& directory : {directories.snapshots, directories.cold}) {
     if (status.ok()) status = GiveNames(disk, directory, paths);
-    if (status.ok()) {
-      status = RemoveFiles(disk, directory, [&](const std::string& path) {
-        return paths.count(path) == 0 && !path.ends_with(kDamagedSuffix);
-      });
-    }
+    if (status.ok()) status = RemoveFiles(disk, directory, goes);
     if (!status.ok()) return status;
     status = disk.SyncDirectory(directory);
     if (!status.ok() && status.error_number() == ENOENT) status = Status();
   }
-  if (status.ok()) status = RemoveOldDamaged(disk, directories);
+  if (status.ok()) status = RemoveOld(disk, directories, kDamagedSuffix);
   if (status.ok()) status = disk.SyncDirectory(directories.journal);
   if (status.ok()) status = disk.Remove(kNotePath);
   if (status.ok()) status = disk.SyncDirectory(".");
@@ -193,7 +198,7 @@ Result<uint64_t> StateBytes(Disk& disk, const DataDirectories& directories) {
     for (const std::string& name : *names) {
       const bool goes = directory == directories.journal
                             ? journal::ParseSegmentName(name).has_value()
-                            : !name.ends_with(kDamagedSuffix);
+                            : !IsSetAside(name);
       if (!goes) continue;
       const auto file = disk.Open(directory + "/" + name, OpenMode::kRead);
       if (!file.ok() && file.status().error_number() == ENOENT) continue;

@@ -22,10 +22,6 @@ constexpr std::string_view kLostTitle = "runnel-lost 1\n";
 constexpr size_t kMostLostBytes = 64 << 10;
 constexpr size_t kMostWhyBytes = 4096;
 
-bool IsDamagedName(std::string_view name) {
-  return name.ends_with(kDamagedSuffix);
-}
-
 // None if there is no such directory.
 Result<std::vector<std::string>> FilesIn(Disk& disk, const std::string& directory) {
   auto names = disk.List(directory);
@@ -70,6 +66,10 @@ Status RemoveLostData(Disk& disk) {
   return disk.SyncDirectory(".");
 }
 
+bool IsSetAside(std::string_view name) {
+  return name.ends_with(kDamagedSuffix) || name.ends_with(kDroppedSuffix);
+}
+
 Status SetAllAside(Disk& disk, const DataDirectories& directories) {
   // What it says must be there is about to have other names.
   Status status = journal::RemoveNote(disk, directories.journal);
@@ -81,7 +81,7 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
     for (const std::string& name : *names) {
       // Of the journal's directory, the identity stays, and what was cut off before.
       const bool data = directory != directories.journal || journal::ParseSegmentName(name);
-      if (!data || IsDamagedName(name)) continue;
+      if (!data || IsSetAside(name)) continue;
       const std::string path = directory + "/" + name;
       const auto aside = FreeNameBeside(disk, path, kDamagedSuffix);
       if (!aside.ok()) return aside.status();
@@ -93,7 +93,7 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
   return status;
 }
 
-Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories) {
+Status RemoveOld(Disk& disk, const DataDirectories& directories, std::string_view suffix) {
   for (const std::string& directory :
        {directories.journal, directories.snapshots, directories.cold}) {
     const auto names = FilesIn(disk, directory);
@@ -101,7 +101,7 @@ Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories) {
     size_t files = 0;
     uint64_t bytes = 0;
     for (auto name = names->rbegin(); name != names->rend(); ++name) {
-      if (!IsDamagedName(*name)) continue;
+      if (!name->ends_with(suffix)) continue;
       const std::string path = directory + "/" + *name;
       const auto file = disk.Open(path, OpenMode::kRead);
       const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "env/damage.h"
@@ -34,10 +35,20 @@ Status RemoveLostData(Disk& disk);
 inline constexpr size_t kMostDamagedFiles = 16;
 inline constexpr uint64_t kMostDamagedBytes = uint64_t{1} << 30;
 
+// --- A state that the leader does not have ---
+
+// The files of a snapshot of this server get this suffix when the leader's state takes its place,
+// and the leader lacks changes that no frame of the journal here holds any more. They stay until
+// the next ones come, or until a state of the leader finds no room.
+inline constexpr std::string_view kDroppedSuffix = ".dropped";
+
+// Whether a file of this name was set aside, for either reason.
+bool IsSetAside(std::string_view name);
+
 // All segments, snapshots, lists and files of cold entries are set aside: there is no data any
 // more. After a crash in it, it can be called again. REQUIRES: nobody uses the directories.
 Status SetAllAside(Disk& disk, const DataDirectories& directories);
-// Removes those that are too many or too large.
-Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories);
+// Removes files with this suffix that are too many or too large.
+Status RemoveOld(Disk& disk, const DataDirectories& directories, std::string_view suffix);
 
 }  // namespace runnel

@@ -79,6 +79,8 @@ void Roles::BeginToTake(const replication::Follower::LeaderState& state, LostDat
   change.parting = state.parting;
   if (!follower_->own_damage().empty()) change.damaged_from = follower_->applied();
   change.lost = std::move(lost);
+  // One that begins with no data because the leader has no snapshot needs no room.
+  change.makes_room = follower_->room_wanted().has_value();
   GoOnTaking();
 }
 

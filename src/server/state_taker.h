@@ -27,7 +27,9 @@ void KeepFrames(Storage& storage, Worker& reader, Position begin,
 
 // Puts a state of the leader, or an empty one, in the place of all that a follower has. What the
 // follower has and the leader does not is first kept in journal/dropped, on a helper thread, while
-// the server serves what it has. While this exists no snapshot is taken or removed.
+// the server serves what it has. If the follower's journal does not go back to where the leader's
+// parts from it, its newest snapshot, which has the rest, is set aside (lost_data.h). While this
+// exists no snapshot is taken or removed.
 class StateTaker {
  public:
   // All outlive it. `reader` copies.
@@ -42,6 +44,8 @@ class StateTaker {
     Position parting = 0;
     // What is here is damaged from this position on.
     std::optional<Position> damaged_from;
+    // What is here goes because the disk has no room for both: no snapshot of it is set aside.
+    bool makes_room = false;
     // Noted before the old state goes.
     LostData lost;
   };
@@ -69,7 +73,8 @@ class StateTaker {
 
  private:
   void Keep(Position begin);
-  void FindDamaged(Position from);
+  void SetAside();
+  std::optional<Position> SnapshotToKeep() const;
   void Note();
   void OnNoted(const Status& status);
 

@@ -175,6 +175,10 @@ Status Storage::BeginToLead() {
   return journal_->failed() ? journal_->status() : Status();
 }
 
+DataDirectories Storage::directories() const {
+  return Directories();
+}
+
 std::string Storage::journal_directory() const {
   return kJournalDirectory;
 }

@@ -80,6 +80,7 @@ class Storage {
   const Startup* startup() const { return startup_.get(); }
 
   Disk& disk() { return disk_; }
+  DataDirectories directories() const;
   // Of the journal, if the server keeps one.
   std::string journal_directory() const;
   // nullptr before all is loaded, and if the server keeps none.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "base/log.h"
@@ -190,6 +191,28 @@ class Return final : public AnewWorld {
     if (::testing::Test::HasFailure()) return;
     before = Content(0);
     EXPECT_FALSE(before == Content(1));
+    for (const char* directory : {"snapshots", "streams"}) {
+      for (const std::string& name : Names(server(0), directory, "")) {
+        const ModelDisk::Aside aside(&server(0).disk());
+        const std::string path = std::string(directory) + "/" + name;
+        files[path] = sim::ReadFile(server(0).disk(), path);
+      }
+    }
+  }
+  // What its journal does not hold any more, and the leader does not have, is in its snapshot.
+  void ExpectSnapshotKept() {
+    const auto snapshots = Names(server(0), "snapshots", ".snap.dropped");
+    ASSERT_THAT(snapshots, SizeIs(1));
+    size_t kept = 0;
+    for (const auto& [path, bytes] : files) {
+      const ModelDisk::Aside aside(&server(0).disk());
+      if (!sim::Exists(server(0).disk(), path + ".dropped")) continue;
+      kept++;
+      // Files of entries may have grown.
+      EXPECT_TRUE(sim::ReadFile(server(0).disk(), path + ".dropped").starts_with(bytes)) << path;
+    }
+    EXPECT_EQ(kept, snapshots.size() + Names(server(0), "snapshots", ".files.dropped").size() +
+                        Names(server(0), "streams", ".dropped").size());
   }
   // Its process ends inside this call of its disk. Returns whether it was equal before that.
   bool Run(uint64_t call, Crash crash) {
@@ -218,12 +241,14 @@ class Return final : public AnewWorld {
     }
     ExpectEqual();
     EXPECT_THAT(Names(old, "journal/dropped", ".frames"), Not(IsEmpty()));
+    ExpectSnapshotKept();
     StepUntil([&] { return !HasLost(old); });
     return !stopped;
   }
 
   const bool snapshot_;
   KeyspaceContent before;
+  std::map<std::string, std::string> files;
 };
 
 class AnewTest : public ::testing::Test {
@@ -257,6 +282,7 @@ TEST_F(AnewTest, AnOldLeaderWithoutAStateFetchesOne) {
   world.ExpectEqual();
   EXPECT_GT(world.roles(0).dropped_bytes(), 0u);
   EXPECT_THAT(AnewWorld::Names(world.server(0), "journal/dropped", ".frames"), SizeIs(1));
+  world.ExpectSnapshotKept();
 }
 
 // What has come is of no use to a server that leads, or follows another one.
@@ -656,7 +682,7 @@ TEST_F(AnewTest, OnlySoManyDamagedFilesStay) {
     sim::WriteFile(disk, "journal/" + std::to_string(i) + ".log.damaged", "x");
   }
   sim::WriteFile(disk, "journal/99.log", "x");
-  ASSERT_TRUE(RemoveOldDamaged(disk, {"journal", "snapshots", "streams"}).ok());
+  ASSERT_TRUE(RemoveOld(disk, {"journal", "snapshots", "streams"}, kDamagedSuffix).ok());
   const auto names = disk.List("journal");
   ASSERT_TRUE(names.ok());
   ASSERT_THAT(*names, SizeIs(17));
