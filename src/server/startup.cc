@@ -175,7 +175,7 @@ Status Startup::OpenJournal() {
         &parts_.disk, &parts_.log, &parts_.helper,
         {parts_.journal_directory, SegmentBytes(options, found_.snapshot_raw_bytes),
          options.appendfsync, found_.position, options.journal_cut_damage || parts_.cut_damage, 0,
-         found_.epochs, parts_.follows});
+         found_.epochs, parts_.follows, parts_.cut_damage});
     if (!opening.ok()) return opening.status();
     opening_ = std::move(*opening);
     if (parts_.limit) limit_ = parts_.limit(opening_->journal_id());
