@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -143,8 +144,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // It is not taken, and error() says `why`. The leader is asked again later; what has been fetched
   // stays. REQUIRES: state_to_take().
   void RefuseState(std::string_view why);
-  // The files of a snapshot are known, of which so many bytes are not here: nothing is fetched
-  // before GoOnFetching or RefuseRoom is called.
+  // The files of a snapshot are known; so many bytes of it, and of what is to be kept of the own
+  // journal before, are not here: nothing is fetched before GoOnFetching or RefuseRoom is called.
   const std::optional<uint64_t>& room_wanted() const { return room_wanted_; }
   void GoOnFetching() { room_wanted_.reset(); }
   // There is no room for them: error() says `why`. The leader is asked again later; what had been
@@ -155,6 +156,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // What has come is of no use, because another leader is followed, or none: the files are removed
   // beside the loop. REQUIRES: they are not put in the place of what is here.
   void DropFetched();
+  // So much room is needed if so many bytes are to come: with what is kept of the own journal, and
+  // a little for notes. REQUIRES: room_wanted().
+  uint64_t RoomFor(uint64_t bytes) const;
   // The one that is coming; nullptr: none is.
   const SnapshotFetch* fetch() const { return fetch_.get(); }
   // Tells the leader that this server leaves, if the link is up.
@@ -219,6 +223,13 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Position high_watermark() const { return mark_.high_watermark; }
   // Up to here the leader has this server's journal, too. REQUIRES: room_wanted().
   Position parting() const { return coming_.parting; }
+  // Bytes of this server's journal that the leader does not have, which are copied before a state
+  // of the leader takes their place. REQUIRES: room_wanted().
+  uint64_t bytes_to_keep() const {
+    const journal::Journal& journal = parts_.journal;
+    const Position from = std::max(coming_.parting, journal.first());
+    return journal.written() - std::min(from, journal.written());
+  }
   // Where the leader's journal ended when the link came up. REQUIRES: link_up().
   Position leader_end() const { return leader_end_; }
   // The own journal is damaged somewhere after applied(), so that nothing more is applied: why, and

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -53,6 +54,11 @@ void Follower::RefuseRoom(std::string_view why) {
   Drop(why, false);
 }
 
+uint64_t Follower::RoomFor(uint64_t bytes) const {
+  constexpr uint64_t kMostForNotes = uint64_t{1} << 20;
+  return bytes + bytes_to_keep() + std::min(bytes / 64, kMostForNotes);
+}
+
 void Follower::ForgetFetched(std::string_view why) {
   fetch_.reset();
   if (state_ == State::kSyncing) Drop(why, false);
@@ -66,7 +72,7 @@ void Follower::DropFetched() {
 
 void Follower::Sync() {
   if (fetch_->listed() && !fetch_->complete() && !std::exchange(room_asked_, true)) {
-    room_wanted_ = fetch_->total_bytes() - fetch_->written_bytes();
+    room_wanted_ = RoomFor(fetch_->total_bytes() - fetch_->written_bytes());
   }
   if (room_wanted_) return;
   const Status status = fetch_->Turn(*link_);

@@ -173,7 +173,6 @@ Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedS
     status = disk.SyncDirectory(directory);
     if (!status.ok() && status.error_number() == ENOENT) status = Status();
   }
-  if (status.ok()) status = RemoveOld(disk, directories, kDamagedSuffix);
   if (status.ok()) status = disk.SyncDirectory(directories.journal);
   if (status.ok()) status = disk.Remove(kNotePath);
   if (status.ok()) status = disk.SyncDirectory(".");
@@ -188,26 +187,25 @@ Status RemoveStaged(Disk& disk, const DataDirectories& directories) {
   return {};
 }
 
-// Bytes of the files of the present state, some of which may go meanwhile.
-Result<uint64_t> StateBytes(Disk& disk, const DataDirectories& directories) {
-  uint64_t bytes = 0;
+// Adds the bytes of the files of the present state, some of which may go meanwhile, and of those
+// that were set aside.
+Status CountBytes(Disk& disk, const DataDirectories& directories, Room* room) {
   for (const std::string& directory :
        {directories.journal, directories.snapshots, directories.cold}) {
     const auto names = NamesIn(disk, directory);
     if (!names.ok()) return names.status();
     for (const std::string& name : *names) {
-      const bool goes = directory == directories.journal
-                            ? journal::ParseSegmentName(name).has_value()
-                            : !IsSetAside(name);
-      if (!goes) continue;
+      const bool aside = IsSetAside(name);
+      const bool goes = directory != directories.journal || journal::ParseSegmentName(name);
+      if (!goes && !aside) continue;
       const auto file = disk.Open(directory + "/" + name, OpenMode::kRead);
       if (!file.ok() && file.status().error_number() == ENOENT) continue;
       const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
       if (!size.ok()) return size.status();
-      bytes += *size;
+      (aside ? room->set_aside_bytes : room->own_bytes) += *size;
     }
   }
-  return bytes;
+  return {};
 }
 
 }  // namespace
@@ -241,14 +239,15 @@ Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_
   room.free_bytes = *free_bytes;
   if (*free_bytes >= bytes) return room;
   room.removed_staged = true;
-  if (Status removed = RemoveStaged(disk, directories); !removed.ok()) return removed;
-  free_bytes = disk.FreeBytes(".");
-  const auto own_bytes = StateBytes(disk, directories);
-  if (!free_bytes.ok() || !own_bytes.ok()) {
-    return free_bytes.ok() ? own_bytes.status() : free_bytes.status();
+  Status status = RemoveStaged(disk, directories);
+  for (const std::string_view suffix : {kDamagedSuffix, kDroppedSuffix}) {
+    if (status.ok()) status = RemoveOld(disk, directories, suffix);
   }
+  if (status.ok()) status = CountBytes(disk, directories, &room);
+  if (!status.ok()) return status;
+  free_bytes = disk.FreeBytes(".");
+  if (!free_bytes.ok()) return free_bytes.status();
   room.free_bytes = *free_bytes;
-  room.own_bytes = *own_bytes;
   return room;
 }
 

@@ -32,12 +32,14 @@ Result<std::vector<replication::SyncFile>> ListSnapshotFiles(Disk& disk,
                                                              Position position);
 
 // Whether the disk has room for so many bytes of files that are to come. If not, those that have
-// come are removed, because they are of no use. The present state may be used meanwhile. Blocks;
+// come are removed, because they are of no use, and those that were set aside and are too many or
+// too large. The present state may be used meanwhile. Blocks;
 // any thread, while no files come.
 struct Room {
   bool removed_staged = false;  // there was not
   uint64_t free_bytes = 0;
   uint64_t own_bytes = 0;  // of files that would go if an empty state took the place of the present
+  uint64_t set_aside_bytes = 0;  // of files that were set aside, and would stay
 };
 Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_t bytes);
 

@@ -104,6 +104,7 @@ Status RemoveOld(Disk& disk, const DataDirectories& directories, std::string_vie
       if (!name->ends_with(suffix)) continue;
       const std::string path = directory + "/" + *name;
       const auto file = disk.Open(path, OpenMode::kRead);
+      if (!file.ok() && file.status().error_number() == ENOENT) continue;
       const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
       if (!size.ok()) return size.status();
       files++;
@@ -111,7 +112,8 @@ Status RemoveOld(Disk& disk, const DataDirectories& directories, std::string_vie
       if (files == 1 || (files <= kMostDamagedFiles && bytes <= kMostDamagedBytes)) continue;
       LogNotice("{} is removed: no more than {} such files are kept, and {} bytes", path,
                 kMostDamagedFiles, kMostDamagedBytes);
-      if (Status removed = disk.Remove(path); !removed.ok()) return removed;
+      Status removed = disk.Remove(path);
+      if (!removed.ok() && removed.error_number() != ENOENT) return removed;
     }
   }
   return {};

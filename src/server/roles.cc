@@ -617,7 +617,7 @@ void Roles::BeginToLead() {
   const journal::Journal& journal = *parts_.storage.journal();
   if (Status led = parts_.storage.Lead(); !led.ok()) LogWarning("{}", led.message());
   // What it lacks now is given up.
-  if (parts_.storage.lost()) parts_.storage.ForgetLost();
+  if (parts_.storage.lost()) parts_.storage.ForgetLost(false);
   parts_.broker.Lead();
   MakeLeader();
   LogNotice("This server leads now, in epoch {:016x} from position {} on", journal.epoch(),

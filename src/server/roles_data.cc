@@ -152,15 +152,19 @@ void Roles::LookForRoom() {
 
 void Roles::OnRoom(const Room& room) {
   if (!room.removed_staged) return follower_->GoOnFetching();
+  const uint64_t kept = follower_->bytes_to_keep();
   const uint64_t total = follower_->fetch()->total_bytes();
-  if (room.free_bytes >= total) {
-    return follower_->RefuseRoom(kRemovedToMakeRoom);
-  }
+  const uint64_t needed = follower_->RoomFor(total);
+  if (room.free_bytes >= needed) return follower_->RefuseRoom(kRemovedToMakeRoom);
   const std::string why = fmt::format(
-      "the disk has no room for the snapshot of the leader: {} bytes are to come, {} are free, "
-      "and what is here takes {}",
-      total, room.free_bytes, room.own_bytes);
-  if (room.free_bytes + room.own_bytes < total) return follower_->RefuseRoom(why);
+      "the disk has no room for the snapshot of the leader: {} bytes are to come, {} of this "
+      "server's journal are to be kept, {} are free, what is here takes {}, and what was set aside "
+      "{}",
+      total, kept, room.free_bytes, room.own_bytes, room.set_aside_bytes);
+  // What is kept is copied before anything goes.
+  if (room.free_bytes < kept || room.free_bytes + room.own_bytes < needed) {
+    return follower_->RefuseRoom(why);
+  }
   LogWarning("{}: what is here goes first", why);
   BeginToTake(NoState(parts_.storage.journal()->identity(), follower_->parting()),
               LostData{false, why});
@@ -190,7 +194,7 @@ void Roles::NoteWelcomed() {
   const bool whole = follower_->caught_up() && follower_->own_damage().empty();
   if (!parts_.storage.lost() || !whole) return;
   LogNotice("This server has again what it had lost, up to position {}", end);
-  parts_.storage.ForgetLost();
+  parts_.storage.ForgetLost(true);
 }
 
 // --- Cutting ---

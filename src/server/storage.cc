@@ -151,15 +151,20 @@ void Storage::NoteLost(LostData lost, std::function<void(const Status&)> done) {
       });
 }
 
-void Storage::ForgetLost() {
+void Storage::ForgetLost(bool has_all) {
   lost_.reset();
   auto status = std::make_shared<Status>();
-  workers_.helper.Run([status, &disk = disk_] { *status = RemoveLostData(disk); },
-                      [status] {
-                        if (status->ok()) return;
-                        LogWarning("The note that this server had lost data stays: {}",
-                                   status->message());
-                      });
+  workers_.helper.Run(
+      [status, has_all, &disk = disk_] {
+        *status = RemoveLostData(disk);
+        if (status->ok() && has_all) *status = RemoveOld(disk, Directories(), kDamagedSuffix);
+      },
+      [status] {
+        if (status->ok()) return;
+        LogWarning(
+            "The note that this server had lost data, or too much that was set aside, stays: {}",
+            status->message());
+      });
 }
 
 Status Storage::Lead() {

@@ -73,9 +73,10 @@ class Storage {
   Status BeginToLead();
   // What this server, a follower, has lost and not fetched again; nothing: nothing.
   const std::optional<LostData>& lost() const { return lost_; }
-  // Notes beside the loop that it has lost something, and calls `done`; or that it has all again.
+  // Notes beside the loop that it has lost something, and calls `done`; or that it has all again,
+  // or else leads without. If it has all, no more damaged files stay than lost_data.h says.
   void NoteLost(LostData lost, std::function<void(const Status&)> done);
-  void ForgetLost();
+  void ForgetLost(bool has_all);
   // How far it is; nullptr before the first LoadSome and when all is loaded.
   const Startup* startup() const { return startup_.get(); }
 

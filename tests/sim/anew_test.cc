@@ -546,6 +546,25 @@ TEST_F(AnewTest, EveryCallOfAStartWithDamageIsACrashPoint) {
   }
 }
 
+// They may be all that is left, so they stay until then.
+TEST_F(AnewTest, DamagedFilesAreTrimmedWhenAllIsThereAgain) {
+  Damaged world(1, Damaged::What::kJournal);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  for (int i = 10; i < 40; i++) {
+    const ModelDisk::Aside aside(&server.disk());
+    sim::WriteFile(server.disk(), "journal/" + std::to_string(i) + ".log.damaged", "x");
+  }
+  world.world.CutOff(1, true);
+  world.world.Start(1);
+  if (HasFailure()) return;
+  const auto damaged = [&] { return AnewWorld::Names(server, "journal", ".damaged"); };
+  EXPECT_THAT(damaged(), SizeIs(::testing::Gt(30u)));
+  world.ExpectEqual();
+  world.StepUntil([&] { return damaged().size() == kMostDamagedFiles; });
+}
+
 // Its leader has lost its history meanwhile: what is damaged may be all that is left.
 TEST_F(AnewTest, ADamagedFollowerIsNotFilledByALeaderThatHasLostItsHistory) {
   Damaged world(1, Damaged::What::kSnapshot);
@@ -787,52 +806,107 @@ TEST_F(AnewTest, TheOldStateMakesRoomForTheNewOne) {
   EXPECT_EQ(world.server(1).reloads(), 2u);
 }
 
-// A start must not take for agreed what has made room, and is of another leader.
-TEST_F(AnewTest, TheMarkIsLoweredBeforeTheOldStateMakesRoom) {
-  AnewWorld world(1, 3);
-  world.world.StartAll();
-  world.FillKeys(0, "old", 100);
-  world.world.Heal();
-  world.Save(0);
-  // Server 2 goes; 0 and 1 agree on more.
-  world.world.CutOff(2, true);
-  const Position parting = world.server(2).storage().journal()->written();
-  world.Write(0, 20);
-  world.StepUntil([&] { return world.world.IsEqual(world.server(1)); });
-  const auto agreed = [&] {
-    ModelDisk& disk = world.server(0).disk();
+// Server 0 has led, and has agreed with server 1 on changes that server 2, which leads now, lacks.
+class Parted final : public AnewWorld {
+ public:
+  explicit Parted(uint64_t seed) : AnewWorld(seed, 3) {}
+
+  void Prepare() {
+    world.StartAll();
+    FillKeys(0, "old", 100);
+    world.Heal();
+    Save(0);
+    world.CutOff(2, true);
+    parting = journal(2).written();
+    Write(0, 20);
+    FillKeys(0, "parted", 10);
+    StepUntil([&] { return world.IsEqual(server(1)); });
+    StepUntil([&] { return Agreed() > parting; });
+    world.CutOff(0, true);
+    world.CutOff(1, true);
+    world.CutOff(2, false);
+    world.Promote(2);
+    StepUntil([&] { return roles(2).leader() != nullptr; });
+    FillKeys(2, "new", 100);
+    RemoveJournal(2, 2);
+    Fill(2, 5);
+    to_keep = journal(0).written() - parting;
+    ModelDisk& disk = server(2).disk();
+    const ModelDisk::Aside aside(&disk);
+    const auto files = server(2).storage().ListSnapshot(server(2).saver().last_position());
+    ASSERT_TRUE(files.ok());
+    for (const replication::SyncFile& file : *files) {
+      to_come += file.bytes;
+    }
+    ASSERT_GT(to_come, to_keep + 2000);
+  }
+  void Follow() {
+    world.TellToFollow(0);
+    world.CutOff(0, false);
+  }
+  journal::Journal& journal(size_t i) { return *server(i).storage().journal(); }
+  // By what the disk of server 0 says.
+  Position Agreed() {
+    ModelDisk& disk = server(0).disk();
     const ModelDisk::Aside aside(&disk);
     sim::SteppedWorker worker;
     auto mark = replication::AgreedMark::Open(disk, worker, "mark");
     EXPECT_TRUE(mark.ok());
-    return (*mark)->Of(world.server(2).storage().journal()->identity().id);
-  };
-  world.StepUntil([&] { return agreed() > parting; });
-  world.world.CutOff(0, true);
-  world.world.CutOff(1, true);
-  world.world.CutOff(2, false);
-  world.world.Promote(2);
-  world.StepUntil([&] { return world.roles(2).leader() != nullptr; });
-  world.FillKeys(2, "new", 100);
-  world.RemoveJournal(2, 2);
-  world.Fill(2, 5);
+    return (*mark)->Of(journal(2).identity().id);
+  }
+
+  Position parting = 0;
+  uint64_t to_keep = 0;
+  uint64_t to_come = 0;
+};
+
+// A start must not take for agreed what has made room, and is of another leader.
+TEST_F(AnewTest, TheMarkIsLoweredBeforeTheOldStateMakesRoom) {
+  Parted world(1);
+  world.Prepare();
   if (HasFailure()) return;
   ModelServer& server = world.server(0);
-  world.LeaveRoom(server, server.storage().journal()->written() - parting + 1000);
-  world.world.TellToFollow(0);
-  world.world.CutOff(0, false);
+  world.LeaveRoom(server, world.to_keep + 1000);
+  world.Follow();
   bool arrived = false;
   world.StepUntil([&] {
     const ModelDisk::Aside aside(&server.disk());
     if (sim::Exists(server.disk(), "arrived")) {
       arrived = true;
-      EXPECT_LE(agreed(), parting);
+      EXPECT_LE(world.Agreed(), world.parting);
     }
     return !server.loading() && world.roles(0).lacks_state();
   });
   EXPECT_TRUE(arrived);
   world.StepUntil([&] { return world.world.IsEqual(server); });
   EXPECT_EQ(server.reloads(), 2u);
+}
+
+// There is room for the snapshot, but not for what is to be kept as well.
+TEST_F(AnewTest, WhatIsToBeKeptNeedsRoomToo) {
+  Parted world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  world.LeaveRoom(server, world.to_come + world.to_keep / 2);
+  world.Follow();
+  world.StepUntil([&] { return world.world.IsEqual(server); });
+  EXPECT_EQ(server.reloads(), 2u);
+  EXPECT_THAT(AnewWorld::Names(server, "journal/dropped", ".frames"), SizeIs(1));
+}
+
+TEST_F(AnewTest, WithoutRoomForWhatIsToBeKeptNothingGoes) {
+  Parted world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  const KeyspaceContent before = world.Content(0);
+  world.LeaveRoom(server, world.to_keep / 2);
+  world.Follow();
+  world.StepUntil([&] { return world.Says(0, "of this server's journal are to be kept"); });
+  EXPECT_TRUE(world.Content(0) == before);
+  server.disk().set_capacity(UINT64_MAX);
+  world.ExpectEqual();
 }
 
 TEST_F(AnewTest, WhatIsDamagedIsSetAsideAlsoToMakeRoom) {

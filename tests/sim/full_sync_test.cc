@@ -288,6 +288,26 @@ TEST_F(FullSyncTest, AllFilesAreSetAsideASecondTime) {
   }
 }
 
+TEST_F(FullSyncTest, WhatWasSetAsideIsCountedAndTrimmedWhereThereIsNoRoom) {
+  ModelDisk disk(1);
+  for (int i = 10; i < 40; i++) {
+    sim::WriteFile(disk, "journal/" + std::to_string(i) + ".log.damaged", std::string(100, 'd'));
+    sim::WriteFile(disk, "streams/" + std::to_string(i) + ".dropped", std::string(10, 'd'));
+  }
+  sim::WriteFile(disk, "snapshots/1.snap", "own");
+  sim::WriteFile(disk, "snapshots/2.snap.sync", "staged");
+  disk.set_capacity(disk.used() + 500);
+  const auto enough = LookForRoom(disk, kDirectories, 500);
+  ASSERT_TRUE(enough.ok());
+  EXPECT_FALSE(enough->removed_staged);
+  const auto room = LookForRoom(disk, kDirectories, 501);
+  ASSERT_TRUE(room.ok());
+  EXPECT_TRUE(room->removed_staged);
+  EXPECT_EQ(room->set_aside_bytes, kMostDamagedFiles * 110);
+  EXPECT_EQ(room->own_bytes, 3u);
+  EXPECT_EQ(room->free_bytes, 500 + 6 + (30 - kMostDamagedFiles) * 110);
+}
+
 TEST_F(FullSyncTest, ADamagedNoteStopsTheStart) {
   ModelDisk disk(1);
   auto file = disk.Open("arrived", OpenMode::kCreate);
