@@ -534,11 +534,11 @@ std::unique_ptr<replication::Leader> Roles::MakeServing(Upstream upstream) {
 std::optional<replication::PinnedSnapshot> Roles::PinSnapshot(Position most) {
   auto pinned = parts_.saver.Pin(most);
   if (!pinned) return std::nullopt;
-  return replication::PinnedSnapshot{pinned->first,
-                                     [&storage = parts_.storage, position = pinned->first] {
-                                       return storage.ListSnapshot(position);
-                                     },
-                                     std::move(pinned->second)};
+  return replication::PinnedSnapshot{
+      pinned->first,
+      [&disk = parts_.storage.disk(), directories = parts_.storage.directories(),
+       position = pinned->first] { return ListSnapshotFiles(disk, directories, position); },
+      std::move(pinned->second)};
 }
 
 // Returns whether the next turn should come at once.

@@ -135,19 +135,23 @@ constexpr const char* kRemovedToMakeRoom =
 void Roles::LookForRoom() {
   if (std::exchange(looking_for_room_, true)) return;
   auto room = std::make_shared<Result<Room>>(Room());
-  parts_.reader.Run([room, &storage = parts_.storage,
-                     wanted = *follower_->room_wanted()] { *room = storage.LookForRoom(wanted); },
-                    [this, room, alive = std::weak_ptr<bool>(alive_)] {
-                      if (alive.expired() || !*alive.lock()) return;
-                      looking_for_room_ = false;
-                      if (follower_ == nullptr) return;
-                      if (follower_->room_wanted() && !takes_state()) {
-                        room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
-                      } else if (!room->ok() || (*room)->removed_staged) {
-                        // The link may have ended meanwhile. The files are gone all the same.
-                        follower_->ForgetFetched(kRemovedToMakeRoom);
-                      }
-                    });
+  // It may outlive the storage.
+  parts_.reader.Run(
+      [room, &disk = parts_.storage.disk(), directories = parts_.storage.directories(),
+       wanted = *follower_->room_wanted()] {
+        *room = runnel::LookForRoom(disk, directories, wanted);
+      },
+      [this, room, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired() || !*alive.lock()) return;
+        looking_for_room_ = false;
+        if (follower_ == nullptr) return;
+        if (follower_->room_wanted() && !takes_state()) {
+          room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
+        } else if (!room->ok() || (*room)->removed_staged) {
+          // The link may have ended meanwhile. The files are gone all the same.
+          follower_->ForgetFetched(kRemovedToMakeRoom);
+        }
+      });
 }
 
 void Roles::OnRoom(const Room& room) {

@@ -58,10 +58,6 @@ Result<std::vector<replication::SyncFile>> Storage::ListSnapshot(Position positi
   return ListSnapshotFiles(disk_, Directories(), position);
 }
 
-Result<Room> Storage::LookForRoom(uint64_t bytes) const {
-  return runnel::LookForRoom(disk_, Directories(), bytes);
-}
-
 Result<bool> Storage::LoadSome(size_t budget) {
   if (!take_status_.ok()) return take_status_;
   if (arrived_) {

@@ -114,8 +114,6 @@ class Storage {
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }
   ColdStore* cold() { return cold_.get(); }
 
-  // See runnel::LookForRoom. Blocks; any thread.
-  Result<Room> LookForRoom(uint64_t bytes) const;
   // See ListSnapshotFiles. Blocks; any thread.
   Result<std::vector<replication::SyncFile>> ListSnapshot(Position position) const;
   // Waits until the disk has all that the journal was given: replies that wait for that can leave.
