@@ -21,6 +21,9 @@ constexpr const char* kLostPath = "lost";
 constexpr std::string_view kLostTitle = "runnel-lost 1\n";
 constexpr size_t kMostLostBytes = 64 << 10;
 constexpr size_t kMostWhyBytes = 4096;
+// In its first byte.
+constexpr unsigned kMustSetAside = 1;
+constexpr unsigned kNothing = 2;
 
 // None if there is no such directory.
 Result<std::vector<std::string>> FilesIn(Disk& disk, const std::string& directory) {
@@ -43,7 +46,9 @@ Result<std::optional<LostData>> ReadLostData(Disk& disk) {
   if (const auto body = Unseal(**bytes, kLostTitle)) {
     Decoder in(*body);
     LostData lost;
-    lost.must_set_aside = in.Byte() != 0;
+    const uint8_t flags = in.Byte();
+    lost.must_set_aside = (flags & kMustSetAside) != 0;
+    lost.nothing = (flags & (kNothing | kMustSetAside)) != 0;
     lost.why = in.Bytes();
     if (in.ok()) return std::optional(std::move(lost));
   }
@@ -55,7 +60,8 @@ Result<std::optional<LostData>> ReadLostData(Disk& disk) {
 Status WriteLostData(Disk& disk, const LostData& lost) {
   std::string out(kLostTitle);
   Encoder encoder(&out);
-  encoder.Byte(lost.must_set_aside ? 1 : 0);
+  encoder.Byte(static_cast<uint8_t>((lost.must_set_aside ? kMustSetAside : 0) |
+                                    (lost.nothing ? kNothing : 0)));
   encoder.Bytes(std::string_view(lost.why).substr(0, kMostWhyBytes));
   return ReplaceFile(disk, kLostPath, Seal(std::move(out)));
 }

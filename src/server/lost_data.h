@@ -21,6 +21,8 @@ struct LostData {
   // can be read of them is used.
   bool must_set_aside = false;
   std::string why;  // a sentence
+  // It has had no state at all since then: what it has got of the leader's journal is none yet.
+  bool nothing = false;
 };
 
 // Nothing if there is no such file. Fails if it is damaged. Each of these blocks; any thread.

@@ -269,8 +269,8 @@ Status Roles::Forget(std::string_view node_id) {
 }
 
 bool Roles::lacks_state() const {
-  const journal::Journal* const journal = parts_.storage.journal();
-  return follows_ && parts_.storage.lost() && journal != nullptr && journal->appended() == 0;
+  const auto& lost = parts_.storage.lost();
+  return follows_ && lost && lost->nothing;
 }
 
 bool Roles::Turn() {
@@ -321,8 +321,10 @@ bool Roles::Turn() {
   }
   Hear(follower_->leader_epoch());
   if (const auto& state = follower_->state_to_take()) {
-    BeginToTake(*state, parts_.storage.lost().value_or(LostData{
-                            false, "a state of the leader has taken the place of what was here"}));
+    LostData lost = parts_.storage.lost().value_or(
+        LostData{false, "a state of the leader has taken the place of what was here"});
+    lost.nothing = state->files.empty();
+    BeginToTake(*state, std::move(lost));
     return false;
   }
   if (follower_->room_wanted()) LookForRoom();

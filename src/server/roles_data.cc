@@ -171,7 +171,7 @@ void Roles::OnRoom(const Room& room) {
   }
   LogWarning("{}: what is here goes first", why);
   BeginToTake(NoState(parts_.storage.journal()->identity(), follower_->parting()),
-              LostData{false, why});
+              LostData{false, why, true});
 }
 
 // --- Data that this server has lost ---

@@ -172,6 +172,8 @@ void StateTaker::SetAside() {
 
 void StateTaker::Note() {
   state_ = State::kNoting;
+  const auto& lost = parts_.storage.lost();
+  had_nothing_ = lost && lost->nothing;
   parts_.storage.NoteLost(change_.lost, [this, stop = stop_](const Status& noted) {
     if (*stop) return;
     if (!noted.ok()) return OnNoted(noted);
@@ -184,6 +186,9 @@ void StateTaker::Note() {
 void StateTaker::OnNoted(const Status& status) {
   state_ = status.ok() ? State::kNoted : State::kRefused;
   if (!status.ok()) {
+    // What is here stays.
+    change_.lost.nothing = had_nothing_;
+    parts_.storage.NoteLost(change_.lost, [](const Status&) {});
     status_ = Status::Error(fmt::format(
         "what the leader has cannot take the place of what is here: {}", status.message()));
   }

@@ -83,6 +83,7 @@ class StateTaker {
   State state_ = State::kWaiting;
   Status status_;
   uint64_t dropped_bytes_ = 0;
+  bool had_nothing_ = false;  // before this
   const std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -128,7 +128,7 @@ Result<bool> Storage::AfterFailure(const Status& failure) {
   const bool all = damage == Startup::Damage::kAll || lost_.has_value();
   LogWarning("{} This server is a follower: it fetches from its leader what it has lost",
              failure.message());
-  lost_ = LostData{all, failure.message()};
+  lost_ = LostData{all, failure.message(), all};
   if (Status noted = WriteLostData(disk_, *lost_); !noted.ok()) return noted;
   startup_.reset();
   for (uint32_t db = 0; db < keyspace_.databases(); db++) {

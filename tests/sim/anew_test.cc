@@ -285,6 +285,40 @@ TEST_F(AnewTest, AnOldLeaderWithoutAStateFetchesOne) {
   world.ExpectSnapshotKept();
 }
 
+// Not before it has all: what comes of the journal from its beginning is no state for anybody.
+TEST_F(AnewTest, AServerThatBeginsWithNothingLacksItsStateUntilItHasAll) {
+  Return world(1, false);
+  world.Prepare();
+  if (HasFailure()) return;
+  world.world.CutOff(0, false);
+  world.world.TellToFollow(0);
+  ModelServer& server = world.server(0);
+  bool partly = false;
+  world.StepUntil([&] {
+    if (server.loading() || server.reloads() == 0) return false;
+    EXPECT_EQ(world.roles(0).lacks_state(), server.storage().lost().has_value());
+    partly |= server.storage().lost() && server.storage().journal()->appended() > 0;
+    return world.world.IsEqual(server) && !server.storage().lost();
+  });
+  EXPECT_TRUE(partly);
+}
+
+// What is here stays if it cannot be noted that it goes.
+TEST_F(AnewTest, AStateThatIsNotTakenIsNotLacked) {
+  Return world(1, false);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  world.world.CutOff(0, false);
+  world.world.TellToFollow(0);
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  server.disk().FailCalls(server.disk().calls() + 1, 1, 28);
+  world.StepUntil([&] { return world.Says(0, "cannot take the place of what is here"); });
+  EXPECT_FALSE(world.roles(0).lacks_state());
+  EXPECT_TRUE(world.Content(0) == world.before);
+  world.ExpectEqual();
+}
+
 // What has come is of no use to a server that leads, or follows another one.
 TEST_F(AnewTest, WhatHasComeGoesWithTheLeader) {
   for (const bool leads : {true, false}) {
