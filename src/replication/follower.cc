@@ -193,6 +193,7 @@ void Follower::Ask() {
   request.journal_id = journal.identity().id;
   request.end = journal.appended();
   request.epochs = journal.epochs();
+  if (fetch_ != nullptr && fetch_->was_damaged()) request.without = fetch_->position();
   own_node_ = request.node_id;
   link_->SendCommand(request.ToWords());
   link_->Flush();
@@ -284,15 +285,17 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
       const auto list = FileList::Decode(body);
       if (!list) return Status::Error("a list of files that is none");
       Status taken = fetch_->OnFiles(*list);
-      fetch_is_void_ = !taken.ok();
+      fetch_is_void_ = fetch_->is_another();
       return taken;
     }
     case MessageType::kFilePiece: {
       const auto piece = FilePiece::Decode(body);
       if (!piece) return Status::Error("a piece of a file that is none, or is damaged");
-      // A link that has brought something is made again at once.
-      wait_ms_ = kFirstWaitMs;
-      return fetch_->OnPiece(*piece);
+      // A link that has brought something is made again at once, unless that was of no use.
+      if (!fetch_->was_damaged()) wait_ms_ = kFirstWaitMs;
+      Status taken = fetch_->OnPiece(*piece);
+      fetch_is_void_ = fetch_->is_another();
+      return taken;
     }
     case MessageType::kTakeOver:
       return OnTakeOver(body);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/planted_fault.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -120,7 +121,7 @@ Status Leader::Check(const FollowRequest& request) const {
         "than the follower, which has it up to {}",
         terms->parting, request.end));
   }
-  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request.node_id)) {
+  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request)) {
     return Status::Error(fmt::format(
         "the follower needs the journal from position {} on, it begins at {} here, and there is no "
         "snapshot yet that every in-sync replica has",
@@ -129,15 +130,29 @@ Status Leader::Check(const FollowRequest& request) const {
   return {};
 }
 
-// The one that the follower was fetching, if it was not long ago.
-std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) const {
-  const auto found = fetched_.find(node_id);
-  if (found != fetched_.end()) return found->second.snapshot;
+// The one that the follower was fetching, if it was not long ago. One that is damaged, as far as is
+// known, is given only if there is no other.
+std::optional<PinnedSnapshot> Leader::SnapshotFor(const FollowRequest& request) const {
+  const auto damaged = [&](Position position) {
+    return position == request.without || position == damaged_snapshot_;
+  };
+  const auto found = fetched_.find(request.node_id);
+  if (found != fetched_.end() && !damaged(found->second.snapshot.position)) {
+    return found->second.snapshot;
+  }
   // While too few are there, the mark stands still, and a newer snapshot is the only way in.
   const bool too_few = leads() && set_->live() < parts_.settings.min_insync;
-  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : mark());
-  if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
-  return snapshot;
+  const auto pin = [&](Position most) {
+    auto snapshot = parts_.pin_snapshot(most);
+    if (snapshot && snapshot->position < parts_.journal.first()) snapshot.reset();
+    return snapshot;
+  };
+  auto newest = pin(too_few ? parts_.journal.written() : mark());
+  for (auto older = newest; older; older = pin(older->position - 1)) {
+    if (!damaged(older->position)) return older;
+    if (older->position == 0) break;
+  }
+  return newest;
 }
 
 void Leader::End(uint64_t id, std::string_view why) {
@@ -183,7 +198,7 @@ bool Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.id = id;
   follower.peer.since_ms = follower.peer.heard_ms = now_ms;
   if (!request.trusted) follower.peer.needs = welcome.end;
-  auto snapshot = terms.needs_state ? SnapshotFor(request.node_id) : std::nullopt;
+  auto snapshot = terms.needs_state ? SnapshotFor(request) : std::nullopt;
   if (terms.needs_state) {
     LogNotice(
         "Follower {}:{} (node {}) connected from {}: it has a journal up to {} and {}, so {}",
@@ -403,6 +418,7 @@ void Leader::Feed(Follower& follower) {
   if (follower.sender != nullptr) {
     if (Status sent = follower.sender->Turn(*follower.link); !sent.ok()) {
       follower.ended = fmt::format("the snapshot cannot be sent: {}", sent.message());
+      if (IsDamage(sent)) damaged_snapshot_ = follower.sender->position();
     }
     const uint64_t bytes = follower.sender->next_bytes();
     if (bytes > 0 && follower.ended.empty() && MayRead(follower)) {

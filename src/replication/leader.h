@@ -192,7 +192,7 @@ class Leader {
   Result<Terms> TermsFor(const FollowRequest& request) const;
   void ForgetPublished(int64_t now_ms);
   Position mark() const { return leads() ? set_->mark() : parts_.upstream_mark(); }
-  std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
+  std::optional<PinnedSnapshot> SnapshotFor(const FollowRequest& request) const;
   Follower* FindFollower(std::string_view node_id) const;
   // The connection of this server that has not ended; nullptr: none.
   Follower* Connected(std::string_view node_id) const;
@@ -229,7 +229,8 @@ class Leader {
     int64_t until_ms = 0;
   };
   std::map<std::string, Fetched> fetched_;
-  std::unique_ptr<InSyncSet> set_;  // nullptr if this server does not lead
+  std::optional<Position> damaged_snapshot_;  // it could not be read
+  std::unique_ptr<InSyncSet> set_;            // nullptr if this server does not lead
   Publisher publisher_;
   bool wants_published_ = false;
   Position awaited_ = 0;     // somebody waits for this

@@ -8,8 +8,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/ref.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 #include "snapshot/files.h"
+#include "snapshot/format.h"
 #include "snapshot/section_reader.h"
 
 namespace runnel::replication {
@@ -153,13 +155,15 @@ void SnapshotFetch::OnConnected() {
   outstanding_ -= lost;
   expected_.clear();
   asked_ = arrived_;
+  compares_ = !header_.empty();
+  asked_header_ = false;
 }
 
 Status SnapshotFetch::OnFiles(const FileList& list) {
   if (listed_) return Status::Error("a list of files came a second time");
   listing_.insert(listing_.end(), list.files.begin(), list.files.end());
   if (!list.last) return {};
-  listed_ = true;
+  listed_ = is_another_ = true;
   if (listing_.empty()) return Status::Error("the list of files is empty");
   if (listing_.front().path != snapshot::SnapshotPath("snapshots", position_)) {
     return Status::Error(
@@ -170,13 +174,15 @@ Status SnapshotFetch::OnFiles(const FileList& list) {
     for (const SyncFile& file : files_) {
       total_bytes_ += file.bytes;
     }
+    is_another_ = false;
     return {};
   }
   // Files of cold entries may have grown meanwhile, by what the snapshot does not name.
   const auto same = [](const SyncFile& now, const SyncFile& before) {
     return now.path == before.path && now.bytes >= before.bytes;
   };
-  if (std::equal(listing_.begin(), listing_.end(), files_.begin(), files_.end(), same)) return {};
+  is_another_ = !std::equal(listing_.begin(), listing_.end(), files_.begin(), files_.end(), same);
+  if (!is_another_) return {};
   return Status::Error("the leader lists other files for the same snapshot than before");
 }
 
@@ -187,12 +193,19 @@ SnapshotFetch::Place SnapshotFetch::Behind(Place place, uint64_t bytes) const {
 }
 
 Status SnapshotFetch::OnPiece(const FilePiece& piece) {
+  if (compares_ && asked_header_ && piece.file == 0 && piece.offset == 0) {
+    compares_ = false;
+    is_another_ = piece.bytes != header_;
+    if (!is_another_) return {};
+    return Status::Error("the leader has another snapshot at the same position than before");
+  }
   if (expected_.empty() || piece.file != arrived_.file || piece.offset != arrived_.offset ||
       piece.bytes.size() != expected_.front()) {
     return Status::Error(
         fmt::format("a piece of file {} at {} came out of turn", piece.file, piece.offset));
   }
   expected_.pop_front();
+  if (piece.file == 0 && piece.offset == 0) header_ = piece.bytes.substr(0, snapshot::kHeaderBytes);
   const Place next = Behind(arrived_, piece.bytes.size());
   Write(piece, next.file != arrived_.file);
   arrived_ = next;
@@ -305,6 +318,7 @@ void SnapshotFetch::Finish() {
         writing_--;
         finishing_ = false;
         complete_ = status->ok();
+        was_damaged_ = !complete_ && IsDamage(*status);
         // It is fetched again from its beginning.
         if (!complete_) written_ = {};
         if (!complete_) written_bytes_ = 0;
@@ -344,6 +358,13 @@ Status SnapshotFetch::Turn(Link& link) {
     return std::exchange(status_, Status());
   }
   if (!listed_ || complete_ || finishing_) return {};
+  if (compares_) {
+    if (std::exchange(asked_header_, true)) return {};
+    std::string body;
+    FetchRequest{0, 0, header_.size()}.Encode(&body);
+    link.Send(MessageType::kFetch, body);
+    return {};
+  }
   while (asked_.file < files_.size() && outstanding_ < window_ &&
          expected_.size() < kMostFetchRequests) {
     const uint64_t rest = files_[asked_.file].bytes - asked_.offset;

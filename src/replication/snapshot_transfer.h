@@ -94,7 +94,11 @@ class SnapshotFetch {
   void OnConnected();
   // Fails if the list is wrong, or not the one of an earlier connection: another fetch is to begin.
   Status OnFiles(const FileList& list);
+  // Fails if it is not what was asked for, or not the snapshot of an earlier connection: see
+  // is_another.
   Status OnPiece(const FilePiece& piece);
+  // The leader has another snapshot now, or lists other files: another fetch is to begin.
+  bool is_another() const { return is_another_; }
   // Goes on: asks for more. Fails if the disk does; the fetch can go on after that.
   Status Turn(Link& link);
   // What has come is of no use: the writer removes it. This can only be destroyed then.
@@ -102,6 +106,8 @@ class SnapshotFetch {
 
   // All files are there, synced, and the snapshot was verified.
   bool complete() const { return complete_; }
+  // All came, and what came was damaged, the last time.
+  bool was_damaged() const { return was_damaged_; }
   // REQUIRES: complete().
   const std::vector<SyncFile>& files() const { return files_; }
   // The files are known. Nothing is asked for before the next Turn.
@@ -145,6 +151,13 @@ class SnapshotFetch {
   bool sync_failed_ = false;  // of the file that is written
   std::shared_ptr<Target> target_ = MakeTarget();
   bool finishing_ = false;
+  bool was_damaged_ = false;
+  // The first bytes of the snapshot, as they came. After a new connection they are asked for and
+  // compared first: a server may have another snapshot of the same position than before.
+  std::string header_;
+  bool compares_ = false;
+  bool asked_header_ = false;
+  bool is_another_ = false;
   bool complete_ = false;
   Status status_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "journal/segment.h"
@@ -317,6 +318,47 @@ TEST_F(AnewTest, AStateThatIsNotTakenIsNotLacked) {
   EXPECT_FALSE(world.roles(0).lacks_state());
   EXPECT_TRUE(world.Content(0) == world.before);
   world.ExpectEqual();
+}
+
+// The leader's snapshot is damaged. It is not fetched again and again at once, and not any more
+// when there is another one.
+TEST_F(AnewTest, ADamagedSnapshotOfTheLeaderIsNotTheLastWord) {
+  for (const bool missing : {false, true}) {
+    if (HasFailure()) return;
+    SCOPED_TRACE(missing);
+    Return world(1, true);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelServer& leader = world.server(1);
+    const std::string path = "snapshots/" + AnewWorld::Names(leader, "snapshots", ".snap").back();
+    if (missing) {
+      const ModelDisk::Aside aside(&leader.disk());
+      ASSERT_TRUE(leader.disk().Remove(path).ok());
+    } else {
+      AnewWorld::Damage(leader, path, 100);
+    }
+    world.world.CutOff(0, false);
+    world.world.TellToFollow(0);
+    // In 20 s of the model.
+    int syncs = 0;
+    bool syncing = false;
+    const int64_t until_ms = world.world.now_ms() + 20'000;
+    while (world.world.now_ms() < until_ms) {
+      world.world.Step();
+      const replication::Follower* const follower = world.roles(0).follower();
+      const bool now =
+          follower != nullptr && follower->state() == replication::Follower::State::kSyncing;
+      syncs += now && !std::exchange(syncing, now);
+      syncing = now;
+    }
+    EXPECT_GT(syncs, 3);
+    EXPECT_LT(syncs, 20);
+    EXPECT_TRUE(world.Content(0) == world.before);
+    world.Write(1, 5);
+    world.Save(1);
+    world.Fill(1, 5);
+    world.ExpectEqual();
+  }
 }
 
 // What has come is of no use to a server that leads, or follows another one.

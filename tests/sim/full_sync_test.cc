@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -365,13 +366,16 @@ class TransferWorld final {
   }
 
   void Run() {
+    RunUntil([this] { return fetch_.complete(); });
+  }
+  void RunUntil(const std::function<bool()>& so) {
     constexpr int kMostSteps = 100'000;
-    for (int i = 0; !fetch_.complete(); i++) {
+    for (int i = 0; !so(); i++) {
       ASSERT_LT(i, kMostSteps) << fetch_.written_bytes() << " of " << fetch_.total_bytes();
       if (!quiet_ && i < 300 && Chance(2)) network_.BreakOne();
       if (!quiet_ && i < 300 && Chance(1))
         disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
-      if (loses_ && i < 300 && Chance(2)) LoseStaged();
+      if (loses_ && i < (fails_often_ ? 3000 : 300) && Chance(2)) LoseStaged();
       network_.Step();
       if (Chance(50)) reader_.Step();
       if (Chance(50)) writer_.Step();
@@ -403,6 +407,13 @@ class TransferWorld final {
     EXPECT_EQ(fetch_.files(), source_.files);
   }
   int connections() const { return connections_; }
+  // From now on the disk fails often.
+  void set_fails_often() { fails_often_ = true; }
+  const SnapshotFetch& fetch() const { return fetch_; }
+  void Reconnect() {
+    Disconnect();
+    Connect();
+  }
   // From now on somebody removes, by chance, what has come.
   void set_loses() { loses_ = true; }
 
@@ -455,6 +466,7 @@ class TransferWorld final {
   Random random_;
   const bool quiet_;
   bool loses_ = false;
+  bool fails_often_ = false;
   Source& source_;
   int connections_ = 0;
   ModelNetwork network_;
@@ -475,12 +487,45 @@ TEST_F(FullSyncTest, AllFilesArriveWhateverBreaks) {
   });
 }
 
+// What an earlier sync has lost a later one does not bring back.
+TEST_F(FullSyncTest, AFailedSyncIsNotTrusted) {
+  Source source(1);
+  AddLargeFile(source);
+  sim::ForEachSeed(100, [&](uint64_t seed) {
+    TransferWorld world(seed, source, true);
+    world.set_fails_often();
+    world.Run();
+    if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+// A server that follows may have taken one from its leader since.
+TEST_F(FullSyncTest, PiecesOfTwoSnapshotsAreNotMixed) {
+  sim::ForEachSeed(20, [&](uint64_t seed) {
+    Source source(1);
+    AddLargeFile(source);
+    TransferWorld world(seed, source, true);
+    world.RunUntil([&] { return world.fetch().written_bytes() > 0; });
+    const bool changes = seed % 2 == 0;
+    if (changes) {
+      const std::string path = source.files.front().path;
+      std::string bytes = sim::ReadFile(source.disk, path);
+      bytes[20] = static_cast<char>(bytes[20] ^ 1);
+      sim::WriteFile(source.disk, path, bytes);
+    }
+    world.Reconnect();
+    world.RunUntil([&] { return world.fetch().is_another() || world.fetch().complete(); });
+    EXPECT_EQ(world.fetch().is_another(), changes);
+  });
+}
+
 TEST_F(FullSyncTest, AllFilesArriveThoughSomebodyRemovesThem) {
   Source source(1);
   AddLargeFile(source);
   sim::ForEachSeed(200, [&](uint64_t seed) {
     TransferWorld world(seed, source);
     world.set_loses();
+    world.set_fails_often();
     world.Run();
     if (!::testing::Test::HasFailure()) world.Compare();
   });
