@@ -114,7 +114,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // The link is up, and this server has all, as safe as its policy says, that the leader had when
   // the link came up. A chained server never says so: the one that it follows may lack what this
   // one has told a leader before.
-  bool caught_up() const { return link_up() && !chained_ && parts_.journal.safe() >= leader_end_; }
+  bool caught_up() const { return has_all() && !chained_; }
+  // The same, also of a server in a chain: it has all that the one that it follows had.
+  bool has_all() const { return link_up() && parts_.journal.safe() >= leader_end_; }
   // REQUIRES: link_up().
   const Link& link() const { return *link_; }
   // Since when the connection has stood.

@@ -270,7 +270,9 @@ Status Roles::Forget(std::string_view node_id) {
 
 bool Roles::lacks_state() const {
   const auto& lost = parts_.storage.lost();
-  return follows_ && lost && lost->nothing;
+  // What is here is served until it goes.
+  const bool noting = taker_ != nullptr && !taker_->had_nothing();
+  return follows_ && lost && lost->nothing && !noting;
 }
 
 bool Roles::Turn() {
@@ -323,7 +325,8 @@ bool Roles::Turn() {
   if (const auto& state = follower_->state_to_take()) {
     LostData lost = parts_.storage.lost().value_or(
         LostData{false, "a state of the leader has taken the place of what was here"});
-    lost.nothing = state->files.empty();
+    // If a state comes, that is so when it is loaded.
+    lost.nothing |= state->files.empty();
     BeginToTake(*state, std::move(lost));
     return false;
   }

@@ -167,7 +167,8 @@ class Roles {
   }
   // Why the link to the leader is down, as a sentence; empty if nothing is wrong.
   const std::string& error() const;
-  // It has lost what it had, and has nothing to serve until the leader has given it all.
+  // It has lost what it had, and has nothing to serve until the leader, or the server that it
+  // follows, has given it all.
   bool lacks_state() const;
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
@@ -271,6 +272,7 @@ class Roles {
   void LookForRoom();
   void OnRoom(const Room& room);
   void NoteOwnDamage();
+  void NoteSomething();
   void NoteWelcomed();
   Status WhyNotCut(Position end) const;
   void BeginToCut();

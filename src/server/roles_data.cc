@@ -187,10 +187,21 @@ void Roles::NoteOwnDamage() {
   });
 }
 
+// There is a state again, though it may not be all.
+void Roles::NoteSomething() {
+  const auto& lost = parts_.storage.lost();
+  if (!lost || !lost->nothing) return;
+  parts_.storage.NoteLost({false, lost->why, false}, [](const Status& noted) {
+    if (!noted.ok()) LogWarning("The note about lost data stays as it was: {}", noted.message());
+  });
+}
+
 // The link is up.
 void Roles::NoteWelcomed() {
   // A person's word was about what there was before.
   force_ = false;
+  // In a chain there may be more to come.
+  if (follower_->chained() && follower_->has_all()) NoteSomething();
   // Who gives back what may be lost, or follows another one itself, may lack what the leader has.
   if (recovery_ || follower_->chained()) return;
   const Position end = follower_->leader_end();
@@ -298,6 +309,7 @@ void Roles::AfterCut() {
 void Roles::OnLoaded() {
   must_load_ = false;
   const FoundState& found = parts_.storage.found();
+  if (found.snapshot_position > 0) NoteSomething();
   pending_ = replication::Follower::Pending{found.position, {}, found.data_end, {}};
   // What else Broker::Follow does was done by Unload.
   parts_.broker.log().Follow(found.position);

@@ -38,7 +38,10 @@ void KeepFrames(Storage& storage, Worker& reader, Position begin,
       });
 }
 
-StateTaker::StateTaker(Parts parts, Change change) : parts_(parts), change_(std::move(change)) {
+StateTaker::StateTaker(Parts parts, Change change)
+    : parts_(parts),
+      change_(std::move(change)),
+      had_nothing_(parts.storage.lost() && parts.storage.lost()->nothing) {
   // A snapshot that is being taken belongs to the state that goes.
   parts_.saver.Suspend("what is here is about to give way to what the leader has");
 }
@@ -172,8 +175,6 @@ void StateTaker::SetAside() {
 
 void StateTaker::Note() {
   state_ = State::kNoting;
-  const auto& lost = parts_.storage.lost();
-  had_nothing_ = lost && lost->nothing;
   parts_.storage.NoteLost(change_.lost, [this, stop = stop_](const Status& noted) {
     if (*stop) return;
     if (!noted.ok()) return OnNoted(noted);

@@ -65,6 +65,8 @@ class StateTaker {
   State state() const { return state_; }
   const Status& status() const { return status_; }
   Position parting() const { return change_.parting; }
+  // Whether there was no state before, by LostData::nothing.
+  bool had_nothing() const { return had_nothing_; }
   // Bytes that the leader does not have.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
 
@@ -83,7 +85,7 @@ class StateTaker {
   State state_ = State::kWaiting;
   Status status_;
   uint64_t dropped_bytes_ = 0;
-  bool had_nothing_ = false;  // before this
+  const bool had_nothing_;
   const std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -304,6 +304,33 @@ TEST_F(AnewTest, AServerThatBeginsWithNothingLacksItsStateUntilItHasAll) {
   EXPECT_TRUE(partly);
 }
 
+// The one that it follows may lack something, so what is lost is not forgotten; but it serves.
+TEST_F(AnewTest, InAChainAServerThatHadNothingServesAgain) {
+  AnewWorld world(1, 3);
+  world.world.StartAll();
+  world.Write(0, 20);
+  world.world.Heal();
+  world.RemoveJournal(2, 0);
+  world.world.Heal();
+  ModelServer& server = world.server(2);
+  server.Stop(Crash::kProcess);
+  for (const std::string& name : AnewWorld::Names(server, "snapshots", ".snap")) {
+    AnewWorld::Damage(server, "snapshots/" + name, 100);
+  }
+  world.world.TellToFollow(2, 1);
+  world.world.Start(2);
+  if (HasFailure()) return;
+  EXPECT_TRUE(world.roles(2).lacks_state());
+  bool partly = false;
+  world.StepUntil([&] {
+    partly |= world.roles(2).lacks_state() && server.storage().journal()->appended() > 0;
+    return !world.roles(2).lacks_state();
+  });
+  EXPECT_TRUE(partly);
+  EXPECT_TRUE(server.storage().lost());
+  EXPECT_TRUE(world.roles(2).follower()->has_all());
+}
+
 // What is here stays if it cannot be noted that it goes.
 TEST_F(AnewTest, AStateThatIsNotTakenIsNotLacked) {
   Return world(1, false);
