@@ -313,8 +313,11 @@ void Leader::Turn(int64_t now_ms) {
     if (!follower.goodbye || follower.goodbye == Goodbye::kReturns) {
       away_[follower.peer.request.node_id] = {follower.peer.report.written, now_ms};
     }
-    if (follower.sender != nullptr) {
-      fetched_[follower.peer.request.node_id].until_ms = now_ms + kKeepSnapshotMs;
+    // If it has connected anew, that connection says what stays for it.
+    const auto fetched = fetched_.find(follower.peer.request.node_id);
+    if (follower.sender != nullptr && fetched != fetched_.end() &&
+        Connected(follower.peer.request.node_id) == nullptr) {
+      fetched->second.until_ms = now_ms + kKeepSnapshotMs;
     }
     // It may have connected anew.
     if (leads() && Connected(follower.peer.request.node_id) == nullptr) {
