@@ -375,7 +375,10 @@ class TransferWorld final {
       if (!quiet_ && i < 300 && Chance(2)) network_.BreakOne();
       if (!quiet_ && i < 300 && Chance(1))
         disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
-      if (loses_ && i < (fails_often_ ? 3000 : 300) && Chance(2)) LoseStaged();
+      // Any of the calls that one piece makes.
+      if (fails_often_ && i < 3000 && Chance(10))
+        disk_.FailCalls(disk_.calls() + 1 + random_.Below(5), 1, 5);
+      if (loses_ && i < 3000 && Chance(2)) LoseStaged();
       network_.Step();
       if (Chance(50)) reader_.Step();
       if (Chance(50)) writer_.Step();
