@@ -177,7 +177,8 @@ Status Journal::Recover(Inspection found) {
     LogWarning("{}: the journal ends at {}, before the snapshot does at {}: it begins anew there",
                options_.directory, found.end, options_.from);
   }
-  Status status = Repair(*disk_, options_.directory, &found);
+  Status status = Repair(*disk_, options_.directory, &found,
+                         options_.keep_cut ? KeepCut::kAll : KeepCut::kSome);
   if (status.ok()) {
     status = MendFailedSync(*disk_, options_.directory, found.segments, found.synced);
   }

@@ -48,6 +48,8 @@ Follower::Follower(Parts parts, Target target, int64_t now_ms, std::optional<Pen
   applied_ = pending->applied;
   data_end_ = pending->data_end;
   frames_ = std::move(pending->frames);
+  own_damage_ = std::move(pending->own_damage);
+  cannot_apply_ = !own_damage_.empty();
   for (const std::string& frame : frames_) {
     unapplied_bytes_ += frame.size();
   }
@@ -192,6 +194,7 @@ void Follower::Ask() {
   request.journal_id = journal.identity().id;
   request.end = journal.appended();
   request.epochs = journal.epochs();
+  if (fetch_ != nullptr && fetch_->was_damaged()) request.without = fetch_->position();
   own_node_ = request.node_id;
   link_->SendCommand(request.ToWords());
   link_->Flush();
@@ -285,15 +288,17 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
       const auto list = FileList::Decode(body);
       if (!list) return Status::Error("a list of files that is none");
       Status taken = fetch_->OnFiles(*list);
-      fetch_is_void_ = !taken.ok();
+      fetch_is_void_ = fetch_->is_another();
       return taken;
     }
     case MessageType::kFilePiece: {
       const auto piece = FilePiece::Decode(body);
       if (!piece) return Status::Error("a piece of a file that is none, or is damaged");
-      // A link that has brought something is made again at once.
-      wait_ms_ = kFirstWaitMs;
-      return fetch_->OnPiece(*piece);
+      // A link that has brought something is made again at once, unless that was of no use.
+      if (!fetch_->was_damaged()) wait_ms_ = kFirstWaitMs;
+      Status taken = fetch_->OnPiece(*piece);
+      fetch_is_void_ = fetch_->is_another();
+      return taken;
     }
     case MessageType::kTakeOver:
       return OnTakeOver(body);
@@ -331,6 +336,7 @@ Status Follower::OnWelcome(std::string_view body) {
     OnState(*welcome);
     return {};
   }
+  DropFetched();
   if (welcome->identity.id != journal.identity().id) {
     // The leader has not refused, so this server said that it has no data.
     LogNotice("This server has no data: it takes the journal {:016x} of its leader {}:{}",
@@ -377,7 +383,9 @@ void Follower::RefuseCut(std::string_view why) {
 }
 
 Follower::Pending Follower::TakePending(Position end) {
-  Pending pending{std::min(applied_, end), {}, std::min(data_end_, end)};
+  Pending pending{std::min(applied_, end), {}, std::min(data_end_, end), {}};
+  // What is in memory lies before the damage.
+  if (kept_end_ < end) pending.own_damage = own_damage_;
   for (Position at = applied_; !frames_.empty() && at + frames_.front().size() <= end;) {
     at += frames_.front().size();
     pending.frames.push_back(std::move(frames_.front()));
@@ -396,7 +404,7 @@ void Follower::Drop(std::string_view why, bool for_good) {
   if (link_ != nullptr) Link::End(std::move(link_));
   partial_.clear();
   room_wanted_.reset();
-  if (std::exchange(fetch_is_void_, false)) fetch_.reset();
+  if (std::exchange(fetch_is_void_, false)) DropFetched();
   inbox_.Clear();
   take_over_.reset();
   leaving_.clear();

@@ -5,9 +5,9 @@
 #include <limits>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 
 namespace runnel::replication {
@@ -86,8 +86,7 @@ Result<Leader::Terms> Leader::TermsFor(const FollowRequest& request) const {
 
 bool Leader::GivesAll(const FollowRequest& request) const {
   const auto terms = TermsFor(request);
-  CHECK(terms.ok());
-  return !terms->takes_journal && (terms->needs_state || request.end == 0);
+  return terms.ok() && !terms->takes_journal && (terms->needs_state || request.end == 0);
 }
 
 Status Leader::Check(const FollowRequest& request) const {
@@ -129,7 +128,7 @@ Status Leader::Check(const FollowRequest& request) const {
         "than the follower, which has it up to {}",
         terms->parting, request.end));
   }
-  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request.node_id)) {
+  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request)) {
     return Status::Error(fmt::format(
         "the follower needs the journal from position {} on, it begins at {} here, and there is no "
         "snapshot yet that every in-sync replica has",
@@ -138,15 +137,29 @@ Status Leader::Check(const FollowRequest& request) const {
   return {};
 }
 
-// The one that the follower was fetching, if it was not long ago.
-std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) const {
-  const auto found = fetched_.find(node_id);
-  if (found != fetched_.end()) return found->second.snapshot;
+// The one that the follower was fetching, if it was not long ago. One that is damaged, as far as is
+// known, is given only if there is no other.
+std::optional<PinnedSnapshot> Leader::SnapshotFor(const FollowRequest& request) const {
+  const auto damaged = [&](Position position) {
+    return position == request.without || position == damaged_snapshot_;
+  };
+  const auto found = fetched_.find(request.node_id);
+  if (found != fetched_.end() && !damaged(found->second.snapshot.position)) {
+    return found->second.snapshot;
+  }
   // While too few are there, the mark stands still, and a newer snapshot is the only way in.
   const bool too_few = leads() && set_->live() < parts_.settings.min_insync;
-  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : mark());
-  if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
-  return snapshot;
+  const auto pin = [&](Position most) {
+    auto snapshot = parts_.pin_snapshot(most);
+    if (snapshot && snapshot->position < parts_.journal.first()) snapshot.reset();
+    return snapshot;
+  };
+  auto newest = pin(too_few ? parts_.journal.written() : mark());
+  for (auto older = newest; older; older = pin(older->position - 1)) {
+    if (!damaged(older->position)) return older;
+    if (older->position == 0) break;
+  }
+  return newest;
 }
 
 void Leader::End(uint64_t id, std::string_view why) {
@@ -155,8 +168,16 @@ void Leader::End(uint64_t id, std::string_view why) {
   }
 }
 
-void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+bool Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
                     uint64_t id) {
+  // It would be told to begin with nothing, though the journal does not go back to 0 any more.
+  if (const Status refused = Check(request); !refused.ok()) {
+    LogNotice("Follower (node {}) connected from {}, and is to ask again: {}", request.node_id,
+              stream->peer(), refused.message());
+    Follower nobody;
+    Link::End(Link::Take(std::move(stream), nobody));
+    return false;
+  }
   // The same server again: what is left of its last connection is of no use.
   if (Follower* const last = Connected(request.node_id)) last->ended = "it has connected anew";
   if (tail_ == nullptr) {
@@ -184,7 +205,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.id = id;
   follower.peer.since_ms = follower.peer.heard_ms = now_ms;
   if (!request.trusted) follower.peer.needs = welcome.end;
-  auto snapshot = terms.needs_state ? SnapshotFor(request.node_id) : std::nullopt;
+  auto snapshot = terms.needs_state ? SnapshotFor(request) : std::nullopt;
   if (terms.needs_state) {
     LogNotice(
         "Follower {}:{} (node {}) connected from {}: it has a journal up to {} and {}, so {}",
@@ -219,11 +240,11 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   // One that must take this journal or a snapshot first, or cut its own, does that and asks again.
   if (terms.takes_journal || terms.needs_state || welcome.parting < follower.peer.request.end) {
     follower.peer.sent = UINT64_MAX;
-    return;
+  } else if (leads()) {
+    set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
+                      welcome.parting, now_ms, follower.peer.request.trusted);
   }
-  if (!leads()) return;
-  set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
-                    welcome.parting, now_ms, follower.peer.request.trusted);
+  return true;
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
@@ -303,8 +324,11 @@ bool Leader::Turn(int64_t now_ms) {
     if (!follower.goodbye || follower.goodbye == Goodbye::kReturns) {
       away_[follower.peer.request.node_id] = {follower.peer.report.written, now_ms};
     }
-    if (follower.sender != nullptr) {
-      fetched_[follower.peer.request.node_id].until_ms = now_ms + kKeepSnapshotMs;
+    // If it has connected anew, that connection says what stays for it.
+    const auto fetched = fetched_.find(follower.peer.request.node_id);
+    if (follower.sender != nullptr && fetched != fetched_.end() &&
+        Connected(follower.peer.request.node_id) == nullptr) {
+      fetched->second.until_ms = now_ms + kKeepSnapshotMs;
     }
     // It may have connected anew.
     if (leads() && Connected(follower.peer.request.node_id) == nullptr) {
@@ -412,6 +436,7 @@ bool Leader::Feed(Follower& follower) {
   if (follower.sender != nullptr) {
     if (Status sent = follower.sender->Turn(*follower.link); !sent.ok()) {
       follower.ended = fmt::format("the snapshot cannot be sent: {}", sent.message());
+      if (IsDamage(sent)) damaged_snapshot_ = follower.sender->position();
     }
     const uint64_t bytes = follower.sender->next_bytes();
     if (bytes > 0 && follower.ended.empty() && MayRead(follower)) {
