@@ -263,7 +263,9 @@ Status Follower::OnMessage(MessageType type, std::string_view body) {
       if (!mark) return Status::Error("a mark that is none");
       // What has come before it was known is waited for, too.
       const bool sync = mark->synced && !mark_.synced;
-      if (sync && parts_.journal.durable() < parts_.journal.appended()) parts_.journal.RequestSync();
+      if (sync && parts_.journal.durable() < parts_.journal.appended()) {
+        parts_.journal.RequestSync();
+      }
       mark_ = *mark;
       RaiseMark();
       return {};
