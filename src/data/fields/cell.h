@@ -64,10 +64,10 @@ class Cell {
   }
 
   static constexpr uint8_t kInBlock = 0x80;
-
- private:
+  // Bytes of a cell that refers to a block.
   static constexpr uint8_t kReference = sizeof(const Block*) + sizeof(uint32_t);
 
+ private:
   void Refer(const Block* block, size_t size) {
     block_ = true;
     const uint32_t size32 = static_cast<uint32_t>(size);

@@ -92,6 +92,22 @@ class FieldTable {
   size_t MemoryBytes(size_t samples) const;
   // About how many allocations freeing the table frees.
   size_t FreeEffort() const;
+  // Where an element is, until the next change.
+  struct Place {
+    uint32_t bucket = 0;
+    uint32_t position = 0;
+  };
+  Field At(Place place) const { return BucketAt(place.bucket)->At(place.position); }
+  template <class Visit>
+  void ForEachPlace(Visit visit) const {
+    for (uint64_t address = 0; address < buckets(); address++) {
+      const FieldBucket* const bucket = BucketAt(address);
+      for (size_t i = 0; bucket != nullptr && i < bucket->size(); i++) {
+        visit(Place{static_cast<uint32_t>(address), static_cast<uint32_t>(i)});
+      }
+    }
+  }
+
   // How many references a copy takes.
   size_t ShareEffort() const { return directory() != nullptr ? directory()->pages.size() : 1; }
 
