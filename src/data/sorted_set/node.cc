@@ -37,6 +37,28 @@ ScoreNode* ScoreNode::CreateRoot(ScoreNode* left, ScoreNode* right) {
   return root;
 }
 
+size_t ScoreNode::Find(std::string_view member) const {
+  const size_t bytes = member.size();
+  if (bytes > kMostInline) {
+    for (size_t i = 0; i < count_; i++) {
+      if (InBlock(i) && this->member(i) == member) return i;
+    }
+    return kNowhere;
+  }
+  // Names that are numbered differ at their ends.
+  const char last = bytes > 0 ? member.back() : '\0';
+  uint16_t begin = 0;
+  for (size_t i = 0; i < count_; i++) {
+    const uint16_t end = ends()[i];
+    if (end == begin + bytes && (bytes == 0 || data()[end - 1] == last) &&
+        std::memcmp(data() + begin, member.data(), bytes) == 0) {
+      return i;
+    }
+    begin = end & static_cast<uint16_t>(~kEndInBlock);
+  }
+  return kNowhere;
+}
+
 void ScoreNode::PutFrom(const ScoreNode& from, size_t index, size_t count) {
   const size_t begin = from.begin(index);
   const size_t bytes = from.end(index + count - 1) - begin;

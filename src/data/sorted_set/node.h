@@ -60,6 +60,10 @@ class ScoreNode {
     return sum;
   }
 
+  static constexpr size_t kNowhere = SIZE_MAX;
+  // Where the member is, by looking at all; or kNowhere.
+  size_t Find(std::string_view member) const;
+
   // Makes the node at this place unique.
   static void MakeUnique(ScoreNode** node) {
     if (!(*node)->unique()) Rebuild(node, (*node)->count_, (*node)->used_);

@@ -29,10 +29,15 @@ Ref<Block> BlockFor(std::string_view member) {
 }  // namespace
 
 std::optional<uint64_t> SortedSet::Search(std::string_view member, double* score) const {
-  for (Iterator at = Seek(0); at.Valid(); at.Next()) {
-    if (at.member() != member) continue;
-    *score = at.score();
-    return at.rank();
+  const uint64_t count = tree_.size();
+  for (uint64_t rank = 0; rank < count;) {
+    const ScoreNode& leaf = *tree_.FindRank(rank).leaf;
+    const size_t index = leaf.Find(member);
+    if (index != ScoreNode::kNowhere) {
+      *score = leaf.score(index);
+      return rank + index;
+    }
+    rank += leaf.size();
   }
   return std::nullopt;
 }
@@ -137,8 +142,7 @@ std::string_view SortedSet::EncodingUnder(const EncodingLimits& limits) const {
 
 size_t SortedSet::MemoryBytes(size_t samples) const {
   // Long members are in blocks that the tree and the table share.
-  return sizeof(*this) + tree_.MemoryBytes(samples, table_.empty()) +
-         table_.MemoryBytes(samples);
+  return sizeof(*this) + tree_.MemoryBytes(samples, table_.empty()) + table_.MemoryBytes(samples);
 }
 
 std::unique_ptr<Object> SortedSet::Clone() const {

@@ -37,9 +37,9 @@ struct RankRange {
 // A set of byte strings, each with a score, in ascending order of score and then of bytes. Ranks
 // count from 0 in that order.
 //
-// A tree holds the pairs in order (ScoreTree), and a table the score of each member. Up to 32
-// members have no table: they are one or two nodes, which are searched. A set that has got its
-// table keeps it until it is empty.
+// A tree holds the pairs in order (ScoreTree), and a table the score of each member. Up to 128
+// members have no table: they are a few nodes, which are searched. A set that has got its table
+// keeps it until it is empty.
 //
 // A score is never NaN, and -0 is made 0, as Redis does in its small form. Views that the set gives
 // out are valid until its next change; views that it is given must not be its own.
@@ -99,7 +99,7 @@ class SortedSet final : public Object {
 
  private:
   static constexpr uint8_t kVersion = 1;
-  static constexpr size_t kMostWithoutTable = 32;
+  static constexpr size_t kMostWithoutTable = 128;
 
   static double ScoreOf(const Field& field) {
     double score;
