@@ -46,7 +46,9 @@ class Cell {
   }
   // Bytes that the cell takes.
   size_t size() const { return block_ ? size_t{kReference} : view_.size(); }
-  void Write(char* out) const { std::memcpy(out, block_ ? reference_ : view_.data(), size()); }
+  void Write(char* out) const {
+    if (size() > 0) std::memcpy(out, block_ ? reference_ : view_.data(), size());
+  }
 
   // What a mark says, and what lies in a cell with this mark at `in`.
   static bool InBlock(uint8_t mark) { return (mark & kInBlock) != 0; }

@@ -146,19 +146,6 @@ bool FieldTable::Contains(uint64_t hash, std::string_view name) const {
   return bucket != nullptr && bucket->Find(TagOf(hash), name) != FieldBucket::kNowhere;
 }
 
-void FieldTable::PrefetchPlace(uint64_t hash) const {
-  const Directory* const all = directory();
-  if (all == nullptr) return __builtin_prefetch(single());
-  const uint64_t address = AddressOf(hash);
-  __builtin_prefetch(all->pages[address >> kPageBits]->buckets() + address % kPageBuckets);
-}
-
-void FieldTable::PrefetchBucket(uint64_t hash) const {
-  const FieldBucket* const bucket = BucketAt(AddressOf(hash));
-  __builtin_prefetch(bucket);
-  __builtin_prefetch(reinterpret_cast<const char*>(bucket) + 64);
-}
-
 // The place of a bucket in a page that only this table has.
 FieldBucket** FieldTable::WritableSlot(uint64_t address) {
   Page*& page = directory()->pages[address >> kPageBits];

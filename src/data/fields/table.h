@@ -52,10 +52,6 @@ class FieldTable {
 
   std::optional<Field> Find(uint64_t hash, std::string_view name) const;
   bool Contains(uint64_t hash, std::string_view name) const;
-  // Fetch what Find will look at into the processor's cache: where the bucket is, and then, once
-  // that is there, the bucket.
-  void PrefetchPlace(uint64_t hash) const;
-  void PrefetchBucket(uint64_t hash) const;
 
   // Returns whether the name is new. `name_block`, if there is one, holds the bytes of the name
   // from its beginning on: then the table refers to it and copies nothing.

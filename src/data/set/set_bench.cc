@@ -30,7 +30,7 @@ std::unique_ptr<Set> FilledSet(uint64_t count, size_t size) {
 // Names are made before, not while the time is taken.
 std::vector<std::string> SomeMembers(uint64_t count, size_t size) {
   std::vector<std::string> members;
-  for (uint64_t i = 0; i < 4096; i++) {
+  for (uint64_t i = 0; i < (1 << 18); i++) {
     members.push_back(MemberOf(i * 0x9e3779b97f4a7c15 % count * 7, size));
   }
   return members;

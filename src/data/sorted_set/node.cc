@@ -10,8 +10,25 @@
 
 namespace runnel {
 
-ScoreNode* ScoreNode::Create(bool inner, size_t count, size_t bytes) {
-  const size_t row = RowBytes(inner);
+uint8_t ScoreNode::WidthOf(double score) {
+  if (!(score >= std::numeric_limits<int32_t>::min() &&
+        score <= std::numeric_limits<int32_t>::max())) {
+    return sizeof(double);
+  }
+  const int32_t integer = static_cast<int32_t>(score);
+  if (integer != score) return sizeof(double);
+  return integer == static_cast<int16_t>(integer) ? 2 : 4;
+}
+
+void ScoreNode::set_score(size_t index, double score) {
+  char* const at = scores() + index * width_;
+  if (width_ == sizeof(double)) return WriteFixed(at, score);
+  width_ == 2 ? WriteFixed(at, static_cast<int16_t>(score))
+              : WriteFixed(at, static_cast<int32_t>(score));
+}
+
+ScoreNode* ScoreNode::Create(bool inner, size_t width, size_t count, size_t bytes) {
+  const size_t row = RowBytes(inner, width);
   void* const memory = std::malloc(sizeof(ScoreNode) + count * row + bytes);
   CHECK(memory != nullptr);
   ScoreNode* const node = new (memory) ScoreNode;
@@ -22,11 +39,12 @@ ScoreNode* ScoreNode::Create(bool inner, size_t count, size_t bytes) {
   node->capacity_ = static_cast<uint16_t>(capacity);
   node->slots_ = static_cast<uint16_t>(count + spare / (row + bytes / count + 1));
   node->inner_ = inner ? 1 : 0;
+  node->width_ = static_cast<uint16_t>(width);
   return node;
 }
 
 ScoreNode* ScoreNode::CreateRoot(ScoreNode* left, ScoreNode* right) {
-  ScoreNode* root = Create(true, 2, 64);
+  ScoreNode* root = Create(true, sizeof(double), 2, 64);
   Insert(&root, 0, 0, Cell(""), left);
   const Block* const block = right->block(0);
   if (block != nullptr) {
@@ -50,8 +68,9 @@ size_t ScoreNode::Find(std::string_view member) const {
   uint16_t begin = 0;
   for (size_t i = 0; i < count_; i++) {
     const uint16_t end = ends()[i];
-    if (end == begin + bytes && (bytes == 0 || data()[end - 1] == last) &&
-        std::memcmp(data() + begin, member.data(), bytes) == 0) {
+    if (end == begin + bytes &&
+        (bytes == 0 ||
+         (data()[end - 1] == last && std::memcmp(data() + begin, member.data(), bytes) == 0))) {
       return i;
     }
     begin = end & static_cast<uint16_t>(~kEndInBlock);
@@ -69,7 +88,13 @@ void ScoreNode::PutFrom(const ScoreNode& from, size_t index, size_t count) {
       from.child(index + i)->AddRef();
     }
   }
-  std::memcpy(scores() + count_, from.scores() + index, count * sizeof(double));
+  if (width_ == from.width_) {
+    std::memcpy(scores() + count_ * width_, from.scores() + index * width_, count * width_);
+  } else {
+    for (size_t i = 0; i < count; i++) {
+      set_score(count_ + i, from.score(index + i));
+    }
+  }
   std::memcpy(data() + used_, from.data() + begin, bytes);
   uint16_t blocks = 0;
   for (size_t i = 0; i < count; i++) {
@@ -84,9 +109,9 @@ void ScoreNode::PutFrom(const ScoreNode& from, size_t index, size_t count) {
   used_ = static_cast<uint16_t>(used_ + bytes);
 }
 
-// Puts a copy there, with room for so many keys and bytes in all.
-void ScoreNode::Rebuild(ScoreNode** node, size_t count, size_t bytes) {
-  ScoreNode* const copy = Create((*node)->inner(), std::max<size_t>(count, 1), bytes);
+// Puts a copy there, with room for so many keys and bytes in all, and for scores of this width.
+void ScoreNode::Rebuild(ScoreNode** node, size_t width, size_t count, size_t bytes) {
+  ScoreNode* const copy = Create((*node)->inner(), width, std::max<size_t>(count, 1), bytes);
   if ((*node)->count_ > 0) copy->PutFrom(**node, 0, (*node)->count_);
   (*node)->Unref();
   *node = copy;
@@ -97,8 +122,10 @@ void ScoreNode::Insert(ScoreNode** place, size_t index, double score, const Cell
   const size_t bytes = member.size();
   ScoreNode* node = *place;
   ASSERT(node->Fits(bytes));
-  if (node->count_ == node->slots_ || node->room() < bytes || !node->unique()) {
-    Rebuild(place, node->count_ + size_t{1}, node->used_ + bytes);
+  if (node->count_ == node->slots_ || node->room() < bytes || !node->HasRoomFor(score) ||
+      !node->unique()) {
+    const size_t width = std::max<size_t>(node->width_, WidthOf(score));
+    Rebuild(place, width, node->count_ + size_t{1}, node->used_ + bytes);
     node = *place;
   }
   const size_t after = node->count_ - index;
@@ -110,9 +137,9 @@ void ScoreNode::Insert(ScoreNode** place, size_t index, double score, const Cell
     std::memmove(counts + 1, counts, after * sizeof(uint64_t));
     *counts = child->total();
   }
-  double* const scores = node->scores() + index;
-  std::memmove(scores + 1, scores, after * sizeof(double));
-  *scores = score;
+  char* const scores = node->scores() + index * node->width_;
+  std::memmove(scores + node->width_, scores, after * node->width_);
+  node->set_score(index, score);
   const size_t begin = node->begin(index);
   std::memmove(node->data() + begin + bytes, node->data() + begin, node->used_ - begin);
   member.Write(node->data() + begin);
@@ -143,8 +170,8 @@ void ScoreNode::Erase(ScoreNode** place, size_t index, size_t count) {
     uint64_t* const counts = node->counts() + index;
     std::memmove(counts, counts + count, after * sizeof(uint64_t));
   }
-  double* const scores = node->scores() + index;
-  std::memmove(scores, scores + count, after * sizeof(double));
+  char* const scores = node->scores() + index * node->width_;
+  std::memmove(scores, scores + count * node->width_, after * node->width_);
   std::memmove(node->data() + begin, node->data() + end, node->used_ - end);
   uint16_t* const ends = node->ends() + index;
   for (size_t i = 0; i < after; i++) {
@@ -153,16 +180,15 @@ void ScoreNode::Erase(ScoreNode** place, size_t index, size_t count) {
   node->count_ = static_cast<uint16_t>(node->count_ - count);
   node->used_ = static_cast<uint16_t>(node->used_ - bytes);
   // Memory is given back when more than half of it is unused.
-  const size_t needed = node->count_ * node->RowBytes() + node->used_;
+  const size_t needed = node->count_ * RowBytes(node->inner(), node->width_) + node->used_;
   if (node->capacity_ > 96 && needed < node->capacity_ / 2) {
-    Rebuild(place, node->count_, node->used_);
+    Rebuild(place, node->width_, node->count_, node->used_);
   }
 }
 
 size_t ScoreNode::Middle() const {
   size_t index = 1;
-  while (index + 1 < count_ &&
-         index * RowBytes() + end(index - 1) < (count_ * RowBytes() + used_) / 2) {
+  while (index + 1 < count_ && BytesFor(index, end(index - 1)) < BytesFor(count_, used_) / 2) {
     index++;
   }
   return index;
@@ -171,9 +197,10 @@ size_t ScoreNode::Middle() const {
 ScoreNode* ScoreNode::SplitOff(ScoreNode** place, size_t index) {
   ScoreNode* const node = *place;
   const size_t begin = node->begin(index);
-  ScoreNode* const right = Create(node->inner(), node->count_ - index, node->used_ - begin);
+  ScoreNode* const right =
+      Create(node->inner(), node->width_, node->count_ - index, node->used_ - begin);
   right->PutFrom(*node, index, node->count_ - index);
-  ScoreNode* const left = Create(node->inner(), index, begin);
+  ScoreNode* const left = Create(node->inner(), node->width_, index, begin);
   left->PutFrom(*node, 0, index);
   node->Unref();
   *place = left;
@@ -192,11 +219,13 @@ void ScoreNode::Join(ScoreNode** parent, size_t index) {
   const ScoreNode& right = *(*parent)->child(index + 1);
   const size_t keys = right.size();
   if (!right.inner()) {
-    Rebuild(left, (*left)->count_ + keys, size_t{(*left)->used_} + right.used_);
+    Rebuild(left, std::max((*left)->width_, right.width_), (*left)->count_ + keys,
+            size_t{(*left)->used_} + right.used_);
     if (keys > 0) (*left)->PutFrom(right, 0, keys);
   } else {
     // The key of its first child means nothing: the parent's key of the node takes its place.
-    Rebuild(left, (*left)->count_ + keys, size_t{(*left)->used_} + right.used_ + kMostInline);
+    Rebuild(left, sizeof(double), (*left)->count_ + keys,
+            size_t{(*left)->used_} + right.used_ + kMostInline);
     ScoreNode* const first = right.child(0);
     first->AddRef();
     const Block* const block = (*parent)->block(index + 1);

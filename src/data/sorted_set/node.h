@@ -1,12 +1,12 @@
 #pragma once
 
 #include <atomic>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 
+#include "base/varint.h"
 #include "data/fields/cell.h"
 
 namespace runnel {
@@ -18,7 +18,8 @@ namespace runnel {
 // Each row has a place for each of `slots` keys, of which `size` are used. A key is a score and a
 // member; the data has the members in order, as cells, and `ends` where each ends, with the high
 // bit set if it is in a block. So a search compares scores in a row, and looks at members only
-// among equal ones.
+// among equal ones. Scores of a leaf take 2, 4 or 8 bytes: as integers, if all of them are such
+// that have the room, or as doubles.
 //
 // In an inner node the key of a child is a bound: it is not above any key of the child, and above
 // all keys of the child before. That of the first child means nothing. Its count is how many keys
@@ -32,13 +33,17 @@ class ScoreNode {
   // Longer members are in blocks that the table of members refers to, too.
   static constexpr size_t kMostInline = 48;
 
-  static ScoreNode* CreateLeaf() { return Create(false, 1, 16); }
+  static ScoreNode* CreateLeaf() { return Create(false, 2, 1, 16); }
   // An inner node with these two children.
   static ScoreNode* CreateRoot(ScoreNode* left, ScoreNode* right);
 
   bool inner() const { return inner_ != 0; }
   size_t size() const { return count_; }
-  double score(size_t index) const { return scores()[index]; }
+  double score(size_t index) const {
+    if (width_ == sizeof(double)) return ReadFixed<double>(scores() + index * sizeof(double));
+    if (width_ == 2) return ReadFixed<int16_t>(scores() + index * 2);
+    return ReadFixed<int32_t>(scores() + index * 4);
+  }
   std::string_view member(size_t index) const {
     return Cell::Read(mark(index), data() + begin(index));
   }
@@ -66,7 +71,7 @@ class ScoreNode {
 
   // Makes the node at this place unique.
   static void MakeUnique(ScoreNode** node) {
-    if (!(*node)->unique()) Rebuild(node, (*node)->count_, (*node)->used_);
+    if (!(*node)->unique()) Rebuild(node, (*node)->width_, (*node)->count_, (*node)->used_);
   }
   // Whether a key more with a cell of so many bytes fits the largest node.
   bool Fits(size_t bytes) const {
@@ -79,7 +84,10 @@ class ScoreNode {
   static void Erase(ScoreNode** node, size_t index, size_t count);
   // Moves the keys from `index` on to a new node, which it returns. REQUIRES: 0 < index < size().
   static ScoreNode* SplitOff(ScoreNode** node, size_t index);
-  void set_score(size_t index, double score) { scores()[index] = score; }
+  // Whether the row of scores has room for this one as it is.
+  bool HasRoomFor(double score) const { return WidthOf(score) <= width_; }
+  // REQUIRES: HasRoomFor(score).
+  void set_score(size_t index, double score);
   ScoreNode** child_place(size_t index) { return &children()[index]; }
   void set_child_count(size_t index, uint64_t count) { counts()[index] = count; }
   // Where to divide a node into halves by bytes.
@@ -109,22 +117,21 @@ class ScoreNode {
 
   ScoreNode() = default;
 
-  size_t RowBytes() const { return RowBytes(inner()); }
-  static size_t RowBytes(bool inner) {
-    return sizeof(double) + sizeof(uint16_t) +
-           (inner ? sizeof(ScoreNode*) + sizeof(uint64_t) : size_t{0});
-  }
+  // Sizes are reckoned as if all scores took 8 bytes: so a node of half the size has room for any.
   size_t BytesFor(size_t count, size_t bytes) const {
-    return sizeof(ScoreNode) + count * RowBytes() + bytes;
+    return sizeof(ScoreNode) + count * RowBytes(inner(), sizeof(double)) + bytes;
   }
+  static size_t RowBytes(bool inner, size_t width) {
+    return width + sizeof(uint16_t) + (inner ? sizeof(ScoreNode*) + sizeof(uint64_t) : size_t{0});
+  }
+  static uint8_t WidthOf(double score);
   char* after_header() const { return const_cast<char*>(reinterpret_cast<const char*>(this + 1)); }
   ScoreNode** children() const { return reinterpret_cast<ScoreNode**>(after_header()); }
   uint64_t* counts() const { return reinterpret_cast<uint64_t*>(children() + slots_); }
-  double* scores() const {
-    return inner() ? reinterpret_cast<double*>(counts() + slots_)
-                   : reinterpret_cast<double*>(after_header());
+  char* scores() const {
+    return inner() ? reinterpret_cast<char*>(counts() + slots_) : after_header();
   }
-  uint16_t* ends() const { return reinterpret_cast<uint16_t*>(scores() + slots_); }
+  uint16_t* ends() const { return reinterpret_cast<uint16_t*>(scores() + slots_ * width_); }
   char* data() const { return reinterpret_cast<char*>(ends() + slots_); }
 
   size_t end(size_t index) const { return ends()[index] & ~size_t{kEndInBlock}; }
@@ -134,10 +141,10 @@ class ScoreNode {
     return static_cast<uint8_t>((end(index) - begin(index)) |
                                 (InBlock(index) ? Cell::kInBlock : 0));
   }
-  size_t room() const { return capacity_ - slots_ * RowBytes() - used_; }
+  size_t room() const { return capacity_ - slots_ * RowBytes(inner(), width_) - used_; }
 
-  static ScoreNode* Create(bool inner, size_t count, size_t bytes);
-  static void Rebuild(ScoreNode** node, size_t count, size_t bytes);
+  static ScoreNode* Create(bool inner, size_t width, size_t count, size_t bytes);
+  static void Rebuild(ScoreNode** node, size_t width, size_t count, size_t bytes);
   // Copies keys of another node of the same kind behind those that are there.
   void PutFrom(const ScoreNode& from, size_t index, size_t count);
   void Free() const;
@@ -147,7 +154,8 @@ class ScoreNode {
   uint16_t used_ = 0;      // bytes of data
   uint16_t count_ = 0;
   uint16_t slots_ = 0;
-  uint32_t inner_ = 0;
+  uint16_t inner_ = 0;
+  uint16_t width_ = 0;  // bytes of a score
 };
 static_assert(sizeof(ScoreNode) == 16);
 

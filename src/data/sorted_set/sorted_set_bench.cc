@@ -1,8 +1,10 @@
 // Costs of a sorted set's operations, and its bytes of memory per member. The argument is the
-// number of members, which have 20 bytes and scores in no order.
+// number of members, which have 20 bytes and scores in no order; a second one says whether the
+// scores are integers.
 
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,17 +24,18 @@ double ScoreFor(uint64_t number, uint64_t count) {
   return static_cast<double>(number * 0x9e3779b97f4a7c15 % (4 * count)) / 4;
 }
 
-std::unique_ptr<SortedSet> FilledSortedSet(uint64_t count) {
+std::unique_ptr<SortedSet> FilledSortedSet(uint64_t count, bool whole_scores = false) {
   auto set = std::make_unique<SortedSet>();
   for (uint64_t i = 0; i < count; i++) {
-    set->Set(ScoredMember(i), ScoreFor(i, count));
+    const double score = ScoreFor(i, count);
+    set->Set(ScoredMember(i), whole_scores ? std::trunc(score) : score);
   }
   return set;
 }
 
 std::vector<std::string> SomeScored(uint64_t count) {
   std::vector<std::string> members;
-  for (uint64_t i = 0; i < 4096; i++) {
+  for (uint64_t i = 0; i < (1 << 18); i++) {
     members.push_back(ScoredMember(i * 0x9e3779b97f4a7c15 % count));
   }
   return members;
@@ -147,7 +150,7 @@ void BM_SortedSetMemory(benchmark::State& state) {
     all.reserve(sets);
     const size_t row = AllocatedBytes() - before;
     for (uint64_t i = 0; i < sets; i++) {
-      all.push_back(FilledSortedSet(members));
+      all.push_back(FilledSortedSet(members, state.range(1) != 0));
       told += static_cast<double>(all.back()->MemoryBytes(0));
     }
     measured = static_cast<double>(AllocatedBytes() - before - row);
@@ -155,7 +158,7 @@ void BM_SortedSetMemory(benchmark::State& state) {
   state.counters["measured"] = measured / 1e6;
   state.counters["told"] = told / 1e6;
 }
-BENCHMARK(BM_SortedSetMemory)->Arg(10)->Arg(100)->Arg(1000)->Arg(1'000'000)->Iterations(1);
+BENCHMARK(BM_SortedSetMemory)->ArgsProduct({{10, 100, 1000, 1'000'000}, {0, 1}})->Iterations(1);
 
 }  // namespace
 }  // namespace runnel

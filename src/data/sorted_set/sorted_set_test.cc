@@ -71,6 +71,35 @@ TEST(SortedSet, MinusZeroIsZero) {
   EXPECT_EQ(set.Set("a", -0.0), Change::kNone);
 }
 
+// They take two bytes, four or eight in a node, as the widest of them needs.
+TEST(SortedSet, ScoresOfAnyWidthStayAsTheyAre) {
+  const std::vector<double> scores = {
+      0,          1,           -1,   32767, -32768, 32768, -32769,  2147483647, -2147483648,
+      2147483648, -2147483649, 1e15, 0.5,   -kInf,  kInf,  1.7e308, 5e-324};
+  for (size_t first = 0; first < scores.size(); first++) {
+    SortedSet set;
+    std::vector<double> expected;
+    for (size_t i = 0; i < scores.size(); i++) {
+      const double score = scores[(first + i) % scores.size()];
+      set.Set(std::to_string(i), score);
+      expected.push_back(score);
+      for (size_t k = 0; k <= i; k++) {
+        ASSERT_EQ(set.Score(std::to_string(k)), expected[k]);
+      }
+    }
+    // In place, too.
+    set.Set("3", 0.25);
+    EXPECT_EQ(set.Score("3"), 0.25);
+  }
+  SortedSet moved;
+  for (int i = 0; i < 3; i++) {
+    moved.Set(std::to_string(i), i * 100'000);
+  }
+  EXPECT_EQ(moved.Set("1", 100'000.5), Change::kMoved);
+  EXPECT_EQ(moved.Score("1"), 100'000.5);
+  EXPECT_EQ(moved.Score("2"), 200'000);
+}
+
 TEST(SortedSet, FindsRangesOfScores) {
   SortedSet set;
   for (int i = 1; i <= 9; i++) {

@@ -216,6 +216,7 @@ bool ScoreTree::Move(double score, std::string_view member, double new_score) {
     return is_before ? leaf.member(neighbour) < member : leaf.member(neighbour) > member;
   };
   if (!after(index - 1, true) || !after(index + 1, false)) return false;
+  if (!leaf.HasRoomFor(new_score)) return false;
   leaf.set_score(index, new_score);
   return true;
 }
@@ -235,28 +236,30 @@ size_t ScoreTree::FreeEffort() const {
 size_t ScoreTree::MemoryBytes(size_t samples, bool with_blocks) const {
   if (root_ == nullptr) return 0;
   const uint64_t count = size();
-  // Leaves are walked over, or some of them are looked at; inner nodes are estimated from them.
+  // Leaves are walked over, or some of them are looked at; there are as many inner nodes for them
+  // as on the way to the leaves that are looked at.
   const bool all = samples == 0 || samples * 16 > count;
-  double leaves = 0;
   double bytes = 0;
   double keys = 0;
   for (uint64_t i = 0, rank = 0; all ? rank < count : i < samples; i++) {
-    const Found found = FindRank(all ? rank : i * count / samples);
-    rank += found.leaf->size();
-    bytes += static_cast<double>(found.leaf->MemoryBytes());
-    if (with_blocks) bytes += static_cast<double>(found.leaf->BlockBytes());
-    keys += static_cast<double>(found.leaf->size());
-    leaves++;
+    uint64_t left = all ? rank : i * count / samples;
+    const ScoreNode* node = root_;
+    double inner = 0;
+    while (node->inner()) {
+      inner *= 1 / static_cast<double>(node->size());
+      inner += static_cast<double>(node->MemoryBytes()) / static_cast<double>(node->size());
+      size_t index = 0;
+      while (left >= node->child_count(index)) {
+        left -= node->child_count(index++);
+      }
+      node = node->child(index);
+    }
+    bytes += inner + static_cast<double>(node->MemoryBytes());
+    if (with_blocks) bytes += static_cast<double>(node->BlockBytes());
+    keys += static_cast<double>(node->size());
+    rank += node->size();
   }
-  const double scale = all ? 1 : static_cast<double>(count) / keys;
-  double inner = 0;
-  double nodes = leaves * scale;
-  for (const ScoreNode* node = root_; node->inner(); node = node->child(0)) {
-    inner = std::max(inner, static_cast<double>(node->MemoryBytes()));
-    nodes += nodes / static_cast<double>(node->size());
-  }
-  const double inner_nodes = nodes - leaves * scale;
-  return static_cast<size_t>(bytes * scale + inner_nodes * inner);
+  return static_cast<size_t>(all ? bytes : bytes * static_cast<double>(count) / keys);
 }
 
 }  // namespace runnel
