@@ -70,6 +70,7 @@ class Hash final : public Object {
   size_t MemoryBytes(size_t samples) const override;
   size_t FreeEffort() const override;
   std::unique_ptr<Object> Clone() const override;
+  void PrefetchGrowth() const override { fields_.Prefetch(); }
 
   // The payload: the version byte, the number of fields, and the fields in the order of their names
   // (data/fields/order.h), each as name and value. In version 2, which is that of a hash with

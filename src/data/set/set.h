@@ -66,6 +66,7 @@ class Set final : public Object {
   size_t MemoryBytes(size_t samples) const override;
   size_t FreeEffort() const override { return 2 + members_.FreeEffort(); }
   std::unique_ptr<Object> Clone() const override;
+  void PrefetchGrowth() const override { members_.Prefetch(); }
 
   // The payload: the version byte 1, the number of members, and the members in the order of names
   // (data/fields/order.h). Load takes no other form, and no empty set.

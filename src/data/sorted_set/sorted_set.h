@@ -91,6 +91,7 @@ class SortedSet final : public Object {
   size_t MemoryBytes(size_t samples) const override;
   size_t FreeEffort() const override { return 1 + tree_.FreeEffort() + table_.FreeEffort(); }
   std::unique_ptr<Object> Clone() const override;
+  void PrefetchGrowth() const override { tree_.Prefetch(); }
 
   // The payload: the version byte 1, the number of members, and in order each member and its score
   // (8 bytes). Load takes no other form than that which Encode writes, and no empty set.

@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -451,6 +452,31 @@ TEST(SortedSet, GrowsAndShrinksInAnyOrder) {
     EXPECT_TRUE(copy->empty());
     EXPECT_TRUE(set.Score(set.Seek(0).member()).has_value());
   }
+}
+
+// Another thread reads a copy while the set goes on changing.
+TEST(SortedSet, CopyGoesToAnotherThread) {
+  SortedSet set;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 20'000; i++) {
+    const std::string number = std::to_string(100'000 + i);
+    expected.push_back(i % 5 == 0 ? number + std::string(60, 'x') : number);
+    set.Set(expected.back(), i);
+  }
+  std::unique_ptr<SortedSet> copy = CopyOf(set);
+  std::vector<std::string> seen;
+  std::thread reader([&] {
+    seen = Members(*copy, {0, copy->size()});
+    copy = nullptr;
+  });
+  std::mt19937 random(1);
+  for (int i = 0; i < 20'000; i++) {
+    const std::string& member = expected[random() % expected.size()];
+    i % 3 == 0 ? static_cast<void>(set.Remove(member))
+               : static_cast<void>(set.Set(member, static_cast<double>(random() % 30'000)));
+  }
+  reader.join();
+  EXPECT_EQ(seen, expected);
 }
 
 TEST(SortedSet, RandomReachesAll) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/block.h"
+#include "base/prefetch.h"
 #include "data/sorted_set/node.h"
 
 namespace runnel {
@@ -20,8 +21,6 @@ namespace runnel {
 // The object is one word. Ranks count from 0. No score is NaN.
 class ScoreTree {
  public:
-  class Cursor;
-
   ScoreTree() = default;
   ~ScoreTree() {
     if (root_ != nullptr) root_->Unref();
@@ -36,9 +35,10 @@ class ScoreTree {
   // Looks at all children of the root.
   uint64_t size() const { return root_ != nullptr ? root_->total() : 0; }
   bool empty() const { return root_ == nullptr; }
-  // Whether all pairs are in one node: then `leaf` is that node.
-  bool single() const { return root_ != nullptr && !root_->inner(); }
-  const ScoreNode& leaf() const { return *root_; }
+  // Fetches the root into the processor's cache.
+  void Prefetch() const {
+    if (root_ != nullptr) PrefetchLines(root_, 384);
+  }
 
   // REQUIRES: the pair is not in the tree. `block`, if there is one, holds the member's bytes; a
   // member of more than ScoreNode::kMostInline bytes has one.
