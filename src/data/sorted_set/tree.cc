@@ -58,6 +58,7 @@ ScoreTree::Way ScoreTree::WayTo(double score, std::string_view member) {
     if (!(*place)->inner()) break;
     way.index() = ChildFor(**place, score, member);
     place = (*place)->child_place(way.index());
+    PrefetchLines(*place, kSearchedBytes);
   }
   way.index() = PlaceFor(**place, score, member);
   return way;
