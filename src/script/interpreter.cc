@@ -50,6 +50,7 @@ void* Interpreter::Allocate(void* self, void* block, size_t old_size, size_t siz
     const size_t more = size - old_size;
     if (more > interpreter.bound_ || interpreter.used_ > interpreter.bound_ - more) return nullptr;
     interpreter.unseen_bytes_ += size;
+    interpreter.largest_block_ = std::max(interpreter.largest_block_, size);
     if (interpreter.used_ + more > interpreter.pressure_mark_ ||
         interpreter.unseen_bytes_ > kBytesPerLook) [[unlikely]] {
       interpreter.LookSoon();
@@ -82,7 +83,8 @@ void Interpreter::Begin(ScriptHost* host, uint64_t work_max) {
   }
   bound_ = memory_max_;
   SetPressureMark();
-  lua_sethook(lua_, OnCount, LUA_MASKCOUNT, kInstructionsPerLook);
+  largest_block_ = 0;
+  CountInstructions(lua_, kMostInstructionsPerLook);
 }
 
 void Interpreter::End() {
@@ -131,11 +133,15 @@ void Interpreter::GoOnCollecting(size_t allocated) {
 
 void Interpreter::OnCount(lua_State* L, lua_Debug*) {
   Interpreter& interpreter = Of(L);
-  interpreter.unseen_work_ += kInstructionsPerLook;
+  interpreter.unseen_work_ += static_cast<size_t>(interpreter.instructions_per_look_);
   interpreter.Look(L);
-  const bool large = interpreter.used_ > kLarge;
-  lua_sethook(L, OnCount, LUA_MASKCOUNT,
-              large ? kInstructionsPerLookWhenLarge : kInstructionsPerLook);
+  int instructions = kMostInstructionsPerLook;
+  if (interpreter.largest_block_ > kLargeBlock) {
+    const auto fewer =
+        static_cast<int>(kMostInstructionsPerLook * kLargeBlock / interpreter.largest_block_);
+    instructions = std::max(fewer, kFewestInstructionsPerLook);
+  }
+  interpreter.CountInstructions(L, instructions);
 }
 
 void Interpreter::Look(lua_State* L) {
@@ -156,7 +162,7 @@ void Interpreter::Look(lua_State* L) {
 }
 
 void Interpreter::LookSoon() {
-  if (running_ != nullptr) lua_sethook(running_, OnCount, LUA_MASKCOUNT, 1);
+  if (running_ != nullptr) CountInstructions(running_, 1);
 }
 
 void Interpreter::CollectUnderPressure(lua_State* L) {

@@ -109,10 +109,12 @@ class Interpreter {
   // Ends the run for this reason, whatever the script does to catch errors. Raises.
   int EndRun(lua_State* L, ScriptEnding ending);
   ScriptEnding ending() const { return ending_; }
-  // After each place that catches errors of Lua: goes on raising if the run ends.
-  void Rethrow(lua_State* L) {
+  // After each place that catches an error for the script: goes on raising if the run ends, and
+  // makes room if memory has ended. `status` is Lua's.
+  void AfterError(lua_State* L, int status) {
     if (ending_ != ScriptEnding::kNone) [[unlikely]]
       lua_error(L);
+    if (status == LUA_ERRMEM) CollectUnderPressure(L);
   }
 
   // The coroutine that runs. Whoever resumes another one sets it, and sets it back afterwards.
@@ -153,17 +155,22 @@ class Interpreter {
   bool in_function = false;      // the run is a call of a function of a library
 
  private:
-  // How many units are a piece of work. Few when much memory is in use, because single instructions
-  // may then take long (comparing two strings of 100 MB).
-  static constexpr int kInstructionsPerLook = 5000;
-  static constexpr int kInstructionsPerLookWhenLarge = 100;
-  static constexpr size_t kLarge = 8 * 1024 * 1024;
+  // How many instructions and units are a piece of work. Fewer instructions when there are large
+  // blocks of memory, because one of them may then take long (comparing two strings of 100 MB).
+  static constexpr int kMostInstructionsPerLook = 5000;
+  static constexpr int kFewestInstructionsPerLook = 50;
+  static constexpr size_t kLargeBlock = 64 * 1024;
   static constexpr size_t kWorkPerLook = 20'000;
   static constexpr size_t kBytesPerLook = 4 * 1024 * 1024;
   static constexpr size_t kKeptBuffer = 64 * 1024;
 
   static void* Allocate(void* self, void* block, size_t old_size, size_t size);
   static void OnCount(lua_State* L, lua_Debug* activation);
+  // Sets when OnCount is called next.
+  void CountInstructions(lua_State* L, int instructions) {
+    instructions_per_look_ = instructions;
+    lua_sethook(L, OnCount, LUA_MASKCOUNT, instructions);
+  }
   // Between two pieces of work.
   void Look(lua_State* L);
   void CollectUnderPressure(lua_State* L);
@@ -189,7 +196,9 @@ class Interpreter {
   size_t pressure_mark_ = SIZE_MAX;
   // What was left after the last whole collection between runs, or less if there was less since.
   size_t collected_to_ = 0;
-  size_t unseen_bytes_ = 0;  // allocated since the last look
+  size_t unseen_bytes_ = 0;   // allocated since the last look
+  size_t largest_block_ = 0;  // that the run has allocated
+  int instructions_per_look_ = 0;
   size_t unseen_work_ = 0;
   uint64_t work_left_ = UINT64_MAX;
   lua_State* running_ = nullptr;

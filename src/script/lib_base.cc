@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <ctime>
 #include <limits>
@@ -57,8 +58,9 @@ int BaseLoadString(lua_State* L) {
   size_t size;
   const char* text = luaL_checklstring(L, 1, &size);
   const char* name = luaL_optstring(L, 2, text);
-  if (CompileChunk(L, text, size, name) == 0) return 1;
-  Interpreter::Of(L).Rethrow(L);
+  const int status = CompileChunk(L, text, size, name);
+  if (status == 0) return 1;
+  Interpreter::Of(L).AfterError(L, status);
   lua_pushnil(L);
   lua_insert(L, -2);
   return 2;
@@ -99,12 +101,14 @@ int BaseLoad(lua_State* L) {
   lua_settop(L, 3);
   lua_pushcfunction(L, GatherChunk);
   lua_pushvalue(L, 1);
-  if (lua_pcall(L, 1, 1, 0) == 0) {
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status == 0) {
     size_t size;
     const char* text = lua_tolstring(L, -1, &size);
-    if (CompileChunk(L, text, size, name) == 0) return 1;
+    status = CompileChunk(L, text, size, name);
+    if (status == 0) return 1;
   }
-  Interpreter::Of(L).Rethrow(L);
+  Interpreter::Of(L).AfterError(L, status);
   lua_pushnil(L);
   lua_insert(L, -2);
   return 2;
@@ -116,7 +120,7 @@ int BasePcall(lua_State* L) {
   luaL_checkany(L, 1);
   const int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
   if (status != 0) {
-    Interpreter::Of(L).Rethrow(L);
+    Interpreter::Of(L).AfterError(L, status);
     if (lua_istable(L, -1)) {
       lua_getfield(L, -1, "err");
       if (lua_isnil(L, -1)) {
@@ -148,7 +152,7 @@ int BaseXpcall(lua_State* L) {
   lua_pushcclosure(L, HandleXpcallError, 1);
   lua_insert(L, 1);
   const int status = lua_pcall(L, 0, LUA_MULTRET, 1);
-  if (status != 0) Interpreter::Of(L).Rethrow(L);
+  if (status != 0) Interpreter::Of(L).AfterError(L, status);
   lua_pushboolean(L, status == 0);
   lua_replace(L, 1);
   return lua_gettop(L);
@@ -216,21 +220,25 @@ int BaseSetMetatable(lua_State* L) {
   return 1;
 }
 
+// The nearest int; 0 for what is no number.
+int64_t ClampToInt(lua_Number number) {
+  constexpr lua_Number kLeast = std::numeric_limits<int>::min();
+  constexpr lua_Number kMost = std::numeric_limits<int>::max();
+  return std::isnan(number) ? 0 : static_cast<int64_t>(std::clamp(number, kLeast, kMost));
+}
+
 int BaseUnpack(lua_State* L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   ToRealTable(L, 1);
-  constexpr lua_Integer kLeast = std::numeric_limits<int>::min();
-  constexpr lua_Integer kMost = std::numeric_limits<int>::max();
-  const lua_Integer first = std::clamp(luaL_optinteger(L, 2, 1), kLeast, kMost);
-  const lua_Integer last =
-      lua_isnoneornil(L, 3) ? static_cast<lua_Integer>(lua_objlen(L, 1)) : luaL_checkinteger(L, 3);
-  const lua_Integer end = std::clamp(last, kLeast, kMost);
-  if (first > end) return 0;
-  const lua_Integer count = end - first + 1;
+  const int64_t first = ClampToInt(luaL_optnumber(L, 2, 1));
+  const int64_t last = lua_isnoneornil(L, 3) ? static_cast<int64_t>(lua_objlen(L, 1))
+                                             : ClampToInt(luaL_checknumber(L, 3));
+  if (first > last) return 0;
+  const int64_t count = last - first + 1;
   if (count > LUAI_MAXCSTACK || !lua_checkstack(L, static_cast<int>(count))) {
     return luaL_error(L, "too many results to unpack");
   }
-  for (lua_Integer i = 0; i < count; i++) {
+  for (int64_t i = 0; i < count; i++) {
     lua_rawgeti(L, 1, static_cast<int>(first + i));
   }
   return static_cast<int>(count);

@@ -37,7 +37,7 @@ int ResumeCoroutine(lua_State* L, lua_State* other, int arguments) {
   const int outcome = lua_resume(other, arguments);
   interpreter.set_running_state(outer);
   if (outcome != 0 && outcome != LUA_YIELD) {
-    interpreter.Rethrow(L);
+    interpreter.AfterError(L, outcome);
     lua_xmove(other, L, 1);
     return -1;
   }

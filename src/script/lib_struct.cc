@@ -140,6 +140,8 @@ int StructPack(lua_State* L) {
   FormatReader format(L, 1);
   Interpreter& interpreter = Interpreter::Of(L);
   std::string& out = interpreter.TakeBuffer();
+  // As in Redis, the first argument that is missing is nil.
+  lua_pushnil(L);
   int argument = 2;
   while (!format.done()) {
     interpreter.Spend(L, 2);
@@ -269,7 +271,7 @@ int StructUnpack(lua_State* L) {
         break;
       case 'c':
         if (size == 0) {
-          if (results == 0 || lua_type(L, -1) != LUA_TNUMBER) {
+          if (results == 0 || !lua_isnumber(L, -1)) {
             luaL_error(L, "format 'c0' needs a previous size");
           }
           const lua_Number wanted = lua_tonumber(L, -1);
