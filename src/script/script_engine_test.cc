@@ -111,6 +111,7 @@ TEST(ScriptEngineTest, ErrorsInCoroutines) {
 
 TEST(ScriptEngineTest, RepliesOfResp3BecomeTables) {
   ScriptRunner runner;
+  runner.host.raw_replies = true;
   const auto reply = [&](std::string_view bytes, std::string_view expression) {
     return runner.Run("redis.setresp(3) local r = redis.call('reply', ARGV[1]) return tostring(" +
                           std::string(expression) + ")",

@@ -33,7 +33,7 @@ class TestScriptHost final : public ScriptHost {
       reply.Error("ERR Wrong number of args calling Redis command from script");
     } else if (name == "lpush") {
       reply.Error("WRONGTYPE Operation against a key holding the wrong kind of value");
-    } else if (name == "reply" && args.size() == 2) {
+    } else if (name == "reply" && raw_replies && args.size() == 2) {
       reply.Raw(args[1]);
     } else if (name == "echo" && args.size() == 2) {
       reply.Bulk(args[1]);
@@ -67,6 +67,7 @@ class TestScriptHost final : public ScriptHost {
 
   std::map<std::string, std::string, std::less<>> values;
   std::vector<std::string> log;
+  bool raw_replies = false;  // the command reply answers with its argument, which is a reply
   int calls = 0;
   int not_now_at_call = 0;  // counted from 1
   int looks = 0;
