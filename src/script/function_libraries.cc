@@ -108,8 +108,9 @@ Status FunctionLibraries::Execute(std::string_view body, FunctionLoad* load) {
     sandbox_.BeginLoading(L);
     if (lua_pcall(L, 0, 0, Interpreter::kErrorHandlerSlot) != 0) {
       const ScriptFailure& failure = interpreter_.failure;
-      status = Status::Error("Error registering functions: " +
-                             (failure.noted ? failure.message : "ERR not enough memory"));
+      std::string error = failure.noted ? failure.message : "ERR not enough memory";
+      if (interpreter_.ending() == ScriptEnding::kKilled) error = "ERR FUNCTION LOAD timeout";
+      status = Status::Error("Error registering functions: " + error);
     }
     sandbox_.EndLoading(L);
   }

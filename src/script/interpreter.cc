@@ -123,6 +123,7 @@ int Interpreter::Compile(std::string_view text, const char* name) {
 }
 
 void Interpreter::GoOnCollecting(size_t allocated) {
+  collecting_ = true;
   lua_gc(lua_, LUA_GCRESTART, 0);
   // The collector has not seen these allocations: it does its share of work for them now.
   constexpr size_t kKilobyte = 1024;
@@ -150,7 +151,7 @@ void Interpreter::Look(lua_State* L) {
   unseen_bytes_ = 0;
   // A run that ends already is not asked about again.
   if (!running() || looking_ || ending_ != ScriptEnding::kNone) return;
-  if (used_ > pressure_mark_) CollectUnderPressure(L);
+  if (used_ > pressure_mark_ && collecting_) CollectUnderPressure(L);
   work_left_ -= std::min(work, work_left_);
   bool go_on = work_left_ > 0;
   if (go_on && host_ != nullptr) {

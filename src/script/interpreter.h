@@ -39,9 +39,10 @@ enum class ScriptEnding {
 // Why a script failed: of the error that nobody in it caught.
 struct ScriptFailure {
   bool noted = false;
-  std::string message;  // begins with the error's code
-  std::string source;   // "@user_script"; empty if unknown
-  int line = -1;
+  std::string message;   // begins with the error's code
+  bool located = false;  // source and line are known
+  std::string source;    // "@user_script"
+  int line = -1;         // -1 in a function that is not of Lua
   bool counted = false;  // the error is the reply of a command
 };
 
@@ -122,7 +123,10 @@ class Interpreter {
   void set_running_state(lua_State* L) { running_ = L; }
 
   // While parts of the state are not safe from collection (the compiler's). Not nested.
-  void StopCollecting() { lua_gc(lua_, LUA_GCSTOP, 0); }
+  void StopCollecting() {
+    lua_gc(lua_, LUA_GCSTOP, 0);
+    collecting_ = false;
+  }
   void GoOnCollecting(size_t allocated);
 
   // A buffer for results, one at a time. Append fails in Lua's way if the result does not fit what
@@ -205,6 +209,7 @@ class Interpreter {
   ScriptHost* host_ = nullptr;
   ScriptEnding ending_ = ScriptEnding::kNone;
   bool looking_ = false;
+  bool collecting_ = true;
   std::string buffer_;
 };
 

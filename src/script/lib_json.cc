@@ -387,7 +387,8 @@ class JsonDecoder {
     }
     interpreter_.Spend(L_, 3);
     token_at_ = at_;
-    if (at_ == end_) {
+    // A zero byte is the end, too.
+    if (at_ == end_ || *at_ == '\0') {
       token_ = kEnd;
       return;
     }
@@ -529,10 +530,15 @@ class JsonDecoder {
     return p;
   }
 
+  // Whether what follows in a string is not just a character of it.
+  bool EndsPlainText(const char* p) const {
+    return p == end_ || *p == '"' || *p == '\\' || *p == '\0';
+  }
+
   void ScanString() {
     const char* p = at_ + 1;
     string_ = p;
-    while (p != end_ && *p != '"' && *p != '\\') {
+    while (!EndsPlainText(p)) {
       p++;
     }
     interpreter_.Spend(L_, static_cast<size_t>(p - at_) / 4);
@@ -542,10 +548,10 @@ class JsonDecoder {
       interpreter_.TakeBuffer();
       interpreter_.Append(L_, {string_, string_size_});
     }
-    while (p != end_ && *p != '"') {
+    while (p != end_ && *p != '"' && *p != '\0') {
       if (*p != '\\') {
         const char* plain = p;
-        while (p != end_ && *p != '"' && *p != '\\') {
+        while (!EndsPlainText(p)) {
           p++;
         }
         interpreter_.Append(L_, {plain, static_cast<size_t>(p - plain)});
@@ -565,7 +571,7 @@ class JsonDecoder {
       interpreter_.Append(L_, kMeanings[which]);
       p += 2;
     }
-    if (p == end_) return Wrong("unexpected end of string", p);
+    if (p == end_ || *p == '\0') return Wrong("unexpected end of string", p);
     token_ = kString;
     at_ = p + 1;
   }

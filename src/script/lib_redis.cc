@@ -12,15 +12,13 @@
 #include "base/version.h"
 #include "script/function_load.h"
 #include "script/interpreter.h"
+#include "script/libraries.h"
 #include "script/protection.h"
 #include "script/reply_conversion.h"
 #include "script/sha1.h"
 
 namespace runnel {
 namespace {
-
-constexpr char kKilledText[] = "ERR Script killed by user with SCRIPT KILL...";
-constexpr char kLoadTimeoutText[] = "ERR FUNCTION LOAD timeout";
 
 // kRedisVersion as one number: a byte for each part.
 constexpr int RedisVersionNumber() {
@@ -275,6 +273,19 @@ void DescribeError(lua_State* L, std::string* message) {
   }
 }
 
+// The activation that an error is told of, as Redis does it: the function that has raised it, or if
+// that is one in C, the one that has called it. (Functions that stand between table.sort and its
+// comparison do not count.) False if there is none. Called by the handler of errors.
+bool FindPlaceOfError(lua_State* L, lua_Debug* activation) {
+  int level = 1;
+  if (!lua_getstack(L, level, activation)) return false;
+  lua_getinfo(L, "Sf", activation);
+  if (IsSortHelper(lua_tocfunction(L, -1))) level++;
+  lua_pop(L, 1);
+  if (activation->what[0] == 'C') level++;
+  return lua_getstack(L, level, activation) && lua_getinfo(L, "Sl", activation);
+}
+
 }  // namespace
 
 int RaiseRedisError(lua_State* L, const char* text) {
@@ -288,18 +299,16 @@ int NoteFailure(lua_State* L) {
   ScriptFailure& failure = interpreter.failure;
   lua_settop(L, 1);
   lua_Debug activation;
-  bool known = lua_getstack(L, 1, &activation) && lua_getinfo(L, "Sl", &activation);
-  if (known && activation.what[0] == 'C') {
-    known = lua_getstack(L, 2, &activation) && lua_getinfo(L, "Sl", &activation);
+  failure.located = FindPlaceOfError(L, &activation);
+  if (failure.located) {
+    // The name of a chunk that the script has compiled may be its whole text.
+    constexpr size_t kMostSource = 1000;
+    failure.source.assign(std::string_view(activation.source).substr(0, kMostSource));
+    failure.line = activation.currentline;
   }
-  failure.source.assign(known ? activation.source : "");
-  failure.line = known ? activation.currentline : -1;
   failure.counted = false;
   failure.noted = true;
-  if (interpreter.ending() == ScriptEnding::kKilled) {
-    failure.message = interpreter.load != nullptr ? kLoadTimeoutText : kKilledText;
-    return 1;
-  }
+  if (interpreter.ending() == ScriptEnding::kKilled) return 1;
   if (lua_type(L, 1) != LUA_TTABLE) {
     failure.message = "ERR ";
     DescribeError(L, &failure.message);

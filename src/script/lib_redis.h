@@ -16,6 +16,9 @@ void PushRedisLibrary(lua_State* L, RedisLibrary kind);
 // Raises {err="ERR " .. text}.
 int RaiseRedisError(lua_State* L, const char* text);
 
+// The error of a run that the host has ended.
+inline constexpr char kScriptKilled[] = "ERR Script killed by user with SCRIPT KILL...";
+
 // The handler of errors that nobody in the script has caught: notes what the reply needs to tell
 // (Interpreter::failure).
 int NoteFailure(lua_State* L);

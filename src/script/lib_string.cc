@@ -344,6 +344,10 @@ void SetFunctions(lua_State* L, std::initializer_list<luaL_Reg> functions) {
 
 }  // namespace
 
+bool IsSortHelper(lua_CFunction function) {
+  return function == TableLess || function == TableCompare;
+}
+
 void AdaptStringLibrary(lua_State* L) {
   using Stock = StockFunctions;
   stock_functions.string_lower = TakeStockFunction(L, "lower");

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -85,7 +86,8 @@ struct FormatReader {
   size_t Padding(size_t size, char option, size_t offset) const {
     if (size == 0 || option == 'c' || option == 's') return 0;
     const size_t unit = std::min(size, alignment);
-    if (unit <= 1 || !std::has_single_bit(unit)) return 0;
+    if (unit == 0) return 0;
+    // Sizes that are no power of two get what this gives for them, as in Redis.
     return (unit - (offset & (unit - 1))) & (unit - 1);
   }
 
@@ -314,7 +316,7 @@ int StructSize(lua_State* L) {
     total += format.Padding(size, option, total);
     if (option == 's') luaL_argerror(L, 1, "option 's' has no fixed size");
     if (option == 'c' && size == 0) luaL_argerror(L, 1, "option 'c0' has no fixed size");
-    if (std::strchr(" <>!", option) != nullptr) format.Control(option);
+    if (!std::isalnum(static_cast<unsigned char>(option))) format.Control(option);
     total += size;
   }
   lua_pushnumber(L, static_cast<lua_Number>(total));

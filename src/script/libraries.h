@@ -38,6 +38,9 @@ void PushStructLibrary(lua_State* L);
 void PushJsonLibrary(lua_State* L);
 void PushMsgpackLibrary(lua_State* L);
 
+// Whether the function stands between table.sort and the comparison of the script.
+bool IsSortHelper(lua_CFunction function);
+
 // The compiler: like luaL_loadbuffer, for text only. Returns Lua's status; on the top is the
 // function, or the error. Raises only if memory ends.
 int CompileChunk(lua_State* L, const char* text, size_t size, const char* name);

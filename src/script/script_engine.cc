@@ -242,16 +242,17 @@ ScriptResult ScriptEngine::Perform(Activity& activity, ScriptHost& host) {
 void ScriptEngine::WriteFailure(const Activity& activity, int status, ReplyWriter& reply) {
   const ScriptFailure& failure = interpreter_.failure;
   std::string text;
-  if (status != LUA_ERRRUN || !failure.noted) {
+  if (interpreter_.ending() == ScriptEnding::kKilled) {
+    text = kScriptKilled;
+  } else if (failure.noted && status == LUA_ERRRUN) {
+    text = failure.message;
+  } else {
+    // The handler was not called: there was no room for it.
     text.append("ERR Error running script ").append(activity.name);
     text.append(status == LUA_ERRMEM ? ", not enough memory" : ", error in error handling");
     return reply.Error(text);
   }
-  text = failure.message;
-  while (text.ends_with('\n') || text.ends_with('\r')) {
-    text.pop_back();
-  }
-  if (failure.line >= 0 && !failure.source.empty()) {
+  if (failure.located) {
     text.append(" script: ").append(activity.name).append(", on ").append(failure.source);
     text.append(":").append(std::to_string(failure.line)).append(".");
   }
