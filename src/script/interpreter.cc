@@ -56,7 +56,7 @@ void* Interpreter::Allocate(void* self, void* block, size_t old_size, size_t siz
       interpreter.LookSoon();
     }
   }
-  void* moved = std::realloc(block, size);
+  void* moved = block == nullptr ? std::malloc(size) : std::realloc(block, size);
   // Lua relies on it that a block can be made smaller.
   if (moved == nullptr) return size <= old_size ? block : nullptr;
   interpreter.used_ += size - old_size;
@@ -74,7 +74,9 @@ void Interpreter::Begin(ScriptHost* host, uint64_t work_max) {
   work_left_ = work_max;
   protocol = 2;
   json = JsonOptions();
-  failure = ScriptFailure();
+  failure.noted = false;
+  failure.located = false;
+  failure.counted = false;
   // What is left from earlier runs is not held against this one.
   collected_to_ = std::min(collected_to_, used_);
   if (used_ > memory_max_ / 2 && used_ - collected_to_ > memory_max_ / 8) {

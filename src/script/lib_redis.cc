@@ -100,6 +100,9 @@ int CallCommand(lua_State* L, bool raise) {
     return raise ? lua_error(L) : 1;
   }
   CallBuffers& calls = interpreter.calls;
+  // A command may take long, and is one instruction.
+  constexpr size_t kWorkOfCall = 1000;
+  interpreter.Spend(L, kWorkOfCall);
   calls.rope.Clear();
   calls.reply.set_protocol(interpreter.protocol);
   if (interpreter.host()->Call(calls.args, calls.reply) == ScriptHost::Answer::kNotNow) {

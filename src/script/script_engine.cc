@@ -45,9 +45,10 @@ Status ReadScriptFlags(std::string_view line, uint32_t* flags) {
       return Status::Error("Unknown lua shebang option: " + (*words)[i]);
     }
     word.remove_prefix(kFlags.size());
-    while (!word.empty()) {
-      const std::string_view name = word.substr(0, word.find(','));
-      word.remove_prefix(std::min(word.size(), name.size() + 1));
+    if (word.empty()) continue;
+    for (size_t at = 0; at <= word.size();) {
+      const std::string_view name = word.substr(at, word.find(',', at) - at);
+      at += name.size() + 1;
       const std::optional<ScriptFlag> flag = FindScriptFlag(name);
       if (!flag) {
         return Status::Error("Unexpected flag in script shebang: " + std::string(name));

@@ -286,7 +286,14 @@ TEST(ScriptEngineTest, FlagsOfTheFirstLine) {
   EXPECT_EQ(flags("#!lua flags=no-writes\nreturn 1"), kScriptNoWrites);
   EXPECT_EQ(flags("#!lua flags=allow-stale,allow-oom flags=no-cluster\nreturn 1"),
             kScriptAllowStale | kScriptAllowOom | kScriptNoCluster);
-  EXPECT_EQ(flags("#!lua flags=nope\nreturn 1"), -1);
+  EXPECT_EQ(flags("#!lua flags=\nreturn 1"), 0);
+  EXPECT_EQ(flags("#!lua \"flags=no-writes\"\nreturn 1"), kScriptNoWrites);
+  for (const char* line :
+       {"#!lua flags=nope", "#!lua flags=no-writes,", "#!lua flags=,", "#!lua flags=no-writes nope",
+        "#!lua FLAGS=no-writes", "#!LUA", "#! lua", "#!", "#!luax", "#!lua \"x"}) {
+    EXPECT_EQ(flags(std::string(line) + "\nreturn 1"), -1) << line;
+  }
+  EXPECT_EQ(flags("#!lua"), -1);
 }
 
 // --- Cold data ---
