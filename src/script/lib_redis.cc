@@ -242,6 +242,9 @@ int RedisAclCheckCmd(lua_State* L) {
 }
 
 int MissingName(lua_State* L) {
+  if (!lua_isstring(L, 2)) {
+    return luaL_error(L, "Second argument to luaProtectedTableError must be a string or number");
+  }
   return luaL_error(L, "Script attempted to access nonexistent global variable '%s'",
                     lua_tostring(L, 2));
 }

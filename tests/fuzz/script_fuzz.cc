@@ -16,7 +16,7 @@ namespace {
 using namespace runnel;
 
 constexpr size_t kMemoryMax = 8 << 20;
-constexpr int kMostLooks = 200;
+constexpr int kMostLooks = 30;
 
 // Of scripts that get the rest of the input as ARGV[1]. What can be read can be written, and reads
 // the same again.
