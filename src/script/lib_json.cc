@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/numbers.h"
 #include "script/interpreter.h"
 #include "script/libraries.h"
 #include "script/protection.h"
@@ -172,6 +173,14 @@ class JsonEncoder {
       Fail("number", "must not be NaN or Inf");
     }
     if (std::isnan(number)) return interpreter_.Append(L_, "nan");
+    // What printf would write for nearly all numbers, which takes it long.
+    constexpr lua_Number kMostDigits = 1e14;
+    if (options_.precision == 14 && number == std::trunc(number) &&
+        std::abs(number) < kMostDigits && !(number == 0 && std::signbit(number))) {
+      char digits[kMaxDecimal];
+      const char* end = WriteDecimal(digits, static_cast<int64_t>(number));
+      return interpreter_.Append(L_, {digits, static_cast<size_t>(end - digits)});
+    }
     char text[32];
     const int size = std::snprintf(text, sizeof(text), "%.*g", options_.precision, number);
     interpreter_.Append(L_, {text, static_cast<size_t>(size)});
@@ -462,7 +471,29 @@ class JsonDecoder {
     return !IsDigit(*p);
   }
 
+  // Reads an integer of a few digits, as nearly all numbers are. False if it is something else.
+  bool ScanShortInteger() {
+    constexpr int kMostDigits = 15;
+    const char* p = at_;
+    const bool negative = *p == '-';
+    if (negative) p++;
+    int64_t value = 0;
+    int digits = 0;
+    for (; p != end_ && IsDigit(*p) && digits < kMostDigits; p++, digits++) {
+      value = value * 10 + (*p - '0');
+    }
+    // A zero at the beginning may be the begin of other things, or have a sign.
+    if (digits == 0 || at_[negative ? 1 : 0] == '0') return false;
+    constexpr std::string_view kEnds = ",]} \t\r\n";
+    if (p != end_ && kEnds.find(*p) == kEnds.npos) return false;
+    number_ = static_cast<lua_Number>(negative ? -value : value);
+    token_ = kNumber;
+    at_ = p;
+    return true;
+  }
+
   void ScanNumber() {
+    if (ScanShortInteger()) return;
     if (!ScansAsNumber()) return Wrong("invalid token", at_);
     if (options_.decode_invalid == JsonOptions::kRefuse && IsInvalidNumber()) {
       return Wrong("invalid number", at_);

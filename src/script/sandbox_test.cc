@@ -20,6 +20,7 @@ std::string Readonly(std::string_view place = "user_script:1: ") {
          "Attempt to modify a readonly table script: SHA, on @user_script:1.\r\n";
 }
 
+// CVE-2022-0543: a library of Lua that was there because nobody had taken it away.
 TEST(SandboxTest, NothingButTheLibraries) {
   ScriptRunner runner;
   EXPECT_EQ(
@@ -274,7 +275,7 @@ TEST(SandboxTest, EncodingMoreThanThereIsRoomFor) {
               HasSubstr("not enough memory"));
 }
 
-// CVE-2018-11218: cmsgpack and the room on Lua's stack.
+// CVE-2018-11218, CVE-2021-32626: cmsgpack and the room on Lua's stack.
 TEST(SandboxTest, MsgpackNeedsStack) {
   ScriptRunner runner;
   EXPECT_THAT(runner.Run("return cmsgpack.unpack(('\\145'):rep(100000) .. '\\1')"),
@@ -325,6 +326,19 @@ TEST(SandboxTest, StructWithHugeNumbers) {
   EXPECT_THAT(runner.Run("return struct.unpack(('b'):rep(10000), ('x'):rep(10000))"),
               HasSubstr("too many results"));
   EXPECT_EQ(runner.Run("return struct.size(('c2147483647'):rep(10))"), ":21474836470\r\n");
+}
+
+TEST(SandboxTest, NumbersInJson) {
+  ScriptRunner runner;
+  EXPECT_EQ(
+      runner.Run("return cjson.encode({1, -1, 0, tonumber('-0'), 99999999999999, -99999999999999, "
+                 "100000000000000, 123456789012345, 0.1, 1e300})"),
+      "$79\r\n[1,-1,0,-0,99999999999999,-99999999999999,1e+14,1.2345678901234e+14,0.1,"
+      "1e+300]\r\n");
+  EXPECT_EQ(runner.Run("local r = {} for i, v in ipairs(cjson.decode('[1,-1,0,-0,999999999999999,"
+                       "9999999999999999,12 , 13]')) do r[i] = string.format('%.17g', v) end "
+                       "return table.concat(r, ' ')"),
+            "$49\r\n1 -1 0 -0 999999999999999 10000000000000000 12 13\r\n");
 }
 
 TEST(SandboxTest, DeepJson) {
