@@ -36,7 +36,8 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       dispatcher_(parts_),
       turn_(parts_) {
   for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
-                            GroupCommands(), TopicCommands(), TopicGroupCommands()}) {
+                            GroupCommands(), TopicCommands(), TopicGroupCommands(), HashCommands(),
+                            SetCommands(), SortedSetCommands()}) {
     commands_.Add(family);
   }
   keyspace_.Observe(this);

@@ -49,6 +49,11 @@ enum CommandCategory : uint32_t {
   kAclTransaction = 1u << 5,
   kAclDangerous = 1u << 6,
   kAclAdmin = 1u << 7,
+  kAclHash = 1u << 8,
+  kAclSet = 1u << 9,
+  kAclSortedSet = 1u << 10,
+  kAclScripting = 1u << 11,
+  kAclBitmap = 1u << 12,
 };
 
 // Which arguments of a command are keys, and what the command does to them: the part of Redis's key

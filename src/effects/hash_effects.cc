@@ -1,0 +1,11 @@
+#include "effects/hash_effects.h"
+
+#include "effects/families.h"
+
+namespace runnel {
+
+std::span<const EffectKind> HashEffects() {
+  return {};
+}
+
+}  // namespace runnel
