@@ -233,7 +233,12 @@ std::optional<FramesFile> ParseFramesFile(const std::string& path) {
   constexpr std::string_view kDamaged = ".damaged";
   if (!name.ends_with(kDamaged)) return std::nullopt;
   name.remove_suffix(kDamaged.size());
-  const auto base = journal::ParseSegmentName(name);
+  auto base = journal::ParseSegmentName(name);
+  // A second one of the same segment has a number before the suffix.
+  const size_t dot = name.rfind('.');
+  const bool numbered = dot + 1 < name.size() &&
+                        name.find_first_not_of("0123456789", dot + 1) == std::string_view::npos;
+  if (!base && numbered) base = journal::ParseSegmentName(name.substr(0, dot));
   if (!base) return std::nullopt;
   return FramesFile{ParentOf(path), *base};
 }

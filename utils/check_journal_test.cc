@@ -209,6 +209,8 @@ TEST_F(CheckJournalTest, ShowsASegmentThatWasSetAside) {
   const std::string path = journal::SegmentPath("j", 50) + ".damaged";
   sim::WriteFile(disk_, path, second_ + std::string(100, '\0'));
   EXPECT_TRUE(ParseFramesFile(path));
+  EXPECT_TRUE(ParseFramesFile(journal::SegmentPath("j", 50) + ".2.damaged"));
+  EXPECT_FALSE(ParseFramesFile(journal::SegmentPath("j", 50) + ".x.damaged"));
   EXPECT_FALSE(ParseFramesFile(journal::SegmentPath("j", 50)));
   EXPECT_FALSE(ParseFramesFile("j/x.damaged"));
   std::ostringstream out;

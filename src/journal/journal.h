@@ -45,6 +45,8 @@ struct JournalOptions {
   EpochHistory epochs = {};
   // The journal gets its frames from another server (see Journal::AppendForeign).
   bool follows = false;
+  // What recovery cuts is kept, all of it (KeepCut::kAll): no person has decided that it may go.
+  bool keep_cut = false;
 };
 
 // Gets every frame that a journal has written, in their order.

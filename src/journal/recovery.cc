@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
+#include "env/damage.h"
 #include "journal/failed_sync.h"
 #include "journal/segment_reader.h"
 #include "journal/set_aside.h"
@@ -334,6 +335,27 @@ Status RemoveSegments(Disk& disk, const std::string& directory, size_t kept,
   return disk.SyncDirectory(directory);
 }
 
+// All that Repair would cut stays: what follows in the last segment that is left, as a copy, and
+// the segments after it under other names.
+Status KeepAll(Disk& disk, const std::string& directory, const Inspection& inspection,
+               std::vector<Segment>* segments) {
+  const size_t kept = inspection.end < inspection.from ? 0 : inspection.last + 1;
+  if (kept > 0 && kept <= segments->size()) {
+    Status copied = SetAside(disk, directory, {(*segments)[kept - 1]}, inspection.end, UINT64_MAX);
+    if (!copied.ok()) return copied;
+  }
+  if (segments->size() <= kept) return {};
+  while (segments->size() > kept) {
+    const std::string path = SegmentPath(directory, segments->back().base);
+    const auto name = FreeNameBeside(disk, path, kDamagedSuffix);
+    if (!name.ok()) return name.status();
+    if (Status renamed = disk.Rename(path, *name); !renamed.ok()) return renamed;
+    LogWarning("{} comes after the damage: it is set aside as {}", path, *name);
+    segments->pop_back();
+  }
+  return disk.SyncDirectory(directory);
+}
+
 // Has the note say no more than what is left of a journal that is cut at `end`, in the segment
 // `last`, or of which no segment is left. To be written before the cut, so that a crash between the
 // two leaves a note that is true.
@@ -427,7 +449,7 @@ Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::option
   }
 }
 
-Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) {
+Status Repair(Disk& disk, const std::string& directory, Inspection* inspection, KeepCut keep) {
   const Decision decision = inspection->row->decision;
   CHECK(decision == Decision::kEnd || decision == Decision::kCut || inspection->row->may_be_cut);
   std::vector<Segment>& segments = inspection->segments;
@@ -447,7 +469,11 @@ Status Repair(Disk& disk, const std::string& directory, Inspection* inspection) 
       if (!noted.ok()) return noted;
     }
   }
-  if (decision != Decision::kEnd) {
+  // After a crash in it, what is left may look like a torn tail.
+  if (decision != Decision::kEnd && keep == KeepCut::kAll) {
+    const Status kept = KeepAll(disk, directory, *inspection, &segments);
+    if (!kept.ok()) return kept;
+  } else if (decision != Decision::kEnd) {
     const Status kept = SetAside(disk, directory, segments, inspection->end);
     if (!kept.ok() && !IsDiskFull(kept)) return kept;
     if (!kept.ok()) LogWarning("What is cut cannot be set aside: {}", kept.message());

@@ -99,13 +99,19 @@ class RecoveryReader {
 Result<Inspection> Inspect(Disk& disk, const std::string& directory, std::optional<Position> from,
                            const VisitFrame& visit);
 
+// How much stays of what Repair cuts.
+enum class KeepCut {
+  kSome,  // as SetAside, if the disk has room
+  kAll,   // whole segments after the cut get the suffix kDamagedSuffix; the rest is copied
+};
 // Makes the files what Inspect has decided: cuts everything after inspection.end, then syncs the
 // rest, so that nothing that was visited can be lost any more. The cut is set aside first (see
-// set_aside.h), if the disk has room. A journal that ended before inspection.from is removed as a
-// whole. The inspection is updated. After a crash inside Repair, Inspect decides the same again.
-// REQUIRES: the decision was kEnd or kCut, or the row may be cut and a person has decided so; the
-// directory is locked.
-Status Repair(Disk& disk, const std::string& directory, Inspection* inspection);
+// set_aside.h); with kAll, this fails if that fails, and then nothing is cut. A journal that ended
+// before inspection.from goes as a whole. The inspection is updated. After a crash inside Repair,
+// Inspect decides the same again. REQUIRES: the decision was kEnd or kCut, or the row may be cut
+// and a person has decided so; the directory is locked.
+Status Repair(Disk& disk, const std::string& directory, Inspection* inspection,
+              KeepCut keep = KeepCut::kSome);
 
 // What becomes of the bytes that CutAt cuts off.
 enum class CutBytes {

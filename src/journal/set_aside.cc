@@ -75,11 +75,11 @@ Status RemoveOldest(Disk& disk, const std::string& directory) {
 }  // namespace
 
 Status SetAside(Disk& disk, const std::string& directory, const std::vector<Segment>& segments,
-                Position end) {
+                Position end, uint64_t most_bytes) {
   const auto names = ListCuts(disk, directory, kTailSuffix);
   if (!names.ok()) return names.status();
   uint64_t number = NextNumber(*names);
-  uint64_t room = kMostSetAsideBytes;
+  uint64_t room = most_bytes;
   for (const Segment& segment : segments) {
     const Position from = std::max(end, segment.base);
     if (segment.base + segment.file_bytes <= from) continue;
@@ -103,7 +103,7 @@ Status SetAside(Disk& disk, const std::string& directory, const std::vector<Segm
     LogWarning("{} holds the bytes from position {} on that are cut off: {} of {}", path, from,
                bytes, found);
   }
-  if (room == kMostSetAsideBytes) return {};
+  if (room == most_bytes) return {};
   if (const Status removed = RemoveOldest(disk, directory); !removed.ok()) return removed;
   return disk.SyncDirectory(directory);
 }

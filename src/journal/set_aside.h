@@ -26,11 +26,11 @@ inline constexpr size_t kMostSetAsideFiles = 16;
 // Copies what lies in the segments at `end` and after it to files `cut-<number>-<position>.tail`,
 // one for each segment: the number counts such files, the position is that of its first byte. Zeros
 // at the end of a segment are left out. The files are on the disk when this returns, and the log
-// names them. Bytes beyond kMostSetAsideBytes are not copied, and the log says so. If there are
-// more than kMostSetAsideFiles such files, the oldest are removed. Blocks. REQUIRES: the directory
-// is locked; `segments` are all that it has, sorted.
+// names them. Bytes beyond `most_bytes` are not copied, and the log says so. If there are more than
+// kMostSetAsideFiles such files, the oldest are removed. Blocks. REQUIRES: the directory is locked;
+// `segments` are sorted.
 Status SetAside(Disk& disk, const std::string& directory, const std::vector<Segment>& segments,
-                Position end);
+                Position end, uint64_t most_bytes = kMostSetAsideBytes);
 
 // Whole frames that were cut off are in files of their own, in this directory: "journal/dropped"
 // for "journal". A file holds the frames of one cut, without gaps.

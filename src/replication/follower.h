@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -92,6 +93,7 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     Position applied = 0;            // the state of the keyspace is that of this position
     std::deque<std::string> frames;  // from there on, as far as they are in memory
     Position data_end = 0;           // beyond this, no frame has records
+    std::string own_damage = {};     // as Follower::own_damage
   };
 
   // Everything outlives it. Without `pending` the state of the keyspace is that of the journal's
@@ -112,7 +114,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // The link is up, and this server has all, as safe as its policy says, that the leader had when
   // the link came up. A chained server never says so: the one that it follows may lack what this
   // one has told a leader before.
-  bool caught_up() const { return link_up() && !chained_ && parts_.journal.safe() >= leader_end_; }
+  bool caught_up() const { return has_all() && !chained_; }
+  // The same, also of a server in a chain: it has all that the one that it follows had.
+  bool has_all() const { return link_up() && parts_.journal.safe() >= leader_end_; }
   // REQUIRES: link_up().
   const Link& link() const { return *link_; }
   // Since when the connection has stood.
@@ -142,13 +146,21 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // It is not taken, and error() says `why`. The leader is asked again later; what has been fetched
   // stays. REQUIRES: state_to_take().
   void RefuseState(std::string_view why);
-  // The files of a snapshot are known, of which so many bytes are not here: nothing is fetched
-  // before GoOnFetching or RefuseRoom is called.
+  // The files of a snapshot are known; so many bytes of it, and of what is to be kept of the own
+  // journal before, are not here: nothing is fetched before GoOnFetching or RefuseRoom is called.
   const std::optional<uint64_t>& room_wanted() const { return room_wanted_; }
   void GoOnFetching() { room_wanted_.reset(); }
-  // There is no room for them: error() says `why`. The leader is asked again later; what has been
-  // fetched is of no use any more.
+  // There is no room for them: error() says `why`. The leader is asked again later; what had been
+  // fetched was removed.
   void RefuseRoom(std::string_view why);
+  // Somebody has removed what had come: it is fetched from its beginning.
+  void ForgetFetched(std::string_view why);
+  // What has come is of no use, because another leader is followed, or none: the files are removed
+  // beside the loop. REQUIRES: they are not put in the place of what is here.
+  void DropFetched();
+  // So much room is needed if so many bytes are to come: with what is kept of the own journal, and
+  // a little for notes. REQUIRES: room_wanted().
+  uint64_t RoomFor(uint64_t bytes) const;
   // The one that is coming; nullptr: none is.
   const SnapshotFetch* fetch() const { return fetch_.get(); }
   // Tells the leader that this server leaves, if the link is up.
@@ -183,6 +195,8 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   // which is asked on another connection can be sure that it is void.
   const std::optional<TakeOver>& take_over() const { return take_over_; }
   void RefuseTakeOver(std::string_view why);
+  // It has accepted that, and does not lead yet.
+  bool takes_over() const { return takes_over_; }
   // The server leads, as soon as all is applied: like PrepareToLead, but the link stays, so that
   // the leader can be told (SayGoodbye). Nothing that comes on it matters any more.
   void AcceptTakeOver();
@@ -199,6 +213,12 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   void PrepareToLead();
   // A frame could not be applied: error() says why.
   bool cannot_apply() const { return cannot_apply_; }
+  // It follows nobody any more: it was to lead, or a frame could not be applied, or the journal has
+  // failed. Whoever is to be followed needs another follower.
+  bool has_given_up() const {
+    const bool waits_for_owner = cut_to_ || state_to_take_ || journal_to_take_;
+    return applies_all_ || (state_ == State::kStopped && !waits_for_owner);
+  }
   // The state of the keyspace is that of this position.
   Position applied() const { return applied_; }
   // Frames with records are not applied: the journal has data that the keyspace does not show.
@@ -207,6 +227,13 @@ class Follower final : private Link::Owner, private journal::FrameSink {
   Position high_watermark() const { return known_mark_; }
   // Up to here the leader has this server's journal, too. REQUIRES: room_wanted().
   Position parting() const { return coming_.parting; }
+  // Bytes of this server's journal that the leader does not have, which are copied before a state
+  // of the leader takes their place. REQUIRES: room_wanted().
+  uint64_t bytes_to_keep() const {
+    const journal::Journal& journal = parts_.journal;
+    const Position from = std::max(coming_.parting, journal.first());
+    return journal.written() - std::min(from, journal.written());
+  }
   // Where the leader's journal ended when the link came up. REQUIRES: link_up().
   Position leader_end() const { return leader_end_; }
   // The own journal is damaged somewhere after applied(), so that nothing more is applied: why, and

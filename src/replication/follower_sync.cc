@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -13,9 +14,10 @@ namespace runnel::replication {
 void Follower::OnState(const Welcome& welcome) {
   // Another journal may have a snapshot at the same position. Another server of the same journal
   // has its cold entries in other files, which may have the same names.
-  if (coming_.identity != welcome.identity || coming_.node_id != welcome.node_id) fetch_.reset();
+  if (coming_.identity != welcome.identity || coming_.node_id != welcome.node_id) DropFetched();
   coming_ = {welcome.identity, welcome.node_id, welcome.snapshot.value_or(0), {}, welcome.parting};
   if (welcome.from_beginning) {
+    DropFetched();
     LogNotice(
         "This server cannot go on from its own data, and the leader {}:{} (node {}) has no "
         "snapshot: it begins with no data, and gets the journal from its beginning",
@@ -24,7 +26,8 @@ void Follower::OnState(const Welcome& welcome) {
     state_ = State::kStopped;
     return;
   }
-  if (fetch_ == nullptr || fetch_->position() != *welcome.snapshot) {
+  if (fetch_ != nullptr && fetch_->position() != *welcome.snapshot) DropFetched();
+  if (fetch_ == nullptr) {
     fetch_ = std::make_unique<SnapshotFetch>(parts_.disk, parts_.writer, *welcome.snapshot,
                                              parts_.settings.window_bytes);
   }
@@ -47,13 +50,29 @@ void Follower::RefuseState(std::string_view why) {
 
 void Follower::RefuseRoom(std::string_view why) {
   room_wanted_.reset();
-  fetch_.reset();
+  DropFetched();
   Drop(why, false);
+}
+
+uint64_t Follower::RoomFor(uint64_t bytes) const {
+  constexpr uint64_t kMostForNotes = uint64_t{1} << 20;
+  return bytes + bytes_to_keep() + std::min(bytes / 64, kMostForNotes);
+}
+
+void Follower::ForgetFetched(std::string_view why) {
+  fetch_.reset();
+  if (state_ == State::kSyncing) Drop(why, false);
+}
+
+void Follower::DropFetched() {
+  if (fetch_ == nullptr) return;
+  fetch_->RemoveStaged();
+  fetch_.reset();
 }
 
 void Follower::Sync() {
   if (fetch_->listed() && !fetch_->complete() && !std::exchange(room_asked_, true)) {
-    room_wanted_ = fetch_->total_bytes() - fetch_->written_bytes();
+    room_wanted_ = RoomFor(fetch_->total_bytes() - fetch_->written_bytes());
   }
   if (room_wanted_) return;
   const Status status = fetch_->Turn(*link_);

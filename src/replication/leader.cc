@@ -5,7 +5,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/log.h"
 #include "base/planted_fault.h"
 #include "fmt/format.h"
@@ -13,14 +12,9 @@
 namespace runnel::replication {
 namespace {
 
-// A follower that does not read from its link gets no marks and no heartbeats when so much more
-// than a window, and of what is published, waits there: later ones say all.
-constexpr size_t kMostWaiting = 16 * 1024;
 // A turn sends no more old bytes to one follower: to copy more to the kernel would keep clients
 // waiting.
 constexpr size_t kMostFlushedBytes = size_t{256} << 10;
-// So much is read of the journal's files for one follower in one go.
-constexpr uint64_t kMostReadBytes = 4 * kMostPieceBytes;
 // How long a snapshot stays for a follower whose link is gone.
 constexpr int64_t kKeepSnapshotMs = 60'000;
 
@@ -86,8 +80,7 @@ Result<Leader::Terms> Leader::TermsFor(const FollowRequest& request) const {
 
 bool Leader::GivesAll(const FollowRequest& request) const {
   const auto terms = TermsFor(request);
-  CHECK(terms.ok());
-  return !terms->takes_journal && (terms->needs_state || request.end == 0);
+  return terms.ok() && !terms->takes_journal && (terms->needs_state || request.end == 0);
 }
 
 Status Leader::Check(const FollowRequest& request) const {
@@ -129,7 +122,7 @@ Status Leader::Check(const FollowRequest& request) const {
         "than the follower, which has it up to {}",
         terms->parting, request.end));
   }
-  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request.node_id)) {
+  if (terms->needs_state && journal.first() > 0 && !SnapshotFor(request)) {
     return Status::Error(fmt::format(
         "the follower needs the journal from position {} on, it begins at {} here, and there is no "
         "snapshot yet that every in-sync replica has",
@@ -138,15 +131,29 @@ Status Leader::Check(const FollowRequest& request) const {
   return {};
 }
 
-// The one that the follower was fetching, if it was not long ago.
-std::optional<PinnedSnapshot> Leader::SnapshotFor(const std::string& node_id) const {
-  const auto found = fetched_.find(node_id);
-  if (found != fetched_.end()) return found->second.snapshot;
+// The one that the follower was fetching, if it was not long ago. One that is damaged, as far as is
+// known, is given only if there is no other.
+std::optional<PinnedSnapshot> Leader::SnapshotFor(const FollowRequest& request) const {
+  const auto damaged = [&](Position position) {
+    return position == request.without || position == damaged_snapshot_;
+  };
+  const auto found = fetched_.find(request.node_id);
+  if (found != fetched_.end() && !damaged(found->second.snapshot.position)) {
+    return found->second.snapshot;
+  }
   // While too few are there, the mark stands still, and a newer snapshot is the only way in.
   const bool too_few = leads() && set_->live() < parts_.settings.min_insync;
-  auto snapshot = parts_.pin_snapshot(too_few ? parts_.journal.written() : mark());
-  if (snapshot && snapshot->position < parts_.journal.first()) return std::nullopt;
-  return snapshot;
+  const auto pin = [&](Position most) {
+    auto snapshot = parts_.pin_snapshot(most);
+    if (snapshot && snapshot->position < parts_.journal.first()) snapshot.reset();
+    return snapshot;
+  };
+  auto newest = pin(too_few ? parts_.journal.written() : mark());
+  for (auto older = newest; older; older = pin(older->position - 1)) {
+    if (!damaged(older->position)) return older;
+    if (older->position == 0) break;
+  }
+  return newest;
 }
 
 void Leader::End(uint64_t id, std::string_view why) {
@@ -155,8 +162,16 @@ void Leader::End(uint64_t id, std::string_view why) {
   }
 }
 
-void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+bool Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
                     uint64_t id) {
+  // It would be told to begin with nothing, though the journal does not go back to 0 any more.
+  if (const Status refused = Check(request); !refused.ok()) {
+    LogNotice("Follower (node {}) connected from {}, and is to ask again: {}", request.node_id,
+              stream->peer(), refused.message());
+    Follower nobody;
+    Link::End(Link::Take(std::move(stream), nobody));
+    return false;
+  }
   // The same server again: what is left of its last connection is of no use.
   if (Follower* const last = Connected(request.node_id)) last->ended = "it has connected anew";
   if (tail_ == nullptr) {
@@ -184,7 +199,7 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   follower.peer.id = id;
   follower.peer.since_ms = follower.peer.heard_ms = now_ms;
   if (!request.trusted) follower.peer.needs = welcome.end;
-  auto snapshot = terms.needs_state ? SnapshotFor(request.node_id) : std::nullopt;
+  auto snapshot = terms.needs_state ? SnapshotFor(request) : std::nullopt;
   if (terms.needs_state) {
     LogNotice(
         "Follower {}:{} (node {}) connected from {}: it has a journal up to {} and {}, so {}",
@@ -219,11 +234,11 @@ void Leader::Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, i
   // One that must take this journal or a snapshot first, or cut its own, does that and asks again.
   if (terms.takes_journal || terms.needs_state || welcome.parting < follower.peer.request.end) {
     follower.peer.sent = UINT64_MAX;
-    return;
+  } else if (leads()) {
+    set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
+                      welcome.parting, now_ms, follower.peer.request.trusted);
   }
-  if (!leads()) return;
-  set_->OnConnected({follower.peer.request.node_id, follower.peer.address, follower.peer.port},
-                    welcome.parting, now_ms, follower.peer.request.trusted);
+  return true;
 }
 
 Status Leader::Follower::OnMessage(MessageType type, std::string_view body) {
@@ -303,8 +318,11 @@ bool Leader::Turn(int64_t now_ms) {
     if (!follower.goodbye || follower.goodbye == Goodbye::kReturns) {
       away_[follower.peer.request.node_id] = {follower.peer.report.written, now_ms};
     }
-    if (follower.sender != nullptr) {
-      fetched_[follower.peer.request.node_id].until_ms = now_ms + kKeepSnapshotMs;
+    // If it has connected anew, that connection says what stays for it.
+    const auto fetched = fetched_.find(follower.peer.request.node_id);
+    if (follower.sender != nullptr && fetched != fetched_.end() &&
+        Connected(follower.peer.request.node_id) == nullptr) {
+      fetched->second.until_ms = now_ms + kKeepSnapshotMs;
     }
     // It may have connected anew.
     if (leads() && Connected(follower.peer.request.node_id) == nullptr) {
@@ -350,158 +368,6 @@ void Leader::Await(Position position, bool question) {
   questioned_ |= question;
 }
 
-bool Leader::BeatsNow(int64_t now_ms) const {
-  return !followers_.empty() && (questioned_ || now_ms - heartbeat_ms_ >= heartbeat_every_ms());
-}
-
-void Leader::Beat(int64_t now_ms) {
-  heartbeat_ms_ = now_ms;
-  std::string body;
-  Heartbeat{++heartbeats_, std::exchange(questioned_, false)}.Encode(&body);
-  for (const auto& follower : followers_) {
-    if (!follower->ended.empty() || IsStuck(*follower)) continue;
-    follower->link->Send(MessageType::kHeartbeat, body);
-  }
-}
-
-// Whether something is to be read of files for it.
-bool Leader::WantsRead(const Follower& follower) const {
-  if (!follower.ended.empty()) return false;
-  if (follower.sender != nullptr && follower.sender->next_bytes() > 0) return true;
-  const Peer& peer = follower.peer;
-  return !follower.reading && peer.sent < std::min(parts_.journal.written(), tail_->begin()) &&
-         peer.sent - peer.report.received < parts_.settings.window_bytes;
-}
-
-// Where the rate is bounded, it is the turn of the one for which nothing was read for longest.
-void Leader::ChooseReader(int64_t now_ms) {
-  chosen_ = nullptr;
-  read_again_ms_ = std::numeric_limits<int64_t>::max();
-  if (parts_.settings.sync_rate == 0) return;
-  for (const auto& follower : followers_) {
-    if (!WantsRead(*follower)) continue;
-    if (chosen_ == nullptr || follower->read_number < chosen_->read_number)
-      chosen_ = follower.get();
-  }
-  if (chosen_ == nullptr || sync_rate_.MayRead(parts_.settings.sync_rate, now_ms)) return;
-  chosen_ = nullptr;
-  read_again_ms_ = sync_rate_.ask_again_ms();
-}
-
-bool Leader::MayRead(Follower& follower) {
-  if (parts_.settings.sync_rate != 0 && chosen_ != &follower) return false;
-  follower.read_number = ++reads_;
-  return true;
-}
-
-// Returns whether there is more to send now.
-bool Leader::Feed(Follower& follower) {
-  Peer& peer = follower.peer;
-  const uint64_t window = parts_.settings.window_bytes;
-  while (!follower.reading && peer.sent < parts_.journal.written() &&
-         peer.sent - peer.report.received < window) {
-    if (peer.sent < tail_->begin()) {
-      if (MayRead(follower)) Read(follower);
-      break;
-    }
-    follower.reader.reset();
-    const uint64_t room = window - (peer.sent - peer.report.received);
-    const Tail::Piece piece = tail_->At(peer.sent, std::min<uint64_t>(room, kMostPieceBytes));
-    SendBytes(follower, *piece.block, piece.bytes);
-  }
-  if (follower.sender != nullptr) {
-    if (Status sent = follower.sender->Turn(*follower.link); !sent.ok()) {
-      follower.ended = fmt::format("the snapshot cannot be sent: {}", sent.message());
-    }
-    const uint64_t bytes = follower.sender->next_bytes();
-    if (bytes > 0 && follower.ended.empty() && MayRead(follower)) {
-      CountRead(bytes);
-      follower.sender->ReadNext();
-    }
-  }
-  if (peer.online()) {
-    SendMark(follower);
-    SendRecord(follower);
-  }
-  publisher_.Subscribe(follower.subscriber, follower.subscribes);
-  publisher_.Send(follower.subscriber, *follower.link);
-  follower.link->set_most_flushed(most_flushed_);
-  return follower.link->Flush();
-}
-
-bool Leader::IsStuck(const Follower& follower) const {
-  const size_t published = follower.subscriber.subscribed ? Publisher::kMostWaitingBytes : 0;
-  return follower.link->output().size() > parts_.settings.window_bytes + kMostWaiting + published;
-}
-
-void Leader::SendMark(Follower& follower) {
-  // Somebody may have given up; then nothing is to be said.
-  const Position awaited = std::max({awaited_, waited_, follower.told.report_at});
-  const Position others = leads() ? set_->TellOthers(follower.peer.request.node_id) : this->mark();
-  const Mark mark{this->mark(), others, awaited, CountsSynced()};
-  // The mark itself is no news to one that knows what the others have.
-  const bool known = mark.others == follower.told.others && mark.others > mark.high_watermark;
-  const bool news = mark.report_at != follower.told.report_at ||
-                    mark.synced != follower.told.synced || (!known && mark != follower.told);
-  if (!news || IsStuck(follower)) return;
-  follower.told = mark;
-  std::string body;
-  mark.Encode(&body);
-  follower.link->Send(MessageType::kMark, body);
-}
-
-void Leader::SendRecord(Follower& follower) {
-  const ClusterRecord& record = parts_.records.now();
-  if (record.version == follower.told_record) return;
-  follower.told_record = record.version;
-  // A record that another leader made is of no use to a follower of this one.
-  if (leads() ? !is_recorded() : record.journal_id != parts_.journal.identity().id) return;
-  follower.link->Send(MessageType::kRecord, record.Encode());
-}
-
-void Leader::Read(Follower& follower) {
-  auto job = std::make_shared<JournalPieces>();
-  job->reader = follower.reader;
-  job->open = parts_.journal.Reading();
-  // What was sent out of memory may have ended in the midst of a frame.
-  job->from = follower.reader == nullptr ? follower.peer.report.written : follower.peer.sent;
-  job->sent = follower.peer.sent;
-  job->limit = parts_.journal.written();
-  // A few pieces at once: each job is a way to the helper and back. Not where the rate is bounded.
-  const uint64_t room =
-      parts_.settings.window_bytes - (follower.peer.sent - follower.peer.report.received);
-  if (parts_.settings.sync_rate == 0) {
-    job->wanted = std::clamp<uint64_t>(room, kMostPieceBytes, kMostReadBytes);
-  }
-  follower.reading = true;
-  parts_.reader.Run([job] { job->Read(); },
-                    [this, job, at = &follower, alive = std::weak_ptr<bool>(alive_)] {
-                      if (!alive.expired()) OnJournalRead(*at, *job);
-                    });
-}
-
-void Leader::OnJournalRead(Follower& follower, const JournalPieces& job) {
-  follower.reading = false;
-  follower.reader = job.reader;
-  CountRead(job.bytes);
-  if (!job.status.ok() && follower.ended.empty()) {
-    follower.ended = "the journal cannot be read for it: " + job.status.message();
-  }
-  if (!follower.ended.empty()) return;
-  // It has memory of its own, which is of no use to one that has got to the tail.
-  if (job.reader != nullptr && job.reader->position() >= tail_->begin()) follower.reader.reset();
-  for (const JournalPieces::Piece& piece : job.pieces) {
-    SendBytes(follower, piece.block, piece.view());
-  }
-}
-
-void Leader::SendBytes(Follower& follower, const Ref<Block>& block, std::string_view bytes) {
-  std::string head;
-  AppendPieceHead(follower.peer.sent, &head);
-  follower.link->SendSlice(MessageType::kBytes, head, block, bytes);
-  follower.peer.sent += bytes.size();
-}
-
 Leader::Follower* Leader::Connected(std::string_view node_id) const {
   const auto found = std::find_if(followers_.begin(), followers_.end(), [&](const auto& each) {
     return each->ended.empty() && each->peer.request.node_id == node_id;
@@ -526,94 +392,6 @@ bool Leader::misses_any() const {
   const auto& members = parts_.records.now().members;
   return std::any_of(members.begin(), members.end(),
                      [this](const Member& member) { return IsMissing(member); });
-}
-
-// --- Handing over ---
-
-bool Leader::is_recorded() const {
-  const ClusterRecord& record = parts_.records.now();
-  return record.leader == parts_.self.node_id && record.epoch == parts_.journal.epoch();
-}
-
-std::optional<Leader::Wish> Leader::TakeWish() {
-  for (const auto& follower : followers_) {
-    const auto wish = std::exchange(follower->wish, std::nullopt);
-    if (!wish || !follower->ended.empty() || !follower->peer.online()) continue;
-    return Wish{follower->peer.request.node_id, wish->wait_ms};
-  }
-  return std::nullopt;
-}
-
-// The connection that was made last, also if it has ended.
-Leader::Follower* Leader::FindFollower(std::string_view node_id) const {
-  const auto found = std::find_if(followers_.rbegin(), followers_.rend(), [&](const auto& each) {
-    return each->peer.request.node_id == node_id && each->peer.online();
-  });
-  return found == followers_.rend() ? nullptr : found->get();
-}
-
-const Leader::Peer* Leader::Find(std::string_view node_id) const {
-  const Follower* const follower = FindFollower(node_id);
-  return follower == nullptr || !follower->ended.empty() ? nullptr : &follower->peer;
-}
-
-void Leader::TellToTakeOver(std::string_view node_id, const TakeOver& take_over) {
-  Follower& follower = *FindFollower(node_id);
-  follower.refusal.reset();
-  SendRecord(follower);
-  std::string body;
-  take_over.Encode(&body);
-  follower.link->Send(MessageType::kTakeOver, body);
-  follower.link->Flush();
-}
-
-Leader::Answer Leader::AnswerOf(std::string_view node_id, std::string* why) const {
-  const Follower* const follower = FindFollower(node_id);
-  if (follower == nullptr) return Answer::kGone;
-  if (follower->goodbye == Goodbye::kLeads) return Answer::kLeads;
-  if (!follower->ended.empty()) return Answer::kGone;
-  if (!follower->refusal) return Answer::kNone;
-  *why = *follower->refusal;
-  return Answer::kRefuses;
-}
-
-void Leader::TellOfLeader(std::string_view node_id, const NewLeader& leader) {
-  std::string body;
-  leader.Encode(&body);
-  for (const auto& follower : followers_) {
-    if (!follower->ended.empty() || follower->peer.request.node_id == node_id) continue;
-    follower->link->Send(MessageType::kNewLeader, body);
-    follower->link->Flush();
-  }
-}
-
-// --- What is published ---
-
-void Leader::Publish(const Published& published) {
-  publisher_.Add(published);
-}
-
-// What all have been sent goes.
-void Leader::ForgetPublished(int64_t now_ms) {
-  if (!wants_published_ && followers_.empty()) return;
-  wants_published_ = false;
-  uint64_t next = publisher_.end();
-  for (const auto& follower : followers_) {
-    Publisher::Subscriber& subscriber = follower->subscriber;
-    if (!subscriber.subscribed || !follower->ended.empty()) continue;
-    wants_published_ = true;
-    next = std::min(next, subscriber.next);
-    TellDropped(*follower, now_ms);
-  }
-  publisher_.Forget(next);
-}
-
-void Leader::TellDropped(Follower& follower, int64_t now_ms) {
-  DroppedMessages& dropped = follower.subscriber.dropped;
-  if (!dropped.due(now_ms)) return;
-  dropped.MayLog(fmt::format("follower {}:{} takes them too slowly, or is gone",
-                             follower.peer.address, follower.peer.port),
-                 now_ms);
 }
 
 size_t Leader::followers() const {

@@ -71,13 +71,13 @@ class Leader {
   // Why the server that asks cannot follow: a sentence, for it and for its operator. It changes
   // nothing.
   Status Check(const FollowRequest& request) const;
-  // The connection of one that may becomes a link. Nothing is being written on the stream.
-  // REQUIRES: Check was asked in this turn.
-  // `id` names the connection, for End.
-  void Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
+  // The connection of one that may becomes a link. Nothing is being written on the stream, which is
+  // started. `id` names the connection, for End. Returns false, and closes it, if Check fails now:
+  // what this server had for it may be gone since it was asked.
+  bool Accept(std::unique_ptr<ByteStream> stream, FollowRequest request, int64_t now_ms,
               uint64_t id = 0);
   // Whether a state takes the place of what the server that asks has, or it has nothing and gets
-  // all. REQUIRES: Check has returned success.
+  // all.
   bool GivesAll(const FollowRequest& request) const;
   // Ends the connection. The follower may connect anew.
   void End(uint64_t id, std::string_view why);
@@ -194,7 +194,7 @@ class Leader {
   void ForgetPublished(int64_t now_ms);
   void TellDropped(Follower& follower, int64_t now_ms);
   Position mark() const { return leads() ? set_->mark() : parts_.upstream_mark(); }
-  std::optional<PinnedSnapshot> SnapshotFor(const std::string& node_id) const;
+  std::optional<PinnedSnapshot> SnapshotFor(const FollowRequest& request) const;
   Follower* FindFollower(std::string_view node_id) const;
   // The connection of this server that has not ended; nullptr: none.
   Follower* Connected(std::string_view node_id) const;
@@ -231,7 +231,8 @@ class Leader {
     int64_t until_ms = 0;
   };
   std::map<std::string, Fetched> fetched_;
-  std::unique_ptr<InSyncSet> set_;  // nullptr if this server does not lead
+  std::optional<Position> damaged_snapshot_;  // it could not be read
+  std::unique_ptr<InSyncSet> set_;            // nullptr if this server does not lead
   Publisher publisher_;
   bool wants_published_ = false;
   Position awaited_ = 0;     // somebody waits for this

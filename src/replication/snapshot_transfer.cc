@@ -1,13 +1,17 @@
 #include "replication/snapshot_transfer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/block.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/ref.h"
+#include "env/damage.h"
 #include "fmt/format.h"
 #include "snapshot/files.h"
+#include "snapshot/format.h"
 #include "snapshot/section_reader.h"
 
 namespace runnel::replication {
@@ -59,8 +63,8 @@ Status SnapshotSender::OnFetch(const FetchRequest& request) {
     return Status::Error(fmt::format("a request for {} bytes at {} of the {} of {}", request.bytes,
                                      request.offset, file.bytes, file.path));
   }
-  if (requests_.size() >= kMostRequests) {
-    return Status::Error(fmt::format("more than {} requests at a time", kMostRequests));
+  if (requests_.size() >= kMostFetchRequests) {
+    return Status::Error(fmt::format("more than {} requests at a time", kMostFetchRequests));
   }
   requests_.push_back(request);
   return {};
@@ -151,13 +155,15 @@ void SnapshotFetch::OnConnected() {
   outstanding_ -= lost;
   expected_.clear();
   asked_ = arrived_;
+  compares_ = !header_.empty();
+  asked_header_ = false;
 }
 
 Status SnapshotFetch::OnFiles(const FileList& list) {
   if (listed_) return Status::Error("a list of files came a second time");
   listing_.insert(listing_.end(), list.files.begin(), list.files.end());
   if (!list.last) return {};
-  listed_ = true;
+  listed_ = is_another_ = true;
   if (listing_.empty()) return Status::Error("the list of files is empty");
   if (listing_.front().path != snapshot::SnapshotPath("snapshots", position_)) {
     return Status::Error(
@@ -168,13 +174,15 @@ Status SnapshotFetch::OnFiles(const FileList& list) {
     for (const SyncFile& file : files_) {
       total_bytes_ += file.bytes;
     }
+    is_another_ = false;
     return {};
   }
   // Files of cold entries may have grown meanwhile, by what the snapshot does not name.
   const auto same = [](const SyncFile& now, const SyncFile& before) {
     return now.path == before.path && now.bytes >= before.bytes;
   };
-  if (std::equal(listing_.begin(), listing_.end(), files_.begin(), files_.end(), same)) return {};
+  is_another_ = !std::equal(listing_.begin(), listing_.end(), files_.begin(), files_.end(), same);
+  if (!is_another_) return {};
   return Status::Error("the leader lists other files for the same snapshot than before");
 }
 
@@ -185,12 +193,19 @@ SnapshotFetch::Place SnapshotFetch::Behind(Place place, uint64_t bytes) const {
 }
 
 Status SnapshotFetch::OnPiece(const FilePiece& piece) {
+  if (compares_ && asked_header_ && piece.file == 0 && piece.offset == 0) {
+    compares_ = false;
+    is_another_ = piece.bytes != header_;
+    if (!is_another_) return {};
+    return Status::Error("the leader has another snapshot at the same position than before");
+  }
   if (expected_.empty() || piece.file != arrived_.file || piece.offset != arrived_.offset ||
       piece.bytes.size() != expected_.front()) {
     return Status::Error(
         fmt::format("a piece of file {} at {} came out of turn", piece.file, piece.offset));
   }
   expected_.pop_front();
+  if (piece.file == 0 && piece.offset == 0) header_ = piece.bytes.substr(0, snapshot::kHeaderBytes);
   const Place next = Behind(arrived_, piece.bytes.size());
   Write(piece, next.file != arrived_.file);
   arrived_ = next;
@@ -213,6 +228,7 @@ void SnapshotFetch::Write(const FilePiece& piece, bool last) {
     uint64_t offset;
     std::string bytes;
     bool last;
+    bool sync_failed = false;
     Status status;
   };
   auto job = std::make_shared<Job>();
@@ -235,23 +251,42 @@ void SnapshotFetch::Write(const FilePiece& piece, bool last) {
           if (opened.ok()) target->open = std::move(*opened);
         }
         if (job->status.ok()) job->status = target->open->WriteAt(job->offset, job->bytes);
-        if (job->status.ok() && job->last) job->status = target->open->Sync();
+        if (job->status.ok() && job->last) {
+          job->status = target->open->Sync();
+          job->sync_failed = !job->status.ok();
+        }
         if (job->last || !job->status.ok()) target->open.reset();
         target->failed = !job->status.ok();
       },
       [this, job, alive = std::weak_ptr<bool>(alive_)] {
-        if (!alive.expired()) OnWritten(job->bytes.size(), job->status);
+        if (!alive.expired()) OnWritten(job->bytes.size(), job->status, job->sync_failed);
       });
 }
 
-void SnapshotFetch::OnWritten(size_t bytes, const Status& status) {
+void SnapshotFetch::OnWritten(size_t bytes, const Status& status, bool sync_failed) {
   writing_--;
   outstanding_ -= bytes;
+  sync_failed_ |= sync_failed;
   if (!status.ok()) status_ = status;
   if (!status_.ok()) return;
   written_ = Behind(written_, bytes);
   written_bytes_ += bytes;
 }
+
+namespace {
+
+// Whether a file has come as a whole. Somebody may have removed it.
+Status LookAtStaged(Disk& disk, const SyncFile& file) {
+  const std::string path = file.path + std::string(SnapshotFetch::kStagedSuffix);
+  const auto opened = disk.Open(path, OpenMode::kRead);
+  if (!opened.ok()) return opened.status();
+  const auto bytes = (*opened)->Size();
+  if (!bytes.ok()) return bytes.status();
+  if (*bytes == file.bytes) return {};
+  return Status::Error(fmt::format("{} has {} bytes, not {}", path, *bytes, file.bytes));
+}
+
+}  // namespace
 
 // All pieces are written: the names get durable, and the snapshot is read once to verify it. Files
 // of cold entries are verified when they are read, extent by extent.
@@ -266,6 +301,7 @@ void SnapshotFetch::Finish() {
           const std::string directory = ParentOf(file.path);
           if (status->ok() && directory != synced) *status = disk.SyncDirectory(directory);
           synced = directory;
+          if (status->ok()) *status = LookAtStaged(disk, file);
         }
         if (!status->ok()) return;
         auto reader =
@@ -282,6 +318,7 @@ void SnapshotFetch::Finish() {
         writing_--;
         finishing_ = false;
         complete_ = status->ok();
+        was_damaged_ = !complete_ && IsDamage(*status);
         // It is fetched again from its beginning.
         if (!complete_) written_ = {};
         if (!complete_) written_bytes_ = 0;
@@ -289,16 +326,47 @@ void SnapshotFetch::Finish() {
       });
 }
 
+void SnapshotFetch::RemoveStaged() {
+  writer_.Run(
+      [&disk = disk_, files = files_] {
+        for (const SyncFile& file : files) {
+          const std::string path = file.path + std::string(kStagedSuffix);
+          const Status removed = disk.Remove(path);
+          if (removed.ok() || removed.error_number() == ENOENT) continue;
+          LogWarning("{} is of no use and stays until the next start: {}", path, removed.message());
+        }
+      },
+      [] {});
+}
+
 Status SnapshotFetch::Turn(Link& link) {
   if (!status_.ok()) {
     if (writing_ > 0) return {};
-    // The fetch goes on from what was written.
+    // The fetch goes on from what was written. After a failed sync nobody knows what the disk has
+    // of the file, though the next one may succeed.
+    if (std::exchange(sync_failed_, false)) {
+      written_bytes_ -= written_.offset;
+      written_.offset = 0;
+    }
+    // What had come was removed.
+    if (status_.error_number() == ENOENT) {
+      written_ = {};
+      written_bytes_ = 0;
+    }
     target_ = MakeTarget();
     asked_ = arrived_ = written_;
     return std::exchange(status_, Status());
   }
   if (!listed_ || complete_ || finishing_) return {};
-  while (asked_.file < files_.size() && outstanding_ < window_) {
+  if (compares_) {
+    if (std::exchange(asked_header_, true)) return {};
+    std::string body;
+    FetchRequest{0, 0, header_.size()}.Encode(&body);
+    link.Send(MessageType::kFetch, body);
+    return {};
+  }
+  while (asked_.file < files_.size() && outstanding_ < window_ &&
+         expected_.size() < kMostFetchRequests) {
     const uint64_t rest = files_[asked_.file].bytes - asked_.offset;
     FetchRequest request;
     request.file = asked_.file;

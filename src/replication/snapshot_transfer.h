@@ -23,6 +23,9 @@
 
 namespace runnel::replication {
 
+// A follower has so many requests for pieces under way at most, however small the pieces are.
+inline constexpr size_t kMostFetchRequests = 64;
+
 // A snapshot of the leader that stays as it is, with all files that it names, until this is
 // destroyed.
 struct PinnedSnapshot {
@@ -51,8 +54,6 @@ class SnapshotSender {
   uint64_t sent_bytes() const { return sent_bytes_; }
 
  private:
-  // More requests are not waiting than a follower makes.
-  static constexpr size_t kMostRequests = 64;
   struct Job;
 
   void List();
@@ -77,7 +78,7 @@ class SnapshotSender {
 
 // The side that wants it: asks for piece after piece, and writes them beside the files of the same
 // names, with kStagedSuffix. What is there goes on after a new connection if the leader still has
-// the same snapshot.
+// the same snapshot. The files stay when this is destroyed: see RemoveStaged.
 class SnapshotFetch {
  public:
   static constexpr std::string_view kStagedSuffix = ".sync";
@@ -93,12 +94,20 @@ class SnapshotFetch {
   void OnConnected();
   // Fails if the list is wrong, or not the one of an earlier connection: another fetch is to begin.
   Status OnFiles(const FileList& list);
+  // Fails if it is not what was asked for, or not the snapshot of an earlier connection: see
+  // is_another.
   Status OnPiece(const FilePiece& piece);
+  // The leader has another snapshot now, or lists other files: another fetch is to begin.
+  bool is_another() const { return is_another_; }
   // Goes on: asks for more. Fails if the disk does; the fetch can go on after that.
   Status Turn(Link& link);
+  // What has come is of no use: the writer removes it. This can only be destroyed then.
+  void RemoveStaged();
 
   // All files are there, synced, and the snapshot was verified.
   bool complete() const { return complete_; }
+  // All came, and what came was damaged, the last time.
+  bool was_damaged() const { return was_damaged_; }
   // REQUIRES: complete().
   const std::vector<SyncFile>& files() const { return files_; }
   // The files are known. Nothing is asked for before the next Turn.
@@ -120,7 +129,7 @@ class SnapshotFetch {
   // The place so many bytes later, which is not beyond the end of its file.
   Place Behind(Place place, uint64_t bytes) const;
   void Write(const FilePiece& piece, bool last);
-  void OnWritten(size_t bytes, const Status& status);
+  void OnWritten(size_t bytes, const Status& status, bool sync_failed);
   void Finish();
   static std::shared_ptr<Target> MakeTarget();
 
@@ -138,9 +147,17 @@ class SnapshotFetch {
   size_t outstanding_ = 0;         // bytes that were asked for and are not written
   uint64_t written_bytes_ = 0;
   uint64_t total_bytes_ = 0;
-  size_t writing_ = 0;  // jobs
+  size_t writing_ = 0;        // jobs
+  bool sync_failed_ = false;  // of the file that is written
   std::shared_ptr<Target> target_ = MakeTarget();
   bool finishing_ = false;
+  bool was_damaged_ = false;
+  // The first bytes of the snapshot, as they came. After a new connection they are asked for and
+  // compared first: a server may have another snapshot of the same position than before.
+  std::string header_;
+  bool compares_ = false;
+  bool asked_header_ = false;
+  bool is_another_ = false;
   bool complete_ = false;
   Status status_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

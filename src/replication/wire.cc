@@ -107,37 +107,39 @@ Result<MessageHeader> DecodeMessageHeader(std::string_view input) {
 // --- The request ---
 
 std::vector<std::string> FollowRequest::ToWords() const {
-  return {"REPLICATION",
-          "FOLLOW",
-          std::to_string(version),
-          "JOURNAL",
-          fmt::format("{:x}", journal_id),
-          "DATA",
-          has_data ? "1" : "0",
-          "ANEW",
-          anew ? "1" : "0",
-          "FORCED",
-          forced ? "1" : "0",
-          "NODE",
-          node_id,
-          "RUN",
-          run_id,
-          "DATABASES",
-          std::to_string(databases),
-          "EFFECTS",
-          std::to_string(effects),
-          "END",
-          std::to_string(end),
-          "EPOCHS",
-          ToText(epochs),
-          "TRUSTED",
-          trusted ? "1" : "0",
-          "RECOVERS",
-          recovers ? "1" : "0",
-          "HOST",
-          host,
-          "PORT",
-          std::to_string(port)};
+  std::vector<std::string> words = {"REPLICATION",
+                                    "FOLLOW",
+                                    std::to_string(version),
+                                    "JOURNAL",
+                                    fmt::format("{:x}", journal_id),
+                                    "DATA",
+                                    has_data ? "1" : "0",
+                                    "ANEW",
+                                    anew ? "1" : "0",
+                                    "FORCED",
+                                    forced ? "1" : "0",
+                                    "NODE",
+                                    node_id,
+                                    "RUN",
+                                    run_id,
+                                    "DATABASES",
+                                    std::to_string(databases),
+                                    "EFFECTS",
+                                    std::to_string(effects),
+                                    "END",
+                                    std::to_string(end),
+                                    "EPOCHS",
+                                    ToText(epochs),
+                                    "TRUSTED",
+                                    trusted ? "1" : "0",
+                                    "RECOVERS",
+                                    recovers ? "1" : "0",
+                                    "HOST",
+                                    host,
+                                    "PORT",
+                                    std::to_string(port)};
+  if (without) words.insert(words.end(), {"WITHOUT", std::to_string(*without)});
+  return words;
 }
 
 Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view> args) {
@@ -178,6 +180,8 @@ Result<FollowRequest> FollowRequest::FromWords(std::span<const std::string_view>
       good = ReadName(value, &request.host);
     } else if (name == "PORT") {
       good = ReadNumber(value, 10, &request.port);
+    } else if (name == "WITHOUT") {
+      good = ReadNumber(value, 10, &request.without.emplace());
     }
     if (!good) return Status::Error(fmt::format("the value of {} is none: '{}'", name, value));
   }

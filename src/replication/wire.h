@@ -83,6 +83,8 @@ struct FollowRequest {
   bool recovers = false;
   std::string host;  // where clients reach it; empty: the address that it connects from
   uint16_t port = 0;
+  // What came of the leader's snapshot at this position was damaged: another one is better.
+  std::optional<Position> without;
 
   // The words of the command, REPLICATION FOLLOW included.
   std::vector<std::string> ToWords() const;

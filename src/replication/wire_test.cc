@@ -160,6 +160,20 @@ TEST(WireTest, WordsOfTheRequest) {
       "12345 EPOCHS 1:0,700000000:100 TRUSTED 1 RECOVERS 0 HOST example.org PORT 6380");
 }
 
+TEST(WireTest, ASnapshotThatIsNotWantedIsNamedAtTheEnd) {
+  FollowRequest request = ARequest();
+  request.without = 77;
+  const std::vector<std::string> words = request.ToWords();
+  EXPECT_EQ(words[words.size() - 2], "WITHOUT");
+  EXPECT_EQ(words.back(), "77");
+  std::vector<std::string_view> args(words.begin() + 2, words.end());
+  const auto again = FollowRequest::FromWords(args);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->without, request.without);
+  args.back() = "x";
+  EXPECT_FALSE(FollowRequest::FromWords(args).ok());
+}
+
 TEST(WireTest, MessagesOfAFullSyncComeBack) {
   const auto again = []<class M>(const M& message) {
     std::string bytes;

@@ -40,9 +40,10 @@ std::string Encode(const ArrivedSnapshot& snapshot) {
     encoder.Bytes(path);
   }
   // A note of an earlier version has none.
-  if (!snapshot.damaged.empty()) encoder.Varint(snapshot.damaged.size());
-  for (const std::string& path : snapshot.damaged) {
-    encoder.Bytes(path);
+  if (!snapshot.set_aside.empty()) encoder.Varint(snapshot.set_aside.size());
+  for (const SetAsideFile& file : snapshot.set_aside) {
+    encoder.Bytes(file.from);
+    encoder.Bytes(file.to);
   }
   return Seal(std::move(out));
 }
@@ -59,7 +60,9 @@ std::optional<ArrivedSnapshot> Decode(std::string_view bytes) {
     snapshot.paths.emplace_back(in.Bytes());
   }
   for (uint64_t rest = in.done() ? 0 : in.Varint(); rest > 0 && in.ok(); rest--) {
-    snapshot.damaged.emplace_back(in.Bytes());
+    SetAsideFile& file = snapshot.set_aside.emplace_back();
+    file.from = in.Bytes();
+    file.to = in.Bytes();
   }
   if (!in.ok()) return {};
   return snapshot;
@@ -90,7 +93,8 @@ bool IsStaged(std::string_view name) {
   return name.ends_with(kSuffix);
 }
 
-// Files whose names the test says, in one directory.
+// Files whose names the test says, in one directory. Some may be removed by somebody else
+// meanwhile: staged ones that are of no use.
 template <class Test>
 Status RemoveFiles(Disk& disk, const std::string& directory, Test test) {
   const auto names = NamesIn(disk, directory);
@@ -98,7 +102,8 @@ Status RemoveFiles(Disk& disk, const std::string& directory, Test test) {
   for (const std::string& name : *names) {
     const std::string path = directory + "/" + name;
     if (!test(path)) continue;
-    if (Status removed = disk.Remove(path); !removed.ok()) return removed;
+    Status removed = disk.Remove(path);
+    if (!removed.ok() && removed.error_number() != ENOENT) return removed;
   }
   return {};
 }
@@ -123,12 +128,37 @@ Status BeginJournal(Disk& disk, const std::string& directory, Position position)
   return file.ok() ? (*file)->Sync() : file.status();
 }
 
+// Gives the files their other names, durably: what comes later may have the names that they had. It
+// may have been done before, in part or wholly.
+Status SetAside(Disk& disk, const std::vector<SetAsideFile>& files) {
+  std::set<std::string> directories;
+  for (const SetAsideFile& file : files) {
+    directories.insert(ParentOf(file.from));
+    // What has the old name then is a file of the new state.
+    const auto there = disk.Open(file.to, OpenMode::kRead);
+    if (there.ok()) continue;
+    if (there.status().error_number() != ENOENT) return there.status();
+    Status renamed = disk.Rename(file.from, file.to);
+    if (!renamed.ok() && renamed.error_number() != ENOENT) return renamed;
+  }
+  for (const std::string& directory : directories) {
+    if (Status synced = disk.SyncDirectory(directory); !synced.ok()) return synced;
+  }
+  return {};
+}
+
 Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedSnapshot& snapshot) {
   const std::set<std::string> paths(snapshot.paths.begin(), snapshot.paths.end());
-  Status status;
-  for (const std::string& path : snapshot.damaged) {
-    if (status.ok()) status = SetDamagedAside(disk, path);
+  std::set<std::string> dropped;
+  for (const SetAsideFile& file : snapshot.set_aside) {
+    if (file.to.ends_with(kDroppedSuffix)) dropped.insert(file.to);
   }
+  // An older state that the leader lacked goes when another one comes.
+  const auto goes = [&](const std::string& path) {
+    if (paths.count(path) > 0 || path.ends_with(kDamagedSuffix)) return false;
+    return !path.ends_with(kDroppedSuffix) || (!dropped.empty() && dropped.count(path) == 0);
+  };
+  Status status = SetAside(disk, snapshot.set_aside);
   // The old journal would be applied to the new state.
   if (status.ok()) status = disk.CreateDirectory(directories.journal);
   if (status.ok()) status = journal::RemoveFrames(disk, directories.journal);
@@ -138,16 +168,11 @@ Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedS
   if (status.ok()) status = BeginJournal(disk, directories.journal, snapshot.position);
   for (const std::string& directory : {directories.snapshots, directories.cold}) {
     if (status.ok()) status = GiveNames(disk, directory, paths);
-    if (status.ok()) {
-      status = RemoveFiles(disk, directory, [&](const std::string& path) {
-        return paths.count(path) == 0 && !path.ends_with(kDamagedSuffix);
-      });
-    }
+    if (status.ok()) status = RemoveFiles(disk, directory, goes);
     if (!status.ok()) return status;
     status = disk.SyncDirectory(directory);
     if (!status.ok() && status.error_number() == ENOENT) status = Status();
   }
-  if (status.ok()) status = RemoveOldDamaged(disk, directories);
   if (status.ok()) status = disk.SyncDirectory(directories.journal);
   if (status.ok()) status = disk.Remove(kNotePath);
   if (status.ok()) status = disk.SyncDirectory(".");
@@ -162,26 +187,25 @@ Status RemoveStaged(Disk& disk, const DataDirectories& directories) {
   return {};
 }
 
-// Bytes of the files of the present state, some of which may go meanwhile.
-Result<uint64_t> StateBytes(Disk& disk, const DataDirectories& directories) {
-  uint64_t bytes = 0;
+// Adds the bytes of the files of the present state, some of which may go meanwhile, and of those
+// that were set aside.
+Status CountBytes(Disk& disk, const DataDirectories& directories, Room* room) {
   for (const std::string& directory :
        {directories.journal, directories.snapshots, directories.cold}) {
     const auto names = NamesIn(disk, directory);
     if (!names.ok()) return names.status();
     for (const std::string& name : *names) {
-      const bool goes = directory == directories.journal
-                            ? journal::ParseSegmentName(name).has_value()
-                            : !name.ends_with(kDamagedSuffix);
-      if (!goes) continue;
+      const bool aside = IsSetAside(name);
+      const bool goes = directory != directories.journal || journal::ParseSegmentName(name);
+      if (!goes && !aside) continue;
       const auto file = disk.Open(directory + "/" + name, OpenMode::kRead);
       if (!file.ok() && file.status().error_number() == ENOENT) continue;
       const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
       if (!size.ok()) return size.status();
-      bytes += *size;
+      (aside ? room->set_aside_bytes : room->own_bytes) += *size;
     }
   }
-  return bytes;
+  return {};
 }
 
 }  // namespace
@@ -215,19 +239,25 @@ Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_
   room.free_bytes = *free_bytes;
   if (*free_bytes >= bytes) return room;
   room.removed_staged = true;
-  if (Status removed = RemoveStaged(disk, directories); !removed.ok()) return removed;
-  free_bytes = disk.FreeBytes(".");
-  const auto own_bytes = StateBytes(disk, directories);
-  if (!free_bytes.ok() || !own_bytes.ok()) {
-    return free_bytes.ok() ? own_bytes.status() : free_bytes.status();
+  Status status = RemoveStaged(disk, directories);
+  for (const std::string_view suffix : {kDamagedSuffix, kDroppedSuffix}) {
+    if (status.ok()) status = RemoveOld(disk, directories, suffix);
   }
+  if (status.ok()) status = CountBytes(disk, directories, &room);
+  if (!status.ok()) return status;
+  free_bytes = disk.FreeBytes(".");
+  if (!free_bytes.ok()) return free_bytes.status();
   room.free_bytes = *free_bytes;
-  room.own_bytes = *own_bytes;
   return room;
 }
 
 Status NoteArrived(Disk& disk, const ArrivedSnapshot& snapshot) {
-  return ReplaceFile(disk, kNotePath, Encode(snapshot));
+  Status noted = ReplaceFile(disk, kNotePath, Encode(snapshot));
+  if (noted.ok()) return noted;
+  // It may be there all the same. It must not count later, when its files are others or are gone.
+  static_cast<void>(disk.Remove(kNotePath));
+  static_cast<void>(disk.SyncDirectory("."));
+  return noted;
 }
 
 Status TakeArrived(Disk& disk, const DataDirectories& directories) {

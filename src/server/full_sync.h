@@ -32,24 +32,32 @@ Result<std::vector<replication::SyncFile>> ListSnapshotFiles(Disk& disk,
                                                              Position position);
 
 // Whether the disk has room for so many bytes of files that are to come. If not, those that have
-// come are removed, because they are of no use. The present state may be used meanwhile. Blocks;
+// come are removed, because they are of no use, and those that were set aside and are too many or
+// too large. The present state may be used meanwhile. Blocks;
 // any thread, while no files come.
 struct Room {
   bool removed_staged = false;  // there was not
   uint64_t free_bytes = 0;
   uint64_t own_bytes = 0;  // of files that would go if an empty state took the place of the present
+  uint64_t set_aside_bytes = 0;  // of files that were set aside, and would stay
 };
 Result<Room> LookForRoom(Disk& disk, const DataDirectories& directories, uint64_t bytes);
 
+// A file that is set aside: it gets another name, which no file has.
+struct SetAsideFile {
+  std::string from;
+  std::string to;
+};
 // What takes the place of the old state.
 struct ArrivedSnapshot {
   journal::Identity identity;  // of the journal that it belongs to
   Position position = 0;
   std::vector<std::string> paths;  // without the suffix; none: there is no data
-  // Files of the old state that are damaged: they are set aside instead of being removed.
-  std::vector<std::string> damaged;
+  // Files of the old state that are set aside instead of being removed (lost_data.h).
+  std::vector<SetAsideFile> set_aside;
 };
-// Writes the note. When this returns success, the new state counts. REQUIRES: the files are synced,
+// Writes the note. When this returns success, the new state counts; after a failure it does not, if
+// the disk lets the note be removed. REQUIRES: the files are synced,
 // and so are their names. Blocks.
 Status NoteArrived(Disk& disk, const ArrivedSnapshot& snapshot);
 // If there is a note, does what it says, and removes it: the journal is empty and begins at the

@@ -21,10 +21,9 @@ constexpr const char* kLostPath = "lost";
 constexpr std::string_view kLostTitle = "runnel-lost 1\n";
 constexpr size_t kMostLostBytes = 64 << 10;
 constexpr size_t kMostWhyBytes = 4096;
-
-bool IsDamagedName(std::string_view name) {
-  return name.ends_with(kDamagedSuffix);
-}
+// In its first byte.
+constexpr unsigned kMustSetAside = 1;
+constexpr unsigned kNothing = 2;
 
 // None if there is no such directory.
 Result<std::vector<std::string>> FilesIn(Disk& disk, const std::string& directory) {
@@ -47,7 +46,9 @@ Result<std::optional<LostData>> ReadLostData(Disk& disk) {
   if (const auto body = Unseal(**bytes, kLostTitle)) {
     Decoder in(*body);
     LostData lost;
-    lost.must_set_aside = in.Byte() != 0;
+    const uint8_t flags = in.Byte();
+    lost.must_set_aside = (flags & kMustSetAside) != 0;
+    lost.nothing = (flags & (kNothing | kMustSetAside)) != 0;
     lost.why = in.Bytes();
     if (in.ok()) return std::optional(std::move(lost));
   }
@@ -59,7 +60,8 @@ Result<std::optional<LostData>> ReadLostData(Disk& disk) {
 Status WriteLostData(Disk& disk, const LostData& lost) {
   std::string out(kLostTitle);
   Encoder encoder(&out);
-  encoder.Byte(lost.must_set_aside ? 1 : 0);
+  encoder.Byte(static_cast<uint8_t>((lost.must_set_aside ? kMustSetAside : 0) |
+                                    (lost.nothing ? kNothing : 0)));
   encoder.Bytes(std::string_view(lost.why).substr(0, kMostWhyBytes));
   return ReplaceFile(disk, kLostPath, Seal(std::move(out)));
 }
@@ -70,9 +72,8 @@ Status RemoveLostData(Disk& disk) {
   return disk.SyncDirectory(".");
 }
 
-Status SetDamagedAside(Disk& disk, const std::string& path) {
-  Status renamed = disk.Rename(path, path + kDamagedSuffix);
-  return renamed.error_number() == ENOENT ? Status() : renamed;
+bool IsSetAside(std::string_view name) {
+  return name.ends_with(kDamagedSuffix) || name.ends_with(kDroppedSuffix);
 }
 
 Status SetAllAside(Disk& disk, const DataDirectories& directories) {
@@ -86,8 +87,11 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
     for (const std::string& name : *names) {
       // Of the journal's directory, the identity stays, and what was cut off before.
       const bool data = directory != directories.journal || journal::ParseSegmentName(name);
-      if (!data || IsDamagedName(name)) continue;
-      status = SetDamagedAside(disk, directory + "/" + name);
+      if (!data || IsSetAside(name)) continue;
+      const std::string path = directory + "/" + name;
+      const auto aside = FreeNameBeside(disk, path, kDamagedSuffix);
+      if (!aside.ok()) return aside.status();
+      status = disk.Rename(path, *aside);
       if (!status.ok()) return status;
     }
     status = SyncNames(disk, directory);
@@ -95,7 +99,7 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
   return status;
 }
 
-Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories) {
+Status RemoveOld(Disk& disk, const DataDirectories& directories, std::string_view suffix) {
   for (const std::string& directory :
        {directories.journal, directories.snapshots, directories.cold}) {
     const auto names = FilesIn(disk, directory);
@@ -103,9 +107,10 @@ Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories) {
     size_t files = 0;
     uint64_t bytes = 0;
     for (auto name = names->rbegin(); name != names->rend(); ++name) {
-      if (!IsDamagedName(*name)) continue;
+      if (!name->ends_with(suffix)) continue;
       const std::string path = directory + "/" + *name;
       const auto file = disk.Open(path, OpenMode::kRead);
+      if (!file.ok() && file.status().error_number() == ENOENT) continue;
       const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
       if (!size.ok()) return size.status();
       files++;
@@ -113,7 +118,8 @@ Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories) {
       if (files == 1 || (files <= kMostDamagedFiles && bytes <= kMostDamagedBytes)) continue;
       LogNotice("{} is removed: no more than {} such files are kept, and {} bytes", path,
                 kMostDamagedFiles, kMostDamagedBytes);
-      if (Status removed = disk.Remove(path); !removed.ok()) return removed;
+      Status removed = disk.Remove(path);
+      if (!removed.ok() && removed.error_number() != ENOENT) return removed;
     }
   }
   return {};

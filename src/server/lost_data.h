@@ -2,8 +2,10 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
+#include "env/damage.h"
 #include "env/disk.h"
 #include "server/full_sync.h"
 
@@ -19,6 +21,8 @@ struct LostData {
   // can be read of them is used.
   bool must_set_aside = false;
   std::string why;  // a sentence
+  // It has had no state at all since then: what it has got of the leader's journal is none yet.
+  bool nothing = false;
 };
 
 // Nothing if there is no such file. Fails if it is damaged. Each of these blocks; any thread.
@@ -28,19 +32,25 @@ Status RemoveLostData(Disk& disk);
 
 // --- Files that are damaged ---
 
-// They get this suffix, stay where they are, and nothing but runnel-check reads them.
-inline constexpr const char* kDamagedSuffix = ".damaged";
+// They get the suffix kDamagedSuffix, stay where they are, and nothing but runnel-check reads them.
 // So many of them stay in each directory, and so many bytes: those whose names are the last.
 inline constexpr size_t kMostDamagedFiles = 16;
 inline constexpr uint64_t kMostDamagedBytes = uint64_t{1} << 30;
 
-// Gives the file its suffix. Does nothing if there is no such file. The name is durable when the
-// directory is synced.
-Status SetDamagedAside(Disk& disk, const std::string& path);
+// --- A state that the leader does not have ---
+
+// The files of a snapshot of this server get this suffix when the leader's state takes its place,
+// and the leader lacks changes that no frame of the journal here holds any more. They stay until
+// the next ones come, or until a state of the leader finds no room.
+inline constexpr std::string_view kDroppedSuffix = ".dropped";
+
+// Whether a file of this name was set aside, for either reason.
+bool IsSetAside(std::string_view name);
+
 // All segments, snapshots, lists and files of cold entries are set aside: there is no data any
 // more. After a crash in it, it can be called again. REQUIRES: nobody uses the directories.
 Status SetAllAside(Disk& disk, const DataDirectories& directories);
-// Removes those that are too many or too large.
-Status RemoveOldDamaged(Disk& disk, const DataDirectories& directories);
+// Removes files with this suffix that are too many or too large.
+Status RemoveOld(Disk& disk, const DataDirectories& directories, std::string_view suffix);
 
 }  // namespace runnel

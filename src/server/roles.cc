@@ -86,7 +86,7 @@ void Roles::Begin() {
     parts_.config.NoteLeader(took_over_->host, took_over_->port);
   }
   const FoundState& found = parts_.storage.found();
-  pending_ = replication::Follower::Pending{found.position, {}, found.data_end};
+  pending_ = replication::Follower::Pending{found.position, {}, found.data_end, {}};
   if (!trusted() && parts_.storage.journal()->appended() > 0) LogWarning("{}", WhyDoubted());
   if (options.leader_host.empty()) {
     if (NeedsRecovery()) return BeginToRecover();
@@ -269,8 +269,10 @@ Status Roles::Forget(std::string_view node_id) {
 }
 
 bool Roles::lacks_state() const {
-  const journal::Journal* const journal = parts_.storage.journal();
-  return follows_ && parts_.storage.lost() && journal != nullptr && journal->appended() == 0;
+  const auto& lost = parts_.storage.lost();
+  // What is here is served until it goes.
+  const bool noting = taker_ != nullptr && !taker_->had_nothing();
+  return follows_ && lost && lost->nothing && !noting;
 }
 
 bool Roles::Turn() {
@@ -303,7 +305,7 @@ bool Roles::Turn() {
     GoOnCutting();
     return false;
   }
-  if (taker_ != nullptr) {
+  if (takes_state()) {
     GoOnTaking();
     return false;
   }
@@ -323,8 +325,12 @@ bool Roles::Turn() {
     return false;
   }
   Hear(follower_->leader_epoch());
-  if (follower_->state_to_take()) {
-    TakeState();
+  if (const auto& state = follower_->state_to_take()) {
+    LostData lost = parts_.storage.lost().value_or(
+        LostData{false, "a state of the leader has taken the place of what was here"});
+    // If a state comes, that is so when it is loaded.
+    lost.nothing |= state->files.empty();
+    BeginToTake(*state, std::move(lost));
     return false;
   }
   if (follower_->room_wanted()) LookForRoom();
@@ -347,7 +353,7 @@ int64_t Roles::NextTimerMs() const {
     due = leader_->next_due_ms();
     if (leader_->misses_any()) due = std::min(due, ask_again_ms_);
   }
-  if (follower_ != nullptr && taker_ == nullptr) due = follower_->next_due_ms();
+  if (follower_ != nullptr && !takes_state()) due = follower_->next_due_ms();
   if (note_again_ms_) due = std::min(due, *note_again_ms_);
   if (relay_ != nullptr) due = std::min(due, relay_->next_due_ms());
   if (inquiry_ != nullptr) due = std::min(due, inquiry_->next_due_ms());
@@ -398,11 +404,17 @@ void Roles::Change(const Wanted& wanted) {
   force_ = wanted.force;
   by_word_ = wanted.by_word;
   const bool same = wanted.follow && follows_ && wanted.host == host_ && wanted.port == port_;
-  if (same && !recovery_) return;
+  // It was about to take over, and a person says otherwise.
+  if (same && follower_ != nullptr && follower_->takes_over()) {
+    follower_->RefuseTakeOver("it was told to follow on");
+  }
+  const bool goes_on = follower_ == nullptr || !follower_->has_given_up();
+  if (same && goes_on && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
   taker_.reset();
   cutter_.reset();
   if (follower_ != nullptr && wanted.follow && wanted.by_word) LeaveSet();
+  change_.reset();
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }
@@ -414,13 +426,14 @@ void Roles::Change(const Wanted& wanted) {
       case CaughtUp::kYes:
         EndRelay();
         last = std::move(follower_);
+        if (last != nullptr) last->DropFetched();
         break;
       case CaughtUp::kNotYet:
         wanted_ = wanted;
         return;
       case CaughtUp::kCannot:
         if (takes_over) follower_->RefuseTakeOver(error_);
-        return;
+        return FollowOn();
     }
   }
   recovery_.reset();
@@ -452,10 +465,22 @@ void Roles::Change(const Wanted& wanted) {
   parts_.storage.journal()->follows() ? MakeFollower() : NoteFollowing();
 }
 
+// This server was to lead, and cannot: the one that it has followed is followed again, which may
+// have what is missing here.
+void Roles::FollowOn() {
+  // One that recovers has no leader, and asks the others again by itself.
+  if (recovery_) return;
+  parts_.config.NoteLeader(host_, port_);
+  if (parts_.storage.journal()->failed()) return;
+  LetFollowerGo();
+  MakeFollower();
+}
+
 // What it has not applied is for the next one.
 void Roles::LetFollowerGo() {
   if (follower_ == nullptr) return;
   pending_ = follower_->TakePending(UINT64_MAX);
+  follower_->DropFetched();
   EndRelay();
   follower_.reset();
 }
@@ -519,11 +544,11 @@ std::unique_ptr<replication::Leader> Roles::MakeServing(Upstream upstream) {
 std::optional<replication::PinnedSnapshot> Roles::PinSnapshot(Position most) {
   auto pinned = parts_.saver.Pin(most);
   if (!pinned) return std::nullopt;
-  return replication::PinnedSnapshot{pinned->first,
-                                     [&storage = parts_.storage, position = pinned->first] {
-                                       return storage.ListSnapshot(position);
-                                     },
-                                     std::move(pinned->second)};
+  return replication::PinnedSnapshot{
+      pinned->first,
+      [&disk = parts_.storage.disk(), directories = parts_.storage.directories(),
+       position = pinned->first] { return ListSnapshotFiles(disk, directories, position); },
+      std::move(pinned->second)};
 }
 
 // Returns whether the next turn should come at once.
@@ -624,7 +649,7 @@ void Roles::BeginToLead() {
   const journal::Journal& journal = *parts_.storage.journal();
   if (Status led = parts_.storage.Lead(); !led.ok()) LogWarning("{}", led.message());
   // What it lacks now is given up.
-  if (parts_.storage.lost()) parts_.storage.ForgetLost();
+  if (parts_.storage.lost()) parts_.storage.ForgetLost(false);
   parts_.broker.Lead();
   MakeLeader();
   LogNotice("This server leads now, in epoch {:016x} from position {} on", journal.epoch(),

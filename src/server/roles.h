@@ -169,7 +169,8 @@ class Roles {
   const std::string& error() const;
   // Its journal is being cut, or is about to be.
   bool cuts() const { return cutter_ != nullptr; }
-  // It has lost what it had, and has nothing to serve until the leader has given it all.
+  // It has lost what it had, and has nothing to serve until the leader, or the server that it
+  // follows, has given it all.
   bool lacks_state() const;
   // Bytes of the journal that were cut off because the leader does not have them, since the start.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
@@ -244,10 +245,12 @@ class Roles {
   void GoOnLeadingAgain(int64_t now_ms);
   void AcceptAdmitted(int64_t now_ms);
   void FollowUntold(std::string host, uint16_t port);
-  void CountSync(const replication::FollowRequest& request);
+  void Serve(std::unique_ptr<ByteStream> stream, replication::FollowRequest request, int64_t now_ms,
+             uint64_t id);
   void Change(const Wanted& wanted);
   enum class CaughtUp { kYes, kNotYet, kCannot };
   CaughtUp CatchUp();
+  void FollowOn();
   void NoteFollowing();
   void BeginToLead();
   void MakeLeader();
@@ -264,12 +267,14 @@ class Roles {
   void LoseJournal(const Status& why);
   void TakeJournal(journal::Identity identity);
   Status WhyNotAsWelcomed(const replication::Welcome& welcome) const;
-  void TakeState();
-  void BeginToTake(StateTaker::Change change);
+  void BeginToTake(const replication::Follower::LeaderState& state, LostData lost);
+  bool LowerAgreed(Position end);
+  bool takes_state() const { return change_ || taker_ != nullptr; }
   void GoOnTaking();
   void LookForRoom();
   void OnRoom(const Room& room);
   void NoteOwnDamage();
+  void NoteSomething();
   void NoteWelcomed();
   Status WhyNotCut(Position end) const;
   void BeginToCut();
@@ -329,6 +334,7 @@ class Roles {
   bool on_trial_ = false;
   // While a state of the leader takes the place of what is here.
   std::unique_ptr<StateTaker> taker_;
+  std::optional<StateTaker::Change> change_;  // what it is to do, before there is one
   // Why this server cannot go on from its own data; empty: it can.
   std::string anew_;
   bool looking_for_room_ = false;

@@ -33,11 +33,18 @@ Status Roles::Admit(Session& session, const replication::FollowRequest& request)
   return {};
 }
 
-void Roles::CountSync(const replication::FollowRequest& request) {
+// Its connection becomes a link, which serves it.
+void Roles::Serve(std::unique_ptr<ByteStream> stream, replication::FollowRequest request,
+                  int64_t now_ms, uint64_t id) {
   // One that takes this journal asks again when it has.
-  if (request.journal_id != parts_.storage.journal()->identity().id) return;
+  const bool counts = request.journal_id == parts_.storage.journal()->identity().id;
+  const bool all = serving()->GivesAll(request);
   Stats& stats = parts_.broker.stats();
-  serving()->GivesAll(request) ? stats.sync_full++ : stats.sync_partial_ok++;
+  if (!mutable_serving()->Accept(std::move(stream), std::move(request), now_ms, id)) {
+    stats.sync_partial_err++;
+  } else if (counts) {
+    all ? stats.sync_full++ : stats.sync_partial_ok++;
+  }
 }
 
 // Their connections become links.
@@ -58,8 +65,7 @@ void Roles::AcceptAdmitted(int64_t now_ms) {
       Lend(std::move(stream), request, now_ms);
       continue;
     }
-    CountSync(request);
-    mutable_serving()->Accept(std::move(stream), std::move(request), now_ms, id);
+    Serve(std::move(stream), std::move(request), now_ms, id);
   }
 }
 

@@ -58,44 +58,50 @@ Status Roles::WhyNotAsWelcomed(const replication::Welcome& welcome) const {
 
 namespace {
 
-StateTaker::Change ChangeTo(const replication::Follower::LeaderState& state) {
-  StateTaker::Change change;
+replication::Follower::LeaderState NoState(const journal::Identity& identity, Position parting) {
+  replication::Follower::LeaderState state;
+  state.identity = identity;
+  state.parting = parting;
+  return state;
+}
+
+}  // namespace
+
+// A state of the leader, or none, is to take the place of what is here. It has nothing then, or
+// what the leader had some time ago: it must not lead before it has the rest, which `lost` says.
+void Roles::BeginToTake(const replication::Follower::LeaderState& state, LostData lost) {
+  EndRelay();
+  StateTaker::Change& change = change_.emplace();
   change.state.identity = state.identity;
   change.state.position = state.position;
   for (const replication::SyncFile& file : state.files) {
     change.state.paths.push_back(file.path);
   }
   change.parting = state.parting;
-  return change;
-}
-
-}  // namespace
-
-void Roles::TakeState() {
-  const Position parting = follower_->state_to_take()->parting;
-  if (parting < parts_.storage.journal()->appended()) {
-    // A start must not take for agreed what is of another leader then.
-    agreed_->Lower(parting);
-    agreed_->Turn(parts_.broker.clock().steady_ms());
-    if (agreed_->lowering()) return;
-  }
-  StateTaker::Change change = ChangeTo(*follower_->state_to_take());
   if (!follower_->own_damage().empty()) change.damaged_from = follower_->applied();
-  // It has nothing, or what the leader had some time ago: it must not lead before it has the rest.
-  change.lost = parts_.storage.lost().value_or(
-      LostData{false, "a state of the leader has taken the place of what was here"});
-  BeginToTake(std::move(change));
+  change.lost = std::move(lost);
+  // One that begins with no data because the leader has no snapshot needs no room.
+  change.makes_room = follower_->room_wanted().has_value();
+  GoOnTaking();
 }
 
-void Roles::BeginToTake(StateTaker::Change change) {
-  EndRelay();
-  taker_ = std::make_unique<StateTaker>(
-      StateTaker::Parts{parts_.storage, parts_.saver, parts_.reader}, std::move(change));
-  GoOnTaking();
+// Whether what two servers have agreed on is known to be no more than what stays. A start must not
+// take for agreed what is of another leader.
+bool Roles::LowerAgreed(Position end) {
+  if (end >= parts_.storage.journal()->appended()) return true;
+  agreed_->Lower(end);
+  agreed_->Turn(parts_.broker.clock().steady_ms());
+  return !agreed_->lowering();
 }
 
 // The note decides; from then on what has come counts, also after a crash.
 void Roles::GoOnTaking() {
+  if (change_) {
+    if (!LowerAgreed(change_->parting)) return;
+    taker_ = std::make_unique<StateTaker>(
+        StateTaker::Parts{parts_.storage, parts_.saver, parts_.reader}, std::move(*change_));
+    change_.reset();
+  }
   taker_->Turn();
   if (taker_->state() == StateTaker::State::kRefused) {
     const std::string why = taker_->status().message();
@@ -119,39 +125,53 @@ void Roles::GoOnTaking() {
 
 // --- A disk that holds one state only ---
 
+namespace {
+
+constexpr const char* kRemovedToMakeRoom =
+    "what had come of a snapshot was removed to make room: it is fetched from its beginning";
+
+}  // namespace
+
 void Roles::LookForRoom() {
   if (std::exchange(looking_for_room_, true)) return;
   auto room = std::make_shared<Result<Room>>(Room());
-  parts_.reader.Run([room, &storage = parts_.storage,
-                     wanted = *follower_->room_wanted()] { *room = storage.LookForRoom(wanted); },
-                    [this, room, alive = std::weak_ptr<bool>(alive_)] {
-                      if (alive.expired() || !*alive.lock()) return;
-                      looking_for_room_ = false;
-                      if (follower_ == nullptr || !follower_->room_wanted() || taker_ != nullptr)
-                        return;
-                      room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
-                    });
+  // It may outlive the storage.
+  parts_.reader.Run(
+      [room, &disk = parts_.storage.disk(), directories = parts_.storage.directories(),
+       wanted = *follower_->room_wanted()] {
+        *room = runnel::LookForRoom(disk, directories, wanted);
+      },
+      [this, room, alive = std::weak_ptr<bool>(alive_)] {
+        if (alive.expired() || !*alive.lock()) return;
+        looking_for_room_ = false;
+        if (follower_ == nullptr) return;
+        if (follower_->room_wanted() && !takes_state()) {
+          room->ok() ? OnRoom(**room) : follower_->RefuseRoom(room->message());
+        } else if (!room->ok() || (*room)->removed_staged) {
+          // The link may have ended meanwhile. The files are gone all the same.
+          follower_->ForgetFetched(kRemovedToMakeRoom);
+        }
+      });
 }
 
 void Roles::OnRoom(const Room& room) {
   if (!room.removed_staged) return follower_->GoOnFetching();
+  const uint64_t kept = follower_->bytes_to_keep();
   const uint64_t total = follower_->fetch()->total_bytes();
-  if (room.free_bytes >= total) {
-    return follower_->RefuseRoom(
-        "what had come of another snapshot was removed to make room: this one is fetched from its "
-        "beginning");
-  }
+  const uint64_t needed = follower_->RoomFor(total);
+  if (room.free_bytes >= needed) return follower_->RefuseRoom(kRemovedToMakeRoom);
   const std::string why = fmt::format(
-      "the disk has no room for the snapshot of the leader: {} bytes are to come, {} are free, "
-      "and what is here takes {}",
-      total, room.free_bytes, room.own_bytes);
-  if (room.free_bytes + room.own_bytes < total) return follower_->RefuseRoom(why);
+      "the disk has no room for the snapshot of the leader: {} bytes are to come, {} of this "
+      "server's journal are to be kept, {} are free, what is here takes {}, and what was set aside "
+      "{}",
+      total, kept, room.free_bytes, room.own_bytes, room.set_aside_bytes);
+  // What is kept is copied before anything goes.
+  if (room.free_bytes < kept || room.free_bytes + room.own_bytes < needed) {
+    return follower_->RefuseRoom(why);
+  }
   LogWarning("{}: what is here goes first", why);
-  StateTaker::Change change;
-  change.state.identity = parts_.storage.journal()->identity();
-  change.parting = follower_->parting();
-  change.lost = LostData{false, why};
-  BeginToTake(std::move(change));
+  BeginToTake(NoState(parts_.storage.journal()->identity(), follower_->parting()),
+              LostData{false, why, true});
 }
 
 // --- Data that this server has lost ---
@@ -167,10 +187,21 @@ void Roles::NoteOwnDamage() {
   });
 }
 
+// There is a state again, though it may not be all.
+void Roles::NoteSomething() {
+  const auto& lost = parts_.storage.lost();
+  if (!lost || !lost->nothing) return;
+  parts_.storage.NoteLost({false, lost->why, false}, [](const Status& noted) {
+    if (!noted.ok()) LogWarning("The note about lost data stays as it was: {}", noted.message());
+  });
+}
+
 // The link is up.
 void Roles::NoteWelcomed() {
   // A person's word was about what there was before.
   force_ = false;
+  // In a chain there may be more to come.
+  if (follower_->chained() && follower_->has_all()) NoteSomething();
   // Who gives back what may be lost, or follows another one itself, may lack what the leader has.
   if (recovery_ || follower_->chained()) return;
   const Position end = follower_->leader_end();
@@ -178,7 +209,7 @@ void Roles::NoteWelcomed() {
   const bool whole = follower_->caught_up() && follower_->own_damage().empty();
   if (!parts_.storage.lost() || !whole) return;
   LogNotice("This server has again what it had lost, up to position {}", end);
-  parts_.storage.ForgetLost();
+  parts_.storage.ForgetLost(true);
 }
 
 // --- Cutting ---
@@ -236,10 +267,7 @@ void Roles::GoOnCutting() {
     case Cutter::State::kCutting:
       break;
     case Cutter::State::kKept:
-      // A start must not take for agreed what is of another leader then.
-      agreed_->Lower(cutter_->end());
-      agreed_->Turn(parts_.broker.clock().steady_ms());
-      if (agreed_->lowering()) break;
+      if (!LowerAgreed(cutter_->end())) break;
       lender_.reset();
       error_ = follower_->error();
       pending_ = follower_->TakePending(cutter_->end());
@@ -281,7 +309,8 @@ void Roles::AfterCut() {
 void Roles::OnLoaded() {
   must_load_ = false;
   const FoundState& found = parts_.storage.found();
-  pending_ = replication::Follower::Pending{found.position, {}, found.data_end};
+  if (found.snapshot_position > 0) NoteSomething();
+  pending_ = replication::Follower::Pending{found.position, {}, found.data_end, {}};
   // What else Broker::Follow does was done by Unload.
   parts_.broker.log().Follow(found.position);
   MakeFollower();

@@ -175,7 +175,7 @@ Status Startup::OpenJournal() {
         &parts_.disk, &parts_.log, &parts_.helper,
         {parts_.journal_directory, SegmentBytes(options, found_.snapshot_raw_bytes),
          options.appendfsync, found_.position, options.journal_cut_damage || parts_.cut_damage, 0,
-         found_.epochs, !options.leader_host.empty()});
+         found_.epochs, parts_.follows, parts_.cut_damage});
     if (!opening.ok()) return opening.status();
     opening_ = std::move(*opening);
     if (parts_.limit) limit_ = parts_.limit(opening_->journal_id());
@@ -270,7 +270,8 @@ Status Startup::SetDamagedAside() {
     Status aside = snapshot::SetAside(parts_.disk, parts_.snapshot_directory, damaged.position);
     if (!aside.ok()) return aside;
     LogWarning(
-        "The snapshot {} is damaged ({}) and was set aside as {}.damaged; the snapshot at "
+        "The snapshot {} is damaged ({}) and was set aside with the suffix .damaged; the snapshot "
+        "at "
         "{} and the journal after it were used instead. The file may be removed",
         snapshot::SnapshotName(damaged.position), damaged.why.message(),
         snapshot::SnapshotName(damaged.position), found_.snapshot_position);

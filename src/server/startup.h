@@ -44,8 +44,10 @@ class Startup {
     // Up to where the journal with this id may be applied, asked when loading comes to it. None:
     // all of it.
     std::function<Position(uint64_t journal_id)> limit;
-    // As JournalOptions::cut_damage, in addition to the directive.
+    // As JournalOptions::cut_damage, in addition to the directive, and keep_cut.
     bool cut_damage = false;
+    // The journal is that of a follower.
+    bool follows = false;
   };
 
   // Each state ends with what the next one needs.

@@ -8,6 +8,7 @@
 #include "env/damage.h"
 #include "fmt/format.h"
 #include "journal/segment.h"
+#include "snapshot/files.h"
 
 namespace runnel {
 
@@ -37,7 +38,10 @@ void KeepFrames(Storage& storage, Worker& reader, Position begin,
       });
 }
 
-StateTaker::StateTaker(Parts parts, Change change) : parts_(parts), change_(std::move(change)) {
+StateTaker::StateTaker(Parts parts, Change change)
+    : parts_(parts),
+      change_(std::move(change)),
+      had_nothing_(parts.storage.lost() && parts.storage.lost()->nothing) {
   // A snapshot that is being taken belongs to the state that goes.
   parts_.saver.Suspend("what is here is about to give way to what the leader has");
 }
@@ -52,13 +56,7 @@ void StateTaker::Turn() {
   state_ = State::kKeeping;
   const journal::Journal& journal = *parts_.storage.journal();
   const Position begin = std::max(change_.parting, journal.first());
-  if (begin < journal.written()) {
-    Keep(begin);
-  } else if (change_.damaged_from) {
-    FindDamaged(*change_.damaged_from);
-  } else {
-    Note();
-  }
+  begin < journal.written() ? Keep(begin) : SetAside();
 }
 
 void StateTaker::Keep(Position begin) {
@@ -71,13 +69,13 @@ void StateTaker::Keep(Position begin) {
                      "{} frames from epoch {:016x} on with {} changes, are cut off; they lie in {}",
                      change_.parting, dropped_bytes_, kept->end, kept->frames, kept->epoch,
                      kept->records, kept->path);
-                 if (change_.damaged_from) return FindDamaged(*change_.damaged_from);
-                 return Note();
+                 return SetAside();
                }
                // As files, if they are no frames any more.
                if (IsDamage(kept.status())) {
                  LogWarning("What the leader does not have cannot be read: {}", kept.message());
-                 return FindDamaged(std::min(begin, change_.damaged_from.value_or(begin)));
+                 change_.damaged_from = std::min(begin, change_.damaged_from.value_or(begin));
+                 return SetAside();
                }
                state_ = State::kRefused;
                status_ = Status::Error(fmt::format(
@@ -87,31 +85,92 @@ void StateTaker::Keep(Position begin) {
              });
 }
 
-// Which segments hold positions from there on.
-void StateTaker::FindDamaged(Position from) {
-  auto segments =
-      std::make_shared<Result<std::vector<journal::Segment>>>(std::vector<journal::Segment>());
-  const std::string directory = parts_.storage.journal_directory();
-  parts_.reader.Run(
-      [segments, directory, &disk = parts_.storage.disk()] {
-        *segments = journal::ListSegments(disk, directory);
-      },
-      [this, segments, directory, from, stop = stop_] {
-        if (*stop) return;
-        if (!segments->ok()) {
-          state_ = State::kRefused;
-          status_ = segments->status();
-          return;
-        }
-        for (size_t i = 0; i < (*segments)->size(); i++) {
-          const bool before = i + 1 < (*segments)->size() && (**segments)[i + 1].base <= from;
-          if (before) continue;
-          change_.state.damaged.push_back(journal::SegmentPath(directory, (**segments)[i].base));
-          LogWarning("{} is damaged: it is set aside as {}{}", change_.state.damaged.back(),
-                     change_.state.damaged.back(), kDamagedSuffix);
-        }
-        Note();
-      });
+// Own changes from before the first frame of the journal are only in the state.
+std::optional<Position> StateTaker::SnapshotToKeep() const {
+  const Position first = parts_.storage.journal()->first();
+  const auto& snapshots = parts_.saver.positions();
+  if (change_.parting >= first || snapshots.empty() || snapshots.back() <= change_.parting) {
+    return std::nullopt;
+  }
+  if (!change_.makes_room) return snapshots.back();
+  LogWarning(
+      "The leader has this server's journal up to position {}, and it begins at {} here: what this "
+      "server has changed between lies in its state alone, which makes room, and is given up",
+      change_.parting, first);
+  return std::nullopt;
+}
+
+namespace {
+
+// Finds the files of the old state that stay under other names.
+struct FilesToSetAside {
+  Disk& disk;
+  const DataDirectories directories;
+  const std::optional<Position> damaged_from;
+  const std::optional<Position> snapshot;
+  std::vector<SetAsideFile> files;
+  Status status;
+
+  void Add(const std::string& path, std::string_view suffix) {
+    if (!status.ok()) return;
+    const auto aside = FreeNameBeside(disk, path, suffix);
+    status = aside.status();
+    if (aside.ok()) files.push_back({path, *aside});
+  }
+  void Find() {
+    if (damaged_from) AddSegments(*damaged_from);
+    if (snapshot) AddSnapshot(*snapshot);
+  }
+  // Which hold positions from there on.
+  void AddSegments(Position from) {
+    const auto segments = journal::ListSegments(disk, directories.journal);
+    status = segments.status();
+    for (size_t i = 0; status.ok() && i < segments->size(); i++) {
+      const bool before = i + 1 < segments->size() && (*segments)[i + 1].base <= from;
+      const Position base = (*segments)[i].base;
+      if (!before) Add(journal::SegmentPath(directories.journal, base), kDamagedSuffix);
+    }
+  }
+  void AddSnapshot(Position position) {
+    Add(snapshot::SnapshotPath(directories.snapshots, position), kDroppedSuffix);
+    const auto names = snapshot::ReadFileList(disk, directories.snapshots, position);
+    if (!names.ok()) LogWarning("{}", names.message());
+    if (!names.ok() || names->empty()) return;
+    Add(snapshot::FileListPath(directories.snapshots, position), kDroppedSuffix);
+    for (const std::string& name : *names) {
+      Add(directories.cold + "/" + name, kDroppedSuffix);
+    }
+  }
+};
+
+}  // namespace
+
+void StateTaker::SetAside() {
+  auto job = std::make_shared<FilesToSetAside>(FilesToSetAside{parts_.storage.disk(),
+                                                               parts_.storage.directories(),
+                                                               change_.damaged_from,
+                                                               SnapshotToKeep(),
+                                                               {},
+                                                               {}});
+  if (!job->damaged_from && !job->snapshot) return Note();
+  parts_.reader.Run([job] { job->Find(); },
+                    [this, job, stop = stop_] {
+                      if (*stop) return;
+                      if (!job->status.ok()) {
+                        state_ = State::kRefused;
+                        status_ = job->status;
+                        return;
+                      }
+                      for (SetAsideFile& file : job->files) {
+                        LogWarning("{} is {}: it is set aside as {}", file.from,
+                                   file.to.ends_with(kDamagedSuffix)
+                                       ? "damaged"
+                                       : "of the state of this server, which the leader lacks",
+                                   file.to);
+                        change_.state.set_aside.push_back(std::move(file));
+                      }
+                      Note();
+                    });
 }
 
 void StateTaker::Note() {
@@ -128,6 +187,9 @@ void StateTaker::Note() {
 void StateTaker::OnNoted(const Status& status) {
   state_ = status.ok() ? State::kNoted : State::kRefused;
   if (!status.ok()) {
+    // What is here stays.
+    change_.lost.nothing = had_nothing_;
+    parts_.storage.NoteLost(change_.lost, [](const Status&) {});
     status_ = Status::Error(fmt::format(
         "what the leader has cannot take the place of what is here: {}", status.message()));
   }

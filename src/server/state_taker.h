@@ -27,7 +27,9 @@ void KeepFrames(Storage& storage, Worker& reader, Position begin,
 
 // Puts a state of the leader, or an empty one, in the place of all that a follower has. What the
 // follower has and the leader does not is first kept in journal/dropped, on a helper thread, while
-// the server serves what it has. While this exists no snapshot is taken or removed.
+// the server serves what it has. If the follower's journal does not go back to where the leader's
+// parts from it, its newest snapshot, which has the rest, is set aside (lost_data.h). While this
+// exists no snapshot is taken or removed.
 class StateTaker {
  public:
   // All outlive it. `reader` copies.
@@ -42,6 +44,8 @@ class StateTaker {
     Position parting = 0;
     // What is here is damaged from this position on.
     std::optional<Position> damaged_from;
+    // What is here goes because the disk has no room for both: no snapshot of it is set aside.
+    bool makes_room = false;
     // Noted before the old state goes.
     LostData lost;
   };
@@ -61,6 +65,8 @@ class StateTaker {
   State state() const { return state_; }
   const Status& status() const { return status_; }
   Position parting() const { return change_.parting; }
+  // Whether there was no state before, by LostData::nothing.
+  bool had_nothing() const { return had_nothing_; }
   // Bytes that the leader does not have.
   uint64_t dropped_bytes() const { return dropped_bytes_; }
 
@@ -69,7 +75,8 @@ class StateTaker {
 
  private:
   void Keep(Position begin);
-  void FindDamaged(Position from);
+  void SetAside();
+  std::optional<Position> SnapshotToKeep() const;
   void Note();
   void OnNoted(const Status& status);
 
@@ -78,6 +85,7 @@ class StateTaker {
   State state_ = State::kWaiting;
   Status status_;
   uint64_t dropped_bytes_ = 0;
+  const bool had_nothing_;
   const std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -58,10 +58,6 @@ Result<std::vector<replication::SyncFile>> Storage::ListSnapshot(Position positi
   return ListSnapshotFiles(disk_, Directories(), position);
 }
 
-Result<Room> Storage::LookForRoom(uint64_t bytes) const {
-  return runnel::LookForRoom(disk_, Directories(), bytes);
-}
-
 Result<bool> Storage::LoadSome(size_t budget) {
   if (!take_status_.ok()) return take_status_;
   if (arrived_) {
@@ -73,9 +69,9 @@ Result<bool> Storage::LoadSome(size_t budget) {
     if (Status looked = LookForLoss(); !looked.ok()) return looked;
     // What was loaded before is nobody's any more.
     stored_->ForgetFrom(0);
-    startup_ = std::make_unique<Startup>(
-        Startup::Parts{disk_, clock_, workers_.log, workers_.helper, options_, keyspace_, *cold_,
-                       *stored_, kJournalDirectory, kSnapshotDirectory, limit_, lost_.has_value()});
+    startup_ = std::make_unique<Startup>(Startup::Parts{
+        disk_, clock_, workers_.log, workers_.helper, options_, keyspace_, *cold_, *stored_,
+        kJournalDirectory, kSnapshotDirectory, limit_, lost_.has_value(), follows_});
   }
   const auto all = startup_->Step(budget);
   if (!all.ok()) return AfterFailure(all.status());
@@ -92,12 +88,14 @@ Result<bool> Storage::LoadSome(size_t budget) {
 
 Status Storage::LookForLoss() {
   if (!std::exchange(looked_for_loss_, true)) {
+    // Later it is loaded again only because it follows, whatever the configuration says by then.
+    follows_ = !options_.leader_host.empty();
     auto lost = ReadLostData(disk_);
     if (!lost.ok()) return lost.status();
     lost_ = std::move(*lost);
   }
   if (!lost_) return {};
-  if (options_.leader_host.empty()) {
+  if (!follows_) {
     if (!options_.unclean_leader_election) {
       return Status::Error(fmt::format(
           "this server was a follower, and lacks data which it has not fetched again ({}). Start "
@@ -123,14 +121,14 @@ Status Storage::LookForLoss() {
 // On a leader a start stops at damage: nobody else may have the data. A follower fetches it anew.
 Result<bool> Storage::AfterFailure(const Status& failure) {
   const Startup::Damage damage = startup_->damage();
-  if (options_.leader_host.empty() || damage == Startup::Damage::kNone || set_aside_) {
+  if (!follows_ || damage == Startup::Damage::kNone || set_aside_) {
     return failure;
   }
   // The journal is used up to the damage, if it is only that.
   const bool all = damage == Startup::Damage::kAll || lost_.has_value();
   LogWarning("{} This server is a follower: it fetches from its leader what it has lost",
              failure.message());
-  lost_ = LostData{all, failure.message()};
+  lost_ = LostData{all, failure.message(), all};
   if (Status noted = WriteLostData(disk_, *lost_); !noted.ok()) return noted;
   startup_.reset();
   for (uint32_t db = 0; db < keyspace_.databases(); db++) {
@@ -149,15 +147,20 @@ void Storage::NoteLost(LostData lost, std::function<void(const Status&)> done) {
       });
 }
 
-void Storage::ForgetLost() {
+void Storage::ForgetLost(bool has_all) {
   lost_.reset();
   auto status = std::make_shared<Status>();
-  workers_.helper.Run([status, &disk = disk_] { *status = RemoveLostData(disk); },
-                      [status] {
-                        if (status->ok()) return;
-                        LogWarning("The note that this server had lost data stays: {}",
-                                   status->message());
-                      });
+  workers_.helper.Run(
+      [status, has_all, &disk = disk_] {
+        *status = RemoveLostData(disk);
+        if (status->ok() && has_all) *status = RemoveOld(disk, Directories(), kDamagedSuffix);
+      },
+      [status] {
+        if (status->ok()) return;
+        LogWarning(
+            "The note that this server had lost data, or too much that was set aside, stays: {}",
+            status->message());
+      });
 }
 
 Status Storage::Lead() {
@@ -171,6 +174,10 @@ Status Storage::BeginToLead() {
   journal_->Flush(clock_.SteadyMicros());
   journal_->SyncWritten();
   return journal_->failed() ? journal_->status() : Status();
+}
+
+DataDirectories Storage::directories() const {
+  return Directories();
 }
 
 std::string Storage::journal_directory() const {
@@ -251,6 +258,7 @@ void Storage::Cut(Position end, bool load, std::function<void(const Status&)> do
   const auto finish = [this, job, done = std::move(done)] {
     journal_ = std::move(job->journal);
     must_load_ = job->status.ok() && job->load;
+    follows_ = true;
     if (journal_ != nullptr) {
       const journal::Epoch newest = job->options.epochs.newest();
       if (journal_->epoch() < newest) journal_->set_epoch(newest);
@@ -288,7 +296,7 @@ void Storage::GiveWay() {
   // Helpers do one job after the other: what the journal's jobs still do is done before the files
   // go.
   journal_.reset();
-  must_load_ = arrived_ = true;
+  must_load_ = arrived_ = follows_ = true;
 }
 
 void Storage::TakeWhatArrived() {

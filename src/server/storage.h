@@ -73,13 +73,15 @@ class Storage {
   Status BeginToLead();
   // What this server, a follower, has lost and not fetched again; nothing: nothing.
   const std::optional<LostData>& lost() const { return lost_; }
-  // Notes beside the loop that it has lost something, and calls `done`; or that it has all again.
+  // Notes beside the loop that it has lost something, and calls `done`; or that it has all again,
+  // or else leads without. If it has all, no more damaged files stay than lost_data.h says.
   void NoteLost(LostData lost, std::function<void(const Status&)> done);
-  void ForgetLost();
+  void ForgetLost(bool has_all);
   // How far it is; nullptr before the first LoadSome and when all is loaded.
   const Startup* startup() const { return startup_.get(); }
 
   Disk& disk() { return disk_; }
+  DataDirectories directories() const;
   // Of the journal, if the server keeps one.
   std::string journal_directory() const;
   // nullptr before all is loaded, and if the server keeps none.
@@ -112,8 +114,6 @@ class Storage {
   snapshot::Snapshotter& snapshotter() { return *snapshotter_; }
   ColdStore* cold() { return cold_.get(); }
 
-  // See runnel::LookForRoom. Blocks; any thread.
-  Result<Room> LookForRoom(uint64_t bytes) const;
   // See ListSnapshotFiles. Blocks; any thread.
   Result<std::vector<replication::SyncFile>> ListSnapshot(Position position) const;
   // Waits until the disk has all that the journal was given: replies that wait for that can leave.
@@ -150,6 +150,7 @@ class Storage {
   Status take_status_;
   std::optional<LostData> lost_;
   bool looked_for_loss_ = false;
+  bool follows_ = false;    // what is loaded is that of a follower
   bool set_aside_ = false;  // in this process
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

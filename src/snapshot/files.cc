@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "env/damage.h"
 
 namespace runnel::snapshot {
 namespace {
@@ -76,7 +77,9 @@ Result<std::vector<Position>> ListSnapshots(Disk& disk, const std::string& direc
 
 Status SetAside(Disk& disk, const std::string& directory, Position position) {
   const std::string path = SnapshotPath(directory, position);
-  if (Status renamed = disk.Rename(path, path + ".damaged"); !renamed.ok()) return renamed;
+  const auto name = FreeNameBeside(disk, path, kDamagedSuffix);
+  if (!name.ok()) return name.status();
+  if (Status renamed = disk.Rename(path, *name); !renamed.ok()) return renamed;
   return disk.SyncDirectory(directory);
 }
 

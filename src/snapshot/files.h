@@ -27,7 +27,8 @@ std::optional<Position> ParseSnapshotName(std::string_view name);
 Result<std::vector<Position>> ListSnapshots(Disk& disk, const std::string& directory);
 
 // Gives the snapshot another name, so that it is no snapshot any more but can be looked at:
-// "<position>.snap.damaged". Durable when this returns.
+// "<position>.snap.damaged", or the next name that is free (FreeNameBeside). Durable when this
+// returns.
 Status SetAside(Disk& disk, const std::string& directory, Position position);
 
 // Removes a snapshot and its list of cold files. The snapshot goes first.

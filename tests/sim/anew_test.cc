@@ -8,11 +8,14 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "journal/segment.h"
 #include "journal/set_aside.h"
+#include "replication/agreed_mark.h"
 #include "server/lost_data.h"
 #include "snapshot/files.h"
 #include "tests/sim/files.h"
@@ -99,6 +102,29 @@ class AnewWorld {
       Step(i);
     }
   }
+  // With values that cannot be compressed.
+  void FillKeys(size_t i, const std::string& value, int keys) {
+    for (int key = 0; key < keys; key++) {
+      std::string bytes = value;
+      for (int n = 0; n < 40; n++) {
+        bytes += std::to_string(world.random().Below(UINT64_MAX));
+      }
+      server(i).Ask({"SET", "k" + std::to_string(key), bytes});
+      world.Step();
+    }
+  }
+  // Its disk has room for so many bytes more.
+  static void LeaveRoom(ModelServer& server, uint64_t bytes) {
+    const ModelDisk::Aside aside(&server.disk());
+    server.disk().set_capacity(server.disk().used() + bytes);
+  }
+  // More than the bound of memory.
+  void FillStream(size_t i) {
+    for (int n = 1; n <= 40; n++) {
+      server(i).Ask({"XADD", "long", std::to_string(n) + "-1", "f", std::string(100, 'x')});
+      world.Step();
+    }
+  }
   KeyspaceContent Content(size_t i) { return sim::LogicalContentOf(server(i).keyspace()); }
   static bool HasLost(ModelServer& server) {
     const ModelDisk::Aside aside(&server.disk());
@@ -113,6 +139,13 @@ class AnewWorld {
       if (name.ends_with(suffix)) found.push_back(name);
     }
     return found;
+  }
+  // What has come of a snapshot.
+  std::vector<std::string> Staged(size_t i) {
+    auto names = Names(server(i), "snapshots", ".sync");
+    const auto more = Names(server(i), "streams", ".sync");
+    names.insert(names.end(), more.begin(), more.end());
+    return names;
   }
   // Changes a byte of it.
   static void Damage(ModelServer& server, const std::string& path, size_t offset) {
@@ -159,6 +192,28 @@ class Return final : public AnewWorld {
     if (::testing::Test::HasFailure()) return;
     before = Content(0);
     EXPECT_FALSE(before == Content(1));
+    for (const char* directory : {"snapshots", "streams"}) {
+      for (const std::string& name : Names(server(0), directory, "")) {
+        const ModelDisk::Aside aside(&server(0).disk());
+        const std::string path = std::string(directory) + "/" + name;
+        files[path] = sim::ReadFile(server(0).disk(), path);
+      }
+    }
+  }
+  // What its journal does not hold any more, and the leader does not have, is in its snapshot.
+  void ExpectSnapshotKept() {
+    const auto snapshots = Names(server(0), "snapshots", ".snap.dropped");
+    ASSERT_THAT(snapshots, SizeIs(1));
+    size_t kept = 0;
+    for (const auto& [path, bytes] : files) {
+      const ModelDisk::Aside aside(&server(0).disk());
+      if (!sim::Exists(server(0).disk(), path + ".dropped")) continue;
+      kept++;
+      // Files of entries may have grown.
+      EXPECT_TRUE(sim::ReadFile(server(0).disk(), path + ".dropped").starts_with(bytes)) << path;
+    }
+    EXPECT_EQ(kept, snapshots.size() + Names(server(0), "snapshots", ".files.dropped").size() +
+                        Names(server(0), "streams", ".dropped").size());
   }
   // Its process ends inside this call of its disk. Returns whether it was equal before that.
   bool Run(uint64_t call, Crash crash) {
@@ -187,12 +242,14 @@ class Return final : public AnewWorld {
     }
     ExpectEqual();
     EXPECT_THAT(Names(old, "journal/dropped", ".frames"), Not(IsEmpty()));
+    ExpectSnapshotKept();
     StepUntil([&] { return !HasLost(old); });
     return !stopped;
   }
 
   const bool snapshot_;
   KeyspaceContent before;
+  std::map<std::string, std::string> files;
 };
 
 class AnewTest : public ::testing::Test {
@@ -226,6 +283,129 @@ TEST_F(AnewTest, AnOldLeaderWithoutAStateFetchesOne) {
   world.ExpectEqual();
   EXPECT_GT(world.roles(0).dropped_bytes(), 0u);
   EXPECT_THAT(AnewWorld::Names(world.server(0), "journal/dropped", ".frames"), SizeIs(1));
+  world.ExpectSnapshotKept();
+}
+
+// Not before it has all: what comes of the journal from its beginning is no state for anybody.
+TEST_F(AnewTest, AServerThatBeginsWithNothingLacksItsStateUntilItHasAll) {
+  Return world(1, false);
+  world.Prepare();
+  if (HasFailure()) return;
+  world.world.CutOff(0, false);
+  world.world.TellToFollow(0);
+  ModelServer& server = world.server(0);
+  bool partly = false;
+  world.StepUntil([&] {
+    if (server.loading() || server.reloads() == 0) return false;
+    EXPECT_EQ(world.roles(0).lacks_state(), server.storage().lost().has_value());
+    partly |= server.storage().lost() && server.storage().journal()->appended() > 0;
+    return world.world.IsEqual(server) && !server.storage().lost();
+  });
+  EXPECT_TRUE(partly);
+}
+
+// The one that it follows may lack something, so what is lost is not forgotten; but it serves.
+TEST_F(AnewTest, InAChainAServerThatHadNothingServesAgain) {
+  AnewWorld world(1, 3);
+  world.world.StartAll();
+  world.Write(0, 20);
+  world.world.Heal();
+  world.RemoveJournal(2, 0);
+  world.world.Heal();
+  ModelServer& server = world.server(2);
+  server.Stop(Crash::kProcess);
+  for (const std::string& name : AnewWorld::Names(server, "snapshots", ".snap")) {
+    AnewWorld::Damage(server, "snapshots/" + name, 100);
+  }
+  world.world.TellToFollow(2, 1);
+  world.world.Start(2);
+  if (HasFailure()) return;
+  EXPECT_TRUE(world.roles(2).lacks_state());
+  bool partly = false;
+  world.StepUntil([&] {
+    partly |= world.roles(2).lacks_state() && server.storage().journal()->appended() > 0;
+    return !world.roles(2).lacks_state();
+  });
+  EXPECT_TRUE(partly);
+  EXPECT_TRUE(server.storage().lost());
+  EXPECT_TRUE(world.roles(2).follower()->has_all());
+}
+
+// What is here stays if it cannot be noted that it goes.
+TEST_F(AnewTest, AStateThatIsNotTakenIsNotLacked) {
+  Return world(1, false);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  world.world.CutOff(0, false);
+  world.world.TellToFollow(0);
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  server.disk().FailCalls(server.disk().calls() + 1, 1, 28);
+  world.StepUntil([&] { return world.Says(0, "cannot take the place of what is here"); });
+  EXPECT_FALSE(world.roles(0).lacks_state());
+  EXPECT_TRUE(world.Content(0) == world.before);
+  world.ExpectEqual();
+}
+
+// The leader's snapshot is damaged. It is not fetched again and again at once, and not any more
+// when there is another one.
+TEST_F(AnewTest, ADamagedSnapshotOfTheLeaderIsNotTheLastWord) {
+  for (const bool missing : {false, true}) {
+    if (HasFailure()) return;
+    SCOPED_TRACE(missing);
+    Return world(1, true);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelServer& leader = world.server(1);
+    const std::string path = "snapshots/" + AnewWorld::Names(leader, "snapshots", ".snap").back();
+    if (missing) {
+      const ModelDisk::Aside aside(&leader.disk());
+      ASSERT_TRUE(leader.disk().Remove(path).ok());
+    } else {
+      AnewWorld::Damage(leader, path, 100);
+    }
+    world.world.CutOff(0, false);
+    world.world.TellToFollow(0);
+    // In 20 s of the model.
+    int syncs = 0;
+    bool syncing = false;
+    const int64_t until_ms = world.world.now_ms() + 20'000;
+    while (world.world.now_ms() < until_ms) {
+      world.world.Step();
+      const replication::Follower* const follower = world.roles(0).follower();
+      const bool now =
+          follower != nullptr && follower->state() == replication::Follower::State::kSyncing;
+      syncs += now && !std::exchange(syncing, now);
+      syncing = now;
+    }
+    EXPECT_GT(syncs, 3);
+    EXPECT_LT(syncs, 20);
+    EXPECT_TRUE(world.Content(0) == world.before);
+    world.Write(1, 5);
+    world.Save(1);
+    world.Fill(1, 5);
+    world.ExpectEqual();
+  }
+}
+
+// What has come is of no use to a server that leads, or follows another one.
+TEST_F(AnewTest, WhatHasComeGoesWithTheLeader) {
+  for (const bool leads : {true, false}) {
+    if (HasFailure()) return;
+    Return world(1, true);
+    world.Prepare();
+    world.world.CutOff(0, false);
+    world.world.TellToFollow(0);
+    world.StepUntil([&] {
+      const replication::Follower* const follower = world.roles(0).follower();
+      return follower != nullptr && follower->fetch() != nullptr &&
+             follower->fetch()->written_bytes() > 0;
+    });
+    EXPECT_THAT(world.Staged(0), Not(IsEmpty()));
+    world.world.CutOff(0, true);
+    leads ? world.roles(0).AskToLead() : world.roles(0).AskToFollow("00", 1);
+    world.StepUntil([&] { return world.Staged(0).empty(); });
+  }
 }
 
 TEST_F(AnewTest, EveryCallOfAReturnIsACrashPoint) {
@@ -352,11 +532,7 @@ class Damaged final : public AnewWorld {
   void Prepare() {
     world.StartAll();
     Write(0, 30);
-    // More than the bound of memory.
-    for (int i = 1; i <= 40; i++) {
-      server(0).Ask({"XADD", "long", std::to_string(i) + "-1", "f", std::string(100, 'x')});
-      world.Step();
-    }
+    FillStream(0);
     world.Heal();
     RemoveJournal(0, 0);
     world.Heal();
@@ -452,7 +628,7 @@ TEST_F(AnewTest, AFollowerWithDamagedFilesFetchesThemAnew) {
     // Nothing is removed before the leader has given what is to take its place.
     const bool all = what == What::kSnapshot || what == What::kColdFile;
     EXPECT_EQ(!AnewWorld::Names(world.server(1), "snapshots", ".damaged").empty(), all);
-    EXPECT_EQ(!AnewWorld::Names(world.server(1), "journal", ".damaged").empty(), all);
+    EXPECT_THAT(AnewWorld::Names(world.server(1), "journal", ".damaged"), Not(IsEmpty()));
     if (what == What::kJournal) {
       EXPECT_THAT(AnewWorld::Names(world.server(1), "journal", ".tail"), Not(IsEmpty()));
     }
@@ -473,6 +649,25 @@ TEST_F(AnewTest, EveryCallOfAStartWithDamageIsACrashPoint) {
   }
 }
 
+// They may be all that is left, so they stay until then.
+TEST_F(AnewTest, DamagedFilesAreTrimmedWhenAllIsThereAgain) {
+  Damaged world(1, Damaged::What::kJournal);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  for (int i = 10; i < 40; i++) {
+    const ModelDisk::Aside aside(&server.disk());
+    sim::WriteFile(server.disk(), "journal/" + std::to_string(i) + ".log.damaged", "x");
+  }
+  world.world.CutOff(1, true);
+  world.world.Start(1);
+  if (HasFailure()) return;
+  const auto damaged = [&] { return AnewWorld::Names(server, "journal", ".damaged"); };
+  EXPECT_THAT(damaged(), SizeIs(::testing::Gt(30u)));
+  world.ExpectEqual();
+  world.StepUntil([&] { return damaged().size() == kMostDamagedFiles; });
+}
+
 // Its leader has lost its history meanwhile: what is damaged may be all that is left.
 TEST_F(AnewTest, ADamagedFollowerIsNotFilledByALeaderThatHasLostItsHistory) {
   Damaged world(1, Damaged::What::kSnapshot);
@@ -488,33 +683,47 @@ TEST_F(AnewTest, ADamagedFollowerIsNotFilledByALeaderThatHasLostItsHistory) {
   EXPECT_THAT(AnewWorld::Names(world.server(1), "snapshots", ".damaged"), Not(IsEmpty()));
 }
 
+// Server 1 has written much that it has not applied, because the mark stays.
+class Unapplied final : public AnewWorld {
+ public:
+  explicit Unapplied(uint64_t seed) : AnewWorld(seed, 3) {}
+
+  void Prepare() {
+    for (size_t i = 0; i < 3; i++) {
+      const Config::Pair small[] = {{"replica-window-bytes", "65536"}};
+      ASSERT_TRUE(server(i).config().Set(small).ok());
+    }
+    world.StartAll();
+    Write(0, 20);
+    world.Heal();
+    StepUntil([&] { return roles(0).leader()->in_sync().size() == 3; });
+    FillKeys(0, "old", 30);
+    world.Heal();
+    Save(0);
+    // More comes than the follower keeps in memory.
+    world.Stall(2);
+    for (int i = 0; i < 40; i++) {
+      server(0).Ask({"SET", "k" + std::to_string(i), std::string(4000, 'x')});
+      world.Step();
+    }
+    StepUntil([&] { return journal().written() == server(0).storage().journal()->appended(); });
+    ASSERT_GT(journal().written() - roles(1).follower()->applied(), 100'000u);
+  }
+  // What it has not applied.
+  void DamageIt() {
+    const auto segments = Names(server(1), "journal", ".log");
+    Damage(server(1), "journal/" + segments[segments.size() - 2], 100);
+  }
+  journal::Journal& journal() { return *server(1).storage().journal(); }
+};
+
 // What a follower has written is damaged before it is applied.
 TEST_F(AnewTest, AFollowerFindsDamageWhileItRuns) {
-  AnewWorld world(1, 3);
-  for (size_t i = 0; i < 3; i++) {
-    const Config::Pair small[] = {{"replica-window-bytes", "65536"}};
-    ASSERT_TRUE(world.server(i).config().Set(small).ok());
-  }
-  world.world.StartAll();
-  world.Write(0, 20);
-  world.world.Heal();
-  world.StepUntil([&] { return world.roles(0).leader()->in_sync().size() == 3; });
-  world.Save(0);
-  // The mark stays, and more comes than the follower keeps in memory.
-  world.world.Stall(2);
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
   ModelServer& server = world.server(1);
-  for (int i = 0; i < 40; i++) {
-    world.server(0).Ask({"SET", "k" + std::to_string(i), std::string(4000, 'x')});
-    world.world.Step();
-  }
-  world.StepUntil([&] {
-    return server.storage().journal()->written() == world.server(0).storage().journal()->appended();
-  });
-  const Position applied = world.roles(1).follower()->applied();
-  const Position end = server.storage().journal()->written();
-  ASSERT_GT(end - applied, 100'000u);
-  const auto segments = AnewWorld::Names(server, "journal", ".log");
-  AnewWorld::Damage(server, "journal/" + segments[segments.size() - 2], 100);
+  world.DamageIt();
   world.world.Stall({});
   world.StepUntil([&] { return server.storage().lost().has_value(); });
   EXPECT_FALSE(world.roles(1).in_recorded_set());
@@ -525,13 +734,77 @@ TEST_F(AnewTest, AFollowerFindsDamageWhileItRuns) {
   EXPECT_THAT(AnewWorld::Names(server, "journal", ".log.damaged"), Not(IsEmpty()));
 }
 
+// What it has found does not depend on the leader that it follows.
+TEST_F(AnewTest, AFollowerWithDamageKnowsSoWithAnotherLeader) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  world.DamageIt();
+  world.world.Stall({});
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  // The same one under another name.
+  world.roles(1).AskToFollow("00", 1);
+  world.StepUntil([&] {
+    EXPECT_TRUE(server.storage().lost() || server.reloads() == 1);
+    return server.reloads() == 1 && !server.loading() && !server.storage().lost();
+  });
+  EXPECT_TRUE(world.world.IsEqual(server));
+}
+
+TEST_F(AnewTest, AFollowerThatCannotLeadFollowsOn) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  world.DamageIt();
+  // What is not applied is read again, all of it.
+  world.roles(1).AskToLead();
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  EXPECT_EQ(world.roles(1).leader(), nullptr);
+  EXPECT_EQ(server.config().options().leader_host, "0");
+  world.world.Stall({});
+  world.StepUntil([&] { return world.world.IsEqual(server) && !server.storage().lost(); });
+  EXPECT_EQ(server.reloads(), 1u);
+}
+
+// A person changes his mind before it leads.
+TEST_F(AnewTest, AFollowerThatWasToLeadFollowsTheSameOneAgain) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  world.roles(1).AskToLead();
+  world.StepUntil([&] { return world.roles(1).follower()->has_given_up(); });
+  ASSERT_TRUE(world.roles(1).wishes());
+  world.roles(1).AskToFollow("0", 1);
+  world.world.Stall({});
+  world.StepUntil([&] { return world.world.IsEqual(world.server(1)); });
+  EXPECT_EQ(world.server(1).reloads(), 0u);
+}
+
+// A state is put in the place of the old one, and the server is to lead before it is loaded.
+TEST_F(AnewTest, AnOrderToLeadWaitsForTheNewState) {
+  Return world(1, true);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  server.options().unclean_leader_election = false;
+  world.world.CutOff(0, false);
+  world.world.TellToFollow(0);
+  world.StepUntil([&] { return server.storage().lost().has_value(); });
+  world.roles(0).AskToLead();
+  world.StepUntil([&] { return !server.loading() && world.roles(0).leader() != nullptr; });
+  EXPECT_EQ(server.reloads(), 1u);
+  EXPECT_FALSE(server.storage().lost());
+}
+
 TEST_F(AnewTest, OnlySoManyDamagedFilesStay) {
   ModelDisk disk(1);
   for (int i = 10; i < 30; i++) {
     sim::WriteFile(disk, "journal/" + std::to_string(i) + ".log.damaged", "x");
   }
   sim::WriteFile(disk, "journal/99.log", "x");
-  ASSERT_TRUE(RemoveOldDamaged(disk, {"journal", "snapshots", "streams"}).ok());
+  ASSERT_TRUE(RemoveOld(disk, {"journal", "snapshots", "streams"}, kDamagedSuffix).ok());
   const auto names = disk.List("journal");
   ASSERT_TRUE(names.ok());
   ASSERT_THAT(*names, SizeIs(17));
@@ -577,29 +850,16 @@ class SmallDisk final : public AnewWorld {
 
   void Prepare() {
     world.StartAll();
-    FillKeys("old", 100);
+    FillKeys(0, "old", 100);
     world.Heal();
     Save(1);
     before = Content(1);
     world.CutOff(1, true);
-    FillKeys("new", 100);
+    FillKeys(0, "new", 100);
     RemoveJournal(0, 0, server(1).storage().journal()->appended());
     Fill(0, 5);
     if (::testing::Test::HasFailure()) return;
-    ModelDisk& disk = server(1).disk();
-    const ModelDisk::Aside aside(&disk);
-    disk.set_capacity(disk.used() + 1000);
-  }
-  // With values that cannot be compressed.
-  void FillKeys(const std::string& value, int keys) {
-    for (int i = 0; i < keys; i++) {
-      std::string bytes = value;
-      for (int n = 0; n < 40; n++) {
-        bytes += std::to_string(world.random().Below(UINT64_MAX));
-      }
-      server(0).Ask({"SET", "k" + std::to_string(i), bytes});
-      world.Step();
-    }
+    LeaveRoom(server(1), 1000);
   }
   bool Run(uint64_t call, Crash crash) {
     Prepare();
@@ -649,13 +909,130 @@ TEST_F(AnewTest, TheOldStateMakesRoomForTheNewOne) {
   EXPECT_EQ(world.server(1).reloads(), 2u);
 }
 
+// Server 0 has led, and has agreed with server 1 on changes that server 2, which leads now, lacks.
+class Parted final : public AnewWorld {
+ public:
+  explicit Parted(uint64_t seed) : AnewWorld(seed, 3) {}
+
+  void Prepare() {
+    world.StartAll();
+    FillKeys(0, "old", 100);
+    world.Heal();
+    Save(0);
+    world.CutOff(2, true);
+    parting = journal(2).written();
+    Write(0, 20);
+    FillKeys(0, "parted", 10);
+    StepUntil([&] { return world.IsEqual(server(1)); });
+    StepUntil([&] { return Agreed() > parting; });
+    world.CutOff(0, true);
+    world.CutOff(1, true);
+    world.CutOff(2, false);
+    world.Promote(2);
+    StepUntil([&] { return roles(2).leader() != nullptr; });
+    FillKeys(2, "new", 100);
+    RemoveJournal(2, 2);
+    Fill(2, 5);
+    to_keep = journal(0).written() - parting;
+    ModelDisk& disk = server(2).disk();
+    const ModelDisk::Aside aside(&disk);
+    const auto files = server(2).storage().ListSnapshot(server(2).saver().last_position());
+    ASSERT_TRUE(files.ok());
+    for (const replication::SyncFile& file : *files) {
+      to_come += file.bytes;
+    }
+    ASSERT_GT(to_come, to_keep + 2000);
+  }
+  void Follow() {
+    world.TellToFollow(0);
+    world.CutOff(0, false);
+  }
+  journal::Journal& journal(size_t i) { return *server(i).storage().journal(); }
+  // By what the disk of server 0 says.
+  Position Agreed() {
+    ModelDisk& disk = server(0).disk();
+    const ModelDisk::Aside aside(&disk);
+    sim::SteppedWorker worker;
+    auto mark = replication::AgreedMark::Open(disk, worker, "mark");
+    EXPECT_TRUE(mark.ok());
+    return (*mark)->Of(journal(2).identity().id);
+  }
+
+  Position parting = 0;
+  uint64_t to_keep = 0;
+  uint64_t to_come = 0;
+};
+
+// A start must not take for agreed what has made room, and is of another leader.
+TEST_F(AnewTest, TheMarkIsLoweredBeforeTheOldStateMakesRoom) {
+  Parted world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  world.LeaveRoom(server, world.to_keep + 1000);
+  world.Follow();
+  bool arrived = false;
+  world.StepUntil([&] {
+    const ModelDisk::Aside aside(&server.disk());
+    if (sim::Exists(server.disk(), "arrived")) {
+      arrived = true;
+      EXPECT_LE(world.Agreed(), world.parting);
+    }
+    return !server.loading() && world.roles(0).lacks_state();
+  });
+  EXPECT_TRUE(arrived);
+  world.StepUntil([&] { return world.world.IsEqual(server); });
+  EXPECT_EQ(server.reloads(), 2u);
+}
+
+// There is room for the snapshot, but not for what is to be kept as well.
+TEST_F(AnewTest, WhatIsToBeKeptNeedsRoomToo) {
+  Parted world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  world.LeaveRoom(server, world.to_come + world.to_keep / 2);
+  world.Follow();
+  world.StepUntil([&] { return world.world.IsEqual(server); });
+  EXPECT_EQ(server.reloads(), 2u);
+  EXPECT_THAT(AnewWorld::Names(server, "journal/dropped", ".frames"), SizeIs(1));
+}
+
+TEST_F(AnewTest, WithoutRoomForWhatIsToBeKeptNothingGoes) {
+  Parted world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(0);
+  const KeyspaceContent before = world.Content(0);
+  world.LeaveRoom(server, world.to_keep / 2);
+  world.Follow();
+  world.StepUntil([&] { return world.Says(0, "of this server's journal are to be kept"); });
+  EXPECT_TRUE(world.Content(0) == before);
+  server.disk().set_capacity(UINT64_MAX);
+  world.ExpectEqual();
+}
+
+TEST_F(AnewTest, WhatIsDamagedIsSetAsideAlsoToMakeRoom) {
+  Unapplied world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  ModelServer& server = world.server(1);
+  world.DamageIt();
+  world.LeaveRoom(server, 10'000);
+  world.world.Stall({});
+  world.StepUntil([&] { return !server.loading() && world.roles(1).lacks_state(); });
+  EXPECT_THAT(AnewWorld::Names(server, "journal", ".log.damaged"), Not(IsEmpty()));
+  server.disk().set_capacity(UINT64_MAX);
+  world.ExpectEqual();
+}
+
 TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
   SmallDisk world(1);
   world.Prepare();
   if (HasFailure()) return;
   ModelDisk& disk = world.server(1).disk();
   disk.set_capacity(disk.used() + 10);
-  world.FillKeys("more", 600);
+  world.FillKeys(0, "more", 600);
   world.RemoveJournal(0, 0);
   world.Fill(0, 5);
   world.world.CutOff(1, false);
@@ -664,6 +1041,36 @@ TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
   disk.set_capacity(UINT64_MAX);
   world.ExpectEqual();
   EXPECT_EQ(world.server(1).reloads(), 1u);
+}
+
+// The link ends while it looks for room, and what had come was removed.
+TEST_F(AnewTest, WhatWasRemovedToMakeRoomIsFetchedAgain) {
+  SmallDisk world(1);
+  world.Prepare();
+  if (HasFailure()) return;
+  // So that there are several files.
+  world.FillStream(0);
+  world.RemoveJournal(0, 0);
+  world.Fill(0, 5);
+  ModelServer& server = world.server(1);
+  const uint64_t full = server.disk().used() + 10;
+  server.disk().set_capacity(UINT64_MAX);
+  const auto fetch = [&] { return world.roles(1).follower()->fetch(); };
+  world.world.CutOff(1, false);
+  world.StepUntil([&] { return fetch() != nullptr && fetch()->written_bytes() > 0; });
+  ASSERT_FALSE(fetch()->complete());
+  world.world.CutOff(1, true);
+  {
+    const ModelDisk::Aside aside(&server.disk());
+    server.disk().set_capacity(full);
+  }
+  world.world.CutOff(1, false);
+  world.StepUntil([&] { return world.roles(1).follower()->room_wanted().has_value(); });
+  world.world.CutOff(1, true);
+  world.StepUntil([&] { return world.Staged(1).empty(); });
+  world.StepUntil([&] { return fetch() == nullptr; });
+  server.disk().set_capacity(UINT64_MAX);
+  world.ExpectEqual();
 }
 
 TEST_F(AnewTest, EveryCallOfMakingRoomIsACrashPoint) {

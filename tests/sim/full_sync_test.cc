@@ -6,14 +6,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/log.h"
 #include "broker/testing.h"
 #include "replication/snapshot_transfer.h"
+#include "server/lost_data.h"
 #include "server/saver.h"
 #include "server/storage.h"
+#include "tests/sim/files.h"
 #include "tests/sim/logical_content.h"
 #include "tests/sim/model_disk.h"
 #include "tests/sim/model_network.h"
@@ -151,6 +154,13 @@ struct Source {
   std::vector<SyncFile> files;
 };
 
+// A file of several pieces.
+void AddLargeFile(Source& source) {
+  constexpr size_t kLargeBytes = 1'200'000;
+  sim::WriteFile(source.disk, "streams/large", std::string(kLargeBytes, 'l'));
+  source.files.push_back({"streams/large", kLargeBytes});
+}
+
 class FullSyncTest : public ::testing::Test {
  protected:
   FullSyncTest() { SetLogLevel(LogLevel::kNothing); }
@@ -237,6 +247,68 @@ TEST_F(FullSyncTest, AfterACrashThereIsTheOldStateOrTheNew) {
   }
 }
 
+// The new journal may have a file of the same name, and so may what was set aside before.
+TEST_F(FullSyncTest, WhatIsSetAsideIsNeverReplaced) {
+  constexpr Crash kCrashes[] = {Crash::kProcess, Crash::kPower, Crash::kPowerWorst};
+  const std::string path = "journal/00000000000000000000.log";
+  bool ended = false;
+  for (uint64_t call = 1; !ended; call++) {
+    for (const Crash crash : kCrashes) {
+      SCOPED_TRACE(call);
+      ModelDisk disk(call);
+      sim::WriteFile(disk, path, "second");
+      sim::WriteFile(disk, path + ".damaged", "first");
+      disk.Restart(Crash::kProcess);
+      const auto aside = FreeNameBeside(disk, path, kDamagedSuffix);
+      ASSERT_TRUE(aside.ok());
+      ArrivedSnapshot none;
+      none.set_aside.push_back({path, *aside});
+      ASSERT_TRUE(NoteArrived(disk, none).ok());
+      disk.StopAt(disk.calls() + call);
+      ended = TakeArrived(disk, kDirectories).ok();
+      disk.Restart(crash);
+      ASSERT_TRUE(TakeArrived(disk, kDirectories).ok());
+      EXPECT_EQ(sim::ReadFile(disk, path), "");
+      EXPECT_EQ(sim::ReadFile(disk, path + ".damaged"), "first");
+      EXPECT_EQ(sim::ReadFile(disk, path + ".2.damaged"), "second");
+    }
+  }
+}
+
+TEST_F(FullSyncTest, AllFilesAreSetAsideASecondTime) {
+  ModelDisk disk(1);
+  for (const char* content : {"first", "second"}) {
+    for (const char* path : {"journal/00000000000000000000.log", "snapshots/1.snap", "streams/1"}) {
+      sim::WriteFile(disk, path, content);
+    }
+    ASSERT_TRUE(SetAllAside(disk, kDirectories).ok());
+  }
+  for (const char* path : {"journal/00000000000000000000.log", "snapshots/1.snap", "streams/1"}) {
+    EXPECT_EQ(sim::ReadFile(disk, std::string(path) + ".damaged"), "first");
+    EXPECT_EQ(sim::ReadFile(disk, std::string(path) + ".2.damaged"), "second");
+  }
+}
+
+TEST_F(FullSyncTest, WhatWasSetAsideIsCountedAndTrimmedWhereThereIsNoRoom) {
+  ModelDisk disk(1);
+  for (int i = 10; i < 40; i++) {
+    sim::WriteFile(disk, "journal/" + std::to_string(i) + ".log.damaged", std::string(100, 'd'));
+    sim::WriteFile(disk, "streams/" + std::to_string(i) + ".dropped", std::string(10, 'd'));
+  }
+  sim::WriteFile(disk, "snapshots/1.snap", "own");
+  sim::WriteFile(disk, "snapshots/2.snap.sync", "staged");
+  disk.set_capacity(disk.used() + 500);
+  const auto enough = LookForRoom(disk, kDirectories, 500);
+  ASSERT_TRUE(enough.ok());
+  EXPECT_FALSE(enough->removed_staged);
+  const auto room = LookForRoom(disk, kDirectories, 501);
+  ASSERT_TRUE(room.ok());
+  EXPECT_TRUE(room->removed_staged);
+  EXPECT_EQ(room->set_aside_bytes, kMostDamagedFiles * 110);
+  EXPECT_EQ(room->own_bytes, 3u);
+  EXPECT_EQ(room->free_bytes, 500 + 6 + (30 - kMostDamagedFiles) * 110);
+}
+
 TEST_F(FullSyncTest, ADamagedNoteStopsTheStart) {
   ModelDisk disk(1);
   auto file = disk.Open("arrived", OpenMode::kCreate);
@@ -275,11 +347,12 @@ TEST_F(FullSyncTest, ASnapshotThatIsReadStaysWhileOthersAreTaken) {
 
 // --- The transfer ---
 
-// Both ends of the transfer, over connections that break.
+// Both ends of the transfer, over connections that break, unless nothing does.
 class TransferWorld final {
  public:
-  TransferWorld(uint64_t seed, Source& source)
+  TransferWorld(uint64_t seed, Source& source, bool quiet = false)
       : random_(seed),
+        quiet_(quiet),
         source_(source),
         network_(seed + 1),
         disk_(seed + 2),
@@ -293,11 +366,19 @@ class TransferWorld final {
   }
 
   void Run() {
+    RunUntil([this] { return fetch_.complete(); });
+  }
+  void RunUntil(const std::function<bool()>& so) {
     constexpr int kMostSteps = 100'000;
-    for (int i = 0; !fetch_.complete(); i++) {
+    for (int i = 0; !so(); i++) {
       ASSERT_LT(i, kMostSteps) << fetch_.written_bytes() << " of " << fetch_.total_bytes();
-      if (i < 300 && Chance(2)) network_.BreakOne();
-      if (i < 300 && Chance(1)) disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
+      if (!quiet_ && i < 300 && Chance(2)) network_.BreakOne();
+      if (!quiet_ && i < 300 && Chance(1))
+        disk_.FailCalls(disk_.calls() + 1, 1, Chance(50) ? 28 : 5);
+      // Any of the calls that one piece makes.
+      if (fails_often_ && i < 3000 && Chance(10))
+        disk_.FailCalls(disk_.calls() + 1 + random_.Below(5), 1, 5);
+      if (loses_ && i < 3000 && Chance(2)) LoseStaged();
       network_.Step();
       if (Chance(50)) reader_.Step();
       if (Chance(50)) writer_.Step();
@@ -314,7 +395,11 @@ class TransferWorld final {
       follower_.link->Flush();
     }
   }
+  // What the disk has after a power cut, too.
   void Compare() {
+    disk_.FailCalls(0, 0, 0);
+    ASSERT_TRUE(disk_.SyncDirectory(".").ok());
+    disk_.Restart(Crash::kPowerWorst);
     const ModelDisk::Aside aside(&disk_);
     for (const SyncFile& file : source_.files) {
       const std::string staged = file.path + std::string(SnapshotFetch::kStagedSuffix);
@@ -324,6 +409,16 @@ class TransferWorld final {
     }
     EXPECT_EQ(fetch_.files(), source_.files);
   }
+  int connections() const { return connections_; }
+  // From now on the disk fails often.
+  void set_fails_often() { fails_often_ = true; }
+  const SnapshotFetch& fetch() const { return fetch_; }
+  void Reconnect() {
+    Disconnect();
+    Connect();
+  }
+  // From now on somebody removes, by chance, what has come.
+  void set_loses() { loses_ = true; }
 
  private:
   struct End final : Link::Owner {
@@ -337,9 +432,15 @@ class TransferWorld final {
     std::string ended;
   };
 
+  void LoseStaged() {
+    const ModelDisk::Aside aside(&disk_);
+    const SyncFile& file = source_.files[random_.Below(source_.files.size())];
+    static_cast<void>(disk_.Remove(file.path + std::string(SnapshotFetch::kStagedSuffix)));
+  }
   bool Chance(uint64_t percent) { return random_.Below(100) < percent; }
 
   void Connect() {
+    connections_++;
     auto pair = network_.Connect();
     leader_.ended = follower_.ended = "";
     sender_ = std::make_unique<SnapshotSender>(
@@ -366,7 +467,11 @@ class TransferWorld final {
   }
 
   Random random_;
+  const bool quiet_;
+  bool loses_ = false;
+  bool fails_often_ = false;
   Source& source_;
+  int connections_ = 0;
   ModelNetwork network_;
   ModelDisk disk_;
   SteppedWorker reader_, writer_;
@@ -377,10 +482,86 @@ class TransferWorld final {
 
 TEST_F(FullSyncTest, AllFilesArriveWhateverBreaks) {
   Source source(1);
+  AddLargeFile(source);
   sim::ForEachSeed(200, [&](uint64_t seed) {
     TransferWorld world(seed, source);
     world.Run();
     if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+// What an earlier sync has lost a later one does not bring back.
+TEST_F(FullSyncTest, AFailedSyncIsNotTrusted) {
+  Source source(1);
+  AddLargeFile(source);
+  sim::ForEachSeed(100, [&](uint64_t seed) {
+    TransferWorld world(seed, source, true);
+    world.set_fails_often();
+    world.Run();
+    if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+// A server that follows may have taken one from its leader since.
+TEST_F(FullSyncTest, PiecesOfTwoSnapshotsAreNotMixed) {
+  sim::ForEachSeed(20, [&](uint64_t seed) {
+    Source source(1);
+    AddLargeFile(source);
+    TransferWorld world(seed, source, true);
+    world.RunUntil([&] { return world.fetch().written_bytes() > 0; });
+    const bool changes = seed % 2 == 0;
+    if (changes) {
+      const std::string path = source.files.front().path;
+      std::string bytes = sim::ReadFile(source.disk, path);
+      bytes[20] = static_cast<char>(bytes[20] ^ 1);
+      sim::WriteFile(source.disk, path, bytes);
+    }
+    world.Reconnect();
+    world.RunUntil([&] { return world.fetch().is_another() || world.fetch().complete(); });
+    EXPECT_EQ(world.fetch().is_another(), changes);
+  });
+}
+
+TEST_F(FullSyncTest, AllFilesArriveThoughSomebodyRemovesThem) {
+  Source source(1);
+  AddLargeFile(source);
+  sim::ForEachSeed(200, [&](uint64_t seed) {
+    TransferWorld world(seed, source);
+    world.set_loses();
+    world.set_fails_often();
+    world.Run();
+    if (!::testing::Test::HasFailure()) world.Compare();
+  });
+}
+
+// The state that it names may be another one later, or gone.
+TEST_F(FullSyncTest, ANoteThatCouldNotBeWrittenDoesNotCountLater) {
+  Source source(1);
+  bool noted = false;
+  for (uint64_t call = 1; !noted; call++) {
+    SCOPED_TRACE(call);
+    ModelDisk disk(call);
+    disk.FailCalls(call, 1, 5);
+    noted = NoteArrived(disk, Arrived(source)).ok();
+    disk.Restart(Crash::kProcess);
+    EXPECT_EQ(sim::Exists(disk, "arrived"), noted);
+  }
+}
+
+// More requests than the leader takes at a time would fit into a window.
+TEST_F(FullSyncTest, ManySmallFilesArriveOverOneConnection) {
+  Source source(1);
+  for (size_t i = 0; i < 4 * replication::kMostFetchRequests; i++) {
+    const std::string path = "streams/small-" + std::to_string(i);
+    sim::WriteFile(source.disk, path, std::string(1 + i % 7, 's'));
+    source.files.push_back({path, 1 + i % 7});
+  }
+  sim::ForEachSeed(20, [&](uint64_t seed) {
+    TransferWorld world(seed, source, true);
+    world.Run();
+    if (::testing::Test::HasFailure()) return;
+    world.Compare();
+    EXPECT_EQ(world.connections(), 1);
   });
 }
 

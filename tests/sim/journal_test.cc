@@ -35,6 +35,7 @@ class JournalTest : public ::testing::Test {
     recovered_.clear();
     JournalOptions options = {"j", segment_bytes, policy, from};
     options.cut_damage = cut_damage_;
+    options.keep_cut = keep_cut_;
     auto journal =
         Journal::Open(&disk_, &log_thread_, &helper_, options, [this](const Frame& frame) {
           if (frame.records > 0) recovered_.emplace_back(frame.payload);
@@ -90,6 +91,7 @@ class JournalTest : public ::testing::Test {
   std::vector<std::string> recovered_;
   int64_t now_us_ = 0;
   bool cut_damage_ = false;
+  bool keep_cut_ = false;
 };
 
 TEST_F(JournalTest, ANewOneIsEmpty) {
@@ -815,6 +817,51 @@ TEST_F(JournalTest, AHoleWithoutAPowerCutNeedsAPerson) {
   Open();
   EXPECT_THAT(recovered_, ElementsAre("a", "b", "c"));
   EXPECT_THAT(Names(), ::testing::Contains("cut-000001-00000000000000000123.tail"));
+}
+
+// Of a follower, which nobody has told what may go.
+TEST_F(JournalTest, AllOfACutStaysIfItMust) {
+  for (int crashes = 0; crashes < 2; crashes++) {
+    disk_.Wipe();
+    cut_damage_ = keep_cut_ = false;
+    Open(SyncPolicy::kAlways);
+    for (int i = 0; i < 3; i++) {
+      FillASegment();
+    }
+    Append("last");
+    Flush();
+    Work();
+    Restart(Crash::kProcess);
+    std::string first = sim::ReadFile(disk_, SegmentPath("j", 0));
+    first[2 * 200 + kFrameHeaderBytes] ^= 1;
+    sim::WriteFile(disk_, SegmentPath("j", 0), first);
+    std::vector<std::string> bytes;
+    for (const Position base : {1000, 2000, 3000}) {
+      bytes.push_back(sim::ReadFile(disk_, SegmentPath("j", base)));
+    }
+    cut_damage_ = keep_cut_ = true;
+    // A disk without room for the copy: nothing is cut.
+    disk_.set_capacity(disk_.used());
+    EXPECT_FALSE(TryOpen().ok());
+    for (size_t i = 0; i < bytes.size(); i++) {
+      EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 1000 * (i + 1))), bytes[i]);
+    }
+    EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 0)), first);
+    disk_.set_capacity(UINT64_MAX);
+    // After a crash in it what is left looks like a torn tail, and stays all the same.
+    for (uint64_t call = 1; crashes > 0; call++) {
+      disk_.StopAt(disk_.calls() + call);
+      const bool opened = TryOpen().ok();
+      Restart(Crash::kPowerWorst);
+      if (opened) break;
+    }
+    Open();
+    EXPECT_EQ(recovered_.size(), 2u);
+    for (size_t i = 0; i < bytes.size(); i++) {
+      EXPECT_EQ(sim::ReadFile(disk_, SegmentPath("j", 1000 * (i + 1)) + ".damaged"), bytes[i]);
+    }
+    EXPECT_EQ(sim::ReadFile(disk_, "j/cut-000001-00000000000000000400.tail"), first.substr(400));
+  }
 }
 
 TEST_F(JournalTest, AHoleThatAPowerCutMadeNeedsNobody) {

@@ -205,6 +205,9 @@ class ReplicationWorld {
   uint64_t dropped_messages() const { return dropped_messages_; }
   const Follower& follower() const { return *follower_; }
   Leader& leader() { return *leader_; }
+  ModelNetwork& network() { return network_; }
+  // What the leader has from now on.
+  void set_pinned(PinnedSnapshot snapshot) { pinned_ = std::move(snapshot); }
   Node& leads() { return leads_; }
   Node& follows() { return follows_; }
   // Whether somebody on the follower waits for changes.
@@ -264,20 +267,19 @@ class ReplicationWorld {
     auto records = RecordFile::Open(leads_.disk, leads_.reader, "cluster");
     ASSERT_TRUE(records.ok()) << records.status().message();
     records_ = std::move(*records);
-    leader_ = std::make_unique<Leader>(
-        Leader::Parts{*leads_.journal,
-                      leads_.disk,
-                      leads_.reader,
-                      [](Position) { return std::optional<PinnedSnapshot>(); },
-                      *records_,
-                      {leads_.id, "", 1, true},
-                      kDatabases,
-                      1,
-                      settings_,
-                      dropped_messages_,
-                      {},
-                      {}},
-        now_ms_);
+    leader_ = std::make_unique<Leader>(Leader::Parts{*leads_.journal,
+                                                     leads_.disk,
+                                                     leads_.reader,
+                                                     [this](Position) { return pinned_; },
+                                                     *records_,
+                                                     {leads_.id, "", 1, true},
+                                                     kDatabases,
+                                                     1,
+                                                     settings_,
+                                                     dropped_messages_,
+                                                     {},
+                                                     {}},
+                                       now_ms_);
   }
 
   void Follow() {
@@ -418,6 +420,7 @@ class ReplicationWorld {
   Node leads_, follows_;
   Batch batch_{journal::kFrameHeaderBytes};
   std::unique_ptr<RecordFile> records_;
+  std::optional<PinnedSnapshot> pinned_;
   std::unique_ptr<Leader> leader_;
   std::unique_ptr<Follower> follower_;
   std::vector<std::unique_ptr<Lobby>> lobbies_;
@@ -489,6 +492,114 @@ TEST(ReplicationTest, WhatClientsOfAFollowerWaitForIsReportedAtOnce) {
     standing = world.ChangeAtOnce(false);
     EXPECT_LT(standing.written.front(), world.leads().journal->written());
   }
+}
+
+// Of the connection, before it is a link; and of the link at the other end.
+struct Ends final : ByteStreamHandler, Link::Owner {
+  std::span<char> ReadBuffer() override { return buffer; }
+  void OnRead(size_t) override {}
+  void OnWritten(std::string_view) override {}
+  void OnClosed() override {}
+  Status OnLine(std::string_view) override { return {}; }
+  Status OnMessage(MessageType type, std::string_view body) override {
+    messages++;
+    if (type == MessageType::kWelcome) snapshot = Welcome::Decode(body)->snapshot.value_or(0);
+    return {};
+  }
+  void OnEnd(std::string_view why) override { ended = why; }
+  char buffer[64];
+  int messages = 0;
+  Position snapshot = 0;
+  std::string ended;
+};
+
+// One that cannot go on from its own data.
+FollowRequest AskAnew(const journal::Journal& journal) {
+  FollowRequest request;
+  request.journal_id = journal.identity().id;
+  request.end = journal.written();
+  request.epochs = journal.epochs();
+  request.has_data = request.anew = true;
+  request.node_id = "another";
+  request.databases = kDatabases;
+  request.effects = 1;
+  return request;
+}
+
+// The journal from 0 on goes between the question and the moment at which the connection is a link.
+TEST(ReplicationTest, NobodyIsToldToBeginWithNothingIfTheJournalBeginsLater) {
+  SetLogLevel(LogLevel::kNothing);
+  ReplicationWorld world(1);
+  for (int i = 0; i < 10; i++) {
+    world.MakeLargeChange(3000);
+    world.Heal();
+  }
+  journal::Journal& journal = *world.leads().journal;
+  ASSERT_EQ(journal.first(), 0u);
+  const FollowRequest request = AskAnew(journal);
+  ASSERT_TRUE(world.leader().Check(request).ok());
+  for (int i = 0; i < 1000 && journal.first() == 0; i++) {
+    journal.RequestSync();
+    world.Step();
+    journal.RemoveBefore(journal.written());
+  }
+  ASSERT_GT(journal.first(), 0u);
+  auto pair = world.network().Connect();
+  Ends server, asker;
+  pair.far->Start(&server);
+  std::unique_ptr<Link> link = Link::Begin(std::move(pair.near), asker);
+  EXPECT_FALSE(world.leader().Accept(std::move(pair.far), request, world.now_ms()));
+  world.network().Settle();
+  EXPECT_EQ(asker.messages, 0);
+  EXPECT_FALSE(asker.ended.empty());
+  Link::End(std::move(link));
+  world.network().Settle();
+}
+
+// The leader has not noticed yet that the first connection of a follower is gone when the second
+// comes, and the second one fetches for long.
+TEST(ReplicationTest, ASnapshotStaysForWhoeverConnectsAnew) {
+  SetLogLevel(LogLevel::kNothing);
+  ReplicationWorld world(1);
+  world.Heal();
+  world.settings().timeout_ms = 100'000'000;
+  int listed = 0;
+  const auto list = [&]() -> Result<std::vector<SyncFile>> {
+    listed++;
+    return std::vector<SyncFile>{{"snapshots/00000000000000000007.snap", 1}};
+  };
+  world.set_pinned({7, list, nullptr});
+  const FollowRequest request = AskAnew(*world.leads().journal);
+  std::vector<std::unique_ptr<Ends>> ends;
+  std::vector<std::unique_ptr<Link>> links;
+  const auto connect = [&](int64_t now_ms, uint64_t id) {
+    auto pair = world.network().Connect();
+    pair.far->Start(ends.emplace_back(std::make_unique<Ends>()).get());
+    links.push_back(
+        Link::Begin(std::move(pair.near), *ends.emplace_back(std::make_unique<Ends>())));
+    ASSERT_TRUE(world.leader().Check(request).ok());
+    ASSERT_TRUE(world.leader().Accept(std::move(pair.far), request, now_ms, id));
+    world.leader().Turn(now_ms);
+    world.leads().reader.Drain();
+  };
+  int64_t now_ms = world.now_ms();
+  connect(now_ms, 1);
+  connect(now_ms, 2);
+  now_ms += 100'000;
+  world.leader().Turn(now_ms);
+  // A newer one; the old one is what it has in part.
+  world.set_pinned({8, list, nullptr});
+  world.leader().End(2, "the test");
+  world.leader().Turn(now_ms);
+  connect(now_ms, 3);
+  EXPECT_EQ(listed, 3);
+  world.leader().Turn(now_ms);
+  world.network().Settle();
+  EXPECT_EQ(ends.back()->snapshot, 7u);
+  for (auto& link : links) {
+    Link::End(std::move(link));
+  }
+  world.network().Settle();
 }
 
 // What is not in memory any more comes as fast as the rate allows, and what is comes at once.
