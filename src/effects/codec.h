@@ -46,13 +46,14 @@ struct ScoredMember {
   std::string_view member;
 };
 
-// Most scores are times or other whole numbers: in the bytes these are a varint, twice the zigzag of
-// the number. Any other score is a varint 1 and its eight bytes.
+// Most scores are times or other whole numbers: in the bytes these are a varint, twice the zigzag
+// of the number. Any other score is a varint 1 and its eight bytes.
 inline constexpr uint64_t kScoreInFull = 1;
 inline constexpr int64_t kMostWholeScore = int64_t{1} << 53;
 inline bool IsWholeScore(double score) {
   constexpr double kMost = static_cast<double>(kMostWholeScore);
-  return score > -kMost && score < kMost && score == static_cast<double>(static_cast<int64_t>(score));
+  return score > -kMost && score < kMost &&
+         score == static_cast<double>(static_cast<int64_t>(score));
 }
 
 // Keeps what decoded effects point to: their spans. Strings are views into the record itself.

@@ -85,8 +85,8 @@ AllFields Sample() {
   static const StreamId ids[] = {StreamId::Min(), {5, 0}, StreamId::Max()};
   static const uint64_t numbers[] = {0, 300, UINT64_MAX};
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  static const ScoredMember scored[] = {{1, "one"},          {-0.5, ""},        {kInfinity, "x"},
-                                        {-kInfinity, "y"},   {-0x1p52, "z"},    {0x1p53, "whole"},
+  static const ScoredMember scored[] = {{1, "one"},           {-0.5, ""},        {kInfinity, "x"},
+                                        {-kInfinity, "y"},    {-0x1p52, "z"},    {0x1p53, "whole"},
                                         {0x1p53 - 1, "most"}, {0x1p-1074, "min"}};
   AllFields effect;
   effect.key = KeyRef(15, "name");
@@ -155,9 +155,9 @@ TEST(EffectCodec, DamagedBytesAreSafe) {
     AllFields decoded;
     DecodeArena arena;
     if (!DecodeWhole(damaged, arena, decoded)) continue;
-    EXPECT_LE(decoded.texts.size() + decoded.ids.size() + decoded.numbers.size() +
-                  decoded.scored.size(),
-              damaged.size());
+    EXPECT_LE(
+        decoded.texts.size() + decoded.ids.size() + decoded.numbers.size() + decoded.scored.size(),
+        damaged.size());
   }
 }
 
@@ -196,7 +196,8 @@ TEST(EffectCodec, AScoreHasOneForm) {
     return Encoded(OneScored{scored});
   };
   const auto in_full = [](double score) {
-    return "\x01\x01"s + std::string(reinterpret_cast<const char*>(&score), sizeof(score)) + "\x01m";
+    return "\x01\x01"s + std::string(reinterpret_cast<const char*>(&score), sizeof(score)) +
+           "\x01m";
   };
   EXPECT_EQ(bytes_of(0), "\x01\x00\x01m"s);
   EXPECT_EQ(bytes_of(-0.0), "\x01\x00\x01m"s);
@@ -362,8 +363,9 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
     EXPECT_TRUE(names.insert(kind->name).second) << kind->name;
   }
   size_t count = 0;
-  for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects(), SortedSetEffects()}) {
+  for (const auto family :
+       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects(),
+        TopicEffects(), TopicGroupEffects(), SortedSetEffects()}) {
     count += family.size();
   }
   EXPECT_EQ(names.size(), count);

@@ -37,7 +37,7 @@ bool MayBlock(const Argv& command) {
                        [](const std::string& word) { return Upper(word) == "BLOCK"; });
   }
   return IsOneOf(name, {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BLMOVEM", "BZPOPMIN",
-                         "BZPOPMAX", "BZMPOP"});
+                        "BZPOPMAX", "BZMPOP"});
 }
 
 bool IsFence(const Reply& reply, const std::string& fence) {

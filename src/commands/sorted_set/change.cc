@@ -85,9 +85,8 @@ class PlannedScores {
 // Reads the options from argument 2 on; *first is set to the first argument after them.
 void ReadAddOptions(Context& context, AddOptions* options, size_t* first) {
   const std::pair<std::string_view, bool*> kOptions[] = {
-      {"NX", &options->only_new},      {"XX", &options->only_existing},
-      {"GT", &options->only_greater},  {"LT", &options->only_less},
-      {"CH", &options->count_changed}, {"INCR", &options->increment},
+      {"NX", &options->only_new},  {"XX", &options->only_existing}, {"GT", &options->only_greater},
+      {"LT", &options->only_less}, {"CH", &options->count_changed}, {"INCR", &options->increment},
   };
   for (*first = 2; *first < context.argc(); (*first)++) {
     bool known = false;
@@ -106,8 +105,7 @@ bool CheckAddOptions(Context& context, const AddOptions& options, size_t argumen
     return Fail(context, "ERR XX and NX options at the same time are not compatible");
   }
   if (options.only_greater + options.only_less + options.only_new > 1) {
-    return Fail(context,
-                "ERR GT, LT, and/or NX options at the same time are not compatible");
+    return Fail(context, "ERR GT, LT, and/or NX options at the same time are not compatible");
   }
   if (options.increment && arguments > 2) {
     return Fail(context, "ERR INCR option supports a single increment-element pair");

@@ -90,7 +90,7 @@ struct Combination {
   bool stores = false;   // the first argument is where the result goes
   bool counts = false;   // the reply is only the number of members
   size_t first_key = 0;  // argument
-  std::vector<ScoredInput> inputs;
+  std::vector<ScoredInput> inputs = {};
   Aggregate aggregate = Aggregate::kSum;
   bool with_scores = false;
   int64_t limit = 0;  // of a count; 0: none
@@ -184,9 +184,8 @@ class CombinedMembers {
 // Scores are added up from the smallest value to the largest, as in Redis: another order would
 // round them in another way.
 void SortBySize(std::vector<ScoredInput>& inputs) {
-  std::stable_sort(inputs.begin(), inputs.end(), [](const ScoredInput& a, const ScoredInput& b) {
-    return a.size() < b.size();
-  });
+  std::stable_sort(inputs.begin(), inputs.end(),
+                   [](const ScoredInput& a, const ScoredInput& b) { return a.size() < b.size(); });
 }
 
 void Unite(Combination& combination, CombinedMembers* result) {
@@ -298,9 +297,8 @@ void ZInterCard(Context& context) {
   Combination combination{.operation = SetOperation::kInter, .counts = true};
   if (!ReadCombination(context, &combination)) return;
   int64_t count = 0;
-  VisitCommon(combination, [&](double, std::string_view, bool) {
-    return ++count != combination.limit;
-  });
+  VisitCommon(combination,
+              [&](double, std::string_view, bool) { return ++count != combination.limit; });
   context.reply().Integer(count);
 }
 

@@ -32,10 +32,7 @@ constexpr KeySpec kCombineKeys[] = {
 };
 constexpr KeySpec kStoreCombinedKeys[] = {
     {.access = KeySpec::kOW, .use = KeySpec::kUseUpdate},
-    {.find = KeySpec::kKeyNum,
-     .access = KeySpec::kRO,
-     .use = KeySpec::kUseAccess,
-     .first = 2},
+    {.find = KeySpec::kKeyNum, .access = KeySpec::kRO, .use = KeySpec::kUseAccess, .first = 2},
 };
 
 constexpr CommandSpec kSortedSetCommands[] = {
@@ -323,7 +320,8 @@ constexpr CommandSpec kSortedSetCommands[] = {
      .group = "sorted-set",
      .since = "5.0.0",
      .complexity = "O(log N) for N members in the set",
-     .summary = "Takes the member with the lowest score of the first sorted set that has any, or waits for one",
+     .summary = "Takes the member with the lowest score of the first sorted set that has any, or "
+                "waits for one",
      .syntax = "key ... timeout:double"},
     {.name = "bzpopmax",
      .run = BZPopMax,
@@ -334,7 +332,8 @@ constexpr CommandSpec kSortedSetCommands[] = {
      .group = "sorted-set",
      .since = "5.0.0",
      .complexity = "O(log N) for N members in the set",
-     .summary = "Takes the member with the highest score of the first sorted set that has any, or waits for one",
+     .summary = "Takes the member with the highest score of the first sorted set that has any, or "
+                "waits for one",
      .syntax = "key ... timeout:double"},
     {.name = "bzmpop",
      .run = BZMPop,
@@ -357,7 +356,8 @@ constexpr CommandSpec kSortedSetCommands[] = {
      .since = "6.2.0",
      .complexity = "O(N + M log M) for N members in all inputs and M in the result",
      .summary = "Gives the members that some of the inputs have",
-     .syntax = "numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>] [WITHSCORES]"},
+     .syntax =
+         "numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>] [WITHSCORES]"},
     {.name = "zinter",
      .run = ZInter,
      .arity = -3,
@@ -368,7 +368,8 @@ constexpr CommandSpec kSortedSetCommands[] = {
      .since = "6.2.0",
      .complexity = "O(N K + M log M) for N members in the smallest of K inputs and M in the result",
      .summary = "Gives the members that all of the inputs have",
-     .syntax = "numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>] [WITHSCORES]"},
+     .syntax =
+         "numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>] [WITHSCORES]"},
     {.name = "zdiff",
      .run = ZDiff,
      .arity = -3,
@@ -390,7 +391,8 @@ constexpr CommandSpec kSortedSetCommands[] = {
      .since = "2.0.0",
      .complexity = "O(N + M log M) for N members in all inputs and M in the result",
      .summary = "Stores the members that some of the inputs have",
-     .syntax = "destination:key numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>]"},
+     .syntax =
+         "destination:key numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>]"},
     {.name = "zinterstore",
      .run = ZInterStore,
      .arity = -4,
@@ -401,7 +403,8 @@ constexpr CommandSpec kSortedSetCommands[] = {
      .since = "2.0.0",
      .complexity = "O(N K + M log M) for N members in the smallest of K inputs and M in the result",
      .summary = "Stores the members that all of the inputs have",
-     .syntax = "destination:key numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>]"},
+     .syntax =
+         "destination:key numkeys key ... [WEIGHTS weight:double ...] [AGGREGATE <SUM|MIN|MAX>]"},
     {.name = "zdiffstore",
      .run = ZDiffStore,
      .arity = -4,

@@ -77,8 +77,7 @@ TEST_F(SortedSetCommandsTest, AddCountsAndRefusesByOptions) {
   EXPECT_EQ(Run("ZADD z LT CH 8 a 5 b 1 f"), ":2");
   EXPECT_EQ(Run("ZADD z XX GT CH 9 a 9 none"), ":1");
   EXPECT_EQ(All("z"), "*10 $1 f $1 1 $1 b $1 3 $1 c $1 3 $1 e $1 5 $1 a $1 9");
-  EXPECT_EQ(Run("ZADD z NX XX 1 a"),
-            "-ERR XX and NX options at the same time are not compatible");
+  EXPECT_EQ(Run("ZADD z NX XX 1 a"), "-ERR XX and NX options at the same time are not compatible");
   EXPECT_EQ(Run("ZADD z NX GT 1 a"),
             "-ERR GT, LT, and/or NX options at the same time are not compatible");
   EXPECT_EQ(Run("ZADD z GT LT 1 a"),
@@ -242,12 +241,30 @@ TEST_F(SortedSetCommandsTest, WithoutTheKeyThereIsNothing) {
 
 TEST_F(SortedSetCommandsTest, AnotherTypeIsAnError) {
   Run("SET s v");
-  for (const char* line :
-       {"ZCARD s", "ZSCORE s a", "ZMSCORE s a", "ZCOUNT s 1 2", "ZLEXCOUNT s - +", "ZRANK s a",
-        "ZREVRANK s a", "ZRANGE s 0 -1", "ZRANGESTORE d s 0 -1", "ZRANDMEMBER s", "ZSCAN s 0",
-        "ZPOPMIN s", "ZPOPMAX s 0", "ZMPOP 2 none s MAX", "BZPOPMIN none s 0", "BZMPOP 0 1 s MIN",
-        "ZREMRANGEBYRANK s 0 1", "ZREMRANGEBYSCORE s 0 1", "ZREMRANGEBYLEX s - +", "ZUNION 1 s",
-        "ZINTER 2 none s", "ZDIFF 2 none s", "ZUNIONSTORE d 1 s", "ZINTERCARD 1 s"}) {
+  for (const char* line : {"ZCARD s",
+                           "ZSCORE s a",
+                           "ZMSCORE s a",
+                           "ZCOUNT s 1 2",
+                           "ZLEXCOUNT s - +",
+                           "ZRANK s a",
+                           "ZREVRANK s a",
+                           "ZRANGE s 0 -1",
+                           "ZRANGESTORE d s 0 -1",
+                           "ZRANDMEMBER s",
+                           "ZSCAN s 0",
+                           "ZPOPMIN s",
+                           "ZPOPMAX s 0",
+                           "ZMPOP 2 none s MAX",
+                           "BZPOPMIN none s 0",
+                           "BZMPOP 0 1 s MIN",
+                           "ZREMRANGEBYRANK s 0 1",
+                           "ZREMRANGEBYSCORE s 0 1",
+                           "ZREMRANGEBYLEX s - +",
+                           "ZUNION 1 s",
+                           "ZINTER 2 none s",
+                           "ZDIFF 2 none s",
+                           "ZUNIONSTORE d 1 s",
+                           "ZINTERCARD 1 s"}) {
     EXPECT_EQ(Run(line), kWrong) << line;
     EXPECT_THAT(runner_.effects(), IsEmpty()) << line;
   }
@@ -583,8 +600,7 @@ TEST_F(SortedSetCommandsTest, MembersOfPlainSetsHaveTheScoreOne) {
   PutSet("numbers", {"1", "2", "3"});
   PutSet("words", {"2", "w"});
   Run("ZADD z 5 2 7 w");
-  EXPECT_EQ(Run("ZUNION 2 numbers words WITHSCORES"),
-            "*8 $1 1 $1 1 $1 3 $1 1 $1 w $1 1 $1 2 $1 2");
+  EXPECT_EQ(Run("ZUNION 2 numbers words WITHSCORES"), "*8 $1 1 $1 1 $1 3 $1 1 $1 w $1 1 $1 2 $1 2");
   EXPECT_EQ(Run("ZINTER 2 words z WEIGHTS 3 1 WITHSCORES"), "*4 $1 2 $1 8 $1 w $2 10");
   EXPECT_EQ(Run("ZDIFF 2 numbers z WITHSCORES"), "*4 $1 1 $1 1 $1 3 $1 1");
   EXPECT_EQ(Run("ZDIFF 2 z numbers WITHSCORES"), "*2 $1 w $1 7");

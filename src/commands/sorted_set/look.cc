@@ -43,8 +43,7 @@ void ReplyRank(Context& context, bool reverse) {
   if (with_score && !Is(context.arg(3), "WITHSCORE")) return context.reply().Error(kSyntaxError);
   const SortedSet* set;
   if (!context.Read(context.Key(1), &set)) return;
-  const std::optional<uint64_t> rank =
-      set == nullptr ? std::nullopt : set->Rank(context.arg(2));
+  const std::optional<uint64_t> rank = set == nullptr ? std::nullopt : set->Rank(context.arg(2));
   if (!rank) return with_score ? context.reply().NullArray() : context.reply().Null();
   if (with_score) context.reply().Array(2);
   context.reply().Integer(static_cast<int64_t>(reverse ? set->size() - 1 - *rank : *rank));
@@ -111,8 +110,7 @@ bool ReadMemberScan(Context& context, MemberScan* scan) {
 void ZScore(Context& context) {
   const SortedSet* set;
   if (!context.Read(context.Key(1), &set)) return;
-  const std::optional<double> score =
-      set == nullptr ? std::nullopt : set->Score(context.arg(2));
+  const std::optional<double> score = set == nullptr ? std::nullopt : set->Score(context.arg(2));
   score ? WriteScore(context.reply(), *score) : context.reply().Null();
 }
 
@@ -213,7 +211,8 @@ void ZScan(Context& context) {
     do {
       cursor = set->Scan(cursor, [&](std::string_view member, double score) {
         visited++;
-        if (scan.pattern == "*" || GlobMatch(scan.pattern, member)) found.push_back({member, score});
+        if (scan.pattern == "*" || GlobMatch(scan.pattern, member))
+          found.push_back({member, score});
       });
     } while (cursor != 0 && visited < count && --buckets_left > 0);
   } else {

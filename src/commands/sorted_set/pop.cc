@@ -191,7 +191,8 @@ void BZMPop(Context& context) {
   int64_t deadline_ms;
   if (!ReadTimeoutSeconds(context, context.arg(1), &deadline_ms)) return;
   if (!ReadMultiPopScored(context, 2, &pop)) return;
-  if (!PopFirstScored(context, pop)) WaitForSortedSet(context, pop.first_key, pop.keys, deadline_ms);
+  if (!PopFirstScored(context, pop))
+    WaitForSortedSet(context, pop.first_key, pop.keys, deadline_ms);
 }
 
 }  // namespace runnel::commands

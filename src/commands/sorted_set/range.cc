@@ -28,8 +28,8 @@ struct RangeQuery {
 
 // What the name of a command says about the range; what it leaves open is said by options.
 struct RangeForm {
-  std::optional<RangeQuery::By> by;
-  std::optional<bool> reverse;
+  std::optional<RangeQuery::By> by = std::nullopt;
+  std::optional<bool> reverse = std::nullopt;
   bool stores = false;  // there are no scores in the reply
 };
 
@@ -86,8 +86,7 @@ RankRange Limited(const RangeQuery& query, RankRange range) {
   const uint64_t left = range.size() - skipped;
   const uint64_t taken =
       query.limit < 0 ? left : std::min(static_cast<uint64_t>(query.limit), left);
-  const uint64_t begin =
-      query.reverse ? range.end - skipped - taken : range.begin + skipped;
+  const uint64_t begin = query.reverse ? range.end - skipped - taken : range.begin + skipped;
   return {begin, begin + taken};
 }
 

@@ -57,8 +57,16 @@ class RandomScoredCommands {
       case 19:
         return {"ZRANGESTORE", key, Key(), "-inf", Score(), "BYSCORE", "LIMIT", "0", Rank()};
       case 20:
-        return {Pick({"ZUNIONSTORE", "ZINTERSTORE"}), key, "2", Key(), Key(), "WEIGHTS", Score(),
-                Score(), "AGGREGATE", Pick({"SUM", "MIN", "MAX"})};
+        return {Pick({"ZUNIONSTORE", "ZINTERSTORE"}),
+                key,
+                "2",
+                Key(),
+                Key(),
+                "WEIGHTS",
+                Score(),
+                Score(),
+                "AGGREGATE",
+                Pick({"SUM", "MIN", "MAX"})};
       case 21:
         return {"ZDIFFSTORE", key, "2", Key(), Key()};
       case 22:
@@ -93,7 +101,8 @@ class RandomScoredCommands {
   }
   std::string Member() {
     if (random_() % 20 == 0) return std::string(100 + random_() % 3, 'x');
-    return Pick({"", "a", "b", "c", "d"}) + (random_() % 2 == 0 ? std::to_string(random_() % 300) : "");
+    return Pick({"", "a", "b", "c", "d"}) +
+           (random_() % 2 == 0 ? std::to_string(random_() % 300) : "");
   }
   std::vector<std::string> WithPairs(std::vector<std::string> args, size_t pairs) {
     while (pairs-- > 0) {
