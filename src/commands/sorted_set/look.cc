@@ -155,11 +155,11 @@ void ZRandMember(Context& context) {
   int64_t count = 0;
   bool with_scores = false;
   if (argc > 2) {
-    if (!ReadInteger(context, context.arg(2), &count,
-                     "ERR value is out of range, value must between -9223372036854775807 and "
-                     "9223372036854775807",
-                     -INT64_MAX)) {
-      return;
+    if (!ReadInteger(context, context.arg(2), &count)) return;
+    if (count == INT64_MIN) {
+      return context.reply().Error(
+          "ERR value is out of range, value must between -9223372036854775807 and "
+          "9223372036854775807");
     }
     with_scores = argc == 4 && Is(context.arg(3), "WITHSCORES");
     if (argc > 4 || (argc == 4 && !with_scores)) return context.reply().Error(kSyntaxError);

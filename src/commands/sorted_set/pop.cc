@@ -189,8 +189,9 @@ void BZPopMax(Context& context) {
 void BZMPop(Context& context) {
   MultiPopScored pop;
   int64_t deadline_ms;
-  if (!ReadTimeoutSeconds(context, context.arg(1), &deadline_ms)) return;
+  // Unlike BLMPOP, Redis looks at the timeout last.
   if (!ReadMultiPopScored(context, 2, &pop)) return;
+  if (!ReadTimeoutSeconds(context, context.arg(1), &deadline_ms)) return;
   if (!PopFirstScored(context, pop))
     WaitForSortedSet(context, pop.first_key, pop.keys, deadline_ms);
 }
