@@ -15,6 +15,7 @@
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -321,7 +322,23 @@ class RandomEffects {
     }
   }
 
+  // Mostly the scores of a few members.
+  std::span<const ScoredMember> Scored() {
+    scored_.clear();
+    for (uint64_t i = Below(4); i > 0; i--) {
+      scored_.push_back({static_cast<double>(Below(9)) / 2, Name()});
+    }
+    return scored_;
+  }
+  void AddSortedSets() {
+    const KeyRef key = Below(6) == 0 ? Key() : KeyRef(0, "z");
+    if (Below(2) == 0) return batch_.Add(SortedSetAdd{key, Scored()});
+    strings_.assign(Below(3), Name());
+    batch_.Add(SortedSetRemove{key, strings_});
+  }
+
   void Add() {
+    if (Below(12) == 0) return AddSortedSets();
     if (Below(4) == 0) return AddTopics();
     if (Below(4) == 0) return AddTopicGroups();
     switch (Below(35)) {
@@ -417,6 +434,7 @@ class RandomEffects {
   std::vector<std::string_view> names_;
   std::vector<StreamId> ids_;
   std::vector<uint64_t> numbers_;
+  std::vector<ScoredMember> scored_;
 };
 
 class ApplierSeeds : public ::testing::TestWithParam<int> {};

@@ -10,6 +10,7 @@
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -59,6 +60,7 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   static const std::string_view strings[] = {"x", "", "yz"};
   static const StreamId ids[] = {{1, 2}, {3, 0}};
   static const uint64_t numbers[] = {0, 1, 300};
+  static const ScoredMember scored[] = {{1, "a"}, {0.5, "b"}};
   const KeyRef to(1, "to");
   visit(KeyRemove{key});
   visit(KeyExpire{key, 100});
@@ -78,6 +80,8 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ListErase{key, "\x01\x02"});
   visit(ListTrim{key, 1, 2});
   visit(ListMove{key, to, ListEnd::kFront, ListEnd::kBack, 1, false});
+  visit(SortedSetAdd{key, scored});
+  visit(SortedSetRemove{key, strings});
   visit(StreamCreate{key});
   visit(StreamAdd{key, {5, 1}, 100, 4096, strings});
   visit(StreamDropOldest{key, 3, true});

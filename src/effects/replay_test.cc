@@ -9,10 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "data/sorted_set/sorted_set.h"
 #include "data/testing.h"
 #include "effects/batch.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/string_effects.h"
 #include "gtest/gtest.h"
 
@@ -29,6 +31,7 @@ class RandomEffects {
     const auto found = lists_.find({key.db, std::string(key.name)});
     const bool is_string =
         !lists_.contains({key.db, std::string(key.name)}) && keyspace_.Find(key) != nullptr;
+    if (random_() % 8 == 0) return ChangeSortedSet();
     const uint32_t choice = random_() % 100;
     if (choice < 8) return ChangeString(key);
     if (choice < 16) return ChangeKey(key);
@@ -167,6 +170,24 @@ class RandomEffects {
     List& target = ListAt(to);
     target.insert(to_end == ListEnd::kFront ? target.begin() : target.end(), block.begin(),
                   block.end());
+  }
+
+  // Sorted sets have names of their own; what becomes of their keys is seen to elsewhere.
+  void ChangeSortedSet() {
+    static const std::string_view members[] = {"", "a", "b", "c", "d", "a longer member"};
+    const KeyRef key(random_() % 2, random_() % 2 == 0 ? "z" : "y");
+    const KeyEntry* const entry = keyspace_.Find(key);
+    if (entry == nullptr || random_() % 2 == 0) {
+      std::vector<ScoredMember> scored(1 + random_() % 4);
+      for (ScoredMember& member : scored)
+        member = {static_cast<double>(random_() % 100) / 4, members[random_() % 6]};
+      return Apply(SortedSetAdd{key, scored});
+    }
+    std::vector<std::string_view> removed;
+    for (const std::string_view member : members) {
+      if (random_() % 4 == 0 && entry->As<SortedSet>()->Score(member)) removed.push_back(member);
+    }
+    if (!removed.empty()) Apply(SortedSetRemove{key, removed});
   }
 
   void ChangeString(const KeyRef& key) {

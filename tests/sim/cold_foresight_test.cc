@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "data/list/list.h"
+#include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
 #include "data/topic/names.h"
 #include "data/topic/record.h"
@@ -23,6 +24,7 @@
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -77,10 +79,12 @@ class ForesightFrames {
     if (Chance(4)) return ChangeKeys(key);
     if (const Stream* stream = entry->As<Stream>()) return ChangeStream(key, *stream);
     if (const List* list = entry->As<List>()) return ChangeList(key, *list);
+    if (const SortedSet* set = entry->As<SortedSet>()) return ChangeSortedSet(key, *set);
     Do(KeyRemove{key});
   }
 
   void Begin(const KeyRef& key) {
+    if (Chance(5)) return AddScored(key);
     if (Chance(50)) return Push(key);
     Append(key);
     Do(GroupCreate{key, "g", {}, kEntriesReadUnknown});
@@ -98,6 +102,19 @@ class ForesightFrames {
     const std::vector<std::string> texts(1 + Below(400), std::string(500, 'l'));
     const std::vector<std::string_view> values(texts.begin(), texts.end());
     Do(ListPush{key, AnyEnd(), values});
+  }
+
+  void AddScored(const KeyRef& key) {
+    static constexpr std::string_view kMembers[] = {"a", "b", "c"};
+    const std::string_view member = kMembers[Below(3)];
+    const ScoredMember members[] = {{static_cast<double>(Below(100)) / 4, member}};
+    Do(SortedSetAdd{key, members});
+  }
+  void ChangeSortedSet(const KeyRef& key, const SortedSet& set) {
+    if (Chance(70)) return AddScored(key);
+    const std::string member(set.Seek(0).member());
+    const std::string_view members[] = {member};
+    Do(SortedSetRemove{key, members});
   }
 
   void ChangeKeys(const KeyRef& key) {
