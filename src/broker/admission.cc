@@ -158,9 +158,9 @@ Admission::Answer Admission::Check(const Session& session, const Command& comman
 Admission::Answer Admission::CheckInScript(const Session& session, const Command& command,
                                            uint32_t flags, std::span<const std::string_view> args,
                                            bool changed) const {
-  const uint32_t asked = changed ? uint32_t{kNoJournal}
-                                 : kMemoryLimit | kFollower | kNoJournal | kFewReplicas |
-                                       kNeedsFollowers;
+  const uint32_t asked =
+      changed ? uint32_t{kNoJournal}
+              : kMemoryLimit | kFollower | kNoJournal | kFewReplicas | kNeedsFollowers;
   uint32_t concerns = 0;
   FindConcern(session, flags, args, [&](Concern concern) {
     concerns |= concern;

@@ -57,8 +57,8 @@ Outcome Executor::Run(Session& session, const Command& command,
       outcome->wait = execution.TakeWait();
     } else {
       // Without a reply the client would wait for ever. SHUTDOWN and CLIENT REPLY give none.
-      ASSERT(rope.size() > reply_begin || session.killed() ||
-             (command.spec->flags & kAdmin) != 0 || command.full_name == "client|reply");
+      ASSERT(rope.size() > reply_begin || session.killed() || (command.spec->flags & kAdmin) != 0 ||
+             command.full_name == "client|reply");
     }
   } catch (ColdMiss& miss) {
     rope.Truncate(reply_begin);
@@ -102,8 +102,9 @@ Outcome Executor::Run(Session& session, const Command& command,
   parts_.stats.keyspace_hits += execution.hits();
   parts_.stats.keyspace_misses += execution.misses();
   // The errors among EXEC's replies are those of the commands that it ran.
-  if (reply.errors() - errors > execution.failed_parts) [[unlikely]] {
-    if (outer != nullptr && !outer->runs_script) outer->failed_parts++;
+  const uint64_t written = reply.errors() - errors;
+  if (outer != nullptr && !outer->runs_script) outer->failed_parts += written;
+  if (written > execution.failed_parts) [[unlikely]] {
     command.stats.failed++;
     CountError(reply.last_error_code());
   } else if (command.audited) [[unlikely]] {

@@ -34,8 +34,7 @@ class Monitors {
   }
 
  private:
-  void FeedAs(std::string_view who, const Session& session,
-              std::span<const std::string_view> args);
+  void FeedAs(std::string_view who, const Session& session, std::span<const std::string_view> args);
 
   Outbox& outbox_;
   TurnClock& clock_;

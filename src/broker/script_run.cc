@@ -119,8 +119,8 @@ std::string ScriptRun::WhyNot(const Command& command,
     return "ERR Write commands are not allowed from read-only scripts.";
   }
   if (has(kScriptAllowOom)) flags &= ~kDenyOom;
-  Admission::Answer answer = parts_.admission.CheckInScript(session_, command, flags, args,
-                                                            execution_.part_changed);
+  Admission::Answer answer =
+      parts_.admission.CheckInScript(session_, command, flags, args, execution_.part_changed);
   if (answer.verdict != Admission::Verdict::kRejected) return {};
   if (answer.error.starts_with("MASTERDOWN ")) {
     return "ERR Can not execute the command on a stale replica";
@@ -156,8 +156,7 @@ ScriptHost::Answer ScriptRun::Call(std::span<const std::string_view> args,
     found = std::move(earlier_->found);
   }
   const RunMode mode{.may_block = false, .again = told, .counted = counted, .reply = &reply};
-  const Outcome outcome =
-      parts_.executor.Run(session_, *command, args, mode, std::move(found));
+  const Outcome outcome = parts_.executor.Run(session_, *command, args, mode, std::move(found));
   if (outcome != nullptr) [[unlikely]] {
     CHECK(outcome->miss != nullptr);
     miss_ = std::move(outcome->miss);

@@ -56,8 +56,8 @@ class ScriptRun final : public ScriptHost {
   ScriptEngine& engine_;
   const uint32_t flags_;
   const bool read_only_;
-  const uint32_t db_;       // of the session: SELECT in a script is for the script alone
-  const int64_t clock_us_;  // the time of this turn
+  const uint32_t db_;                  // of the session: SELECT in a script is for the script alone
+  const int64_t clock_us_;             // the time of this turn
   std::unique_ptr<Progress> earlier_;  // what the run before has left; nullptr in the first run
   int64_t began_us_;                   // the time as the script sees it
   Random48 random_;                    // as the run begins

@@ -212,8 +212,8 @@ TEST_F(ColdBrokerTest, AScriptInATransactionReadsAtOnce) {
   client_->Request({"EVAL", "return redis.call('xrange', 's', 3, 3)", "0"});
   client_->Request({"EVAL_RO", "return redis.call('xrange', 's', 900, 900)", "0"});
   client_->Lines();
-  EXPECT_THAT(client_->Run("EXEC"), ::testing::AllOf(StartsWith("*2 *1 "), HasSubstr("3-0 "),
-                                                     HasSubstr("900-0 ")));
+  EXPECT_THAT(client_->Run("EXEC"),
+              ::testing::AllOf(StartsWith("*2 *1 "), HasSubstr("3-0 "), HasSubstr("900-0 ")));
 }
 
 // What its command misses in one run after the other.

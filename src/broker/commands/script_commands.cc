@@ -63,8 +63,8 @@ void Eval(Context& context) {
   TellMonitors(execution);
   const std::optional<ScriptArguments> arguments = ReadScriptArguments(context);
   if (!arguments) return;
-  const Result<const Script*> script = execution.parts().scripts.engine().Compile(
-      context.arg(1), ScriptEngine::Keep::kWhileUsed);
+  const Result<const Script*> script =
+      execution.parts().scripts.engine().Compile(context.arg(1), ScriptEngine::Keep::kWhileUsed);
   if (!script.ok()) return context.reply().Error(fmt::format("ERR {}", script.message()));
   ScriptRun(execution, (*script)->flags, kReadOnlyScript)
       .Run(**script, arguments->keys, arguments->args);

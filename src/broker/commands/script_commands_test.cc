@@ -136,9 +136,10 @@ TEST_F(ScriptCommandsTest, ReadOnlyScriptsChangeNothing) {
 }
 
 TEST_F(ScriptCommandsTest, AScriptThatFailsKeepsWhatItHasChanged) {
-  EXPECT_THAT(Eval("redis.call('set', 'a', 1) redis.call('lpush', 'a', 1) redis.call('set', 'b', 1)"),
-              StartsWith("-WRONGTYPE Operation against a key holding the wrong kind of value "
-                         "script: "));
+  EXPECT_THAT(
+      Eval("redis.call('set', 'a', 1) redis.call('lpush', 'a', 1) redis.call('set', 'b', 1)"),
+      StartsWith("-WRONGTYPE Operation against a key holding the wrong kind of value "
+                 "script: "));
   EXPECT_EQ(Run("EXISTS a b"), ":1");
 }
 
