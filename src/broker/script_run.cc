@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/admission.h"
 #include "broker/command_table.h"
 #include "broker/executor.h"
@@ -12,6 +13,7 @@
 #include "broker/scripts.h"
 #include "broker/turn_clock.h"
 #include "commands/command.h"
+#include "fmt/format.h"
 
 namespace runnel {
 
@@ -41,6 +43,16 @@ const Command* FindForScript(const CommandTable& table, std::span<const std::str
 bool TakesSoMany(const CommandSpec& spec, size_t count) {
   const int argc = static_cast<int>(count);
   return spec.arity > 0 ? argc == spec.arity : argc >= -spec.arity;
+}
+
+// Whether it is a read of streams that would block. Lists have commands of their own for that.
+bool AsksToBlock(const CommandSpec& spec, std::span<const std::string_view> args) {
+  if (spec.name != "xread" && spec.name != "xreadgroup") return false;
+  for (size_t i = 1; i < args.size() && !EqualsIgnoreCase(args[i], "streams"); i++) {
+    if (EqualsIgnoreCase(args[i], "block")) return true;
+    if (EqualsIgnoreCase(args[i], "group")) i += 2;
+  }
+  return false;
 }
 
 }  // namespace
@@ -114,6 +126,9 @@ std::string ScriptRun::WhyNot(const Command& command,
                               std::span<const std::string_view> args) const {
   uint32_t flags = command.spec->flags;
   if ((flags & kNoScript) != 0) return "ERR This Redis command is not allowed from script";
+  if ((flags & kBlocking) != 0 && AsksToBlock(*command.spec, args)) {
+    return fmt::format("ERR {} command is not allowed with BLOCK option from scripts", args[0]);
+  }
   // Messages go to others, too.
   if (!may_write() && (flags & (kWrite | kMayReplicate)) != 0) {
     return "ERR Write commands are not allowed from read-only scripts.";

@@ -173,8 +173,13 @@ TEST_F(ScriptCommandsTest, SelectIsForTheScriptAlone) {
 }
 
 TEST_F(ScriptCommandsTest, CommandsThatWaitAnswerAtOnce) {
-  EXPECT_EQ(Eval("return redis.call('xread', 'block', 0, 'streams', 's', '$')"), "$-1");
+  Run("TOPIC CREATE t");
+  EXPECT_EQ(Eval("return redis.call('tread', 'block', 0, 'partitions', 't/0', 'latest')"), "$-1");
   EXPECT_FALSE(client_->session().blocked());
+  // Redis refuses some.
+  EXPECT_THAT(Eval("return redis.call('xread', 'block', 0, 'streams', 's', '$')"),
+              StartsWith("-ERR xread command is not allowed with BLOCK option from scripts "));
+  EXPECT_EQ(Eval("return redis.call('xread', 'streams', 'block', 0)"), "$-1");
 }
 
 TEST_F(ScriptCommandsTest, AScriptInATransactionIsAPartOfIt) {
