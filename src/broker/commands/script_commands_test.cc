@@ -173,7 +173,7 @@ TEST_F(ScriptCommandsTest, SelectIsForTheScriptAlone) {
 }
 
 TEST_F(ScriptCommandsTest, CommandsThatWaitAnswerAtOnce) {
-  Run("TOPIC CREATE t");
+  EXPECT_EQ(Run("TOPIC CREATE t PARTITIONS 1"), "+OK");
   EXPECT_EQ(Eval("return redis.call('tread', 'block', 0, 'partitions', 't/0', 'latest')"), "$-1");
   EXPECT_FALSE(client_->session().blocked());
   // Redis refuses some.
