@@ -9,6 +9,7 @@
 #include "broker/expiry.h"
 #include "broker/notifications.h"
 #include "broker/outbox.h"
+#include "broker/scripts.h"
 #include "broker/sessions.h"
 #include "broker/settings.h"
 #include "broker/stats.h"
@@ -48,13 +49,14 @@ class Upkeep::Budget {
   uint32_t steps_ = 4096;
 };
 
-const std::array<Upkeep::Job, 6> Upkeep::kJobs = {{
+const std::array<Upkeep::Job, 7> Upkeep::kJobs = {{
     {&Upkeep::ExpireKeys, "expiry"},
     {&Upkeep::KeepRetention, "retention"},
     {&Upkeep::SweepStreams, "on-ack-delete"},
     {&Upkeep::CloseProducers, "producers"},
     {&Upkeep::CheckSessions, "check-clients"},
     {&Upkeep::TendTopicGroups, "topic-groups"},
+    {&Upkeep::CollectScripts, "scripts"},
 }};
 
 namespace {
@@ -271,6 +273,15 @@ bool Upkeep::TendTopicGroups(Budget& budget) {
   while (parts_.policy.MayChange() && parts_.topic_groups.due_ms() <= parts_.clock.steady_ms()) {
     if (!Take(budget)) return false;
     parts_.topic_groups.Work(changes);
+    budget.LookAtClock();
+  }
+  return true;
+}
+
+// What scripts have left. Each piece takes longer than a step.
+bool Upkeep::CollectScripts(Budget& budget) {
+  while (parts_.scripts.CollectSome()) {
+    if (!budget.Take()) return false;
     budget.LookAtClock();
   }
   return true;

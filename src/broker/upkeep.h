@@ -45,7 +45,7 @@ class Upkeep {
     bool (Upkeep::*work)(Budget& budget);
     std::string_view name;  // see TurnMeter
   };
-  static const std::array<Job, 6> kJobs;
+  static const std::array<Job, 7> kJobs;
 
   // A job's place among all databases and companions. A round may begin in any of them.
   struct Walk {
@@ -65,6 +65,7 @@ class Upkeep {
   bool CloseProducers(Budget& budget);
   bool CheckSessions(Budget& budget);
   bool TendTopicGroups(Budget& budget);
+  bool CollectScripts(Budget& budget);
   bool MayContinueSweep() const;
   void NoteSizes(Session& session);
 

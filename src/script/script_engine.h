@@ -78,6 +78,11 @@ class ScriptEngine {
 
   FunctionLibraries& libraries() { return libraries_; }
 
+  // The state of math.random. A run that ends with kNotNow leaves it as it was; if others run
+  // before it runs again, its host gives it back.
+  const Random48& random() const { return interpreter_.random; }
+  void set_random(const Random48& random) { interpreter_.random = random; }
+
   // A script is running: the host of the run sees it, nobody else.
   bool running() const { return interpreter_.running(); }
 

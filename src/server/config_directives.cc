@@ -134,6 +134,10 @@ constexpr Directive kDirectives[] = {
     Only("maxmemory-policy", "noeviction",
          "Runnel does not delete data to make room: only noeviction is accepted."),
 
+    Size<&Settings::script_memory_max>(
+        "script-memory-max", kAnyTime, kMegabyte, int64_t{1} << 40,
+        "Most memory of all scripts together. A script that needs more fails."),
+
     // Streams.
     Integer<&DataOptions::stream_node_max_entries>(
         "stream-node-max-entries", kAnyTime, 0, kMaxU32,

@@ -317,6 +317,8 @@ void WriteCommandKeys(ReplyWriter& reply, const CommandTable& table,
     return reply.Error("ERR Invalid number of arguments specified for command");
   }
   const std::optional<std::vector<KeyPosition>> keys = FindKeys(spec, args);
+  // EVAL may have none, and then Redis does not look whether the arguments are right.
+  if (!keys && (spec.flags & kNoMandatoryKeys) != 0) return reply.Array(0);
   if (!keys) return reply.Error("ERR Invalid arguments specified for command");
   reply.Array(keys->size());
   for (const KeyPosition& key : *keys) {

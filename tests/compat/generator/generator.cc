@@ -125,6 +125,22 @@ bool HasUnorderedReply(const Argv& command) {
          (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS"));
 }
 
+// Commands that the same script may call on both servers: differences.txt has no rule for them.
+bool ScriptMayCall(const Argv& command) {
+  return IsOneOf(command[0], {"APPEND", "BLPOP",  "DECRBY",  "EXISTS", "GET",      "GETRANGE",
+                              "INCR",   "LINDEX", "LINSERT", "LLEN",   "LMOVE",    "LPOP",
+                              "LPUSH",  "LRANGE", "LREM",    "LSET",   "LTRIM",    "MGET",
+                              "MSET",   "RPOP",   "RPUSH",   "RPUSHX", "SETRANGE", "STRLEN"});
+}
+
+Argv AsScript(const Argv& command, bool catches) {
+  Argv script = {
+      "EVAL", catches ? "return {redis.pcall(unpack(ARGV)), 1}" : "return redis.call(unpack(ARGV))",
+      "0"};
+  script.insert(script.end(), command.begin(), command.end());
+  return script;
+}
+
 }  // namespace
 
 const std::vector<std::string>& Generator::Avoided() {
@@ -284,6 +300,7 @@ void Generator::Append(char connection, Argv command, Script* pipeline) {
     add({"XGROUP", "CREATECONSUMER", stream, use.group, use.consumer}, glued);
     glued = true;
   }
+  if (draw_.OneIn(10) && ScriptMayCall(command)) command = AsScript(command, draw_.OneIn(3));
   add(std::move(command), glued);
 }
 
