@@ -9,6 +9,7 @@
 #include "effects/batch.h"
 #include "effects/families.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
 #include "effects/stream_effects.h"
@@ -289,6 +290,10 @@ TEST(Effects, BytesOfRecords) {
             "\x76\x83\x80\x04\x02*g\x01t\x02\x00\xac\x02"s);
   EXPECT_EQ(RecordOf(TopicGroupSkip{group, "t", 7, 300, 5}),
             "\x77\x83\x80\x04\x02*g\x01t\x07\xac\x02\x05"s);
+
+  EXPECT_EQ(RecordOf(HashSet{key, values, true}), "\x78\x03\x01k\x02\x01x\x02yz\x01"s);
+  EXPECT_EQ(RecordOf(HashRemove{key, values}), "\x79\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(HashExpire{key, 300, values}), "\x7a\x03\x01k\xac\x02\x02\x01x\x02yz"s);
 
   // Every kind stands above.
   for (int type = 0; type < 256; type++) {
