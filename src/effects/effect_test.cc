@@ -313,7 +313,7 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
   }
   size_t count = 0;
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), HashEffects()}) {
     count += family.size();
   }
   EXPECT_EQ(names.size(), count);
