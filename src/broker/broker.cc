@@ -20,7 +20,7 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
         outbox_.Deliver(session, block, bytes);
       }),
       notifications_(settings, pubsub_),
-      expiry_(policy_, log_, notifications_, stats_),
+      expiry_(keyspace, policy_, log_, notifications_, stats_),
       monitors_(outbox_, clock_),
       tracking_([this](Session& session,
                        std::string_view bytes) { outbox_.Deliver(session, Ref<Block>(), bytes); },

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/log.h"
 #include "broker/change_log.h"
@@ -17,6 +19,7 @@
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "commands/topic_group/engine.h"
+#include "data/hash/hash.h"
 #include "data/stream/stream.h"
 #include "data/topic/topic.h"
 #include "effects/retention.h"
@@ -51,6 +54,7 @@ class Upkeep::Budget {
 
 const std::array<Upkeep::Job, 7> Upkeep::kJobs = {{
     {&Upkeep::ExpireKeys, "expiry"},
+    {&Upkeep::ExpireFields, "field-expiry"},
     {&Upkeep::KeepRetention, "retention"},
     {&Upkeep::SweepStreams, "on-ack-delete"},
     {&Upkeep::CloseProducers, "producers"},
@@ -132,6 +136,34 @@ bool Upkeep::ExpireKeys(Budget& budget) {
     expire_db_ = (expire_db_ + 1) % parts_.keyspace.databases();
   }
   expire_dbs_done_ = 0;
+  return true;
+}
+
+// The hashes of a database are kept in the order in which their fields expire, so this never looks
+// at a hash in vain. A step removes some fields, and all of them if none lives.
+bool Upkeep::ExpireFields(Budget& budget) {
+  constexpr size_t kFieldsPerStep = 64;
+  const int64_t now_ms = parts_.clock.now_ms();
+  for (; fields_dbs_done_ < parts_.keyspace.databases(); fields_dbs_done_++) {
+    while (parts_.expiry.MayExpire()) {
+      const KeyEntry* entry = parts_.keyspace.NextFieldToExpire(fields_db_);
+      if (entry == nullptr || !Expired(entry->As<Hash>()->NextExpiry(), now_ms)) break;
+      if (!Take(budget)) return false;
+      const std::string name(entry->name());
+      const KeyRef key(fields_db_, name);
+      const Hash& hash = *entry->As<Hash>();
+      if (hash.ExpiredCount(now_ms) == hash.size()) {
+        parts_.expiry.ExpireAllFields(key, hash.size());
+        continue;
+      }
+      const std::vector<std::string> expired = hash.ExpiredFields(now_ms, kFieldsPerStep);
+      parts_.expiry.ExpireFields(key,
+                                 std::vector<std::string_view>(expired.begin(), expired.end()));
+      budget.LookAtClock();
+    }
+    fields_db_ = (fields_db_ + 1) % parts_.keyspace.databases();
+  }
+  fields_dbs_done_ = 0;
   return true;
 }
 

@@ -19,8 +19,8 @@ constexpr ObjectKind kKinds[] = {
     {ObjectType::kStream, "stream", Stream::Load, Stream::LoadWithRuns},
     {ObjectType::kTopic, "topic", Topic::Load, nullptr, false},
     {ObjectType::kTopicGroup, "topic-group", TopicGroup::Load, nullptr, false},
-    {ObjectType::kHash, "hash", Hash::Load, Hash::LoadStored},
-    {ObjectType::kSet, "set", Set::Load, Set::LoadStored},
+    {ObjectType::kHash, "hash", Hash::Load, Hash::LoadStored, true, true},
+    {ObjectType::kSet, "set", Set::Load, Set::LoadStored, true, true},
     {ObjectType::kSortedSet, "zset", SortedSet::Load},
 };
 

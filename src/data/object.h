@@ -100,6 +100,9 @@ struct ObjectKind {
   // Whether a value may be dumped and restored, and may go to another key. Not if other values
   // belong to it, which are found by the name of its key.
   bool movable = true;
+  // Elements have no order: EncodeStored writes them as they lie, where Encode sorts them, and
+  // never names files.
+  bool unordered = false;
 
   // The same for a payload that must fill the input.
   std::unique_ptr<Object> Load(Decoder* in) const {

@@ -13,6 +13,7 @@
 #include "data/topic/record.h"
 #include "effects/families.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
 #include "effects/sorted_set_effects.h"
@@ -337,8 +338,32 @@ class RandomEffects {
     batch_.Add(SortedSetRemove{key, strings_});
   }
 
+  std::span<const std::string_view> FieldPairs() {
+    strings_.clear();
+    for (uint64_t i = Below(3); i > 0; i--) {
+      strings_.insert(strings_.end(), {Member(), "value"});
+    }
+    if (Below(20) == 0) strings_.push_back("a");
+    return strings_;
+  }
+  // Mostly a key that other effects leave alone.
+  KeyRef HashAt() { return Below(6) == 0 ? Key() : KeyRef(0, "h"); }
+
+  void AddHashes() {
+    switch (Below(4)) {
+      case 0:
+        return batch_.Add(HashRemove{HashAt(), MemberNames()});
+      case 1:
+        return batch_.Add(HashExpire{
+            HashAt(), Below(20) == 0 ? UINT64_MAX : static_cast<uint64_t>(Time()), MemberNames()});
+      default:
+        return batch_.Add(HashSet{HashAt(), FieldPairs(), Below(2) == 0});
+    }
+  }
+
   void Add() {
     if (Below(12) == 0) return AddSortedSets();
+    if (Below(8) == 0) return AddHashes();
     if (Below(4) == 0) return AddTopics();
     if (Below(4) == 0) return AddTopicGroups();
     switch (Below(35)) {
@@ -457,7 +482,7 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
     }
   }
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), HashEffects()}) {
     for (const EffectKind& kind : family) {
       EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
       EXPECT_TRUE(refused.contains(kind.type)) << kind.name;

@@ -8,6 +8,7 @@
 
 #include "data/testing.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
 #include "effects/sorted_set_effects.h"
@@ -115,6 +116,9 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(TopicGroupAcknowledge{key, "t", 1, numbers});
   visit(TopicGroupReset{key, "t", numbers});
   visit(TopicGroupSkip{key, "t", 1, 300, 2});
+  visit(HashSet{key, strings, true});
+  visit(HashRemove{key, strings});
+  visit(HashExpire{key, 300, strings});
   visit(GroupCreate{key, "g", {5, 1}, 4});
   visit(GroupSetId{key, "g", {5, 1}, 4});
   visit(GroupDestroy{key, "g"});

@@ -9,6 +9,7 @@
 #include "effects/batch.h"
 #include "effects/families.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
 #include "effects/sorted_set_effects.h"
@@ -345,6 +346,9 @@ TEST(Effects, BytesOfRecords) {
   EXPECT_EQ(RecordOf(SortedSetAdd{key, scored}),
             "\x7d\x03\x01k\x02\x0c\x01x\x01\x00\x00\x00\x00\x00\x00\xe0\xbf\x02yz"s);
   EXPECT_EQ(RecordOf(SortedSetRemove{key, values}), "\x7e\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(HashSet{key, values, true}), "\x78\x03\x01k\x02\x01x\x02yz\x01"s);
+  EXPECT_EQ(RecordOf(HashRemove{key, values}), "\x79\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(HashExpire{key, 300, values}), "\x7a\x03\x01k\xac\x02\x02\x01x\x02yz"s);
 
   // Every kind stands above.
   for (int type = 0; type < 256; type++) {
@@ -363,9 +367,9 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
     EXPECT_TRUE(names.insert(kind->name).second) << kind->name;
   }
   size_t count = 0;
-  for (const auto family :
-       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects(),
-        TopicEffects(), TopicGroupEffects(), SortedSetEffects()}) {
+  for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), HashEffects(),
+                            SetEffects(), SortedSetEffects(), FunctionEffects()}) {
     count += family.size();
   }
   EXPECT_EQ(names.size(), count);

@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "data/hash/hash.h"
 #include "data/sorted_set/sorted_set.h"
 #include "data/testing.h"
 #include "effects/batch.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
 #include "effects/sorted_set_effects.h"
@@ -29,12 +31,14 @@ class RandomEffects {
   void Step() {
     const KeyRef key = RandomKey();
     const auto found = lists_.find({key.db, std::string(key.name)});
-    const bool is_string =
-        !lists_.contains({key.db, std::string(key.name)}) && keyspace_.Find(key) != nullptr;
+    const KeyEntry* const entry = keyspace_.Find(key);
+    const bool is_hash = entry != nullptr && entry->type() == ObjectType::kHash;
+    const bool is_string = entry != nullptr && entry->type() == ObjectType::kString;
     if (random_() % 8 == 0) return ChangeSortedSet();
     const uint32_t choice = random_() % 100;
     if (choice < 8) return ChangeString(key);
     if (choice < 16) return ChangeKey(key);
+    if (is_hash || (entry == nullptr && choice < 30)) return ChangeHash(key);
     if (is_string) return;
     if (found == lists_.end() || choice < 40) return Push(key);
     ChangeList(key, found->second);
@@ -60,10 +64,29 @@ class RandomEffects {
     ASSERT_TRUE(Batch::ForEach(
         batch_.bytes(), [&](const Record& record) { ASSERT_TRUE(Replay(record, replayed).ok()); }));
     ASSERT_EQ(ContentOf(replayed), ContentOf(keyspace_));
+    CheckFieldExpiries(keyspace_);
+    CheckFieldExpiries(replayed);
   }
 
  private:
   using List = std::deque<std::string>;
+
+  // The index of hashes by the expiry of their fields is what a walk over all keys finds.
+  static void CheckFieldExpiries(const Keyspace& keyspace) {
+    for (uint32_t db = 0; db < keyspace.databases(); db++) {
+      size_t hashes = 0;
+      int64_t next_ms = kNoExpiry;
+      keyspace.table(db).ForEach([&](const KeyEntry* entry) {
+        const Hash* const hash = entry->As<Hash>();
+        if (hash == nullptr || hash->expiring() == 0) return;
+        hashes++;
+        if (ExpiryOrder(hash->NextExpiry()) < ExpiryOrder(next_ms)) next_ms = hash->NextExpiry();
+      });
+      ASSERT_EQ(keyspace.with_expiring_fields(db), hashes);
+      const KeyEntry* const next = keyspace.NextFieldToExpire(db);
+      ASSERT_EQ(next != nullptr ? next->As<Hash>()->NextExpiry() : kNoExpiry, next_ms);
+    }
+  }
 
   template <class E>
   void Apply(const E& effect) {
@@ -153,9 +176,9 @@ class RandomEffects {
 
   void Move(const KeyRef& key, List& list) {
     const KeyRef to = RandomKey();
-    const bool to_string =
+    const bool to_other =
         keyspace_.Find(to) != nullptr && !lists_.contains({to.db, std::string(to.name)});
-    if (to_string) return;
+    if (to_other) return;
     const ListEnd from_end = RandomEnd();
     const ListEnd to_end = RandomEnd();
     const uint64_t count = random_() % 3 == 0 ? 1 + random_() % list.size() : 1;
@@ -190,9 +213,29 @@ class RandomEffects {
     if (!removed.empty()) Apply(SortedSetRemove{key, removed});
   }
 
+  // Some fields of which the hash at the key has those that must exist.
+  void ChangeHash(const KeyRef& key) {
+    static const std::string_view names[] = {"f", "g", "h"};
+    const KeyEntry* const entry = keyspace_.Find(key);
+    const std::string value = RandomValue();
+    const std::string_view field = names[random_() % 3];
+    const std::string_view pair[] = {field, value};
+    const std::string_view fields[] = {field};
+    const bool exists = entry != nullptr && entry->As<Hash>()->Contains(field);
+    switch (exists ? random_() % 4 : 3) {
+      case 0:
+        return Apply(HashRemove{key, fields});
+      case 1:
+        return Apply(HashExpire{key, random_() % 3 == 0 ? 0 : random_() % 1000, fields});
+      default:
+        return Apply(HashSet{key, pair, random_() % 2 == 0});
+    }
+  }
+
   void ChangeString(const KeyRef& key) {
     const std::string value = RandomValue();
-    const bool is_list = lists_.contains({key.db, std::string(key.name)});
+    const KeyEntry* const entry = keyspace_.Find(key);
+    const bool is_list = entry != nullptr && entry->type() != ObjectType::kString;
     switch (random_() % 3) {
       case 0:
         Apply(StringSet{key, value,

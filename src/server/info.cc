@@ -281,6 +281,7 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.Add("sync_partial_ok", stats.sync_partial_ok);
   fields.Add("sync_partial_err", stats.sync_partial_err);
   fields.Add("expired_keys", stats.expired_keys);
+  fields.Add("expired_subkeys", stats.expired_fields);
   fields.Add("retention_looks", stats.retention_looks);
   fields.Add("evicted_keys", 0);
   fields.Add("evicted_clients", 0);
@@ -555,8 +556,11 @@ void AddKeyspace(ServerHost& host, Fields fields) {
         keyspace.expiring(db) == 0
             ? 0
             : std::max<int64_t>(keyspace.MeanExpiry(db) - host.broker().clock().now_ms(), 0);
-    fields.Add(fmt::format("db{}", db), fmt::format("keys={},expires={},avg_ttl={}",
-                                                    keyspace.size(db), keyspace.expiring(db), ttl));
+    std::string line =
+        fmt::format("keys={},expires={},avg_ttl={}", keyspace.size(db), keyspace.expiring(db), ttl);
+    const size_t hashes = keyspace.with_expiring_fields(db);
+    if (hashes > 0) line += fmt::format(",subexpiry={}", hashes);
+    fields.Add(fmt::format("db{}", db), line);
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "data/hash/hash.h"
 #include "data/list/list.h"
 #include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
@@ -22,6 +23,7 @@
 #include "effects/batch.h"
 #include "effects/foresight.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
 #include "effects/sorted_set_effects.h"
@@ -80,11 +82,24 @@ class ForesightFrames {
     if (const Stream* stream = entry->As<Stream>()) return ChangeStream(key, *stream);
     if (const List* list = entry->As<List>()) return ChangeList(key, *list);
     if (const SortedSet* set = entry->As<SortedSet>()) return ChangeSortedSet(key, *set);
+    if (const Hash* hash = entry->As<Hash>()) return ChangeHash(key, *hash);
     Do(KeyRemove{key});
+  }
+
+  void ChangeHash(const KeyRef& key, const Hash& hash) {
+    const std::string_view field[] = {"f"};
+    const std::string_view pair[] = {Chance(70) ? "f" : "g", "v"};
+    if (!hash.Contains("f") || Chance(40)) return Do(HashSet{key, pair, Chance(50)});
+    if (Chance(50)) return Do(HashExpire{key, Below(100), field});
+    Do(HashRemove{key, field});
   }
 
   void Begin(const KeyRef& key) {
     if (Chance(5)) return AddScored(key);
+    if (Chance(10)) {
+      const std::string_view pair[] = {"f", "v"};
+      return Do(HashSet{key, pair});
+    }
     if (Chance(50)) return Push(key);
     Append(key);
     Do(GroupCreate{key, "g", {}, kEntriesReadUnknown});

@@ -1,6 +1,7 @@
 #include "data/hash/hash.h"
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/assert.h"
@@ -12,9 +13,6 @@ namespace {
 
 // There may be millions of small hashes.
 static_assert(sizeof(Hash) == 32);
-
-// Times that a score can hold.
-constexpr int64_t kLatestExpiry = (int64_t{1} << 53) - 1;
 
 }  // namespace
 
@@ -44,6 +42,12 @@ int64_t Hash::ExpiryOf(std::string_view field) const {
 
 int64_t Hash::NextExpiry() const {
   return expiries_ == nullptr ? kNoExpiry : static_cast<int64_t>(expiries_->Seek(0).score());
+}
+
+size_t Hash::ExpiredCount(int64_t now_ms) const {
+  if (expiries_ == nullptr) return 0;
+  const double now = static_cast<double>(now_ms);
+  return expiries_->Find({-std::numeric_limits<double>::infinity()}, {now}).size();
 }
 
 std::vector<std::string> Hash::ExpiredFields(int64_t now_ms, size_t most) const {

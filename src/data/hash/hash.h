@@ -50,12 +50,17 @@ class Hash final : public Object {
 
   // --- Expiry of fields: Unix milliseconds, of which the magnitude is below 2^53 ---
 
+  // A score can hold it.
+  static constexpr int64_t kLatestExpiry = (int64_t{1} << 53) - 1;
+
   // Fields with an expiry.
   size_t expiring() const { return expiries_ != nullptr ? expiries_->size() : 0; }
   // kNoExpiry if the field has none, or there is no such field.
   int64_t ExpiryOf(std::string_view field) const;
   // The earliest one; kNoExpiry if no field has one.
   int64_t NextExpiry() const;
+  // How many fields have expired at this time. O(log n).
+  size_t ExpiredCount(int64_t now_ms) const;
   // The fields that have expired at this time (Expired in data/key_entry.h), the earliest first,
   // and `most` at most.
   std::vector<std::string> ExpiredFields(int64_t now_ms, size_t most) const;

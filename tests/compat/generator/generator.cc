@@ -69,7 +69,7 @@ bool MustNotBeSent(const Argv& command, bool careful) {
 bool MayBeSpoilt(const Argv& command, bool careful) {
   // An error could name the ID of a client, which is another one on the other server.
   if (Is(command[0], "CLIENT") && command.size() > 2 && command[2][0] == '{') return false;
-  if (Is(command[0], "XSETID") || Is(command[0], "SCAN")) return false;
+  if (IsOneOf(command[0], {"XSETID", "SCAN", "HSCAN", "HRANDFIELD"})) return false;
   if (careful && IsOneOf(command[0], {"XADD", "XGROUP"})) return false;
   return true;
 }
@@ -121,7 +121,8 @@ bool SeesAllKeys(const Argv& command) {
 }
 
 bool HasUnorderedReply(const Argv& command) {
-  return IsOneOf(command[0], {"KEYS", "SCAN"}) ||
+  return IsOneOf(command[0],
+                 {"KEYS", "SCAN", "HGETALL", "HKEYS", "HVALS", "HSCAN", "HRANDFIELD"}) ||
          (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS"));
 }
 
@@ -157,6 +158,8 @@ const std::vector<std::string>& Generator::Avoided() {
                                                  "xnack-8.8",
                                                  "read-bounds-8.10",
                                                  "lmovem-8.10",
+                                                 "hash-fields-7.4",
+                                                 "repeated-fields",
                                                  "client-since-7.2",
                                                  "signed-ids",
                                                  "not-served"};
@@ -266,7 +269,8 @@ Argv Generator::DrawCommand() {
   if (roll < 34) return DrawListCommand(&draw_);
   if (roll < 53) return DrawStreamCommand(&draw_);
   if (roll < 68) return DrawGroupCommand(&draw_);
-  if (roll < 80) return DrawStringCommand(&draw_);
+  if (roll < 75) return DrawStringCommand(&draw_);
+  if (roll < 80) return DrawHashCommand(&draw_);
   if (roll < 89) return DrawKeyCommand(&draw_);
   if (roll < 93) return DrawPubSubCommand(&draw_);
   if (roll < 95)
