@@ -15,6 +15,7 @@
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -321,7 +322,21 @@ class RandomEffects {
     }
   }
 
+  std::span<const std::string_view> Members() {
+    static constexpr std::string_view kMembers[] = {"1", "2", "a", ""};
+    strings_.clear();
+    for (uint64_t i = Below(4); i > 0; i--) {
+      strings_.push_back(kMembers[Below(4)]);
+    }
+    return strings_;
+  }
+  void AddSets() {
+    return Below(2) == 0 ? batch_.Add(SetAdd{Key(), Members()})
+                         : batch_.Add(SetRemove{Key(), Members()});
+  }
+
   void Add() {
+    if (Below(12) == 0) return AddSets();
     if (Below(4) == 0) return AddTopics();
     if (Below(4) == 0) return AddTopicGroups();
     switch (Below(35)) {
@@ -439,7 +454,7 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
     }
   }
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), SetEffects()}) {
     for (const EffectKind& kind : family) {
       EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
       EXPECT_TRUE(refused.contains(kind.type)) << kind.name;

@@ -11,6 +11,7 @@
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -290,6 +291,9 @@ TEST(Effects, BytesOfRecords) {
   EXPECT_EQ(RecordOf(TopicGroupSkip{group, "t", 7, 300, 5}),
             "\x77\x83\x80\x04\x02*g\x01t\x07\xac\x02\x05"s);
 
+  EXPECT_EQ(RecordOf(SetAdd{key, values}), "\x7b\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(SetRemove{key, values}), "\x7c\x03\x01k\x02\x01x\x02yz"s);
+
   // Every kind stands above.
   for (int type = 0; type < 256; type++) {
     const EffectKind* kind = FindEffectKind(static_cast<EffectType>(type));
@@ -308,7 +312,7 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
   }
   size_t count = 0;
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), SetEffects()}) {
     count += family.size();
   }
   EXPECT_EQ(names.size(), count);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "data/list/list.h"
+#include "data/set/set.h"
 #include "data/stream/stream.h"
 #include "data/topic/names.h"
 #include "data/topic/record.h"
@@ -23,6 +24,7 @@
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -77,10 +79,12 @@ class ForesightFrames {
     if (Chance(4)) return ChangeKeys(key);
     if (const Stream* stream = entry->As<Stream>()) return ChangeStream(key, *stream);
     if (const List* list = entry->As<List>()) return ChangeList(key, *list);
+    if (entry->As<runnel::Set>() != nullptr && Chance(80)) return ChangeSet(key);
     Do(KeyRemove{key});
   }
 
   void Begin(const KeyRef& key) {
+    if (Chance(10)) return AddToSet(key);
     if (Chance(50)) return Push(key);
     Append(key);
     Do(GroupCreate{key, "g", {}, kEntriesReadUnknown});
@@ -93,6 +97,17 @@ class ForesightFrames {
       const std::string_view fields[] = {"n", text};
       Do(StreamAdd{key, {++ms_, 0}, 10, 1000, fields});
     }
+  }
+  void AddToSet(const KeyRef& key) {
+    const std::string text = std::to_string(Below(20));
+    const std::string_view members[] = {"m", text};
+    Do(SetAdd{key, members});
+  }
+  void ChangeSet(const KeyRef& key) {
+    if (Chance(60)) return AddToSet(key);
+    const std::string text = std::to_string(Below(20));
+    const std::string_view members[] = {text};
+    Do(SetRemove{key, members});
   }
   void Push(const KeyRef& key) {
     const std::vector<std::string> texts(1 + Below(400), std::string(500, 'l'));
