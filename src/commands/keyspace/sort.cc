@@ -121,7 +121,7 @@ class SortBudget {
 // What a pattern names for an element.
 struct SortValue {
   const StringObject* string = nullptr;
-  std::optional<std::string_view> text;  // of a field, or the element
+  std::optional<std::string_view> text = {};  // of a field, or the element
 };
 
 class Sorting {
@@ -136,7 +136,7 @@ class Sorting {
   struct Element {
     std::string_view text;
     double score = 0;
-    std::string_view by;  // with ALPHA and BY
+    std::string_view by = {};  // with ALPHA and BY
     bool has_by = false;
     size_t index = 0;  // where it lay
   };

@@ -159,14 +159,17 @@ void SetBit(Context& context) {
   const StringObject* string;
   if (!context.ReadForWrite(key, &string)) return;
   const uint64_t at = offset / 8;
-  const uint8_t byte = string != nullptr && at < string->size() ? ByteAt(*string, at) : 0;
+  const bool grows = string == nullptr || at >= string->size();
+  const uint8_t byte = grows ? 0 : ByteAt(*string, at);
   const bool before = BitAt(byte, offset);
-  const bool created = string == nullptr;
-  const uint8_t mask = static_cast<uint8_t>(0x80 >> offset % 8);
-  const char changed = static_cast<char>(bit == 1 ? byte | mask : byte & ~mask);
-  context.Apply(StringSetRange{key, at, {&changed, 1}});
-  if (created) NotifyNew(context, key);
-  context.Notify(kNotifyString, "setbit", key);
+  // A bit that is as it should be is no change.
+  if (grows || before != (bit == 1)) {
+    const bool created = string == nullptr;
+    const char changed = static_cast<char>(byte ^ (before != (bit == 1) ? 0x80 >> offset % 8 : 0));
+    context.Apply(StringSetRange{key, at, {&changed, 1}});
+    if (created) NotifyNew(context, key);
+    context.Notify(kNotifyString, "setbit", key);
+  }
   context.reply().Integer(before ? 1 : 0);
 }
 

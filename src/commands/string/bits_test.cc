@@ -28,6 +28,12 @@ TEST_F(BitCommandsTest, SettingABitGrowsTheString) {
   EXPECT_THAT(runner_.effects(), ElementsAre("string-set-range"));
   EXPECT_THAT(runner_.events(), ElementsAre("new k", "setbit k"));
   EXPECT_EQ(runner_.Run({"GET", "k"}), "$1 \x01");
+  // A bit that is as it should be is no change.
+  EXPECT_EQ(Run("SETBIT k 7 1"), ":1");
+  EXPECT_THAT(runner_.effects(), IsEmpty());
+  EXPECT_THAT(runner_.events(), IsEmpty());
+  EXPECT_EQ(Run("SETBIT k 17 0"), ":0");
+  EXPECT_THAT(runner_.effects(), ElementsAre("string-set-range"));
   EXPECT_EQ(Run("SETBIT k 17 1"), ":0");
   EXPECT_THAT(runner_.events(), ElementsAre("setbit k"));
   EXPECT_EQ(Run("STRLEN k"), ":3");
