@@ -10,6 +10,7 @@
 #include "effects/group_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -78,6 +79,8 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ListErase{key, "\x01\x02"});
   visit(ListTrim{key, 1, 2});
   visit(ListMove{key, to, ListEnd::kFront, ListEnd::kBack, 1, false});
+  visit(SetAdd{key, strings});
+  visit(SetRemove{key, strings});
   visit(StreamCreate{key});
   visit(StreamAdd{key, {5, 1}, 100, 4096, strings});
   visit(StreamDropOldest{key, 3, true});
