@@ -23,6 +23,11 @@ constexpr KeySpec kStoreSets[] = {
     {.access = KeySpec::kOW, .use = KeySpec::kUseUpdate},
     {.access = KeySpec::kRO, .use = KeySpec::kUseAccess, .first = 2, .last = -1},
 };
+// Redis says that SINTERSTORE reads its target, too.
+constexpr KeySpec kInterStoreSets[] = {
+    {.access = KeySpec::kRW, .use = KeySpec::kUseUpdate},
+    {.access = KeySpec::kRO, .use = KeySpec::kUseAccess, .first = 2, .last = -1},
+};
 
 constexpr CommandSpec kSetCommands[] = {
     {.name = "sadd",
@@ -74,7 +79,7 @@ constexpr CommandSpec kSetCommands[] = {
      .arity = -3,
      .flags = kReadOnly | kFast,
      .categories = kAclSet,
-     .keys = kExamine,
+     .keys = kRead,
      .group = "set",
      .since = "6.2.0",
      .complexity = "O(1) for each member",
@@ -162,7 +167,7 @@ constexpr CommandSpec kSetCommands[] = {
      .arity = -3,
      .flags = kWrite | kDenyOom,
      .categories = kAclSet,
-     .keys = kStoreSets,
+     .keys = kInterStoreSets,
      .group = "set",
      .since = "1.0.0",
      .complexity = "O(N*M) for N members of the smallest set and M sets",
