@@ -19,7 +19,8 @@ class RandomCommands {
   // One command with its arguments, mostly a sensible one.
   std::vector<std::string> Next() {
     const std::string key = Key();
-    switch (random_() % 44) {
+    if (random_() % 4 == 0) return NextOnSets();
+    switch (random_() % 46) {
       case 0:
       case 1:
       case 2:
@@ -108,6 +109,10 @@ class RandomCommands {
         return {"HPERSIST", key, "FIELDS", "1", Field()};
       case 42:
         return {"HGETALL", key};
+      case 43:
+        return {"SETBIT", key, Number(), Pick({"0", "1"})};
+      case 44:
+        return {"BITOP", Pick({"AND", "OR", "XOR"}), key, Key(), Key()};
       default:
         return random_() % 20 == 0 ? std::vector<std::string>{"FLUSHDB"}
                                    : std::vector<std::string>{"GET", key};
@@ -117,6 +122,30 @@ class RandomCommands {
   uint32_t Random() { return static_cast<uint32_t>(random_()); }
 
  private:
+  std::vector<std::string> NextOnSets() {
+    const std::string key = Key();
+    switch (random_() % 10) {
+      case 0:
+      case 1:
+      case 2:
+        return With({"SADD", key}, 1 + random_() % 6);
+      case 3:
+        return With({"SREM", key}, 1 + random_() % 3);
+      case 4:
+        return {"SMOVE", key, Key(), Value()};
+      case 5:
+        return {"SPOP", key};
+      case 6:
+        return {"SPOP", key, Number()};
+      case 7:
+        return {Pick({"SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"}), key, Key(), Key()};
+      case 8:
+        return {"SORT", key, "ALPHA", "STORE", Key()};
+      default:
+        return {"SORT", key, "BY", "*", "GET", "#", "GET", "*", "LIMIT", "0", "5", "STORE", Key()};
+    }
+  }
+
   std::string Pick(std::initializer_list<const char*> words) {
     return *(words.begin() + random_() % words.size());
   }
@@ -143,7 +172,8 @@ class RandomCommands {
 class CommandReplay : public testing::TestWithParam<int> {};
 
 TEST_P(CommandReplay, GivesTheKeyspaceThatTheCommandsMade) {
-  CommandRunner runner({ListCommands(), StringCommands(), HashCommands(), KeyspaceCommands()});
+  CommandRunner runner(
+      {ListCommands(), StringCommands(), HashCommands(), KeyspaceCommands(), SetCommands()});
   RandomCommands commands(GetParam());
   CaptureCheck captures;
   for (int i = 0; i < 3000; i++) {

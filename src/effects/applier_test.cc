@@ -16,6 +16,7 @@
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
@@ -361,7 +362,21 @@ class RandomEffects {
     }
   }
 
+  std::span<const std::string_view> Members() {
+    static constexpr std::string_view kMembers[] = {"1", "2", "a", ""};
+    strings_.clear();
+    for (uint64_t i = Below(4); i > 0; i--) {
+      strings_.push_back(kMembers[Below(4)]);
+    }
+    return strings_;
+  }
+  void AddSets() {
+    return Below(2) == 0 ? batch_.Add(SetAdd{Key(), Members()})
+                         : batch_.Add(SetRemove{Key(), Members()});
+  }
+
   void Add() {
+    if (Below(12) == 0) return AddSets();
     if (Below(12) == 0) return AddSortedSets();
     if (Below(8) == 0) return AddHashes();
     if (Below(4) == 0) return AddTopics();
@@ -481,8 +496,9 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
       ASSERT_EQ(ContentOf(keyspace), before) << "effect " << i;
     }
   }
-  for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects(), HashEffects()}) {
+  for (const auto family :
+       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects(),
+        TopicEffects(), TopicGroupEffects(), HashEffects(), SetEffects(), SortedSetEffects()}) {
     for (const EffectKind& kind : family) {
       EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
       EXPECT_TRUE(refused.contains(kind.type)) << kind.name;

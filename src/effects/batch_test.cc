@@ -11,6 +11,7 @@
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
@@ -83,6 +84,8 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ListMove{key, to, ListEnd::kFront, ListEnd::kBack, 1, false});
   visit(SortedSetAdd{key, scored});
   visit(SortedSetRemove{key, strings});
+  visit(SetAdd{key, strings});
+  visit(SetRemove{key, strings});
   visit(StreamCreate{key});
   visit(StreamAdd{key, {5, 1}, 100, 4096, strings});
   visit(StreamDropOldest{key, 3, true});

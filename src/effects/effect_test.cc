@@ -12,6 +12,7 @@
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
@@ -349,6 +350,8 @@ TEST(Effects, BytesOfRecords) {
   EXPECT_EQ(RecordOf(HashSet{key, values, true}), "\x78\x03\x01k\x02\x01x\x02yz\x01"s);
   EXPECT_EQ(RecordOf(HashRemove{key, values}), "\x79\x03\x01k\x02\x01x\x02yz"s);
   EXPECT_EQ(RecordOf(HashExpire{key, 300, values}), "\x7a\x03\x01k\xac\x02\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(SetAdd{key, values}), "\x7b\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(SetRemove{key, values}), "\x7c\x03\x01k\x02\x01x\x02yz"s);
 
   // Every kind stands above.
   for (int type = 0; type < 256; type++) {

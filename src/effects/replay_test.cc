@@ -1,21 +1,24 @@
-// Replaying the records of a batch gives the state that applying the effects gave, and lists are
-// what plain deques become under the same changes.
+// Replaying the records of a batch gives the state that applying the effects gave, and lists and
+// sets are what plain ones become under the same changes.
 
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "data/hash/hash.h"
+#include "data/set/set.h"
 #include "data/sorted_set/sorted_set.h"
 #include "data/testing.h"
 #include "effects/batch.h"
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/sorted_set_effects.h"
 #include "effects/string_effects.h"
 #include "gtest/gtest.h"
@@ -29,6 +32,7 @@ class RandomEffects {
   explicit RandomEffects(int seed) : random_(seed) { batch_.set_on(true); }
 
   void Step() {
+    if (random_() % 10 == 0) return ChangeSet();
     const KeyRef key = RandomKey();
     const auto found = lists_.find({key.db, std::string(key.name)});
     const KeyEntry* const entry = keyspace_.Find(key);
@@ -59,6 +63,16 @@ class RandomEffects {
       for (const std::string& element : elements)
         out.Bytes(element);
       ASSERT_EQ(lists.at(at).payload, payload) << at.second;
+    }
+    for (uint32_t db = 0; db < 2; db++) {
+      const KeyEntry* const entry = keyspace_.Find(SetKey(db));
+      ASSERT_EQ(entry == nullptr, sets_[db].empty());
+      std::set<std::string> members;
+      if (entry != nullptr) {
+        entry->As<runnel::Set>()->ForEach(
+            [&](std::string_view member) { members.emplace(member); });
+      }
+      ASSERT_EQ(members, sets_[db]);
     }
     Keyspace replayed(2);
     ASSERT_TRUE(Batch::ForEach(
@@ -102,6 +116,24 @@ class RandomEffects {
     const size_t size = random_() % 20 == 0 ? random_() % 10000 : random_() % 3;
     return std::string(size, static_cast<char>('a' + random_() % 3));
   }
+  // A key that no other effect names, but those on whole databases.
+  static KeyRef SetKey(uint32_t db) { return KeyRef(db, "set"); }
+  void ChangeSet() {
+    const uint32_t db = random_() % 2;
+    std::vector<std::string> members(1 + random_() % 4);
+    for (std::string& member : members)
+      member = random_() % 3 == 0 ? RandomValue() : std::to_string(random_() % 1000);
+    const std::vector<std::string_view> views(members.begin(), members.end());
+    if (sets_[db].empty() || random_() % 2 == 0) {
+      Apply(SetAdd{SetKey(db), views});
+      sets_[db].insert(members.begin(), members.end());
+    } else {
+      Apply(SetRemove{SetKey(db), views});
+      for (const std::string& member : members)
+        sets_[db].erase(member);
+    }
+  }
+
   ListEnd RandomEnd() { return random_() % 2 == 0 ? ListEnd::kFront : ListEnd::kBack; }
 
   List& ListAt(const KeyRef& key) { return lists_[{key.db, std::string(key.name)}]; }
@@ -289,10 +321,12 @@ class RandomEffects {
       case 5:
         if (random_() % 8 != 0) break;
         Apply(Flush{false, key.db});
+        sets_[key.db].clear();
         std::erase_if(lists_, [&](const auto& item) { return item.first.first == key.db; });
         break;
       case 6: {
         Apply(Swap{0, 1});
+        std::swap(sets_[0], sets_[1]);
         decltype(lists_) swapped;
         for (auto& [place, list] : lists_)
           swapped[{1 - place.first, place.second}] = std::move(list);
@@ -303,6 +337,8 @@ class RandomEffects {
         if (random_() % 16 != 0) break;
         Apply(Flush{true, 0});
         lists_.clear();
+        sets_[0].clear();
+        sets_[1].clear();
         break;
     }
   }
@@ -318,6 +354,7 @@ class RandomEffects {
   Keyspace keyspace_{2};
   Batch batch_;
   std::map<std::pair<uint32_t, std::string>, List> lists_;
+  std::set<std::string> sets_[2];
 };
 
 class EffectReplay : public testing::TestWithParam<int> {};

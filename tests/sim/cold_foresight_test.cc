@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "data/hash/hash.h"
 #include "data/list/list.h"
+#include "data/set/set.h"
 #include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
 #include "data/topic/names.h"
@@ -26,6 +27,7 @@
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
 #include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
@@ -83,6 +85,7 @@ class ForesightFrames {
     if (const List* list = entry->As<List>()) return ChangeList(key, *list);
     if (const SortedSet* set = entry->As<SortedSet>()) return ChangeSortedSet(key, *set);
     if (const Hash* hash = entry->As<Hash>()) return ChangeHash(key, *hash);
+    if (entry->As<runnel::Set>() != nullptr && Chance(80)) return ChangeSet(key);
     Do(KeyRemove{key});
   }
 
@@ -100,6 +103,7 @@ class ForesightFrames {
       const std::string_view pair[] = {"f", "v"};
       return Do(HashSet{key, pair});
     }
+    if (Chance(10)) return AddToSet(key);
     if (Chance(50)) return Push(key);
     Append(key);
     Do(GroupCreate{key, "g", {}, kEntriesReadUnknown});
@@ -112,6 +116,17 @@ class ForesightFrames {
       const std::string_view fields[] = {"n", text};
       Do(StreamAdd{key, {++ms_, 0}, 10, 1000, fields});
     }
+  }
+  void AddToSet(const KeyRef& key) {
+    const std::string text = std::to_string(Below(20));
+    const std::string_view members[] = {"m", text};
+    Do(SetAdd{key, members});
+  }
+  void ChangeSet(const KeyRef& key) {
+    if (Chance(60)) return AddToSet(key);
+    const std::string text = std::to_string(Below(20));
+    const std::string_view members[] = {text};
+    Do(SetRemove{key, members});
   }
   void Push(const KeyRef& key) {
     const std::vector<std::string> texts(1 + Below(400), std::string(500, 'l'));

@@ -103,7 +103,9 @@ void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
   if (spec.variable_flags) names.push_back("variable_flags");
   WriteSet(reply, names);
   reply.Bulk("begin_search");
-  if (spec.find == KeySpec::kKeyword || spec.find == KeySpec::kAllAfter) {
+  if (spec.find == KeySpec::kUnknown || spec.find == KeySpec::kSortTarget) {
+    WriteSearch(reply, "unknown", 0);
+  } else if (spec.find == KeySpec::kKeyword || spec.find == KeySpec::kAllAfter) {
     WriteSearch(reply, "keyword", 2);
     reply.Bulk("keyword");
     reply.Bulk(spec.keyword);
@@ -126,6 +128,9 @@ void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
     case KeySpec::kKeyNum:
       WriteSearch(reply, "keynum", 3);
       return WriteNumbers(reply, {{"keynumidx", 0}, {"firstkey", 1}, {"keystep", 1}});
+    case KeySpec::kUnknown:
+    case KeySpec::kSortTarget:
+      return WriteSearch(reply, "unknown", 0);
   }
 }
 
