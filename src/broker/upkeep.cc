@@ -52,7 +52,7 @@ class Upkeep::Budget {
   uint32_t steps_ = 4096;
 };
 
-const std::array<Upkeep::Job, 7> Upkeep::kJobs = {{
+const std::array<Upkeep::Job, 8> Upkeep::kJobs = {{
     {&Upkeep::ExpireKeys, "expiry"},
     {&Upkeep::ExpireFields, "field-expiry"},
     {&Upkeep::KeepRetention, "retention"},

@@ -45,7 +45,7 @@ class Upkeep {
     bool (Upkeep::*work)(Budget& budget);
     std::string_view name;  // see TurnMeter
   };
-  static const std::array<Job, 7> kJobs;
+  static const std::array<Job, 8> kJobs;
 
   // A job's place among all databases and companions. A round may begin in any of them.
   struct Walk {
