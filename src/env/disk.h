@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,14 @@ class Disk {
 
 // Whether the failure says that there is no room (disk full, or quota reached). It may pass.
 bool IsDiskFull(const Status& status);
+
+// The same as the calls of these names, but that there is no such file or directory is no failure.
+// ListIfThere gives no names then, and SizeIfThere nothing.
+Result<std::vector<std::string>> ListIfThere(Disk& disk, const std::string& directory);
+Status RemoveIfThere(Disk& disk, const std::string& path);
+Status SyncDirectoryIfThere(Disk& disk, const std::string& directory);
+// How large the file is.
+Result<std::optional<uint64_t>> SizeIfThere(Disk& disk, const std::string& path);
 
 // The directory of the path's last name: "." or "/" if the path has no other name.
 std::string ParentOf(const std::string& path);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <map>
 #include <string_view>
@@ -179,8 +178,7 @@ Status WriteOrRemoveNote(Disk& disk, const std::string& directory, const Note& n
 
 Status RemoveNote(Disk& disk, const std::string& directory) {
   const std::string path = NotePath(directory);
-  const Status removed = disk.Remove(path);
-  if (!removed.ok() && removed.error_number() != ENOENT) return removed;
+  if (Status removed = RemoveIfThere(disk, path); !removed.ok()) return removed;
   return disk.SyncDirectory(ParentOf(path));
 }
 

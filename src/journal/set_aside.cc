@@ -172,11 +172,9 @@ Status TakeIdentity(Disk& disk, const std::string& directory, const Identity& id
 
 Result<std::vector<Identity>> ListOlderIdentities(Disk& disk, const std::string& directory) {
   const std::string dropped = DroppedDirectory(directory);
-  const auto names = disk.List(dropped);
+  const auto names = ListIfThere(disk, dropped);
+  if (!names.ok()) return names.status();
   std::vector<Identity> identities;
-  if (!names.ok()) {
-    return names.status().error_number() == ENOENT ? Result(identities) : names.status();
-  }
   for (const std::string& name : *names) {
     if (name.size() != kEpochDigits ||
         name.find_first_not_of("0123456789abcdef") != std::string::npos) {

@@ -20,6 +20,11 @@ namespace {
 // Files that one message lists.
 constexpr size_t kFilesAtOnce = 1000;
 
+// Where a file lies until all have come.
+std::string StagedPath(const std::string& path) {
+  return path + std::string(SnapshotFetch::kStagedSuffix);
+}
+
 }  // namespace
 
 // --- SnapshotSender ---
@@ -232,7 +237,7 @@ void SnapshotFetch::Write(const FilePiece& piece, bool last) {
     Status status;
   };
   auto job = std::make_shared<Job>();
-  job->path = files_[piece.file].path + std::string(kStagedSuffix);
+  job->path = StagedPath(files_[piece.file].path);
   job->offset = piece.offset;
   job->bytes = piece.bytes;
   job->last = last;
@@ -277,7 +282,7 @@ namespace {
 
 // Whether a file has come as a whole. Somebody may have removed it.
 Status LookAtStaged(Disk& disk, const SyncFile& file) {
-  const std::string path = file.path + std::string(SnapshotFetch::kStagedSuffix);
+  const std::string path = StagedPath(file.path);
   const auto opened = disk.Open(path, OpenMode::kRead);
   if (!opened.ok()) return opened.status();
   const auto bytes = (*opened)->Size();
@@ -304,8 +309,7 @@ void SnapshotFetch::Finish() {
           if (status->ok()) *status = LookAtStaged(disk, file);
         }
         if (!status->ok()) return;
-        auto reader =
-            snapshot::SectionReader::Open(disk, files.front().path + std::string(kStagedSuffix));
+        auto reader = snapshot::SectionReader::Open(disk, StagedPath(files.front().path));
         *status = reader.status();
         for (bool more = status->ok(); more;) {
           const auto next = (*reader)->Next();
@@ -330,9 +334,9 @@ void SnapshotFetch::RemoveStaged() {
   writer_.Run(
       [&disk = disk_, files = files_] {
         for (const SyncFile& file : files) {
-          const std::string path = file.path + std::string(kStagedSuffix);
-          const Status removed = disk.Remove(path);
-          if (removed.ok() || removed.error_number() == ENOENT) continue;
+          const std::string path = StagedPath(file.path);
+          const Status removed = RemoveIfThere(disk, path);
+          if (removed.ok()) continue;
           LogWarning("{} is of no use and stays until the next start: {}", path, removed.message());
         }
       },

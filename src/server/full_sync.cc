@@ -82,13 +82,6 @@ Result<std::optional<ArrivedSnapshot>> ReadNote(Disk& disk) {
   return snapshot;
 }
 
-// None if there is no such directory.
-Result<std::vector<std::string>> NamesIn(Disk& disk, const std::string& directory) {
-  auto names = disk.List(directory);
-  if (!names.ok() && names.status().error_number() == ENOENT) return std::vector<std::string>();
-  return names;
-}
-
 bool IsStaged(std::string_view name) {
   return name.ends_with(kSuffix);
 }
@@ -97,20 +90,19 @@ bool IsStaged(std::string_view name) {
 // meanwhile: staged ones that are of no use.
 template <class Test>
 Status RemoveFiles(Disk& disk, const std::string& directory, Test test) {
-  const auto names = NamesIn(disk, directory);
+  const auto names = ListIfThere(disk, directory);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     const std::string path = directory + "/" + name;
     if (!test(path)) continue;
-    Status removed = disk.Remove(path);
-    if (!removed.ok() && removed.error_number() != ENOENT) return removed;
+    if (Status removed = RemoveIfThere(disk, path); !removed.ok()) return removed;
   }
   return {};
 }
 
 // Gives the files that have come their names. Some may have them already.
 Status GiveNames(Disk& disk, const std::string& directory, const std::set<std::string>& paths) {
-  const auto names = NamesIn(disk, directory);
+  const auto names = ListIfThere(disk, directory);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     const std::string staged = directory + "/" + name;
@@ -170,8 +162,7 @@ Status TakePlaces(Disk& disk, const DataDirectories& directories, const ArrivedS
     if (status.ok()) status = GiveNames(disk, directory, paths);
     if (status.ok()) status = RemoveFiles(disk, directory, goes);
     if (!status.ok()) return status;
-    status = disk.SyncDirectory(directory);
-    if (!status.ok() && status.error_number() == ENOENT) status = Status();
+    status = SyncDirectoryIfThere(disk, directory);
   }
   if (status.ok()) status = disk.SyncDirectory(directories.journal);
   if (status.ok()) status = disk.Remove(kNotePath);
@@ -192,17 +183,15 @@ Status RemoveStaged(Disk& disk, const DataDirectories& directories) {
 Status CountBytes(Disk& disk, const DataDirectories& directories, Room* room) {
   for (const std::string& directory :
        {directories.journal, directories.snapshots, directories.cold}) {
-    const auto names = NamesIn(disk, directory);
+    const auto names = ListIfThere(disk, directory);
     if (!names.ok()) return names.status();
     for (const std::string& name : *names) {
       const bool aside = IsSetAside(name);
       const bool goes = directory != directories.journal || journal::ParseSegmentName(name);
       if (!goes && !aside) continue;
-      const auto file = disk.Open(directory + "/" + name, OpenMode::kRead);
-      if (!file.ok() && file.status().error_number() == ENOENT) continue;
-      const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
+      const auto size = SizeIfThere(disk, directory + "/" + name);
       if (!size.ok()) return size.status();
-      (aside ? room->set_aside_bytes : room->own_bytes) += *size;
+      (aside ? room->set_aside_bytes : room->own_bytes) += size->value_or(0);
     }
   }
   return {};

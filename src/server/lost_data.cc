@@ -1,6 +1,5 @@
 #include "server/lost_data.h"
 
-#include <cerrno>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,18 +23,6 @@ constexpr size_t kMostWhyBytes = 4096;
 // In its first byte.
 constexpr unsigned kMustSetAside = 1;
 constexpr unsigned kNothing = 2;
-
-// None if there is no such directory.
-Result<std::vector<std::string>> FilesIn(Disk& disk, const std::string& directory) {
-  auto names = disk.List(directory);
-  if (!names.ok() && names.status().error_number() == ENOENT) return std::vector<std::string>();
-  return names;
-}
-
-Status SyncNames(Disk& disk, const std::string& directory) {
-  Status synced = disk.SyncDirectory(directory);
-  return synced.error_number() == ENOENT ? Status() : synced;
-}
 
 }  // namespace
 
@@ -67,8 +54,8 @@ Status WriteLostData(Disk& disk, const LostData& lost) {
 }
 
 Status RemoveLostData(Disk& disk) {
-  Status removed = disk.Remove(kLostPath);
-  if (!removed.ok() && removed.error_number() != ENOENT) return removed;
+  Status removed = RemoveIfThere(disk, kLostPath);
+  if (!removed.ok()) return removed;
   return disk.SyncDirectory(".");
 }
 
@@ -82,7 +69,7 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
   for (const std::string& directory :
        {directories.journal, directories.snapshots, directories.cold}) {
     if (!status.ok()) return status;
-    const auto names = FilesIn(disk, directory);
+    const auto names = ListIfThere(disk, directory);
     if (!names.ok()) return names.status();
     for (const std::string& name : *names) {
       // Of the journal's directory, the identity stays, and what was cut off before.
@@ -94,7 +81,7 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
       status = disk.Rename(path, *aside);
       if (!status.ok()) return status;
     }
-    status = SyncNames(disk, directory);
+    status = SyncDirectoryIfThere(disk, directory);
   }
   return status;
 }
@@ -102,24 +89,22 @@ Status SetAllAside(Disk& disk, const DataDirectories& directories) {
 Status RemoveOld(Disk& disk, const DataDirectories& directories, std::string_view suffix) {
   for (const std::string& directory :
        {directories.journal, directories.snapshots, directories.cold}) {
-    const auto names = FilesIn(disk, directory);
+    const auto names = ListIfThere(disk, directory);
     if (!names.ok()) return names.status();
     size_t files = 0;
     uint64_t bytes = 0;
     for (auto name = names->rbegin(); name != names->rend(); ++name) {
       if (!name->ends_with(suffix)) continue;
       const std::string path = directory + "/" + *name;
-      const auto file = disk.Open(path, OpenMode::kRead);
-      if (!file.ok() && file.status().error_number() == ENOENT) continue;
-      const auto size = file.ok() ? (*file)->Size() : Result<uint64_t>(file.status());
+      const auto size = SizeIfThere(disk, path);
       if (!size.ok()) return size.status();
+      if (!*size) continue;
       files++;
-      bytes += *size;
+      bytes += **size;
       if (files == 1 || (files <= kMostDamagedFiles && bytes <= kMostDamagedBytes)) continue;
       LogNotice("{} is removed: no more than {} such files are kept, and {} bytes", path,
                 kMostDamagedFiles, kMostDamagedBytes);
-      Status removed = disk.Remove(path);
-      if (!removed.ok() && removed.error_number() != ENOENT) return removed;
+      if (Status removed = RemoveIfThere(disk, path); !removed.ok()) return removed;
     }
   }
   return {};

@@ -412,9 +412,9 @@ void Roles::Change(const Wanted& wanted) {
   if (same && goes_on && !recovery_) return;
   const bool takes_over = wanted.how == Wanted::How::kTakesOver;
   taker_.reset();
+  change_.reset();
   cutter_.reset();
   if (follower_ != nullptr && wanted.follow && wanted.by_word) LeaveSet();
-  change_.reset();
   if (follower_ != nullptr && !takes_over) {
     follower_->SayGoodbye(replication::Goodbye::kForGood);
   }

@@ -24,19 +24,6 @@ std::string ListChecksum(std::string_view text) {
   return fmt::format("{:016x}", Checksum(text));
 }
 
-// Success also if there is no such file.
-Status RemoveIfThere(Disk& disk, const std::string& path) {
-  Status removed = disk.Remove(path);
-  return removed.error_number() == ENOENT ? Status() : removed;
-}
-
-// No names if there is no such directory.
-Result<std::vector<std::string>> NamesIn(Disk& disk, const std::string& directory) {
-  auto names = disk.List(directory);
-  if (!names.ok() && names.status().error_number() == ENOENT) return std::vector<std::string>();
-  return names;
-}
-
 }  // namespace
 
 std::string FileListPath(const std::string& directory, Position position) {
@@ -65,7 +52,7 @@ std::optional<Position> ParseSnapshotName(std::string_view name) {
 }
 
 Result<std::vector<Position>> ListSnapshots(Disk& disk, const std::string& directory) {
-  const auto names = NamesIn(disk, directory);
+  const auto names = ListIfThere(disk, directory);
   if (!names.ok()) return names.status();
   std::vector<Position> positions;
   for (const std::string& name : *names) {
@@ -99,8 +86,7 @@ Status RemoveFrom(Disk& disk, const std::string& directory, Position from) {
   }
   // Also if there is none: one that an earlier process has removed could come back after a power
   // cut.
-  Status synced = disk.SyncDirectory(directory);
-  return synced.error_number() == ENOENT ? Status() : synced;
+  return SyncDirectoryIfThere(disk, directory);
 }
 
 void KeepNewest(Disk& disk, const std::string& directory, size_t kept) {
@@ -172,7 +158,7 @@ bool IsLeftover(std::string_view name, const std::vector<std::string>& names) {
 }  // namespace
 
 Status RemoveLeftovers(Disk& disk, const std::string& directory) {
-  const auto names = NamesIn(disk, directory);
+  const auto names = ListIfThere(disk, directory);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     if (!IsLeftover(name, *names)) continue;

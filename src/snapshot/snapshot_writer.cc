@@ -1,7 +1,6 @@
 #include "snapshot/snapshot_writer.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <thread>
 #include <utility>
 
@@ -37,8 +36,8 @@ SnapshotWriter::SnapshotWriter(Disk* disk, std::string directory, const Snapshot
 SnapshotWriter::~SnapshotWriter() {
   if (!is_temporary_) return;
   file_.reset();
-  const Status removed = disk_->Remove(TemporaryPath(directory_, info_.position));
-  if (!removed.ok() && removed.error_number() != ENOENT) {
+  const Status removed = RemoveIfThere(*disk_, TemporaryPath(directory_, info_.position));
+  if (!removed.ok()) {
     LogWarning("The files of an unfinished snapshot could not be removed: {}", removed.message());
   }
 }

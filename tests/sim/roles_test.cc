@@ -199,13 +199,15 @@ class RolesTest : public ::testing::Test {
   ~RolesTest() override { SetLogLevel(LogLevel::kVerbose); }
 };
 
-TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
+// What became of servers that lived through trouble, over all seeds.
+struct Lives {
+  uint64_t seeds = 0;
+  uint64_t equal = 0;  // of two for each seed
   uint64_t reloads = 0;
   uint64_t cut_bytes = 0;
-  uint64_t equal = 0;
-  uint64_t seeds = 0;
-  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
-    World world(seed);
+
+  // They live, are healed, and compared.
+  void Add(World& world) {
     world.StartAll();
     // Whoever leads has the beginning of the one journal.
     world.Heal();
@@ -219,38 +221,33 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
       reloads += world.server(i).reloads();
       cut_bytes += world.server(i).roles().dropped_bytes();
     }
+  }
+};
+
+TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
+  Lives lives;
+  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
+    World world(seed);
+    lives.Add(world);
   });
   if (sim::OneSeedOnly()) return;
-  EXPECT_GT(reloads, seeds / 10);
-  EXPECT_GT(cut_bytes, 0u);
-  EXPECT_GT(equal, seeds)
-      << "of two for each seed: the others lack journal that was removed or lost";
+  EXPECT_GT(lives.reloads, lives.seeds / 10);
+  EXPECT_GT(lives.cut_bytes, 0u);
+  EXPECT_GT(lives.equal, lives.seeds) << "the others lack journal that was removed or lost";
 }
 
 // Servers follow servers that follow, also in rings, are promoted in the middle and at the end, and
 // are cut when the one before them is. In the end each follows the one before it.
 TEST_F(RolesTest, ChainsBecomeEqualWhateverTheyWere) {
-  uint64_t equal = 0;
-  uint64_t seeds = 0;
-  uint64_t cut_bytes = 0;
+  Lives lives;
   sim::ForEachSeed(kDefaultSeeds / 2, [&](uint64_t seed) {
     World world(seed);
     world.MakeChain();
-    world.StartAll();
-    world.Heal();
-    world.Live(1500);
-    if (!::testing::Test::HasFailure()) world.Heal();
-    if (::testing::Test::HasFailure()) return;
-    world.Compare();
-    seeds++;
-    equal += world.equal();
-    for (size_t i = 0; i < world.servers(); i++) {
-      cut_bytes += world.server(i).roles().dropped_bytes();
-    }
+    lives.Add(world);
   });
   if (sim::OneSeedOnly()) return;
-  EXPECT_GT(cut_bytes, 0u);
-  EXPECT_GT(equal, seeds);
+  EXPECT_GT(lives.cut_bytes, 0u);
+  EXPECT_GT(lives.equal, lives.seeds);
 }
 
 // The one in the middle is promoted, when the leader is gone: what it has, the last one has or
