@@ -12,7 +12,9 @@
 #include <string>
 #include <utility>
 
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/testing.h"
 #include "journal/segment.h"
 #include "journal/set_aside.h"
 #include "replication/agreed_mark.h"
@@ -46,8 +48,7 @@ class AnewWorld {
       world.server(i).options().journal_segment_bytes = 2000;
       world.server(i).options().snapshots_kept = 1;
       world.server(i).settings().cold.stream_memory = 500;
-      const Config::Pair soon[] = {{"repl-backlog-ttl", "1"}};
-      EXPECT_TRUE(world.server(i).config().Set(soon).ok());
+      world.server(i).Configure("repl-backlog-ttl", "1");
     }
   }
   ModelServer& server(size_t i) { return world.server(i); }
@@ -254,7 +255,12 @@ class Return final : public AnewWorld {
 
 class AnewTest : public ::testing::Test {
  protected:
-  AnewTest() { SetLogLevel(LogLevel::kNothing); }
+  AnewTest() {
+    SetLogLevel(LogLevel::kNothing);
+    // The order of keys in tables decides the size of what snapshots and cold files have.
+    SetHashSeedForTest(2);
+    SetRandomSeedForTest(2);
+  }
   ~AnewTest() override { SetLogLevel(LogLevel::kVerbose); }
 
   // Runs it with its process ending in the first call, in the second, and so on.
@@ -435,8 +441,7 @@ TEST_F(AnewTest, WhatTwoServersHadIsNotGivenUpInSilence) {
   world.world.Promote(2);
   world.StepUntil([&] { return world.roles(2).leader() != nullptr; });
   world.Write(2, 10);
-  const Config::Pair careful[] = {{"unclean-leader-election", "no"}};
-  ASSERT_TRUE(world.server(0).config().Set(careful).ok());
+  world.server(0).Configure("unclean-leader-election", "no");
   const KeyspaceContent before = world.Content(0);
   world.world.TellToFollow(0);
   world.world.CutOff(0, false);
@@ -601,11 +606,9 @@ class Damaged final : public AnewWorld {
     EXPECT_TRUE(server(1).storage().lost());
     EXPECT_FALSE(roles(1).in_recorded_set());
     EXPECT_EQ(roles(1).lacks_state(), what_ == What::kSnapshot || what_ == What::kColdFile);
-    const Config::Pair careful[] = {{"unclean-leader-election", "no"}};
-    EXPECT_TRUE(server(1).config().Set(careful).ok());
+    server(1).Configure("unclean-leader-election", "no");
     EXPECT_THAT(roles(1).WhyNotLead().message(), HasSubstr("NOTINSYNC"));
-    const Config::Pair careless[] = {{"unclean-leader-election", "yes"}};
-    EXPECT_TRUE(server(1).config().Set(careless).ok());
+    server(1).Configure("unclean-leader-election", "yes");
   }
 
  private:
@@ -690,8 +693,7 @@ class Unapplied final : public AnewWorld {
 
   void Prepare() {
     for (size_t i = 0; i < 3; i++) {
-      const Config::Pair small[] = {{"replica-window-bytes", "65536"}};
-      ASSERT_TRUE(server(i).config().Set(small).ok());
+      server(i).Configure("replica-window-bytes", "65536");
     }
     world.StartAll();
     Write(0, 20);
@@ -817,9 +819,9 @@ TEST_F(AnewTest, OnlySoManyDamagedFilesStay) {
 // It stops asking, leaves the set, and goes on when there is room again.
 TEST_F(AnewTest, AFullDiskOfAFollowerHealsByItself) {
   AnewWorld world(1);
-  const Config::Pair soon[] = {{"replica-lag-time-max", "1000"}, {"replica-window-bytes", "65536"}};
   for (size_t i = 0; i < 2; i++) {
-    ASSERT_TRUE(world.server(i).config().Set(soon).ok());
+    world.server(i).Configure("replica-lag-time-max", "1000");
+    world.server(i).Configure("replica-window-bytes", "65536");
   }
   world.world.StartAll();
   world.Fill(0, 10);
