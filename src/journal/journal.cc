@@ -200,11 +200,15 @@ void Journal::LookForRoom(int64_t now_us) {
                });
 }
 
+uint64_t Journal::SegmentBytes(uint64_t free_bytes) const {
+  return std::min(most_segment_bytes_,
+                  std::max(kLeastSegmentBytes, free_bytes / kSegmentsInFreeRoom));
+}
+
 void Journal::NoteFree(uint64_t free_bytes) {
   free_bytes_ = free_bytes;
   grown_ = 0;
-  segment_bytes_ =
-      std::min(most_segment_bytes_, std::max(kLeastSegmentBytes, free_bytes / kSegmentsInFreeRoom));
+  segment_bytes_ = SegmentBytes(free_bytes);
   kept_room_ = segment_bytes_ / kPartKept;
   UpdateRoom();
 }

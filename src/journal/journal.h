@@ -122,6 +122,8 @@ class Journal {
       room_wanted_ = true;
     return has && !failed_ && full_.ok();
   }
+  // What is reserved for one segment on a disk that has so many bytes free.
+  uint64_t SegmentBytes(uint64_t free_bytes) const;
   // The error for a change that HasRoomFor has refused.
   Status WhyNoRoom() const;
   // Failed for good.

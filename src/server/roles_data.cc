@@ -165,8 +165,12 @@ void Roles::OnRoom(const Room& room) {
       "server's journal are to be kept, {} are free, what is here takes {}, and what was set aside "
       "{}",
       total, kept, room.free_bytes, room.own_bytes, room.set_aside_bytes);
-  // What is kept is copied before anything goes.
-  if (room.free_bytes < kept || room.free_bytes + room.own_bytes < needed) {
+  // What is kept is copied before anything goes. A server without data has a journal, too, which
+  // reserves room; and it has nothing that could go once more.
+  const uint64_t all = room.free_bytes + room.own_bytes;
+  const journal::Journal& own = *parts_.storage.journal();
+  const bool has_data = own.appended() > 0;
+  if (!has_data || room.free_bytes < kept || all < needed + own.SegmentBytes(all)) {
     return follower_->RefuseRoom(why);
   }
   LogWarning("{}: what is here goes first", why);

@@ -861,7 +861,8 @@ class SmallDisk final : public AnewWorld {
     RemoveJournal(0, 0, server(1).storage().journal()->appended());
     Fill(0, 5);
     if (::testing::Test::HasFailure()) return;
-    LeaveRoom(server(1), 1000);
+    // With the segment that a server without data reserves, and what is left for notes.
+    LeaveRoom(server(1), 5000);
   }
   bool Run(uint64_t call, Crash crash) {
     Prepare();
@@ -899,16 +900,40 @@ class SmallDisk final : public AnewWorld {
 };
 
 TEST_F(AnewTest, TheOldStateMakesRoomForTheNewOne) {
-  SmallDisk world(1);
-  world.Prepare();
-  if (HasFailure()) return;
-  world.world.CutOff(1, false);
-  world.StepUntil([&] { return !world.server(1).loading() && world.roles(1).lacks_state(); });
-  EXPECT_FALSE(world.roles(1).in_recorded_set());
-  EXPECT_THAT(world.Content(1), IsEmpty());
-  world.ExpectEqual();
-  world.StepUntil([&] { return world.Whole(); });
-  EXPECT_EQ(world.server(1).reloads(), 2u);
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    SmallDisk world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    world.world.CutOff(1, false);
+    world.StepUntil([&] { return !world.server(1).loading() && world.roles(1).lacks_state(); });
+    EXPECT_FALSE(world.roles(1).in_recorded_set());
+    EXPECT_THAT(world.Content(1), IsEmpty());
+    world.ExpectEqual();
+    world.StepUntil([&] { return world.Whole(); });
+    EXPECT_EQ(world.server(1).reloads(), 2u);
+  });
+}
+
+// It has given up what it had, and then others take the room. It waits for them, and does not give
+// up again and again what it has not.
+TEST_F(AnewTest, AServerWithoutDataMakesNoRoom) {
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    SmallDisk world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelServer& server = world.server(1);
+    world.world.CutOff(1, false);
+    world.StepUntil([&] { return !server.loading() && world.roles(1).lacks_state(); });
+    AnewWorld::LeaveRoom(server, 1000);
+    world.StepUntil([&] { return world.Says(1, "the disk has no room for the snapshot"); });
+    for (int i = 0; i < 100; i++) {
+      world.world.Step();
+    }
+    EXPECT_EQ(server.reloads(), 1u);
+    server.disk().set_capacity(UINT64_MAX);
+    world.ExpectEqual();
+    EXPECT_EQ(server.reloads(), 2u);
+  });
 }
 
 // Server 0 has led, and has agreed with server 1 on changes that server 2, which leads now, lacks.
@@ -967,112 +992,124 @@ class Parted final : public AnewWorld {
 
 // A start must not take for agreed what has made room, and is of another leader.
 TEST_F(AnewTest, TheMarkIsLoweredBeforeTheOldStateMakesRoom) {
-  Parted world(1);
-  world.Prepare();
-  if (HasFailure()) return;
-  ModelServer& server = world.server(0);
-  world.LeaveRoom(server, world.to_keep + 1000);
-  world.Follow();
-  bool arrived = false;
-  world.StepUntil([&] {
-    const ModelDisk::Aside aside(&server.disk());
-    if (sim::Exists(server.disk(), "arrived")) {
-      arrived = true;
-      EXPECT_LE(world.Agreed(), world.parting);
-    }
-    return !server.loading() && world.roles(0).lacks_state();
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    Parted world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelServer& server = world.server(0);
+    world.LeaveRoom(server, world.to_keep + 5000);
+    world.Follow();
+    bool arrived = false;
+    world.StepUntil([&] {
+      const ModelDisk::Aside aside(&server.disk());
+      if (sim::Exists(server.disk(), "arrived")) {
+        arrived = true;
+        EXPECT_LE(world.Agreed(), world.parting);
+      }
+      return !server.loading() && world.roles(0).lacks_state();
+    });
+    EXPECT_TRUE(arrived);
+    world.StepUntil([&] { return world.world.IsEqual(server); });
+    EXPECT_EQ(server.reloads(), 2u);
   });
-  EXPECT_TRUE(arrived);
-  world.StepUntil([&] { return world.world.IsEqual(server); });
-  EXPECT_EQ(server.reloads(), 2u);
 }
 
 // There is room for the snapshot, but not for what is to be kept as well.
 TEST_F(AnewTest, WhatIsToBeKeptNeedsRoomToo) {
-  Parted world(1);
-  world.Prepare();
-  if (HasFailure()) return;
-  ModelServer& server = world.server(0);
-  world.LeaveRoom(server, world.to_come + world.to_keep / 2);
-  world.Follow();
-  world.StepUntil([&] { return world.world.IsEqual(server); });
-  EXPECT_EQ(server.reloads(), 2u);
-  EXPECT_THAT(AnewWorld::Names(server, "journal/dropped", ".frames"), SizeIs(1));
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    Parted world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelServer& server = world.server(0);
+    world.LeaveRoom(server, world.to_come + world.to_keep / 2);
+    world.Follow();
+    world.StepUntil([&] { return world.world.IsEqual(server); });
+    EXPECT_EQ(server.reloads(), 2u);
+    EXPECT_THAT(AnewWorld::Names(server, "journal/dropped", ".frames"), SizeIs(1));
+  });
 }
 
 TEST_F(AnewTest, WithoutRoomForWhatIsToBeKeptNothingGoes) {
-  Parted world(1);
-  world.Prepare();
-  if (HasFailure()) return;
-  ModelServer& server = world.server(0);
-  const KeyspaceContent before = world.Content(0);
-  world.LeaveRoom(server, world.to_keep / 2);
-  world.Follow();
-  world.StepUntil([&] { return world.Says(0, "of this server's journal are to be kept"); });
-  EXPECT_TRUE(world.Content(0) == before);
-  server.disk().set_capacity(UINT64_MAX);
-  world.ExpectEqual();
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    Parted world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelServer& server = world.server(0);
+    const KeyspaceContent before = world.Content(0);
+    world.LeaveRoom(server, world.to_keep / 2);
+    world.Follow();
+    world.StepUntil([&] { return world.Says(0, "of this server's journal are to be kept"); });
+    EXPECT_TRUE(world.Content(0) == before);
+    server.disk().set_capacity(UINT64_MAX);
+    world.ExpectEqual();
+  });
 }
 
 TEST_F(AnewTest, WhatIsDamagedIsSetAsideAlsoToMakeRoom) {
-  Unapplied world(1);
-  world.Prepare();
-  if (HasFailure()) return;
-  ModelServer& server = world.server(1);
-  world.DamageIt();
-  world.LeaveRoom(server, 10'000);
-  world.world.Stall({});
-  world.StepUntil([&] { return !server.loading() && world.roles(1).lacks_state(); });
-  EXPECT_THAT(AnewWorld::Names(server, "journal", ".log.damaged"), Not(IsEmpty()));
-  server.disk().set_capacity(UINT64_MAX);
-  world.ExpectEqual();
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    Unapplied world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelServer& server = world.server(1);
+    world.DamageIt();
+    world.LeaveRoom(server, 10'000);
+    world.world.Stall({});
+    world.StepUntil([&] { return !server.loading() && world.roles(1).lacks_state(); });
+    EXPECT_THAT(AnewWorld::Names(server, "journal", ".log.damaged"), Not(IsEmpty()));
+    server.disk().set_capacity(UINT64_MAX);
+    world.ExpectEqual();
+  });
 }
 
 TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
-  SmallDisk world(1);
-  world.Prepare();
-  if (HasFailure()) return;
-  ModelDisk& disk = world.server(1).disk();
-  disk.set_capacity(disk.used() + 10);
-  world.FillKeys(0, "more", 600);
-  world.RemoveJournal(0, 0);
-  world.Fill(0, 5);
-  world.world.CutOff(1, false);
-  world.StepUntil([&] { return world.Says(1, "the disk has no room for the snapshot"); });
-  EXPECT_TRUE(world.Content(1) == world.before);
-  disk.set_capacity(UINT64_MAX);
-  world.ExpectEqual();
-  EXPECT_EQ(world.server(1).reloads(), 1u);
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    SmallDisk world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    ModelDisk& disk = world.server(1).disk();
+    disk.set_capacity(disk.used() + 10);
+    world.FillKeys(0, "more", 600);
+    world.RemoveJournal(0, 0);
+    world.Fill(0, 5);
+    world.world.CutOff(1, false);
+    world.StepUntil([&] { return world.Says(1, "the disk has no room for the snapshot"); });
+    EXPECT_TRUE(world.Content(1) == world.before);
+    disk.set_capacity(UINT64_MAX);
+    world.ExpectEqual();
+    EXPECT_EQ(world.server(1).reloads(), 1u);
+  });
 }
 
 // The link ends while it looks for room, and what had come was removed.
 TEST_F(AnewTest, WhatWasRemovedToMakeRoomIsFetchedAgain) {
-  SmallDisk world(1);
-  world.Prepare();
-  if (HasFailure()) return;
-  // So that there are several files.
-  world.FillStream(0);
-  world.RemoveJournal(0, 0);
-  world.Fill(0, 5);
-  ModelServer& server = world.server(1);
-  const uint64_t full = server.disk().used() + 10;
-  server.disk().set_capacity(UINT64_MAX);
-  const auto fetch = [&] { return world.roles(1).follower()->fetch(); };
-  world.world.CutOff(1, false);
-  world.StepUntil([&] { return fetch() != nullptr && fetch()->written_bytes() > 0; });
-  ASSERT_FALSE(fetch()->complete());
-  world.world.CutOff(1, true);
-  {
-    const ModelDisk::Aside aside(&server.disk());
-    server.disk().set_capacity(full);
-  }
-  world.world.CutOff(1, false);
-  world.StepUntil([&] { return world.roles(1).follower()->room_wanted().has_value(); });
-  world.world.CutOff(1, true);
-  world.StepUntil([&] { return world.Staged(1).empty(); });
-  world.StepUntil([&] { return fetch() == nullptr; });
-  server.disk().set_capacity(UINT64_MAX);
-  world.ExpectEqual();
+  sim::ForEachSeed(20, [](uint64_t seed) {
+    SmallDisk world(seed);
+    world.Prepare();
+    if (HasFailure()) return;
+    // So that there are several files.
+    world.FillStream(0);
+    world.RemoveJournal(0, 0);
+    world.Fill(0, 5);
+    ModelServer& server = world.server(1);
+    const uint64_t full = server.disk().used() + 10;
+    server.disk().set_capacity(UINT64_MAX);
+    const auto fetch = [&] { return world.roles(1).follower()->fetch(); };
+    world.world.CutOff(1, false);
+    world.StepUntil([&] { return fetch() != nullptr && fetch()->written_bytes() > 0; });
+    ASSERT_FALSE(fetch()->complete());
+    world.world.CutOff(1, true);
+    {
+      const ModelDisk::Aside aside(&server.disk());
+      server.disk().set_capacity(full);
+    }
+    world.world.CutOff(1, false);
+    world.StepUntil([&] { return world.roles(1).follower()->room_wanted().has_value(); });
+    world.world.CutOff(1, true);
+    world.StepUntil([&] { return world.Staged(1).empty(); });
+    world.StepUntil([&] { return fetch() == nullptr; });
+    server.disk().set_capacity(UINT64_MAX);
+    world.ExpectEqual();
+  });
 }
 
 TEST_F(AnewTest, EveryCallOfMakingRoomIsACrashPoint) {
