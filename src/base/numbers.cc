@@ -186,6 +186,17 @@ std::string FormatDouble(double value) {
   return std::string(buffer, result.ptr);
 }
 
+std::string FormatScore(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  // These are written out in both forms.
+  if (std::abs(value) < 1e15 && value == std::trunc(value)) return FormatDouble(value);
+  char buffer[32];
+  const auto result =
+      std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::general, 17);
+  return std::string(buffer, result.ptr);
+}
+
 std::string FormatLongDouble(long double value) {
   // 17 digits hide the last bits of a long double's 19, which are the ones that rounding leaves
   // wrong.

@@ -33,6 +33,11 @@ std::optional<long double> ParseLongDouble(std::string_view text);
 // The shortest text that reads back as the same number ("3", "0.1", "1e+30", "inf", "-inf", "nan").
 std::string FormatDouble(double value);
 
+// A score of a sorted set as Redis 7.0 prints it: 17 significant digits, zeros at the end left out
+// ("3", "0.10000000000000001", "1e+30", "inf", "-inf"). Newer ones print as FormatDouble does, but
+// for the form of exponents.
+std::string FormatScore(double value);
+
 // Decimal digits after the point, at most 17, trailing zeros removed, never an exponent: the form
 // of INCRBYFLOAT's results.
 std::string FormatLongDouble(long double value);

@@ -117,6 +117,23 @@ TEST(Numbers, FormatsDoublesAsShortAsTheyReadBack) {
   }
 }
 
+// As redis-server 7.0 answers ZSCORE.
+TEST(Numbers, FormatsScores) {
+  EXPECT_EQ(FormatScore(0), "0");
+  EXPECT_EQ(FormatScore(-0.0), "-0");
+  EXPECT_EQ(FormatScore(3), "3");
+  EXPECT_EQ(FormatScore(0.1), "0.10000000000000001");
+  EXPECT_EQ(FormatScore(0.25), "0.25");
+  EXPECT_EQ(FormatScore(0.30000000000000004), "0.30000000000000004");
+  EXPECT_EQ(FormatScore(1.5e-7), "1.4999999999999999e-07");
+  EXPECT_EQ(FormatScore(123456789012345678), "1.2345678901234568e+17");
+  EXPECT_EQ(FormatScore(1e16), "10000000000000000");
+  EXPECT_EQ(FormatScore(1e17), "1e+17");
+  EXPECT_EQ(FormatScore(1e30), "1e+30");
+  EXPECT_EQ(FormatScore(5e-324), "4.9406564584124654e-324");
+  EXPECT_EQ(FormatScore(-std::numeric_limits<double>::infinity()), "-inf");
+}
+
 TEST(Numbers, FormatsLongDoublesWithoutAnExponent) {
   EXPECT_EQ(FormatLongDouble(0), "0");
   EXPECT_EQ(FormatLongDouble(-0.0L), "0");

@@ -155,4 +155,27 @@ Admission::Answer Admission::Check(const Session& session, const Command& comman
   return {};
 }
 
+Admission::Answer Admission::CheckInScript(const Session& session, const Command& command,
+                                           uint32_t flags, std::span<const std::string_view> args,
+                                           bool changed) const {
+  const uint32_t asked =
+      changed ? uint32_t{kNoJournal}
+              : kMemoryLimit | kFollower | kNoJournal | kFewReplicas | kNeedsFollowers;
+  uint32_t concerns = 0;
+  FindConcern(session, flags, args, [&](Concern concern) {
+    concerns |= concern;
+    return false;
+  });
+  concerns &= asked;
+  if (concerns == 0) [[likely]]
+    return {};
+  const Request request{session, command, flags, flags, flags, false};
+  for (const Row& row : kRows) {
+    if ((row.when & concerns) == 0) continue;
+    Answer answer = row.ask(*this, request);
+    if (answer.verdict == Verdict::kRejected) return answer;
+  }
+  return {};
+}
+
 }  // namespace runnel

@@ -53,6 +53,11 @@ class Admission {
   // Asks all rows, in their order.
   Answer Check(const Session& session, const Command& command,
                std::span<const std::string_view> args) const;
+  // The same for what a script does: a command that it calls, or, before it begins, the script
+  // itself. `flags` are those that count. Asks only about the server's state, and puts nothing off.
+  // A script that has `changed` something is stopped only if the journal cannot take more.
+  Answer CheckInScript(const Session& session, const Command& command, uint32_t flags,
+                       std::span<const std::string_view> args, bool changed) const;
 
  private:
   // States that may be reasons. If none holds, no row is asked.

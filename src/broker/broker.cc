@@ -20,23 +20,26 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
         outbox_.Deliver(session, block, bytes);
       }),
       notifications_(settings, pubsub_),
-      expiry_(policy_, log_, notifications_, stats_),
+      expiry_(keyspace, policy_, log_, notifications_, stats_),
       monitors_(outbox_, clock_),
       tracking_([this](Session& session,
                        std::string_view bytes) { outbox_.Deliver(session, Ref<Block>(), bytes); },
                 [this](uint64_t id) { return sessions_.Find(id); }),
       topic_groups_(keyspace),
       sweeper_(keyspace, log_, notifications_),
+      scripts_(settings),
       admission_(settings, host, log_, policy_, pause_),
-      parts_{keyspace,      settings,       host,      clock_,     meter_,    commands_,  stats_,
-             slowlog_,      latency_,       sessions_, pause_,     log_,      policy_,    outbox_,
-             pubsub_,       notifications_, expiry_,   monitors_,  tracking_, watches_,   waiting_,
-             topic_groups_, parking_,       sweeper_,  admission_, executor_, dispatcher_},
+      parts_{keyspace,  settings,   host,      clock_,         meter_,   commands_,
+             stats_,    slowlog_,   latency_,  sessions_,      pause_,   log_,
+             policy_,   outbox_,    pubsub_,   notifications_, expiry_,  monitors_,
+             tracking_, watches_,   waiting_,  topic_groups_,  parking_, sweeper_,
+             scripts_,  admission_, executor_, dispatcher_},
       executor_(parts_),
       dispatcher_(parts_),
       turn_(parts_) {
   for (const auto family : {KeyspaceCommands(), StringCommands(), ListCommands(), StreamCommands(),
-                            GroupCommands(), TopicCommands(), TopicGroupCommands()}) {
+                            GroupCommands(), TopicCommands(), TopicGroupCommands(), HashCommands(),
+                            SetCommands(), SortedSetCommands()}) {
     commands_.Add(family);
   }
   keyspace_.Observe(this);

@@ -22,6 +22,7 @@
 #include "broker/parts.h"
 #include "broker/pause.h"
 #include "broker/pubsub.h"
+#include "broker/scripts.h"
 #include "broker/sessions.h"
 #include "broker/settings.h"
 #include "broker/slowlog.h"
@@ -145,6 +146,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Waiting& waiting() { return waiting_; }
   const TopicGroups& topic_groups() const { return topic_groups_; }
   const Parking& parking() const { return parking_; }
+  Scripts& scripts() { return scripts_; }
   const Turn& turn() const { return turn_; }
 
  private:
@@ -177,6 +179,7 @@ class Broker final : public Front, private KeyspaceObserver {
   TopicGroups topic_groups_;
   Parking parking_;
   Sweeper sweeper_;
+  Scripts scripts_;
   Admission admission_;
   Parts parts_;
   Executor executor_;

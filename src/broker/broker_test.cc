@@ -7,6 +7,7 @@
 
 #include "broker/commands/broker_families.h"
 #include "broker/testing.h"
+#include "data/hash/hash.h"
 #include "data/string_object.h"
 
 namespace runnel {
@@ -407,6 +408,64 @@ TEST_F(BrokerTest, KeysExpireThoughNobodyAsksForThem) {
   harness_.Advance(1000);
   EXPECT_EQ(harness_.keyspace.size(0), 0u);
   EXPECT_EQ(harness_.broker.stats().expired_keys, 1000u);
+}
+
+TEST_F(BrokerTest, FieldsExpireThoughNobodyAsksForThem) {
+  harness_.settings.notify_classes = kNotifyKeyevent | kNotifyHash | kNotifyGeneric;
+  auto client = harness_.Connect(), listener = harness_.Connect();
+  client->Run("HSET h a 1 b 2 c 3");
+  client->Run("HPEXPIRE h 100 FIELDS 1 a");
+  client->Run("HPEXPIRE h 300 FIELDS 2 b c");
+  listener->Run("PSUBSCRIBE *");
+  harness_.Advance(99);
+  EXPECT_EQ(client->Run("HLEN h"), ":3");
+  harness_.Advance(101);
+  EXPECT_EQ(harness_.keyspace.Find(KeyRef(0, "h"))->As<Hash>()->size(), 2u);
+  EXPECT_EQ(listener->Lines(), "*4 $8 pmessage $1 * $23 __keyevent@0__:hexpired $1 h");
+  EXPECT_EQ(harness_.broker.stats().expired_fields, 1u);
+  harness_.Advance(200);
+  EXPECT_EQ(harness_.keyspace.Find(KeyRef(0, "h")), nullptr);
+  EXPECT_EQ(listener->Lines(),
+            "*4 $8 pmessage $1 * $23 __keyevent@0__:hexpired $1 h "
+            "*4 $8 pmessage $1 * $18 __keyevent@0__:del $1 h");
+  EXPECT_EQ(harness_.broker.stats().expired_fields, 3u);
+}
+
+TEST_F(BrokerTest, DuringAPauseFieldsThatAreOverReadAsAbsentAndStay) {
+  auto admin = harness_.Connect(), reader = harness_.Connect();
+  reader->Run("HSET h a 1 b 2");
+  reader->Run("HPEXPIRE h 100 FIELDS 1 a");
+  admin->Run("CLIENT PAUSE 10000 WRITE");
+  harness_.Advance(200);
+  EXPECT_EQ(reader->Run("HGETALL h"), "*2 $1 b $1 2");
+  EXPECT_EQ(harness_.keyspace.Find(KeyRef(0, "h"))->As<Hash>()->size(), 2u);
+  admin->Run("CLIENT UNPAUSE");
+  harness_.Advance(1);
+  EXPECT_EQ(harness_.keyspace.Find(KeyRef(0, "h"))->As<Hash>()->size(), 1u);
+}
+
+// The loop goes on with its other work between slices of the removal.
+TEST_F(BrokerTest, ManyFieldsThatExpireAtOnceGoInSlices) {
+  constexpr size_t kFields = 600'000;
+  auto hash = std::make_unique<Hash>();
+  hash->Set("stays", "v");
+  for (size_t i = 0; i < kFields; i++) {
+    const std::string name = "f" + std::to_string(i);
+    hash->Set(name, "v");
+    hash->SetExpiry(name, harness_.broker.clock().now_ms() + 10);
+  }
+  harness_.keyspace.Put(KeyRef(0, "h"), std::move(hash));
+  const auto left = [&] { return harness_.keyspace.Find(KeyRef(0, "h"))->As<Hash>()->size(); };
+  harness_.Advance(20);
+  EXPECT_LE(left(), kFields);
+  EXPECT_GT(left(), kFields / 2);
+  while (left() > 1) {
+    const size_t before = left();
+    ASSERT_EQ(harness_.broker.NextTimerMs(), 0);
+    harness_.broker.RunTimers();
+    harness_.broker.EndTurn();
+    ASSERT_LT(left(), before);
+  }
 }
 
 // The loop goes on with its other work between slices of the removal.

@@ -16,7 +16,8 @@ namespace runnel {
 
 Execution::Execution(Parts& parts, Session& session, const Command& command,
                      std::span<const std::string_view> args, const RunMode& mode, Execution* outer)
-    : Context(args, session.reply, parts.keyspace, parts.log.batch(), parts.settings.data),
+    : Context(args, mode.reply != nullptr ? *mode.reply : session.reply, parts.keyspace,
+              parts.log.batch(), parts.settings.data),
       parts_(parts),
       session_(session),
       command_(command),

@@ -22,6 +22,10 @@ struct RunMode {
   bool may_block = true;
   // It has run before, without an effect, and has missed entries on the disk.
   bool again = false;
+  // A script calls it and is being run again: in the earlier run it has ended, and was counted.
+  bool counted = false;
+  // Where its reply goes; nullptr: to the session.
+  ReplyWriter* reply = nullptr;
 };
 
 // One run of one command of a session: all state of the run, on the stack of Executor::Run. It is
@@ -45,6 +49,8 @@ class Execution final : public Context {
   Session& session() { return session_; }
   const Command& command() const { return command_; }
   Execution* outer() const { return outer_; }
+  // A script calls the command.
+  bool in_script() const { return outer_ != nullptr && outer_->runs_script; }
 
   // The command waits: the executor sees this when the handler has returned.
   void Block(Wait wait) override;
@@ -65,11 +71,15 @@ class Execution final : public Context {
   }
 
   // Whether the command can be unwound and run again: it has changed nothing, and it is not a part
-  // of another command, which may have changed something.
+  // of another command, which may have changed something. A script is unwound together with the
+  // command that it calls, if it has done nothing yet that others may have seen.
   ColdStore::Phase cold_phase() const {
     using Cold = ColdStore::Phase;
     if (only_looks_) return Cold::kLooking;
-    if (phase() == Phase::kPlanning) return outer_ == nullptr ? Cold::kLooking : Cold::kInside;
+    if (phase() == Phase::kPlanning) {
+      const bool can_unwind = outer_ == nullptr || (in_script() && outer_->script_can_unwind());
+      return can_unwind ? Cold::kLooking : Cold::kInside;
+    }
     return outer_ == nullptr ? Cold::kChanged : Cold::kChanging;
   }
 
@@ -80,6 +90,11 @@ class Execution final : public Context {
   uint64_t failed_parts = 0;
   // A command that ran as a part of this one has changed something.
   bool part_changed = false;
+  // The parts are what a script calls.
+  bool runs_script = false;
+  // The script has done something that is no change, but must not be done twice (PUBLISH).
+  bool script_acted = false;
+  bool script_can_unwind() const { return outer_ == nullptr && !part_changed && !script_acted; }
 
  private:
   bool memory_is_full() const override;

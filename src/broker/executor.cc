@@ -42,11 +42,13 @@ Outcome Executor::Run(Session& session, const Command& command,
   Execution* const outer = current_;
   Execution execution(parts_, session, command, args, mode, outer);
   execution.progress() = std::move(progress);
-  const uint64_t errors = session.reply.errors();
-  const size_t reply_begin = session.output.pending.size();
+  ReplyWriter& reply = execution.reply();
+  Rope& rope = reply.rope();
+  const uint64_t errors = reply.errors();
+  const size_t reply_begin = rope.size();
   current_ = &execution;
   ColdStore* const cold = parts_.parking.cold();
-  if (cold != nullptr) cold->BeginCommand(session.output.pending, outer != nullptr);
+  if (cold != nullptr) cold->BeginCommand(rope, outer != nullptr);
   Outcome outcome;
   try {
     command.spec->run(execution);
@@ -55,20 +57,20 @@ Outcome Executor::Run(Session& session, const Command& command,
       outcome->wait = execution.TakeWait();
     } else {
       // Without a reply the client would wait for ever. SHUTDOWN and CLIENT REPLY give none.
-      ASSERT(session.output.pending.size() > reply_begin || session.killed() ||
-             (command.spec->flags & kAdmin) != 0 || command.full_name == "client|reply");
+      ASSERT(rope.size() > reply_begin || session.killed() || (command.spec->flags & kAdmin) != 0 ||
+             command.full_name == "client|reply");
     }
   } catch (ColdMiss& miss) {
-    session.output.pending.Truncate(reply_begin);
+    rope.Truncate(reply_begin);
     outcome = std::make_unique<Unfinished>();
     outcome->miss = std::make_unique<ColdMiss>(std::move(miss));
     outcome->progress = std::move(execution.progress());
   } catch (const ColdFailure& failure) {
-    session.output.pending.Truncate(reply_begin);
-    session.reply.Error(fmt::format("ERR {}", failure.message));
+    rope.Truncate(reply_begin);
+    reply.Error(fmt::format("ERR {}", failure.message));
   } catch (const TooManyChanges& refused) {
-    session.output.pending.Truncate(reply_begin);
-    session.reply.Error(refused.message);
+    rope.Truncate(reply_begin);
+    reply.Error(refused.message);
   }
   current_ = outer;
   if (cold != nullptr && outer == nullptr) cold->EndCommand();
@@ -82,25 +84,29 @@ Outcome Executor::Run(Session& session, const Command& command,
   if (outcome == nullptr && (command.spec->flags & (kWrite | kReadOnly)) != 0) {
     session.ShowData(parts_.settings.acks);
   }
-  if (execution.changes() > 0) {
-    if (outer != nullptr) outer->part_changed = true;
-    parts_.log.CountChanges(execution.changed_elements());
-  }
+  if (execution.changes() > 0) parts_.log.CountChanges(execution.changed_elements());
   // WAIT in a transaction asks about what was before that, as in Redis: what the transaction
   // changes is in no frame yet.
-  if (outer == nullptr && (execution.changes() > 0 || execution.part_changed)) {
-    session.output.last_change = parts_.log.next_change();
+  if (execution.changes() > 0 || execution.part_changed) {
+    if (outer != nullptr) {
+      outer->part_changed = true;
+    } else {
+      session.output.last_change = parts_.log.next_change();
+    }
   }
   if (session.tracking != nullptr && (command.spec->flags & kReadOnly) != 0) [[unlikely]] {
     parts_.tracking.Remember(session, *command.spec, args, parts_.settings.tracking_table_max_keys);
   }
+  if (mode.counted) [[unlikely]]
+    return outcome;
   parts_.stats.keyspace_hits += execution.hits();
   parts_.stats.keyspace_misses += execution.misses();
   // The errors among EXEC's replies are those of the commands that it ran.
-  if (session.reply.errors() - errors > execution.failed_parts) [[unlikely]] {
-    if (outer != nullptr) outer->failed_parts++;
+  const uint64_t written = reply.errors() - errors;
+  if (outer != nullptr && !outer->runs_script) outer->failed_parts += written;
+  if (written > execution.failed_parts) [[unlikely]] {
     command.stats.failed++;
-    CountError(session.reply.last_error_code());
+    CountError(reply.last_error_code());
   } else if (command.audited) [[unlikely]] {
     LogAudited(command.full_name, session.transport->peer());
   }
@@ -121,7 +127,11 @@ inline void Executor::CountCall(Execution& execution, double nanos) {
   if (parts_.settings.latency_tracking)
     command.stats.histogram[CommandStats::HistogramIndex(nanos)]++;
   if (!parts_.monitors.empty() && (command.spec->flags & (kAdmin | kSkipMonitor)) == 0) {
-    parts_.monitors.Feed(execution.session(), execution.shown_args());
+    if (execution.in_script()) {
+      parts_.monitors.FeedFromScript(execution.session(), execution.shown_args());
+    } else {
+      parts_.monitors.Feed(execution.session(), execution.shown_args());
+    }
   }
 }
 
@@ -140,8 +150,12 @@ void Executor::RecordSlow(Execution& execution, bool slow, int64_t micros) {
   const int64_t now_s = parts_.clock.now_ms() / 1000;
   if (slow && (flags & kSkipSlowlog) == 0) {
     const Session& session = execution.session();
-    parts_.slowlog.Add(now_s, micros, execution.shown_args(), session.transport->peer(),
-                       session.info.name, settings.slowlog_max_len);
+    // Redis has a client without a connection for what scripts call.
+    const bool in_script = execution.in_script();
+    parts_.slowlog.Add(now_s, micros, execution.shown_args(),
+                       in_script ? "?:0" : std::string_view(session.transport->peer()),
+                       in_script ? "" : std::string_view(session.info.name),
+                       settings.slowlog_max_len);
   }
   if (settings.latency_monitor_threshold_ms > 0) {
     parts_.latency.Add((flags & kFast) != 0 ? "fast-command" : "command", now_s, micros / 1000,

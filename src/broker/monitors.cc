@@ -7,10 +7,11 @@
 
 namespace runnel {
 
-void Monitors::Feed(const Session& session, std::span<const std::string_view> args) {
+void Monitors::FeedAs(std::string_view who, const Session& session,
+                      std::span<const std::string_view> args) {
   const int64_t now = clock_.clock().UnixMicros();
-  std::string line = fmt::format("+{}.{:06} [{} {}]", now / 1000000, now % 1000000, session.db,
-                                 session.transport->peer());
+  std::string line =
+      fmt::format("+{}.{:06} [{} {}]", now / 1000000, now % 1000000, session.db, who);
   for (const std::string_view arg : args) {
     line += ' ';
     line += Quote(arg);

@@ -25,9 +25,17 @@ class Monitors {
     static_cast<ListNode<InMonitors>&>(session).Unlink();
   }
   // `session` has run this command: sends it to all monitors.
-  void Feed(const Session& session, std::span<const std::string_view> args);
+  void Feed(const Session& session, std::span<const std::string_view> args) {
+    FeedAs(session.transport->peer(), session, args);
+  }
+  // The same for a command that a script of the session has called.
+  void FeedFromScript(const Session& session, std::span<const std::string_view> args) {
+    FeedAs("lua", session, args);
+  }
 
  private:
+  void FeedAs(std::string_view who, const Session& session, std::span<const std::string_view> args);
+
   Outbox& outbox_;
   TurnClock& clock_;
   IntrusiveList<Session, InMonitors> sessions_;

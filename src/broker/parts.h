@@ -18,6 +18,7 @@ class Outbox;
 class Parking;
 class Pause;
 class PubSub;
+class Scripts;
 class Sessions;
 class SlowLog;
 class Sweeper;
@@ -57,6 +58,7 @@ struct Parts {
   TopicGroups& topic_groups;
   Parking& parking;
   Sweeper& sweeper;
+  Scripts& scripts;
   Admission& admission;
   Executor& executor;
   Dispatcher& dispatcher;

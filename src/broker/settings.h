@@ -54,6 +54,8 @@ struct Settings {
 
   uint32_t notify_classes = 0;  // NotifyClass bits
 
+  uint64_t script_memory_max = 256 * 1024 * 1024;  // bytes that all scripts together may have
+
   // Writes are refused while fewer followers than this are connected and were heard from within
   // the last so many seconds. They are not if either is 0.
   uint32_t min_replicas_to_write = 0;

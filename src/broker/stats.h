@@ -38,6 +38,7 @@ struct Stats {
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
   uint64_t expired_keys = 0;
+  uint64_t expired_fields = 0;     // of hashes, by their own expiry
   uint64_t retention_looks = 0;    // how often upkeep has looked at a stream for its retention
   uint64_t lazyfreed_objects = 0;  // keys' values that a helper thread has freed
   uint64_t keyspace_hits = 0;

@@ -30,6 +30,8 @@ class TurnClock {
   int64_t now_ms() const { return now_us_ / 1000; }
   int64_t now_us() const { return now_us_; }
   int64_t steady_ms() const { return steady_ms_; }
+  // The Unix time is another one for a while: for a script that runs again.
+  void set_now_us(int64_t now_us) { now_us_ = now_us; }
 
   // Cycles since the last call, or since Update.
   uint64_t TakeCycles() {

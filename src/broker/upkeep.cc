@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/log.h"
 #include "broker/change_log.h"
@@ -9,6 +11,7 @@
 #include "broker/expiry.h"
 #include "broker/notifications.h"
 #include "broker/outbox.h"
+#include "broker/scripts.h"
 #include "broker/sessions.h"
 #include "broker/settings.h"
 #include "broker/stats.h"
@@ -16,6 +19,7 @@
 #include "broker/turn_clock.h"
 #include "broker/turn_meter.h"
 #include "commands/topic_group/engine.h"
+#include "data/hash/hash.h"
 #include "data/stream/stream.h"
 #include "data/topic/topic.h"
 #include "effects/retention.h"
@@ -48,13 +52,15 @@ class Upkeep::Budget {
   uint32_t steps_ = 4096;
 };
 
-const std::array<Upkeep::Job, 6> Upkeep::kJobs = {{
+const std::array<Upkeep::Job, 8> Upkeep::kJobs = {{
     {&Upkeep::ExpireKeys, "expiry"},
+    {&Upkeep::ExpireFields, "field-expiry"},
     {&Upkeep::KeepRetention, "retention"},
     {&Upkeep::SweepStreams, "on-ack-delete"},
     {&Upkeep::CloseProducers, "producers"},
     {&Upkeep::CheckSessions, "check-clients"},
     {&Upkeep::TendTopicGroups, "topic-groups"},
+    {&Upkeep::CollectScripts, "scripts"},
 }};
 
 namespace {
@@ -130,6 +136,34 @@ bool Upkeep::ExpireKeys(Budget& budget) {
     expire_db_ = (expire_db_ + 1) % parts_.keyspace.databases();
   }
   expire_dbs_done_ = 0;
+  return true;
+}
+
+// The hashes of a database are kept in the order in which their fields expire, so this never looks
+// at a hash in vain. A step removes some fields, and all of them if none lives.
+bool Upkeep::ExpireFields(Budget& budget) {
+  constexpr size_t kFieldsPerStep = 64;
+  const int64_t now_ms = parts_.clock.now_ms();
+  for (; fields_dbs_done_ < parts_.keyspace.databases(); fields_dbs_done_++) {
+    while (parts_.expiry.MayExpire()) {
+      const KeyEntry* entry = parts_.keyspace.NextFieldToExpire(fields_db_);
+      if (entry == nullptr || !Expired(entry->As<Hash>()->NextExpiry(), now_ms)) break;
+      if (!Take(budget)) return false;
+      const std::string name(entry->name());
+      const KeyRef key(fields_db_, name);
+      const Hash& hash = *entry->As<Hash>();
+      if (hash.ExpiredCount(now_ms) == hash.size()) {
+        parts_.expiry.ExpireAllFields(key, hash.size());
+        continue;
+      }
+      const std::vector<std::string> expired = hash.ExpiredFields(now_ms, kFieldsPerStep);
+      parts_.expiry.ExpireFields(key,
+                                 std::vector<std::string_view>(expired.begin(), expired.end()));
+      budget.LookAtClock();
+    }
+    fields_db_ = (fields_db_ + 1) % parts_.keyspace.databases();
+  }
+  fields_dbs_done_ = 0;
   return true;
 }
 
@@ -271,6 +305,15 @@ bool Upkeep::TendTopicGroups(Budget& budget) {
   while (parts_.policy.MayChange() && parts_.topic_groups.due_ms() <= parts_.clock.steady_ms()) {
     if (!Take(budget)) return false;
     parts_.topic_groups.Work(changes);
+    budget.LookAtClock();
+  }
+  return true;
+}
+
+// What scripts have left. Each piece takes longer than a step.
+bool Upkeep::CollectScripts(Budget& budget) {
+  while (parts_.scripts.CollectSome()) {
+    if (!budget.Take()) return false;
     budget.LookAtClock();
   }
   return true;

@@ -17,9 +17,9 @@ struct KeyRef;
 
 class Session;
 
-// Work that is due because time has passed: keys whose time is over are removed, streams drop
-// entries that are too old or that no group needs any more, topics forget producers that nobody
-// uses, idle clients and clients that do not read are closed.
+// Work that is due because time has passed: keys, and fields of hashes, whose time is over are
+// removed, streams drop entries that are too old or that no group needs any more, topics forget
+// producers that nobody uses, idle clients and clients that do not read are closed.
 //
 // Each of these is a job. A round of all jobs begins kCronHz times a second. It is done in slices,
 // one per turn, which hold the loop for about a millisecond each. So a million keys that expire at
@@ -45,7 +45,7 @@ class Upkeep {
     bool (Upkeep::*work)(Budget& budget);
     std::string_view name;  // see TurnMeter
   };
-  static const std::array<Job, 6> kJobs;
+  static const std::array<Job, 8> kJobs;
 
   // A job's place among all databases and companions. A round may begin in any of them.
   struct Walk {
@@ -59,12 +59,14 @@ class Upkeep {
 
   bool Take(Budget& budget);
   bool ExpireKeys(Budget& budget);
+  bool ExpireFields(Budget& budget);
   bool Trim(const KeyRef& key, const Stream& stream);
   bool KeepRetention(Budget& budget);
   bool SweepStreams(Budget& budget);
   bool CloseProducers(Budget& budget);
   bool CheckSessions(Budget& budget);
   bool TendTopicGroups(Budget& budget);
+  bool CollectScripts(Budget& budget);
   bool MayContinueSweep() const;
   void NoteSizes(Session& session);
 
@@ -74,6 +76,8 @@ class Upkeep {
   // Where the jobs go on.
   uint32_t expire_db_ = 0;
   uint32_t expire_dbs_done_ = 0;  // in this round
+  uint32_t fields_db_ = 0;
+  uint32_t fields_dbs_done_ = 0;  // in this round
   Walk retention_;
   Walk sweep_;
   uint32_t producer_db_ = 0;

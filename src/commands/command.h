@@ -49,6 +49,11 @@ enum CommandCategory : uint32_t {
   kAclTransaction = 1u << 5,
   kAclDangerous = 1u << 6,
   kAclAdmin = 1u << 7,
+  kAclHash = 1u << 8,
+  kAclSet = 1u << 9,
+  kAclSortedSet = 1u << 10,
+  kAclScripting = 1u << 11,
+  kAclBitmap = 1u << 12,
 };
 
 // Which arguments of a command are keys, and what the command does to them: the part of Redis's key
@@ -60,6 +65,10 @@ struct KeySpec {
     kKeyNum,    // argument `first` is the number of keys, which follow it
     kKeyword,   // keys follow a word (`keyword`); they are the first half of what is left
     kAllAfter,  // keys follow a word; they are all that is left
+    // Clients are told of these two only that they are unknown.
+    kUnknown,     // keys that follow from the value of another key (BY and GET of SORT): none
+    kSortTarget,  // the argument that follows the last STORE among the options of SORT, which are
+                  // the arguments from `first` on; none if there is no STORE
   };
   enum Access : uint8_t {
     kRO,  // reads the value

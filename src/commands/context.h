@@ -13,6 +13,7 @@
 #include "commands/errors.h"
 #include "commands/notify.h"
 #include "commands/wait.h"
+#include "data/encoding_limits.h"
 #include "data/keyspace.h"
 #include "data/topic/topic.h"
 #include "effects/batch.h"
@@ -37,6 +38,8 @@ struct DataOptions {
   uint64_t producer_expire_ms = 604'800'000;
   // With how many partitions TADD and TADDM make a topic that is missing; 0: they do not.
   uint32_t auto_create_topics = 0;
+  // Which names OBJECT ENCODING reports.
+  EncodingLimits encoding_limits{.set_max_listpack_entries = 128};
   uint64_t max_bulk_bytes = 512 * 1024 * 1024;  // proto-max-bulk-len: longest string value
   // In a transaction no command begins to change anything after so many bytes of effects, and a
   // command whose effects may take much more room than its request makes sure, before the first,

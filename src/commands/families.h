@@ -15,5 +15,8 @@ std::span<const CommandSpec> StreamCommands();
 std::span<const CommandSpec> GroupCommands();
 std::span<const CommandSpec> TopicCommands();
 std::span<const CommandSpec> TopicGroupCommands();
+std::span<const CommandSpec> HashCommands();
+std::span<const CommandSpec> SetCommands();
+std::span<const CommandSpec> SortedSetCommands();
 
 }  // namespace runnel

@@ -20,6 +20,22 @@ bool AddKeys(const KeySpec& spec, Args args, int64_t first, int64_t last, int st
   return true;
 }
 
+// The argument that follows the last STORE; 0 if there is none. The arguments of other options may
+// be that word, too.
+size_t FindSortTarget(const KeySpec& spec, Args args) {
+  size_t target = 0;
+  for (size_t i = static_cast<size_t>(spec.first); i + 1 < args.size(); i++) {
+    if (EqualsIgnoreCase(args[i], "STORE")) {
+      target = ++i;
+    } else if (EqualsIgnoreCase(args[i], "LIMIT")) {
+      i += 2;
+    } else if (EqualsIgnoreCase(args[i], "GET") || EqualsIgnoreCase(args[i], "BY")) {
+      i++;
+    }
+  }
+  return target;
+}
+
 bool AddSpec(const KeySpec& spec, Args args, std::vector<KeyPosition>* keys) {
   const auto count = static_cast<int64_t>(args.size());
   switch (spec.find) {
@@ -42,6 +58,13 @@ bool AddSpec(const KeySpec& spec, Args args, std::vector<KeyPosition>* keys) {
         return AddKeys(spec, args, first, end - 1, 1, keys);
       }
       return false;
+    }
+    case KeySpec::kUnknown:
+      return true;
+    case KeySpec::kSortTarget: {
+      const size_t target = FindSortTarget(spec, args);
+      if (target > 0) keys->push_back({target, &spec});
+      return true;
     }
   }
   return false;

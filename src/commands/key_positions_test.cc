@@ -16,6 +16,9 @@ constexpr KeySpec kCountedSecond[] = {{.find = KeySpec::kKeyNum, .first = 2}};
 constexpr KeySpec kStreams[] = {{.find = KeySpec::kKeyword, .first = 4}};
 constexpr KeySpec kOneAndCounted[] = {{.first = 1}, {.find = KeySpec::kKeyNum, .first = 2}};
 
+constexpr KeySpec kSorted[] = {
+    {}, {.find = KeySpec::kUnknown}, {.find = KeySpec::kSortTarget, .first = 2}};
+
 using Args = std::vector<std::string_view>;
 
 // The keys, separated by blanks; "none" if the arguments do not fit.
@@ -52,6 +55,18 @@ TEST(FindKeysTest, SeveralSpecifications) {
   EXPECT_EQ((*found)[1].index, 2u);
   EXPECT_EQ((*found)[1].spec, &kTwoSpecs[1]);
   EXPECT_EQ(Keys(kOneAndCounted, {"zunionstore", "a", "2", "b", "c"}), "a b c");
+}
+
+// The last STORE counts, and words that are arguments of other options do not.
+TEST(FindKeysTest, TargetOfSort) {
+  EXPECT_EQ(Keys(kSorted, {"sort", "a"}), "a");
+  EXPECT_EQ(Keys(kSorted, {"sort"}), "none");
+  EXPECT_EQ(Keys(kSorted, {"sort", "a", "alpha", "store", "b"}), "a b");
+  EXPECT_EQ(Keys(kSorted, {"sort", "a", "STORE", "b", "store", "c", "desc"}), "a c");
+  EXPECT_EQ(Keys(kSorted, {"sort", "a", "store"}), "a");
+  EXPECT_EQ(Keys(kSorted, {"sort", "a", "by", "store", "get", "store", "asc"}), "a");
+  EXPECT_EQ(Keys(kSorted, {"sort", "a", "limit", "store", "b", "store", "c"}), "a c");
+  EXPECT_EQ(Keys(kSorted, {"sort", "a", "store", "store", "get", "x"}), "a store");
 }
 
 TEST(FindKeysTest, Counted) {

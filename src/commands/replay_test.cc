@@ -19,7 +19,8 @@ class RandomCommands {
   // One command with its arguments, mostly a sensible one.
   std::vector<std::string> Next() {
     const std::string key = Key();
-    switch (random_() % 34) {
+    if (random_() % 4 == 0) return NextOnSets();
+    switch (random_() % 46) {
       case 0:
       case 1:
       case 2:
@@ -84,6 +85,34 @@ class RandomCommands {
         return {"MOVE", key, Pick({"0", "1"})};
       case 32:
         return {"SWAPDB", "0", "1"};
+      case 33:
+      case 34:
+        return {Pick({"HSET", "HMSET"}), key, Field(), Value(), Field(), Value()};
+      case 35:
+        return {Pick({"HSETNX", "HSET"}), key, Field(), Value()};
+      case 36:
+      case 37:
+        return {"HDEL", key, Field(), Field()};
+      case 38:
+        return {Pick({"HINCRBY", "HINCRBYFLOAT"}), key, Field(), Number()};
+      case 39:
+        return {Pick({"HEXPIRE", "HPEXPIRE", "HPEXPIREAT"}),
+                key,
+                Time(),
+                "FIELDS",
+                "2",
+                Field(),
+                Field()};
+      case 40:
+        return {"HPEXPIRE", key, Time(), Pick({"NX", "XX", "GT", "LT"}), "FIELDS", "1", Field()};
+      case 41:
+        return {"HPERSIST", key, "FIELDS", "1", Field()};
+      case 42:
+        return {"HGETALL", key};
+      case 43:
+        return {"SETBIT", key, Number(), Pick({"0", "1"})};
+      case 44:
+        return {"BITOP", Pick({"AND", "OR", "XOR"}), key, Key(), Key()};
       default:
         return random_() % 20 == 0 ? std::vector<std::string>{"FLUSHDB"}
                                    : std::vector<std::string>{"GET", key};
@@ -93,9 +122,34 @@ class RandomCommands {
   uint32_t Random() { return static_cast<uint32_t>(random_()); }
 
  private:
+  std::vector<std::string> NextOnSets() {
+    const std::string key = Key();
+    switch (random_() % 10) {
+      case 0:
+      case 1:
+      case 2:
+        return With({"SADD", key}, 1 + random_() % 6);
+      case 3:
+        return With({"SREM", key}, 1 + random_() % 3);
+      case 4:
+        return {"SMOVE", key, Key(), Value()};
+      case 5:
+        return {"SPOP", key};
+      case 6:
+        return {"SPOP", key, Number()};
+      case 7:
+        return {Pick({"SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"}), key, Key(), Key()};
+      case 8:
+        return {"SORT", key, "ALPHA", "STORE", Key()};
+      default:
+        return {"SORT", key, "BY", "*", "GET", "#", "GET", "*", "LIMIT", "0", "5", "STORE", Key()};
+    }
+  }
+
   std::string Pick(std::initializer_list<const char*> words) {
     return *(words.begin() + random_() % words.size());
   }
+  std::string Field() { return Pick({"f", "g", "h"}); }
   std::string Key() { return Pick({"a", "b", "c", "d", "e"}); }
   std::string End() { return Pick({"LEFT", "RIGHT"}); }
   std::string Number() { return Pick({"0", "1", "1", "2", "3", "-1", "-2", "5", "100"}); }
@@ -118,7 +172,8 @@ class RandomCommands {
 class CommandReplay : public testing::TestWithParam<int> {};
 
 TEST_P(CommandReplay, GivesTheKeyspaceThatTheCommandsMade) {
-  CommandRunner runner({ListCommands(), StringCommands(), KeyspaceCommands()});
+  CommandRunner runner(
+      {ListCommands(), StringCommands(), HashCommands(), KeyspaceCommands(), SetCommands()});
   RandomCommands commands(GetParam());
   CaptureCheck captures;
   for (int i = 0; i < 3000; i++) {

@@ -23,6 +23,8 @@ bool CanServe(WaitKind kind, std::string_view group, const KeyEntry* entry) {
   switch (kind) {
     case WaitKind::kList:
       return entry != nullptr && entry->type() == ObjectType::kList;
+    case WaitKind::kSortedSet:
+      return entry != nullptr && entry->type() == ObjectType::kSortedSet;
     case WaitKind::kStream:
       return entry != nullptr && entry->type() == ObjectType::kStream;
     case WaitKind::kGroup:

@@ -17,6 +17,7 @@ namespace runnel {
 // What a blocked command waits for on its keys.
 enum class WaitKind : uint8_t {
   kList,       // a list with elements
+  kSortedSet,  // a sorted set with members
   kStream,     // entries added to a stream
   kGroup,      // entries that were not delivered to a consumer group yet; or the end of the group
   kPartition,  // a change of a partition or its topic, or the end of one

@@ -1,6 +1,7 @@
 #include "commands/wait.h"
 
 #include "data/list/list.h"
+#include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "gtest/gtest.h"
@@ -23,6 +24,7 @@ class CanServeTest : public testing::Test {
 
 TEST_F(CanServeTest, WithoutTheKeyOnlyGroupsHaveSomethingToTell) {
   EXPECT_FALSE(Can(WaitKind::kList));
+  EXPECT_FALSE(Can(WaitKind::kSortedSet));
   EXPECT_FALSE(Can(WaitKind::kStream));
   EXPECT_TRUE(Can(WaitKind::kGroup));
 }
@@ -30,6 +32,7 @@ TEST_F(CanServeTest, WithoutTheKeyOnlyGroupsHaveSomethingToTell) {
 TEST_F(CanServeTest, AnotherTypeServesNobodyButGroups) {
   keyspace_.Put(key_, std::make_unique<StringObject>("v"));
   EXPECT_FALSE(Can(WaitKind::kList));
+  EXPECT_FALSE(Can(WaitKind::kSortedSet));
   EXPECT_FALSE(Can(WaitKind::kStream));
   EXPECT_TRUE(Can(WaitKind::kGroup));
 }
@@ -39,13 +42,24 @@ TEST_F(CanServeTest, AListServesThoseWhoWaitForLists) {
   list->PushBack("a");
   keyspace_.Put(key_, std::move(list));
   EXPECT_TRUE(Can(WaitKind::kList));
+  EXPECT_FALSE(Can(WaitKind::kSortedSet));
   EXPECT_FALSE(Can(WaitKind::kStream));
   EXPECT_TRUE(Can(WaitKind::kGroup));
+}
+
+TEST_F(CanServeTest, ASortedSetServesThoseWhoWaitForSortedSets) {
+  auto set = std::make_unique<SortedSet>();
+  set->Set("a", 1);
+  keyspace_.Put(key_, std::move(set));
+  EXPECT_TRUE(Can(WaitKind::kSortedSet));
+  EXPECT_FALSE(Can(WaitKind::kList));
+  EXPECT_FALSE(Can(WaitKind::kStream));
 }
 
 TEST_F(CanServeTest, AGroupServesWhileItHasEntriesToGive) {
   Stream& stream = PutStream();
   EXPECT_FALSE(Can(WaitKind::kList));
+  EXPECT_FALSE(Can(WaitKind::kSortedSet));
   EXPECT_TRUE(Can(WaitKind::kStream));
   EXPECT_TRUE(Can(WaitKind::kGroup));  // no such group
 

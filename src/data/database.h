@@ -46,6 +46,8 @@ class Database {
   // that have something to sweep.
   absl::btree_set<std::pair<int64_t, KeyEntry*>> due_;
   absl::btree_set<KeyEntry*> unswept_;
+  // Hashes of which any field has an expiry, by Hash::NextExpiry.
+  absl::btree_set<std::pair<int64_t, KeyEntry*>> field_expiries_;
   // Keys of types that are listed by name (Keyspace::Listed).
   Listed listed_;
   // Of the running capture: the number that the database had when it began, and how far the walk

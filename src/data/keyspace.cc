@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/prefetch.h"
+#include "data/hash/hash.h"
 #include "data/stream/stream.h"
 #include "data/topic/group.h"
 #include "data/topic/topic.h"
@@ -64,6 +65,11 @@ void Keyspace::NoteRetained(const KeyRef& key, int64_t now_ms) {
   SetDue(At(key.db), entry, due_ms > now_ms ? due_ms : now_ms + 1);
 }
 
+const KeyEntry* Keyspace::NextFieldToExpire(uint32_t db) const {
+  const auto& expiries = At(db).field_expiries_;
+  return expiries.empty() ? nullptr : expiries.begin()->second;
+}
+
 const KeyEntry* Keyspace::NextUnswept(uint32_t db, const KeyEntry* after) const {
   const auto& unswept = At(db).unswept_;
   const auto next =
@@ -78,6 +84,9 @@ void Keyspace::NoteUpkeep(const KeyRef& key) {
 }
 
 void Keyspace::NoteUpkeep(Database& database, KeyEntry* entry) {
+  if (const Hash* hash = entry->As<Hash>(); hash != nullptr && hash->expiring() > 0) {
+    database.field_expiries_.insert({hash->NextExpiry(), entry});
+  }
   const Stream* stream = entry->As<Stream>();
   if (stream == nullptr) return;
   SetDue(database, entry, stream->RetentionDue());
@@ -100,9 +109,22 @@ void Keyspace::NoteDue(Database& database, KeyEntry* entry) {
 }
 
 void Keyspace::ForgetUpkeep(Database& database, KeyEntry* entry) {
+  if (const Hash* hash = entry->As<Hash>(); hash != nullptr && hash->expiring() > 0) {
+    database.field_expiries_.erase({hash->NextExpiry(), entry});
+  }
   if (entry->type() != ObjectType::kStream) return;
   SetDue(database, entry, Stream::kNeverDue);
   if (!database.unswept_.empty()) database.unswept_.erase(entry);
+}
+
+void Keyspace::NoteFieldExpiry(const KeyRef& key, int64_t next_expiry_before_ms) {
+  KeyEntry* const entry = Locate(key);
+  CHECK(entry != nullptr && entry->type() == ObjectType::kHash);
+  const int64_t next_ms = entry->As<Hash>()->NextExpiry();
+  if (next_ms == next_expiry_before_ms) return;
+  auto& expiries = At(key.db).field_expiries_;
+  if (next_expiry_before_ms != kNoExpiry) expiries.erase({next_expiry_before_ms, entry});
+  if (next_ms != kNoExpiry) expiries.insert({next_ms, entry});
 }
 
 void Keyspace::SetDue(Database& database, KeyEntry* entry, int64_t due_ms) {

@@ -171,6 +171,12 @@ class Keyspace {
   // last. `after` need not exist any more.
   const KeyEntry* NextUnswept(uint32_t db, const KeyEntry* after) const;
 
+  // The hash of this database one of whose fields expires first (Hash::NextExpiry); nullptr if no
+  // field has an expiry.
+  const KeyEntry* NextFieldToExpire(uint32_t db) const;
+  // Hashes of this database of which any field has an expiry.
+  size_t with_expiring_fields(uint32_t db) const { return At(db).field_expiries_.size(); }
+
   // What the streams and long lists of all databases hold in memory.
   HotBlocks& hot_blocks() { return hot_blocks_; }
   const HotBlocks& hot_blocks() const { return hot_blocks_; }
@@ -221,6 +227,9 @@ class Keyspace {
   // To be called when the retention of the key's value, a stream, or Stream::unswept may have
   // changed. (When its entries have, Changed is enough.)
   void NoteUpkeep(const KeyRef& key);
+  // To be called when expiries of fields of the key's value, a hash, may have changed, with what
+  // Hash::NextExpiry was before. It was noted with this until now. REQUIRES: the key exists.
+  void NoteFieldExpiry(const KeyRef& key, int64_t next_expiry_before_ms);
   void Changed(const KeyRef& key, KeyChange change) {
     if (change == KeyChange::kGrown || change == KeyChange::kModified) NoteDue(key);
     if (observer_ != nullptr) observer_->OnKeyChange(key.db, key.name, change);

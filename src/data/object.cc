@@ -1,7 +1,10 @@
 #include "data/object.h"
 
 #include "base/text.h"
+#include "data/hash/hash.h"
 #include "data/list/list.h"
+#include "data/set/set.h"
+#include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "data/topic/group.h"
@@ -16,6 +19,9 @@ constexpr ObjectKind kKinds[] = {
     {ObjectType::kStream, "stream", Stream::Load, Stream::LoadWithRuns},
     {ObjectType::kTopic, "topic", Topic::Load, nullptr, false},
     {ObjectType::kTopicGroup, "topic-group", TopicGroup::Load, nullptr, false},
+    {ObjectType::kHash, "hash", Hash::Load, Hash::LoadStored, true, true},
+    {ObjectType::kSet, "set", Set::Load, Set::LoadStored, true, true},
+    {ObjectType::kSortedSet, "zset", SortedSet::Load},
 };
 
 }  // namespace

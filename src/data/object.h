@@ -11,6 +11,7 @@
 #include "base/coding.h"
 #include "data/cold.h"
 #include "data/disposer.h"
+#include "data/encoding_limits.h"
 
 namespace runnel {
 
@@ -23,6 +24,9 @@ enum class ObjectType : uint8_t {
   kStream = 2,
   kTopic = 3,
   kTopicGroup = 4,
+  kHash = 5,
+  kSet = 6,
+  kSortedSet = 7,
 };
 
 // The value of a key. Owned by the key's entry in the keyspace. Only effects change it (see
@@ -37,6 +41,8 @@ class Object : public Disposable {
 
   // The answer of OBJECT ENCODING.
   virtual std::string_view encoding() const = 0;
+  // The same under other limits than the usual ones, for types that have small and large forms.
+  virtual std::string_view EncodingUnder(const EncodingLimits&) const { return encoding(); }
   // Bytes of memory that the object holds, allocator rounding included. Looks at `samples` parts at
   // most and scales up; 0 looks at all.
   virtual size_t MemoryBytes(size_t samples) const = 0;
@@ -58,10 +64,11 @@ class Object : public Disposable {
     Encode(&encoder);
   }
   // The same, but for entries on the disk it only says where they are: the payload then needs their
-  // files. ObjectKind::load_stored reads it.
+  // files. ObjectKind::load_stored reads it. A type whose elements have no order may write them as
+  // they lie, where Encode has to sort them.
   virtual void EncodeStored(Encoder* out) const { Encode(out); }
-  // Adds the extents that EncodeStored names. If it adds none, Encode and EncodeStored write the
-  // same.
+  // Adds the extents that EncodeStored names. If it adds none, a reader of what EncodeStored wrote
+  // needs no files.
   virtual void AddExtents(ColdExtents*) const {}
   // Fetches the data on the disk that Encode would read. Throws as other functions that look at
   // such data do (data/cold.h).
@@ -93,6 +100,9 @@ struct ObjectKind {
   // Whether a value may be dumped and restored, and may go to another key. Not if other values
   // belong to it, which are found by the name of its key.
   bool movable = true;
+  // Elements have no order: EncodeStored writes them as they lie, where Encode sorts them, and
+  // never names files.
+  bool unordered = false;
 
   // The same for a payload that must fill the input.
   std::unique_ptr<Object> Load(Decoder* in) const {

@@ -13,8 +13,11 @@
 #include "data/topic/record.h"
 #include "effects/families.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -321,7 +324,61 @@ class RandomEffects {
     }
   }
 
+  // Mostly the scores of a few members.
+  std::span<const ScoredMember> Scored() {
+    scored_.clear();
+    for (uint64_t i = Below(4); i > 0; i--) {
+      scored_.push_back({static_cast<double>(Below(9)) / 2, Name()});
+    }
+    return scored_;
+  }
+  void AddSortedSets() {
+    const KeyRef key = Below(6) == 0 ? Key() : KeyRef(0, "z");
+    if (Below(2) == 0) return batch_.Add(SortedSetAdd{key, Scored()});
+    strings_.assign(Below(3), Name());
+    batch_.Add(SortedSetRemove{key, strings_});
+  }
+
+  std::span<const std::string_view> FieldPairs() {
+    strings_.clear();
+    for (uint64_t i = Below(3); i > 0; i--) {
+      strings_.insert(strings_.end(), {Member(), "value"});
+    }
+    if (Below(20) == 0) strings_.push_back("a");
+    return strings_;
+  }
+  // Mostly a key that other effects leave alone.
+  KeyRef HashAt() { return Below(6) == 0 ? Key() : KeyRef(0, "h"); }
+
+  void AddHashes() {
+    switch (Below(4)) {
+      case 0:
+        return batch_.Add(HashRemove{HashAt(), MemberNames()});
+      case 1:
+        return batch_.Add(HashExpire{
+            HashAt(), Below(20) == 0 ? UINT64_MAX : static_cast<uint64_t>(Time()), MemberNames()});
+      default:
+        return batch_.Add(HashSet{HashAt(), FieldPairs(), Below(2) == 0});
+    }
+  }
+
+  std::span<const std::string_view> Members() {
+    static constexpr std::string_view kMembers[] = {"1", "2", "a", ""};
+    strings_.clear();
+    for (uint64_t i = Below(4); i > 0; i--) {
+      strings_.push_back(kMembers[Below(4)]);
+    }
+    return strings_;
+  }
+  void AddSets() {
+    return Below(2) == 0 ? batch_.Add(SetAdd{Key(), Members()})
+                         : batch_.Add(SetRemove{Key(), Members()});
+  }
+
   void Add() {
+    if (Below(12) == 0) return AddSets();
+    if (Below(12) == 0) return AddSortedSets();
+    if (Below(8) == 0) return AddHashes();
     if (Below(4) == 0) return AddTopics();
     if (Below(4) == 0) return AddTopicGroups();
     switch (Below(35)) {
@@ -417,6 +474,7 @@ class RandomEffects {
   std::vector<std::string_view> names_;
   std::vector<StreamId> ids_;
   std::vector<uint64_t> numbers_;
+  std::vector<ScoredMember> scored_;
 };
 
 class ApplierSeeds : public ::testing::TestWithParam<int> {};
@@ -438,8 +496,9 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
       ASSERT_EQ(ContentOf(keyspace), before) << "effect " << i;
     }
   }
-  for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
+  for (const auto family :
+       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects(),
+        TopicEffects(), TopicGroupEffects(), HashEffects(), SetEffects(), SortedSetEffects()}) {
     for (const EffectKind& kind : family) {
       EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
       EXPECT_TRUE(refused.contains(kind.type)) << kind.name;

@@ -8,8 +8,11 @@
 
 #include "data/testing.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -59,6 +62,7 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   static const std::string_view strings[] = {"x", "", "yz"};
   static const StreamId ids[] = {{1, 2}, {3, 0}};
   static const uint64_t numbers[] = {0, 1, 300};
+  static const ScoredMember scored[] = {{1, "a"}, {0.5, "b"}};
   const KeyRef to(1, "to");
   visit(KeyRemove{key});
   visit(KeyExpire{key, 100});
@@ -78,6 +82,10 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(ListErase{key, "\x01\x02"});
   visit(ListTrim{key, 1, 2});
   visit(ListMove{key, to, ListEnd::kFront, ListEnd::kBack, 1, false});
+  visit(SortedSetAdd{key, scored});
+  visit(SortedSetRemove{key, strings});
+  visit(SetAdd{key, strings});
+  visit(SetRemove{key, strings});
   visit(StreamCreate{key});
   visit(StreamAdd{key, {5, 1}, 100, 4096, strings});
   visit(StreamDropOldest{key, 3, true});
@@ -111,6 +119,9 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(TopicGroupAcknowledge{key, "t", 1, numbers});
   visit(TopicGroupReset{key, "t", numbers});
   visit(TopicGroupSkip{key, "t", 1, 300, 2});
+  visit(HashSet{key, strings, true});
+  visit(HashRemove{key, strings});
+  visit(HashExpire{key, 300, strings});
   visit(GroupCreate{key, "g", {5, 1}, 4});
   visit(GroupSetId{key, "g", {5, 1}, 4});
   visit(GroupDestroy{key, "g"});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <cstring>
 #include <forward_list>
@@ -21,8 +22,8 @@ namespace runnel {
 // How the fields of effects become bytes and come back. An effect lists its fields once, in
 // Fields(); encoding, decoding and their order follow from that. A field is a KeyRef, an integer, a
 // bool, an enum (of one byte), a StreamId, an ExpiryTime, a string_view, or a span of string_views,
-// StreamIds or uint64_ts. A key as the first field is part of the record's head, which Batch writes
-// and Record reads; the others stand here.
+// StreamIds, uint64_ts or ScoredMembers. A key as the first field is part of the record's head,
+// which Batch writes and Record reads; the others stand here.
 
 // When a key expires, in Unix milliseconds, or kNoExpiry. In the bytes the highest number stands
 // for kNoExpiry, as in the first journals, and the lowest number for the last millisecond.
@@ -39,18 +40,36 @@ struct ExpiryTime {
   int64_t ms;
 };
 
+// A member of a sorted set and its score, which is not NaN. -0 is the same as 0.
+struct ScoredMember {
+  double score = 0;
+  std::string_view member;
+};
+
+// Most scores are times or other whole numbers: in the bytes these are a varint, twice the zigzag
+// of the number. Any other score is a varint 1 and its eight bytes.
+inline constexpr uint64_t kScoreInFull = 1;
+inline constexpr int64_t kMostWholeScore = int64_t{1} << 53;
+inline bool IsWholeScore(double score) {
+  constexpr double kMost = static_cast<double>(kMostWholeScore);
+  return score > -kMost && score < kMost &&
+         score == static_cast<double>(static_cast<int64_t>(score));
+}
+
 // Keeps what decoded effects point to: their spans. Strings are views into the record itself.
 class DecodeArena {
  public:
   std::vector<std::string_view>& NewStrings() { return strings_.emplace_front(); }
   std::vector<StreamId>& NewIds() { return ids_.emplace_front(); }
   std::vector<uint64_t>& NewNumbers() { return numbers_.emplace_front(); }
+  std::vector<ScoredMember>& NewScoredMembers() { return scored_.emplace_front(); }
 
  private:
   // Most effects have no list or one: these lists hold no memory while they are empty.
   std::forward_list<std::vector<std::string_view>> strings_;
   std::forward_list<std::vector<StreamId>> ids_;
   std::forward_list<std::vector<uint64_t>> numbers_;
+  std::forward_list<std::vector<ScoredMember>> scored_;
 };
 
 // What EncodeField gives fields to: one counts the bytes that they take, the other writes them to
@@ -103,6 +122,14 @@ void EncodeField(Out& out, const T& value) {
   } else if constexpr (std::same_as<T, StreamId>) {
     out.Varint(value.ms);
     out.Varint(value.seq);
+  } else if constexpr (std::same_as<T, ScoredMember>) {
+    if (IsWholeScore(value.score)) {
+      out.Varint(2 * ZigZag(static_cast<int64_t>(value.score)));
+    } else {
+      out.Varint(kScoreInFull);
+      out.Raw({reinterpret_cast<const char*>(&value.score), sizeof(value.score)});
+    }
+    EncodeField(out, value.member);
   } else {
     out.Varint(value.size());
     for (const auto& element : value) {
@@ -143,6 +170,24 @@ void DecodeField(Decoder& in, DecodeArena& arena, T& value) {
   } else if constexpr (std::same_as<T, StreamId>) {
     value.ms = in.Varint();
     value.seq = in.Varint();
+  } else if constexpr (std::same_as<T, ScoredMember>) {
+    const uint64_t number = in.Varint();
+    if (number == kScoreInFull) {
+      value.score = in.Fixed<double>();
+      if (std::isnan(value.score) || IsWholeScore(value.score)) in.Fail();
+    } else {
+      const int64_t whole = UnZigZag(number / 2);
+      if (number % 2 != 0 || whole <= -kMostWholeScore || whole >= kMostWholeScore) in.Fail();
+      value.score = static_cast<double>(whole);
+    }
+    value.member = in.Bytes();
+  } else if constexpr (std::same_as<T, std::span<const ScoredMember>>) {
+    auto& members = arena.NewScoredMembers();
+    members.resize(in.Count(2));
+    for (ScoredMember& member : members) {
+      DecodeField(in, arena, member);
+    }
+    value = members;
   } else if constexpr (std::same_as<T, std::span<const std::string_view>>) {
     auto& strings = arena.NewStrings();
     strings.resize(in.Count(1));

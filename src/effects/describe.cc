@@ -1,5 +1,6 @@
 #include "effects/describe.h"
 
+#include "base/numbers.h"
 #include "base/text.h"
 #include "fmt/format.h"
 
@@ -25,6 +26,11 @@ void Describer::Add(std::string_view bytes) {
 
 void Describer::Add(StreamId id) {
   out_.text += id.ToString();
+}
+
+void Describer::Add(const ScoredMember& member) {
+  out_.text += FormatDouble(member.score) + " ";
+  Add(member.member);
 }
 
 void Describer::Add(const KeyRef& key) {

@@ -64,6 +64,7 @@ class Describer {
   void Add(ExpiryTime time);
   void Add(std::string_view bytes);
   void Add(StreamId id);
+  void Add(const ScoredMember& member);
   void Add(const KeyRef& key);
   template <class T>
   void Add(std::span<const T> elements) {

@@ -13,7 +13,8 @@ using EffectTable = std::array<const EffectKind*, 256>;
 EffectTable BuildTable() {
   EffectTable table{};
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), HashEffects(),
+                            SetEffects(), SortedSetEffects(), FunctionEffects()}) {
     for (const EffectKind& kind : family) {
       const EffectKind*& place = table[static_cast<uint8_t>(kind.type)];
       CHECK(place == nullptr);

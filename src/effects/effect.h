@@ -125,6 +125,22 @@ enum class EffectType : uint8_t {
   kTopicGroupAcknowledge = 117,
   kTopicGroupReset = 118,
   kTopicGroupSkip = 119,
+
+  // Hashes: 120-122, hash_effects.h
+  kHashSet = 120,
+  kHashRemove = 121,
+  kHashExpire = 122,
+
+  // Sets: 123-124, set_effects.h
+  kSetAdd = 123,
+  kSetRemove = 124,
+
+  // Sorted sets: 125-126, sorted_set_effects.h
+  kSortedSetAdd = 125,
+  kSortedSetRemove = 126,
+
+  // Libraries of functions: 127, function_effects.h
+  kFunctionLibrary = 127,
 };
 
 struct EffectKind;

@@ -9,8 +9,11 @@
 #include "effects/batch.h"
 #include "effects/families.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -52,10 +55,11 @@ struct AllFields {
   std::span<const std::string_view> texts;
   std::span<const StreamId> ids;
   std::span<const uint64_t> numbers;
+  std::span<const ScoredMember> scored;
   template <class Self>
   static auto Fields(Self& self) {
     return std::tie(self.flag, self.key, self.letter, self.large, self.small, self.count, self.few,
-                    self.id, self.text, self.texts, self.ids, self.numbers);
+                    self.id, self.text, self.texts, self.ids, self.numbers, self.scored);
   }
 };
 
@@ -82,6 +86,10 @@ AllFields Sample() {
   static const std::string_view texts[] = {"", "one", std::string_view("\0two", 4)};
   static const StreamId ids[] = {StreamId::Min(), {5, 0}, StreamId::Max()};
   static const uint64_t numbers[] = {0, 300, UINT64_MAX};
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  static const ScoredMember scored[] = {{1, "one"},           {-0.5, ""},        {kInfinity, "x"},
+                                        {-kInfinity, "y"},    {-0x1p52, "z"},    {0x1p53, "whole"},
+                                        {0x1p53 - 1, "most"}, {0x1p-1074, "min"}};
   AllFields effect;
   effect.key = KeyRef(15, "name");
   effect.flag = true;
@@ -95,6 +103,7 @@ AllFields Sample() {
   effect.texts = texts;
   effect.ids = ids;
   effect.numbers = numbers;
+  effect.scored = scored;
   return effect;
 }
 
@@ -121,6 +130,10 @@ TEST(EffectCodec, EveryKindOfFieldComesBack) {
       std::equal(decoded.ids.begin(), decoded.ids.end(), effect.ids.begin(), effect.ids.end()));
   EXPECT_TRUE(std::equal(decoded.numbers.begin(), decoded.numbers.end(), effect.numbers.begin(),
                          effect.numbers.end()));
+  EXPECT_TRUE(std::equal(decoded.scored.begin(), decoded.scored.end(), effect.scored.begin(),
+                         effect.scored.end(), [](const ScoredMember& a, const ScoredMember& b) {
+                           return a.score == b.score && a.member == b.member;
+                         }));
 }
 
 TEST(EffectCodec, ACutRecordIsRefusedAtEveryLength) {
@@ -144,7 +157,9 @@ TEST(EffectCodec, DamagedBytesAreSafe) {
     AllFields decoded;
     DecodeArena arena;
     if (!DecodeWhole(damaged, arena, decoded)) continue;
-    EXPECT_LE(decoded.texts.size() + decoded.ids.size() + decoded.numbers.size(), damaged.size());
+    EXPECT_LE(
+        decoded.texts.size() + decoded.ids.size() + decoded.numbers.size() + decoded.scored.size(),
+        damaged.size());
   }
 }
 
@@ -165,6 +180,44 @@ TEST(EffectCodec, AnIntegerThatDoesNotFitIsRefused) {
   EXPECT_TRUE(DecodeWhole(Encoded(Wide{-32768}), arena, decoded));
   EXPECT_EQ(decoded.number, -32768);
   EXPECT_FALSE(DecodeWhole(Encoded(Wide{32768}), arena, decoded));
+}
+
+struct OneScored {
+  std::span<const ScoredMember> scored;
+  template <class Self>
+  static auto Fields(Self& self) {
+    return std::tie(self.scored);
+  }
+};
+
+// There is one form for each score, and none for what is no number.
+TEST(EffectCodec, AScoreHasOneForm) {
+  using namespace std::string_literals;
+  const auto bytes_of = [](double score) {
+    const ScoredMember scored[] = {{score, "m"}};
+    return Encoded(OneScored{scored});
+  };
+  const auto in_full = [](double score) {
+    return "\x01\x01"s + std::string(reinterpret_cast<const char*>(&score), sizeof(score)) +
+           "\x01m";
+  };
+  EXPECT_EQ(bytes_of(0), "\x01\x00\x01m"s);
+  EXPECT_EQ(bytes_of(-0.0), "\x01\x00\x01m"s);
+  EXPECT_EQ(bytes_of(-1), "\x01\x02\x01m"s);
+  EXPECT_EQ(bytes_of(150), "\x01\xd8\x04\x01m"s);
+  EXPECT_EQ(bytes_of(0.1), in_full(0.1));
+  EXPECT_EQ(bytes_of(0x1p53), in_full(0x1p53));
+
+  OneScored decoded;
+  DecodeArena arena;
+  EXPECT_TRUE(DecodeWhole(in_full(0.1), arena, decoded));
+  EXPECT_EQ(decoded.scored[0].score, 0.1);
+  for (const double score : {1.0, 0.0, -0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_FALSE(DecodeWhole(in_full(score), arena, decoded)) << score;
+  }
+  EXPECT_FALSE(DecodeWhole("\x01\x03\x01m"s, arena, decoded));
+  // 2^53 as a varint.
+  EXPECT_FALSE(DecodeWhole("\x01\x80\x80\x80\x80\x80\x80\x80\x40\x01m"s, arena, decoded));
 }
 
 // What lies in journals already: a change here needs a new number in EffectType.
@@ -290,6 +343,16 @@ TEST(Effects, BytesOfRecords) {
   EXPECT_EQ(RecordOf(TopicGroupSkip{group, "t", 7, 300, 5}),
             "\x77\x83\x80\x04\x02*g\x01t\x07\xac\x02\x05"s);
 
+  const ScoredMember scored[] = {{3, "x"}, {-0.5, "yz"}};
+  EXPECT_EQ(RecordOf(SortedSetAdd{key, scored}),
+            "\x7d\x03\x01k\x02\x0c\x01x\x01\x00\x00\x00\x00\x00\x00\xe0\xbf\x02yz"s);
+  EXPECT_EQ(RecordOf(SortedSetRemove{key, values}), "\x7e\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(HashSet{key, values, true}), "\x78\x03\x01k\x02\x01x\x02yz\x01"s);
+  EXPECT_EQ(RecordOf(HashRemove{key, values}), "\x79\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(HashExpire{key, 300, values}), "\x7a\x03\x01k\xac\x02\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(SetAdd{key, values}), "\x7b\x03\x01k\x02\x01x\x02yz"s);
+  EXPECT_EQ(RecordOf(SetRemove{key, values}), "\x7c\x03\x01k\x02\x01x\x02yz"s);
+
   // Every kind stands above.
   for (int type = 0; type < 256; type++) {
     const EffectKind* kind = FindEffectKind(static_cast<EffectType>(type));
@@ -308,7 +371,8 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
   }
   size_t count = 0;
   for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
-                            GroupEffects(), TopicEffects(), TopicGroupEffects()}) {
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), HashEffects(),
+                            SetEffects(), SortedSetEffects(), FunctionEffects()}) {
     count += family.size();
   }
   EXPECT_EQ(names.size(), count);
@@ -350,6 +414,13 @@ TEST(Effects, AreDescribedInOneLine) {
   const uint64_t numbers[] = {0, UINT64_MAX, 1};
   EXPECT_EQ(text(TopicGroupAssign{KeyRef(CompanionOf(3), "*g"), "t", "m", numbers}),
             "topic-group-assign 65539:\"*g\" \"t\" \"m\" [0, 18446744073709551615](+1)");
+}
+
+TEST(Effects, ADescriptionOfScoredMembersIsAsLong) {
+  const ScoredMember scored[] = {{1.5, "x"}, {2, "y"}, {3, "z"}};
+  const std::string record = RecordOf(SortedSetAdd{KeyRef(3, "k"), scored});
+  EXPECT_EQ(Describe(Record(record), {8, 2})->text,
+            "sorted-set-add 3:\"k\" [1.5 \"x\", 2 \"y\"](+1)");
 }
 
 TEST(Effects, ADescriptionTellsWhichKeysAreNamed) {

@@ -15,5 +15,9 @@ std::span<const EffectKind> StreamEffects();
 std::span<const EffectKind> GroupEffects();
 std::span<const EffectKind> TopicEffects();
 std::span<const EffectKind> TopicGroupEffects();
+std::span<const EffectKind> HashEffects();
+std::span<const EffectKind> SetEffects();
+std::span<const EffectKind> SortedSetEffects();
+std::span<const EffectKind> FunctionEffects();
 
 }  // namespace runnel

@@ -1,18 +1,25 @@
-// Replaying the records of a batch gives the state that applying the effects gave, and lists are
-// what plain deques become under the same changes.
+// Replaying the records of a batch gives the state that applying the effects gave, and lists and
+// sets are what plain ones become under the same changes.
 
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "data/hash/hash.h"
+#include "data/set/set.h"
+#include "data/sorted_set/sorted_set.h"
 #include "data/testing.h"
 #include "effects/batch.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/string_effects.h"
 #include "gtest/gtest.h"
 
@@ -25,13 +32,17 @@ class RandomEffects {
   explicit RandomEffects(int seed) : random_(seed) { batch_.set_on(true); }
 
   void Step() {
+    if (random_() % 10 == 0) return ChangeSet();
     const KeyRef key = RandomKey();
     const auto found = lists_.find({key.db, std::string(key.name)});
-    const bool is_string =
-        !lists_.contains({key.db, std::string(key.name)}) && keyspace_.Find(key) != nullptr;
+    const KeyEntry* const entry = keyspace_.Find(key);
+    const bool is_hash = entry != nullptr && entry->type() == ObjectType::kHash;
+    const bool is_string = entry != nullptr && entry->type() == ObjectType::kString;
+    if (random_() % 8 == 0) return ChangeSortedSet();
     const uint32_t choice = random_() % 100;
     if (choice < 8) return ChangeString(key);
     if (choice < 16) return ChangeKey(key);
+    if (is_hash || (entry == nullptr && choice < 30)) return ChangeHash(key);
     if (is_string) return;
     if (found == lists_.end() || choice < 40) return Push(key);
     ChangeList(key, found->second);
@@ -53,14 +64,43 @@ class RandomEffects {
         out.Bytes(element);
       ASSERT_EQ(lists.at(at).payload, payload) << at.second;
     }
+    for (uint32_t db = 0; db < 2; db++) {
+      const KeyEntry* const entry = keyspace_.Find(SetKey(db));
+      ASSERT_EQ(entry == nullptr, sets_[db].empty());
+      std::set<std::string> members;
+      if (entry != nullptr) {
+        entry->As<runnel::Set>()->ForEach(
+            [&](std::string_view member) { members.emplace(member); });
+      }
+      ASSERT_EQ(members, sets_[db]);
+    }
     Keyspace replayed(2);
     ASSERT_TRUE(Batch::ForEach(
         batch_.bytes(), [&](const Record& record) { ASSERT_TRUE(Replay(record, replayed).ok()); }));
     ASSERT_EQ(ContentOf(replayed), ContentOf(keyspace_));
+    CheckFieldExpiries(keyspace_);
+    CheckFieldExpiries(replayed);
   }
 
  private:
   using List = std::deque<std::string>;
+
+  // The index of hashes by the expiry of their fields is what a walk over all keys finds.
+  static void CheckFieldExpiries(const Keyspace& keyspace) {
+    for (uint32_t db = 0; db < keyspace.databases(); db++) {
+      size_t hashes = 0;
+      int64_t next_ms = kNoExpiry;
+      keyspace.table(db).ForEach([&](const KeyEntry* entry) {
+        const Hash* const hash = entry->As<Hash>();
+        if (hash == nullptr || hash->expiring() == 0) return;
+        hashes++;
+        if (ExpiryOrder(hash->NextExpiry()) < ExpiryOrder(next_ms)) next_ms = hash->NextExpiry();
+      });
+      ASSERT_EQ(keyspace.with_expiring_fields(db), hashes);
+      const KeyEntry* const next = keyspace.NextFieldToExpire(db);
+      ASSERT_EQ(next != nullptr ? next->As<Hash>()->NextExpiry() : kNoExpiry, next_ms);
+    }
+  }
 
   template <class E>
   void Apply(const E& effect) {
@@ -76,6 +116,24 @@ class RandomEffects {
     const size_t size = random_() % 20 == 0 ? random_() % 10000 : random_() % 3;
     return std::string(size, static_cast<char>('a' + random_() % 3));
   }
+  // A key that no other effect names, but those on whole databases.
+  static KeyRef SetKey(uint32_t db) { return KeyRef(db, "set"); }
+  void ChangeSet() {
+    const uint32_t db = random_() % 2;
+    std::vector<std::string> members(1 + random_() % 4);
+    for (std::string& member : members)
+      member = random_() % 3 == 0 ? RandomValue() : std::to_string(random_() % 1000);
+    const std::vector<std::string_view> views(members.begin(), members.end());
+    if (sets_[db].empty() || random_() % 2 == 0) {
+      Apply(SetAdd{SetKey(db), views});
+      sets_[db].insert(members.begin(), members.end());
+    } else {
+      Apply(SetRemove{SetKey(db), views});
+      for (const std::string& member : members)
+        sets_[db].erase(member);
+    }
+  }
+
   ListEnd RandomEnd() { return random_() % 2 == 0 ? ListEnd::kFront : ListEnd::kBack; }
 
   List& ListAt(const KeyRef& key) { return lists_[{key.db, std::string(key.name)}]; }
@@ -150,9 +208,9 @@ class RandomEffects {
 
   void Move(const KeyRef& key, List& list) {
     const KeyRef to = RandomKey();
-    const bool to_string =
+    const bool to_other =
         keyspace_.Find(to) != nullptr && !lists_.contains({to.db, std::string(to.name)});
-    if (to_string) return;
+    if (to_other) return;
     const ListEnd from_end = RandomEnd();
     const ListEnd to_end = RandomEnd();
     const uint64_t count = random_() % 3 == 0 ? 1 + random_() % list.size() : 1;
@@ -169,9 +227,47 @@ class RandomEffects {
                   block.end());
   }
 
+  // Sorted sets have names of their own; what becomes of their keys is seen to elsewhere.
+  void ChangeSortedSet() {
+    static const std::string_view members[] = {"", "a", "b", "c", "d", "a longer member"};
+    const KeyRef key(random_() % 2, random_() % 2 == 0 ? "z" : "y");
+    const KeyEntry* const entry = keyspace_.Find(key);
+    if (entry == nullptr || random_() % 2 == 0) {
+      std::vector<ScoredMember> scored(1 + random_() % 4);
+      for (ScoredMember& member : scored)
+        member = {static_cast<double>(random_() % 100) / 4, members[random_() % 6]};
+      return Apply(SortedSetAdd{key, scored});
+    }
+    std::vector<std::string_view> removed;
+    for (const std::string_view member : members) {
+      if (random_() % 4 == 0 && entry->As<SortedSet>()->Score(member)) removed.push_back(member);
+    }
+    if (!removed.empty()) Apply(SortedSetRemove{key, removed});
+  }
+
+  // Some fields of which the hash at the key has those that must exist.
+  void ChangeHash(const KeyRef& key) {
+    static const std::string_view names[] = {"f", "g", "h"};
+    const KeyEntry* const entry = keyspace_.Find(key);
+    const std::string value = RandomValue();
+    const std::string_view field = names[random_() % 3];
+    const std::string_view pair[] = {field, value};
+    const std::string_view fields[] = {field};
+    const bool exists = entry != nullptr && entry->As<Hash>()->Contains(field);
+    switch (exists ? random_() % 4 : 3) {
+      case 0:
+        return Apply(HashRemove{key, fields});
+      case 1:
+        return Apply(HashExpire{key, random_() % 3 == 0 ? 0 : random_() % 1000, fields});
+      default:
+        return Apply(HashSet{key, pair, random_() % 2 == 0});
+    }
+  }
+
   void ChangeString(const KeyRef& key) {
     const std::string value = RandomValue();
-    const bool is_list = lists_.contains({key.db, std::string(key.name)});
+    const KeyEntry* const entry = keyspace_.Find(key);
+    const bool is_list = entry != nullptr && entry->type() != ObjectType::kString;
     switch (random_() % 3) {
       case 0:
         Apply(StringSet{key, value,
@@ -225,10 +321,12 @@ class RandomEffects {
       case 5:
         if (random_() % 8 != 0) break;
         Apply(Flush{false, key.db});
+        sets_[key.db].clear();
         std::erase_if(lists_, [&](const auto& item) { return item.first.first == key.db; });
         break;
       case 6: {
         Apply(Swap{0, 1});
+        std::swap(sets_[0], sets_[1]);
         decltype(lists_) swapped;
         for (auto& [place, list] : lists_)
           swapped[{1 - place.first, place.second}] = std::move(list);
@@ -239,6 +337,8 @@ class RandomEffects {
         if (random_() % 16 != 0) break;
         Apply(Flush{true, 0});
         lists_.clear();
+        sets_[0].clear();
+        sets_[1].clear();
         break;
     }
   }
@@ -254,6 +354,7 @@ class RandomEffects {
   Keyspace keyspace_{2};
   Batch batch_;
   std::map<std::pair<uint32_t, std::string>, List> lists_;
+  std::set<std::string> sets_[2];
 };
 
 class EffectReplay : public testing::TestWithParam<int> {};

@@ -134,6 +134,10 @@ constexpr Directive kDirectives[] = {
     Only("maxmemory-policy", "noeviction",
          "Runnel does not delete data to make room: only noeviction is accepted."),
 
+    Size<&Settings::script_memory_max>(
+        "script-memory-max", kAnyTime, kMegabyte, int64_t{1} << 40,
+        "Most memory of all scripts together. A script that needs more fails."),
+
     // Streams.
     Integer<&DataOptions::stream_node_max_entries>(
         "stream-node-max-entries", kAnyTime, 0, kMaxU32,
@@ -166,6 +170,37 @@ constexpr Directive kDirectives[] = {
         "stream-idmp-maxsize", kAnyTime, 1, 10000,
         "Most messages of one producer that XADD IDMP recognizes. XCFGSET overrides it for one "
         "stream."),
+
+    // Names of encodings.
+    WithAlias(Integer<&EncodingLimits::hash_max_listpack_entries>(
+                  "hash-max-listpack-entries", kAnyTime, 0, kMax64,
+                  "OBJECT ENCODING calls a hash with at most this many fields listpack. This and "
+                  "the following say nothing about how a value lies in memory."),
+              "hash-max-ziplist-entries"),
+    WithAlias(
+        Size<&EncodingLimits::hash_max_listpack_value>(
+            "hash-max-listpack-value", kAnyTime, 0, kMax64,
+            "Most bytes of a field and of a value in such a hash. Values above 65534 have the "
+            "effect of 65534."),
+        "hash-max-ziplist-value"),
+    Integer<&EncodingLimits::set_max_intset_entries>(
+        "set-max-intset-entries", kAnyTime, 0, kMax64,
+        "OBJECT ENCODING calls a set of at most this many integers intset."),
+    Integer<&EncodingLimits::set_max_listpack_entries>(
+        "set-max-listpack-entries", kAnyTime, 0, kMax64,
+        "OBJECT ENCODING calls another set with at most this many members listpack."),
+    Size<&EncodingLimits::set_max_listpack_value>(
+        "set-max-listpack-value", kAnyTime, 0, kMax64,
+        "Most bytes of a member in such a set. Values above 65534 have the effect of 65534."),
+    WithAlias(Integer<&EncodingLimits::zset_max_listpack_entries>(
+                  "zset-max-listpack-entries", kAnyTime, 0, kMax64,
+                  "OBJECT ENCODING calls a sorted set with at most this many members listpack."),
+              "zset-max-ziplist-entries"),
+    WithAlias(Size<&EncodingLimits::zset_max_listpack_value>(
+                  "zset-max-listpack-value", kAnyTime, 0, kMax64,
+                  "Most bytes of a member in such a sorted set. Values above 65534 have the effect "
+                  "of 65534."),
+              "zset-max-ziplist-value"),
 
     // Topics.
     Integer<&TopicOptions::retention_ms>(

@@ -40,6 +40,8 @@ auto& Field(Values& values) {
     return values.settings.*kMember;
   } else if constexpr (std::is_same_v<Owner, DataOptions>) {
     return values.settings.data.*kMember;
+  } else if constexpr (std::is_same_v<Owner, EncodingLimits>) {
+    return values.settings.data.encoding_limits.*kMember;
   } else if constexpr (std::is_same_v<Owner, TopicOptions>) {
     return values.settings.data.topic_defaults.*kMember;
   } else if constexpr (std::is_same_v<Owner, ColdSettings>) {

@@ -129,6 +129,24 @@ void AddCold(Broker& broker, Fields fields) {
              broker.parking().cold() != nullptr && broker.parking().cold()->behind() ? 1 : 0);
 }
 
+// One interpreter serves scripts and functions.
+void AddScripts(const Scripts& scripts, Fields fields) {
+  const ScriptEngine* const engine = scripts.known();
+  const size_t interpreter = engine == nullptr ? 0 : engine->lua_bytes();
+  const size_t cache = engine == nullptr ? 0 : engine->cache_bytes();
+  fields.Add("used_memory_lua", interpreter);
+  fields.Add("used_memory_vm_eval", interpreter);
+  fields.Add("used_memory_lua_human", HumanSize(interpreter));
+  fields.Add("used_memory_scripts_eval", cache);
+  fields.Add("number_of_cached_scripts", engine == nullptr ? 0 : engine->script_count());
+  fields.Add("number_of_functions", 0);
+  fields.Add("number_of_libraries", 0);
+  fields.Add("used_memory_vm_functions", 0);
+  fields.AddSize("used_memory_vm_total", interpreter);
+  fields.Add("used_memory_functions", 0);
+  fields.AddSize("used_memory_scripts", cache);
+}
+
 void AddMemory(ServerHost& host, Fields fields) {
   const MemoryReport report = ReportMemory(host);
   const AllocatorStats& allocator = report.allocator;
@@ -147,6 +165,7 @@ void AddMemory(ServerHost& host, Fields fields) {
   fields.Add("allocator_active", allocator.active);
   fields.Add("allocator_resident", allocator.resident);
   fields.AddSize("total_system_memory", system);
+  AddScripts(host.broker().scripts(), fields);
   fields.AddSize("maxmemory", maxmemory);
   fields.Add("maxmemory_policy", "noeviction");
   fields.AddRounded("allocator_frag_ratio", RatioOf(allocator.active, allocator.allocated));
@@ -262,9 +281,12 @@ void AddStats(ServerHost& host, Fields fields) {
   fields.Add("sync_partial_ok", stats.sync_partial_ok);
   fields.Add("sync_partial_err", stats.sync_partial_err);
   fields.Add("expired_keys", stats.expired_keys);
+  fields.Add("expired_subkeys", stats.expired_fields);
   fields.Add("retention_looks", stats.retention_looks);
   fields.Add("evicted_keys", 0);
   fields.Add("evicted_clients", 0);
+  const ScriptEngine* const scripts = broker.scripts().known();
+  fields.Add("evicted_scripts", scripts == nullptr ? 0 : scripts->evicted_scripts());
   fields.Add("keyspace_hits", stats.keyspace_hits);
   fields.Add("keyspace_misses", stats.keyspace_misses);
   // There is no second process.
@@ -534,8 +556,11 @@ void AddKeyspace(ServerHost& host, Fields fields) {
         keyspace.expiring(db) == 0
             ? 0
             : std::max<int64_t>(keyspace.MeanExpiry(db) - host.broker().clock().now_ms(), 0);
-    fields.Add(fmt::format("db{}", db), fmt::format("keys={},expires={},avg_ttl={}",
-                                                    keyspace.size(db), keyspace.expiring(db), ttl));
+    std::string line =
+        fmt::format("keys={},expires={},avg_ttl={}", keyspace.size(db), keyspace.expiring(db), ttl);
+    const size_t hashes = keyspace.with_expiring_fields(db);
+    if (hashes > 0) line += fmt::format(",subexpiry={}", hashes);
+    fields.Add(fmt::format("db{}", db), line);
   }
 }
 

@@ -25,6 +25,9 @@ MemoryReport ReportMemory(ServerHost& host) {
   for (const auto& [id, session] : broker.sessions().all()) {
     report.clients += SessionMemory(*session);
   }
+  if (const ScriptEngine* const engine = broker.scripts().known()) {
+    report.scripts = engine->lua_bytes() + engine->cache_bytes();
+  }
   const Keyspace& keyspace = broker.keyspace();
   for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
     const uint32_t db = Keyspace::DatabaseAt(slot);

@@ -17,11 +17,12 @@ struct MemoryReport {
   size_t startup = 0;   // part of `used`: allocated before the first client came
   size_t clients = 0;   // part of `used`: sessions with their input and unsent replies
   size_t tables = 0;    // part of `used`: the databases' hash tables
+  size_t scripts = 0;   // part of `used`: the interpreter with all scripts
   size_t keys = 0;      // number of keys
   size_t resident = 0;  // resident set of the process
   AllocatorStats allocator;
 
-  size_t overhead() const { return startup + clients + tables; }
+  size_t overhead() const { return startup + clients + tables + scripts; }
   // Keys and values: `used` without the overhead.
   size_t dataset() const { return used > overhead() ? used - overhead() : 0; }
   // `dataset` as a percentage of `used` without `startup`.

@@ -52,8 +52,9 @@ Server::Server(Config& config, const Supervisor& supervisor)
   CountThisThread();
   if (!PurgeInBackground()) LogWarning("The allocator has no threads that give memory back");
   broker_ = std::make_unique<Broker>(keyspace_, config.settings(), SystemClock(), *this);
-  for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
-                            TransactionCommands(), IntrospectionCommands(), ServerCommands()}) {
+  for (const auto family :
+       {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands(),
+        ScriptCommands(), IntrospectionCommands(), ServerCommands()}) {
     broker_->commands().Add(family);
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());

@@ -64,6 +64,7 @@ void MemoryStats(Context& context) {
       {"total.allocated", report.used},
       {"startup.allocated", report.startup},
       {"clients.normal", report.clients},
+      {"lua.caches", report.scripts},
       {"overhead.total", report.overhead()},
       {"keys.count", report.keys},
       {"keys.bytes-per-key", report.keys == 0 ? 0 : data / report.keys},

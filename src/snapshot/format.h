@@ -56,8 +56,11 @@ struct SectionHeader {
 };
 
 // What the file says of a key besides its name and value, as bits.
-inline constexpr uint8_t kExpires = 1;     // its expiry follows
-inline constexpr uint8_t kNamesFiles = 2;  // its value was written by Object::EncodeStored
+inline constexpr uint8_t kExpires = 1;  // its expiry follows
+// Its value was written by Object::EncodeStored: it names files, or it is of a type whose elements
+// have no order (ObjectKind::unordered) and names none.
+inline constexpr uint8_t kNamesFiles = 2;
+inline constexpr uint8_t kUnordered = 4;
 
 // Each appends its bytes; EncodeHeader also those of the history of epochs. `seed` is what
 // EncodeHeader returned: it makes the checksums of sections and footer specific to this file, so

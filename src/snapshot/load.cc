@@ -91,6 +91,23 @@ class Pieces : public DecoderSource {
 
 namespace {
 
+// For values that name no files.
+class NoFiles final : public ColdSource {
+ public:
+  void Fetch(const ColdExtents&) override {}
+  std::shared_ptr<const BlockRun> Pass(const ColdExtents&) override { return nullptr; }
+  void Expect(const ColdExtents&) override {}
+  std::shared_ptr<const BlockRun> Read(const ColdExtent&) override { return nullptr; }
+  Ref<ColdExtent> Resolve(Decoder*) override { return {}; }
+};
+
+// A value that EncodeStored wrote, of a type that is never on the disk.
+std::unique_ptr<Object> LoadUnordered(const ObjectKind& kind, Decoder* in) {
+  NoFiles none;
+  std::unique_ptr<Object> value = kind.load_stored(in, none);
+  return value != nullptr && in->ok() && in->done() ? std::move(value) : nullptr;
+}
+
 void Clear(Keyspace* keyspace) {
   for (uint32_t db = 0; db < keyspace->databases(); db++) {
     keyspace->Flush(db);
@@ -170,7 +187,8 @@ Status SnapshotLoad::LoadKey() {
   const ObjectKind* kind = FindObjectKind(type);
   const bool known = in.ok() && db < 2 * uint64_t{kCompanionBit} &&
                      DatabaseOf(static_cast<uint32_t>(db)) < reader_->info().databases &&
-                     kind != nullptr && (flags & ~(kExpires | kNamesFiles)) == 0;
+                     kind != nullptr && (flags & ~(kExpires | kNamesFiles | kUnordered)) == 0 &&
+                     ((flags & kUnordered) == 0 || (kind->unordered && (flags & kNamesFiles) == 0));
   if (known && DatabaseOf(static_cast<uint32_t>(db)) >= keyspace_->databases()) {
     databases_needed_ = reader_->info().databases;
     return Damaged(offset, fmt::format("the snapshot has a key in database {}, and this server is "
@@ -179,7 +197,9 @@ Status SnapshotLoad::LoadKey() {
   }
   std::unique_ptr<Object> value;
   if (known && keyspace_->Find(KeyRef(static_cast<uint32_t>(db), name_)) == nullptr) {
-    value = (flags & kNamesFiles) != 0 ? LoadStored(*kind, &in) : kind->Load(&in);
+    value = (flags & kNamesFiles) != 0  ? LoadStored(*kind, &in)
+            : (flags & kUnordered) != 0 ? LoadUnordered(*kind, &in)
+                                        : kind->Load(&in);
   }
   if (value == nullptr) {
     if (!pieces_->status().ok()) return pieces_->status();

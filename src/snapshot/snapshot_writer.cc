@@ -86,11 +86,13 @@ void SnapshotWriter::Add(uint32_t db, std::string_view name, int64_t expire_at_m
   encoder.Byte(static_cast<uint8_t>(value.type()));
   ColdExtents extents;
   value.AddExtents(&extents);
+  const bool unordered = FindObjectKind(value.type())->unordered;
   encoder.Byte(static_cast<uint8_t>((expire_at_ms != kNoExpiry ? kExpires : 0) |
-                                    (extents.empty() ? 0 : kNamesFiles)));
+                                    (extents.empty() ? 0 : kNamesFiles) |
+                                    (unordered ? kUnordered : 0)));
   if (expire_at_ms != kNoExpiry) encoder.Signed(expire_at_ms);
   encoder.Bytes(name);
-  extents.empty() ? value.Encode(&encoder) : value.EncodeStored(&encoder);
+  extents.empty() && !unordered ? value.Encode(&encoder) : value.EncodeStored(&encoder);
   if (gathered_.size() > kMaxPieceBytes) {
     Take(gathered_);
     gathered_.clear();

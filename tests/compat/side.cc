@@ -36,7 +36,8 @@ bool MayBlock(const Argv& command) {
     return std::any_of(command.begin(), command.end(),
                        [](const std::string& word) { return Upper(word) == "BLOCK"; });
   }
-  return IsOneOf(name, {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BLMOVEM"});
+  return IsOneOf(name, {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BLMOVEM", "BZPOPMIN",
+                        "BZPOPMAX", "BZMPOP"});
 }
 
 bool IsFence(const Reply& reply, const std::string& fence) {

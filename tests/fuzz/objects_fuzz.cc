@@ -10,10 +10,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/assert.h"
+#include "data/hash/hash.h"
 #include "data/list/list.h"
 #include "data/object.h"
+#include "data/set/set.h"
+#include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "data/topic/group.h"
@@ -21,8 +25,11 @@
 
 namespace {
 
+using runnel::Hash;
 using runnel::List;
 using runnel::Object;
+using runnel::Set;
+using runnel::SortedSet;
 using runnel::Stream;
 using runnel::StreamId;
 using runnel::StringObject;
@@ -153,6 +160,68 @@ void Use(TopicGroup& group) {
   }
 }
 
+void Use(Hash& hash) {
+  size_t expiring = 0;
+  std::vector<std::string> names;
+  hash.fields().ForEach([&](const runnel::Field& field) {
+    const auto found = hash.Find(field.name);
+    CHECK(found && found->value == field.value);
+    expiring += hash.ExpiryOf(field.name) != runnel::kNoExpiry;
+    names.emplace_back(field.name);
+  });
+  CHECK(names.size() == hash.size() && expiring == hash.expiring());
+  int64_t last = hash.NextExpiry();
+  for (const std::string& field : hash.ExpiredFields(int64_t{1} << 53, expiring)) {
+    CHECK(hash.ExpiryOf(field) >= last);
+    last = hash.ExpiryOf(field);
+    expiring--;
+  }
+  CHECK(expiring == 0);
+  hash.Set(names.front(), std::string(200, 'v'));
+  hash.Set(names.back(), "short");
+  hash.SetExpiry(names.back(), 1);
+  for (const std::string& name : names) {
+    CHECK(hash.Remove(name));
+  }
+  CHECK(hash.empty() && hash.expiring() == 0);
+}
+
+void Use(Set& set) {
+  std::vector<std::string> members;
+  set.ForEach([&](std::string_view member) {
+    CHECK(set.Contains(member));
+    members.emplace_back(member);
+  });
+  CHECK(members.size() == set.size());
+  Set::Buffer buffer;
+  CHECK(set.Contains(set.Random(members.size() * 0x9e3779b97f4a7c15, &buffer)));
+  set.Add("12");
+  set.Add("no number");
+  for (const std::string& member : members) {
+    CHECK(set.Remove(member) && !set.Contains(member));
+  }
+  CHECK(set.size() <= 2);
+}
+
+void Use(SortedSet& set) {
+  std::vector<std::string> members;
+  for (SortedSet::Iterator at = set.Seek(0); at.Valid(); at.Next()) {
+    CHECK(set.Score(at.member()) == at.score());
+    CHECK(set.Rank(at.member()) == at.rank());
+    const runnel::RankRange equal = set.Find({at.score()}, {at.score()});
+    CHECK(equal.begin <= at.rank() && at.rank() < equal.end);
+    members.emplace_back(at.member());
+  }
+  CHECK(members.size() == set.size());
+  set.Set(members.front(), 5);
+  set.Set("another", -5);
+  for (size_t i = 0; i < members.size(); i += 2) {
+    CHECK(set.Remove(members[i]));
+  }
+  set.RemoveRange({0, set.size()});
+  CHECK(set.empty());
+}
+
 void UseAs(Object& object) {
   switch (object.type()) {
     case runnel::ObjectType::kString:
@@ -165,6 +234,12 @@ void UseAs(Object& object) {
       return Use(static_cast<Topic&>(object));
     case runnel::ObjectType::kTopicGroup:
       return Use(static_cast<TopicGroup&>(object));
+    case runnel::ObjectType::kHash:
+      return Use(static_cast<Hash&>(object));
+    case runnel::ObjectType::kSet:
+      return Use(static_cast<Set&>(object));
+    case runnel::ObjectType::kSortedSet:
+      return Use(static_cast<SortedSet&>(object));
   }
 }
 

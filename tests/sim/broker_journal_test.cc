@@ -38,7 +38,7 @@ class BrokerJournalTest : public ::testing::Test {
     journal_.reset();
     harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
     for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
-                              TransactionCommands(), IntrospectionCommands()}) {
+                              TransactionCommands(), ScriptCommands(), IntrospectionCommands()}) {
       harness_->broker.commands().Add(family);
     }
     auto journal =
@@ -81,8 +81,10 @@ class BrokerJournalTest : public ::testing::Test {
     std::vector<Position> FollowerPositions(bool of_synced) const override {
       return of_synced ? synced : written;
     }
+    bool LeaderIsLost() const override { return leader_is_lost; }
     std::vector<Position> written;
     std::vector<Position> synced;
+    bool leader_is_lost = false;
   };
 
   Settings settings_;
@@ -203,6 +205,45 @@ TEST_F(BrokerJournalTest, ATransactionIsKeptWholeOrNotAtAll) {
   Restart(SyncPolicy::kAlways, Crash::kPowerWorst);
   EXPECT_EQ(Connect().Run("GET a"), "$1 2");
   EXPECT_EQ(Connect().Run("LLEN q"), ":1");
+}
+
+// Its reply waits for its changes, however deep they were made; and they are one frame.
+TEST_F(BrokerJournalTest, AScriptIsKeptWholeOrNotAtAll) {
+  Start(SyncPolicy::kAlways);
+  Client& client = Connect();
+  const auto eval = [&client] {
+    client.Request({"EVAL",
+                    "for i = 1, 10 do redis.call('rpush', 'q', i) end "
+                    "redis.call('incr', 'a') return redis.call('lpush', 'a', 1)",
+                    "0"});
+    return client.Lines();
+  };
+  EXPECT_EQ(eval(), "");
+  Sync();
+  EXPECT_THAT(client.Lines(), StartsWith("-WRONGTYPE "));
+  client.Run("MULTI");
+  eval();
+  EXPECT_EQ(client.Run("EXEC"), "");
+  // Neither did the disk get it all.
+  Restart(SyncPolicy::kAlways, Crash::kPowerWorst);
+  Client& after = Connect();
+  EXPECT_EQ(after.Run("GET a"), "$1 1");
+  EXPECT_EQ(after.Run("LLEN q"), ":10");
+  // It is the effects that are kept, not the script.
+  EXPECT_EQ(after.Run("EVALSHA " + std::string(40, 'a') + " 0"),
+            "-NOSCRIPT No matching script. Please use EVAL.");
+}
+
+TEST_F(BrokerJournalTest, AScriptThatWritesTooMuchIsStopped) {
+  Start(SyncPolicy::kNo);
+  settings_.data.most_change_bytes = 1000;
+  Client& client = Connect();
+  client.Request({"EVAL",
+                  "local v = string.rep('v', 600) "
+                  "for i = 1, 9 do redis.call('set', 'k' .. i, v) end",
+                  "0"});
+  EXPECT_THAT(client.Lines(), StartsWith("-ERR the transaction has written 12"));
+  EXPECT_EQ(client.Run("DBSIZE"), ":2");
 }
 
 TEST_F(BrokerJournalTest, ASessionThatEndsMeanwhileIsForgotten) {
@@ -371,6 +412,33 @@ TEST_F(BrokerJournalTest, AFollowerDoesNotWaitForFollowers) {
   EXPECT_THAT(client.Run("WAITAOF x 0 0"), StartsWith("-ERR value is not an integer"));
   EXPECT_THAT(client.Run("WAITAOF 0 0 0"),
               StartsWith("-ERR WAITAOF cannot be used with replica instances. "));
+}
+
+TEST_F(BrokerJournalTest, OnAFollowerScriptsOnlyRead) {
+  Start(SyncPolicy::kNo);
+  Client& client = Connect();
+  client.Run("SET a 1");
+  harness_->broker.Follow();
+  const auto eval = [&client](const char* script) {
+    client.Request({"EVAL", script, "0"});
+    return client.Lines();
+  };
+  const char* const get = "return redis.call('get', 'a')";
+  EXPECT_EQ(eval(get), "$1 1");
+  EXPECT_THAT(eval("return redis.call('set', 'a', 2)"),
+              StartsWith("-READONLY You can't write against a read only replica. script: "));
+  EXPECT_EQ(eval("#!lua\nreturn 1"), "-READONLY You can't write against a read only replica.");
+  EXPECT_EQ(eval("#!lua flags=no-writes\nreturn redis.call('get', 'a')"), "$1 1");
+  settings_.replica_serve_stale_data = false;
+  EXPECT_EQ(eval(get), "$1 1");
+  host_.leader_is_lost = true;
+  const std::string lost =
+      "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+  EXPECT_EQ(eval(get), lost);
+  EXPECT_EQ(eval("#!lua flags=no-writes\nreturn 1"), lost);
+  EXPECT_THAT(eval("#!lua flags=no-writes,allow-stale\nreturn redis.call('get', 'a')"),
+              StartsWith("-ERR Can not execute the command on a stale replica script: "));
+  EXPECT_EQ(eval("#!lua flags=no-writes,allow-stale\nreturn #redis.call('time')"), ":2");
 }
 
 TEST_F(BrokerJournalTest, WhenASyncFailsWhoeverWaitsForItIsCutOff) {

@@ -25,6 +25,9 @@ class ColdBroker {
     harness.broker.commands().Add(TransactionCommands());
     harness.broker.commands().Add(ClientCommands());
     harness.broker.commands().Add(ConnectionCommands());
+    harness.broker.commands().Add(ScriptCommands());
+    harness.broker.commands().Add(PubSubCommands());
+    harness.broker.commands().Add(IntrospectionCommands());
   }
   ~ColdBroker() {
     harness.broker.UseCold(nullptr);

@@ -160,6 +160,81 @@ TEST_F(ColdBrokerTest, AWatchHoldsWhileATransactionIsParked) {
   EXPECT_EQ(client_->Run("XLEN s"), ":2000");
 }
 
+// Meanwhile others are served, time passes, and scripts draw numbers: the script sees none of it.
+TEST_F(ColdBrokerTest, AScriptThatOnlyLookedRunsAgainAsIfForTheFirstTime) {
+  const std::string script =
+      "local first, time = math.random(1000000), redis.call('time') "
+      "redis.call('exists', 'k') "
+      "local entry = redis.call('xrange', 's', 3, 3) "
+      "redis.call('set', 'k', first) "
+      "return {first, time[1], time[2], entry[1][1]}";
+  const auto ask = [&] {
+    client_->Request({"EVAL", script, "0"});
+    return client_->Lines();
+  };
+  const CommandTable& commands = world_.harness.broker.commands();
+  EXPECT_EQ(ask(), "");
+  EXPECT_TRUE(client_->session().parked());
+  EXPECT_EQ(other_->Run("EXISTS k"), ":0");
+  other_->Request({"EVAL", "return math.random(1000000)", "0"});
+  const std::string others = other_->Lines();
+  world_.harness.Advance(5000);
+  world_.reader.Drain();
+  const std::string reply = client_->Lines();
+  // It began with the number that the other script got after it.
+  EXPECT_EQ(reply, "*4 " + others + " $10 1700000000 $1 0 $3 3-0");
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+  // Each call counts once, the one that missed too.
+  EXPECT_EQ(commands.Find("time")->stats.calls, 1u);
+  EXPECT_EQ(commands.Find("xrange")->stats.calls, 1u);
+  EXPECT_EQ(commands.Find("exists")->stats.calls, 2u);
+  EXPECT_GE(world_.harness.broker.clock().now_ms(), 1'700'000'005'000);
+}
+
+TEST_F(ColdBrokerTest, AScriptThatHasChangedSomethingReadsAtOnce) {
+  const auto eval = [&](const char* script) {
+    client_->Request({"EVAL", script, "0"});
+    return client_->Lines();
+  };
+  EXPECT_THAT(eval("redis.call('incr', 'n') return redis.call('xrange', 's', 3, 3)"),
+              ::testing::AllOf(StartsWith("*1 "), HasSubstr("3-0 ")));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 1u);
+  EXPECT_EQ(client_->Run("GET n"), "$1 1");
+  // A message is not sent twice.
+  other_->Run("SUBSCRIBE c");
+  EXPECT_THAT(eval("redis.call('publish', 'c', 'm') return redis.call('xrange', 's', 900, 900)"),
+              ::testing::AllOf(StartsWith("*1 "), HasSubstr("900-0 ")));
+  EXPECT_EQ(other_->Lines(), "*3 $7 message $1 c $1 m");
+}
+
+TEST_F(ColdBrokerTest, AScriptInATransactionReadsAtOnce) {
+  client_->Run("MULTI");
+  client_->Request({"EVAL", "return redis.call('xrange', 's', 3, 3)", "0"});
+  client_->Request({"EVAL_RO", "return redis.call('xrange', 's', 900, 900)", "0"});
+  client_->Lines();
+  EXPECT_THAT(client_->Run("EXEC"),
+              ::testing::AllOf(StartsWith("*2 *1 "), HasSubstr("3-0 "), HasSubstr("900-0 ")));
+}
+
+// What its command misses in one run after the other.
+TEST_F(ColdBrokerTest, AScriptMayMissManyTimes) {
+  client_->Request({"EVAL",
+                    "local n = 0 for i = 1, 1501, 300 do "
+                    "n = n + #redis.call('xrange', 's', i, i) end "
+                    "return n + redis.call('xlen', 's')",
+                    "0"});
+  std::string reply = client_->Lines();
+  int rounds = 0;
+  while (client_->session().parked()) {
+    rounds++;
+    world_.reader.Drain();
+    reply = client_->Lines();
+  }
+  EXPECT_EQ(reply, ":2006");
+  EXPECT_GE(rounds, 3);
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+}
+
 TEST_F(ColdBrokerTest, TransactionsLookAtKeysUnderTheirFutureNames) {
   client_->Run("MULTI");
   client_->Run("RENAME s t");

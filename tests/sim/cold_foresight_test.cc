@@ -14,15 +14,21 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "data/hash/hash.h"
 #include "data/list/list.h"
+#include "data/set/set.h"
+#include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
 #include "data/topic/names.h"
 #include "data/topic/record.h"
 #include "effects/batch.h"
 #include "effects/foresight.h"
 #include "effects/group_effects.h"
+#include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
+#include "effects/set_effects.h"
+#include "effects/sorted_set_effects.h"
 #include "effects/stream_effects.h"
 #include "effects/string_effects.h"
 #include "effects/topic_effects.h"
@@ -77,10 +83,27 @@ class ForesightFrames {
     if (Chance(4)) return ChangeKeys(key);
     if (const Stream* stream = entry->As<Stream>()) return ChangeStream(key, *stream);
     if (const List* list = entry->As<List>()) return ChangeList(key, *list);
+    if (const SortedSet* set = entry->As<SortedSet>()) return ChangeSortedSet(key, *set);
+    if (const Hash* hash = entry->As<Hash>()) return ChangeHash(key, *hash);
+    if (entry->As<runnel::Set>() != nullptr && Chance(80)) return ChangeSet(key);
     Do(KeyRemove{key});
   }
 
+  void ChangeHash(const KeyRef& key, const Hash& hash) {
+    const std::string_view field[] = {"f"};
+    const std::string_view pair[] = {Chance(70) ? "f" : "g", "v"};
+    if (!hash.Contains("f") || Chance(40)) return Do(HashSet{key, pair, Chance(50)});
+    if (Chance(50)) return Do(HashExpire{key, Below(100), field});
+    Do(HashRemove{key, field});
+  }
+
   void Begin(const KeyRef& key) {
+    if (Chance(5)) return AddScored(key);
+    if (Chance(10)) {
+      const std::string_view pair[] = {"f", "v"};
+      return Do(HashSet{key, pair});
+    }
+    if (Chance(10)) return AddToSet(key);
     if (Chance(50)) return Push(key);
     Append(key);
     Do(GroupCreate{key, "g", {}, kEntriesReadUnknown});
@@ -94,10 +117,34 @@ class ForesightFrames {
       Do(StreamAdd{key, {++ms_, 0}, 10, 1000, fields});
     }
   }
+  void AddToSet(const KeyRef& key) {
+    const std::string text = std::to_string(Below(20));
+    const std::string_view members[] = {"m", text};
+    Do(SetAdd{key, members});
+  }
+  void ChangeSet(const KeyRef& key) {
+    if (Chance(60)) return AddToSet(key);
+    const std::string text = std::to_string(Below(20));
+    const std::string_view members[] = {text};
+    Do(SetRemove{key, members});
+  }
   void Push(const KeyRef& key) {
     const std::vector<std::string> texts(1 + Below(400), std::string(500, 'l'));
     const std::vector<std::string_view> values(texts.begin(), texts.end());
     Do(ListPush{key, AnyEnd(), values});
+  }
+
+  void AddScored(const KeyRef& key) {
+    static constexpr std::string_view kMembers[] = {"a", "b", "c"};
+    const std::string_view member = kMembers[Below(3)];
+    const ScoredMember members[] = {{static_cast<double>(Below(100)) / 4, member}};
+    Do(SortedSetAdd{key, members});
+  }
+  void ChangeSortedSet(const KeyRef& key, const SortedSet& set) {
+    if (Chance(70)) return AddScored(key);
+    const std::string member(set.Seek(0).member());
+    const std::string_view members[] = {member};
+    Do(SortedSetRemove{key, members});
   }
 
   void ChangeKeys(const KeyRef& key) {

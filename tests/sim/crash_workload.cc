@@ -29,8 +29,10 @@ Argv CrashWorkload::Next(bool may_wait) {
     command = DrawStreamCommand(&draw_);
   } else if (roll < 46) {
     command = DrawGroupCommand(&draw_);
-  } else if (roll < 56) {
+  } else if (roll < 52) {
     command = DrawStringCommand(&draw_);
+  } else if (roll < 56) {
+    command = DrawHashCommand(&draw_);
   } else if (roll < 64) {
     command = DrawKeyCommand(&draw_);
   } else if (roll < 66) {
@@ -277,7 +279,11 @@ Argv CrashWorkload::DrawTransfer(bool may_wait) {
 
 Argv CrashWorkload::DrawExpiring() {
   const std::string ms = draw_.Pick({"1", "30", "100", "400"});
-  switch (draw_.Below(4)) {
+  switch (draw_.Below(6)) {
+    case 4:
+      return {"HPEXPIRE", draw_.HashKey(), ms, "FIELDS", "2", draw_.Pick({"f", "g"}), "n"};
+    case 5:
+      return {"HPERSIST", draw_.HashKey(), "FIELDS", "1", draw_.Pick({"f", "n"})};
     case 0:
       return {"SET", draw_.StringKey(), draw_.Element(), "PX", ms};
     case 1:

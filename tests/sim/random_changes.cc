@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "data/hash/hash.h"
 #include "data/list/list.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
@@ -20,7 +21,7 @@ T* Have(Keyspace& keyspace, const KeyRef& key) {
 
 void RandomChanges::Make(Keyspace& keyspace) {
   // Step by step, here and below: compilers evaluate operands and arguments in different orders.
-  std::string name(1, "slxk"[Below(4)]);
+  std::string name(1, "slxhk"[Below(5)]);
   name += std::to_string(Below(8));
   const KeyRef key(static_cast<uint32_t>(Below(keyspace.databases())), name);
   if (Below(8) == 0) return ChangeKeys(keyspace, key);
@@ -29,6 +30,8 @@ void RandomChanges::Make(Keyspace& keyspace) {
       return ChangeStrings(keyspace, key);
     case 'l':
       return ChangeLists(keyspace, key);
+    case 'h':
+      return ChangeHashes(keyspace, key);
     case 'x':
       return ChangeStreams(keyspace, key);
     default:
@@ -64,6 +67,20 @@ void RandomChanges::ChangeLists(Keyspace& keyspace, const KeyRef& key) {
       list->Set(index, Text(30));
     }
   }
+}
+
+void RandomChanges::ChangeHashes(Keyspace& keyspace, const KeyRef& key) {
+  Hash* hash = Have<Hash>(keyspace, key);
+  if (hash == nullptr) return;
+  const int64_t next_expiry_ms = hash->NextExpiry();
+  for (uint64_t left = 1 + Below(40); left > 0; left--) {
+    const std::string field = std::to_string(Below(100));
+    const std::string value = Text(Below(20) == 0 ? 300 : 20);
+    hash->Set(field, value);
+    if (Below(4) == 0) hash->SetExpiry(field, static_cast<int64_t>(1 + Below(1000)));
+    if (Below(4) == 0 && hash->size() > 1) hash->Remove(field);
+  }
+  keyspace.NoteFieldExpiry(key, next_expiry_ms);
 }
 
 void RandomChanges::ChangeStreams(Keyspace& keyspace, const KeyRef& key) {

@@ -21,6 +21,7 @@ class RandomChanges {
   std::string Text(uint64_t most);
   void ChangeStrings(Keyspace& keyspace, const KeyRef& key);
   void ChangeLists(Keyspace& keyspace, const KeyRef& key);
+  void ChangeHashes(Keyspace& keyspace, const KeyRef& key);
   void ChangeStreams(Keyspace& keyspace, const KeyRef& key);
   void ChangeKeys(Keyspace& keyspace, const KeyRef& key);
 

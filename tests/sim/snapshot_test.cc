@@ -10,7 +10,9 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "data/hash/hash.h"
 #include "data/list/list.h"
+#include "data/set/set.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
 #include "data/testing.h"
@@ -107,6 +109,35 @@ TEST_F(SnapshotTest, SaysWhatItIs) {
   EXPECT_EQ(loaded->totals, totals_);
   EXPECT_EQ(totals_.keys, 1u);
   EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
+}
+
+// Hashes and sets are written as they lie. That takes no cold store to read.
+TEST_F(SnapshotTest, HashesAndSets) {
+  auto hash = std::make_unique<Hash>();
+  auto expiring = std::make_unique<Hash>();
+  auto set = std::make_unique<Set>();
+  for (int i = 0; i < 20'000; i++) {
+    const std::string name = "field " + std::to_string(i);
+    hash->Set(name, std::string(static_cast<size_t>(i % 300), 'v'));
+    expiring->Set(name, "v");
+    if (i % 3 == 0) expiring->SetExpiry(name, 1'700'000'000'000 + i);
+    set->Add(name);
+  }
+  auto numbers = std::make_unique<Set>();
+  numbers->Add("1");
+  numbers->Add("-70000");
+  keyspace_.Put(KeyRef(0, "hash"), std::move(hash));
+  keyspace_.Put(KeyRef(1, "expiring"), std::move(expiring));
+  keyspace_.Put(KeyRef(0, "set"), std::move(set));
+  keyspace_.Put(KeyRef(0, "numbers"), std::move(numbers));
+  keyspace_.SetExpiry(KeyRef(0, "numbers"), 5);
+  ASSERT_TRUE(Take(123).ok()) << status_.message();
+  Keyspace keyspace(kDatabases);
+  const auto loaded = LoadSnapshot(disk_, PathOf(123), &keyspace, nullptr);
+  ASSERT_TRUE(loaded.ok()) << loaded.message();
+  EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
+  ASSERT_NE(keyspace.NextFieldToExpire(1), nullptr);
+  EXPECT_EQ(keyspace.NextFieldToExpire(1)->name(), "expiring");
 }
 
 // Values larger than a piece, a section, and what is gathered.

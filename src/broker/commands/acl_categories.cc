@@ -27,8 +27,12 @@ std::vector<std::string_view> AclCategoriesOf(const CommandSpec& spec) {
       {(spec.categories & kAclKeyspace) != 0, "keyspace"},
       {(spec.flags & kReadOnly) != 0, "read"},
       {(spec.flags & kWrite) != 0, "write"},
+      {(spec.categories & kAclSet) != 0, "set"},
+      {(spec.categories & kAclSortedSet) != 0, "sortedset"},
       {(spec.categories & kAclList) != 0, "list"},
+      {(spec.categories & kAclHash) != 0, "hash"},
       {(spec.categories & kAclString) != 0, "string"},
+      {(spec.categories & kAclBitmap) != 0, "bitmap"},
       {(spec.categories & kAclStream) != 0, "stream"},
       {(spec.flags & kPubSub) != 0, "pubsub"},
       {(spec.flags & kAdmin) != 0 || (spec.categories & kAclAdmin) != 0, "admin"},
@@ -38,6 +42,7 @@ std::vector<std::string_view> AclCategoriesOf(const CommandSpec& spec) {
       {(spec.flags & kAdmin) != 0 || (spec.categories & kAclDangerous) != 0, "dangerous"},
       {(spec.categories & kAclConnection) != 0, "connection"},
       {(spec.categories & kAclTransaction) != 0, "transaction"},
+      {(spec.categories & kAclScripting) != 0, "scripting"},
   };
   std::vector<std::string_view> names;
   for (const auto& rule : rules) {

@@ -103,7 +103,9 @@ void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
   if (spec.variable_flags) names.push_back("variable_flags");
   WriteSet(reply, names);
   reply.Bulk("begin_search");
-  if (spec.find == KeySpec::kKeyword || spec.find == KeySpec::kAllAfter) {
+  if (spec.find == KeySpec::kUnknown || spec.find == KeySpec::kSortTarget) {
+    WriteSearch(reply, "unknown", 0);
+  } else if (spec.find == KeySpec::kKeyword || spec.find == KeySpec::kAllAfter) {
     WriteSearch(reply, "keyword", 2);
     reply.Bulk("keyword");
     reply.Bulk(spec.keyword);
@@ -126,6 +128,9 @@ void WriteKeySpec(ReplyWriter& reply, const KeySpec& spec) {
     case KeySpec::kKeyNum:
       WriteSearch(reply, "keynum", 3);
       return WriteNumbers(reply, {{"keynumidx", 0}, {"firstkey", 1}, {"keystep", 1}});
+    case KeySpec::kUnknown:
+    case KeySpec::kSortTarget:
+      return WriteSearch(reply, "unknown", 0);
   }
 }
 
@@ -317,6 +322,8 @@ void WriteCommandKeys(ReplyWriter& reply, const CommandTable& table,
     return reply.Error("ERR Invalid number of arguments specified for command");
   }
   const std::optional<std::vector<KeyPosition>> keys = FindKeys(spec, args);
+  // EVAL may have none, and then Redis does not look whether the arguments are right.
+  if (!keys && (spec.flags & kNoMandatoryKeys) != 0) return reply.Array(0);
   if (!keys) return reply.Error("ERR Invalid arguments specified for command");
   reply.Array(keys->size());
   for (const KeyPosition& key : *keys) {

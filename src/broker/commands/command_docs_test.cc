@@ -29,6 +29,9 @@ constexpr KeySpec kStreamKeys[] = {
 constexpr KeySpec kSetKeys[] = {{.access = KeySpec::kRW,
                                  .use = KeySpec::kUseAccess | KeySpec::kUseUpdate,
                                  .variable_flags = true}};
+constexpr KeySpec kSortKeys[] = {
+    {.find = KeySpec::kUnknown, .access = KeySpec::kRO, .use = KeySpec::kUseAccess},
+    {.find = KeySpec::kSortTarget, .access = KeySpec::kOW, .use = KeySpec::kUseUpdate, .first = 2}};
 constexpr KeySpec kGroupKeys[] = {{.access = KeySpec::kRW, .use = KeySpec::kUseInsert, .first = 2}};
 
 constexpr CommandSpec kGroupCommands[] = {
@@ -131,6 +134,19 @@ TEST_F(CommandDocsTest, InfoInResp2) {
             "*6 $5 flags *3 +RW +access +delete $12 begin_search *4 $4 type $5 index $4 spec *2 "
             "$5 index :1 $9 find_keys *4 $4 type $6 keynum $4 spec *6 $9 keynumidx :0 "
             "$8 firstkey :1 $7 keystep :1 *0 ");
+}
+
+// Where SORT has its other keys cannot be told.
+TEST_F(CommandDocsTest, InfoAboutUnknownKeys) {
+  static constexpr CommandSpec kSort[] = {
+      {.name = "sort", .arity = -2, .flags = kWrite, .categories = kAclList, .keys = kSortKeys}};
+  table_.Add(kSort);
+  EXPECT_EQ(Info(3, {"sort"}),
+            "*1 *10 $4 sort :-2 ~2 +write +movablekeys :0 :0 :0 ~3 +@write +@list +@slow ~0 ~2 "
+            "%3 $5 flags ~2 +RO +access $12 begin_search %2 $4 type $7 unknown $4 spec %0 "
+            "$9 find_keys %2 $4 type $7 unknown $4 spec %0 "
+            "%3 $5 flags ~2 +OW +update $12 begin_search %2 $4 type $7 unknown $4 spec %0 "
+            "$9 find_keys %2 $4 type $7 unknown $4 spec %0 ~0 ");
 }
 
 TEST_F(CommandDocsTest, InfoInResp3) {

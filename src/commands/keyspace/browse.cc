@@ -135,7 +135,9 @@ void DbSize(Context& context) {
 }
 
 void ObjectEncoding(Context& context) {
-  if (const KeyEntry* entry = ObjectEntry(context)) context.reply().Bulk(entry->value().encoding());
+  const KeyEntry* entry = ObjectEntry(context);
+  if (entry == nullptr) return;
+  context.reply().Bulk(entry->value().EncodingUnder(context.options().encoding_limits));
 }
 
 void ObjectFreq(Context& context) {

@@ -25,6 +25,15 @@ constexpr KeySpec kCopyKeys[] = {
     {.access = KeySpec::kRO, .use = KeySpec::kUseAccess},
     {.access = KeySpec::kOW, .use = KeySpec::kUseUpdate, .first = 2},
 };
+constexpr KeySpec kSortRoKeys[] = {
+    {.access = KeySpec::kRO, .use = KeySpec::kUseAccess},
+    {.find = KeySpec::kUnknown, .access = KeySpec::kRO, .use = KeySpec::kUseAccess},
+};
+constexpr KeySpec kSortKeys[] = {
+    {.access = KeySpec::kRO, .use = KeySpec::kUseAccess},
+    {.find = KeySpec::kUnknown, .access = KeySpec::kRO, .use = KeySpec::kUseAccess},
+    {.find = KeySpec::kSortTarget, .access = KeySpec::kOW, .use = KeySpec::kUseUpdate, .first = 2},
+};
 constexpr KeySpec kObjectKey[] = {{.access = KeySpec::kRO, .first = 2}};
 
 constexpr CommandSpec kObjectCommands[] = {
@@ -384,6 +393,30 @@ constexpr CommandSpec kKeyspaceCommands[] = {
      .complexity = "O(N) for N clients that watch or wait for keys",
      .summary = "Deletes all keys of the database",
      .syntax = "[<ASYNC|SYNC>]"},
+    {.name = "sort",
+     .run = Sort,
+     .arity = -2,
+     .flags = kWrite | kDenyOom | kMovableKeys,
+     .categories = kAclSet | kAclSortedSet | kAclList | kAclDangerous,
+     .keys = kSortKeys,
+     .group = "generic",
+     .since = "1.0.0",
+     .complexity = "O(N*log(M)) for N elements of which M are returned",
+     .summary = "Gives or stores the elements of a list, a set or a sorted set in another order",
+     .syntax = "key [BY by-pattern:pattern] [LIMIT (offset:integer count)] "
+               "[GET get-pattern:pattern ...] [<ASC|DESC>] [ALPHA] [STORE destination:key]"},
+    {.name = "sort_ro",
+     .run = SortRo,
+     .arity = -2,
+     .flags = kReadOnly | kMovableKeys,
+     .categories = kAclSet | kAclSortedSet | kAclList | kAclDangerous,
+     .keys = kSortRoKeys,
+     .group = "generic",
+     .since = "7.0.0",
+     .complexity = "O(N*log(M)) for N elements of which M are returned",
+     .summary = "Gives the elements of a list, a set or a sorted set in another order",
+     .syntax = "key [BY by-pattern:pattern] [LIMIT (offset:integer count)] "
+               "[GET get-pattern:pattern ...] [<ASC|DESC>] [ALPHA]"},
 };
 
 }  // namespace

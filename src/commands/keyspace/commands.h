@@ -45,4 +45,8 @@ void ObjectHelp(Context& context);
 void Dump(Context& context);
 void Restore(Context& context);
 
+// sort.cc: the elements of a value in another order
+void Sort(Context& context);
+void SortRo(Context& context);
+
 }  // namespace runnel::commands

@@ -30,4 +30,14 @@ void StrLen(Context& context);
 void GetRange(Context& context);
 void SetRange(Context& context);
 
+// bits.cc: strings as rows of bits
+void SetBit(Context& context);
+void GetBit(Context& context);
+void BitCount(Context& context);
+void BitPos(Context& context);
+void BitOp(Context& context);
+
+// common.cc: what two strings have in common
+void Lcs(Context& context);
+
 }  // namespace runnel::commands

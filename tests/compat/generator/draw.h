@@ -26,6 +26,7 @@ class Draw {
   std::string ListKey();
   std::string StreamKey();
   std::string StringKey();
+  std::string HashKey();
   std::string AnyKey();
   // A key of the same usual type as the other.
   std::string KeyLike(const std::string& other);
@@ -90,6 +91,7 @@ Argv DrawStreamCommand(Draw* draw);
 Argv DrawGroupCommand(Draw* draw);
 Argv DrawStreamWait(Draw* draw);
 Argv DrawStringCommand(Draw* draw);
+Argv DrawHashCommand(Draw* draw);
 Argv DrawKeyCommand(Draw* draw);
 Argv DrawPubSubCommand(Draw* draw);
 Argv DrawSubscription(Draw* draw);

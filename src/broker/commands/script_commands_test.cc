@@ -1,0 +1,274 @@
+// EVAL, EVALSHA, EVAL_RO, EVALSHA_RO and SCRIPT.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "broker/commands/broker_families.h"
+#include "broker/testing.h"
+
+namespace runnel {
+namespace {
+
+using runnel::testing::BrokerHarness;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// What other servers are to this one.
+struct ScriptedSurroundings final : BrokerHost {
+  bool LeaderIsLost() const override { return leader_is_lost; }
+  size_t GoodFollowers() const override { return 0; }
+  bool leader_is_lost = false;
+};
+
+class ScriptCommandsTest : public ::testing::Test {
+ protected:
+  ScriptCommandsTest() {
+    for (const auto family : {ConnectionCommands(), TransactionCommands(), ScriptCommands(),
+                              PubSubCommands(), IntrospectionCommands()}) {
+      harness_.broker.commands().Add(family);
+    }
+    client_ = harness_.Connect();
+  }
+  ~ScriptCommandsTest() override { client_.reset(); }
+
+  std::string Run(const std::string& line) { return client_->Run(line); }
+  // EVAL with this script, keys and arguments.
+  std::string Eval(std::string script, std::vector<std::string> keys = {},
+                   std::vector<std::string> args = {}, std::string command = "EVAL") {
+    std::vector<std::string> request = {std::move(command), std::move(script),
+                                        std::to_string(keys.size())};
+    request.insert(request.end(), keys.begin(), keys.end());
+    request.insert(request.end(), args.begin(), args.end());
+    client_->Request(std::move(request));
+    return client_->Lines();
+  }
+  const CommandStats& StatsOf(std::string_view command) {
+    return harness_.broker.commands().Find(command)->stats;
+  }
+
+  Settings settings_;
+  ScriptedSurroundings host_;
+  BrokerHarness harness_{settings_, host_};
+  std::unique_ptr<BrokerHarness::Client> client_;
+};
+
+TEST_F(ScriptCommandsTest, AScriptCallsCommandsWithKeysAndArguments) {
+  EXPECT_EQ(Eval("return redis.call('set', KEYS[1], ARGV[1])", {"k"}, {"v"}), "+OK");
+  EXPECT_EQ(Eval("return {redis.call('get', KEYS[1]), #KEYS, #ARGV}", {"k", "l"}, {"a"}),
+            "*3 $1 v :2 :1");
+  EXPECT_EQ(Run("GET k"), "$1 v");
+}
+
+TEST_F(ScriptCommandsTest, TheNumberOfKeysIsChecked) {
+  EXPECT_EQ(Run("EVAL x"), "-ERR wrong number of arguments for 'eval' command");
+  EXPECT_EQ(Run("EVAL x y"), "-ERR value is not an integer or out of range");
+  EXPECT_EQ(Run("EVAL x -1"), "-ERR Number of keys can't be negative");
+  EXPECT_EQ(Run("EVAL x 2 k"), "-ERR Number of keys can't be greater than number of args");
+  EXPECT_EQ(Run("EVAL x 9223372036854775807 k"),
+            "-ERR Number of keys can't be greater than number of args");
+  // A name that cannot be one is looked at before the number.
+  EXPECT_EQ(Run("EVALSHA x y"), "-NOSCRIPT No matching script. Please use EVAL.");
+  EXPECT_EQ(Run("EVALSHA " + std::string(40, 'a') + " y"),
+            "-ERR value is not an integer or out of range");
+}
+
+TEST_F(ScriptCommandsTest, AScriptIsKnownByItsShaFromThenOn) {
+  const std::string sha = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
+  EXPECT_EQ(Run("EVALSHA " + sha + " 0"), "-NOSCRIPT No matching script. Please use EVAL.");
+  EXPECT_EQ(Run("SCRIPT EXISTS " + sha), "*1 :0");
+  EXPECT_EQ(Eval("return 1"), ":1");
+  EXPECT_EQ(Run("EVALSHA " + sha + " 0"), ":1");
+  EXPECT_EQ(Run("EVALSHA E0E1F9FABFC9D4800C877A703B823AC0578FF8DB 0"), ":1");
+  EXPECT_EQ(Run("SCRIPT EXISTS " + sha + " x"), "*2 :1 :0");
+  EXPECT_EQ(Run("SCRIPT FLUSH"), "+OK");
+  EXPECT_EQ(Run("EVALSHA_RO " + sha + " 0"), "-NOSCRIPT No matching script. Please use EVAL.");
+  client_->Request({"SCRIPT", "LOAD", "return 1"});
+  EXPECT_EQ(client_->Lines(), "$40 " + sha);
+  EXPECT_EQ(Run("EVALSHA_RO " + sha + " 0"), ":1");
+  EXPECT_EQ(Run("SCRIPT FLUSH ASYNC"), "+OK");
+  EXPECT_EQ(Run("SCRIPT FLUSH SYNC"), "+OK");
+  EXPECT_EQ(Run("SCRIPT FLUSH x"), "-ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+  EXPECT_EQ(Run("SCRIPT FLUSH SYNC SYNC"), "-ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+  EXPECT_EQ(Run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
+  EXPECT_EQ(Run("SCRIPT DEBUG NO"), "+OK");
+  EXPECT_EQ(Run("SCRIPT DEBUG x"), "-ERR Use SCRIPT DEBUG YES/SYNC/NO");
+}
+
+TEST_F(ScriptCommandsTest, ATextThatIsNoScriptIsAnError) {
+  EXPECT_THAT(Eval("return (("), StartsWith("-ERR Error compiling script (new function): "
+                                            "user_script:1: "));
+  EXPECT_EQ(Eval("#!lua flags=x\nreturn 1"), "-ERR Unexpected flag in script shebang: x");
+  client_->Request({"SCRIPT", "LOAD", "return (("});
+  EXPECT_THAT(client_->Lines(), StartsWith("-ERR Error compiling script (new function): "));
+}
+
+TEST_F(ScriptCommandsTest, WhatScriptsMayNotCall) {
+  const auto call = [this](const std::string& arguments) {
+    const std::string reply = Eval("return redis.call(" + arguments + ")");
+    return reply.substr(0, reply.find(" script: "));
+  };
+  EXPECT_EQ(call("'foo'"), "-ERR Unknown Redis command called from script");
+  EXPECT_EQ(call("'xinfo', 'foo'"), "-ERR Unknown Redis command called from script");
+  EXPECT_EQ(call("'get'"), "-ERR Wrong number of args calling Redis command from script");
+  EXPECT_EQ(call("'get', 'a', 'b'"), "-ERR Wrong number of args calling Redis command from script");
+  EXPECT_EQ(call("'xinfo'"), "-ERR Wrong number of args calling Redis command from script");
+  const std::string not_allowed = "-ERR This Redis command is not allowed from script";
+  EXPECT_EQ(call("'eval', 'return 1', 0"), not_allowed);
+  EXPECT_EQ(call("'multi'"), not_allowed);
+  EXPECT_EQ(call("'blpop', 'q', 0"), not_allowed);
+  EXPECT_EQ(call("'subscribe', 'c'"), not_allowed);
+  EXPECT_EQ(call("'script', 'flush'"), not_allowed);
+}
+
+TEST_F(ScriptCommandsTest, ReadOnlyScriptsChangeNothing) {
+  const std::string refused = "-ERR Write commands are not allowed from read-only scripts.";
+  const std::string set = "return redis.call('set', KEYS[1], 'v')";
+  EXPECT_THAT(Eval(set, {"k"}, {}, "EVAL_RO"), StartsWith(refused));
+  EXPECT_THAT(Eval("return redis.call('publish', 'c', 'm')", {}, {}, "EVAL_RO"),
+              StartsWith(refused));
+  EXPECT_THAT(Eval("#!lua flags=no-writes\n" + set, {"k"}), StartsWith(refused));
+  EXPECT_EQ(Eval("#!lua\n" + set, {"k"}, {}, "EVAL_RO"),
+            "-ERR Can not execute a script with write flag using *_ro command.");
+  EXPECT_EQ(Run("EXISTS k"), ":0");
+  EXPECT_EQ(Eval("return redis.call('exists', KEYS[1])", {"k"}, {}, "EVAL_RO"), ":0");
+  EXPECT_EQ(Eval("#!lua\n" + set, {"k"}), "+OK");
+}
+
+TEST_F(ScriptCommandsTest, AScriptThatFailsKeepsWhatItHasChanged) {
+  EXPECT_THAT(
+      Eval("redis.call('set', 'a', 1) redis.call('lpush', 'a', 1) redis.call('set', 'b', 1)"),
+      StartsWith("-WRONGTYPE Operation against a key holding the wrong kind of value "
+                 "script: "));
+  EXPECT_EQ(Run("EXISTS a b"), ":1");
+}
+
+// As redis-server 7.0 counts.
+TEST_F(ScriptCommandsTest, AnErrorIsCountedOnceButTheScriptFailsToo) {
+  Run("SET k v");
+  Eval("return redis.call('lpush', 'k', 1)");
+  EXPECT_EQ(StatsOf("lpush").failed, 1u);
+  EXPECT_EQ(StatsOf("eval").failed, 1u);
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 1u);
+  Eval("redis.pcall('lpush', 'k', 1) return 1");
+  EXPECT_EQ(StatsOf("lpush").failed, 2u);
+  EXPECT_EQ(StatsOf("eval").failed, 1u);
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 2u);
+  Eval("redis.pcall('get') return 1");
+  EXPECT_EQ(StatsOf("get").rejected, 1u);
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 3u);
+  Eval("error('x')");
+  EXPECT_EQ(StatsOf("eval").failed, 2u);
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 4u);
+  EXPECT_EQ(harness_.broker.stats().errors.at("ERR"), 2u);
+}
+
+TEST_F(ScriptCommandsTest, SelectIsForTheScriptAlone) {
+  EXPECT_EQ(Eval("redis.call('select', 3) redis.call('set', 'z', 1) return redis.call('dbsize')"),
+            ":1");
+  EXPECT_EQ(client_->session().db, 0u);
+  EXPECT_EQ(Run("EXISTS z"), ":0");
+  Eval("redis.call('select', 3) error('x')");
+  EXPECT_EQ(client_->session().db, 0u);
+}
+
+TEST_F(ScriptCommandsTest, CommandsThatWaitAnswerAtOnce) {
+  EXPECT_EQ(Run("TOPIC CREATE t PARTITIONS 1"), "+OK");
+  EXPECT_EQ(Eval("return redis.call('tread', 'block', 0, 'partitions', 't/0', 'latest')"), "$-1");
+  EXPECT_FALSE(client_->session().blocked());
+  // Redis refuses some.
+  EXPECT_THAT(Eval("return redis.call('xread', 'block', 0, 'streams', 's', '$')"),
+              StartsWith("-ERR xread command is not allowed with BLOCK option from scripts "));
+  EXPECT_EQ(Eval("return redis.call('xread', 'streams', 'block', 0)"), "$-1");
+}
+
+TEST_F(ScriptCommandsTest, AScriptInATransactionIsAPartOfIt) {
+  Run("MULTI");
+  Run("SET k 1");
+  Eval("return redis.call('incr', KEYS[1])", {"k"});
+  Eval("return redis.call('get', KEYS[1])", {"k"}, {}, "EVAL_RO");
+  Eval("return redis.call('lpush', KEYS[1], 1)", {"k"});
+  EXPECT_THAT(Run("EXEC"), StartsWith("*4 +OK :2 $1 2 -WRONGTYPE "));
+  EXPECT_EQ(StatsOf("exec").failed, 0u);
+  EXPECT_EQ(StatsOf("eval").failed, 1u);
+  EXPECT_EQ(StatsOf("lpush").failed, 1u);
+}
+
+TEST_F(ScriptCommandsTest, AWatchSeesWhatAScriptOfAnotherChanges) {
+  auto other = harness_.Connect();
+  other->Run("WATCH k");
+  Eval("redis.call('set', KEYS[1], 1)", {"k"});
+  other->Run("MULTI");
+  EXPECT_EQ(other->Run("EXEC"), "*-1");
+}
+
+TEST_F(ScriptCommandsTest, ClientsThatWaitAreServedAfterTheScript) {
+  auto other = harness_.Connect();
+  other->Run("BLPOP q 0");
+  EXPECT_EQ(Eval("redis.call('rpush', 'q', 'a') return redis.call('lpop', 'q')"), "$1 a");
+  EXPECT_EQ(other->Lines(), "");
+  EXPECT_EQ(Eval("redis.call('rpush', 'q', 'a') return redis.call('rpush', 'q', 'b')"), ":2");
+  EXPECT_EQ(other->Lines(), "*2 $1 q $1 a");
+}
+
+TEST_F(ScriptCommandsTest, AboveMaxmemoryScriptsMayOnlyRemove) {
+  Run("SET k v");
+  settings_.maxmemory = 1;
+  EXPECT_THAT(Eval("return redis.call('set', 'l', 1)"),
+              StartsWith("-OOM command not allowed when used memory > 'maxmemory'. script: "));
+  EXPECT_EQ(Eval("#!lua\nreturn 1"), "-OOM command not allowed when used memory > 'maxmemory'.");
+  EXPECT_EQ(Eval("#!lua flags=allow-oom\nreturn redis.call('set', 'l', 1)"), "+OK");
+  EXPECT_EQ(Eval("#!lua flags=no-writes\nreturn redis.call('get', 'l')"), "$1 1");
+  // After its first change a script is not stopped half way.
+  EXPECT_EQ(Eval("redis.call('del', 'k') return redis.call('set', 'k', 1)"), "+OK");
+}
+
+TEST_F(ScriptCommandsTest, TooFewFollowersRefuseWhatWrites) {
+  settings_.min_replicas_to_write = 1;
+  EXPECT_THAT(Eval("return redis.call('set', 'l', 1)"),
+              StartsWith("-NOREPLICAS Not enough good replicas to write. script: "));
+  EXPECT_EQ(Eval("return redis.call('exists', 'l')"), ":0");
+  EXPECT_EQ(Eval("#!lua\nreturn 1"), "-NOREPLICAS Not enough good replicas to write.");
+}
+
+TEST_F(ScriptCommandsTest, TimeStandsStillAndMemoryIsBounded) {
+  EXPECT_EQ(Eval("local a, b = redis.call('time'), redis.call('time') "
+                 "return a[1] == b[1] and a[2] == b[2] and a[1]"),
+            "$10 1700000000");
+  settings_.script_memory_max = 1 << 20;
+  EXPECT_THAT(Eval("local t = {} for i = 1, 1e7 do t[i] = i end"),
+              AllOf(StartsWith("-ERR "), HasSubstr("not enough memory")));
+  EXPECT_EQ(Eval("return 1"), ":1");
+}
+
+TEST_F(ScriptCommandsTest, MonitorsSeeTheScriptAndThenItsCalls) {
+  auto monitor = harness_.Connect();
+  monitor->Run("MONITOR");
+  Eval("return redis.call('get', 'k')");
+  EXPECT_THAT(monitor->Lines(),
+              ::testing::MatchesRegex(
+                  "\\+[0-9.]+ \\[0 127.0.0.1:[0-9]+\\] \"EVAL\" \"return redis.call\\('get', "
+                  "'k'\\)\" \"0\" \\+[0-9.]+ \\[0 lua\\] \"get\" \"k\""));
+}
+
+TEST_F(ScriptCommandsTest, Resp3RepliesAreForTheClientThatAsks) {
+  EXPECT_EQ(Eval("redis.setresp(3) return redis.call('get', 'none')"), "$-1");
+  client_->Run("HELLO 3");
+  EXPECT_EQ(Eval("redis.setresp(3) return redis.call('get', 'none')"), "_");
+  EXPECT_EQ(Eval("return redis.call('get', 'none')"), "_");
+}
+
+TEST_F(ScriptCommandsTest, MessagesOfAScriptReachSubscribers) {
+  auto other = harness_.Connect();
+  other->Run("SUBSCRIBE c");
+  EXPECT_EQ(Eval("return redis.call('publish', 'c', 'm')"), ":1");
+  EXPECT_EQ(other->Lines(), "*3 $7 message $1 c $1 m");
+}
+
+TEST_F(ScriptCommandsTest, AScriptMayAskWhatItMayCall) {
+  EXPECT_EQ(Eval("return redis.acl_check_cmd('get', 'k') and 1"), ":1");
+  EXPECT_THAT(Eval("return redis.acl_check_cmd('foo')"), StartsWith("-ERR Invalid command"));
+}
+
+}  // namespace
+}  // namespace runnel

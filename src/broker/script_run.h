@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "broker/execution.h"
+#include "data/cold.h"
+#include "script/host.h"
+#include "script/random48.h"
+#include "script/script_engine.h"
+
+namespace runnel {
+
+// One run of a script, on the stack of the command that runs it (EVAL). The commands that the
+// script calls are parts of that command: they change the same batch, at the same time, and do not
+// wait.
+//
+// A script that looks at entries on the disk before it has changed anything is unwound, and its
+// command is parked. It runs again from its start when they are in memory: at the time of the first
+// run, with the same random numbers. Later than that the loop waits for the disk.
+class ScriptRun final : public ScriptHost {
+ public:
+  // `execution` is the run of the command. `flags`: of ScriptFlag. `read_only`: the command is one
+  // for scripts that change nothing (EVAL_RO).
+  ScriptRun(Execution& execution, uint32_t flags, bool read_only);
+  ~ScriptRun();
+
+  // Runs it and writes its reply, or the error because of which it may not run. Throws ColdMiss, as
+  // commands do.
+  void Run(const Script& script, std::span<const std::string_view> keys,
+           std::span<const std::string_view> args);
+
+  // --- ScriptHost ---
+
+  Answer Call(std::span<const std::string_view> args, ReplyWriter& reply) noexcept override;
+  bool MayGoOn() noexcept override { return true; }
+  void Log(ScriptLogLevel level, std::string_view text) noexcept override;
+  Access CheckAccess(std::span<const std::string_view> args) noexcept override;
+
+ private:
+  struct Progress;
+
+  bool has(ScriptFlag flag) const { return (flags_ & flag) != 0; }
+  bool may_write() const { return !read_only_ && !has(kScriptNoWrites); }
+  std::string WhyNot() const;
+  std::string WhyNot(const Command& command, std::span<const std::string_view> args) const;
+  void End(const ScriptResult& result);
+
+  Execution& execution_;
+  Parts& parts_;
+  Session& session_;
+  ScriptEngine& engine_;
+  const uint32_t flags_;
+  const bool read_only_;
+  const uint32_t db_;                  // of the session: SELECT in a script is for the script alone
+  const int64_t clock_us_;             // the time of this turn
+  std::unique_ptr<Progress> earlier_;  // what the run before has left; nullptr in the first run
+  int64_t began_us_;                   // the time as the script sees it
+  Random48 random_;                    // as the run begins
+  uint64_t calls_ = 0;
+  // What the last call has missed.
+  std::unique_ptr<ColdMiss> miss_;
+  std::unique_ptr<Progress> progress_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,11 @@
+#include "effects/function_effects.h"
+
+#include "effects/families.h"
+
+namespace runnel {
+
+std::span<const EffectKind> FunctionEffects() {
+  return {};
+}
+
+}  // namespace runnel

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/string_map.h"
+#include "script/function_load.h"
+#include "script/interpreter.h"
+#include "script/sandbox.h"
+
+namespace runnel {
+
+// A library of functions: text whose first line is "#!lua name=<name>".
+struct ScriptLibrary {
+  std::string name;
+  std::string code;  // the whole text
+  std::vector<std::unique_ptr<ScriptFunction>> functions;
+};
+
+// The libraries of FUNCTION LOAD and their functions. Libraries share nothing but the sandbox; what
+// the functions of one keep between calls is theirs.
+class FunctionLibraries {
+ public:
+  // Both outlive it.
+  FunctionLibraries(Interpreter& interpreter, Sandbox& sandbox);
+
+  // Compiles and runs the text, which registers its functions. If there is a library with this
+  // name, it is replaced if `replace` is set; else that is an error. Returns the library; on
+  // failure nothing has changed, and the message has no code. REQUIRES: no script is running.
+  Result<const ScriptLibrary*> Load(std::string_view code, bool replace);
+  // False if there is no such library. REQUIRES: no script is running.
+  bool Delete(std::string_view name);
+  // REQUIRES: no script is running.
+  void Flush();
+
+  // nullptr if there is none.
+  const ScriptFunction* Find(std::string_view function) const;
+  const ScriptLibrary* FindLibrary(std::string_view name) const;
+  // By their names, in order.
+  using Libraries = std::map<std::string, std::unique_ptr<ScriptLibrary>, std::less<>>;
+  const Libraries& libraries() const { return libraries_; }
+  size_t function_count() const { return functions_.size(); }
+
+  // Leaves the function on the top of Lua's stack.
+  void PushFunction(lua_State* L, const ScriptFunction& function) const;
+
+ private:
+  struct Header {
+    std::string name;
+    std::string_view body;
+  };
+  static Result<Header> ReadHeader(std::string_view code);
+  // Runs the body; leaves what it registers in `load`.
+  Status Execute(std::string_view body, FunctionLoad* load);
+  void Forget(const FunctionLoad& load);
+  void Remove(Libraries::iterator library);
+
+  Interpreter& interpreter_;
+  Sandbox& sandbox_;
+  Libraries libraries_;
+  StringMap<const ScriptFunction*> functions_;
+  int table_;  // in the registry: the functions of all libraries
+};
+
+}  // namespace runnel
