@@ -25,9 +25,12 @@ def eventually(condition, what):
 
 
 def gate(name):
-    """Waits until the gate is open."""
+    """Waits until the gate is open. An error if the test is over, so that no job outlives it."""
     path = os.path.join(os.environ["GATES"], name)
-    eventually(lambda: os.path.exists(path), f"gate {name} is open")
+    eventually(lambda: os.path.exists(path) or not os.path.exists(os.environ["GATES"]),
+               f"gate {name} is open")
+    if not os.path.exists(path):
+        raise RuntimeError("the test is over")
 
 
 def marks():
