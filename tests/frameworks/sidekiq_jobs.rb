@@ -104,7 +104,7 @@ def retries
     Sidekiq::RetrySet.new.each(&:add_to_queue)
   end
   eventually("the job is dead") { Sidekiq::DeadSet.new.size == 1 }
-  check(marks.include?("exhausted 1"), "the last attempt is told")
+  check(marks.include?("exhausted 2"), "the last retry is told")
   check(Sidekiq::RetrySet.new.size.zero?, "nothing to retry")
   Sidekiq::DeadSet.new.clear
 end
