@@ -298,10 +298,14 @@ def kill_server_while_enqueuing(place, producer, before=40, after=40):
     return set(place.marks("enqueued"))
 
 
-def expect_all_done(place, jobs):
-    """Waits until each of these jobs has left the mark "done N"."""
-    place.eventually(lambda: jobs <= set(place.marks("done")),
-                     f"all of {len(jobs)} acknowledged jobs are done")
+def expect_all_done(place, jobs, supervise=None):
+    """Waits until each of these jobs has left the mark "done N". Calls supervise() meanwhile, which
+    starts workers again that have ended."""
+    def look():
+        if supervise:
+            supervise()
+        return jobs <= set(place.marks("done"))
+    place.eventually(look, f"all of {len(jobs)} acknowledged jobs are done")
 
 
 def _on_limit(*_):
