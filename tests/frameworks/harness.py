@@ -29,6 +29,8 @@ PATIENCE_SECONDS = float(os.environ.get("RUNNEL_TEST_PATIENCE", "60"))
 SCENARIO_SECONDS = 3 * PATIENCE_SECONDS  # no scenario may take longer
 PAUSE_SECONDS = 0.02  # between two looks
 TAIL_LINES = 40
+LEAST_NODE = 20
+SKIPPED = 77  # exit code of a test that was skipped: CMakeLists.txt
 PR_SET_PDEATHSIG = 1
 
 _scenarios = []
@@ -38,6 +40,10 @@ _libc = ctypes.CDLL(None)
 
 class Failure(Exception):
     """What a scenario expected has not happened; the text says what."""
+
+
+class Skipped(Exception):
+    """The machine does not have what the test needs; the text says what."""
 
 
 def scenario(function):
@@ -230,7 +236,13 @@ class Place:
         return program.output()
 
     def expect_node(self):
-        expect(os.path.isdir(os.path.join(self.node, "node_modules")),
+        """Skips the whole test if there is no Node that is new enough."""
+        node = shutil.which("node")
+        version = subprocess.run([node, "-p", "parseInt(process.versions.node)"], text=True,
+                                 stdout=subprocess.PIPE, check=True).stdout if node else "0"
+        if int(version) < LEAST_NODE:
+            raise Skipped(f"Node {LEAST_NODE} or later is not here")
+        expect(os.path.exists(os.path.join(self.node, "installed")),
                f"Node's packages in {self.node}, which `make deps-test` installs")
 
     def marks(self, word=None):
@@ -315,13 +327,17 @@ def _on_limit(*_):
 def _run(function, arguments):
     """Runs one scenario; whether it went well."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="runnel-frameworks-") as root:
+    with tempfile.TemporaryDirectory(prefix="runnel-frameworks-",
+                                     ignore_cleanup_errors=True) as root:
         place = Place(arguments, root)
         signal.setitimer(signal.ITIMER_REAL, SCENARIO_SECONDS)
         try:
             # What is to be tried with a killed server says so by its name.
             place.serve("--appendfsync", "always" if "server" in function.__name__ else "everysec")
             function(place)
+        except Skipped as reason:
+            print(f"skipped: {reason}")
+            sys.exit(SKIPPED)
         except Exception:  # everything that a scenario can raise is its failure
             signal.setitimer(signal.ITIMER_REAL, 0)
             place.close()
