@@ -4,7 +4,7 @@
 const assert = require('assert');
 const Queue = require('bee-queue');
 const common = require('./common');
-const {eventually, hold, mark} = common;
+const {eventually, hold} = common;
 
 function queueOf(name, more = {}) {
   const queue = new Queue(name, {
@@ -86,7 +86,7 @@ async function worker() {
   const queue = queueOf('work');
   queue.process(async (job) => {
     if (job.data.hold) return hold(job.data.hold);
-    mark('done', job.data.number);
+    return common.work(job.data.number);
   });
   // Also finds what an earlier worker has left.
   queue.checkStalledJobs(300, () => {});

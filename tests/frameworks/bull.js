@@ -4,7 +4,7 @@
 const assert = require('assert');
 const Queue = require('bull');
 const common = require('./common');
-const {eventually, hold, mark} = common;
+const {eventually, hold} = common;
 
 function queueOf(name, more = {}) {
   const queue = new Queue(name, {
@@ -87,7 +87,7 @@ async function limitsAndRepeat() {
 async function worker() {
   queueOf('work').process(async (job) => {
     if (job.data.hold) return hold(job.data.hold);
-    mark('done', job.data.number);
+    return common.work(job.data.number);
   });
 }
 

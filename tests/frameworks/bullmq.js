@@ -4,7 +4,7 @@
 const assert = require('assert');
 const {FlowProducer, Queue, QueueEvents, UnrecoverableError, Worker} = require('bullmq');
 const common = require('./common');
-const {eventually, hold, mark, marks} = common;
+const {eventually, hold} = common;
 
 const connection = {host: common.host, port: common.port};
 const opened = [];
@@ -172,7 +172,7 @@ async function repeat() {
 async function worker() {
   workerOf('work', async (job) => {
     if (job.name === 'hold') return hold(job.data.name);
-    mark('done', job.data.number);
+    return common.work(job.data.number);
   });
 }
 

@@ -39,6 +39,12 @@ async function hold(name) {
   return name;
 }
 
+// A job of a producer. It takes longer than enqueueing, so that some jobs always wait.
+async function work(number) {
+  await pause(30);
+  mark('done', number);
+}
+
 // Enqueues jobs 0, 1, ... until standard input is closed; leaves the mark "enqueued N" for each for
 // which the promise of enqueue(N) is kept. One whose promise stays open holds nobody up: clients of
 // a lost server may remember a command for ever.
@@ -67,4 +73,6 @@ function main(actions) {
       (error) => { console.log(error); process.exit(1); });
 }
 
-module.exports = {host, port, mark, marks, eventually, pause, hold, enqueueUntilClosed, main};
+module.exports = {
+  host, port, mark, marks, eventually, pause, hold, work, enqueueUntilClosed, main,
+};

@@ -29,6 +29,7 @@ PATIENCE_SECONDS = float(os.environ.get("RUNNEL_TEST_PATIENCE", "60"))
 SCENARIO_SECONDS = 3 * PATIENCE_SECONDS  # no scenario may take longer
 PAUSE_SECONDS = 0.02  # between two looks
 TAIL_LINES = 40
+BACKLOG = 10  # acknowledged jobs that are not done when the server is killed
 LEAST_NODE = 20
 SKIPPED = 77  # exit code of a test that was skipped: CMakeLists.txt
 PR_SET_PDEATHSIG = 1
@@ -296,10 +297,14 @@ def kill_server_while_enqueuing(place, producer, before=40, after=40):
     """Kills the server while the producer enqueues, and starts it again.
 
     The producer leaves the mark "enqueued N" when the server has acknowledged job N, until its
-    standard input is closed. The server is killed when `before` jobs are enqueued; then `after`
-    more must be acknowledged by the restarted one. Gives the numbers of all that were acknowledged.
+    standard input is closed. The server is killed when `before` jobs are enqueued and BACKLOG of
+    them are not done, so that something can be lost; then `after` more must be acknowledged by the
+    restarted one. Gives the numbers of all that were acknowledged.
     """
-    place.eventually(lambda: len(place.marks("enqueued")) >= before, f"{before} jobs are enqueued")
+    def look():
+        enqueued = set(place.marks("enqueued"))
+        return len(enqueued) >= before and len(enqueued - set(place.marks("done"))) >= BACKLOG
+    place.eventually(look, f"{before} jobs are enqueued, and {BACKLOG} of them wait")
     expect(producer.running, "the producer still runs")
     place.server.kill()
     known = len(place.marks("enqueued"))
@@ -311,13 +316,19 @@ def kill_server_while_enqueuing(place, producer, before=40, after=40):
 
 
 def expect_all_done(place, jobs, supervise=None):
-    """Waits until each of these jobs has left the mark "done N". Calls supervise() meanwhile, which
-    starts workers again that have ended."""
+    """Waits until each of these jobs has left the mark "done N", as long as there are more and more
+    of them. Calls supervise() meanwhile, which starts workers again that have ended."""
+    missing = jobs
+
     def look():
+        nonlocal missing
         if supervise:
             supervise()
-        return jobs <= set(place.marks("done"))
-    place.eventually(look, f"all of {len(jobs)} acknowledged jobs are done")
+        before, missing = len(missing), jobs - set(place.marks("done"))
+        return not missing or len(missing) < before
+
+    while missing:
+        place.eventually(look, f"all of {len(jobs)} acknowledged jobs are done")
 
 
 def _on_limit(*_):

@@ -63,7 +63,7 @@ def killed_server(place):
     client(place, "send_hold", "middle")
     place.eventually(lambda: place.marks("began"), "the job begins")
     producer = place.start("producer", PYTHON, "rq_jobs.py", "produce")
-    acknowledged = kill_server_while_enqueuing(place, producer, before=20, after=10)
+    acknowledged = kill_server_while_enqueuing(place, producer, before=15, after=5)
     place.open_gate("middle")
     place.wait_for_mark("ended middle")
     expect_all_done(place, acknowledged)

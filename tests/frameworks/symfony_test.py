@@ -6,9 +6,9 @@ from harness import expect, expect_all_done, kill_server_while_enqueuing, main, 
 PHP = "/usr/bin/php"
 
 
-def worker(place, consumer):
+def worker(place, consumer, **more):
     return place.start(f"worker-{consumer}", PHP, "symfony.php", "messenger:consume", "jobs",
-                       "--sleep", "0.05", CONSUMER=consumer)
+                       "--sleep", "0.05", CONSUMER=consumer, **more)
 
 
 def client(place, action):
@@ -49,14 +49,15 @@ def killed_worker(place):
 
 @scenario
 def killed_server(place):
-    workers = {name: worker(place, name) for name in ("one", "two")}
+    # SLOW: a message takes longer than dispatching, so that some messages always wait.
+    workers = {name: worker(place, name, SLOW="yes") for name in ("one", "two")}
     producer = place.start("producer", PHP, "symfony.php", "produce")
 
     def supervise():
         # A worker ends when it loses its connection.
         for name in workers:
             if not workers[name].running:
-                workers[name] = worker(place, name)
+                workers[name] = worker(place, name, SLOW="yes")
 
     acknowledged = kill_server_while_enqueuing(place, producer)
     expect_all_done(place, acknowledged, supervise)
