@@ -158,7 +158,8 @@ async function repeat() {
   const queue = queueOf('repeat');
   const done = [];
   workerOf('repeat', async (job) => { done.push(job.data.word); });
-  await queue.upsertJobScheduler('often', {every: 150, limit: 3}, {name: 'tick', data: {word: 'o'}});
+  await queue.upsertJobScheduler(
+      'often', {every: 150, limit: 3}, {name: 'tick', data: {word: 'o'}});
   await queue.upsertJobScheduler('cron', {pattern: '* * * * * *'}, {name: 't', data: {word: 'c'}});
   await eventually('both repeat', () => done.filter((word) => word === 'c').length >= 2 &&
       done.filter((word) => word === 'o').length === 3);

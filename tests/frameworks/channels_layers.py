@@ -1,6 +1,7 @@
 """Channel layers of Django Channels: channels_layers.py ACTION [LAYER]."""
 
 import asyncio
+import contextlib
 import sys
 
 import channels.exceptions
@@ -74,7 +75,8 @@ async def rules():
     keys = [key async for key in brief.connection(0).scan_iter("asgi*brief*")]
     assert keys, "the message is stored"
     while await brief.connection(0).exists(*keys):
-        await asyncio.wait([asyncio.ensure_future(asyncio.Event().wait())], timeout=0.02)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), 0.02)
     await layer.flush()
     assert [key async for key in layer.connection(0).scan_iter("asgi*")] == []
 

@@ -107,10 +107,10 @@ class Program:
 
 
 class Server:
-    """The server, on a free port of 127.0.0.1. It keeps its port over a restart."""
+    """The server, on a free port of 127.0.0.1. It keeps its port and its data over a restart."""
 
-    def __init__(self, binary, root, options):
-        self.binary, self.options = binary, options
+    def __init__(self, binary, root):
+        self.binary = binary
         self.directory = os.path.join(root, "data")
         self.log = os.path.join(root, "server.log")
         os.makedirs(self.directory)
@@ -127,7 +127,7 @@ class Server:
             self.program = Program(
                 "server",
                 [self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
-                 self.directory, "--save", "", *self.options],
+                 self.directory, "--save", "", "--appendonly", "yes", "--appendfsync", "always"],
                 self.log, dict(os.environ), self.directory)
             while self.program.running and time.monotonic() < end:
                 if self._answers():
@@ -189,11 +189,11 @@ class Place:
             pass
         self.server = None
         self.binary = os.environ.get("RUNNEL_SERVER") or arguments.server
-        self.binary = shutil.which(self.binary) or self.binary
+        self.binary = os.path.abspath(shutil.which(self.binary) or self.binary)
 
-    def serve(self, *options):
-        """Starts the server. Scenarios that kill it ask for "always" (see README.md)."""
-        self.server = Server(self.binary, self.root, ["--appendonly", "yes", *options])
+    def serve(self):
+        """Starts the server."""
+        self.server = Server(self.binary, self.root)
 
     @property
     def environment(self):
@@ -288,8 +288,7 @@ class Place:
         for name, path in logs:
             with open(path, encoding="utf-8", errors="replace") as file:
                 lines = file.read().splitlines()
-            cut = f", the last {TAIL_LINES} of {len(lines)} lines" if len(lines) > TAIL_LINES else ""
-            yield f"--- {name}{cut}"
+            yield f"--- {name}, the last {min(TAIL_LINES, len(lines))} of {len(lines)} lines"
             yield from ("    " + line for line in lines[-TAIL_LINES:])
 
 
@@ -343,8 +342,7 @@ def _run(function, arguments):
         place = Place(arguments, root)
         signal.setitimer(signal.ITIMER_REAL, SCENARIO_SECONDS)
         try:
-            # What is to be tried with a killed server says so by its name.
-            place.serve("--appendfsync", "always" if "server" in function.__name__ else "everysec")
+            place.serve()
             function(place)
         except Skipped as reason:
             print(f"skipped: {reason}")

@@ -23,10 +23,14 @@ def marks
   File.readlines(ENV.fetch("MARKS"), chomp: true)
 end
 
+def now
+  Process.clock_gettime(Process::CLOCK_MONOTONIC)
+end
+
 def eventually(what)
-  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + ENV.fetch("PATIENCE").to_f
+  deadline = now + ENV.fetch("PATIENCE").to_f
   until yield
-    raise "this does not happen: #{what}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+    raise "this does not happen: #{what}" if now > deadline
 
     IO.select(nil, nil, nil, 0.01)
   end
@@ -110,10 +114,9 @@ def retries
 end
 
 def scheduled
-  now = Time.now.to_f
   Do.perform_in(0.3, "soon")
   late = Do.perform_in(3600, "late")
-  Do.perform_at(now + 0.4, "at")
+  Do.perform_at(Time.now.to_f + 0.4, "at")
   eventually("both are done") { %w[soon at].all? { |word| marks.include?("done #{word}") } }
   check(Sidekiq::ScheduledSet.new.map(&:jid) == [late], "one is left")
   check(Sidekiq::ScheduledSet.new.find_job(late).delete, "it can be deleted")
