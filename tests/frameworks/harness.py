@@ -115,7 +115,6 @@ class Server:
         self.log = os.path.join(root, "server.log")
         os.makedirs(self.directory)
         self.port, self.program = 0, None
-        self.start()
 
     def start(self):
         end = time.monotonic() + PATIENCE_SECONDS
@@ -194,6 +193,7 @@ class Place:
     def serve(self):
         """Starts the server."""
         self.server = Server(self.binary, self.root)
+        self.server.start()
 
     @property
     def environment(self):
@@ -276,7 +276,9 @@ class Place:
         self.eventually(lambda: self.marks().count(mark) >= times, f"mark '{mark}' x{times}")
 
     def close(self):
-        for program in self.programs + ([self.server.program] if self.server else []):
+        """Kills everything that was started."""
+        server = [self.server.program] if self.server and self.server.program else []
+        for program in self.programs + server:
             program.kill()
 
     def tails(self):
@@ -286,6 +288,8 @@ class Place:
             logs.append(("server", self.server.log))
         logs.append(("marks", self.marks_file))
         for name, path in logs:
+            if not os.path.exists(path):
+                continue
             with open(path, encoding="utf-8", errors="replace") as file:
                 lines = file.read().splitlines()
             yield f"--- {name}, the last {min(TAIL_LINES, len(lines))} of {len(lines)} lines"
