@@ -6,7 +6,7 @@
 #   make install      install the release build (PREFIX=/usr/local DESTDIR=...), see utils/packaging/install
 #   make dev          build/dev: the server and the tools for working on them, built fast
 #   make test         all tests that gate a change, with assertions
-#   make test-shipped the process tests with the release build of the server
+#   make test-shipped the process and frameworks tests with the release build of the server
 #   make sanitize     the unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make steps        how long single commands hold the loop, counted in steps of the code
 #   make tsan         the server under ThreadSanitizer, driven by process tests
@@ -41,8 +41,10 @@ deps:
 	@deps/install build
 deps-test:
 	@deps/install build test
+	@deps/node build/node
 deps-dev:
 	@deps/install build test dev
+	@deps/node build/node
 
 # $(call configure,flavor[,more cmake arguments])
 define configure
@@ -76,7 +78,7 @@ test-shipped: all deps-test
 	@cmake --build build/test -j $(JOBS)
 	@cd build/test && RUNNEL_SERVER=$(CURDIR)/build/release/runnel-server \
 	  RUNNEL_CHECK=$(CURDIR)/build/release/runnel-check \
-	  ctest --output-on-failure -j $(JOBS) -L process
+	  ctest --output-on-failure -j $(JOBS) -L 'process|frameworks'
 
 # $(call drive,flavor,environment,targets,tests): process tests of build/test with the server of
 # another flavor.
