@@ -14,8 +14,8 @@
 #                     seeds (100000); a failing seed says how to run
 #                     it again
 #   make bench        side by side with redis-server: requests/s, latency, CPU per request, memory;
-#                     then durability, topics and replication, which make bench-durability, make
-#                     bench-topics and make bench-replication measure alone
+#                     then values, durability, topics and replication, which make bench-values, make
+#                     bench-durability, make bench-topics and make bench-replication measure alone
 #   make fuzz         each fuzz target for FUZZ_SECONDS (60)
 #   make headers      each header compiled alone that no source file of its own includes first
 #   make format       clang-format over the tree
@@ -32,7 +32,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: all run install dev test test-shipped steps sanitize tsan sim bench bench-durability \
+.PHONY: all run install dev test test-shipped steps sanitize tsan sim bench bench-values \
+  bench-durability \
   bench-topics bench-replication fuzz headers \
   format format-check tidy clean deps deps-test deps-dev
 .DEFAULT_GOAL := all
@@ -114,9 +115,10 @@ sim: deps-test
 	  --gtest_filter='*CrashTest.*:ClusterTest.*'
 
 bench: all deps-test
-	@utils/bench $(ARGS); first=$$?; utils/bench-durability $(ARGS); second=$$?; \
-	  utils/bench-topics $(ARGS); third=$$?; \
-	  utils/bench-replication $(ARGS) && exit $$((first | second | third))
+	@failed=0; for part in bench bench-values bench-durability bench-topics bench-replication; do \
+	  utils/$$part $(ARGS) || failed=1; done; exit $$failed
+bench-values: all deps-test
+	@utils/bench-values $(ARGS)
 bench-durability: all deps-test
 	@utils/bench-durability $(ARGS)
 bench-topics: all deps-test

@@ -130,7 +130,7 @@ void Control::WaitUntilStable(const std::string& group) {
 }
 
 void Control::DeleteKeys() {
-  Words words{"DEL", kStream, kList, kTopic};
+  Words words{"DEL", kStream, kList, kTopic, kValues, kOtherValues, kValuesResult};
   for (uint64_t i = 0; i < kKeys; ++i) {
     words.push_back(Numbered(kKey, i));
     words.push_back(StreamName(i));

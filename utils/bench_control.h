@@ -15,6 +15,9 @@ namespace runnel::bench {
 inline const std::string kStream = "bench:stream";
 inline const std::string kList = "bench:list";
 inline const std::string kTopic = "bench:topic";
+inline const std::string kValues = "bench:values";
+inline const std::string kOtherValues = "bench:values:other";
+inline const std::string kValuesResult = "bench:values:result";
 inline const std::string kGroup = "bench:group";
 inline const std::string kChannel = "bench:channel";
 inline const std::string kKey = "bench:key:##########";

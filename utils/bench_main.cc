@@ -18,6 +18,7 @@
 #include "utils/bench_report.h"
 #include "utils/bench_settings.h"
 #include "utils/bench_topics.h"
+#include "utils/bench_values.h"
 
 namespace runnel::bench {
 
@@ -110,6 +111,13 @@ void List() {
   }
   for (const Curve& each : Curves())
     fmt::print("{:<16}{}\n", each.name, each.summary);
+  for (const Case& each : ValueCases())
+    fmt::print("{:<16}{}\n", each.name, each.summary);
+  for (const MemoryCase& each : ValueMemoryCases()) {
+    fmt::print("{:<16}bytes of {}\n", each.name, each.summary);
+  }
+  for (const Curve& each : ValueCurves())
+    fmt::print("{:<16}{}\n", each.name, each.summary);
   for (const Case& each : TopicCases())
     fmt::print("{:<16}{}\n", each.name, each.summary);
   fmt::print("{:<16}{}\n", "groups-topic", "the same as groups with TADD, TREADGROUP, TCOMMIT");
@@ -121,6 +129,27 @@ void List() {
   for (const Curve& each : TopicCurves())
     fmt::print("{:<16}{}\n", each.name, each.summary);
   fmt::print("{:<16}{}\n", "floor", "the least possible, against runnel-floor only");
+}
+
+// Runs the case on hashes, sets, sorted sets and scripts that `name` stands for; false if it stands
+// for none.
+bool RunValueNamed(const std::string& name, const Settings& settings, Report* report) {
+  for (const Case& each : ValueCases()) {
+    if (name != each.name) continue;
+    report->Load(name, settings.Plan(name, 0), RunCase(each, settings));
+    return true;
+  }
+  for (const MemoryCase& each : ValueMemoryCases()) {
+    if (name != each.name) continue;
+    report->Memory(each, RunMemory(each, settings));
+    return true;
+  }
+  for (const Curve& each : ValueCurves()) {
+    if (name != each.name) continue;
+    each.run(settings, [&](const CurvePoint& point) { report->Point(each, point); });
+    return true;
+  }
+  return false;
 }
 
 // Runs the case on topics that `name` stands for; false if it stands for none.
@@ -187,7 +216,7 @@ bool RunNamed(const std::string& name, const Settings& settings, Report* report)
     found = true;
     report->Load(name, settings.Plan(name, 0), RunFloor(settings));
   }
-  return found || RunTopicNamed(name, settings, report);
+  return found || RunValueNamed(name, settings, report) || RunTopicNamed(name, settings, report);
 }
 
 int Main(int argc, char** argv) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include "effects/version.h"
 #include "tests/process/replication_servers.h"
 
 namespace runnel::test {
@@ -213,7 +214,7 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   for (const std::string& nonsense : cases) {
     const auto link = leader->Connect();
     link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
-                "EFFECTS", "2"});
+                "EFFECTS", std::to_string(kEffectsVersion)});
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
     link->SendRaw(nonsense);
     EXPECT_EQ(ToText(link->ReadUntilClosed().back()), "<closed>") << nonsense.substr(0, 10);
@@ -223,7 +224,7 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   for (const char* begin : {"\x10", "\x10\x28"}) {
     const auto link = leader->Connect();
     link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
-                "EFFECTS", "2"});
+                "EFFECTS", std::to_string(kEffectsVersion)});
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 1; }));
     link->SendRaw(begin);
   }

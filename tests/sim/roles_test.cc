@@ -205,6 +205,7 @@ struct Lives {
   uint64_t equal = 0;  // of two for each seed
   uint64_t reloads = 0;
   uint64_t cut_bytes = 0;
+  uint64_t compared_bytes = 0;
 
   // They live, are healed, and compared.
   void Add(World& world) {
@@ -217,6 +218,7 @@ struct Lives {
     world.Compare();
     seeds++;
     equal += world.equal();
+    compared_bytes += world.compared_bytes();
     for (size_t i = 0; i < world.servers(); i++) {
       reloads += world.server(i).reloads();
       cut_bytes += world.server(i).roles().dropped_bytes();
@@ -233,6 +235,7 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
   if (sim::OneSeedOnly()) return;
   EXPECT_GT(lives.reloads, lives.seeds / 10);
   EXPECT_GT(lives.cut_bytes, 0u);
+  EXPECT_GT(lives.compared_bytes, 1000 * lives.seeds);
   EXPECT_GT(lives.equal, lives.seeds) << "the others lack journal that was removed or lost";
 }
 
@@ -247,6 +250,7 @@ TEST_F(RolesTest, ChainsBecomeEqualWhateverTheyWere) {
   });
   if (sim::OneSeedOnly()) return;
   EXPECT_GT(lives.cut_bytes, 0u);
+  EXPECT_GT(lives.compared_bytes, 1000 * lives.seeds);
   EXPECT_GT(lives.equal, lives.seeds);
 }
 

@@ -299,8 +299,8 @@ class World {
       CompareJournals(leader, *each);
     }
   }
-  // What both have.
-  static void CompareJournals(ModelServer& a, ModelServer& b) {
+  // What both have: nothing, if one of them has just taken a state of the position at which it ends.
+  void CompareJournals(ModelServer& a, ModelServer& b) {
     journal::Journal& one = *a.storage().journal();
     journal::Journal& other = *b.storage().journal();
     const Position end = one.written();
@@ -308,7 +308,7 @@ class World {
     // Where a frame begins in both: the first one of the newer of the two first segments.
     const Position first = std::max(one.first(), other.first());
     const std::string bytes = BytesOf(a, first, end);
-    EXPECT_FALSE(bytes.empty());
+    compared_bytes_ += bytes.size();
     EXPECT_TRUE(BytesOf(b, first, end) == bytes) << "from " << first << " to " << end;
   }
   static std::string BytesOf(ModelServer& server, Position first, Position end) {
@@ -352,6 +352,9 @@ class World {
     }
     return count;
   }
+  // Of journals, in Compare.
+  uint64_t compared_bytes() const { return compared_bytes_; }
+
   std::string Describe() {
     std::string text;
     for (const auto& each : servers_) {
@@ -399,6 +402,7 @@ class World {
   std::optional<Crash> crash_;
   std::optional<size_t> stalled_;
   bool chain_ = false;
+  uint64_t compared_bytes_ = 0;
 };
 
 }  // namespace runnel::sim
