@@ -17,11 +17,6 @@ bool FailCount(Context& context, int64_t least) {
 
 }  // namespace
 
-Random& Dice() {
-  static Random dice(RandomSeed());
-  return dice;
-}
-
 bool ReadDrawCount(Context& context, std::string_view text, int64_t* count) {
   if (!ReadInteger(context, text, count)) return false;
   return *count >= -kMostCount || FailCount(context, -kMostCount);

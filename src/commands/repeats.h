@@ -7,7 +7,6 @@
 
 #include <absl/container/flat_hash_set.h>
 
-#include "base/random.h"
 #include "commands/context.h"
 
 // Replies that may name the same thing again and again, so that neither the values nor the request
@@ -15,9 +14,6 @@
 // count), and what a client names several times (MGET, HMGET).
 
 namespace runnel::commands {
-
-// Where commands get their random numbers from.
-Random& Dice();
 
 // So many things a reply may draw that may be equal.
 inline constexpr int64_t kMostDraws = 1'000'000;

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/glob.h"
 #include "base/numbers.h"
+#include "base/random.h"
 #include "commands/arguments.h"
 #include "commands/hash/commands.h"
 #include "commands/hash/live.h"

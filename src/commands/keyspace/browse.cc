@@ -4,11 +4,11 @@
 
 #include "base/glob.h"
 #include "base/numbers.h"
+#include "base/random.h"
 #include "commands/arguments.h"
 #include "commands/common_replies.h"
 #include "commands/key_events.h"
 #include "commands/keyspace/commands.h"
-#include "commands/repeats.h"
 #include "commands/topic/partitions.h"
 
 namespace runnel::commands {

@@ -3,6 +3,7 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include "base/random.h"
 #include "commands/arguments.h"
 #include "commands/key_events.h"
 #include "commands/repeats.h"

@@ -8,6 +8,7 @@
 
 #include "base/glob.h"
 #include "base/numbers.h"
+#include "base/random.h"
 #include "commands/repeats.h"
 #include "commands/sorted_set/arguments.h"
 #include "commands/sorted_set/commands.h"
