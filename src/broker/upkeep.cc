@@ -158,7 +158,7 @@ bool Upkeep::ExpireFields(Budget& budget) {
         parts_.expiry.ExpireAllFields(key, hash.size());
         continue;
       }
-      const std::vector<std::string> expired = 
+      const std::vector<std::string> expired =
           hash.ExpiredFields(now_ms, kFieldsPerStep, kBytesPerStep);
       parts_.expiry.ExpireFields(key,
                                  std::vector<std::string_view>(expired.begin(), expired.end()));

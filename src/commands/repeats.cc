@@ -31,9 +31,15 @@ bool RepeatBound::Allows(uint64_t draws) {
   return draws <= static_cast<uint64_t>(kMostDraws) || FailCount(context_, -kMostDraws);
 }
 
+bool CheckRepeatedBytes(Context& context, uint64_t bytes) {
+  const uint64_t most = context.options().most_change_bytes;
+  return bytes <= most ||
+         Fail(context, fmt::format("ERR the reply would repeat more than {} bytes", most));
+}
+
 bool RepeatBound::Refuse() {
   context_.reply().rope().Truncate(before_);
-  return Fail(context_, fmt::format("ERR the reply would repeat more than {} bytes", most()));
+  return CheckRepeatedBytes(context_, std::numeric_limits<uint64_t>::max());
 }
 
 }  // namespace runnel::commands

@@ -11,7 +11,7 @@
 
 // Replies that may name the same thing again and again, so that neither the values nor the request
 // bound them: what is drawn at random (HRANDFIELD, SRANDMEMBER and ZRANDMEMBER with a negative
-// count), and what a client names several times (MGET, HMGET).
+// count), and what a client names several times (MGET, HMGET, XREAD, XCLAIM).
 
 namespace runnel::commands {
 
@@ -23,6 +23,10 @@ inline constexpr int64_t kMostDraws = 1'000'000;
 [[nodiscard]] bool ReadDrawCount(Context& context, std::string_view text, int64_t* count);
 // The same for a count that was read, if each thing takes two places in the reply.
 [[nodiscard]] bool CheckPairCount(Context& context, int64_t count);
+
+// Writes an error and returns false if a reply is about to repeat too many bytes. For a command that
+// cannot take its reply back.
+[[nodiscard]] bool CheckRepeatedBytes(Context& context, uint64_t bytes);
 
 // The bound of such a reply, which begins where this is made: the draws, and the bytes that were
 // written (DataOptions::most_change_bytes, as for SORT).

@@ -84,7 +84,9 @@ TEST(Object, MemoryIsReckonedFromAnyNumberOfSamples) {
         const size_t bytes = value->MemoryBytes(samples);
         EXPECT_GT(bytes, whole / 2) << samples;
         EXPECT_LT(bytes, whole * 2) << samples;
-        if (samples >= strings.size()) EXPECT_EQ(bytes, whole) << samples;
+        if (samples >= strings.size()) {
+          EXPECT_EQ(bytes, whole) << samples;
+        }
       }
     }
   }

@@ -50,8 +50,7 @@ size_t Hash::ExpiredCount(int64_t now_ms) const {
   return expiries_->Find({-std::numeric_limits<double>::infinity()}, {now}).size();
 }
 
-std::vector<std::string> Hash::ExpiredFields(int64_t now_ms, size_t most,
-                                             size_t most_bytes) const {
+std::vector<std::string> Hash::ExpiredFields(int64_t now_ms, size_t most, size_t most_bytes) const {
   std::vector<std::string> fields;
   if (expiries_ == nullptr) return fields;
   size_t bytes = 0;

@@ -70,8 +70,8 @@ class Hash final : public Object {
   // Returns whether the field had an expiry.
   bool ClearExpiry(std::string_view field);
 
-  // "listpack", "listpackex" or "hashtable". The second is a small form, too: that of a hash of which
-  // a field has an expiry.
+  // "listpack", "listpackex" or "hashtable". The second is a small form, too: that of a hash of
+  // which a field has an expiry.
   std::string_view encoding() const override { return EncodingUnder({}); }
   std::string_view EncodingUnder(const EncodingLimits& limits) const override;
   size_t MemoryBytes(size_t samples) const override;

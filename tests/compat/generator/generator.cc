@@ -46,8 +46,7 @@ bool MustNotBeSent(const Argv& command, bool careful) {
   };
   if (IsOneOf(name, {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX",
                      "BZMPOP"})) {
-    const std::string timeout =
-        IsOneOf(name, {"BLMPOP", "BZMPOP"}) ? argument(1) : command.back();
+    const std::string timeout = IsOneOf(name, {"BLMPOP", "BZMPOP"}) ? argument(1) : command.back();
     return IsSoon(timeout, 1e4) || IsHuge(timeout);
   }
   if (IsOneOf(name, {"XREAD", "XREADGROUP"})) {
