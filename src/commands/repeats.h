@@ -24,8 +24,8 @@ inline constexpr int64_t kMostDraws = 1'000'000;
 // The same for a count that was read, if each thing takes two places in the reply.
 [[nodiscard]] bool CheckPairCount(Context& context, int64_t count);
 
-// Writes an error and returns false if a reply is about to repeat too many bytes. For a command that
-// cannot take its reply back.
+// Writes an error and returns false if a reply is about to repeat too many bytes. For a command
+// that cannot take its reply back.
 [[nodiscard]] bool CheckRepeatedBytes(Context& context, uint64_t bytes);
 
 // The bound of such a reply, which begins where this is made: the draws, and the bytes that were

@@ -13,7 +13,7 @@ namespace {
 // What a claim found.
 struct ClaimPlan {
   IdList claimed;
-  IdList missing;  // pending, but gone from the stream: they leave the pending list
+  IdList missing;               // pending, but gone from the stream: they leave the pending list
   uint64_t repeated_bytes = 0;  // of the reply, by IDs that are named again
 };
 
