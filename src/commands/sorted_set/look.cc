@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -198,10 +199,18 @@ void ZScan(Context& context) {
   context.reply().Array(2);
   context.reply().BulkInteger(static_cast<int64_t>(cursor));
   context.reply().Array(2 * found.size());
+  // As in Redis, whose small form holds whole numbers as such: they have all their digits.
+  const bool small =
+      set != nullptr && set->EncodingUnder(context.options().encoding_limits) == "listpack";
+  constexpr double kMostWhole = 0x1p62;
   for (const auto& [member, score] : found) {
     context.reply().Bulk(member);
     // A bulk in RESP3, too.
-    context.reply().Bulk(FormatScore(score));
+    if (small && std::abs(score) <= kMostWhole && score == std::trunc(score)) {
+      context.reply().BulkInteger(static_cast<int64_t>(score));
+    } else {
+      context.reply().Bulk(FormatScore(score));
+    }
   }
 }
 

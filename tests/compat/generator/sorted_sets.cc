@@ -5,7 +5,8 @@ namespace runnel::compat {
 namespace {
 
 std::string DrawScore(Draw* draw) {
-  if (draw->OneIn(12)) return draw->Pick({"inf", "-inf", "+inf", "1e17", "-0", "nan", "x", ""});
+  // Not -0: which form a set has decides whether Redis keeps the sign.
+  if (draw->OneIn(12)) return draw->Pick({"inf", "-inf", "+inf", "1e17", "nan", "x", ""});
   return draw->Pick({"0", "1", "2", "2", "3", "10", "-1", "-7", "0.5", "0.1", "1e3", "123456789"});
 }
 
@@ -160,8 +161,10 @@ Argv DrawCombination(Draw* draw) {
 }
 
 Argv DrawMultiPop(Draw* draw, Argv command) {
-  AppendKeys(draw, draw->waits_for_several || command[0] == "ZMPOP" ? 1 + draw->Below(3) : 1,
-             &command);
+  const uint64_t keys = draw->waits_for_several || command[0] == "ZMPOP" ? 1 + draw->Below(3) : 1;
+  command.push_back(std::to_string(keys));
+  for (uint64_t i = 0; i < keys; ++i)
+    command.push_back(draw->SortedSetKey());
   command.push_back(draw->OneIn(40) ? "MID" : draw->Pick({"MIN", "MAX"}));
   if (draw->OneIn(2)) command.insert(command.end(), {"COUNT", draw->Count()});
   return command;
