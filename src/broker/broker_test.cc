@@ -431,6 +431,35 @@ TEST_F(BrokerTest, FieldsExpireThoughNobodyAsksForThem) {
   EXPECT_EQ(harness_.broker.stats().expired_fields, 3u);
 }
 
+// The effect names the fields that go, so those of long names go a few at a time.
+TEST_F(BrokerTest, LongFieldsExpireInParts) {
+  auto client = harness_.Connect();
+  constexpr size_t kFields = 20;
+  constexpr size_t kBytes = 100'000;
+  std::vector<std::string> set = {"HSET", "h", "stays", "1"};
+  std::vector<std::string> expire = {"HPEXPIRE", "h", "100", "FIELDS", std::to_string(kFields)};
+  for (size_t i = 0; i < kFields; i++) {
+    const std::string name = std::string(kBytes, 'n') + std::to_string(i);
+    set.insert(set.end(), {name, "1"});
+    expire.push_back(name);
+  }
+  client->Ask(set);
+  client->Ask(expire);
+  harness_.settings.notify_classes = kNotifyKeyevent | kNotifyHash;
+  auto listener = harness_.Connect();
+  listener->Run("PSUBSCRIBE *");
+  harness_.Advance(10'000);
+  EXPECT_EQ(client->Run("HLEN h"), ":1");
+  EXPECT_EQ(harness_.broker.stats().expired_fields, kFields);
+  const std::string lines = listener->Lines();
+  size_t effects = 0;
+  for (size_t at = 0; (at = lines.find("hexpired", at)) != std::string::npos; at++) {
+    effects++;
+  }
+  constexpr size_t kFieldsOfAnEffect = 3;  // with 256 KiB of names they are enough
+  EXPECT_EQ(effects, (kFields + kFieldsOfAnEffect - 1) / kFieldsOfAnEffect);
+}
+
 TEST_F(BrokerTest, DuringAPauseFieldsThatAreOverReadAsAbsentAndStay) {
   auto admin = harness_.Connect(), reader = harness_.Connect();
   reader->Run("HSET h a 1 b 2");

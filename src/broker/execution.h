@@ -49,8 +49,7 @@ class Execution final : public Context {
   Session& session() { return session_; }
   const Command& command() const { return command_; }
   Execution* outer() const { return outer_; }
-  // A script calls the command.
-  bool in_script() const { return outer_ != nullptr && outer_->runs_script; }
+  bool in_script() const override { return outer_ != nullptr && outer_->runs_script; }
 
   // The command waits: the executor sees this when the handler has returned.
   void Block(Wait wait) override;

@@ -142,7 +142,9 @@ bool Upkeep::ExpireKeys(Budget& budget) {
 // The hashes of a database are kept in the order in which their fields expire, so this never looks
 // at a hash in vain. A step removes some fields, and all of them if none lives.
 bool Upkeep::ExpireFields(Budget& budget) {
+  // An effect that removes fields names them, so it has a bound in bytes, too.
   constexpr size_t kFieldsPerStep = 64;
+  constexpr size_t kBytesPerStep = 256 * 1024;
   const int64_t now_ms = parts_.clock.now_ms();
   for (; fields_dbs_done_ < parts_.keyspace.databases(); fields_dbs_done_++) {
     while (parts_.expiry.MayExpire()) {
@@ -156,7 +158,8 @@ bool Upkeep::ExpireFields(Budget& budget) {
         parts_.expiry.ExpireAllFields(key, hash.size());
         continue;
       }
-      const std::vector<std::string> expired = hash.ExpiredFields(now_ms, kFieldsPerStep);
+      const std::vector<std::string> expired =
+          hash.ExpiredFields(now_ms, kFieldsPerStep, kBytesPerStep);
       parts_.expiry.ExpireFields(key,
                                  std::vector<std::string_view>(expired.begin(), expired.end()));
       budget.LookAtClock();

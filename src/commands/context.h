@@ -199,6 +199,8 @@ class Context {
   // Something hangs on this connection: if its client vanishes without a word, that shall be
   // noticed soon.
   virtual void WatchClient() {}
+  // A script calls the command.
+  virtual bool in_script() const { return false; }
   // False if the client does not get the reply (CLIENT REPLY).
   bool reply_is_sent() const { return reply_is_sent_; }
 

@@ -128,6 +128,7 @@ class CommandRunner : private KeyspaceObserver {
   bool reply_is_sent = true;
   int protocol = 2;
   bool may_block = true;
+  bool in_script = false;
   // The client asks for all in-sync replicas, and so many are there.
   std::optional<uint32_t> replicas;
   uint32_t notify_classes = ~0u;
@@ -169,6 +170,7 @@ class CommandRunner : private KeyspaceObserver {
       blocked.replaced = wait.replaced;
     }
 
+    bool in_script() const override { return runner_->in_script; }
     std::optional<uint32_t> TooFewReplicas(uint32_t wanted) override {
       return runner_->replicas && *runner_->replicas < wanted ? runner_->replicas : std::nullopt;
     }

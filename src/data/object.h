@@ -46,8 +46,8 @@ class Object : public Disposable {
   // Bytes of memory that the object holds, allocator rounding included. Looks at `samples` parts at
   // most and scales up; 0 looks at all.
   virtual size_t MemoryBytes(size_t samples) const = 0;
-  // About how many allocations freeing the object frees: large objects are freed by a helper
-  // thread. A clone takes about as many.
+  // About how many allocations freeing the object frees, where a large one counts as one for each
+  // of its pages: large objects are freed by a helper thread. A clone takes as many at most.
   virtual size_t FreeEffort() const = 0;
   // An independent copy, which may go to another thread. Sealed blocks are shared, not copied.
   virtual std::unique_ptr<Object> Clone() const = 0;

@@ -329,9 +329,12 @@ bool Runner::SameReply(const Step& step, const Frame& ours, const Frame& theirs)
   return true;
 }
 
-std::optional<Mismatch> Runner::CompareControl(const Argv& argv) {
-  const Reply ours = ours_->Control(argv);
-  const Reply theirs = theirs_->Control(argv);
+std::optional<Mismatch> Runner::CompareControl(const Argv& argv, bool unordered) {
+  Step step;
+  step.words = argv;
+  if (unordered) step.modifiers.push_back({"sort", {}});
+  const Reply ours = Viewed(ours_->Control(argv), step);
+  const Reply theirs = Viewed(theirs_->Control(argv), step);
   if (differences_->Same(argv, ours, theirs)) return std::nullopt;
   return Mismatch{
       0, "keyspace",
@@ -348,11 +351,14 @@ std::optional<Mismatch> Runner::CompareKey(const std::string& key) {
   std::vector<Argv> questions;
   if (type == "string") questions = {{"GET", key}};
   if (type == "list") questions = {{"LRANGE", key, "0", "-1"}};
+  if (type == "hash") questions = {{"HGETALL", key}};
+  if (type == "set") questions = {{"SMEMBERS", key}};
+  if (type == "zset") questions = {{"ZRANGE", key, "0", "-1", "WITHSCORES"}};
   if (type == "stream") {
     questions = {{"XRANGE", key, "-", "+"}, {"XINFO", "STREAM", key, "FULL", "COUNT", "0"}};
   }
   for (const Argv& argv : questions) {
-    std::optional<Mismatch> mismatch = CompareControl(argv);
+    std::optional<Mismatch> mismatch = CompareControl(argv, type == "hash" || type == "set");
     if (mismatch.has_value()) return mismatch;
   }
   return std::nullopt;

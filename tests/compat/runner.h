@@ -61,7 +61,7 @@ class Runner {
                   const std::vector<Frame>& theirs, size_t* differing) const;
   bool SameReply(const Step& step, const Frame& ours, const Frame& theirs) const;
   std::optional<Mismatch> CompareKey(const std::string& key);
-  std::optional<Mismatch> CompareControl(const Argv& argv);
+  std::optional<Mismatch> CompareControl(const Argv& argv, bool unordered = false);
 
   Side* const ours_;
   Side* const theirs_;

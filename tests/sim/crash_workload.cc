@@ -22,24 +22,32 @@ Argv CrashWorkload::Next(bool may_wait) {
   const uint64_t roll = draw_.Below(100);
   Argv command;
   if (may_wait && roll < 8) {
-    command = draw_.OneIn(2) ? DrawListWait(&draw_) : DrawStreamWait(&draw_);
-  } else if (roll < 24) {
+    command = draw_.OneIn(3)   ? DrawSortedSetWait(&draw_)
+              : draw_.OneIn(2) ? DrawListWait(&draw_)
+                               : DrawStreamWait(&draw_);
+  } else if (roll < 20) {
     command = DrawListCommand(&draw_);
-  } else if (roll < 36) {
+  } else if (roll < 31) {
     command = DrawStreamCommand(&draw_);
-  } else if (roll < 46) {
+  } else if (roll < 40) {
     command = DrawGroupCommand(&draw_);
-  } else if (roll < 52) {
+  } else if (roll < 45) {
     command = DrawStringCommand(&draw_);
-  } else if (roll < 56) {
+  } else if (roll < 49) {
     command = DrawHashCommand(&draw_);
-  } else if (roll < 64) {
+  } else if (roll < 53) {
+    command = draw_.OneIn(6) ? DrawChance() : DrawSetCommand(&draw_);
+  } else if (roll < 59) {
+    command = DrawSortedSetCommand(&draw_);
+  } else if (roll < 61) {
+    command = DrawSortCommand(&draw_);
+  } else if (roll < 67) {
     command = DrawKeyCommand(&draw_);
-  } else if (roll < 66) {
+  } else if (roll < 69) {
     return DrawTransfer(may_wait);
-  } else if (roll < 70) {
+  } else if (roll < 73) {
     return DrawExpiring();
-  } else if (roll < 72) {
+  } else if (roll < 75) {
     return DrawGroupRead(may_wait);
   } else if (roll < 82) {
     return DrawTopic(may_wait);
@@ -277,13 +285,41 @@ Argv CrashWorkload::DrawTransfer(bool may_wait) {
   return command;
 }
 
+// What the comparison with Redis cannot draw, because chance decides it.
+Argv CrashWorkload::DrawChance() {
+  switch (draw_.Below(6)) {
+    case 0:
+      return {"SRANDMEMBER", draw_.SetKey(), draw_.Pick({"-3", "1"})};
+    case 1:
+      return {draw_.Pick({"ZRANDMEMBER", "HRANDFIELD"}),
+              draw_.OneIn(2) ? draw_.SortedSetKey() : draw_.HashKey(), draw_.Pick({"-3", "1"})};
+    case 2:
+    case 3:
+      return {"SPOP", draw_.SetKey(), draw_.Pick({"1", "2"})};
+    default:
+      return {"SPOP", draw_.SetKey()};
+  }
+}
+
 Argv CrashWorkload::DrawExpiring() {
   const std::string ms = draw_.Pick({"1", "30", "100", "400"});
-  switch (draw_.Below(6)) {
+  switch (draw_.Below(8)) {
     case 4:
       return {"HPEXPIRE", draw_.HashKey(), ms, "FIELDS", "2", draw_.Pick({"f", "g"}), "n"};
     case 5:
       return {"HPERSIST", draw_.HashKey(), "FIELDS", "1", draw_.Pick({"f", "n"})};
+    case 6:
+      // The first of these is over at once, and takes the field away.
+      return {draw_.Pick({"HEXPIREAT", "HPEXPIREAT", "HEXPIRE"}),
+              draw_.HashKey(),
+              draw_.Pick({"1", "4102444800000"}),
+              draw_.Pick({"NX", "XX", "GT", "LT"}),
+              "FIELDS",
+              "2",
+              draw_.Pick({"f", "g"}),
+              draw_.Pick({"h", "n"})};
+    case 7:
+      return {draw_.Pick({"COPY", "RENAME"}), draw_.HashKey(), draw_.HashKey()};
     case 0:
       return {"SET", draw_.StringKey(), draw_.Element(), "PX", ms};
     case 1:

@@ -44,6 +44,7 @@ class CrashWorkload {
   Argv DrawGroupChange();
   Argv DrawClaim();
   Argv DrawTransfer(bool may_wait);
+  Argv DrawChance();
   Argv DrawExpiring();
   Argv DrawLongList(bool may_wait);
   Argv DrawTopic(bool may_wait);

@@ -4,6 +4,8 @@
 
 #include "data/hash/hash.h"
 #include "data/list/list.h"
+#include "data/set/set.h"
+#include "data/sorted_set/sorted_set.h"
 #include "data/stream/stream.h"
 #include "data/string_object.h"
 
@@ -21,7 +23,7 @@ T* Have(Keyspace& keyspace, const KeyRef& key) {
 
 void RandomChanges::Make(Keyspace& keyspace) {
   // Step by step, here and below: compilers evaluate operands and arguments in different orders.
-  std::string name(1, "slxhk"[Below(5)]);
+  std::string name(1, "slxhkez"[Below(7)]);
   name += std::to_string(Below(8));
   const KeyRef key(static_cast<uint32_t>(Below(keyspace.databases())), name);
   if (Below(8) == 0) return ChangeKeys(keyspace, key);
@@ -32,6 +34,10 @@ void RandomChanges::Make(Keyspace& keyspace) {
       return ChangeLists(keyspace, key);
     case 'h':
       return ChangeHashes(keyspace, key);
+    case 'e':
+      return ChangeSets(keyspace, key);
+    case 'z':
+      return ChangeSortedSets(keyspace, key);
     case 'x':
       return ChangeStreams(keyspace, key);
     default:
@@ -81,6 +87,36 @@ void RandomChanges::ChangeHashes(Keyspace& keyspace, const KeyRef& key) {
     if (Below(4) == 0 && hash->size() > 1) hash->Remove(field);
   }
   keyspace.NoteFieldExpiry(key, next_expiry_ms);
+}
+
+void RandomChanges::ChangeSets(Keyspace& keyspace, const KeyRef& key) {
+  Set* set = Have<Set>(keyspace, key);
+  if (set == nullptr) return;
+  // Half of them are of integers only.
+  const bool integers = key.name.back() % 2 == 0;
+  for (uint64_t left = 1 + Below(60); left > 0; left--) {
+    std::string member = std::to_string(Below(200));
+    if (!integers) member += Text(Below(20) == 0 ? 300 : 3);
+    set->Add(member);
+    if (Below(4) == 0 && set->size() > 1) set->Remove(member);
+  }
+}
+
+void RandomChanges::ChangeSortedSets(Keyspace& keyspace, const KeyRef& key) {
+  SortedSet* set = Have<SortedSet>(keyspace, key);
+  if (set == nullptr) return;
+  for (uint64_t left = 1 + Below(60); left > 0; left--) {
+    std::string member = "m" + std::to_string(Below(300));
+    if (Below(20) == 0) member += Text(100);
+    const double score = static_cast<double>(Below(1000)) / 4;
+    set->Set(member, score);
+    if (Below(6) == 0 && set->size() > 1) set->Remove(member);
+  }
+  if (Below(5) == 0) {
+    const uint64_t begin = 1 + Below(set->size());
+    const uint64_t end = begin + Below(set->size() - begin + 1);
+    set->RemoveRange({begin, end});
+  }
 }
 
 void RandomChanges::ChangeStreams(Keyspace& keyspace, const KeyRef& key) {

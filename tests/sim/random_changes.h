@@ -22,6 +22,8 @@ class RandomChanges {
   void ChangeStrings(Keyspace& keyspace, const KeyRef& key);
   void ChangeLists(Keyspace& keyspace, const KeyRef& key);
   void ChangeHashes(Keyspace& keyspace, const KeyRef& key);
+  void ChangeSets(Keyspace& keyspace, const KeyRef& key);
+  void ChangeSortedSets(Keyspace& keyspace, const KeyRef& key);
   void ChangeStreams(Keyspace& keyspace, const KeyRef& key);
   void ChangeKeys(Keyspace& keyspace, const KeyRef& key);
 

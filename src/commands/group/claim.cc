@@ -2,6 +2,7 @@
 
 #include "commands/group/commands.h"
 #include "commands/group/consumers.h"
+#include "commands/repeats.h"
 #include "commands/stream/arguments.h"
 #include "commands/stream/replies.h"
 #include "commands/topic/partitions.h"
@@ -12,7 +13,8 @@ namespace {
 // What a claim found.
 struct ClaimPlan {
   IdList claimed;
-  IdList missing;  // pending, but gone from the stream: they leave the pending list
+  IdList missing;               // pending, but gone from the stream: they leave the pending list
+  uint64_t repeated_bytes = 0;  // of the reply, by IDs that are named again
 };
 
 // XCLAIM's arguments after the IDs.
@@ -122,6 +124,9 @@ ClaimPlan PlanClaim(const Stream& stream, const ConsumerGroup& group,
       // It is as the first claim left it.
       const int64_t idle = now_ms - arguments.delivery_time;
       claimable = idle >= arguments.min_idle;
+      if (claimable && !arguments.just_ids) {
+        plan.repeated_bytes += EntryReplyBytes(*stream.Seek(id));
+      }
     }
     if (claimable) plan.claimed.push_back(id);
   }
@@ -163,6 +168,7 @@ void XClaim(Context& context) {
   ClaimArguments arguments;
   if (!ReadClaimArguments(context, &arguments)) return;
   const ClaimPlan plan = PlanClaim(*stream, *group, arguments, context.now_ms());
+  if (!CheckRepeatedBytes(context, plan.repeated_bytes)) return;
   if (arguments.last_id > group->last_delivered()) {
     const std::optional<uint64_t> read = group->entries_read();
     context.Apply(GroupSetId{key, group->name(), arguments.last_id,

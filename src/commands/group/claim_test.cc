@@ -43,6 +43,16 @@ TEST_F(ClaimTest, TakesEntriesFromOthers) {
   EXPECT_EQ(runner_.Run("XCLAIM s g c 1 1 2"), Entries({2}));
 }
 
+TEST_F(ClaimTest, BoundsRepeatedEntries) {
+  runner_.options.most_change_bytes = 100;
+  EXPECT_EQ(runner_.Run("XCLAIM s g d 0 1 2 3 4 1"), Entries({1, 2, 3, 4, 1}));
+  EXPECT_EQ(runner_.Run("XCLAIM s g d 0 1 1 1 1 1 1"),
+            "-ERR the reply would repeat more than 100 bytes");
+  EXPECT_THAT(runner_.effects(), IsEmpty());
+  EXPECT_EQ(runner_.Run("XCLAIM s g d 0 1 1 1 1 1 1 JUSTID"),
+            "*6 $3 1-0 $3 1-0 $3 1-0 $3 1-0 $3 1-0 $3 1-0");
+}
+
 TEST_F(ClaimTest, LeavesAloneWhatIsNotIdleForLongEnough) {
   EXPECT_EQ(runner_.Run("XCLAIM s g d 1001 1 2"), "*0");
   // The consumer is there all the same.

@@ -17,6 +17,7 @@ using testing::AnyOf;
 using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 class HashCommandsTest : public testing::Test {
  protected:
@@ -265,16 +266,43 @@ TEST_F(HashCommandsTest, AReplyOfRandomFieldsIsBounded) {
       "9223372036854775807";
   EXPECT_EQ(Run("HRANDFIELD h -9223372036854775808"), kRange);
   EXPECT_EQ(Run("HRANDFIELD none -9223372036854775808"), kRange);
-  EXPECT_EQ(Run("HRANDFIELD h -9223372036854775807"), "-ERR value is out of range");
+  constexpr const char* kDraws =
+      "-ERR value is out of range, value must between -1000000 and 9223372036854775807";
+  EXPECT_EQ(Run("HRANDFIELD h -9223372036854775807"), kDraws);
+  EXPECT_EQ(Run("HRANDFIELD h -1000001"), kDraws);
   EXPECT_EQ(Run("HRANDFIELD none -9223372036854775807"), "*0");
   EXPECT_EQ(Run("HRANDFIELD h -5000000000000000000 WITHVALUES"), "-ERR value is out of range");
   EXPECT_EQ(Run("HRANDFIELD none 5000000000000000000 WITHVALUES"), "-ERR value is out of range");
   EXPECT_EQ(Run("HRANDFIELD h x"), "-ERR value is not an integer or out of range");
   EXPECT_EQ(Run("HRANDFIELD h 1 NONSENSE"), "-ERR syntax error");
   EXPECT_EQ(Run("HRANDFIELD h 1 WITHVALUES x"), "-ERR syntax error");
-  // A few fields, but much to repeat.
-  runner_.Run({"HSET", "large", "a", std::string(1 << 20, 'x')});
-  EXPECT_EQ(Run("HRANDFIELD large -4000"), "-ERR value is out of range");
+  // Few fields, of which one has much to repeat: it is met, whatever most of them look like.
+  for (int i = 0; i < 1000; i++) {
+    runner_.Run({"HSET", "large", std::to_string(i), "1"});
+  }
+  runner_.Run({"HSET", "large", "0", std::string(100'000, 'x')});
+  runner_.options.most_change_bytes = 1'000'000;
+  EXPECT_THAT(Run("HRANDFIELD large -100"), StartsWith("*100 "));
+  constexpr const char* kBytes = "-ERR the reply would repeat more than 1000000 bytes";
+  EXPECT_EQ(Run("HRANDFIELD large -60000 WITHVALUES"), kBytes);
+  runner_.protocol = 3;
+  EXPECT_EQ(Run("HRANDFIELD large -60000 WITHVALUES"), kBytes);
+}
+
+TEST_F(HashCommandsTest, AReplyThatNamesAFieldAgainAndAgainIsBounded) {
+  runner_.options.most_change_bytes = 1000;
+  runner_.Run({"HSET", "h", "a", std::string(300, 'x'), "b", std::string(2000, 'y'), "c", ""});
+  EXPECT_THAT(Run("HMGET h a b a c c"), StartsWith("*5 "));
+  EXPECT_THAT(Run("HMGET h a b a a a"), StartsWith("*5 "));
+  constexpr const char* kError = "-ERR the reply would repeat more than 1000 bytes";
+  EXPECT_EQ(Run("HMGET h a b a a a a"), kError);
+  EXPECT_EQ(Run("HMGET h c none b b"), kError);
+  EXPECT_THAT(Run("HMGET none a a a a a a"), StartsWith("*6 $-1"));
+  // The same of strings.
+  runner_.Run({"MSET", "x", std::string(300, 'x'), "y", std::string(2000, 'y'), "z", ""});
+  EXPECT_THAT(Run("MGET x y x z z none x x"), StartsWith("*8 "));
+  EXPECT_EQ(Run("MGET x y x x x x"), kError);
+  EXPECT_EQ(Run("MGET z h y y"), kError);
 }
 
 // --- Expiry of fields ---
@@ -478,6 +506,12 @@ TEST_F(HashCommandsTest, EncodingFollowsTheDirectives) {
   EXPECT_EQ(Run("OBJECT ENCODING h"), "$9 hashtable");
   runner_.options.encoding_limits.hash_max_listpack_value = 65;
   EXPECT_EQ(Run("OBJECT ENCODING h"), "$8 listpack");
+  Run("HEXPIRE h 100 FIELDS 1 a");
+  EXPECT_EQ(Run("OBJECT ENCODING h"), "$10 listpackex");
+  // It is a small form as well.
+  EXPECT_THAT(Run("HSCAN h 17 COUNT 1 NOVALUES"), StartsWith("*2 $1 0 *2 "));
+  runner_.options.encoding_limits.hash_max_listpack_entries = 1;
+  EXPECT_EQ(Run("OBJECT ENCODING h"), "$9 hashtable");
 }
 
 TEST_F(HashCommandsTest, CommandsOnKeysKeepFieldsAndExpiries) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/numbers.h"
@@ -9,6 +10,7 @@
 #include "commands/hash/commands.h"
 #include "commands/hash/live.h"
 #include "commands/key_events.h"
+#include "commands/repeats.h"
 #include "effects/hash_effects.h"
 
 namespace runnel::commands {
@@ -107,11 +109,20 @@ void HMGet(Context& context) {
   const Hash* hash;
   if (!context.Read(context.Key(1), &hash)) return;
   const std::span<const std::string_view> names = context.args().subspan(2);
+  const auto find = [&](size_t i) {
+    return hash != nullptr ? FindLive(*hash, names[i], context.now_ms()) : std::nullopt;
+  };
+  const auto identify = [&](size_t i) {
+    const std::optional<Field> field = find(i);
+    return field ? std::pair<const void*, size_t>(field->value.data(), field->value.size())
+                 : std::pair<const void*, size_t>();
+  };
+  RepeatBound bound(context);
   context.reply().Array(names.size());
-  for (const std::string_view name : names) {
-    std::optional<Field> field;
-    if (hash != nullptr) field = FindLive(*hash, name, context.now_ms());
+  for (size_t i = 0; i < names.size(); i++) {
+    const std::optional<Field> field = find(i);
     field ? context.reply().Bulk(field->value) : context.reply().Null();
+    if (!bound.HoldsWithoutRepeats(names.size(), identify)) return;
   }
 }
 

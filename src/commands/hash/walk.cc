@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdlib>
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "commands/arguments.h"
 #include "commands/hash/commands.h"
 #include "commands/hash/live.h"
+#include "commands/repeats.h"
 
 namespace runnel::commands {
 namespace {
@@ -69,11 +69,6 @@ bool ReadHashScan(Context& context, HashScan* scan) {
   return true;
 }
 
-Random& HashRandom() {
-  static Random random(RandomSeed());
-  return random;
-}
-
 // Draws from the living fields of a hash, of which there is at least one.
 class FieldDraw {
  public:
@@ -84,11 +79,11 @@ class FieldDraw {
     // Nearly all fields live, or upkeep is about to remove the others.
     constexpr int kDraws = 100;
     for (int draw = 0; draw < kDraws && places_.empty(); draw++) {
-      const Field field = hash_.fields().Random(HashRandom().Next());
+      const Field field = hash_.fields().Random(Dice().Next());
       if (IsLive(hash_, field.name, now_ms_)) return field;
     }
     ListPlaces();
-    return hash_.fields().At(places_[HashRandom().Below(places_.size())]);
+    return hash_.fields().At(places_[Dice().Below(places_.size())]);
   }
 
   // `count` different fields, in an arbitrary order. REQUIRES: so many live.
@@ -107,7 +102,7 @@ class FieldDraw {
     }
     ListPlaces();
     for (size_t i = 0; i < count; i++) {
-      std::swap(places_[i], places_[i + HashRandom().Below(places_.size() - i)]);
+      std::swap(places_[i], places_[i + Dice().Below(places_.size() - i)]);
       visit(hash_.fields().At(places_[i]));
     }
   }
@@ -125,25 +120,12 @@ class FieldDraw {
   std::vector<FieldTable::Place> places_;  // of all living fields, once they were listed
 };
 
-// How many fields a reply may repeat, and about how many bytes it may have then: the request is
-// short, whatever it asks for.
-constexpr int64_t kMostRepeatedFields = 1 << 22;
-constexpr uint64_t kMostRepeatedFieldBytes = uint64_t{1} << 30;
-
-bool MayRepeat(const Hash& hash, int64_t count) {
-  constexpr size_t kSamples = 16;
-  if (count > kMostRepeatedFields) return false;
-  const uint64_t field_bytes = hash.MemoryBytes(kSamples) / hash.size();
-  return field_bytes * static_cast<uint64_t>(count) <= kMostRepeatedFieldBytes;
-}
-
 void ReplyRandomFields(Context& context, const Hash& hash, int64_t count, bool with_values) {
   ReplyWriter& reply = context.reply();
   const auto live = static_cast<int64_t>(LiveSize(&hash, context.now_ms()));
   if (live == 0 || count == 0) return reply.Array(0);
-  if (count < 0 && !MayRepeat(hash, -count)) {
-    return reply.Error("ERR value is out of range");
-  }
+  RepeatBound bound(context);
+  if (count < 0 && !bound.Allows(static_cast<uint64_t>(-count))) return;
   const auto fields = static_cast<size_t>(count < 0 ? -count : std::min(count, live));
   const bool in_pairs = with_values && reply.protocol() == 3;
   reply.Array(with_values && !in_pairs ? 2 * fields : fields);
@@ -156,6 +138,7 @@ void ReplyRandomFields(Context& context, const Hash& hash, int64_t count, bool w
   if (count > 0) return draw.Distinct(fields, write);
   for (size_t i = 0; i < fields; i++) {
     write(draw.Next());
+    if (!bound.Holds()) return;
   }
 }
 
@@ -188,7 +171,7 @@ void HScan(Context& context) {
   if (!ReadHashScan(context, &scan)) return;
 
   const uint64_t count = static_cast<uint64_t>(scan.count);
-  const bool whole = hash->EncodingUnder(context.options().encoding_limits) == "listpack";
+  const bool whole = hash->EncodingUnder(context.options().encoding_limits) != "hashtable";
   uint64_t buckets_left = count > UINT64_MAX / 10 ? UINT64_MAX : 10 * count;
   uint64_t visited = 0;
   uint64_t cursor = whole ? 0 : *start;
@@ -216,19 +199,11 @@ void HRandField(Context& context) {
     if (LiveSize(hash, context.now_ms()) == 0) return context.reply().Null();
     return context.reply().Bulk(FieldDraw(*hash, context.now_ms()).Next().name);
   }
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   int64_t count;
-  if (!ReadInteger(context, context.arg(2), &count)) return;
-  if (count < -kMost) {
-    return context.reply().Error(
-        "ERR value is out of range, value must between -9223372036854775807 and "
-        "9223372036854775807");
-  }
+  if (!ReadDrawCount(context, context.arg(2), &count)) return;
   const bool with_values = context.argc() == 4 && Is(context.arg(3), "WITHVALUES");
   if (context.argc() > 3 && !with_values) return context.reply().Error(kSyntaxError);
-  if (with_values && (count < -kMost / 2 || count > kMost / 2)) {
-    return context.reply().Error("ERR value is out of range");
-  }
+  if (with_values && !CheckPairCount(context, count)) return;
   if (!context.Read(context.Key(1), &hash)) return;
   if (hash == nullptr) return context.reply().Array(0);
   ReplyRandomFields(context, *hash, count, with_values);

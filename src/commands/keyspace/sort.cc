@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "base/numbers.h"
 #include "commands/arguments.h"
@@ -153,6 +155,7 @@ class Sorting {
   // What the elements are sorted by. Returns false if one has no number.
   bool Weigh();
   bool WeighElement(Element* element);
+  std::string_view WholeText(const StringObject& string);
   bool ComesBefore(const Element& a, const Element& b) const;
   void Arrange();
 
@@ -173,10 +176,11 @@ class Sorting {
   bool by_text_ = false;
   bool use_by_ = false;
   std::vector<Element> elements_;
-  SortRange range_;                      // in elements_
-  StringRow copies_;                     // members of a set: its walk gives views for a moment
-  std::deque<std::string> long_values_;  // of BY that do not lie in one piece
-  std::string name_;                     // of the key that is looked up
+  SortRange range_;   // in elements_
+  StringRow copies_;  // members of a set: its walk gives views for a moment
+  // Strings that BY names and that do not lie in one piece, whole.
+  absl::flat_hash_map<const StringObject*, std::unique_ptr<std::string>> long_values_;
+  std::string name_;  // of the key that is looked up
 };
 
 void Sorting::LoadList(const List& list) {
@@ -250,20 +254,24 @@ std::optional<double> ParseSortWeight(std::string_view text) {
   return weight;
 }
 
+// The string in one piece. It stays valid.
+std::string_view Sorting::WholeText(const StringObject& string) {
+  const std::string_view head = string.head();
+  if (head.size() == string.size()) return head;
+  std::unique_ptr<std::string>& copy = long_values_[&string];
+  if (copy == nullptr) copy = std::make_unique<std::string>(string.ToString());
+  return *copy;
+}
+
 bool Sorting::WeighElement(Element* element) {
   std::string_view text = element->text;
   if (use_by_) {
     const SortValue value = Lookup(*options_.by, element->text);
-    if (value.string != nullptr) {
-      text = value.string->head();
-      if (text.size() < value.string->size()) {
-        text = long_values_.emplace_back(value.string->ToString());
-      }
-    } else if (value.text) {
-      text = *value.text;
-    } else {
-      return true;
-    }
+    if (value.string == nullptr && !value.text) return true;
+    // Many elements may have the same long text, which is read for each of them.
+    budget_.Spend(value.string != nullptr ? value.string->size() : value.text->size());
+    if (budget_.spent()) return true;
+    text = value.string != nullptr ? WholeText(*value.string) : *value.text;
     element->has_by = true;
     element->by = text;
   }
@@ -285,7 +293,8 @@ bool Sorting::Weigh() {
 bool Sorting::ComesBefore(const Element& a, const Element& b) const {
   int order;
   if (by_text_ && use_by_) {
-    order = a.has_by && b.has_by ? a.by.compare(b.by) : a.has_by - b.has_by;
+    const bool same = a.by.data() == b.by.data() && a.by.size() == b.by.size();
+    order = a.has_by && b.has_by && !same ? a.by.compare(b.by) : a.has_by - b.has_by;
   } else if (by_text_ || a.score == b.score) {
     order = a.text.compare(b.text);
   } else {
@@ -398,8 +407,10 @@ void Sorting::Store() {
 
 void Sorting::Run() {
   if (!Load()) return;
-  // A set has no order that could be kept: what is stored is sorted by its bytes.
-  const bool forced = is_set_ && !options_.sorts() && options_.target.has_value();
+  // A set has no order that could be kept: what is stored, and what a script gets, is sorted by its
+  // bytes.
+  const bool forced =
+      is_set_ && !options_.sorts() && (options_.target.has_value() || context_.in_script());
   by_text_ = options_.alpha || forced;
   use_by_ = options_.by.has_value() && !forced;
   if (options_.sorts() || forced) {

@@ -114,6 +114,12 @@ TEST_F(SortTest, AnOrderThatIsLeftAlone) {
   Run("SADD s c b a 1");
   EXPECT_EQ(Run("SORT s BY nosort DESC STORE d"), ":4");
   EXPECT_EQ(Run("LRANGE d 0 -1"), "*4 $1 c $1 b $1 a $1 1");
+  // So is what a script gets; lists and sorted sets have an order there, too.
+  runner_.in_script = true;
+  EXPECT_EQ(Run("SORT s BY nosort"), "*4 $1 1 $1 a $1 b $1 c");
+  EXPECT_EQ(Run("SORT_RO s BY nosort DESC LIMIT 0 2"), "*2 $1 c $1 b");
+  EXPECT_EQ(Run("SORT q BY nosort"), "*3 $1 c $1 a $1 b");
+  EXPECT_EQ(Run("SORT z BY nosort"), "*3 $3 one $3 two $5 three");
 }
 
 TEST_F(SortTest, Storing) {
@@ -178,6 +184,26 @@ TEST_F(SortTest, WorkIsBounded) {
   const std::string pattern = "*" + std::string(300, 'p');
   EXPECT_EQ(runner_.Run({"SORT", "q", "BY", pattern}), kError);
   EXPECT_EQ(runner_.Run({"SORT", "q", "GET", pattern}), kError);
+  // What elements are sorted by is read for each of them.
+  Run("RPUSH same 1 1 1 1 1");
+  EXPECT_EQ(Run("SORT same BY w_* ALPHA"), kError);
+  EXPECT_EQ(Run("SORT same BY w_*"), kError);
+  EXPECT_EQ(Run("SORT same BY w_* ALPHA STORE d"), kError);
+  Make<Hash>("f_1").Set("f", std::string(400, 'w'));
+  EXPECT_EQ(Run("SORT same BY f_*->f ALPHA"), kError);
+}
+
+// Strings that do not lie in one piece are looked at as a whole.
+TEST_F(SortTest, LongTexts) {
+  Run("RPUSH q 1 2 3 1 2");
+  const std::string same(600'000, 'w');
+  runner_.Run({"MSET", "w_1", same + "b", "w_2", same + "a", "w_3", same});
+  EXPECT_EQ(Run("SORT q BY w_* ALPHA"), "*5 $1 3 $1 2 $1 2 $1 1 $1 1");
+  EXPECT_EQ(Run("SORT q BY w_* ALPHA DESC LIMIT 0 2"), "*2 $1 1 $1 1");
+  EXPECT_EQ(Run("SORT q BY w_*"), "-ERR One or more scores can't be converted into double");
+  const std::string zeros(600'000, '0');
+  runner_.Run({"MSET", "w_1", zeros + "3", "w_2", zeros + "2.5", "w_3", zeros + "1"});
+  EXPECT_EQ(Run("SORT q BY w_*"), "*5 $1 3 $1 2 $1 2 $1 1 $1 1");
 }
 
 // A key that is looked up and has expired is removed, like any other.

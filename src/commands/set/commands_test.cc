@@ -216,13 +216,17 @@ TEST_F(SetCommandsTest, RandomMembers) {
 // The set bounds no reply to a negative count.
 TEST_F(SetCommandsTest, RepeatedRandomMembersAreBounded) {
   Run("SADD s abcdefghij");
-  for (const char* line : {"SRANDMEMBER s -9223372036854775808", "SRANDMEMBER s -4000001"}) {
-    EXPECT_EQ(Run(line),
-              "-ERR value is out of range, value must between -4000000 and 9223372036854775807");
-  }
-  runner_.options.max_bulk_bytes = 100;
+  const std::string range = "-ERR value is out of range, value must between ";
+  EXPECT_EQ(Run("SRANDMEMBER s -9223372036854775808"),
+            range + "-9223372036854775807 and 9223372036854775807");
+  EXPECT_EQ(Run("SRANDMEMBER s -1000001"), range + "-1000000 and 9223372036854775807");
+  EXPECT_EQ(Run("SRANDMEMBER none -1000001"), "*0");
+  runner_.options.most_change_bytes = 200;
   EXPECT_EQ(Get("SRANDMEMBER s -10").size(), 10u);
-  EXPECT_EQ(Run("SRANDMEMBER s -11"), "-ERR the reply would have more than 100 bytes");
+  EXPECT_EQ(Run("SRANDMEMBER s -13"), "-ERR the reply would repeat more than 200 bytes");
+  // What names each member once may be of any size.
+  RunWith({"SADD", "s"}, 200);
+  EXPECT_EQ(Get("SRANDMEMBER s 150").size(), 150u);
 }
 
 // Each member as often as every other: by draws and by walks, of a table and of integers. (The

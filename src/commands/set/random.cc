@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include <absl/container/flat_hash_set.h>
@@ -7,27 +6,22 @@
 #include "base/random.h"
 #include "commands/arguments.h"
 #include "commands/key_events.h"
+#include "commands/repeats.h"
 #include "commands/set/commands.h"
 #include "commands/string_row.h"
 #include "data/set/int_set.h"
 #include "data/set/set.h"
 #include "effects/set_effects.h"
-#include "fmt/format.h"
 
 namespace runnel::commands {
 namespace {
-
-Random& MemberDice() {
-  static Random dice(RandomSeed());
-  return dice;
-}
 
 // Gives `count` different members to `visit`; each choice of that many has the same probability.
 // Takes time and memory for `count` members, and for those of an IntSet. REQUIRES: count <=
 // set.size(). The views are valid during the call.
 template <class Visit>
 void SampleMembers(const runnel::Set& set, uint64_t count, Visit visit) {
-  Random& dice = MemberDice();
+  Random& dice = Dice();
   if (set.size() <= IntSet::kMost || count > set.size() / 2) {
     // Each member is taken with the probability that as many more are wanted among those left.
     uint64_t left = set.size();
@@ -56,7 +50,7 @@ void PopOneMember(Context& context) {
   if (set == nullptr) return context.reply().Null();
   runnel::Set::Buffer buffer;
   // A copy: the set must not be given its own bytes.
-  const std::string popped(set->Random(MemberDice().Next(), &buffer));
+  const std::string popped(set->Random(Dice().Next(), &buffer));
   const std::string_view member = popped;
   const bool emptied = set->size() == 1;
   context.Apply(SetRemove{key, {&member, 1}});
@@ -91,25 +85,15 @@ void PopSomeMembers(Context& context, const KeyRef& key, const runnel::Set& set,
   context.Notify(kNotifySet, "spop", key);
 }
 
-// SRANDMEMBER with a negative count draws from the whole set each time. Nothing bounds the reply
-// but the client, so these do: the draws, and (as max_bulk_bytes) the bytes of the members.
-constexpr int64_t kMostDraws = 4'000'000;
-
+// SRANDMEMBER with a negative count draws from the whole set each time.
 void DrawMembers(Context& context, const runnel::Set& set, uint64_t draws) {
-  ReplyWriter& reply = context.reply();
-  const size_t before = reply.rope().size();
-  uint64_t bytes_left = context.options().max_bulk_bytes;
-  reply.Array(draws);
+  RepeatBound bound(context);
+  if (!bound.Allows(draws)) return;
+  context.reply().Array(draws);
   runnel::Set::Buffer buffer;
   for (; draws > 0; draws--) {
-    const std::string_view member = set.Random(MemberDice().Next(), &buffer);
-    if (member.size() > bytes_left) {
-      reply.rope().Truncate(before);
-      return reply.Error(fmt::format("ERR the reply would have more than {} bytes",
-                                     context.options().max_bulk_bytes));
-    }
-    bytes_left -= member.size();
-    reply.Bulk(member);
+    context.reply().Bulk(set.Random(Dice().Next(), &buffer));
+    if (!bound.Holds()) return;
   }
 }
 
@@ -132,21 +116,14 @@ void SRandMember(Context& context) {
   if (context.argc() > 3) return context.reply().Error(kSyntaxError);
   const bool has_count = context.argc() == 3;
   int64_t count = 1;
-  if (has_count) {
-    if (!ReadInteger(context, context.arg(2), &count)) return;
-    if (count < -kMostDraws) {
-      return context.reply().Error(
-          fmt::format("ERR value is out of range, value must between {} and {}", -kMostDraws,
-                      std::numeric_limits<int64_t>::max()));
-    }
-  }
+  if (has_count && !ReadDrawCount(context, context.arg(2), &count)) return;
   const runnel::Set* set;
   if (!context.Read(context.Key(1), &set)) return;
   ReplyWriter& reply = context.reply();
   if (set == nullptr) return has_count ? reply.Array(0) : reply.Null();
   if (!has_count) {
     runnel::Set::Buffer buffer;
-    return reply.Bulk(set->Random(MemberDice().Next(), &buffer));
+    return reply.Bulk(set->Random(Dice().Next(), &buffer));
   }
   if (count < 0) return DrawMembers(context, *set, static_cast<uint64_t>(-count));
   const uint64_t wanted = std::min<uint64_t>(static_cast<uint64_t>(count), set->size());

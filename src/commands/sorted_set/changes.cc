@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "commands/key_events.h"
+#include "commands/string_row.h"
 
 namespace runnel::commands {
 namespace {
@@ -51,7 +52,11 @@ void RangeRemoval::Apply(Context& context, const KeyRef& key, std::string_view e
   if (emptied_) {
     context.Apply(KeyRemove{key}, count_);
   } else {
-    context.Apply(SortedSetRemove{key, members_}, count_);
+    VisitParts(
+        std::span<const std::string_view>(members_), [](std::string_view m) { return m.size(); },
+        [&](std::span<const std::string_view> part) {
+          context.Apply(SortedSetRemove{key, part}, part.size());
+        });
   }
   context.Notify(kNotifyZset, event, key);
   if (emptied_) NotifyDeleted(context, key);
@@ -81,7 +86,12 @@ void StoreSorted(Context& context, const KeyRef& to, std::span<ScoredMember> mem
     }
     context.Apply(KeyRemove{to}, 0);
   }
-  context.Apply(SortedSetAdd{to, members});
+  VisitParts(
+      std::span<const ScoredMember>(members), [](const ScoredMember& m) { return m.member.size(); },
+      [&](std::span<const ScoredMember> part) {
+        context.Apply(SortedSetAdd{to, part}, 0);
+      });
+  context.CountElements(1);
   if (!existed) NotifyNew(context, to);
   context.Notify(kNotifyZset, event, to);
   context.reply().Integer(static_cast<int64_t>(members.size()));

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include "base/text.h"
 #include "commands/sorted_set/arguments.h"
@@ -18,27 +21,26 @@ namespace runnel::commands {
 namespace {
 
 // A value that takes part: a sorted set, a set whose members all have the score 1, or nothing.
-class ScoredInput {
+class ScoredValue {
  public:
-  explicit ScoredInput(const KeyEntry* entry)
+  explicit ScoredValue(const KeyEntry* entry)
       : sorted_(entry == nullptr ? nullptr : entry->As<SortedSet>()),
         plain_(entry == nullptr ? nullptr : entry->As<Set>()) {}
 
-  double weight = 1;
-
-  bool has_value() const { return sorted_ != nullptr || plain_ != nullptr; }
+  bool exists() const { return sorted_ != nullptr || plain_ != nullptr; }
+  // Whether both are the value of one key, or nothing.
+  bool operator==(const ScoredValue&) const = default;
+  // Some order.
+  bool operator<(const ScoredValue& other) const {
+    return std::less<>()(address(), other.address());
+  }
   size_t size() const {
     if (sorted_ != nullptr) return sorted_->size();
     return plain_ != nullptr ? plain_->size() : 0;
   }
-  // The score of a member times the weight. What is no number counts as 0 for the first value that
-  // has the member (Weighted) and is passed to the aggregate for the others, as in Redis.
   std::optional<double> Score(std::string_view member) const {
-    if (sorted_ != nullptr) {
-      const std::optional<double> score = sorted_->Score(member);
-      return score ? std::optional(*score * weight) : std::nullopt;
-    }
-    return plain_ != nullptr && plain_->Contains(member) ? std::optional(weight) : std::nullopt;
+    if (sorted_ != nullptr) return sorted_->Score(member);
+    return plain_ != nullptr && plain_->Contains(member) ? std::optional(1.0) : std::nullopt;
   }
   // Calls visit(score, member, lasting) for all members; if `lasting` is false, the view is valid
   // during the call only. Stops when visit returns false.
@@ -46,26 +48,45 @@ class ScoredInput {
   void ForEach(Visit visit) const {
     if (sorted_ != nullptr) {
       for (SortedSet::Iterator at = sorted_->Seek(0); at.Valid(); at.Next()) {
-        if (!visit(Weighted(at.score()), at.member(), true)) return;
+        if (!visit(at.score(), at.member(), true)) return;
       }
     } else if (plain_ != nullptr) {
       for (Set::Iterator at = plain_->begin(); at.Valid(); at.Next()) {
-        if (!visit(Weighted(1), at.member(), false)) return;
+        if (!visit(1.0, at.member(), false)) return;
       }
     }
   }
-
- private:
-  double Weighted(double score) const {
-    const double weighted = score * weight;
-    return std::isnan(weighted) ? 0 : weighted;
+  // Tells it from others; nullptr for nothing.
+  const void* address() const {
+    return sorted_ != nullptr ? static_cast<const void*>(sorted_) : plain_;
   }
 
+ private:
   const SortedSet* sorted_;
   const Set* plain_;
 };
 
+using ScoredValues = std::vector<ScoredValue>;
+
+// A value as the request names it.
+struct ScoredInput {
+  ScoredValue value;
+  double weight = 1;
+};
+
 enum class Aggregate { kSum, kMin, kMax };
+
+// How much a combination may do beside what the sizes of its values and of its request bound. A key
+// that is named many times, with many weights, takes a step for each member and weight.
+class RepeatSteps {
+ public:
+  static constexpr uint64_t kMost = uint64_t{1} << 28;  // some tenths of a second
+  void Take(uint64_t steps) { left_ -= std::min(left_, steps); }
+  bool spent() const { return left_ == 0; }
+
+ private:
+  uint64_t left_ = kMost;
+};
 
 void AddScore(Aggregate aggregate, double score, double* total) {
   switch (aggregate) {
@@ -80,6 +101,27 @@ void AddScore(Aggregate aggregate, double score, double* total) {
     case Aggregate::kMax:
       if (score > *total) *total = score;
       return;
+  }
+}
+
+// The same so many times in a row. Each sum is rounded, so that is no product, unless all of them
+// are whole numbers that a double has.
+void AddRepeated(Aggregate aggregate, double score, uint64_t times, double* total,
+                 RepeatSteps* steps) {
+  if (aggregate == Aggregate::kSum && times > 1) {
+    const double added = score * static_cast<double>(times);
+    constexpr double kMostExact = 0x1p53;
+    if (std::abs(*total) + std::abs(added) <= kMostExact && score == std::trunc(score) &&
+        *total == std::trunc(*total)) {
+      *total += added;
+      return;
+    }
+  }
+  for (double before; times > 0 && !steps->spent(); times--) {
+    before = *total;
+    AddScore(aggregate, score, total);
+    if (*total == before) return;  // nor do the others change it
+    if (times > 1) steps->Take(1);
   }
 }
 
@@ -108,8 +150,9 @@ bool ReadInputs(Context& context, size_t first, Combination* combination) {
   combination->first_key = first + 1;
   for (size_t i = first + 1; i <= first + static_cast<size_t>(keys); i++) {
     const KeyEntry* entry = context.Find(context.Key(i));
-    const ScoredInput& input = combination->inputs.emplace_back(entry);
-    if (entry != nullptr && !input.has_value()) return Fail(context, kWrongType);
+    const ScoredValue value(entry);
+    if (entry != nullptr && !value.exists()) return Fail(context, kWrongType);
+    combination->inputs.push_back({value});
   }
   return true;
 }
@@ -181,81 +224,190 @@ class CombinedMembers {
   MemberCopies copies_;
 };
 
-// Scores are added up from the smallest value to the largest, as in Redis: another order would
-// round them in another way.
-void SortBySize(std::vector<ScoredInput>& inputs) {
-  std::stable_sort(inputs.begin(), inputs.end(),
-                   [](const ScoredInput& a, const ScoredInput& b) { return a.size() < b.size(); });
+// A value, and the weights with which it is named in a row.
+struct WeightedValue {
+  struct Weight {
+    double weight = 1;
+    uint64_t times = 1;
+  };
+  ScoredValue value;
+  size_t index = 0;  // of the value among those of the row
+  std::vector<Weight> weights = {};
+
+  // Adds what the value gives for a member that has `score` in it: with `begins` the total is
+  // nothing yet. What is no number counts as 0 where the total begins with it, or wherever
+  // `nan_is_zero`; otherwise it is passed to the aggregate, as in Redis.
+  void AddTo(Aggregate aggregate, double score, bool begins, bool nan_is_zero, double* total,
+             RepeatSteps* steps) const {
+    if (weights.size() > 1) steps->Take(weights.size() - 1);
+    for (const Weight& weight : weights) {
+      double weighted = score * weight.weight;
+      if (std::isnan(weighted) && (begins || nan_is_zero)) weighted = 0;
+      if (begins) *total = weighted;
+      AddRepeated(aggregate, weighted, weight.times - (begins ? 1 : 0), total, steps);
+      begins = false;
+    }
+  }
+};
+
+// The values in the order in which Redis adds up their scores, which another order would round in
+// another way: from the smallest one to the largest, and equally large ones as they are named.
+struct ValueRow {
+  // A value is here several times only if others of its size are named in between.
+  std::vector<WeightedValue> row;
+  ScoredValues values;  // each once, as they appear in the row
+};
+
+ValueRow InOrder(std::vector<ScoredInput> inputs) {
+  std::stable_sort(inputs.begin(), inputs.end(), [](const ScoredInput& a, const ScoredInput& b) {
+    return a.value.size() < b.value.size();
+  });
+  ValueRow result;
+  std::vector<WeightedValue>& row = result.row;
+  absl::flat_hash_map<const void*, size_t> indexes;
+  for (const ScoredInput& input : inputs) {
+    if (row.empty() || !(row.back().value == input.value)) {
+      const auto [found, is_new] = indexes.try_emplace(input.value.address(), indexes.size());
+      if (is_new) result.values.push_back(input.value);
+      row.push_back({input.value, found->second});
+    }
+    std::vector<WeightedValue::Weight>& weights = row.back().weights;
+    if (!weights.empty() && weights.back().weight == input.weight &&
+        std::signbit(weights.back().weight) == std::signbit(input.weight)) {
+      weights.back().times++;
+    } else {
+      weights.push_back({input.weight});
+    }
+  }
+  return result;
 }
 
-void Unite(Combination& combination, CombinedMembers* result) {
-  SortBySize(combination.inputs);
+void Unite(const Combination& combination, CombinedMembers* result, RepeatSteps* steps) {
+  constexpr uint64_t kLookup = 16;  // steps that one takes
+  const std::vector<WeightedValue> row = InOrder(combination.inputs).row;
   absl::flat_hash_map<std::string_view, size_t> places;
-  places.reserve(combination.inputs.back().size());
+  places.reserve(row.back().value.size());
   std::vector<ScoredMember>& members = result->members();
-  for (const ScoredInput& input : combination.inputs) {
-    input.ForEach([&](double score, std::string_view member, bool lasting) {
+  size_t met = 0;  // values
+  for (const WeightedValue& weighted : row) {
+    const bool again = weighted.index < met;
+    if (!again) met++;
+    weighted.value.ForEach([&](double score, std::string_view member, bool lasting) {
+      if (again) steps->Take(kLookup);
       const auto found = places.find(member);
-      if (found != places.end()) {
-        AddScore(combination.aggregate, score, &members[found->second].score);
-      } else {
-        result->Add(score, member, lasting);
+      const bool is_new = found == places.end();
+      if (is_new) {
+        result->Add(0, member, lasting);
         places.emplace(members.back().member, members.size() - 1);
       }
-      return true;
+      double* const total = is_new ? &members.back().score : &members[found->second].score;
+      weighted.AddTo(combination.aggregate, score, is_new, true, total, steps);
+      return !steps->spent();
     });
   }
 }
 
-// Calls visit(score, member, lasting) for the members that all inputs have, until it returns false.
-template <class Visit>
-void VisitCommon(Combination& combination, Visit visit) {
-  SortBySize(combination.inputs);
-  const std::span<const ScoredInput> others = std::span(combination.inputs).subspan(1);
-  combination.inputs[0].ForEach([&](double score, std::string_view member, bool lasting) {
-    for (const ScoredInput& other : others) {
-      const std::optional<double> further = other.Score(member);
-      if (!further) return true;
-      AddScore(combination.aggregate, *further, &score);
+// The values without those that are named again, and without what is missing.
+ScoredValues DistinctValues(std::span<const ScoredInput> inputs) {
+  ScoredValues values;
+  for (const ScoredInput& input : inputs) {
+    if (input.value.exists()) values.push_back(input.value);
+  }
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+void Intersect(const Combination& combination, CombinedMembers* result, RepeatSteps* steps) {
+  const ValueRow in_order = InOrder(combination.inputs);
+  const std::vector<WeightedValue>& row = in_order.row;
+  const ScoredValues& values = in_order.values;
+  // The first one has the fewest members; each member is looked up once in each other value.
+  std::vector<double> scores;
+  values[0].ForEach([&](double score, std::string_view member, bool lasting) {
+    scores.assign(1, score);
+    for (size_t i = 1; i < values.size(); i++) {
+      const std::optional<double> found = values[i].Score(member);
+      if (!found) return true;
+      scores.push_back(*found);
     }
-    return visit(score, member, lasting);
+    steps->Take(row.size() - values.size());
+    double total = 0;
+    bool begins = true;
+    for (const WeightedValue& weighted : row) {
+      weighted.AddTo(combination.aggregate, scores[weighted.index], begins, false, &total, steps);
+      begins = false;
+    }
+    result->Add(total, member, lasting);
+    return !steps->spent();
   });
 }
 
 void Subtract(const Combination& combination, CombinedMembers* result) {
-  const std::span<const ScoredInput> others = std::span(combination.inputs).subspan(1);
-  combination.inputs[0].ForEach([&](double score, std::string_view member, bool lasting) {
-    const bool in_other = std::any_of(others.begin(), others.end(), [&](const ScoredInput& other) {
-      return other.Score(member).has_value();
-    });
+  const ScoredValue first = combination.inputs[0].value;
+  ScoredValues others = DistinctValues(std::span(combination.inputs).subspan(1));
+  if (std::find(others.begin(), others.end(), first) != others.end()) return;
+  // The larger one is, the likelier it has the member.
+  std::stable_sort(others.begin(), others.end(),
+                   [](const ScoredValue& a, const ScoredValue& b) { return a.size() > b.size(); });
+  uint64_t all = first.size();
+  for (const ScoredValue& other : others) {
+    all += other.size();
+  }
+  // Either the members of the first are looked for in the others, or the other way round, whichever
+  // are fewer steps.
+  absl::flat_hash_set<std::string_view> removed;
+  MemberCopies copies;
+  const bool from_others = all < first.size() * others.size();
+  if (from_others) {
+    for (const ScoredValue& other : others) {
+      other.ForEach([&](double, std::string_view member, bool lasting) {
+        if (first.Score(member) && !removed.contains(member)) {
+          removed.insert(lasting ? member : copies.Keep(member));
+        }
+        return true;
+      });
+    }
+  }
+  first.ForEach([&](double score, std::string_view member, bool lasting) {
+    const bool in_other =
+        from_others ? removed.contains(member)
+                    : std::any_of(others.begin(), others.end(), [&](const ScoredValue& other) {
+                        return other.Score(member).has_value();
+                      });
     if (!in_other) result->Add(score, member, lasting);
     return true;
   });
 }
 
-void Combine(Combination& combination, CombinedMembers* result) {
+// Writes an error and returns false if that takes too long.
+bool Combine(Context& context, const Combination& combination, CombinedMembers* result) {
+  RepeatSteps steps;
   switch (combination.operation) {
     case SetOperation::kUnion:
-      Unite(combination, result);
+      Unite(combination, result, &steps);
       break;
     case SetOperation::kInter:
-      VisitCommon(combination, [&](double score, std::string_view member, bool lasting) {
-        result->Add(score, member, lasting);
-        return true;
-      });
+      Intersect(combination, result, &steps);
       break;
     case SetOperation::kDiff:
       Subtract(combination, result);
       break;
   }
+  if (steps.spent()) {
+    return Fail(context, fmt::format("ERR keys are named again and again: that would take more "
+                                     "than {} steps",
+                                     RepeatSteps::kMost));
+  }
   result->Sort();
+  return true;
 }
 
 void ReplyCombined(Context& context, SetOperation operation) {
   Combination combination{.operation = operation};
   if (!ReadCombination(context, &combination)) return;
   CombinedMembers result;
-  Combine(combination, &result);
+  if (!Combine(context, combination, &result)) return;
   BeginMembers(context.reply(), result.members().size(), combination.with_scores);
   for (const ScoredMember& member : result.members()) {
     WriteMember(context.reply(), member.member, member.score, combination.with_scores);
@@ -266,7 +418,7 @@ void StoreCombined(Context& context, SetOperation operation, std::string_view ev
   Combination combination{.operation = operation, .stores = true};
   if (!ReadCombination(context, &combination)) return;
   CombinedMembers result;
-  Combine(combination, &result);
+  if (!Combine(context, combination, &result)) return;
   const auto inputs = context.args().subspan(combination.first_key, combination.inputs.size());
   const bool own = std::find(inputs.begin(), inputs.end(), context.arg(1)) != inputs.end();
   StoreSorted(context, context.Key(1), result.members(), own, event);
@@ -297,8 +449,19 @@ void ZInterCard(Context& context) {
   Combination combination{.operation = SetOperation::kInter, .counts = true};
   if (!ReadCombination(context, &combination)) return;
   int64_t count = 0;
-  VisitCommon(combination,
-              [&](double, std::string_view, bool) { return ++count != combination.limit; });
+  ScoredValues values = DistinctValues(combination.inputs);
+  const auto missing = [](const ScoredInput& input) { return !input.value.exists(); };
+  if (std::any_of(combination.inputs.begin(), combination.inputs.end(), missing)) values.clear();
+  std::sort(values.begin(), values.end(),
+            [](const ScoredValue& a, const ScoredValue& b) { return a.size() < b.size(); });
+  if (!values.empty()) {
+    values[0].ForEach([&](double, std::string_view member, bool) {
+      const bool in_all =
+          std::all_of(values.begin() + 1, values.end(),
+                      [&](const ScoredValue& value) { return value.Score(member).has_value(); });
+      return !in_all || ++count != combination.limit;
+    });
+  }
   context.reply().Integer(count);
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,21 +10,13 @@
 #include "base/glob.h"
 #include "base/numbers.h"
 #include "base/random.h"
+#include "commands/repeats.h"
 #include "commands/sorted_set/arguments.h"
 #include "commands/sorted_set/commands.h"
 #include "commands/sorted_set/replies.h"
 
 namespace runnel::commands {
 namespace {
-
-// ZRANDMEMBER with a negative count may name members again and again, so the reply has no bound in
-// the value: more than this many, or more bytes than a client may send, are refused.
-constexpr uint64_t kMostDraws = 1'000'000;
-
-Random& MemberRandom() {
-  static Random random(RandomSeed());
-  return random;
-}
 
 // Counts what `find(set)` finds.
 template <class FindRange>
@@ -57,7 +50,7 @@ std::vector<uint64_t> DrawRanks(uint64_t count, uint64_t size) {
   absl::flat_hash_set<uint64_t> drawn;
   drawn.reserve(count);
   for (uint64_t last = size - count; last < size; last++) {
-    if (!drawn.insert(MemberRandom().Below(last + 1)).second) drawn.insert(last);
+    if (!drawn.insert(Dice().Below(last + 1)).second) drawn.insert(last);
   }
   std::vector<uint64_t> ranks(drawn.begin(), drawn.end());
   std::sort(ranks.begin(), ranks.end());
@@ -66,21 +59,13 @@ std::vector<uint64_t> DrawRanks(uint64_t count, uint64_t size) {
 
 // So many members, each drawn from all of them.
 void ReplyDraws(Context& context, const SortedSet& set, uint64_t count, bool with_scores) {
-  if (count > kMostDraws) return context.reply().Error("ERR value is out of range");
-  // All is drawn before anything is written, so that a reply that would be too large is none.
-  std::vector<SortedSet::Iterator> draws;
-  draws.reserve(count);
-  uint64_t bytes = 0;
-  for (uint64_t i = 0; i < count; i++) {
-    draws.push_back(set.Random(MemberRandom().Next()));
-    bytes += draws.back().member().size();
-    if (bytes > context.options().max_bulk_bytes) {
-      return context.reply().Error("ERR value is out of range");
-    }
-  }
+  RepeatBound bound(context);
+  if (!bound.Allows(count)) return;
   BeginMembers(context.reply(), count, with_scores);
-  for (const SortedSet::Iterator& at : draws) {
+  for (; count > 0; count--) {
+    const SortedSet::Iterator at = set.Random(Dice().Next());
     WriteMember(context.reply(), at.member(), at.score(), with_scores);
+    if (!bound.Holds()) return;
   }
 }
 
@@ -155,23 +140,16 @@ void ZRandMember(Context& context) {
   int64_t count = 0;
   bool with_scores = false;
   if (argc > 2) {
-    if (!ReadInteger(context, context.arg(2), &count)) return;
-    if (count == INT64_MIN) {
-      return context.reply().Error(
-          "ERR value is out of range, value must between -9223372036854775807 and "
-          "9223372036854775807");
-    }
+    if (!ReadDrawCount(context, context.arg(2), &count)) return;
     with_scores = argc == 4 && Is(context.arg(3), "WITHSCORES");
     if (argc > 4 || (argc == 4 && !with_scores)) return context.reply().Error(kSyntaxError);
-    if (with_scores && (count < -(INT64_MAX / 2) || count > INT64_MAX / 2)) {
-      return context.reply().Error("ERR value is out of range");
-    }
+    if (with_scores && !CheckPairCount(context, count)) return;
   }
   const SortedSet* set;
   if (!context.Read(context.Key(1), &set)) return;
   if (argc == 2) {
     if (set == nullptr) return context.reply().Null();
-    return context.reply().Bulk(set->Random(MemberRandom().Next()).member());
+    return context.reply().Bulk(set->Random(Dice().Next()).member());
   }
   if (set == nullptr || count == 0) return context.reply().Array(0);
   if (count < 0) return ReplyDraws(context, *set, static_cast<uint64_t>(-count), with_scores);
@@ -221,10 +199,18 @@ void ZScan(Context& context) {
   context.reply().Array(2);
   context.reply().BulkInteger(static_cast<int64_t>(cursor));
   context.reply().Array(2 * found.size());
+  // As in Redis, whose small form holds whole numbers as such: they have all their digits.
+  const bool small =
+      set != nullptr && set->EncodingUnder(context.options().encoding_limits) == "listpack";
+  constexpr double kMostWhole = 0x1p62;
   for (const auto& [member, score] : found) {
     context.reply().Bulk(member);
     // A bulk in RESP3, too.
-    context.reply().Bulk(FormatScore(score));
+    if (small && std::abs(score) <= kMostWhole && score == std::trunc(score)) {
+      context.reply().BulkInteger(static_cast<int64_t>(score));
+    } else {
+      context.reply().Bulk(FormatScore(score));
+    }
   }
 }
 

@@ -1,3 +1,7 @@
+#include <limits>
+#include <utility>
+
+#include "commands/repeats.h"
 #include "commands/stream/arguments.h"
 #include "commands/stream/commands.h"
 #include "commands/stream/reading.h"
@@ -90,10 +94,16 @@ void XRead(Context& context) {
     if (const uint64_t count = budget.TakeEntries(at)) found.push_back({&source, at, count});
   }
   if (!found.empty()) {
+    RepeatBound bound(context);
+    // What of a stream is repeated is not looked at: whoever names one twice has the bound.
+    const auto identify = [&](size_t i) -> std::pair<const void*, size_t> {
+      return {found[i].source->stream, std::numeric_limits<uint32_t>::max()};
+    };
     WriteStreamsHeader(context.reply(), found.size());
     for (const Found& read : found) {
       WriteStreamHeader(context.reply(), context.arg(read.source->key));
       WriteEntries(context.reply(), FormOf(*read.source->stream), read.at, read.count);
+      if (!bound.HoldsWithoutRepeats(found.size(), identify)) return;
     }
   } else if (arguments.block && context.may_block()) {
     BlockOnStreams(context, arguments, sources);

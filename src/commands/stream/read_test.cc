@@ -128,6 +128,17 @@ TEST_F(XReadTest, LimitsTheWholeReplyByBytes) {
             "*2 *2 $1 s " + Entries({1}) + " *2 $1 t " + Entries({1}));
 }
 
+// A stream that is named again and again is repeated, which a short request could go on with.
+TEST_F(XReadTest, BoundsRepeatedStreams) {
+  runner_.options.most_change_bytes = 150;
+  EXPECT_EQ(runner_.Run("XREAD STREAMS s s 2 2"),
+            "*2 *2 $1 s " + Entries({3}) + " *2 $1 s " + Entries({3}));
+  EXPECT_EQ(runner_.Run("XREAD STREAMS s s 0 0"),
+            "-ERR the reply would repeat more than 150 bytes");
+  EXPECT_EQ(runner_.Run("XREAD STREAMS s t 0 0"),
+            "*2 *2 $1 s " + Entries({1, 2, 3}) + " *2 $1 t " + Entries({1, 2, 3}));
+}
+
 TEST_F(XReadTest, WaitsForEntries) {
   EXPECT_EQ(runner_.Run("XREAD BLOCK 250 STREAMS s nokey t $ 5-5 3"), "");
   ASSERT_TRUE(runner_.blocked());

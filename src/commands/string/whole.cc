@@ -1,8 +1,10 @@
 #include <optional>
+#include <utility>
 
 #include "commands/arguments.h"
 #include "commands/expiry.h"
 #include "commands/key_events.h"
+#include "commands/repeats.h"
 #include "commands/string/commands.h"
 #include "commands/string/replies.h"
 #include "data/string_object.h"
@@ -219,10 +221,17 @@ void GetEx(Context& context) {
 }
 
 void MGet(Context& context) {
+  const auto identify = [&](size_t i) -> std::pair<const void*, size_t> {
+    const KeyEntry* entry = context.Peek(context.Key(i + 1));
+    const auto* string = entry == nullptr ? nullptr : entry->As<StringObject>();
+    return {string, string == nullptr ? 0 : string->size()};
+  };
+  RepeatBound bound(context);
   context.reply().Array(context.argc() - 1);
   for (size_t i = 1; i < context.argc(); i++) {
     const KeyEntry* entry = context.Find(context.Key(i));
     ReplyValue(context, entry == nullptr ? nullptr : entry->As<StringObject>());
+    if (!bound.HoldsWithoutRepeats(context.argc() - 1, identify)) return;
   }
 }
 

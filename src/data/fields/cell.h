@@ -65,6 +65,10 @@ class Cell {
     return {BlockAt(in)->data(), size};
   }
 
+  // What freeing the block of a string of so many bytes counts for (Object::FreeEffort): returning
+  // the pages of a large one to the system takes time, too.
+  static size_t FreeEffort(size_t bytes) { return 1 + bytes / 4096; }
+
   static constexpr uint8_t kInBlock = 0x80;
   // Bytes of a cell that refers to a block.
   static constexpr uint8_t kReference = sizeof(const Block*) + sizeof(uint32_t);

@@ -32,8 +32,7 @@ uint64_t Scale(uint64_t random, uint64_t bound) {
 }
 
 size_t BlockEffort(size_t bytes, const Block* block) {
-  // Returning the pages of a large block to the system takes time, too.
-  return block == nullptr ? 0 : 1 + bytes / 4096;
+  return block == nullptr ? 0 : Cell::FreeEffort(bytes);
 }
 size_t BlockEffort(const Field& field) {
   return BlockEffort(field.name.size(), field.name_block) +

@@ -50,12 +50,15 @@ size_t Hash::ExpiredCount(int64_t now_ms) const {
   return expiries_->Find({-std::numeric_limits<double>::infinity()}, {now}).size();
 }
 
-std::vector<std::string> Hash::ExpiredFields(int64_t now_ms, size_t most) const {
+std::vector<std::string> Hash::ExpiredFields(int64_t now_ms, size_t most, size_t most_bytes) const {
   std::vector<std::string> fields;
   if (expiries_ == nullptr) return fields;
-  for (SortedSet::Iterator at = expiries_->Seek(0); at.Valid() && fields.size() < most; at.Next()) {
+  size_t bytes = 0;
+  for (SortedSet::Iterator at = expiries_->Seek(0);
+       at.Valid() && fields.size() < most && bytes < most_bytes; at.Next()) {
     if (!Expired(static_cast<int64_t>(at.score()), now_ms)) break;
     fields.emplace_back(at.member());
+    bytes += fields.back().size();
   }
   return fields;
 }
@@ -75,7 +78,8 @@ bool Hash::ClearExpiry(std::string_view field) {
 std::string_view Hash::EncodingUnder(const EncodingLimits& limits) const {
   const bool small =
       largest_.Within(limits.hash_max_listpack_entries, limits.hash_max_listpack_value);
-  return small ? "listpack" : "hashtable";
+  if (!small) return "hashtable";
+  return expiries_ == nullptr ? "listpack" : "listpackex";
 }
 
 size_t Hash::MemoryBytes(size_t samples) const {

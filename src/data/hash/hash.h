@@ -61,15 +61,17 @@ class Hash final : public Object {
   int64_t NextExpiry() const;
   // How many fields have expired at this time. O(log n).
   size_t ExpiredCount(int64_t now_ms) const;
-  // The fields that have expired at this time (Expired in data/key_entry.h), the earliest first,
-  // and `most` at most.
-  std::vector<std::string> ExpiredFields(int64_t now_ms, size_t most) const;
+  // The fields that have expired at this time (Expired in data/key_entry.h), the earliest first:
+  // `most` at most, and no further one once their names have `most_bytes`.
+  std::vector<std::string> ExpiredFields(int64_t now_ms, size_t most,
+                                         size_t most_bytes = SIZE_MAX) const;
   // REQUIRES: the field exists, and expire_at_ms is no kNoExpiry.
   void SetExpiry(std::string_view field, int64_t expire_at_ms);
   // Returns whether the field had an expiry.
   bool ClearExpiry(std::string_view field);
 
-  // "listpack" or "hashtable".
+  // "listpack", "listpackex" or "hashtable". The second is a small form, too: that of a hash of
+  // which a field has an expiry.
   std::string_view encoding() const override { return EncodingUnder({}); }
   std::string_view EncodingUnder(const EncodingLimits& limits) const override;
   size_t MemoryBytes(size_t samples) const override;

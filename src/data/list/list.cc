@@ -460,6 +460,17 @@ size_t List::MemoryBytes(size_t samples) const {
   return fixed + static_cast<size_t>(static_cast<double>(sum) / samples * count);
 }
 
+size_t List::FreeEffort() const {
+  size_t effort = blocks_.size() + 1;
+  // Above that, nobody asks how much it is.
+  if (effort > kMostFreedInPlace) return effort;
+  for (size_t b = 0; b < blocks_.size(); b++) {
+    // Returning the pages of a large element to the system takes time, too.
+    if (blocks_[b].large() && !blocks_[b].cold()) effort += blocks_[b].bytes() / 4096;
+  }
+  return effort;
+}
+
 std::unique_ptr<Object> List::Clone() const {
   auto clone = std::make_unique<List>();
   for (size_t b = 0; b < blocks_.size(); b++) {

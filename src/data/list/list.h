@@ -122,7 +122,7 @@ class List final : public Object {
   // returns to listpack only at half of this size; here the answer depends only on the content.
   std::string_view encoding() const override;
   size_t MemoryBytes(size_t samples) const override;
-  size_t FreeEffort() const override { return blocks_.size() + 1; }
+  size_t FreeEffort() const override;
   std::unique_ptr<Object> Clone() const override;
 
   // The payload: the version byte 1, the number of elements as a varint, and each element as its

@@ -255,6 +255,15 @@ size_t ScoreNode::BlockBytes() const {
   return bytes;
 }
 
+size_t ScoreNode::FreeEffort() const {
+  size_t effort = 1;
+  for (size_t i = 0; i < count_; i++) {
+    if (InBlock(i)) effort += Cell::FreeEffort(member(i).size());
+    if (inner()) effort += child(i)->FreeEffort();
+  }
+  return effort;
+}
+
 void ScoreNode::Free() const {
   for (size_t i = 0; i < count_; i++) {
     if (InBlock(i)) block(i)->Unref();

@@ -103,6 +103,8 @@ class ScoreNode {
 
   size_t MemoryBytes() const;
   size_t BlockBytes() const;
+  // About how many allocations freeing the node and all below it frees, blocks included.
+  size_t FreeEffort() const;
   // A small node is joined with another.
   bool small() const { return BytesFor(count_, used_) < kMostBytes / 4; }
 

@@ -89,7 +89,10 @@ class SortedSet final : public Object {
   std::string_view encoding() const override { return EncodingUnder({}); }
   std::string_view EncodingUnder(const EncodingLimits& limits) const override;
   size_t MemoryBytes(size_t samples) const override;
-  size_t FreeEffort() const override { return 1 + tree_.FreeEffort() + table_.FreeEffort(); }
+  size_t FreeEffort() const override {
+    // The table knows the blocks of long members; without one, the tree has few nodes.
+    return 1 + tree_.FreeEffort(table_.empty()) + table_.FreeEffort();
+  }
   std::unique_ptr<Object> Clone() const override;
   void PrefetchGrowth() const override { tree_.Prefetch(); }
 

@@ -222,8 +222,9 @@ bool ScoreTree::Move(double score, std::string_view member, double new_score) {
   return true;
 }
 
-size_t ScoreTree::FreeEffort() const {
+size_t ScoreTree::FreeEffort(bool with_blocks) const {
   if (root_ == nullptr) return 0;
+  if (with_blocks) return root_->FreeEffort();
   // The nodes of a level, as the first way down says.
   size_t effort = 1;
   size_t nodes = 1;
@@ -239,7 +240,7 @@ size_t ScoreTree::MemoryBytes(size_t samples, bool with_blocks) const {
   const uint64_t count = size();
   // Leaves are walked over, or some of them are looked at; there are as many inner nodes for them
   // as on the way to the leaves that are looked at.
-  const bool all = samples == 0 || samples * 16 > count;
+  const bool all = samples == 0 || samples > count / 16;
   double bytes = 0;
   double keys = 0;
   for (uint64_t i = 0, rank = 0; all ? rank < count : i < samples; i++) {

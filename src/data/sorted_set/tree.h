@@ -85,8 +85,9 @@ class ScoreTree {
   // With or without the blocks of long members. Looks at `samples` leaves at most and scales up; 0
   // looks at all.
   size_t MemoryBytes(size_t samples, bool with_blocks) const;
-  // About how many nodes there are.
-  size_t FreeEffort() const;
+  // About how many allocations freeing the tree frees. With the blocks of long members, all nodes
+  // are looked at.
+  size_t FreeEffort(bool with_blocks) const;
 
  private:
   // Where a search in a node looks first. Fetched all at once, they are not waited for one by one.

@@ -51,6 +51,8 @@ class EntryLog final : public Spillable {
   // are above it.
   StreamId newest_id() const { return hot_.empty() && cold_ ? cold_->last_id() : hot_.newest_id(); }
   size_t blocks() const { return hot_.segments().size() + (cold_ ? cold_->blocks() : 0); }
+  // As Object::FreeEffort: returning the pages of large blocks to the system takes time, too.
+  size_t FreeEffort() const { return blocks() + hot_.block_bytes() / 4096; }
   // Bytes of memory that the log takes, without runs that were fetched.
   size_t MemoryBytes() const { return hot_.MemoryBytes() + (cold_ ? cold_->MemoryBytes() : 0); }
 

@@ -325,7 +325,7 @@ size_t Stream::MemoryBytes(size_t samples) const {
 }
 
 size_t Stream::FreeEffort() const {
-  size_t effort = 1 + log_.blocks();
+  size_t effort = 1 + log_.FreeEffort();
   for (const auto& [name, group] : groups_) {
     effort += group->FreeEffort();
   }

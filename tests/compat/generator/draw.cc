@@ -55,9 +55,18 @@ std::string Draw::HashKey() {
   return KeyOf('h');
 }
 
+std::string Draw::SetKey() {
+  return KeyOf('e');
+}
+
+std::string Draw::SortedSetKey() {
+  return KeyOf('z');
+}
+
 std::string Draw::AnyKey() {
   if (in_transaction()) return only_key_;
-  return Pick({"l1", "l2", "l3", "s1", "s2", "s3", "v1", "v2", "v3", "h1", "h2", "none"});
+  return Pick({"l1", "l2", "l3", "s1", "s2", "s3", "v1", "v2", "v3", "h1", "h2", "e1", "e2", "z1",
+               "z2", "none"});
 }
 
 std::string Draw::KeyLike(const std::string& other) {

@@ -27,7 +27,11 @@ class Draw {
   std::string StreamKey();
   std::string StringKey();
   std::string HashKey();
+  std::string SetKey();
+  std::string SortedSetKey();
   std::string AnyKey();
+  // A key of a sorted set whose scores are all 0. No other function draws it.
+  static constexpr const char* kEqualScores = "y1";
   // A key of the same usual type as the other.
   std::string KeyLike(const std::string& other);
 
@@ -60,6 +64,7 @@ class Draw {
   bool only_stream() const {
     return in_transaction() && (only_key_[0] == 's' || IsPartition(only_key_));
   }
+  bool only_key_is(char type) const { return in_transaction() && only_key_[0] == type; }
   void set_only_key(const std::string& key) { only_key_ = key; }
 
   bool somebody_waits = false;
@@ -92,6 +97,10 @@ Argv DrawGroupCommand(Draw* draw);
 Argv DrawStreamWait(Draw* draw);
 Argv DrawStringCommand(Draw* draw);
 Argv DrawHashCommand(Draw* draw);
+Argv DrawSetCommand(Draw* draw);
+Argv DrawSortedSetCommand(Draw* draw);
+Argv DrawSortedSetWait(Draw* draw);
+Argv DrawSortCommand(Draw* draw);
 Argv DrawKeyCommand(Draw* draw);
 Argv DrawPubSubCommand(Draw* draw);
 Argv DrawSubscription(Draw* draw);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 namespace runnel::compat {
 namespace {
@@ -43,8 +44,9 @@ bool MustNotBeSent(const Argv& command, bool careful) {
     }
     return std::string();
   };
-  if (IsOneOf(name, {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP"})) {
-    const std::string timeout = Is(name, "BLMPOP") ? argument(1) : command.back();
+  if (IsOneOf(name, {"BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "BLMPOP", "BZPOPMIN", "BZPOPMAX",
+                     "BZMPOP"})) {
+    const std::string timeout = IsOneOf(name, {"BLMPOP", "BZMPOP"}) ? argument(1) : command.back();
     return IsSoon(timeout, 1e4) || IsHuge(timeout);
   }
   if (IsOneOf(name, {"XREAD", "XREADGROUP"})) {
@@ -61,6 +63,8 @@ bool MustNotBeSent(const Argv& command, bool careful) {
     return true;  // the order of the confirmations is nobody's promise
   }
   if (Is(name, "XADD") && careful) return IsSoon("1" + after("MAXLEN"), 11) || after("MINID") != "";
+  // WITHSCORE, or a wrong number of arguments (rank-with-score).
+  if (IsOneOf(name, {"ZRANK", "ZREVRANK"}) && command.size() == 4) return true;
   if (Is(name, "WAIT") || Is(name, "RESTORE")) return true;
   return false;
 }
@@ -69,7 +73,12 @@ bool MustNotBeSent(const Argv& command, bool careful) {
 bool MayBeSpoilt(const Argv& command, bool careful) {
   // An error could name the ID of a client, which is another one on the other server.
   if (Is(command[0], "CLIENT") && command.size() > 2 && command[2][0] == '{') return false;
-  if (IsOneOf(command[0], {"XSETID", "SCAN", "HSCAN", "HRANDFIELD"})) return false;
+  if (IsOneOf(command[0], {"XSETID", "SCAN", "HSCAN", "HRANDFIELD", "SSCAN", "SRANDMEMBER", "SPOP",
+                           "ZSCAN", "ZRANDMEMBER", "SORT", "SORT_RO"})) {
+    return false;
+  }
+  // Nor could the scores of that one stay equal.
+  if (std::find(command.begin(), command.end(), Draw::kEqualScores) != command.end()) return false;
   if (careful && IsOneOf(command[0], {"XADD", "XGROUP"})) return false;
   return true;
 }
@@ -121,17 +130,39 @@ bool SeesAllKeys(const Argv& command) {
 }
 
 bool HasUnorderedReply(const Argv& command) {
-  return IsOneOf(command[0],
-                 {"KEYS", "SCAN", "HGETALL", "HKEYS", "HVALS", "HSCAN", "HRANDFIELD"}) ||
-         (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS"));
+  return IsOneOf(command[0], {"KEYS", "SCAN", "HGETALL", "HKEYS", "HVALS", "HSCAN", "HRANDFIELD",
+                              "SMEMBERS", "SINTER", "SUNION", "SDIFF", "SSCAN", "SRANDMEMBER",
+                              "SPOP", "ZSCAN", "ZRANDMEMBER"}) ||
+         (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS")) ||
+         (IsOneOf(command[0], {"SORT", "SORT_RO"}) && command.size() > 3 && command[3] == "nosort");
+}
+
+// The oracle tells a client of these while it writes their reply, and so inside it, if the client
+// listens to the events of keys (publish-to-self). In RESP2 no listener sends commands.
+bool IsToldInsideReply(const Argv& command) {
+  return IsOneOf(command[0], {"ZPOPMIN", "ZPOPMAX", "ZMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP"});
 }
 
 // Commands that the same script may call on both servers: differences.txt has no rule for them.
 bool ScriptMayCall(const Argv& command) {
-  return IsOneOf(command[0], {"APPEND", "BLPOP",  "DECRBY",  "EXISTS", "GET",      "GETRANGE",
-                              "INCR",   "LINDEX", "LINSERT", "LLEN",   "LMOVE",    "LPOP",
-                              "LPUSH",  "LRANGE", "LREM",    "LSET",   "LTRIM",    "MGET",
-                              "MSET",   "RPOP",   "RPUSH",   "RPUSHX", "SETRANGE", "STRLEN"});
+  static const std::set<std::string> names = {
+      "APPEND", "BLPOP", "DECRBY", "EXISTS", "GET", "GETRANGE", "INCR", "LINDEX", "LINSERT", "LLEN",
+      "LMOVE", "LPOP", "LPUSH", "LRANGE", "LREM", "LSET", "LTRIM", "MGET", "MSET", "RPOP", "RPUSH",
+      "RPUSHX", "SETRANGE", "STRLEN",
+      // Hashes
+      "HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HMSET",
+      "HRANDFIELD", "HSCAN", "HSET", "HSETNX", "HSTRLEN", "HVALS",
+      // Sets
+      "SADD", "SCARD", "SDIFF", "SDIFFSTORE", "SINTER", "SINTERCARD", "SINTERSTORE", "SISMEMBER",
+      "SMEMBERS", "SMISMEMBER", "SMOVE", "SPOP", "SRANDMEMBER", "SREM", "SSCAN", "SUNION",
+      "SUNIONSTORE", "SORT", "SORT_RO",
+      // Sorted sets
+      "BZMPOP", "BZPOPMAX", "BZPOPMIN", "ZADD", "ZCARD", "ZCOUNT", "ZDIFF", "ZDIFFSTORE", "ZINCRBY",
+      "ZINTER", "ZINTERCARD", "ZINTERSTORE", "ZLEXCOUNT", "ZMPOP", "ZMSCORE", "ZPOPMAX", "ZPOPMIN",
+      "ZRANDMEMBER", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZRANGESTORE", "ZRANK", "ZREM",
+      "ZREMRANGEBYLEX", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYLEX",
+      "ZREVRANGEBYSCORE", "ZREVRANK", "ZSCAN", "ZSCORE", "ZUNION", "ZUNIONSTORE"};
+  return names.count(command[0]) > 0;
 }
 
 Argv AsScript(const Argv& command, bool catches) {
@@ -159,7 +190,8 @@ const std::vector<std::string>& Generator::Avoided() {
                                                  "read-bounds-8.10",
                                                  "lmovem-8.10",
                                                  "hash-fields-7.4",
-                                                 "repeated-fields",
+                                                 "bounded-repeats",
+                                                 "rank-with-score",
                                                  "client-since-7.2",
                                                  "signed-ids",
                                                  "not-served"};
@@ -255,6 +287,7 @@ Script Generator::Release(const Side& side) {
 
 Argv Generator::DrawCommand() {
   if (draw_.may_block && draw_.OneIn(3)) {
+    if (draw_.OneIn(3)) return DrawSortedSetWait(&draw_);
     return draw_.OneIn(2) ? DrawListWait(&draw_) : DrawStreamWait(&draw_);
   }
   const uint64_t roll = draw_.Below(100);
@@ -265,10 +298,18 @@ Argv Generator::DrawCommand() {
   }
   // Nor does one put a string where others wait for one of several lists (order-of-ready-keys).
   const uint64_t lists = draw_.waits_for_several ? 80 : 68;
-  if (draw_.in_transaction() && roll >= 34 && roll < lists) return DrawListCommand(&draw_);
-  if (roll < 34) return DrawListCommand(&draw_);
-  if (roll < 53) return DrawStreamCommand(&draw_);
-  if (roll < 68) return DrawGroupCommand(&draw_);
+  if (draw_.in_transaction() && roll < lists) {
+    if (draw_.only_key_is('z')) return DrawSortedSetCommand(&draw_);
+    if (draw_.only_key_is('e') && roll < 60) return DrawSetCommand(&draw_);
+    if (draw_.only_key_is('h') && roll < 40) return DrawHashCommand(&draw_);
+    if (roll >= 20) return DrawListCommand(&draw_);
+  }
+  if (roll < 20) return DrawListCommand(&draw_);
+  if (roll < 31) return DrawStreamCommand(&draw_);
+  if (roll < 40) return DrawGroupCommand(&draw_);
+  if (roll < 57) return DrawSortedSetCommand(&draw_);
+  if (roll < 65) return DrawSetCommand(&draw_);
+  if (roll < 68) return draw_.in_transaction() ? DrawListCommand(&draw_) : DrawSortCommand(&draw_);
   if (roll < 75) return DrawStringCommand(&draw_);
   if (roll < 80) return DrawHashCommand(&draw_);
   if (roll < 89) return DrawKeyCommand(&draw_);
@@ -288,24 +329,27 @@ void Generator::Append(char connection, Argv command, Script* pipeline) {
   const bool careful = draw_.in_transaction() || draw_.somebody_waits;
   if (draw_.OneIn(14) && MayBeSpoilt(command, careful)) command = Spoil(command, &draw_);
   if (MustNotBeSent(command, careful) || MayNotDoWithPartition(command)) return;
+  if (listens_ && IsToldInsideReply(command)) return;
   if (draw_.with_topic && SeesAllKeys(command)) return;
-  const auto add = [&](Argv words, bool glued) {
+  const auto add = [&](Argv words, bool glued, bool unordered) {
     Step step;
     step.connection = connection;
     step.words = std::move(words);
     step.glued = glued;
-    if (HasUnorderedReply(step.words)) step.modifiers.push_back({"sort", {}});
+    if (unordered) step.modifiers.push_back({"sort", {}});
     pipeline->push_back(std::move(step));
   };
   // The consumer exists before the command that names it: consumer-created-at-once.
   const ConsumerUse use = UsedConsumer(command);
   bool glued = false;
   for (const std::string& stream : use.streams) {
-    add({"XGROUP", "CREATECONSUMER", stream, use.group, use.consumer}, glued);
+    add({"XGROUP", "CREATECONSUMER", stream, use.group, use.consumer}, glued, false);
     glued = true;
   }
+  const bool unordered = HasUnorderedReply(command);
   if (draw_.OneIn(10) && ScriptMayCall(command)) command = AsScript(command, draw_.OneIn(3));
-  add(std::move(command), glued);
+  if (IsOneOf(command[0], {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"})) listens_ = true;
+  add(std::move(command), glued, unordered);
 }
 
 void Generator::AppendReset(char connection, Script* pipeline) {
@@ -321,7 +365,10 @@ void Generator::AppendReset(char connection, Script* pipeline) {
 void Generator::AppendTransaction(char connection, bool begun, Script* pipeline) {
   std::string& key = transaction_keys_[connection];
   if (!begun || key.empty()) {
-    key = draw_.OneIn(3) ? draw_.StreamKey() : draw_.OneIn(2) ? draw_.ListKey() : draw_.AnyKey();
+    key = draw_.OneIn(4)   ? draw_.StreamKey()
+          : draw_.OneIn(3) ? draw_.SortedSetKey()
+          : draw_.OneIn(2) ? draw_.ListKey()
+                           : draw_.AnyKey();
   }
   draw_.set_only_key(key);
   if (!begun) Append(connection, {"MULTI"}, pipeline);
@@ -342,6 +389,7 @@ Script Generator::Next(const Side& side) {
 
   Script pipeline;
   const bool listens = side.Listening(connection);
+  listens_ = listens;
   if (draw_.with_topic && !listens && !side.InTransaction(connection) && draw_.OneIn(3)) {
     return ChangeTopic(connection);
   }

@@ -43,6 +43,8 @@ class Generator {
 
   const int protocol_;
   Draw draw_;
+  // The connection whose pipeline is drawn has subscribed to something.
+  bool listens_ = false;
   // All that a transaction does is on one key (order-of-ready-keys); here is which, by connection.
   std::map<char, std::string> transaction_keys_;
 };

@@ -61,15 +61,52 @@ Argv DrawPairs(const char* name, Draw* draw) {
   return command;
 }
 
+std::string DrawOffset(Draw* draw) {
+  return draw->Pick({"0", "1", "6", "7", "8", "13", "30", "100", "-1", "4294967296"});
+}
+
+Argv DrawBits(Draw* draw) {
+  const std::string key = draw->StringKey();
+  const auto append_range = [draw](Argv* command) {
+    command->insert(command->end(), {draw->Index(), draw->Index()});
+    if (draw->OneIn(2)) command->push_back(draw->Pick({"BIT", "BYTE", "bit", "x"}));
+  };
+  Argv command;
+  switch (draw->Below(6)) {
+    case 0:
+    case 1:
+      return {"SETBIT", key, DrawOffset(draw), draw->OneIn(20) ? "2" : draw->Pick({"0", "1"})};
+    case 2:
+      return {"GETBIT", key, DrawOffset(draw)};
+    case 3:
+      command = {"BITCOUNT", key};
+      if (draw->OneIn(2)) append_range(&command);
+      return command;
+    case 4:
+      command = {"BITPOS", key, draw->Pick({"0", "1"})};
+      if (draw->OneIn(2)) append_range(&command);
+      return command;
+    default:
+      command = {"BITOP", draw->Pick({"AND", "OR", "XOR", "NOT"}), key};
+      for (uint64_t left = command[1] == "NOT" ? 1 : 1 + draw->Below(3); left > 0; --left)
+        command.push_back(draw->StringKey());
+      return command;
+  }
+}
+
 }  // namespace
 
 Argv DrawStringCommand(Draw* draw) {
   const std::string key = draw->StringKey();
-  switch (draw->Below(20)) {
+  switch (draw->Below(23)) {
     case 0:
     case 1:
     case 2:
       return DrawSet(draw);
+    case 20:
+    case 21:
+    case 22:
+      return DrawBits(draw);
     case 3:
     case 4:
       return {"GET", key};
