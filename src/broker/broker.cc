@@ -93,9 +93,7 @@ void Broker::Unload() {
   CHECK(log_.follows() && log_.journal() == nullptr && !keyspace_.capturing());
   EndWhatALeaderHas();
   // The observer hears of it: clients that keep copies of keys are told.
-  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.Flush(db);
-  }
+  keyspace_.Clear();
   set_loading(true);
   dispatcher_.RunParked();
   UseCold(nullptr);

@@ -84,9 +84,7 @@ Server::~Server() {
   saver_.reset();
   broker_.reset();
   // Streams may have entries in the storage.
-  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.Flush(db);
-  }
+  keyspace_.Clear();
   storage_.reset();
   threads_.reset();
 }

@@ -31,9 +31,7 @@ class ColdBroker {
   }
   ~ColdBroker() {
     harness.broker.UseCold(nullptr);
-    for (uint32_t db = 0; db < harness.keyspace.databases(); db++) {
-      harness.keyspace.Flush(db);
-    }
+    harness.keyspace.Clear();
     store.reset();
   }
 

@@ -274,9 +274,7 @@ void ModelServer::Stop(Crash crash) {
   Broker& broker = harness_->broker;
   broker.KeepIn(nullptr);
   broker.UseCold(nullptr);
-  for (uint32_t db = 0; db < harness_->keyspace.databases(); db++) {
-    harness_->keyspace.Flush(db);
-  }
+  harness_->keyspace.Clear();
   roles_.reset();
   saver_.reset();
   storage_.reset();
