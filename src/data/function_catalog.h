@@ -69,8 +69,8 @@ class FunctionCatalog {
   // The library that has this function.
   const Entry* OwnerOf(std::string_view function) const;
 
-  // The libraries of this moment, which later changes leave as they are; another thread may read and
-  // free them. Costs a copy of the index with the next change.
+  // The libraries of this moment, which later changes leave as they are; another thread may read
+  // and free them. Costs a copy of the index with the next change.
   std::shared_ptr<const Entries> Share() const;
 
   // Whether the library may be put in, in the place of what has its name: it has functions, no
@@ -92,7 +92,7 @@ class FunctionCatalog {
   void Forget(const StoredLibrary& library);
 
   std::shared_ptr<Entries> entries_;
-  mutable bool shared_ = false;  // somebody else may have entries_
+  mutable bool shared_ = false;             // somebody else may have entries_
   StringMap<const StoredLibrary*> owners_;  // of each function
   size_t bytes_ = 0;
   uint64_t changes_ = 0;

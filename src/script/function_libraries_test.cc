@@ -232,7 +232,6 @@ TEST(FunctionLibrariesTest, Replacing) {
   ASSERT_EQ(runner.Load(code("a", "h"), true), "a");
   EXPECT_EQ(runner.Call("f"), "no such function");
   EXPECT_EQ(runner.Call("h"), "$1\r\na\r\n");
-  EXPECT_EQ(runner.engine.libraries().FindLibrary("a")->code, code("a", "h"));
   EXPECT_TRUE(runner.engine.libraries().Delete("a"));
   EXPECT_FALSE(runner.engine.libraries().Delete("a"));
   EXPECT_EQ(runner.Call("h"), "no such function");
@@ -261,14 +260,13 @@ TEST(FunctionLibrariesTest, LoadingHasAnEnd) {
 
 TEST(FunctionLibrariesTest, FunctionsEndAsScriptsDo) {
   ScriptRunner runner;
-  ASSERT_EQ(runner.Load("#!lua name=l\n"
-                        "redis.register_function('loop', function() while true do end end)\n"
-                        "redis.register_function('cold', function() "
-                        "return tostring(math.random()) .. redis.call('ping').ok .. "
-                        "tostring(math.random()) end)\n"
-                        "redis.register_function('fails', function() return redis.call('get') "
-                        "end)"),
-            "l");
+  constexpr char kCode[] =
+      "#!lua name=l\n"
+      "redis.register_function('loop', function() while true do end end)\n"
+      "redis.register_function('cold', function() "
+      "return tostring(math.random()) .. redis.call('ping').ok .. tostring(math.random()) end)\n"
+      "redis.register_function('fails', function() return redis.call('get') end)";
+  ASSERT_EQ(runner.Load(kCode), "l");
   runner.host.most_looks = 10;
   EXPECT_EQ(
       runner.Call("loop"),
@@ -279,7 +277,7 @@ TEST(FunctionLibrariesTest, FunctionsEndAsScriptsDo) {
             "-ERR Wrong number of args calling Redis command from script script: fails, on "
             "@user_function:4.\r\n");
   ScriptRunner other;
-  ASSERT_EQ(other.Load(runner.engine.libraries().FindLibrary("l")->code), "l");
+  ASSERT_EQ(other.Load(kCode), "l");
   other.host.not_now_at_call = 1;
   EXPECT_EQ(other.Call("cold"), "");
   EXPECT_EQ(other.result.end, ScriptResult::kNotNow);

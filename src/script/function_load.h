@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include <lua.hpp>
@@ -25,7 +26,14 @@ struct ScriptFunction {
 
 // The library that is being loaded: what redis.register_function has registered so far.
 struct FunctionLoad {
+  // What one library may register. The functions and their texts are not in Lua's memory, so its
+  // bound does not hold for them.
+  static constexpr size_t kMostFunctions = 10'000;
+  static constexpr size_t kMostTextBytes = 1024 * 1024;
+
   std::vector<std::unique_ptr<ScriptFunction>> functions;
+  std::unordered_set<std::string_view> names;
+  size_t text_bytes = 0;  // of names and descriptions
   int table = LUA_NOREF;  // in the registry: where the functions of Lua go
 };
 

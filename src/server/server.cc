@@ -54,7 +54,7 @@ Server::Server(Config& config, const Supervisor& supervisor)
   broker_ = std::make_unique<Broker>(keyspace_, config.settings(), SystemClock(), *this);
   for (const auto family :
        {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands(),
-        ScriptCommands(), IntrospectionCommands(), ServerCommands()}) {
+        ScriptCommands(), FunctionCommands(), IntrospectionCommands(), ServerCommands()}) {
     broker_->commands().Add(family);
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());

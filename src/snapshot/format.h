@@ -44,7 +44,7 @@ struct SnapshotInfo {
 // The footer of the file.
 struct SnapshotTotals {
   uint64_t sections = 0;
-  uint64_t keys = 0;       // with the libraries
+  uint64_t keys = 0;        // with the libraries
   uint64_t raw_bytes = 0;   // of the sections, uncompressed
   uint64_t file_bytes = 0;  // of the whole file
 

@@ -37,8 +37,9 @@ class BrokerJournalTest : public ::testing::Test {
     harness_.reset();
     journal_.reset();
     harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
-    for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
-                              TransactionCommands(), ScriptCommands(), IntrospectionCommands()}) {
+    for (const auto family :
+         {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands(),
+          ScriptCommands(), FunctionCommands(), IntrospectionCommands()}) {
       harness_->broker.commands().Add(family);
     }
     auto journal =

@@ -26,6 +26,7 @@ class ColdBroker {
     harness.broker.commands().Add(ClientCommands());
     harness.broker.commands().Add(ConnectionCommands());
     harness.broker.commands().Add(ScriptCommands());
+    harness.broker.commands().Add(FunctionCommands());
     harness.broker.commands().Add(PubSubCommands());
     harness.broker.commands().Add(IntrospectionCommands());
   }
