@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "commands/context.h"
 #include "effects/function_effects.h"
 #include "fmt/format.h"
@@ -141,12 +142,11 @@ Status Functions::Addition::Compile(std::string_view code) {
   }
   Result<std::unique_ptr<ScriptLibrary>> library = engine_.Prepare(code);
   if (!library.ok()) return library.status();
-  const size_t place = stored_.size();
-  names_.emplace(*name, place);
+  names_.insert(*name);
   StoredLibrary& stored = stored_.emplace_back(StoredLibrary{*name, std::string(code), {}});
   compiled_.push_back(std::move(*library));
   for (const auto& function : compiled_.back()->functions) {
-    if (!functions_of_.emplace(function->name, place).second) {
+    if (!function_names_.insert(LowerCase(function->name)).second) {
       return Status::Error(fmt::format("Function {} already exists", function->name));
     }
     stored.functions.push_back({function->name, function->flags, function->description});
@@ -162,10 +162,12 @@ Status Functions::Addition::Check(Policy policy) const {
       return Status::Error(fmt::format("Library {} already exists", library.name));
     }
   }
-  for (const auto& [function, place] : functions_of_) {
-    const FunctionCatalog::Entry* const owner = catalog.OwnerOf(function);
-    if (owner != nullptr && !names_.contains(owner->library->name)) {
-      return Status::Error(fmt::format("Function {} already exists", function));
+  for (const StoredLibrary& library : stored_) {
+    for (const StoredFunction& function : library.functions) {
+      const FunctionCatalog::Entry* const owner = catalog.OwnerOf(function.name);
+      if (owner != nullptr && !names_.contains(owner->library->name)) {
+        return Status::Error(fmt::format("Function {} already exists", function.name));
+      }
     }
   }
   return Status();

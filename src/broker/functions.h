@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/status.h"
@@ -72,9 +73,9 @@ class Functions {
     Functions& functions_;
     FunctionLibraries& engine_;
     std::vector<std::unique_ptr<ScriptLibrary>> compiled_;
-    std::vector<StoredLibrary> stored_;    // the same, in the same order
-    std::map<std::string, size_t> names_;  // places in stored_
-    std::map<std::string, size_t> functions_of_;
+    std::vector<StoredLibrary> stored_;               // the same, in the same order
+    std::unordered_set<std::string> names_;           // of the libraries
+    std::unordered_set<std::string> function_names_;  // in lower case
   };
 
  private:

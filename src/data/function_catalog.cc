@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace runnel {
 namespace {
@@ -62,16 +63,17 @@ const FunctionCatalog::Entry* FunctionCatalog::Find(std::string_view library) co
 }
 
 const FunctionCatalog::Entry* FunctionCatalog::OwnerOf(std::string_view function) const {
-  const auto found = owners_.find(function);
+  const auto found = owners_.find(LowerCase(function));
   return found == owners_.end() ? nullptr : Find(found->second->name);
 }
 
 bool FunctionCatalog::MayPut(const StoredLibrary& library) const {
-  std::unordered_set<std::string_view> names;
+  std::unordered_set<std::string> names;
   for (const StoredFunction& function : library.functions) {
-    const auto owner = owners_.find(function.name);
+    std::string function_name = LowerCase(function.name);
+    const auto owner = owners_.find(function_name);
     if (owner != owners_.end() && owner->second->name != library.name) return false;
-    if (function.name.empty() || !names.insert(function.name).second) return false;
+    if (function.name.empty() || !names.insert(std::move(function_name)).second) return false;
   }
   return !library.name.empty() && !names.empty();
 }
@@ -89,7 +91,7 @@ FunctionCatalog::Entries& FunctionCatalog::Mutable() {
 
 void FunctionCatalog::Forget(const StoredLibrary& library) {
   for (const StoredFunction& function : library.functions) {
-    owners_.erase(function.name);
+    owners_.erase(LowerCase(function.name));
   }
   bytes_ -= library.MemoryBytes();
 }
@@ -104,7 +106,7 @@ void FunctionCatalog::Put(StoredLibrary library) {
   auto stored = std::make_shared<const StoredLibrary>(std::move(library));
   bytes_ += stored->MemoryBytes();
   for (const StoredFunction& function : stored->functions) {
-    CHECK(owners_.emplace(function.name, stored.get()).second);
+    CHECK(owners_.emplace(LowerCase(function.name), stored.get()).second);
   }
   const std::string_view name = stored->name;
   entries.emplace(name, Entry{std::move(stored), changes_});

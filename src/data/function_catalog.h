@@ -66,7 +66,7 @@ class FunctionCatalog {
 
   // nullptr if there is none. Valid until the next change.
   const Entry* Find(std::string_view library) const;
-  // The library that has this function.
+  // The library that has this function. Case does not matter in names of functions.
   const Entry* OwnerOf(std::string_view function) const;
 
   // The libraries of this moment, which later changes leave as they are; another thread may read
@@ -74,7 +74,8 @@ class FunctionCatalog {
   std::shared_ptr<const Entries> Share() const;
 
   // Whether the library may be put in, in the place of what has its name: it has functions, no
-  // other library has one of them, and no two have the same name.
+  // other library has one of them, and no two have the same name. Names that differ only in case
+  // are the same.
   bool MayPut(const StoredLibrary& library) const;
 
   // --- For effects only ---
@@ -93,7 +94,7 @@ class FunctionCatalog {
 
   std::shared_ptr<Entries> entries_;
   mutable bool shared_ = false;             // somebody else may have entries_
-  StringMap<const StoredLibrary*> owners_;  // of each function
+  StringMap<const StoredLibrary*> owners_;  // of each function, by its name in lower case
   size_t bytes_ = 0;
   uint64_t changes_ = 0;
 };

@@ -84,7 +84,7 @@ const ScriptLibrary* FunctionLibraries::Install(std::unique_ptr<ScriptLibrary> l
   CHECK(!interpreter_.running());
   (void)Delete(library->name);
   for (const auto& function : library->functions) {
-    CHECK(functions_.emplace(function->name, function.get()).second);
+    CHECK(functions_.emplace(LowerCase(function->name), function.get()).second);
   }
   const ScriptLibrary* const installed = library.get();
   libraries_.emplace(library->name, std::move(library));
@@ -160,7 +160,7 @@ void FunctionLibraries::Flush() {
 }
 
 const ScriptFunction* FunctionLibraries::Find(std::string_view function) const {
-  const auto found = functions_.find(function);
+  const auto found = functions_.find(LowerCase(function));
   return found == functions_.end() ? nullptr : found->second;
 }
 
@@ -187,7 +187,7 @@ void FunctionLibraries::Forget(const std::vector<std::unique_ptr<ScriptFunction>
 void FunctionLibraries::Remove(Libraries::iterator library) {
   const auto functions = std::move(library->second->functions);
   for (const auto& function : functions) {
-    functions_.erase(function->name);
+    functions_.erase(LowerCase(function->name));
   }
   Forget(functions);
   libraries_.erase(library);

@@ -48,7 +48,7 @@ class FunctionLibraries {
   const ScriptLibrary* Install(std::unique_ptr<ScriptLibrary> library);
   void Discard(std::unique_ptr<ScriptLibrary> library);
 
-  // nullptr if there is none.
+  // nullptr if there is none. Case does not matter in names of functions.
   const ScriptFunction* Find(std::string_view function) const;
   const ScriptLibrary* FindLibrary(std::string_view name) const;
   // By their names, in order.
@@ -73,8 +73,8 @@ class FunctionLibraries {
   Interpreter& interpreter_;
   Sandbox& sandbox_;
   Libraries libraries_;
-  StringMap<const ScriptFunction*> functions_;
-  int table_;  // in the registry: the functions of all libraries
+  StringMap<const ScriptFunction*> functions_;  // by their names in lower case
+  int table_;                                   // in the registry: the functions of all libraries
 };
 
 }  // namespace runnel

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/text.h"
 #include "script/interpreter.h"
 #include "script/lib_redis.h"
 #include "script/script_flags.h"
@@ -125,7 +126,7 @@ int RegisterFunction(lua_State* L) {
   }
   const std::string_view name = TextAt(L, 2);
   if (!IsLibraryName(name)) return RaiseRedisError(L, kBadName);
-  if (load->names.contains(name)) {
+  if (!load->names.insert(LowerCase(name)).second) {
     return RaiseRedisError(L, "Function already exists in the library");
   }
   load->text_bytes += name.size() + (function->description ? function->description->size() : 0);
@@ -133,7 +134,6 @@ int RegisterFunction(lua_State* L) {
     return RaiseRedisError(L, "the names and descriptions of the library's functions are too long");
   }
   function->name = name;
-  load->names.insert(function->name);
   lua_rawgeti(L, LUA_REGISTRYINDEX, load->table);
   lua_pushvalue(L, 3);
   function->place = luaL_ref(L, -2);

@@ -32,9 +32,9 @@ struct FunctionLoad {
   static constexpr size_t kMostTextBytes = 1024 * 1024;
 
   std::vector<std::unique_ptr<ScriptFunction>> functions;
-  std::unordered_set<std::string_view> names;
-  size_t text_bytes = 0;  // of names and descriptions
-  int table = LUA_NOREF;  // in the registry: where the functions of Lua go
+  std::unordered_set<std::string> names;  // of the functions, in lower case
+  size_t text_bytes = 0;                  // of names and descriptions
+  int table = LUA_NOREF;                  // in the registry: where the functions of Lua go
 };
 
 // Names of libraries and functions: letters, digits and underscores, at least one.
