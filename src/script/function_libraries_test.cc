@@ -243,6 +243,55 @@ TEST(FunctionLibrariesTest, Replacing) {
   EXPECT_EQ(runner.Run("return 1"), ":1\r\n");
 }
 
+TEST(FunctionLibrariesTest, CaseDoesNotMatterInNamesOfFunctions) {
+  ScriptRunner runner;
+  ASSERT_EQ(runner.Load("#!lua name=a\nredis.register_function('Func', function() return 1 end)"),
+            "a");
+  EXPECT_EQ(runner.Call("fUNC"), ":1\r\n");
+  EXPECT_EQ(runner.Load("#!lua name=A\nredis.register_function('func', function() end)"),
+            "Function func already exists");
+  EXPECT_EQ(runner.Load("#!lua name=b\nredis.register_function('g', function() end)\n"
+                        "redis.register_function('G', function() end)"),
+            "Error registering functions: ERR Function already exists in the library");
+}
+
+TEST(FunctionLibrariesTest, WhatIsPreparedIsNotThereYet) {
+  ScriptRunner runner;
+  FunctionLibraries& libraries = runner.engine.libraries();
+  const auto code = [](int answer) {
+    return "#!lua name=l\nredis.register_function('f', function() return " +
+           std::to_string(answer) + " end)";
+  };
+  ASSERT_EQ(runner.Load(code(1)), "l");
+  auto second = libraries.Prepare(code(2));
+  auto third = libraries.Prepare(code(3));
+  ASSERT_TRUE(second.ok() && third.ok());
+  EXPECT_EQ(runner.Call("f"), ":1\r\n");
+  libraries.Discard(std::move(*second));
+  EXPECT_EQ(runner.Call("f"), ":1\r\n");
+  EXPECT_EQ(libraries.Install(std::move(*third))->name, "l");
+  EXPECT_EQ(runner.Call("f"), ":3\r\n");
+  EXPECT_EQ(libraries.function_count(), 1u);
+  EXPECT_EQ(*FunctionLibraries::NameOf(code(1)), "l");
+  EXPECT_FALSE(FunctionLibraries::NameOf("return 1").ok());
+}
+
+TEST(FunctionLibrariesTest, ALibraryCannotRegisterWithoutEnd) {
+  ScriptRunner runner;
+  const auto registers = [](const std::string& count, const std::string& what) {
+    return "#!lua name=l\nfor i = 1, " + count +
+           " do redis.register_function{function_name=" + what +
+           ", callback=function() return 1 end} end";
+  };
+  EXPECT_EQ(runner.Load(registers("10000", "'f' .. i")), "l");
+  EXPECT_EQ(runner.Call("f10000"), ":1\r\n");
+  EXPECT_THAT(runner.Load(registers("10001", "'f' .. i"), true),
+              HasSubstr("the library registers too many functions"));
+  EXPECT_THAT(runner.Load(registers("11", "('f' .. i):rep(100000)"), true),
+              HasSubstr("are too long"));
+  EXPECT_EQ(runner.Call("f1"), ":1\r\n");
+}
+
 TEST(FunctionLibrariesTest, LoadingHasAnEnd) {
   ScriptRunner runner;
   EXPECT_EQ(runner.Load("#!lua name=l\nwhile true do end"),

@@ -23,6 +23,7 @@ class RandomChanges {
   void ChangeLists(Keyspace& keyspace, const KeyRef& key);
   void ChangeHashes(Keyspace& keyspace, const KeyRef& key);
   void ChangeStreams(Keyspace& keyspace, const KeyRef& key);
+  void ChangeLibraries(Keyspace& keyspace);
   void ChangeKeys(Keyspace& keyspace, const KeyRef& key);
 
   Random random_;
