@@ -31,8 +31,10 @@ Argv CrashWorkload::Next(bool may_wait) {
     command = DrawGroupCommand(&draw_);
   } else if (roll < 52) {
     command = DrawStringCommand(&draw_);
-  } else if (roll < 56) {
+  } else if (roll < 55) {
     command = DrawHashCommand(&draw_);
+  } else if (roll < 57) {
+    command = DrawFunctions();
   } else if (roll < 64) {
     command = DrawKeyCommand(&draw_);
   } else if (roll < 66) {
@@ -79,11 +81,20 @@ void CrashWorkload::Learn(const Argv& command, const test::Reply& reply) {
   }
   if (reply.kind != test::Reply::Kind::kBulk) return;
   if (command[0] == "DUMP") dump_ = reply.text;
+  if (command[0] == "FUNCTION" && command.size() == 2) function_dump_ = reply.text;
   if (command[0] == "XADD") {
     std::deque<std::string>& ids = known_ids_[command[1]];
     ids.push_back(reply.text);
     if (ids.size() > kKnownIds) ids.pop_front();
   }
+}
+
+Argv CrashWorkload::DrawFunctions() {
+  if (draw_.OneIn(8)) return {"FUNCTION", "DUMP"};
+  if (!function_dump_.empty() && draw_.OneIn(8)) {
+    return {"FUNCTION", "RESTORE", function_dump_, draw_.Pick({"FLUSH", "REPLACE", "APPEND"})};
+  }
+  return DrawFunctionCommand(&draw_);
 }
 
 Argv CrashWorkload::DrawClocked() {

@@ -136,8 +136,8 @@ void ModelServer::Expect(const Status& status, std::string_view what) {
 bool ModelServer::Start(int64_t now_ms) {
   lives_++;
   harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
-  for (const auto family :
-       {ConnectionCommands(), ClientCommands(), TransactionCommands(), IntrospectionCommands()}) {
+  for (const auto family : {ConnectionCommands(), ClientCommands(), TransactionCommands(),
+                            FunctionCommands(), IntrospectionCommands()}) {
     harness_->broker.commands().Add(family);
   }
   harness_->clock.Advance(now_ms);

@@ -92,6 +92,7 @@ Argv DrawGroupCommand(Draw* draw);
 Argv DrawStreamWait(Draw* draw);
 Argv DrawStringCommand(Draw* draw);
 Argv DrawHashCommand(Draw* draw);
+Argv DrawFunctionCommand(Draw* draw);
 Argv DrawKeyCommand(Draw* draw);
 Argv DrawPubSubCommand(Draw* draw);
 Argv DrawSubscription(Draw* draw);

@@ -123,6 +123,7 @@ bool SeesAllKeys(const Argv& command) {
 bool HasUnorderedReply(const Argv& command) {
   return IsOneOf(command[0],
                  {"KEYS", "SCAN", "HGETALL", "HKEYS", "HVALS", "HSCAN", "HRANDFIELD"}) ||
+         (Is(command[0], "FUNCTION") && command.size() > 1 && Is(command[1], "LIST")) ||
          (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS"));
 }
 
@@ -270,7 +271,8 @@ Argv Generator::DrawCommand() {
   if (roll < 53) return DrawStreamCommand(&draw_);
   if (roll < 68) return DrawGroupCommand(&draw_);
   if (roll < 75) return DrawStringCommand(&draw_);
-  if (roll < 80) return DrawHashCommand(&draw_);
+  if (roll < 79) return DrawHashCommand(&draw_);
+  if (roll < 81) return DrawFunctionCommand(&draw_);
   if (roll < 89) return DrawKeyCommand(&draw_);
   if (roll < 93) return DrawPubSubCommand(&draw_);
   if (roll < 95)
