@@ -30,6 +30,7 @@ class FunctionsTest : public ServerTest {
     server_->Kill();
     const Checked checked = RunCheck({dir_.string()});
     EXPECT_EQ(checked.exit, "exit 0") << checked.text;
+    checked_ = checked.text;
     ServerProcess::Options options;
     options.dir = dir_.string();
     StartServer(options);
@@ -37,6 +38,7 @@ class FunctionsTest : public ServerTest {
   }
 
   TempDir dir_;
+  std::string checked_;  // what runnel-check has said
 };
 
 TEST_F(FunctionsTest, AKillTakesNone) {
@@ -61,6 +63,7 @@ TEST_F(FunctionsTest, AKillTakesNone) {
   const std::string libraries = Ask(*client, "FUNCTION LIST WITHCODE");
   client = Restart();
   EXPECT_EQ(Ask(*client, "FUNCTION LIST WITHCODE"), libraries);
+  EXPECT_THAT(checked_, HasSubstr("0 keys and 2 libraries of functions"));
   EXPECT_EQ(InfoField(*client, "number_of_libraries"), "3");
   EXPECT_EQ(InfoField(*client, "number_of_functions"), "6");
   EXPECT_EQ(Ask(*client, "FCALL a_says 0"), "\"one\"");

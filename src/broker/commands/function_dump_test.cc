@@ -7,6 +7,7 @@
 
 #include "base/coding.h"
 #include "base/crc64.h"
+#include "base/random.h"
 
 namespace runnel {
 namespace {
@@ -110,6 +111,27 @@ TEST(FunctionDumpTest, WhatIsNoDump) {
     damaged[i] = static_cast<char>(damaged[i] ^ 1);
     EXPECT_EQ(WhyNot(damaged), kUnsealed) << i;
   }
+}
+
+// Whatever the bytes are, they are read within their bounds.
+TEST(FunctionDumpTest, RandomBytes) {
+  Random random(3);
+  constexpr uint8_t kLikely[] = {0xf5, 0xc3, 0x81, 0x80, 0xc0, 0x20, 0xe0, 0x05, 0x00, 0x40};
+  size_t good = 0;
+  for (int i = 0; i < 200'000; i++) {
+    std::string bytes = "\xf5";
+    for (uint64_t left = random.Below(20); left > 0; left--) {
+      bytes.push_back(
+          static_cast<char>(random.Below(3) == 0 ? random.Below(256) : kLikely[random.Below(10)]));
+    }
+    const auto texts = ReadFunctionDump(Sealed(bytes), kMost);
+    if (!texts.ok()) continue;
+    good++;
+    for (const std::string& text : *texts) {
+      ASSERT_LE(text.size(), kMost);
+    }
+  }
+  EXPECT_GT(good, 1000u);
 }
 
 }  // namespace
