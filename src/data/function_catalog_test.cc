@@ -94,7 +94,9 @@ TEST(FunctionCatalogTest, WhatIsSharedDoesNotChange) {
   for (int i = 0; i < 3000; i++) {
     const std::string name(1, static_cast<char>('a' + random.Below(5)));
     if (random.Below(8) == 0) {
-      if (shared != nullptr) ASSERT_EQ(all(*shared), was) << i;
+      if (shared != nullptr) {
+        ASSERT_EQ(all(*shared), was) << i;
+      }
       shared = catalog.Share();
       was = all(*shared);
     } else if (random.Below(40) == 0) {

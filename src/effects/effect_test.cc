@@ -390,7 +390,7 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
 
 TEST(Effects, ReplayRefusesWhatIsNoEffectAndChangesNothing) {
   Keyspace keyspace(4);
-  EXPECT_EQ(Replay(Record("\x7f"), keyspace).message(), "no effect has the type 127");
+  EXPECT_EQ(Replay(Record("\x6d"), keyspace).message(), "no effect has the type 109");
   EXPECT_EQ(Replay(Record(""), keyspace).message(), "no effect has the type 0");
   const std::string_view values[] = {"a", "b"};
   const std::string push = RecordOf(ListPush{KeyRef(3, "k"), ListEnd::kBack, values});
@@ -445,7 +445,7 @@ TEST(Effects, ADescriptionTellsWhichKeysAreNamed) {
 }
 
 TEST(Effects, WhatIsNoEffectIsNotDescribed) {
-  EXPECT_EQ(Describe(Record("\x7f"), {}).status().message(), "no effect has the type 127");
+  EXPECT_EQ(Describe(Record("\x6d"), {}).status().message(), "no effect has the type 109");
   const std::string record = RecordOf(KeyRemove{KeyRef(0, "key")});
   EXPECT_EQ(Describe(Record(std::string_view(record).substr(0, 4)), {}).status().message(),
             "the 4 bytes are no key-remove effect");

@@ -80,7 +80,7 @@ TEST_F(FunctionEffectsTest, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(WhyNot({LibraryChange::kRemoveAll, "l", "", {}, {}, {}}), "the fields are no library");
   EXPECT_EQ(WhyNot({static_cast<LibraryChange>(3), "l", "", {}, {}, {}}),
             "there is no such change of libraries");
-  const std::string_view names[] = {"g"};
+  const std::string_view names[] = {"h"};
   const std::string_view described[] = {"text"};
   const std::string_view nothing[] = {""};
   const uint64_t without[] = {0};
