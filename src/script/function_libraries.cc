@@ -152,11 +152,10 @@ bool FunctionLibraries::Delete(std::string_view name) {
 
 void FunctionLibraries::Flush() {
   CHECK(!interpreter_.running());
-  functions_.clear();
-  libraries_.clear();
-  lua_State* L = interpreter_.lua();
-  lua_newtable(L);
-  lua_rawseti(L, LUA_REGISTRYINDEX, table_);
+  // One by one: what was prepared stays in the table.
+  while (!libraries_.empty()) {
+    Remove(libraries_.begin());
+  }
 }
 
 const ScriptFunction* FunctionLibraries::Find(std::string_view function) const {

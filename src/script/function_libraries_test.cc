@@ -271,6 +271,12 @@ TEST(FunctionLibrariesTest, WhatIsPreparedIsNotThereYet) {
   EXPECT_EQ(runner.Call("f"), ":1\r\n");
   EXPECT_EQ(libraries.Install(std::move(*third))->name, "l");
   EXPECT_EQ(runner.Call("f"), ":3\r\n");
+  auto fourth = libraries.Prepare(code(4));
+  ASSERT_TRUE(fourth.ok());
+  libraries.Flush();
+  EXPECT_EQ(runner.Call("f"), "no such function");
+  libraries.Install(std::move(*fourth));
+  EXPECT_EQ(runner.Call("f"), ":4\r\n");
   EXPECT_EQ(libraries.function_count(), 1u);
   EXPECT_EQ(*FunctionLibraries::NameOf(code(1)), "l");
   EXPECT_FALSE(FunctionLibraries::NameOf("return 1").ok());
