@@ -211,8 +211,11 @@ class Check {
           "Commands that read these entries fail. Put the file back.");
       return false;
     }
-    fmt::print(out_, "{}: good, {} keys, {} bytes; {} runs of entries in streams/\n", path,
-               loaded->totals.keys, loaded->totals.file_bytes, extents);
+    const size_t libraries = (*state)->keyspace.functions().size();
+    fmt::print(out_, "{}: good, {} keys{}, {} bytes; {} runs of entries in streams/\n", path,
+               loaded->totals.keys - libraries,
+               libraries == 0 ? "" : fmt::format(" and {} libraries of functions", libraries),
+               loaded->totals.file_bytes, extents);
     return true;
   }
 

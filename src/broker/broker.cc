@@ -28,12 +28,13 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       topic_groups_(keyspace),
       sweeper_(keyspace, log_, notifications_),
       scripts_(settings),
+      functions_(keyspace, scripts_),
       admission_(settings, host, log_, policy_, pause_),
-      parts_{keyspace,  settings,   host,      clock_,         meter_,   commands_,
-             stats_,    slowlog_,   latency_,  sessions_,      pause_,   log_,
-             policy_,   outbox_,    pubsub_,   notifications_, expiry_,  monitors_,
-             tracking_, watches_,   waiting_,  topic_groups_,  parking_, sweeper_,
-             scripts_,  admission_, executor_, dispatcher_},
+      parts_{keyspace,  settings,   host,       clock_,         meter_,     commands_,
+             stats_,    slowlog_,   latency_,   sessions_,      pause_,     log_,
+             policy_,   outbox_,    pubsub_,    notifications_, expiry_,    monitors_,
+             tracking_, watches_,   waiting_,   topic_groups_,  parking_,   sweeper_,
+             scripts_,  functions_, admission_, executor_,      dispatcher_},
       executor_(parts_),
       dispatcher_(parts_),
       turn_(parts_) {
@@ -93,9 +94,7 @@ void Broker::Unload() {
   CHECK(log_.follows() && log_.journal() == nullptr && !keyspace_.capturing());
   EndWhatALeaderHas();
   // The observer hears of it: clients that keep copies of keys are told.
-  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.Flush(db);
-  }
+  keyspace_.Clear();
   set_loading(true);
   dispatcher_.RunParked();
   UseCold(nullptr);

@@ -14,6 +14,7 @@
 #include "broker/executor.h"
 #include "broker/expiry.h"
 #include "broker/front.h"
+#include "broker/functions.h"
 #include "broker/latency.h"
 #include "broker/monitors.h"
 #include "broker/notifications.h"
@@ -180,6 +181,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Parking parking_;
   Sweeper sweeper_;
   Scripts scripts_;
+  Functions functions_;
   Admission admission_;
   Parts parts_;
   Executor executor_;

@@ -10,6 +10,7 @@ class CommandTable;
 class Dispatcher;
 class Executor;
 class Expiry;
+class Functions;
 class Keyspace;
 class LatencyMonitor;
 class Monitors;
@@ -59,6 +60,7 @@ struct Parts {
   Parking& parking;
   Sweeper& sweeper;
   Scripts& scripts;
+  Functions& functions;
   Admission& admission;
   Executor& executor;
   Dispatcher& dispatcher;

@@ -90,6 +90,14 @@ void ScriptRun::Run(const Script& script, std::span<const std::string_view> keys
   End(engine_.Run(script, keys, args, *this, execution_.reply()));
 }
 
+void ScriptRun::Run(const ScriptFunction& function, std::span<const std::string_view> keys,
+                    std::span<const std::string_view> args) {
+  const std::string why_not = WhyNot();
+  if (!why_not.empty()) return execution_.reply().Error(why_not);
+  engine_.set_random(random_);
+  End(engine_.Call(function, keys, args, *this, execution_.reply()));
+}
+
 void ScriptRun::End(const ScriptResult& result) {
   parts_.scripts.NoteRun();
   if (result.end == ScriptResult::kNotNow) {

@@ -15,9 +15,9 @@
 
 namespace runnel {
 
-// One run of a script, on the stack of the command that runs it (EVAL). The commands that the
-// script calls are parts of that command: they change the same batch, at the same time, and do not
-// wait.
+// One run of a script, on the stack of the command that runs it (EVAL, FCALL). The commands that
+// the script calls are parts of that command: they change the same batch, at the same time, and do
+// not wait.
 //
 // A script that looks at entries on the disk before it has changed anything is unwound, and its
 // command is parked. It runs again from its start when they are in memory: at the time of the first
@@ -32,6 +32,9 @@ class ScriptRun final : public ScriptHost {
   // Runs it and writes its reply, or the error because of which it may not run. Throws ColdMiss, as
   // commands do.
   void Run(const Script& script, std::span<const std::string_view> keys,
+           std::span<const std::string_view> args);
+  // The same for a function of a library.
+  void Run(const ScriptFunction& function, std::span<const std::string_view> keys,
            std::span<const std::string_view> args);
 
   // --- ScriptHost ---

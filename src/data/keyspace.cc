@@ -239,6 +239,13 @@ void Keyspace::Rename(const KeyRef& from, const KeyRef& to) {
   if (expire_at_ms != kNoExpiry) SetExpiry(to, expire_at_ms);
 }
 
+void Keyspace::Clear() {
+  for (uint32_t db = 0; db < databases(); db++) {
+    Flush(db);
+  }
+  functions_.Clear();
+}
+
 void Keyspace::Flush(uint32_t db) {
   FlushOne(db);
   FlushOne(CompanionOf(db));
@@ -288,6 +295,7 @@ void Keyspace::BeginCapture(KeyspaceCapture* capture) {
     database.cursor_ = 0;
     database.walked_ = false;
   }
+  capture_->TakeLibraries(functions_.Share());
 }
 
 void Keyspace::EndCapture() {

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "data/database.h"
+#include "data/function_catalog.h"
 #include "data/key_entry.h"
 #include "data/key_place.h"
 #include "data/key_table.h"
@@ -98,6 +99,8 @@ class KeyspaceCapture {
   // it must not touch the keyspace.
   virtual void Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
                     std::unique_ptr<Object> value) = 0;
+  // All libraries of functions as they were then. Called by BeginCapture, before Take.
+  virtual void TakeLibraries(std::shared_ptr<const FunctionCatalog::Entries> libraries) = 0;
 };
 
 // All databases with their companions and keys. Functions that take the number of a database take
@@ -149,6 +152,9 @@ class Keyspace {
     key->found_in_ = moves_;
     return true;
   }
+
+  // The libraries of functions. They belong to no database.
+  const FunctionCatalog& functions() const { return functions_; }
 
   // The topics of this database, or the topic groups of this companion, sorted by name.
   const Database::Listed& listed(uint32_t db) const { return At(db).listed_; }
@@ -248,6 +254,10 @@ class Keyspace {
   // Moves value and expiry to another name or database, and replaces a value that was there.
   // REQUIRES: `from` exists and differs from `to`. Reports the changes of both keys.
   void Rename(const KeyRef& from, const KeyRef& to);
+  // The libraries of functions, to be changed. Sessions neither watch them nor wait for them.
+  FunctionCatalog& functions() { return functions_; }
+  // Removes all keys of all databases and companions, and all libraries: nothing is left.
+  void Clear();
   // Removes all keys of a database and of its companion. With a disposer it costs the same for any
   // number of keys. Reports OnFlush of each first. REQUIRES: `db` is no companion.
   void Flush(uint32_t db);
@@ -304,6 +314,7 @@ class Keyspace {
   bool CaptureSome(Database& database, bool flushed, size_t effort, size_t* spent);
 
   HotBlocks hot_blocks_;
+  FunctionCatalog functions_;
   std::vector<std::unique_ptr<Database>> databases_;
   std::vector<std::unique_ptr<Database>> flushed_;  // with keys that the capture needs
   KeyspaceObserver* observer_ = nullptr;

@@ -31,6 +31,19 @@ struct KeyContent {
 
 using KeyspaceContent = std::map<std::pair<uint32_t, std::string>, KeyContent>;
 
+// The database that libraries of functions have in a content, where they stand among the keys.
+inline constexpr uint32_t kContentOfLibraries = 2 * kCompanionBit;
+
+inline void AddLibraries(const FunctionCatalog::Entries& libraries, KeyspaceContent* content) {
+  for (const auto& [name, entry] : libraries) {
+    std::string payload;
+    Encoder encoder(&payload);
+    entry.library->Encode(&encoder);
+    content->insert({{kContentOfLibraries, std::string(name)},
+                     {ObjectType::kString, kNoExpiry, std::move(payload)}});
+  }
+}
+
 inline KeyspaceContent ContentOf(const Keyspace& keyspace) {
   KeyspaceContent content;
   for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
@@ -42,6 +55,7 @@ inline KeyspaceContent ContentOf(const Keyspace& keyspace) {
                       {entry->type(), entry->expire_at_ms(), std::move(payload)}});
     });
   }
+  AddLibraries(keyspace.functions().entries(), &content);
   return content;
 }
 
@@ -56,8 +70,14 @@ class HeldCapture final : public KeyspaceCapture {
     held = {expire_at_ms, std::move(value)};
   }
 
+  void TakeLibraries(std::shared_ptr<const FunctionCatalog::Entries> libraries) override {
+    CHECK(libraries_ == nullptr);
+    libraries_ = std::move(libraries);
+  }
+
   KeyspaceContent Content() const {
     KeyspaceContent content;
+    AddLibraries(*libraries_, &content);
     for (const auto& [key, held] : held_) {
       std::string payload;
       held.value->Serialize(&payload);
@@ -72,6 +92,7 @@ class HeldCapture final : public KeyspaceCapture {
     std::unique_ptr<Object> value;
   };
   std::map<std::pair<uint32_t, std::string>, Held> held_;
+  std::shared_ptr<const FunctionCatalog::Entries> libraries_;
 };
 
 // Captures again and again while a test changes the keyspace, a little at each Step().

@@ -12,6 +12,7 @@
 #include "data/testing.h"
 #include "data/topic/record.h"
 #include "effects/families.h"
+#include "effects/function_effects.h"
 #include "effects/group_effects.h"
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
@@ -78,8 +79,8 @@ TEST(Applier, AFailureNamesThePlaceAndTheEffectAndIsFinal) {
 TEST(Applier, AnEffectOfALaterVersionIsToldFromDamage) {
   Keyspace keyspace(1);
   Applier applier(keyspace);
-  EXPECT_THAT(applier.Apply({.base = 0, .records = 1, .payload = "\x01\x7f"}).message(),
-              HasSubstr("record 1: no effect has the type 127; a later version of Runnel may have "
+  EXPECT_THAT(applier.Apply({.base = 0, .records = 1, .payload = "\x01\x6d"}).message(),
+              HasSubstr("record 1: no effect has the type 109; a later version of Runnel may have "
                         "written it"));
   EXPECT_TRUE(applier.met_unknown_effect());
 }
@@ -208,6 +209,25 @@ class RandomEffects {
     if (Below(3) == 0) return Names();
     names_ = {kRecordKey, "f"};
     return names_;
+  }
+
+  // Half of them have a function that another library may have.
+  void AddLibrary() {
+    static constexpr std::string_view kFunctions[] = {"f", "F", "g", ""};
+    FunctionLibrary library;
+    library.change = static_cast<LibraryChange>(Below(8) == 0 ? Below(4) : Below(2));
+    if (library.change != LibraryChange::kRemoveAll || Below(2) == 0) library.name = Name();
+    if (library.change == LibraryChange::kPut || Below(10) == 0) {
+      library.code = "code";
+      strings_ = {kFunctions[Below(4)], library.name};
+      names_ = {"", "about it"};
+      numbers_ = {2 * Below(40) + Below(10) / 9, 2 * Below(40) + 1};
+      if (Below(20) == 0) numbers_.pop_back();
+      library.functions = strings_;
+      library.flags = numbers_;
+      library.descriptions = names_;
+    }
+    batch_.Add(library);
   }
 
   void AddTopics() {
@@ -376,6 +396,7 @@ class RandomEffects {
   }
 
   void Add() {
+    if (Below(40) == 0) return AddLibrary();
     if (Below(12) == 0) return AddSets();
     if (Below(12) == 0) return AddSortedSets();
     if (Below(8) == 0) return AddHashes();
@@ -496,9 +517,9 @@ TEST_P(ApplierSeeds, NoEffectEndsTheProcess) {
       ASSERT_EQ(ContentOf(keyspace), before) << "effect " << i;
     }
   }
-  for (const auto family :
-       {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(), GroupEffects(),
-        TopicEffects(), TopicGroupEffects(), HashEffects(), SetEffects(), SortedSetEffects()}) {
+  for (const auto family : {KeyspaceEffects(), StringEffects(), ListEffects(), StreamEffects(),
+                            GroupEffects(), TopicEffects(), TopicGroupEffects(), HashEffects(),
+                            SetEffects(), SortedSetEffects(), FunctionEffects()}) {
     for (const EffectKind& kind : family) {
       EXPECT_TRUE(applied.contains(kind.type)) << kind.name;
       EXPECT_TRUE(refused.contains(kind.type)) << kind.name;

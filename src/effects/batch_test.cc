@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/testing.h"
+#include "effects/function_effects.h"
 #include "effects/group_effects.h"
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
@@ -86,6 +87,7 @@ void ForEachKind(const KeyRef& key, Visit visit) {
   visit(SortedSetRemove{key, strings});
   visit(SetAdd{key, strings});
   visit(SetRemove{key, strings});
+  visit(FunctionLibrary{LibraryChange::kPut, "lib", "code", strings, {}, strings});
   visit(StreamCreate{key});
   visit(StreamAdd{key, {5, 1}, 100, 4096, strings});
   visit(StreamDropOldest{key, 3, true});
@@ -270,7 +272,7 @@ TEST(Batch, ARecordThatLeavesOutWhatIsNotThereIsRefused) {
   ExpectRefused("\x03\x94\x00\x00"s, "the 3 bytes are no string-set effect");
   // None that could be read before it.
   ExpectRefused("\x03\x14\x00\x05\x03\x94\x00\x00"s, "the 3 bytes are no string-set effect");
-  ExpectRefused("\x04\x7f\x00\x01k\x03\x94\x00\x00"s, "the 3 bytes are no string-set effect");
+  ExpectRefused("\x04\x6d\x00\x01k\x03\x94\x00\x00"s, "the 3 bytes are no string-set effect");
   // A database's number that does not fit.
   ExpectRefused("\x08\x01\xff\xff\xff\xff\x7f\x01k\x01\x81"s,
                 "the 1 bytes are no key-remove effect");
@@ -278,7 +280,7 @@ TEST(Batch, ARecordThatLeavesOutWhatIsNotThereIsRefused) {
   ExpectRefused("\x03\x86\x01\x00"s, "the 3 bytes are no flush effect");
   ExpectRefused("\x03\x87\x00\x01"s, "the 3 bytes are no swap effect");
   // The type is named as it is without the bit.
-  ExpectRefused("\x01\xff"s, "no effect has the type 127");
+  ExpectRefused("\x01\xed"s, "no effect has the type 109");
 }
 
 TEST(Batch, ADamagedRecordLeavesNoKeyToTheNext) {

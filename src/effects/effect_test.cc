@@ -8,6 +8,7 @@
 #include "data/testing.h"
 #include "effects/batch.h"
 #include "effects/families.h"
+#include "effects/function_effects.h"
 #include "effects/group_effects.h"
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
@@ -236,6 +237,15 @@ TEST(Effects, BytesOfRecords) {
   EXPECT_EQ(RecordOf(KeyRename{key, KeyRef(0, "to")}), "\x03\x03\x01k\x00\x02to"s);
   EXPECT_EQ(RecordOf(KeyCopy{key, KeyRef(0, "to")}), "\x04\x03\x01k\x00\x02to"s);
   EXPECT_EQ(RecordOf(KeyRestore{key, ObjectType::kList, "p", 1}), "\x05\x03\x01k\x01\x01p\x02"s);
+  const std::string_view descriptions[] = {"d", ""};
+  const uint64_t flags[] = {301, 2};
+  EXPECT_EQ(
+      RecordOf(FunctionLibrary{LibraryChange::kPut, "lib", "code", values, flags, descriptions}),
+      "\x7f\x00\x03lib\x04\x63ode\x02\x01x\x02yz\x02\xad\x02\x02\x02\x01\x64\x00"s);
+  EXPECT_EQ(RecordOf(FunctionLibrary{LibraryChange::kRemove, "lib", "", {}, {}, {}}),
+            "\x7f\x01\x03lib\x00\x00\x00\x00"s);
+  EXPECT_EQ(RecordOf(FunctionLibrary{LibraryChange::kRemoveAll, "", "", {}, {}, {}}),
+            "\x7f\x02\x00\x00\x00\x00\x00"s);
   EXPECT_EQ(RecordOf(Flush{true, 0}), "\x06\x01\x00"s);
   EXPECT_EQ(RecordOf(Swap{1, 2}), "\x07\x01\x02"s);
   EXPECT_EQ(RecordOf(StringSet{key, "v", 1}), "\x14\x03\x01k\x01v\x02"s);
@@ -380,7 +390,7 @@ TEST(Effects, EveryKindIsFoundByItsNumberAndHasANameOfItsOwn) {
 
 TEST(Effects, ReplayRefusesWhatIsNoEffectAndChangesNothing) {
   Keyspace keyspace(4);
-  EXPECT_EQ(Replay(Record("\x7f"), keyspace).message(), "no effect has the type 127");
+  EXPECT_EQ(Replay(Record("\x6d"), keyspace).message(), "no effect has the type 109");
   EXPECT_EQ(Replay(Record(""), keyspace).message(), "no effect has the type 0");
   const std::string_view values[] = {"a", "b"};
   const std::string push = RecordOf(ListPush{KeyRef(3, "k"), ListEnd::kBack, values});
@@ -435,7 +445,7 @@ TEST(Effects, ADescriptionTellsWhichKeysAreNamed) {
 }
 
 TEST(Effects, WhatIsNoEffectIsNotDescribed) {
-  EXPECT_EQ(Describe(Record("\x7f"), {}).status().message(), "no effect has the type 127");
+  EXPECT_EQ(Describe(Record("\x6d"), {}).status().message(), "no effect has the type 109");
   const std::string record = RecordOf(KeyRemove{KeyRef(0, "key")});
   EXPECT_EQ(Describe(Record(std::string_view(record).substr(0, 4)), {}).status().message(),
             "the 4 bytes are no key-remove effect");

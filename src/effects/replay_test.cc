@@ -15,6 +15,7 @@
 #include "data/sorted_set/sorted_set.h"
 #include "data/testing.h"
 #include "effects/batch.h"
+#include "effects/function_effects.h"
 #include "effects/hash_effects.h"
 #include "effects/keyspace_effects.h"
 #include "effects/list_effects.h"
@@ -33,6 +34,7 @@ class RandomEffects {
 
   void Step() {
     if (random_() % 10 == 0) return ChangeSet();
+    if (random_() % 20 == 0) return ChangeLibrary();
     const KeyRef key = RandomKey();
     const auto found = lists_.find({key.db, std::string(key.name)});
     const KeyEntry* const entry = keyspace_.Find(key);
@@ -115,6 +117,21 @@ class RandomEffects {
   std::string RandomValue() {
     const size_t size = random_() % 20 == 0 ? random_() % 10000 : random_() % 3;
     return std::string(size, static_cast<char>('a' + random_() % 3));
+  }
+  void ChangeLibrary() {
+    FunctionLibrary gone{LibraryChange::kRemoveAll, "", "", {}, {}, {}};
+    if (random_() % 12 == 0) return Apply(gone);
+    const std::string name(1, static_cast<char>('a' + random_() % 3));
+    if (keyspace_.functions().Find(name) != nullptr && random_() % 2 == 0) {
+      gone.change = LibraryChange::kRemove;
+      gone.name = name;
+      return Apply(gone);
+    }
+    StoredLibrary library{
+        name, RandomValue(), {{"f" + name, static_cast<uint32_t>(random_() % 32), std::nullopt}}};
+    if (random_() % 2 == 0) library.functions.push_back({"g" + name, 0, RandomValue()});
+    Apply(PutLibrary(library).effect());
+    ASSERT_EQ(*keyspace_.functions().Find(name)->library, library);
   }
   // A key that no other effect names, but those on whole databases.
   static KeyRef SetKey(uint32_t db) { return KeyRef(db, "set"); }

@@ -53,43 +53,65 @@ Result<FunctionLibraries::Header> FunctionLibraries::ReadHeader(std::string_view
   return header;
 }
 
-Result<const ScriptLibrary*> FunctionLibraries::Load(std::string_view code, bool replace) {
+Result<std::string> FunctionLibraries::NameOf(std::string_view code) {
+  Result<Header> header = ReadHeader(code);
+  if (!header.ok()) return header.status();
+  return std::move(header->name);
+}
+
+Result<std::unique_ptr<ScriptLibrary>> FunctionLibraries::Prepare(std::string_view code) {
   CHECK(!interpreter_.running());
   Result<Header> header = ReadHeader(code);
   if (!header.ok()) return header.status();
-  const auto old = libraries_.find(header->name);
-  if (old != libraries_.end() && !replace) {
-    return Status::Error("Library '" + header->name + "' already exists");
-  }
   FunctionLoad load;
   load.table = table_;
   Status status = Execute(header->body, &load);
   if (status.ok() && load.functions.empty()) status = Status::Error("No functions registered");
-  for (const auto& function : load.functions) {
-    if (!status.ok()) break;
-    const ScriptFunction* known = Find(function->name);
-    const bool replaced =
-        known != nullptr && old != libraries_.end() && known->library == old->second.get();
-    if (known != nullptr && !replaced) {
-      status = Status::Error("Function " + function->name + " already exists");
-    }
-  }
   if (!status.ok()) {
-    Forget(load);
+    Forget(load.functions);
     return status;
   }
-  if (old != libraries_.end()) Remove(old);
   auto library = std::make_unique<ScriptLibrary>();
-  library->name = header->name;
-  library->code = code;
+  library->name = std::move(header->name);
   library->functions = std::move(load.functions);
   for (const auto& function : library->functions) {
     function->library = library.get();
-    functions_.emplace(function->name, function.get());
   }
-  const ScriptLibrary* loaded = library.get();
+  return library;
+}
+
+const ScriptLibrary* FunctionLibraries::Install(std::unique_ptr<ScriptLibrary> library) {
+  CHECK(!interpreter_.running());
+  (void)Delete(library->name);
+  for (const auto& function : library->functions) {
+    CHECK(functions_.emplace(LowerCase(function->name), function.get()).second);
+  }
+  const ScriptLibrary* const installed = library.get();
   libraries_.emplace(library->name, std::move(library));
-  return loaded;
+  return installed;
+}
+
+void FunctionLibraries::Discard(std::unique_ptr<ScriptLibrary> library) {
+  Forget(library->functions);
+}
+
+Result<const ScriptLibrary*> FunctionLibraries::Load(std::string_view code, bool replace) {
+  const Result<std::string> name = NameOf(code);
+  if (!name.ok()) return name.status();
+  const ScriptLibrary* const old = FindLibrary(*name);
+  if (old != nullptr && !replace) {
+    return Status::Error("Library '" + *name + "' already exists");
+  }
+  Result<std::unique_ptr<ScriptLibrary>> library = Prepare(code);
+  if (!library.ok()) return library.status();
+  for (const auto& function : (*library)->functions) {
+    const ScriptFunction* const known = Find(function->name);
+    if (known == nullptr || known->library == old) continue;
+    const std::string clash = function->name;
+    Discard(std::move(*library));
+    return Status::Error("Function " + clash + " already exists");
+  }
+  return Install(std::move(*library));
 }
 
 Status FunctionLibraries::Execute(std::string_view body, FunctionLoad* load) {
@@ -130,15 +152,14 @@ bool FunctionLibraries::Delete(std::string_view name) {
 
 void FunctionLibraries::Flush() {
   CHECK(!interpreter_.running());
-  functions_.clear();
-  libraries_.clear();
-  lua_State* L = interpreter_.lua();
-  lua_newtable(L);
-  lua_rawseti(L, LUA_REGISTRYINDEX, table_);
+  // One by one: what was prepared stays in the table.
+  while (!libraries_.empty()) {
+    Remove(libraries_.begin());
+  }
 }
 
 const ScriptFunction* FunctionLibraries::Find(std::string_view function) const {
-  const auto found = functions_.find(function);
+  const auto found = functions_.find(LowerCase(function));
   return found == functions_.end() ? nullptr : found->second;
 }
 
@@ -153,20 +174,19 @@ void FunctionLibraries::PushFunction(lua_State* L, const ScriptFunction& functio
   lua_remove(L, -2);
 }
 
-void FunctionLibraries::Forget(const FunctionLoad& load) {
+void FunctionLibraries::Forget(const std::vector<std::unique_ptr<ScriptFunction>>& functions) {
   lua_State* L = interpreter_.lua();
   lua_rawgeti(L, LUA_REGISTRYINDEX, table_);
-  for (const auto& function : load.functions) {
+  for (const auto& function : functions) {
     luaL_unref(L, -1, function->place);
   }
   lua_pop(L, 1);
 }
 
 void FunctionLibraries::Remove(Libraries::iterator library) {
-  FunctionLoad functions;
-  functions.functions = std::move(library->second->functions);
-  for (const auto& function : functions.functions) {
-    functions_.erase(function->name);
+  const auto functions = std::move(library->second->functions);
+  for (const auto& function : functions) {
+    functions_.erase(LowerCase(function->name));
   }
   Forget(functions);
   libraries_.erase(library);

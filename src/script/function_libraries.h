@@ -19,7 +19,6 @@ namespace runnel {
 // A library of functions: text whose first line is "#!lua name=<name>".
 struct ScriptLibrary {
   std::string name;
-  std::string code;  // the whole text
   std::vector<std::unique_ptr<ScriptFunction>> functions;
 };
 
@@ -39,7 +38,17 @@ class FunctionLibraries {
   // REQUIRES: no script is running.
   void Flush();
 
-  // nullptr if there is none.
+  // The name that the first line of the text says. The message of a failure has no code.
+  static Result<std::string> NameOf(std::string_view code);
+  // The parts of Load. Prepare compiles and runs the text, and returns the library that it makes,
+  // which is not in use yet: it must come to Install, in the place of the one of the same name, or
+  // to Discard. Install does not ask whether another library has one of its functions: REQUIRES
+  // that none has. REQUIRES: no script is running.
+  Result<std::unique_ptr<ScriptLibrary>> Prepare(std::string_view code);
+  const ScriptLibrary* Install(std::unique_ptr<ScriptLibrary> library);
+  void Discard(std::unique_ptr<ScriptLibrary> library);
+
+  // nullptr if there is none. Case does not matter in names of functions.
   const ScriptFunction* Find(std::string_view function) const;
   const ScriptLibrary* FindLibrary(std::string_view name) const;
   // By their names, in order.
@@ -58,14 +67,14 @@ class FunctionLibraries {
   static Result<Header> ReadHeader(std::string_view code);
   // Runs the body; leaves what it registers in `load`.
   Status Execute(std::string_view body, FunctionLoad* load);
-  void Forget(const FunctionLoad& load);
+  void Forget(const std::vector<std::unique_ptr<ScriptFunction>>& functions);
   void Remove(Libraries::iterator library);
 
   Interpreter& interpreter_;
   Sandbox& sandbox_;
   Libraries libraries_;
-  StringMap<const ScriptFunction*> functions_;
-  int table_;  // in the registry: the functions of all libraries
+  StringMap<const ScriptFunction*> functions_;  // by their names in lower case
+  int table_;                                   // in the registry: the functions of all libraries
 };
 
 }  // namespace runnel

@@ -232,7 +232,6 @@ TEST(FunctionLibrariesTest, Replacing) {
   ASSERT_EQ(runner.Load(code("a", "h"), true), "a");
   EXPECT_EQ(runner.Call("f"), "no such function");
   EXPECT_EQ(runner.Call("h"), "$1\r\na\r\n");
-  EXPECT_EQ(runner.engine.libraries().FindLibrary("a")->code, code("a", "h"));
   EXPECT_TRUE(runner.engine.libraries().Delete("a"));
   EXPECT_FALSE(runner.engine.libraries().Delete("a"));
   EXPECT_EQ(runner.Call("h"), "no such function");
@@ -242,6 +241,61 @@ TEST(FunctionLibrariesTest, Replacing) {
   EXPECT_TRUE(runner.engine.libraries().libraries().empty());
   // Scripts are not libraries.
   EXPECT_EQ(runner.Run("return 1"), ":1\r\n");
+}
+
+TEST(FunctionLibrariesTest, CaseDoesNotMatterInNamesOfFunctions) {
+  ScriptRunner runner;
+  ASSERT_EQ(runner.Load("#!lua name=a\nredis.register_function('Func', function() return 1 end)"),
+            "a");
+  EXPECT_EQ(runner.Call("fUNC"), ":1\r\n");
+  EXPECT_EQ(runner.Load("#!lua name=A\nredis.register_function('func', function() end)"),
+            "Function func already exists");
+  EXPECT_EQ(runner.Load("#!lua name=b\nredis.register_function('g', function() end)\n"
+                        "redis.register_function('G', function() end)"),
+            "Error registering functions: ERR Function already exists in the library");
+}
+
+TEST(FunctionLibrariesTest, WhatIsPreparedIsNotThereYet) {
+  ScriptRunner runner;
+  FunctionLibraries& libraries = runner.engine.libraries();
+  const auto code = [](int answer) {
+    return "#!lua name=l\nredis.register_function('f', function() return " +
+           std::to_string(answer) + " end)";
+  };
+  ASSERT_EQ(runner.Load(code(1)), "l");
+  auto second = libraries.Prepare(code(2));
+  auto third = libraries.Prepare(code(3));
+  ASSERT_TRUE(second.ok() && third.ok());
+  EXPECT_EQ(runner.Call("f"), ":1\r\n");
+  libraries.Discard(std::move(*second));
+  EXPECT_EQ(runner.Call("f"), ":1\r\n");
+  EXPECT_EQ(libraries.Install(std::move(*third))->name, "l");
+  EXPECT_EQ(runner.Call("f"), ":3\r\n");
+  auto fourth = libraries.Prepare(code(4));
+  ASSERT_TRUE(fourth.ok());
+  libraries.Flush();
+  EXPECT_EQ(runner.Call("f"), "no such function");
+  libraries.Install(std::move(*fourth));
+  EXPECT_EQ(runner.Call("f"), ":4\r\n");
+  EXPECT_EQ(libraries.function_count(), 1u);
+  EXPECT_EQ(*FunctionLibraries::NameOf(code(1)), "l");
+  EXPECT_FALSE(FunctionLibraries::NameOf("return 1").ok());
+}
+
+TEST(FunctionLibrariesTest, ALibraryCannotRegisterWithoutEnd) {
+  ScriptRunner runner;
+  const auto registers = [](const std::string& count, const std::string& what) {
+    return "#!lua name=l\nfor i = 1, " + count +
+           " do redis.register_function{function_name=" + what +
+           ", callback=function() return 1 end} end";
+  };
+  EXPECT_EQ(runner.Load(registers("10000", "'f' .. i")), "l");
+  EXPECT_EQ(runner.Call("f10000"), ":1\r\n");
+  EXPECT_THAT(runner.Load(registers("10001", "'f' .. i"), true),
+              HasSubstr("the library registers too many functions"));
+  EXPECT_THAT(runner.Load(registers("11", "('f' .. i):rep(100000)"), true),
+              HasSubstr("are too long"));
+  EXPECT_EQ(runner.Call("f1"), ":1\r\n");
 }
 
 TEST(FunctionLibrariesTest, LoadingHasAnEnd) {
@@ -261,14 +315,13 @@ TEST(FunctionLibrariesTest, LoadingHasAnEnd) {
 
 TEST(FunctionLibrariesTest, FunctionsEndAsScriptsDo) {
   ScriptRunner runner;
-  ASSERT_EQ(runner.Load("#!lua name=l\n"
-                        "redis.register_function('loop', function() while true do end end)\n"
-                        "redis.register_function('cold', function() "
-                        "return tostring(math.random()) .. redis.call('ping').ok .. "
-                        "tostring(math.random()) end)\n"
-                        "redis.register_function('fails', function() return redis.call('get') "
-                        "end)"),
-            "l");
+  constexpr char kCode[] =
+      "#!lua name=l\n"
+      "redis.register_function('loop', function() while true do end end)\n"
+      "redis.register_function('cold', function() "
+      "return tostring(math.random()) .. redis.call('ping').ok .. tostring(math.random()) end)\n"
+      "redis.register_function('fails', function() return redis.call('get') end)";
+  ASSERT_EQ(runner.Load(kCode), "l");
   runner.host.most_looks = 10;
   EXPECT_EQ(
       runner.Call("loop"),
@@ -279,7 +332,7 @@ TEST(FunctionLibrariesTest, FunctionsEndAsScriptsDo) {
             "-ERR Wrong number of args calling Redis command from script script: fails, on "
             "@user_function:4.\r\n");
   ScriptRunner other;
-  ASSERT_EQ(other.Load(runner.engine.libraries().FindLibrary("l")->code), "l");
+  ASSERT_EQ(other.Load(kCode), "l");
   other.host.not_now_at_call = 1;
   EXPECT_EQ(other.Call("cold"), "");
   EXPECT_EQ(other.result.end, ScriptResult::kNotNow);

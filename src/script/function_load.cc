@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/text.h"
 #include "script/interpreter.h"
 #include "script/lib_redis.h"
 #include "script/script_flags.h"
@@ -101,6 +102,9 @@ int RegisterFunction(lua_State* L) {
   if (count < 1 || count > 2) {
     return RaiseRedisError(L, "wrong number of arguments to redis.register_function");
   }
+  if (load->functions.size() >= FunctionLoad::kMostFunctions) {
+    return RaiseRedisError(L, "the library registers too many functions");
+  }
   // An error ends the load; so it does not matter what is in the list then.
   ScriptFunction* function = load->functions.emplace_back(std::make_unique<ScriptFunction>()).get();
   if (count == 1) {
@@ -122,9 +126,12 @@ int RegisterFunction(lua_State* L) {
   }
   const std::string_view name = TextAt(L, 2);
   if (!IsLibraryName(name)) return RaiseRedisError(L, kBadName);
-  const auto same = [&](const auto& other) { return other->name == name; };
-  if (std::any_of(load->functions.begin(), load->functions.end(), same)) {
+  if (!load->names.insert(LowerCase(name)).second) {
     return RaiseRedisError(L, "Function already exists in the library");
+  }
+  load->text_bytes += name.size() + (function->description ? function->description->size() : 0);
+  if (load->text_bytes > FunctionLoad::kMostTextBytes) {
+    return RaiseRedisError(L, "the names and descriptions of the library's functions are too long");
   }
   function->name = name;
   lua_rawgeti(L, LUA_REGISTRYINDEX, load->table);

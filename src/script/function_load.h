@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include <lua.hpp>
@@ -25,8 +26,15 @@ struct ScriptFunction {
 
 // The library that is being loaded: what redis.register_function has registered so far.
 struct FunctionLoad {
+  // What one library may register. The functions and their texts are not in Lua's memory, so its
+  // bound does not hold for them.
+  static constexpr size_t kMostFunctions = 10'000;
+  static constexpr size_t kMostTextBytes = 1024 * 1024;
+
   std::vector<std::unique_ptr<ScriptFunction>> functions;
-  int table = LUA_NOREF;  // in the registry: where the functions of Lua go
+  std::unordered_set<std::string> names;  // of the functions, in lower case
+  size_t text_bytes = 0;                  // of names and descriptions
+  int table = LUA_NOREF;                  // in the registry: where the functions of Lua go
 };
 
 // Names of libraries and functions: letters, digits and underscores, at least one.

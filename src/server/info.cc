@@ -130,7 +130,7 @@ void AddCold(Broker& broker, Fields fields) {
 }
 
 // One interpreter serves scripts and functions.
-void AddScripts(const Scripts& scripts, Fields fields) {
+void AddScripts(const Scripts& scripts, const FunctionCatalog& functions, Fields fields) {
   const ScriptEngine* const engine = scripts.known();
   const size_t interpreter = engine == nullptr ? 0 : engine->lua_bytes();
   const size_t cache = engine == nullptr ? 0 : engine->cache_bytes();
@@ -139,12 +139,12 @@ void AddScripts(const Scripts& scripts, Fields fields) {
   fields.Add("used_memory_lua_human", HumanSize(interpreter));
   fields.Add("used_memory_scripts_eval", cache);
   fields.Add("number_of_cached_scripts", engine == nullptr ? 0 : engine->script_count());
-  fields.Add("number_of_functions", 0);
-  fields.Add("number_of_libraries", 0);
+  fields.Add("number_of_functions", functions.function_count());
+  fields.Add("number_of_libraries", functions.size());
   fields.Add("used_memory_vm_functions", 0);
   fields.AddSize("used_memory_vm_total", interpreter);
-  fields.Add("used_memory_functions", 0);
-  fields.AddSize("used_memory_scripts", cache);
+  fields.Add("used_memory_functions", functions.MemoryBytes());
+  fields.AddSize("used_memory_scripts", cache + functions.MemoryBytes());
 }
 
 void AddMemory(ServerHost& host, Fields fields) {
@@ -165,7 +165,7 @@ void AddMemory(ServerHost& host, Fields fields) {
   fields.Add("allocator_active", allocator.active);
   fields.Add("allocator_resident", allocator.resident);
   fields.AddSize("total_system_memory", system);
-  AddScripts(host.broker().scripts(), fields);
+  AddScripts(host.broker().scripts(), host.broker().keyspace().functions(), fields);
   fields.AddSize("maxmemory", maxmemory);
   fields.Add("maxmemory_policy", "noeviction");
   fields.AddRounded("allocator_frag_ratio", RatioOf(allocator.active, allocator.allocated));

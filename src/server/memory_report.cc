@@ -29,6 +29,7 @@ MemoryReport ReportMemory(ServerHost& host) {
     report.scripts = engine->lua_bytes() + engine->cache_bytes();
   }
   const Keyspace& keyspace = broker.keyspace();
+  report.functions = keyspace.functions().MemoryBytes();
   for (uint32_t slot = 0; slot < keyspace.slots(); slot++) {
     const uint32_t db = Keyspace::DatabaseAt(slot);
     report.tables += keyspace.table(db).MemoryBytes();

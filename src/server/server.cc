@@ -54,7 +54,7 @@ Server::Server(Config& config, const Supervisor& supervisor)
   broker_ = std::make_unique<Broker>(keyspace_, config.settings(), SystemClock(), *this);
   for (const auto family :
        {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands(),
-        ScriptCommands(), IntrospectionCommands(), ServerCommands()}) {
+        ScriptCommands(), FunctionCommands(), IntrospectionCommands(), ServerCommands()}) {
     broker_->commands().Add(family);
   }
   network_ = std::make_unique<Network>(*loop_, *broker_, config.settings());
@@ -84,9 +84,7 @@ Server::~Server() {
   saver_.reset();
   broker_.reset();
   // Streams may have entries in the storage.
-  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.Flush(db);
-  }
+  keyspace_.Clear();
   storage_.reset();
   threads_.reset();
 }

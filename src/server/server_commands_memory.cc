@@ -65,6 +65,7 @@ void MemoryStats(Context& context) {
       {"startup.allocated", report.startup},
       {"clients.normal", report.clients},
       {"lua.caches", report.scripts},
+      {"functions.caches", report.functions},
       {"overhead.total", report.overhead()},
       {"keys.count", report.keys},
       {"keys.bytes-per-key", report.keys == 0 ? 0 : data / report.keys},

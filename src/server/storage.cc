@@ -131,9 +131,7 @@ Result<bool> Storage::AfterFailure(const Status& failure) {
   lost_ = LostData{all, failure.message(), all};
   if (Status noted = WriteLostData(disk_, *lost_); !noted.ok()) return noted;
   startup_.reset();
-  for (uint32_t db = 0; db < keyspace_.databases(); db++) {
-    keyspace_.Flush(db);
-  }
+  keyspace_.Clear();
   return false;
 }
 

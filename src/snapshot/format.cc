@@ -33,7 +33,7 @@ uint64_t EncodeHeader(const SnapshotInfo& info, std::string* out) {
   }
   out->append(kMagic);
   Encoder encoder(out);
-  encoder.Byte(epochs.empty() ? 1 : kFormatVersion);
+  encoder.Byte(info.has_libraries ? 3 : epochs.empty() ? 1 : 2);
   encoder.Fixed(info.databases);
   encoder.Fixed(info.position);
   encoder.Fixed(info.epoch);
@@ -82,6 +82,7 @@ HeaderKind DecodeHeader(std::string_view input, SnapshotInfo* info, uint64_t* se
   info->created_ms = in.Fixed<int64_t>();
   const uint64_t epochs = in.Fixed<uint64_t>();
   *epochs_bytes = *version == 1 ? 0 : epochs;
+  info->has_libraries = *version >= 3;
   *seed = in.Fixed<uint64_t>();
   const bool good = Checksum(input.substr(0, kHeaderBytes - kChecksumBytes)) == *seed &&
                     *epochs_bytes <= kMostEpochsBytes;

@@ -7,14 +7,16 @@
 
 #include "base/compression.h"
 #include "base/position.h"
+#include "data/keyspace.h"
 #include "journal/epochs.h"
 
-// The bytes of a snapshot, format version 2. README.md shows them.
+// The bytes of a snapshot, format version 3. README.md shows them.
 
 namespace runnel::snapshot {
 
-// Version 1 has no history of epochs; a snapshot that has none is still written so.
-inline constexpr uint8_t kFormatVersion = 2;
+// Version 1 has no history of epochs, version 2 no libraries of functions. A snapshot is written in
+// the oldest version that has what it needs.
+inline constexpr uint8_t kFormatVersion = 3;
 inline constexpr size_t kHeaderBytes = 48;
 inline constexpr size_t kSectionHeaderBytes = 32;
 inline constexpr size_t kFooterBytes = 48;
@@ -33,6 +35,8 @@ struct SnapshotInfo {
   uint32_t databases = 0;
   // The epochs of the journal before the position.
   journal::EpochHistory epochs = {};
+  // There may be libraries of functions among the keys.
+  bool has_libraries = false;
 
   bool operator==(const SnapshotInfo&) const = default;
 };
@@ -40,7 +44,7 @@ struct SnapshotInfo {
 // The footer of the file.
 struct SnapshotTotals {
   uint64_t sections = 0;
-  uint64_t keys = 0;
+  uint64_t keys = 0;        // with the libraries
   uint64_t raw_bytes = 0;   // of the sections, uncompressed
   uint64_t file_bytes = 0;  // of the whole file
 
@@ -54,6 +58,10 @@ struct SectionHeader {
   uint64_t number = 0;  // counted from 0
   uint64_t checksum = 0;
 };
+
+// Where a key has its database, this says that it is a library of functions instead:
+// StoredLibrary::Encode follows.
+inline constexpr uint64_t kLibraryMark = 2 * uint64_t{kCompanionBit};
 
 // What the file says of a key besides its name and value, as bits.
 inline constexpr uint8_t kExpires = 1;  // its expiry follows

@@ -108,12 +108,6 @@ std::unique_ptr<Object> LoadUnordered(const ObjectKind& kind, Decoder* in) {
   return value != nullptr && in->ok() && in->done() ? std::move(value) : nullptr;
 }
 
-void Clear(Keyspace* keyspace) {
-  for (uint32_t db = 0; db < keyspace->databases(); db++) {
-    keyspace->Flush(db);
-  }
-}
-
 }  // namespace
 
 // --- SnapshotLoad ---
@@ -149,7 +143,7 @@ uint64_t SnapshotLoad::file_bytes() const {
 
 Result<bool> SnapshotLoad::Step(size_t keys) {
   auto all = LoadKeys(keys);
-  if (!all.ok()) Clear(keyspace_);
+  if (!all.ok()) keyspace_->Clear();
   return all;
 }
 
@@ -180,6 +174,11 @@ Status SnapshotLoad::LoadKey() {
   const uint64_t offset = reader_->offset();
   Decoder in = pieces_->whole() ? Decoder(pieces_->first()) : Decoder(pieces_->first(), &*pieces_);
   const uint64_t db = in.Varint();
+  if (db == kLibraryMark && info().has_libraries) {
+    if (LoadLibrary(&in)) return {};
+    if (!pieces_->status().ok()) return pieces_->status();
+    return Damaged(offset, "a library of functions in this section is damaged");
+  }
   const auto type = static_cast<ObjectType>(in.Byte());
   const uint8_t flags = in.Byte();
   const int64_t expire_at_ms = (flags & kExpires) != 0 ? in.Signed() : kNoExpiry;
@@ -215,6 +214,15 @@ Status SnapshotLoad::LoadKey() {
   keyspace_->Put(key, std::move(value));
   if (expire_at_ms != kNoExpiry) keyspace_->SetExpiry(key, expire_at_ms);
   return {};
+}
+
+bool SnapshotLoad::LoadLibrary(Decoder* in) {
+  std::optional<StoredLibrary> library = StoredLibrary::Load(in);
+  if (!library || !in->done()) return false;
+  FunctionCatalog& functions = keyspace_->functions();
+  if (functions.Find(library->name) != nullptr || !functions.MayPut(*library)) return false;
+  functions.Put(std::move(*library));
+  return true;
 }
 
 std::unique_ptr<Object> SnapshotLoad::LoadStored(const ObjectKind& kind, Decoder* in) {
@@ -268,7 +276,7 @@ Result<bool> NewestLoad::Step(size_t keys) {
   if (!*all) return false;
   const Position position = positions_[damaged_.size()];
   if (load_->info().position != position) {
-    Clear(keyspace_);
+    keyspace_->Clear();
     const Status why = Status::Error(
         fmt::format("{}, offset 8: holds the state at position {}, not that of its name",
                     SnapshotPath(directory_, position), load_->info().position));
@@ -308,7 +316,7 @@ Status NewestLoad::PassOver(Status why) {
 Status NewestLoad::Finish() {
   const Status synced = disk_.SyncDirectory(directory_);
   if (!synced.ok()) {
-    Clear(keyspace_);
+    keyspace_->Clear();
     return synced;
   }
   loaded_ = Loaded{load_->info(), load_->totals()};

@@ -64,6 +64,7 @@ class SnapshotLoad {
 
   Result<bool> LoadKeys(size_t keys);
   Status LoadKey();
+  bool LoadLibrary(Decoder* in);
   Status Damaged(uint64_t offset, const std::string& what) const;
   std::unique_ptr<Object> LoadStored(const ObjectKind& kind, Decoder* in);
 

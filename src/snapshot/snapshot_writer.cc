@@ -93,6 +93,21 @@ void SnapshotWriter::Add(uint32_t db, std::string_view name, int64_t expire_at_m
   if (expire_at_ms != kNoExpiry) encoder.Signed(expire_at_ms);
   encoder.Bytes(name);
   extents.empty() && !unordered ? value.Encode(&encoder) : value.EncodeStored(&encoder);
+  EndKey();
+}
+
+void SnapshotWriter::Add(const StoredLibrary& library) {
+  if (!status_.ok()) return;
+  ASSERT(info_.has_libraries);
+  gathered_.clear();
+  Encoder encoder(&gathered_, this);
+  encoder.Varint(kLibraryMark);
+  library.Encode(&encoder);
+  EndKey();
+}
+
+// The rest of the key is gathered.
+void SnapshotWriter::EndKey() {
   if (gathered_.size() > kMaxPieceBytes) {
     Take(gathered_);
     gathered_.clear();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/coding.h"
+#include "data/function_catalog.h"
 #include "data/object.h"
 #include "env/disk.h"
 #include "snapshot/format.h"
@@ -31,6 +32,8 @@ class SnapshotWriter : private EncoderSink {
   void Open();
   // Takes memory for a section or two, however large the value is.
   void Add(uint32_t db, std::string_view name, int64_t expire_at_ms, const Object& value);
+  // REQUIRES: the snapshot's info says that it has libraries.
+  void Add(const StoredLibrary& library);
   // Makes the file durable under its name, then removes older snapshots. `files` are the names of
   // the files of cold entries that the snapshot names. When this returns without a failure, the
   // snapshot outlives a power cut.
@@ -42,6 +45,7 @@ class SnapshotWriter : private EncoderSink {
 
  private:
   void Take(std::string_view bytes) override;
+  void EndKey();
   void AddPiece(std::string_view bytes, bool more);
   void WriteSection();
   void Write(std::string_view bytes);

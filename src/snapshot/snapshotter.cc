@@ -48,6 +48,7 @@ Snapshotter::~Snapshotter() {
 void Snapshotter::Begin(SnapshotInfo info, Done done) {
   CHECK(!busy());
   info.databases = keyspace_->databases();
+  info.has_libraries = !keyspace_->functions().empty();
   run_ = std::make_shared<Run>();
   run_->writer.emplace(disk_, directory_, info, kept_);
   position_ = info.position;
@@ -58,8 +59,32 @@ void Snapshotter::Begin(SnapshotInfo info, Done done) {
   for (uint32_t db = 0; db < info.databases; db++) {
     keys_ += keyspace_->size(db);
   }
-  keyspace_->BeginCapture(this);
   worker_->Run([run = run_] { run->writer->Open(); }, [] {});
+  keyspace_->BeginCapture(this);
+}
+
+// They are few, and what they take is shared with the keyspace: the walk need not wait for them.
+void Snapshotter::TakeLibraries(std::shared_ptr<const FunctionCatalog::Entries> libraries) {
+  if (libraries->empty()) return;
+  struct Job {
+    std::shared_ptr<const FunctionCatalog::Entries> libraries;
+    Status status;
+  };
+  auto job = std::make_shared<Job>();
+  job->libraries = std::move(libraries);
+  worker_->Run(
+      [run = run_, job] {
+        for (const auto& [name, entry] : *job->libraries) {
+          if (run->aborted.load(std::memory_order_relaxed)) break;
+          run->writer->Add(*entry.library);
+        }
+        job->libraries.reset();
+        run->written_bytes = run->writer->totals().file_bytes;
+        job->status = run->writer->status();
+      },
+      [this, job, alive = alive_] {
+        if (*alive) OnWritten(0, job->status);
+      });
 }
 
 void Snapshotter::Take(uint32_t db, std::string_view name, int64_t expire_at_ms,

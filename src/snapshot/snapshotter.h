@@ -112,6 +112,7 @@ class Snapshotter : private KeyspaceCapture {
 
   void Take(uint32_t db, std::string_view name, int64_t expire_at_ms,
             std::unique_ptr<Object> value) override;
+  void TakeLibraries(std::shared_ptr<const FunctionCatalog::Entries> libraries) override;
   void HandOver();
   void End();
   void HandOverLast();

@@ -79,6 +79,7 @@ bool Side::Reset() {
                                             {"CONFIG", "SET", "requirepass", ""},
                                             {"CONFIG", "SET", "notify-keyspace-events", ""},
                                             {"CONFIG", "SET", "maxmemory", "0"},
+                                            {"FUNCTION", "FLUSH"},
                                             {"FLUSHALL"}}) {
     if (Control(argv).is_note()) return false;
   }

@@ -1,4 +1,5 @@
-// Version 1 of snapshots: the file in snapshot_v1 is loaded, and writing gives the same sections.
+// Versions 1 and 3 of snapshots: the files in snapshot_v1 and snapshot_v3 are loaded, and writing
+// gives the same sections.
 
 #include <gtest/gtest.h>
 
@@ -104,6 +105,44 @@ TEST(SnapshotGoldenTest, WritingGivesTheSameSections) {
   ASSERT_TRUE(writer.status().ok()) << writer.status().message();
   EXPECT_EQ(SectionsOf(SnapshotPath(snapshots, kInfo.position)),
             SectionsOf(SnapshotPath(kDirectory, kInfo.position)));
+}
+
+// Version 3 has libraries of functions, too.
+const std::string kWithLibraries = RUNNEL_GOLDEN_DIR "/snapshot_v3";
+
+const StoredLibrary kLibraries[] = {
+    {"first", "#!lua name=first\nthe text", {{"f", 1, "what it does"}, {"g", 300, std::nullopt}}},
+    {"second", std::string(3000, 'x'), {{"h", 0, ""}}},
+};
+
+TEST(SnapshotGoldenTest, TheFileWithLibrariesIsLoaded) {
+  Keyspace keyspace(16);
+  const auto loaded =
+      LoadSnapshot(SystemDisk(), SnapshotPath(kWithLibraries, kInfo.position), &keyspace, nullptr);
+  ASSERT_TRUE(loaded.ok()) << loaded.message();
+  EXPECT_TRUE(loaded->info.has_libraries);
+  ASSERT_EQ(keyspace.functions().size(), 2u);
+  for (const StoredLibrary& library : kLibraries) {
+    EXPECT_EQ(*keyspace.functions().Find(library.name)->library, library);
+  }
+  EXPECT_EQ(keyspace.size(0), 1u);
+}
+
+TEST(SnapshotGoldenTest, WritingLibrariesGivesTheSameSections) {
+  const test::TempDir directory;
+  const std::string snapshots = directory.string() + "/snapshots";
+  SnapshotInfo info = kInfo;
+  info.has_libraries = true;
+  SnapshotWriter writer(&SystemDisk(), snapshots, info);
+  writer.Open();
+  for (const StoredLibrary& library : kLibraries) {
+    writer.Add(library);
+  }
+  writer.Add(0, "string", kNoExpiry, StringObject("a value"));
+  writer.Finish();
+  ASSERT_TRUE(writer.status().ok()) << writer.status().message();
+  EXPECT_EQ(SectionsOf(SnapshotPath(snapshots, kInfo.position)),
+            SectionsOf(SnapshotPath(kWithLibraries, kInfo.position)));
 }
 
 // The header byte by byte, as README.md of the snapshots shows it.

@@ -190,8 +190,8 @@ class Simulation {
   // Whether the broker runs. What it recovered has been compared.
   bool Start() {
     harness_ = std::make_unique<testing::BrokerHarness>();
-    for (const auto family :
-         {ConnectionCommands(), TransactionCommands(), IntrospectionCommands()}) {
+    for (const auto family : {ConnectionCommands(), TransactionCommands(), FunctionCommands(),
+                              IntrospectionCommands()}) {
       harness_->broker.commands().Add(family);
     }
     SetOptions();

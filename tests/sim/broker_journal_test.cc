@@ -37,8 +37,9 @@ class BrokerJournalTest : public ::testing::Test {
     harness_.reset();
     journal_.reset();
     harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
-    for (const auto family : {ConnectionCommands(), ClientCommands(), PubSubCommands(),
-                              TransactionCommands(), ScriptCommands(), IntrospectionCommands()}) {
+    for (const auto family :
+         {ConnectionCommands(), ClientCommands(), PubSubCommands(), TransactionCommands(),
+          ScriptCommands(), FunctionCommands(), IntrospectionCommands()}) {
       harness_->broker.commands().Add(family);
     }
     auto journal =
@@ -439,6 +440,56 @@ TEST_F(BrokerJournalTest, OnAFollowerScriptsOnlyRead) {
   EXPECT_THAT(eval("#!lua flags=no-writes,allow-stale\nreturn redis.call('get', 'a')"),
               StartsWith("-ERR Can not execute the command on a stale replica script: "));
   EXPECT_EQ(eval("#!lua flags=no-writes,allow-stale\nreturn #redis.call('time')"), ":2");
+}
+
+TEST_F(BrokerJournalTest, FunctionsOnAFollower) {
+  Start(SyncPolicy::kNo);
+  Client& client = Connect();
+  client.Run("SET a 1");
+  client.Request({"FUNCTION", "LOAD",
+                  "#!lua name=l\n"
+                  "local function get(keys) return redis.call('get', keys[1]) end\n"
+                  "redis.register_function('plain', get)\n"
+                  "redis.register_function{function_name='reads', callback=get, "
+                  "flags={'no-writes'}}\n"
+                  "redis.register_function{function_name='stale', callback=function() return 1 "
+                  "end, flags={'no-writes', 'allow-stale'}}"});
+  EXPECT_EQ(client.Lines(), "$1 l");
+  harness_->broker.Follow();
+  EXPECT_EQ(client.Run("FCALL plain 1 a"),
+            "-READONLY You can't write against a read only replica.");
+  EXPECT_EQ(client.Run("FCALL_RO reads 1 a"), "$1 1");
+  EXPECT_EQ(client.Run("FUNCTION DELETE l"),
+            "-READONLY You can't write against a read only replica.");
+  settings_.replica_serve_stale_data = false;
+  host_.leader_is_lost = true;
+  const std::string lost =
+      "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+  EXPECT_EQ(client.Run("FCALL_RO reads 1 a"), lost);
+  EXPECT_EQ(client.Run("FCALL stale 0"), ":1");
+}
+
+// After a journal that takes no more, libraries are as they were.
+TEST_F(BrokerJournalTest, ALibraryThatMayNotBeKeptIsNotThere) {
+  settings_.data.most_change_bytes = 200;
+  Start(SyncPolicy::kNo);
+  Client& client = Connect();
+  const auto load = [&](const std::string& rest) {
+    client.Request({"FUNCTION", "LOAD",
+                    "#!lua name=l\nredis.register_function('f', function() return 1 end)" + rest});
+    return client.Lines();
+  };
+  EXPECT_THAT(load(" --" + std::string(200, 'x')), HasSubstr("changes to the journal"));
+  EXPECT_EQ(client.Run("FCALL f 0"), "-ERR Function not found");
+  client.Run("MULTI");
+  client.Run("SET k " + std::string(300, 'x'));
+  load("");
+  EXPECT_THAT(client.Run("EXEC"), HasSubstr("+OK -ERR "));
+  EXPECT_EQ(client.Run("FCALL f 0"), "-ERR Function not found");
+  EXPECT_EQ(load(""), "$1 l");
+  EXPECT_EQ(client.Run("FCALL f 0"), ":1");
+  Restart(SyncPolicy::kNo, Crash::kProcess);
+  EXPECT_EQ(Connect().Run("FCALL f 0"), ":1");
 }
 
 TEST_F(BrokerJournalTest, WhenASyncFailsWhoeverWaitsForItIsCutOff) {

@@ -26,14 +26,13 @@ class ColdBroker {
     harness.broker.commands().Add(ClientCommands());
     harness.broker.commands().Add(ConnectionCommands());
     harness.broker.commands().Add(ScriptCommands());
+    harness.broker.commands().Add(FunctionCommands());
     harness.broker.commands().Add(PubSubCommands());
     harness.broker.commands().Add(IntrospectionCommands());
   }
   ~ColdBroker() {
     harness.broker.UseCold(nullptr);
-    for (uint32_t db = 0; db < harness.keyspace.databases(); db++) {
-      harness.keyspace.Flush(db);
-    }
+    harness.keyspace.Clear();
     store.reset();
   }
 

@@ -37,10 +37,12 @@ Argv CrashWorkload::Next(bool may_wait) {
     command = DrawHashCommand(&draw_);
   } else if (roll < 53) {
     command = draw_.OneIn(6) ? DrawChance() : DrawSetCommand(&draw_);
-  } else if (roll < 59) {
+  } else if (roll < 58) {
     command = DrawSortedSetCommand(&draw_);
-  } else if (roll < 61) {
+  } else if (roll < 60) {
     command = DrawSortCommand(&draw_);
+  } else if (roll < 62) {
+    command = DrawFunctions();
   } else if (roll < 67) {
     command = DrawKeyCommand(&draw_);
   } else if (roll < 69) {
@@ -87,11 +89,20 @@ void CrashWorkload::Learn(const Argv& command, const test::Reply& reply) {
   }
   if (reply.kind != test::Reply::Kind::kBulk) return;
   if (command[0] == "DUMP") dump_ = reply.text;
+  if (command[0] == "FUNCTION" && command.size() == 2) function_dump_ = reply.text;
   if (command[0] == "XADD") {
     std::deque<std::string>& ids = known_ids_[command[1]];
     ids.push_back(reply.text);
     if (ids.size() > kKnownIds) ids.pop_front();
   }
+}
+
+Argv CrashWorkload::DrawFunctions() {
+  if (draw_.OneIn(8)) return {"FUNCTION", "DUMP"};
+  if (!function_dump_.empty() && draw_.OneIn(8)) {
+    return {"FUNCTION", "RESTORE", function_dump_, draw_.Pick({"FLUSH", "REPLACE", "APPEND"})};
+  }
+  return DrawFunctionCommand(&draw_);
 }
 
 Argv CrashWorkload::DrawClocked() {

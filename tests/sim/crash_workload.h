@@ -36,6 +36,7 @@ class CrashWorkload {
  private:
   // What the families of the comparison with Redis do not draw: IDs and expiries that hang on the
   // clock, and commands that only some versions know.
+  Argv DrawFunctions();
   Argv DrawClocked();
   Argv DrawAdd();
   Argv DrawTrim();
@@ -67,7 +68,8 @@ class CrashWorkload {
   int64_t producer_seq_ = 0;
   // What members of topic groups were given last: partition, epoch, ID of the last record.
   std::deque<std::array<std::string, 3>> given_;
-  std::string dump_;  // the last payload that DUMP gave
+  std::string dump_;           // the last payload that DUMP gave
+  std::string function_dump_;  // the last one of FUNCTION DUMP
 };
 
 }  // namespace runnel::sim

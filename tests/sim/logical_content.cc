@@ -77,6 +77,7 @@ std::string DescribeKeys(const Stream& stream, const Topic& topic, const std::st
 KeyspaceContent LogicalContentOf(const Keyspace& keyspace) {
   KeyspaceContent content = ContentOf(keyspace);
   for (auto& [key, held] : content) {
+    if (key.first == kContentOfLibraries) continue;
     const KeyEntry* entry = keyspace.Find(KeyRef(key.first, key.second));
     const Stream* stream = entry->As<Stream>();
     if (stream == nullptr) continue;

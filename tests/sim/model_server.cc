@@ -136,8 +136,8 @@ void ModelServer::Expect(const Status& status, std::string_view what) {
 bool ModelServer::Start(int64_t now_ms) {
   lives_++;
   harness_ = std::make_unique<testing::BrokerHarness>(settings_, host_);
-  for (const auto family :
-       {ConnectionCommands(), ClientCommands(), TransactionCommands(), IntrospectionCommands()}) {
+  for (const auto family : {ConnectionCommands(), ClientCommands(), TransactionCommands(),
+                            FunctionCommands(), IntrospectionCommands()}) {
     harness_->broker.commands().Add(family);
   }
   harness_->clock.Advance(now_ms);
@@ -274,9 +274,7 @@ void ModelServer::Stop(Crash crash) {
   Broker& broker = harness_->broker;
   broker.KeepIn(nullptr);
   broker.UseCold(nullptr);
-  for (uint32_t db = 0; db < harness_->keyspace.databases(); db++) {
-    harness_->keyspace.Flush(db);
-  }
+  harness_->keyspace.Clear();
   roles_.reset();
   saver_.reset();
   storage_.reset();

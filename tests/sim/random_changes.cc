@@ -23,6 +23,7 @@ T* Have(Keyspace& keyspace, const KeyRef& key) {
 
 void RandomChanges::Make(Keyspace& keyspace) {
   // Step by step, here and below: compilers evaluate operands and arguments in different orders.
+  if (Below(20) == 0) return ChangeLibraries(keyspace);
   std::string name(1, "slxhkez"[Below(7)]);
   name += std::to_string(Below(8));
   const KeyRef key(static_cast<uint32_t>(Below(keyspace.databases())), name);
@@ -51,6 +52,26 @@ std::string RandomChanges::Text(uint64_t most) {
     c = static_cast<char>('a' + Below(26));
   }
   return text;
+}
+
+void RandomChanges::ChangeLibraries(Keyspace& keyspace) {
+  FunctionCatalog& functions = keyspace.functions();
+  StoredLibrary library;
+  library.name = "l" + std::to_string(Below(4));
+  const uint64_t what = Below(12);
+  if (what == 0) return functions.Clear();
+  if (what < 4) {
+    if (functions.Find(library.name) != nullptr) functions.Remove(library.name);
+    return;
+  }
+  library.code = Text(Below(10) == 0 ? 5000 : 30);
+  for (uint64_t left = 1 + Below(3); left > 0; left--) {
+    StoredFunction& function = library.functions.emplace_back();
+    function.name = library.name + "f" + std::to_string(left);
+    function.flags = static_cast<uint32_t>(Below(32));
+    if (Below(2) == 0) function.description = Text(9);
+  }
+  functions.Put(std::move(library));
 }
 
 void RandomChanges::ChangeStrings(Keyspace& keyspace, const KeyRef& key) {

@@ -25,6 +25,7 @@ class RandomChanges {
   void ChangeSets(Keyspace& keyspace, const KeyRef& key);
   void ChangeSortedSets(Keyspace& keyspace, const KeyRef& key);
   void ChangeStreams(Keyspace& keyspace, const KeyRef& key);
+  void ChangeLibraries(Keyspace& keyspace);
   void ChangeKeys(Keyspace& keyspace, const KeyRef& key);
 
   Random random_;

@@ -18,6 +18,7 @@
 #include "data/testing.h"
 #include "snapshot/files.h"
 #include "snapshot/load.h"
+#include "snapshot/snapshot_writer.h"
 #include "snapshot/snapshotter.h"
 #include "tests/sim/files.h"
 #include "tests/sim/model_disk.h"
@@ -138,6 +139,56 @@ TEST_F(SnapshotTest, HashesAndSets) {
   EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
   ASSERT_NE(keyspace.NextFieldToExpire(1), nullptr);
   EXPECT_EQ(keyspace.NextFieldToExpire(1)->name(), "expiring");
+}
+
+TEST_F(SnapshotTest, LibrariesOfFunctions) {
+  StoredLibrary large{"large", std::string(3'000'000, 'x'), {{"f", 5, "what it does"}}};
+  for (int i = 0; i < 2000; i++) {
+    large.functions.push_back({"f" + std::to_string(i), 0, std::string(1000, 'y')});
+  }
+  keyspace_.functions().Put(large);
+  keyspace_.functions().Put({"small", "", {{"g"}}});
+  keyspace_.Put(KeyRef(0, "k"), std::make_unique<StringObject>("v"));
+  Begin(123);
+  // What comes now is no part of it.
+  const KeyspaceContent expected = ContentOf(keyspace_);
+  keyspace_.functions().Remove("large");
+  keyspace_.functions().Put({"small", "other", {{"g"}, {"h"}}});
+  snapshotter_.RunToEnd();
+  ASSERT_TRUE(status_.ok()) << status_.message();
+  EXPECT_EQ(totals_.keys, 3u);
+  const Outcome outcome = Load(123);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_TRUE(outcome.loaded.info.has_libraries);
+  EXPECT_EQ(outcome.content, expected);
+  // Without one the file is one that older versions read.
+  keyspace_.functions().Clear();
+  ASSERT_TRUE(Take(124).ok());
+  const Outcome without = Load(124);
+  ASSERT_TRUE(without.status.ok());
+  EXPECT_FALSE(without.loaded.info.has_libraries);
+}
+
+// Two libraries that cannot both be there.
+TEST_F(SnapshotTest, LibrariesThatClash) {
+  const auto write = [&](const StoredLibrary& first, const StoredLibrary& second) {
+    SnapshotInfo info{9, 7, 1'700'000'000'000, kDatabases};
+    info.has_libraries = true;
+    SnapshotWriter writer(&disk_, "snapshots", info);
+    writer.Open();
+    writer.Add(first);
+    writer.Add(second);
+    writer.Finish();
+    EXPECT_TRUE(writer.status().ok());
+    return Load(9);
+  };
+  EXPECT_TRUE(write({"a", "", {{"f"}}}, {"b", "", {{"g"}}}).status.ok());
+  for (const StoredLibrary& second :
+       {StoredLibrary{"a", "", {{"g"}}}, {"b", "", {{"F"}}}, {"b", "", {}}}) {
+    const Outcome outcome = write({"a", "", {{"f"}}}, second);
+    EXPECT_THAT(outcome.status.message(), HasSubstr("a library of functions in this section"));
+    EXPECT_THAT(outcome.content, IsEmpty());
+  }
 }
 
 // Values larger than a piece, a section, and what is gathered.

@@ -12,6 +12,7 @@ std::span<const CommandSpec> ClientCommands();
 std::span<const CommandSpec> PubSubCommands();
 std::span<const CommandSpec> TransactionCommands();
 std::span<const CommandSpec> ScriptCommands();
+std::span<const CommandSpec> FunctionCommands();
 std::span<const CommandSpec> IntrospectionCommands();
 
 }  // namespace runnel

@@ -1,12 +1,11 @@
 #include <optional>
 #include <string>
 
-#include "base/numbers.h"
 #include "base/text.h"
 #include "broker/commands/broker_families.h"
 #include "broker/commands/help.h"
+#include "broker/commands/script_arguments.h"
 #include "broker/execution.h"
-#include "broker/monitors.h"
 #include "broker/script_run.h"
 #include "broker/scripts.h"
 #include "commands/arguments.h"
@@ -15,44 +14,8 @@
 namespace runnel {
 namespace {
 
-// Which keys a script uses is not known: the worst is assumed.
-constexpr KeySpec kScriptKeys[] = {
-    {.find = KeySpec::kKeyNum, .access = KeySpec::kRW, .use = KeySpec::kUseUpdate, .first = 2}};
-constexpr KeySpec kReadOnlyScriptKeys[] = {
-    {.find = KeySpec::kKeyNum, .access = KeySpec::kRO, .use = KeySpec::kUseAccess, .first = 2}};
-
 constexpr std::string_view kNoSuchScript = "NOSCRIPT No matching script. Please use EVAL.";
 constexpr size_t kShaDigits = 40;
-
-// The arguments after the script: how many keys, the keys, the other arguments.
-struct ScriptArguments {
-  std::span<const std::string_view> keys;
-  std::span<const std::string_view> args;
-};
-
-// Writes the error and returns nothing if the number is wrong.
-std::optional<ScriptArguments> ReadScriptArguments(Context& context) {
-  int64_t count;
-  if (!ReadInteger(context, context.arg(2), &count)) return std::nullopt;
-  const auto rest = context.args().subspan(3);
-  if (count > static_cast<int64_t>(rest.size())) {
-    context.reply().Error("ERR Number of keys can't be greater than number of args");
-    return std::nullopt;
-  }
-  if (count < 0) {
-    context.reply().Error("ERR Number of keys can't be negative");
-    return std::nullopt;
-  }
-  const auto keys = static_cast<size_t>(count);
-  return ScriptArguments{rest.first(keys), rest.subspan(keys)};
-}
-
-// Monitors are shown the script before what it calls.
-void TellMonitors(Execution& execution) {
-  const bool again = execution.progress() != nullptr;
-  Monitors& monitors = execution.parts().monitors;
-  if (!monitors.empty() && !again) monitors.Feed(execution.session(), execution.shown_args());
-}
 
 template <bool kReadOnlyScript>
 void Eval(Context& context) {
@@ -190,8 +153,6 @@ constexpr CommandSpec kScriptSubcommands[] = {
      .summary = "Lists the subcommands",
      .syntax = ""},
 };
-
-constexpr uint32_t kRunsScript = kNoScript | kSkipMonitor | kStale | kNoMandatoryKeys;
 
 constexpr CommandSpec kScriptCommands[] = {
     {.name = "eval",

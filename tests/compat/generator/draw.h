@@ -101,6 +101,7 @@ Argv DrawSetCommand(Draw* draw);
 Argv DrawSortedSetCommand(Draw* draw);
 Argv DrawSortedSetWait(Draw* draw);
 Argv DrawSortCommand(Draw* draw);
+Argv DrawFunctionCommand(Draw* draw);
 Argv DrawKeyCommand(Draw* draw);
 Argv DrawPubSubCommand(Draw* draw);
 Argv DrawSubscription(Draw* draw);

@@ -133,6 +133,7 @@ bool HasUnorderedReply(const Argv& command) {
   return IsOneOf(command[0], {"KEYS", "SCAN", "HGETALL", "HKEYS", "HVALS", "HSCAN", "HRANDFIELD",
                               "SMEMBERS", "SINTER", "SUNION", "SDIFF", "SSCAN", "SRANDMEMBER",
                               "SPOP", "ZSCAN", "ZRANDMEMBER"}) ||
+         (Is(command[0], "FUNCTION") && command.size() > 1 && Is(command[1], "LIST")) ||
          (Is(command[0], "PUBSUB") && command.size() > 1 && Is(command[1], "CHANNELS")) ||
          (IsOneOf(command[0], {"SORT", "SORT_RO"}) && command.size() > 3 && command[3] == "nosort");
 }
@@ -311,7 +312,8 @@ Argv Generator::DrawCommand() {
   if (roll < 65) return DrawSetCommand(&draw_);
   if (roll < 68) return draw_.in_transaction() ? DrawListCommand(&draw_) : DrawSortCommand(&draw_);
   if (roll < 75) return DrawStringCommand(&draw_);
-  if (roll < 80) return DrawHashCommand(&draw_);
+  if (roll < 79) return DrawHashCommand(&draw_);
+  if (roll < 81) return DrawFunctionCommand(&draw_);
   if (roll < 89) return DrawKeyCommand(&draw_);
   if (roll < 93) return DrawPubSubCommand(&draw_);
   if (roll < 95)
