@@ -55,6 +55,7 @@ const Admission::Row Admission::kRows[] = {
      }},
     {kMemoryLimit,
      [](const Admission& admission, const Request& request) {
+       if (admission.scripts_.running() != nullptr) return Answer();
        const bool takes = (request.effective & kDenyOom) != 0 || request.queue;
        if (!takes || AllocatedBytes() <= admission.settings_.maxmemory) return Answer();
        if (admission.pause_.freeing()) return Answer{Verdict::kPutOff};
@@ -108,6 +109,11 @@ const Admission::Row Admission::kRows[] = {
      [](const Admission&, const Request& request) {
        if ((request.flags & kLoading) != 0) return Answer();
        return Reject(kLoadingText);
+     }},
+    {kBusy,
+     [](const Admission& admission, const Request& request) {
+       if ((request.flags & kAllowBusy) != 0) return Answer();
+       return Reject(admission.scripts_.BusyError());
      }},
     // Redis takes a monitor for a replica here, and tells it so.
     {kMonitorNow,

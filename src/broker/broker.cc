@@ -28,7 +28,7 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       topic_groups_(keyspace),
       sweeper_(keyspace, log_, notifications_),
       scripts_(settings),
-      admission_(settings, host, log_, policy_, pause_),
+      admission_(settings, host, log_, policy_, pause_, scripts_),
       parts_{keyspace,  settings,   host,      clock_,         meter_,   commands_,
              stats_,    slowlog_,   latency_,  sessions_,      pause_,   log_,
              policy_,   outbox_,    pubsub_,   notifications_, expiry_,  monitors_,

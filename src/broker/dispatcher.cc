@@ -1,6 +1,7 @@
 #include "broker/dispatcher.h"
 
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -336,11 +337,24 @@ void Dispatcher::TimeOut(Session& session) {
   AnswerTimeout(session);
 }
 
+void Dispatcher::ServeOthers(const Session& running) {
+  CHECK(!inside_);
+  inside_ = true;
+  Outbox::Unended reply = parts_.outbox.SetAside();
+  Execution* const execution = parts_.executor.SetAside();
+  parts_.host.ServeOthers(running);
+  parts_.executor.GoOn(execution);
+  parts_.outbox.GoOn(std::move(reply));
+  inside_ = false;
+}
+
 // --- Ends of waits ---
 
 void Dispatcher::ServeReady() {
   if (!parts_.waiting.anything_ready()) [[likely]]
     return;
+  // What waits must not see a part of what a command changes.
+  if (inside_) return;
   while (Session* session = parts_.waiting.TakeReady(parts_.keyspace)) {
     Resume(*session, true);
   }
@@ -461,8 +475,14 @@ void Dispatcher::EndWaitsForAll(std::string_view error) {
 
 void Dispatcher::RunParked() {
   parts_.clock.Update();
+  // Sessions may come and go while one of the commands runs.
+  std::vector<uint64_t> parked;
   for (const auto& [id, session] : parts_.sessions.all()) {
-    if (!session->parked()) continue;
+    if (session->parked()) parked.push_back(id);
+  }
+  for (const uint64_t id : parked) {
+    Session* const session = parts_.sessions.Find(id);
+    if (session == nullptr || !session->parked()) continue;
     parts_.parking.TakeBack(*session);
     RunAgain(*session);
   }

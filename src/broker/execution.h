@@ -88,6 +88,8 @@ class Execution final : public Context {
   // The number of commands that ran as parts of this one and failed. Their errors do not count as
   // errors of this one.
   uint64_t failed_parts = 0;
+  // What its parts, and others inside of it, took of the cycle clock.
+  uint64_t part_cycles = 0;
   // A command that ran as a part of this one has changed something.
   bool part_changed = false;
   // The parts are what a script calls.

@@ -47,7 +47,7 @@ Outcome Executor::Run(Session& session, const Command& command,
   const uint64_t errors = reply.errors();
   const size_t reply_begin = rope.size();
   current_ = &execution;
-  ColdStore* const cold = parts_.parking.cold();
+  ColdStore* const cold = inside_ ? nullptr : parts_.parking.cold();
   if (cold != nullptr) cold->BeginCommand(rope, outer != nullptr);
   Outcome outcome;
   try {
@@ -74,9 +74,12 @@ Outcome Executor::Run(Session& session, const Command& command,
   }
   current_ = outer;
   if (cold != nullptr && outer == nullptr) cold->EndCommand();
-  const uint64_t cycles = parts_.clock.TakeCycles();
+  const uint64_t own_cycles = parts_.clock.TakeCycles();
+  parts_.meter.Did(TurnMeter::Part::kCommands, command.full_name, own_cycles);
+  // A command takes the time of its parts, too.
+  const uint64_t cycles = own_cycles + execution.part_cycles;
   command.stats.cycles += cycles;
-  parts_.meter.Did(TurnMeter::Part::kCommands, command.full_name, cycles);
+  if (outer != nullptr) outer->part_cycles += cycles;
   // It has only looked; it counts when it has run.
   if (outcome != nullptr && outcome->miss != nullptr) [[unlikely]]
     return outcome;
@@ -116,7 +119,7 @@ Outcome Executor::Run(Session& session, const Command& command,
     CountCall(execution, nanos);
   CountTime(execution, nanos);
   // Whether its client has sent it now or it has waited: many may run in one turn.
-  if (outer == nullptr) parts_.log.SealIfLarge();
+  if (outer == nullptr && !inside_) parts_.log.SealIfLarge();
   return outcome;
 }
 

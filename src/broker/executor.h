@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "broker/command_table.h"
 #include "broker/execution.h"
@@ -49,6 +50,17 @@ class Executor {
   // (kCommits), and one would fail. Nothing if it can run.
   std::optional<std::string> LookAhead(Execution& outer);
 
+  // The command that runs is set aside, while others run inside of it that neither look at data nor
+  // change anything. GoOn undoes that.
+  Execution* SetAside() {
+    inside_ = true;
+    return std::exchange(current_, nullptr);
+  }
+  void GoOn(Execution* running) {
+    inside_ = false;
+    current_ = running;
+  }
+
   // Whether the running command can be unwound: then reading an entry that is on the disk may throw
   // ColdMiss.
   ColdStore::Phase phase() const {
@@ -70,6 +82,7 @@ class Executor {
 
   Parts& parts_;
   Execution* current_ = nullptr;
+  bool inside_ = false;  // see SetAside
   double nanos_per_cycle_;
 };
 

@@ -8,9 +8,10 @@
 #include "base/text.h"
 #include "broker/admission.h"
 #include "broker/command_table.h"
+#include "broker/dispatcher.h"
 #include "broker/executor.h"
 #include "broker/owned_args.h"
-#include "broker/scripts.h"
+#include "broker/settings.h"
 #include "broker/turn_clock.h"
 #include "commands/command.h"
 #include "fmt/format.h"
@@ -78,6 +79,7 @@ ScriptRun::ScriptRun(Execution& execution, uint32_t flags, bool read_only)
 }
 
 ScriptRun::~ScriptRun() {
+  parts_.scripts.End();
   session_.db = db_;
   parts_.clock.set_now_us(clock_us_);
 }
@@ -87,6 +89,13 @@ void ScriptRun::Run(const Script& script, std::span<const std::string_view> keys
   const std::string why_not = WhyNot();
   if (!why_not.empty()) return execution_.reply().Error(why_not);
   engine_.set_random(random_);
+  running_.name = script.sha;
+  running_.command = execution_.shown_args();
+  running_.began_us = parts_.clock.clock().SteadyMicros();
+  constexpr int64_t kMostMs = int64_t{1} << 50;
+  serve_at_us_ =
+      running_.began_us + std::min(parts_.settings.busy_reply_threshold_ms, kMostMs) * 1000;
+  parts_.scripts.Begin(running_);
   End(engine_.Run(script, keys, args, *this, execution_.reply()));
 }
 
@@ -185,6 +194,34 @@ ScriptHost::Answer ScriptRun::Call(std::span<const std::string_view> args,
   }
   execution_.script_acted |= (command->spec->flags & kMayReplicate) != 0;
   return Answer::kDone;
+}
+
+bool ScriptRun::MayGoOn() noexcept {
+  if (parts_.clock.clock().SteadyMicros() >= serve_at_us_) ServeOthers();
+  return !running_.killed;
+}
+
+void ScriptRun::ServeOthers() {
+  // Often enough for a person, and never most of the time.
+  constexpr int64_t kEveryUs = 10'000;
+  constexpr int64_t kShare = 4;
+  const int64_t begin_us = parts_.clock.clock().SteadyMicros();
+  if (!std::exchange(is_slow_, true)) {
+    LogWarning(
+        "A slow script: {} {} has run for {} ms. Others are told that the server is busy. {} KILL "
+        "ends it unless it has changed something; SHUTDOWN NOSAVE ends the server",
+        running_.is_function ? "the function" : "the script with the SHA-1", running_.name,
+        (begin_us - running_.began_us) / 1000, running_.is_function ? "FUNCTION" : "SCRIPT");
+  }
+  running_.has_acted = execution_.part_changed || execution_.script_acted;
+  const int64_t now_us = parts_.clock.now_us();
+  execution_.part_cycles += parts_.clock.TakeCycles();
+  parts_.dispatcher.ServeOthers(session_);
+  parts_.clock.TakeCycles();
+  // For the script, the time stands still.
+  parts_.clock.set_now_us(now_us);
+  const int64_t end_us = parts_.clock.clock().SteadyMicros();
+  serve_at_us_ = end_us + std::max(kEveryUs, kShare * (end_us - begin_us));
 }
 
 void ScriptRun::Log(ScriptLogLevel level, std::string_view text) noexcept {

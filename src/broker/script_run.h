@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "broker/execution.h"
+#include "broker/scripts.h"
 #include "data/cold.h"
 #include "script/host.h"
 #include "script/random48.h"
@@ -22,6 +23,9 @@ namespace runnel {
 // A script that looks at entries on the disk before it has changed anything is unwound, and its
 // command is parked. It runs again from its start when they are in memory: at the time of the first
 // run, with the same random numbers. Later than that the loop waits for the disk.
+//
+// While a script runs for longer than busy-reply-threshold, it is interrupted from time to time, and
+// other clients are told so. One that has changed nothing can be ended by them.
 class ScriptRun final : public ScriptHost {
  public:
   // `execution` is the run of the command. `flags`: of ScriptFlag. `read_only`: the command is one
@@ -37,7 +41,7 @@ class ScriptRun final : public ScriptHost {
   // --- ScriptHost ---
 
   Answer Call(std::span<const std::string_view> args, ReplyWriter& reply) noexcept override;
-  bool MayGoOn() noexcept override { return true; }
+  bool MayGoOn() noexcept override;
   void Log(ScriptLogLevel level, std::string_view text) noexcept override;
   Access CheckAccess(std::span<const std::string_view> args) noexcept override;
 
@@ -49,6 +53,7 @@ class ScriptRun final : public ScriptHost {
   std::string WhyNot() const;
   std::string WhyNot(const Command& command, std::span<const std::string_view> args) const;
   void End(const ScriptResult& result);
+  void ServeOthers();
 
   Execution& execution_;
   Parts& parts_;
@@ -60,6 +65,9 @@ class ScriptRun final : public ScriptHost {
   const int64_t clock_us_;             // the time of this turn
   std::unique_ptr<Progress> earlier_;  // what the run before has left; nullptr in the first run
   int64_t began_us_;                   // the time as the script sees it
+  RunningScript running_;
+  int64_t serve_at_us_ = 0;  // when others are served next, by the steady clock
+  bool is_slow_ = false;     // they were served before
   Random48 random_;                    // as the run begins
   uint64_t calls_ = 0;
   // What the last call has missed.

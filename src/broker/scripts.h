@@ -1,12 +1,28 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 
+#include "base/status.h"
 #include "broker/settings.h"
 #include "script/script_engine.h"
 
 namespace runnel {
+
+// The script that runs, as others see it that ask inside of it.
+struct RunningScript {
+  std::string_view name;  // the SHA-1 of a script, or the name of a function
+  bool is_function = false;
+  std::span<const std::string_view> command;  // with the arguments of the client
+  int64_t began_us = 0;                       // steady clock
+  // It has done what cannot be taken back, so nobody may end it.
+  bool has_acted = false;
+  bool killed = false;
+};
 
 // The scripts that the server knows. The engine is made when it is first used: until then a server
 // pays nothing for it.
@@ -24,6 +40,17 @@ class Scripts {
   // nullptr if it was not used yet.
   const ScriptEngine* known() const { return engine_.get(); }
 
+  // Between these two calls the script runs. It outlives the second.
+  void Begin(RunningScript& script) { running_ = &script; }
+  void End() { running_ = nullptr; }
+  // nullptr if none runs.
+  const RunningScript* running() const { return running_; }
+  // The whole error for others, while one runs.
+  std::string BusyError() const;
+  // The script that runs is to end: one of EVAL, or a function. Not OK: the whole error for whoever
+  // asks.
+  Status Kill(bool function);
+
   // A script has run, and may have left memory that nothing reaches.
   void NoteRun() { has_garbage_ = true; }
   // Frees such memory, in a piece of about 100 microseconds. Returns whether there may be more.
@@ -35,6 +62,7 @@ class Scripts {
  private:
   const Settings& settings_;
   std::unique_ptr<ScriptEngine> engine_;
+  RunningScript* running_ = nullptr;
   bool has_garbage_ = false;
 };
 

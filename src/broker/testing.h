@@ -65,7 +65,13 @@ class BrokerHarness final : private BrokerHost {
     }
     // What has been sent to the client, in the same form.
     std::string Lines() {
-      std::string received = Received();
+      harness_.broker.EndTurn();
+      return TakeLines();
+    }
+    // The same without the end of a turn.
+    std::string TakeLines() {
+      std::string received = received_.ToString();
+      received_.Clear();
       if (received.ends_with("\r\n")) received.resize(received.size() - 2);
       for (size_t end; (end = received.find("\r\n")) != std::string::npos;) {
         received.replace(end, 2, " ");

@@ -115,9 +115,9 @@ void ScriptFlush(Context& context) {
   context.reply().Ok();
 }
 
-// While a script runs, no command is read.
 void ScriptKill(Context& context) {
-  context.reply().Error("NOTBUSY No scripts in execution right now.");
+  const Status asked = Execution::Of(context).parts().scripts.Kill(false);
+  asked.ok() ? context.reply().Ok() : context.reply().Error(asked.message());
 }
 
 void ScriptDebug(Context& context) {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <sstream>
+
 #include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 
@@ -18,7 +21,12 @@ using ::testing::StartsWith;
 struct ScriptedSurroundings final : BrokerHost {
   bool LeaderIsLost() const override { return leader_is_lost; }
   size_t GoodFollowers() const override { return 0; }
+  void ServeOthers(const Session& /*running*/) override {
+    if (others) others();
+  }
   bool leader_is_lost = false;
+  // What happens inside of a slow script.
+  std::function<void()> others;
 };
 
 class ScriptCommandsTest : public ::testing::Test {
@@ -268,6 +276,146 @@ TEST_F(ScriptCommandsTest, MessagesOfAScriptReachSubscribers) {
 TEST_F(ScriptCommandsTest, AScriptMayAskWhatItMayCall) {
   EXPECT_EQ(Eval("return redis.acl_check_cmd('get', 'k') and 1"), ":1");
   EXPECT_THAT(Eval("return redis.acl_check_cmd('foo')"), StartsWith("-ERR Invalid command"));
+}
+
+// --- A script that takes long ---
+
+constexpr const char* kBusy =
+    "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+// Runs until it is ended.
+constexpr const char* kEndless = "while true do end";
+// Is interrupted more than once.
+constexpr const char* kLong = "for i = 1, 1000000 do end";
+
+class SlowScriptTest : public ScriptCommandsTest {
+ protected:
+  SlowScriptTest() {
+    settings_.busy_reply_threshold_ms = 0;
+    other_ = harness_.Connect();
+  }
+  ~SlowScriptTest() override { other_.reset(); }
+
+  // Sends it as the other client while a script runs; what it gets is known at once.
+  std::string Inside(const std::string& line) {
+    std::vector<std::string> args;
+    std::istringstream words(line);
+    for (std::string word; std::getline(words, word, ' ');) {
+      args.push_back(std::move(word));
+    }
+    other_->Request(std::move(args));
+    if (!other_->open()) return "closed";
+    harness_.broker.ReleaseInside(other_->session());
+    return other_->TakeLines();
+  }
+
+  std::unique_ptr<BrokerHarness::Client> other_;
+};
+
+TEST_F(SlowScriptTest, OthersAreToldThatTheServerIsBusy) {
+  int times = 0;
+  host_.others = [&] {
+    times++;
+    for (const char* line : {"PING", "GET k", "EVAL x 0", "SCRIPT EXISTS x", "INFO", "COMMAND"}) {
+      EXPECT_EQ(Inside(line), kBusy) << line;
+    }
+    EXPECT_EQ(Inside("NOSUCH").substr(0, 20), "-ERR unknown command");
+    EXPECT_EQ(Inside("GET").substr(0, 30), "-ERR wrong number of arguments");
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+  EXPECT_EQ(times, 1);  // by the same clock
+  EXPECT_EQ(other_->Run("PING"), "+PONG");
+}
+
+TEST_F(SlowScriptTest, CommandsAboutTheConnectionAreServed) {
+  host_.others = [&] {
+    EXPECT_EQ(Inside("HELLO 2").substr(0, 4), "*14 ");
+    EXPECT_EQ(Inside("WATCH k"), "+OK");
+    EXPECT_EQ(Inside("UNWATCH"), "+OK");
+    EXPECT_EQ(Inside("RESET"), "+RESET");
+    EXPECT_EQ(Inside("QUIT"), "+OK");
+    EXPECT_FALSE(other_->open());
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+}
+
+// Nothing is queued: what would be executed later was refused now.
+TEST_F(SlowScriptTest, ATransactionIsBrokenByWhatIsRefused) {
+  host_.others = [&] {
+    EXPECT_EQ(Inside("MULTI"), "+OK");
+    EXPECT_EQ(Inside("SET k v"), kBusy);
+    EXPECT_EQ(Inside("EXEC").substr(0, 15), "-EXECABORT Tran");
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+  EXPECT_EQ(other_->Run("EXISTS k"), ":0");
+}
+
+TEST_F(SlowScriptTest, AScriptThatHasChangedNothingIsEnded) {
+  host_.others = [&] { EXPECT_EQ(Inside("SCRIPT KILL"), "+OK"); };
+  EXPECT_THAT(Eval(kEndless), StartsWith("-ERR Script killed by user with SCRIPT KILL... script: "));
+  // Nor can it catch that.
+  EXPECT_THAT(Eval("while true do pcall(function() while true do end end) end"),
+              StartsWith("-ERR Script killed by user"));
+  EXPECT_EQ(Eval("redis.call('get', 'k') return 1"), ":1");
+  host_.others = nullptr;
+  EXPECT_EQ(Run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
+}
+
+TEST_F(SlowScriptTest, AScriptThatHasChangedSomethingIsNot) {
+  const std::string end = " for i = 1, 1000000 do end";
+  for (const char* change : {"redis.call('set', 'k', 'v')", "redis.call('publish', 'c', 'm')"}) {
+    int times = 0;
+    host_.others = [&] {
+      times++;
+      EXPECT_THAT(Inside("SCRIPT KILL"), StartsWith("-UNKILLABLE "));
+    };
+    EXPECT_EQ(Eval(change + end), "$-1");
+    EXPECT_EQ(times, 1);
+  }
+}
+
+// What it has changed is seen when it has ended, and not before.
+TEST_F(SlowScriptTest, WhoWaitsIsServedAfterIt) {
+  const auto waits = harness_.Connect();
+  waits->Request({"BLPOP", "list", "0"});
+  host_.others = [&] {
+    EXPECT_EQ(Inside("GET k"), kBusy);
+    EXPECT_EQ(waits->TakeLines(), "");
+  };
+  EXPECT_EQ(Eval("redis.call('rpush', 'list', 'a') for i = 1, 1000000 do end "
+                 "return redis.call('llen', 'list')"),
+            ":1");
+  EXPECT_EQ(waits->Lines(), "*2 $4 list $1 a");
+}
+
+TEST_F(SlowScriptTest, TimeStandsStillForIt) {
+  host_.others = [&] {
+    harness_.clock.Advance(1000);
+    harness_.broker.UpdateTime();
+    EXPECT_EQ(Inside("GET k"), kBusy);
+  };
+  Run("SET k v PX 500");
+  EXPECT_EQ(Eval("local before = redis.call('time') for i = 1, 1000000 do end "
+                 "local after = redis.call('time') "
+                 "return {before[1] == after[1] and before[2] == after[2], redis.call('get', 'k')}"),
+            "*2 :1 $1 v");
+}
+
+TEST_F(SlowScriptTest, ClientsComeAndGo) {
+  host_.others = [&] {
+    harness_.Connect();
+    other_->CloseNow();
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+  EXPECT_EQ(Run("PING"), "+PONG");
+}
+
+// A command takes the time of its parts: of a transaction, and of a script.
+TEST_F(ScriptCommandsTest, WhatPartsTakeCountsForTheWhole) {
+  for (int i = 0; i < 100; i++) {
+    Eval("return redis.call('set', 'k', string.rep('x', 100000))");
+  }
+  const auto& table = harness_.broker.commands();
+  EXPECT_GT(table.Find("eval")->stats.cycles, table.Find("set")->stats.cycles);
 }
 
 }  // namespace
