@@ -32,8 +32,8 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
       parts_{keyspace,  settings,   host,      clock_,         meter_,   commands_,
              stats_,    slowlog_,   latency_,  sessions_,      pause_,   log_,
              policy_,   outbox_,    pubsub_,   notifications_, expiry_,  monitors_,
-             tracking_, watches_,   waiting_,  topic_groups_,  parking_, sweeper_,
-             scripts_,  admission_, executor_, dispatcher_},
+             tracking_, watches_,   waiting_,  topic_groups_,  random_,  parking_,
+             sweeper_,  scripts_,   admission_, executor_, dispatcher_},
       executor_(parts_),
       dispatcher_(parts_),
       turn_(parts_) {

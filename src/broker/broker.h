@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/random.h"
 #include "broker/admission.h"
 #include "broker/broker_host.h"
 #include "broker/change_log.h"
@@ -181,6 +182,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Watches watches_;
   Waiting waiting_;
   TopicGroups topic_groups_;
+  Random random_{RandomSeed()};
   Parking parking_;
   Sweeper sweeper_;
   Scripts scripts_;

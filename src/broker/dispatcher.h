@@ -93,6 +93,7 @@ class Dispatcher {
   void Resume(Session& session, bool may_block);
   void RunAgain(Session& session);
   void EndWait(Session& session);
+  void GoOnAfterWait(Session& session);
   void Answer(Session& session, std::string_view error);
   void FailWait(Session& session, std::string_view error);
   void AnswerTimeout(Session& session);

@@ -67,8 +67,9 @@ class Executor {
     return current_ == nullptr ? ColdStore::Phase::kChanging : current_->cold_phase();
   }
 
-  // Counts an error reply that no run of a command has written.
+  // Counts an error reply that no run of a command has written: by its whole text, or its code.
   void CountError(std::string_view error);
+  void CountErrorCode(std::string_view code);
   // Measures how long a cycle is, from time to time.
   void Calibrate();
   double nanos_per_cycle() const { return nanos_per_cycle_; }

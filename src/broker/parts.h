@@ -18,6 +18,7 @@ class Outbox;
 class Parking;
 class Pause;
 class PubSub;
+class Random;
 class Scripts;
 class Sessions;
 class SlowLog;
@@ -56,6 +57,7 @@ struct Parts {
   Watches& watches;
   Waiting& waiting;
   TopicGroups& topic_groups;
+  Random& random;  // for commands
   Parking& parking;
   Sweeper& sweeper;
   Scripts& scripts;

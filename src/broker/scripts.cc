@@ -1,8 +1,32 @@
 #include "broker/scripts.h"
 
+#include <optional>
+
+#include "commands/command.h"
 #include "fmt/format.h"
 
 namespace runnel {
+
+// As in Redis: what a script says of itself counts, and nothing else.
+uint32_t Scripts::FlagsOf(uint32_t flags, uint32_t script_flags) {
+  if ((script_flags & kScriptCompatible) != 0) return flags;
+  flags &= ~(kStale | kDenyOom | kWrite | kMayReplicate);
+  if ((script_flags & (kScriptAllowOom | kScriptNoWrites)) == 0) flags |= kDenyOom;
+  if ((script_flags & kScriptNoWrites) == 0) flags |= kWrite;
+  if ((script_flags & kScriptAllowStale) != 0) flags |= kStale;
+  return flags;
+}
+
+uint32_t Scripts::FlagsOf(const CommandSpec& spec, std::span<const std::string_view> args) const {
+  if ((spec.flags & kRunsLua) == 0 || args.size() < 2) return spec.flags;
+  std::optional<uint32_t> script_flags;
+  if (spec.name.starts_with("evalsha")) {
+    if (engine_ != nullptr) script_flags = engine_->FlagsOf(args[1]);
+  } else {
+    script_flags = ScriptEngine::FlagsInText(args[1]);
+  }
+  return script_flags ? FlagsOf(spec.flags, *script_flags) : spec.flags;
+}
 
 std::string Scripts::BusyError() const {
   return fmt::format(

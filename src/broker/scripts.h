@@ -13,6 +13,8 @@
 
 namespace runnel {
 
+struct CommandSpec;
+
 // The script that runs, as others see it that ask inside of it.
 struct RunningScript {
   std::string_view name;  // the SHA-1 of a script, or the name of a function
@@ -39,6 +41,13 @@ class Scripts {
   }
   // nullptr if it was not used yet.
   const ScriptEngine* known() const { return engine_.get(); }
+
+  // The flags (CommandFlag) by which a command is judged that runs a script with these flags
+  // (ScriptFlag). `flags` are those of the command.
+  static uint32_t FlagsOf(uint32_t flags, uint32_t script_flags);
+  // The same for a command that a client has sent, and its arguments: those of its script, if that
+  // is known and says them.
+  uint32_t FlagsOf(const CommandSpec& spec, std::span<const std::string_view> args) const;
 
   // Between these two calls the script runs. It outlives the second.
   void Begin(RunningScript& script) { running_ = &script; }

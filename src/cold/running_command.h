@@ -17,6 +17,7 @@ enum class Phase : uint8_t {
   kChanged,   // it has changed something, and is not in a transaction: that it asks is a fault
   kChanging,  // it has changed something: it must get the data that it asks for
   kInside,    // it has changed nothing yet, but others in its transaction may have
+  kInScript,  // the same, and it is a script that calls it: nobody could know before what it needs
   kLooking,   // nothing has been changed: it can run again from its start
 };
 

@@ -475,9 +475,18 @@ void AddCommandStats(ServerHost& host, Fields fields) {
   });
 }
 
+// Scripts make codes of errors as they like: without what has a meaning in INFO, as in Redis.
+std::string NameOfErrorCode(std::string_view code) {
+  std::string name(code);
+  constexpr std::string_view kSpecial = "#:\r\n";
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return kSpecial.find(c) != kSpecial.npos; }, '_');
+  return name;
+}
+
 void AddErrorStats(ServerHost& host, Fields fields) {
-  for (const auto& [prefix, count] : host.broker().stats().errors) {
-    fields.Add(fmt::format("errorstat_{}", prefix), fmt::format("count={}", count));
+  for (const auto& [code, count] : host.broker().stats().errors) {
+    fields.Add(fmt::format("errorstat_{}", NameOfErrorCode(code)), fmt::format("count={}", count));
   }
 }
 

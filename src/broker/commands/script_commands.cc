@@ -191,13 +191,14 @@ constexpr CommandSpec kScriptSubcommands[] = {
      .syntax = ""},
 };
 
-constexpr uint32_t kRunsScript = kNoScript | kSkipMonitor | kStale | kNoMandatoryKeys;
+constexpr uint32_t kScriptFlags =
+    kNoScript | kSkipMonitor | kStale | kNoMandatoryKeys | kRunsLua;
 
 constexpr CommandSpec kScriptCommands[] = {
     {.name = "eval",
      .run = Eval<false>,
      .arity = -3,
-     .flags = kRunsScript | kMayReplicate,
+     .flags = kScriptFlags | kMayReplicate,
      .categories = kAclScripting,
      .keys = kScriptKeys,
      .group = "scripting",
@@ -208,7 +209,7 @@ constexpr CommandSpec kScriptCommands[] = {
     {.name = "evalsha",
      .run = EvalSha<false>,
      .arity = -3,
-     .flags = kRunsScript | kMayReplicate,
+     .flags = kScriptFlags | kMayReplicate,
      .categories = kAclScripting,
      .keys = kScriptKeys,
      .group = "scripting",
@@ -219,7 +220,7 @@ constexpr CommandSpec kScriptCommands[] = {
     {.name = "eval_ro",
      .run = Eval<true>,
      .arity = -3,
-     .flags = kRunsScript | kReadOnly,
+     .flags = kScriptFlags | kReadOnly,
      .categories = kAclScripting,
      .keys = kReadOnlyScriptKeys,
      .group = "scripting",
@@ -230,7 +231,7 @@ constexpr CommandSpec kScriptCommands[] = {
     {.name = "evalsha_ro",
      .run = EvalSha<true>,
      .arity = -3,
-     .flags = kRunsScript | kReadOnly,
+     .flags = kScriptFlags | kReadOnly,
      .categories = kAclScripting,
      .keys = kReadOnlyScriptKeys,
      .group = "scripting",

@@ -1,10 +1,10 @@
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "base/glob.h"
 #include "base/numbers.h"
+#include "base/random.h"
 #include "commands/arguments.h"
 #include "commands/common_replies.h"
 #include "commands/key_events.h"
@@ -54,11 +54,6 @@ void ReplyNames(Context& context, const std::vector<std::string_view>& names) {
   for (const std::string_view name : names) {
     context.reply().Bulk(name);
   }
-}
-
-uint64_t Random64() {
-  static std::mt19937_64 generator(std::random_device{}());
-  return generator();
 }
 
 // The entry that an OBJECT command asks about; nullptr, with the reply written, if there is none.
@@ -112,7 +107,7 @@ void RandomKey(Context& context) {
   // Keys past their expiry that are met are removed, but not all of a million in one command.
   constexpr int kDraws = 100;
   for (int draw = 0; draw < kDraws; draw++) {
-    const KeyEntry* entry = table.Random(Random64());
+    const KeyEntry* entry = table.Random(context.random().Next());
     if (entry == nullptr) return context.reply().Null();
     if (!entry->ExpiredAt(context.now_ms())) return context.reply().Bulk(entry->name());
     // Looking at it removes it, and with it the entry's own name.

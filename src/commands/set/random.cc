@@ -17,17 +17,11 @@
 namespace runnel::commands {
 namespace {
 
-Random& MemberDice() {
-  static Random dice(RandomSeed());
-  return dice;
-}
-
 // Gives `count` different members to `visit`; each choice of that many has the same probability.
 // Takes time and memory for `count` members, and for those of an IntSet. REQUIRES: count <=
 // set.size(). The views are valid during the call.
 template <class Visit>
-void SampleMembers(const runnel::Set& set, uint64_t count, Visit visit) {
-  Random& dice = MemberDice();
+void SampleMembers(Random& dice, const runnel::Set& set, uint64_t count, Visit visit) {
   if (set.size() <= IntSet::kMost || count > set.size() / 2) {
     // Each member is taken with the probability that as many more are wanted among those left.
     uint64_t left = set.size();
@@ -56,7 +50,7 @@ void PopOneMember(Context& context) {
   if (set == nullptr) return context.reply().Null();
   runnel::Set::Buffer buffer;
   // A copy: the set must not be given its own bytes.
-  const std::string popped(set->Random(MemberDice().Next(), &buffer));
+  const std::string popped(set->Random(context.random().Next(), &buffer));
   const std::string_view member = popped;
   const bool emptied = set->size() == 1;
   context.Apply(SetRemove{key, {&member, 1}});
@@ -78,7 +72,7 @@ void PopAllMembers(Context& context, const KeyRef& key, const runnel::Set& set) 
 
 void PopSomeMembers(Context& context, const KeyRef& key, const runnel::Set& set, uint64_t count) {
   StringRow popped;
-  SampleMembers(set, count, [&](std::string_view member) { popped.Add(member); });
+  SampleMembers(context.random(), set, count, [&](std::string_view member) { popped.Add(member); });
   if (context.FailIfTooManyChanges(popped.EffectBytes())) return;
   ReplyWriter& reply = context.reply();
   reply.Set(count);
@@ -102,7 +96,7 @@ void DrawMembers(Context& context, const runnel::Set& set, uint64_t draws) {
   reply.Array(draws);
   runnel::Set::Buffer buffer;
   for (; draws > 0; draws--) {
-    const std::string_view member = set.Random(MemberDice().Next(), &buffer);
+    const std::string_view member = set.Random(context.random().Next(), &buffer);
     if (member.size() > bytes_left) {
       reply.rope().Truncate(before);
       return reply.Error(fmt::format("ERR the reply would have more than {} bytes",
@@ -146,12 +140,12 @@ void SRandMember(Context& context) {
   if (set == nullptr) return has_count ? reply.Array(0) : reply.Null();
   if (!has_count) {
     runnel::Set::Buffer buffer;
-    return reply.Bulk(set->Random(MemberDice().Next(), &buffer));
+    return reply.Bulk(set->Random(context.random().Next(), &buffer));
   }
   if (count < 0) return DrawMembers(context, *set, static_cast<uint64_t>(-count));
   const uint64_t wanted = std::min<uint64_t>(static_cast<uint64_t>(count), set->size());
   reply.Array(wanted);
-  SampleMembers(*set, wanted, [&](std::string_view member) { reply.Bulk(member); });
+  SampleMembers(context.random(), *set, wanted, [&](std::string_view member) { reply.Bulk(member); });
 }
 
 }  // namespace runnel::commands

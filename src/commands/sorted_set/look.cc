@@ -20,11 +20,6 @@ namespace {
 // the value: more than this many, or more bytes than a client may send, are refused.
 constexpr uint64_t kMostDraws = 1'000'000;
 
-Random& MemberRandom() {
-  static Random random(RandomSeed());
-  return random;
-}
-
 // Counts what `find(set)` finds.
 template <class FindRange>
 void ReplyCount(Context& context, FindRange find) {
@@ -51,13 +46,13 @@ void ReplyRank(Context& context, bool reverse) {
 }
 
 // `count` different ranks below `size`, in ascending order. REQUIRES: count <= size.
-std::vector<uint64_t> DrawRanks(uint64_t count, uint64_t size) {
+std::vector<uint64_t> DrawRanks(Random& random, uint64_t count, uint64_t size) {
   // Each step draws from one more rank than the one before. A rank that was drawn before stands for
   // the one that has come in, which cannot have been.
   absl::flat_hash_set<uint64_t> drawn;
   drawn.reserve(count);
   for (uint64_t last = size - count; last < size; last++) {
-    if (!drawn.insert(MemberRandom().Below(last + 1)).second) drawn.insert(last);
+    if (!drawn.insert(random.Below(last + 1)).second) drawn.insert(last);
   }
   std::vector<uint64_t> ranks(drawn.begin(), drawn.end());
   std::sort(ranks.begin(), ranks.end());
@@ -72,7 +67,7 @@ void ReplyDraws(Context& context, const SortedSet& set, uint64_t count, bool wit
   draws.reserve(count);
   uint64_t bytes = 0;
   for (uint64_t i = 0; i < count; i++) {
-    draws.push_back(set.Random(MemberRandom().Next()));
+    draws.push_back(set.Random(context.random().Next()));
     bytes += draws.back().member().size();
     if (bytes > context.options().max_bulk_bytes) {
       return context.reply().Error("ERR value is out of range");
@@ -171,7 +166,7 @@ void ZRandMember(Context& context) {
   if (!context.Read(context.Key(1), &set)) return;
   if (argc == 2) {
     if (set == nullptr) return context.reply().Null();
-    return context.reply().Bulk(set->Random(MemberRandom().Next()).member());
+    return context.reply().Bulk(set->Random(context.random().Next()).member());
   }
   if (set == nullptr || count == 0) return context.reply().Array(0);
   if (count < 0) return ReplyDraws(context, *set, static_cast<uint64_t>(-count), with_scores);
@@ -180,7 +175,7 @@ void ZRandMember(Context& context) {
   BeginMembers(context.reply(), drawn, with_scores);
   // Half of the members, or more, are met in a row; a few are sought one by one.
   const std::vector<uint64_t> ranks =
-      drawn == set->size() ? std::vector<uint64_t>() : DrawRanks(drawn, set->size());
+      drawn == set->size() ? std::vector<uint64_t>() : DrawRanks(context.random(), drawn, set->size());
   SortedSet::Iterator at = set->Seek(0);
   for (uint64_t i = 0; i < drawn; i++) {
     const uint64_t rank = ranks.empty() ? i : ranks[i];
