@@ -56,6 +56,8 @@ class RunningCommand {
   void Count(const ColdExtent& extent) {
     if (command_ != 0 && extent.CountIn(command_)) needed_ += extent.raw_bytes();
   }
+  // Whether the command that runs, or the one that has run last, has needed the extent.
+  bool WasCounted(const ColdExtent& extent) const { return extent.counted_in(last_command_); }
   // Throws ColdFailure if the command, with its transaction, has needed more than cold-read-limit;
   // never while it is changing something, because then it has looked at the same before.
   void Check() const;

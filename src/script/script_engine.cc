@@ -91,6 +91,7 @@ Result<const Script*> ScriptEngine::Compile(std::string_view text, Keep keep) {
       script->Unlink();
       if (keep == Keep::kAlways) {
         eval_script_count_--;
+        eval_text_bytes_ -= script->text_bytes;
       } else {
         eval_scripts_.PushBack(*script);
       }
@@ -116,6 +117,7 @@ Result<const Script*> ScriptEngine::Compile(std::string_view text, Keep keep) {
   scripts_.emplace(std::move(sha), std::move(script));
   if (keep == Keep::kWhileUsed) {
     eval_scripts_.PushBack(*added);
+    eval_text_bytes_ += text.size();
     if (++eval_script_count_ > kMaxEvalScripts) EvictOldest();
   }
   return added;
@@ -152,11 +154,15 @@ Status ScriptEngine::LoadText(std::string_view body, int* place) {
   return Status();
 }
 
-// The scripts that are kept take more than half of the memory, so that what runs may fail for the
-// lack of it. The ones of EVAL that were not used for the longest time go, but for `kept`: what one
-// of them takes is not known, so half of them at a time.
+// What is kept takes more than half of the memory, so that what runs may fail for the lack of it.
+// The scripts of EVAL that were not used for the longest time go, but for `kept`: what one of them
+// takes is not known, so half of them at a time. They stay if it must be others (of SCRIPT LOAD, or
+// libraries) that have the memory.
 void ScriptEngine::MakeRoom(const Script* kept) {
-  while (interpreter_.more_than_half_full() && eval_script_count_ > 0) {
+  // What a script takes in relation to its text, at most.
+  constexpr size_t kMostGrowth = 32;
+  while (interpreter_.more_than_half_full() &&
+         eval_text_bytes_ * kMostGrowth > interpreter_.memory_max() / 8) {
     const uint64_t before = evicted_scripts_;
     for (size_t left = (eval_script_count_ + 1) / 2; left > 0; left--) {
       if (eval_scripts_.front() == kept) break;
@@ -174,6 +180,7 @@ void ScriptEngine::EvictOldest() {
   luaL_unref(L, -1, script->place);
   interpreter_.ResetStack();
   eval_script_count_--;
+  eval_text_bytes_ -= script->text_bytes;
   evicted_scripts_++;
   const std::string sha = std::move(script->sha);
   scripts_.erase(sha);
@@ -214,6 +221,7 @@ void ScriptEngine::Flush() {
   CHECK(!running());
   scripts_.clear();
   eval_script_count_ = 0;
+  eval_text_bytes_ = 0;
   lua_State* L = interpreter_.lua();
   lua_newtable(L);
   lua_rawseti(L, LUA_REGISTRYINDEX, table_);

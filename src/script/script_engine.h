@@ -127,6 +127,7 @@ class ScriptEngine {
   StringMap<std::unique_ptr<Script>> scripts_;
   IntrusiveList<Script, OldestScripts> eval_scripts_;  // the one used last at the end
   size_t eval_script_count_ = 0;
+  size_t eval_text_bytes_ = 0;
   uint64_t evicted_scripts_ = 0;
   int table_;  // in the registry: the functions of the scripts
 };

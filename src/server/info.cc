@@ -478,9 +478,8 @@ void AddCommandStats(ServerHost& host, Fields fields) {
 // Scripts make codes of errors as they like: without what has a meaning in INFO, as in Redis.
 std::string NameOfErrorCode(std::string_view code) {
   std::string name(code);
-  constexpr std::string_view kSpecial = "#:\r\n";
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return kSpecial.find(c) != kSpecial.npos; }, '_');
+  const auto is_special = [](char c) { return c == '#' || c == ':' || c == '\r' || c == '\n'; };
+  std::replace_if(name.begin(), name.end(), is_special, '_');
   return name;
 }
 

@@ -62,7 +62,7 @@ void Ping(Context& context) {
   ReplyWriter& reply = context.reply();
   // A RESP2 subscriber reads messages and replies from one stream, so this reply looks like a
   // message.
-  const Execution& execution = Execution::Of(context);
+  Execution& execution = Execution::Of(context);
   if (reply.protocol() == 2 && !execution.in_script() && execution.session().subscriptions() > 0) {
     reply.Array(2);
     reply.Bulk("pong");
