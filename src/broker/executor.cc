@@ -195,7 +195,8 @@ std::optional<std::string> Executor::LookAhead(Execution& outer) {
   const bool may_miss = cold != nullptr && parts_.keyspace.hot_blocks().cold_entries() > 0;
   if (!may_miss && !all_must_succeed) return std::nullopt;
   if (all_must_succeed && (transaction.flags & kRunsLua) != 0) {
-    return "a transaction with TCOMMIT or TACK cannot run scripts: whether they will succeed is not "
+    return "a transaction with TCOMMIT or TACK cannot run scripts: whether they will succeed is "
+           "not "
            "known before";
   }
   ColdMiss all;

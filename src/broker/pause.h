@@ -72,8 +72,7 @@ class Pause {
   bool HoldsBack(uint32_t flags, uint32_t categories) const {
     if (!back_pressure_) return false;
     if ((flags & kRunsLua) != 0 && (flags & (kWrite | kMayReplicate)) != 0) return true;
-    return (flags & kDenyOom) != 0 &&
-           (categories & (kAclList | kAclStream | kAclTransaction)) != 0;
+    return (flags & kDenyOom) != 0 && (categories & (kAclList | kAclStream | kAclTransaction)) != 0;
   }
 
   // The session's command runs from its beginning when the reasons are over. REQUIRES:

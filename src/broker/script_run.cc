@@ -201,11 +201,8 @@ ScriptHost::Answer ScriptRun::Call(std::span<const std::string_view> args,
   std::unique_ptr<ColdProgress> found;
   if (told) found = TakeFound(args);
   const bool searches_on = found != nullptr && !counted;
-  const RunMode mode{.may_block = false,
-                     .again = told,
-                     .counted = counted,
-                     .reply = &reply,
-                     .found = &found};
+  const RunMode mode{
+      .may_block = false, .again = told, .counted = counted, .reply = &reply, .found = &found};
   const Outcome outcome = parts_.executor.Run(session_, *command, args, mode, std::move(found));
   if (outcome == nullptr) [[likely]] {
     // Once it cannot be unwound any more, nobody will ask for it.

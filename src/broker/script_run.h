@@ -23,11 +23,11 @@ namespace runnel {
 //
 // A script that looks at entries on the disk before it has changed anything is unwound, and its
 // command is parked. It runs again from its start when they are in memory: at the time of the first
-// run, with the same random numbers, and its commands have what they had found. Later than that, and
-// after many runs, the loop waits for the disk.
+// run, with the same random numbers, and its commands have what they had found. Later than that,
+// and after many runs, the loop waits for the disk.
 //
-// While a script runs for longer than busy-reply-threshold, it is interrupted from time to time, and
-// other clients are told so. One that has changed nothing can be ended by them.
+// While a script runs for longer than busy-reply-threshold, it is interrupted from time to time,
+// and other clients are told so. One that has changed nothing can be ended by them.
 class ScriptRun final : public ScriptHost {
  public:
   // `execution` is the run of the command. `flags`: of ScriptFlag. `read_only`: the command is one
@@ -73,8 +73,8 @@ class ScriptRun final : public ScriptHost {
   RunningScript running_;
   int64_t serve_at_us_ = 0;  // when others are served next, by the steady clock
   bool is_slow_ = false;     // they were served before
-  Random48 random_;        // as the run begins
-  Random command_random_;  // the same of what the commands draw
+  Random48 random_;          // as the run begins
+  Random command_random_;    // the same of what the commands draw
   uint64_t calls_ = 0;
   uint64_t lines_ = 0;       // that it has logged
   uint64_t own_errors_ = 0;  // in its reply

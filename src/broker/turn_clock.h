@@ -53,9 +53,7 @@ class TurnClock {
   void CountCyclesBy(const uint64_t* count) { cycles_by_ = count; }
 
  private:
-  uint64_t Cycles() const {
-    return cycles_by_ == nullptr ? ReadCycles() : *cycles_by_;
-  }
+  uint64_t Cycles() const { return cycles_by_ == nullptr ? ReadCycles() : *cycles_by_; }
 
   Clock& clock_;
   int64_t now_us_ = 0;

@@ -143,10 +143,9 @@ void ColdReader::UnpinUnneeded(StoredExtents* pinned) {
     bytes += extent->raw_bytes();
   }
   if (limit == 0 || bytes <= limit) return;
-  const auto unneeded =
-      std::stable_partition(pinned->begin(), pinned->end(), [&](const Ref<StoredExtent>& extent) {
-        return command_.WasCounted(*extent);
-      });
+  const auto unneeded = std::stable_partition(
+      pinned->begin(), pinned->end(),
+      [&](const Ref<StoredExtent>& extent) { return command_.WasCounted(*extent); });
   Unpin(StoredExtents(unneeded, pinned->end()));
   pinned->erase(unneeded, pinned->end());
 }

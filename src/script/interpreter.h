@@ -99,7 +99,8 @@ class Interpreter {
   // Frees all of it at once. REQUIRES: !running().
   void CollectAll();
   // Frees all of it if much has come since the last time, and little is left of the bound. Returns
-  // true if it did so and what is reachable takes more than half of the bound. REQUIRES: !running().
+  // true if it did so and what is reachable takes more than half of the bound. REQUIRES:
+  // !running().
   bool CollectIfFull();
   bool more_than_half_full() const { return used_ > memory_max_ / 2; }
 

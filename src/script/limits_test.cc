@@ -247,8 +247,7 @@ TEST(LimitsTest, KeptScriptsDoNotFillTheMemory) {
     ASSERT_TRUE(runner.engine.Knows(Sha1Hex(used)));
   }
   EXPECT_GT(runner.engine.evicted_scripts(), 300u);
-  EXPECT_EQ(runner.Run("local t = {} for i = 1, 100000 do t[i] = {} end return #t"),
-            ":100000\r\n");
+  EXPECT_EQ(runner.Run("local t = {} for i = 1, 100000 do t[i] = {} end return #t"), ":100000\r\n");
 }
 
 // A large script finds room, whatever small ones were kept.
@@ -301,9 +300,8 @@ TEST(LimitsTest, AFailureForLackOfMemoryIsCleanedUp) {
 // The message of an error is copied out of the bounded memory.
 TEST(LimitsTest, MessagesOfErrorsAreCut) {
   ScriptRunner runner;
-  for (const char* script :
-       {"error(('x'):rep(50000000))", "error({err = ('x'):rep(50000000)})",
-        "error('ERR ' .. ('x'):rep(50000000), 0)"}) {
+  for (const char* script : {"error(('x'):rep(50000000))", "error({err = ('x'):rep(50000000)})",
+                             "error('ERR ' .. ('x'):rep(50000000), 0)"}) {
     const std::string reply = runner.Run(script);
     EXPECT_GT(reply.size(), 60'000u) << script;
     EXPECT_LT(reply.size(), 70'000u) << script;

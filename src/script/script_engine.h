@@ -67,8 +67,8 @@ class ScriptEngine {
   // By its SHA-1 in hexadecimal digits of any case; nullptr if it is not known. Counts as a use.
   const Script* Find(std::string_view sha);
   bool Knows(std::string_view sha) const;
-  // The flags of a script by its SHA-1, which is no use; and those that its text says, known or not.
-  // Nothing if there is no such script, or if it says nothing that is right.
+  // The flags of a script by its SHA-1, which is no use; and those that its text says, known or
+  // not. Nothing if there is no such script, or if it says nothing that is right.
   std::optional<uint32_t> FlagsOf(std::string_view sha) const;
   static std::optional<uint32_t> FlagsInText(std::string_view text);
   // Forgets all scripts, but not libraries. Its time depends on their number only.

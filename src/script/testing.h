@@ -69,7 +69,7 @@ class TestScriptHost final : public ScriptHost {
   std::map<std::string, std::string, std::less<>> values;
   std::vector<std::string> log;
   std::vector<std::string> errors;  // codes of those that the host was told of
-  bool raw_replies = false;  // the command reply answers with its argument, which is a reply
+  bool raw_replies = false;         // the command reply answers with its argument, which is a reply
   int calls = 0;
   int not_now_at_call = 0;  // counted from 1
   int looks = 0;

@@ -250,9 +250,10 @@ TEST_F(ColdBrokerTest, AScriptDrawsTheSameAgain) {
     client_->Run("HSET hash " + id + " v");
     client_->Run("ZADD sorted 1 " + id);
   }
-  std::string script = "local t = {} local function look(id) redis.call('select', 0) "
-                       "t[#t + 1] = redis.call('xrange', 's', id, id)[1][1] "
-                       "redis.call('select', 1) end redis.call('select', 1) ";
+  std::string script =
+      "local t = {} local function look(id) redis.call('select', 0) "
+      "t[#t + 1] = redis.call('xrange', 's', id, id)[1][1] "
+      "redis.call('select', 1) end redis.call('select', 1) ";
   for (const std::string& draw : draws) {
     if (draw.find("randomkey") != draw.npos) script += "redis.call('select', 2) ";
     script += "look(" + draw + ") ";
@@ -1152,7 +1153,8 @@ TEST_F(ColdListBrokerTest, AScriptThatHasChangedSomethingReadsWhatItNeeds) {
     client_->Run("RPUSH l " + Element(n));
   }
   world_.Settle();
-  const std::string script = "redis.call('incr', 'n') return #redis.call('lrange', 'l', 1000, 20000)";
+  const std::string script =
+      "redis.call('incr', 'n') return #redis.call('lrange', 'l', 1000, 20000)";
   client_->Request({"EVAL", script, "0"});
   EXPECT_EQ(client_->Lines(), ":19001");
   EXPECT_GT(blocking_reads(), 64u);

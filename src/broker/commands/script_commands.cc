@@ -191,8 +191,7 @@ constexpr CommandSpec kScriptSubcommands[] = {
      .syntax = ""},
 };
 
-constexpr uint32_t kScriptFlags =
-    kNoScript | kSkipMonitor | kStale | kNoMandatoryKeys | kRunsLua;
+constexpr uint32_t kScriptFlags = kNoScript | kSkipMonitor | kStale | kNoMandatoryKeys | kRunsLua;
 
 constexpr CommandSpec kScriptCommands[] = {
     {.name = "eval",

@@ -519,7 +519,8 @@ TEST_F(SlowScriptTest, ATransactionIsBrokenByWhatIsRefused) {
 
 TEST_F(SlowScriptTest, AScriptThatHasChangedNothingIsEnded) {
   host_.others = [&] { EXPECT_EQ(Inside("SCRIPT KILL"), "+OK"); };
-  EXPECT_THAT(Eval(kEndless), StartsWith("-ERR Script killed by user with SCRIPT KILL... script: "));
+  EXPECT_THAT(Eval(kEndless),
+              StartsWith("-ERR Script killed by user with SCRIPT KILL... script: "));
   // Nor can it catch that.
   EXPECT_THAT(Eval("while true do pcall(function() while true do end end) end"),
               StartsWith("-ERR Script killed by user"));
@@ -562,10 +563,11 @@ TEST_F(SlowScriptTest, TimeStandsStillForIt) {
     EXPECT_EQ(Inside("GET k"), kBusy);
   };
   Run("SET k v PX 500");
-  EXPECT_EQ(Eval("local before = redis.call('time') for i = 1, 1000000 do end "
-                 "local after = redis.call('time') "
-                 "return {before[1] == after[1] and before[2] == after[2], redis.call('get', 'k')}"),
-            "*2 :1 $1 v");
+  EXPECT_EQ(
+      Eval("local before = redis.call('time') for i = 1, 1000000 do end "
+           "local after = redis.call('time') "
+           "return {before[1] == after[1] and before[2] == after[2], redis.call('get', 'k')}"),
+      "*2 :1 $1 v");
 }
 
 TEST_F(SlowScriptTest, ClientsComeAndGo) {
@@ -583,9 +585,10 @@ TEST_F(ScriptCommandsTest, WhatPartsTakeCountsForTheWhole) {
   // Only Lua takes cycles here: each time that the script is asked whether it may go on.
   uint64_t cycles = 1;
   harness_.broker.parts().clock.CountCyclesBy(&cycles);
-  const std::string script = "for i = 1, 100000 do end redis.call('set', 'k', 'v') "
-                             "for i = 1, 100000 do end redis.call('get', 'k') "
-                             "for i = 1, 100000 do end";
+  const std::string script =
+      "for i = 1, 100000 do end redis.call('set', 'k', 'v') "
+      "for i = 1, 100000 do end redis.call('get', 'k') "
+      "for i = 1, 100000 do end";
   Run("PING");
   harness_.clock.asked = [&] { cycles++; };
   Eval(script);

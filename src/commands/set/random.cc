@@ -145,7 +145,8 @@ void SRandMember(Context& context) {
   if (count < 0) return DrawMembers(context, *set, static_cast<uint64_t>(-count));
   const uint64_t wanted = std::min<uint64_t>(static_cast<uint64_t>(count), set->size());
   reply.Array(wanted);
-  SampleMembers(context.random(), *set, wanted, [&](std::string_view member) { reply.Bulk(member); });
+  SampleMembers(context.random(), *set, wanted,
+                [&](std::string_view member) { reply.Bulk(member); });
 }
 
 }  // namespace runnel::commands

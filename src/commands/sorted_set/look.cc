@@ -174,8 +174,9 @@ void ZRandMember(Context& context) {
   const uint64_t drawn = std::min(static_cast<uint64_t>(count), uint64_t{set->size()});
   BeginMembers(context.reply(), drawn, with_scores);
   // Half of the members, or more, are met in a row; a few are sought one by one.
-  const std::vector<uint64_t> ranks =
-      drawn == set->size() ? std::vector<uint64_t>() : DrawRanks(context.random(), drawn, set->size());
+  const std::vector<uint64_t> ranks = drawn == set->size()
+                                          ? std::vector<uint64_t>()
+                                          : DrawRanks(context.random(), drawn, set->size());
   SortedSet::Iterator at = set->Seek(0);
   for (uint64_t i = 0; i < drawn; i++) {
     const uint64_t rank = ranks.empty() ? i : ranks[i];
