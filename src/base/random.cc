@@ -37,12 +37,6 @@ uint64_t Random::Next() {
   return state_[1] + b;
 }
 
-Random& Dice() {
-  if (random_for_test != nullptr) return *random_for_test;
-  static Random dice(RandomSeed());
-  return dice;
-}
-
 uint64_t RandomSeed() {
   if (random_for_test != nullptr) return random_for_test->Next();
   std::random_device device;

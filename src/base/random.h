@@ -19,10 +19,6 @@ class Random {
   uint64_t state_[2];
 };
 
-// Where choices for clients come from, such as random members. One for the process, for its main
-// thread. After SetRandomSeedForTest it gives the same numbers for the same seed.
-Random& Dice();
-
 // 64 bits from the system's entropy.
 uint64_t RandomSeed();
 // That many hexadecimal digits from the system's entropy.

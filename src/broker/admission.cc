@@ -16,6 +16,12 @@ struct Admission::Request {
                        // queue does
   uint32_t common;     // the same; EXEC has only those that all commands of its queue have, too
   bool queue;          // MULTI would queue it
+  bool in_script;      // a script calls it, or is about to begin
+
+  // A script about which nobody knows whether it will write.
+  bool runs_any_script() const {
+    return (effective & kRunsLua) != 0 && (effective & kMayReplicate) != 0;
+  }
 };
 
 struct Admission::Row {
@@ -55,10 +61,14 @@ const Admission::Row Admission::kRows[] = {
      }},
     {kMemoryLimit,
      [](const Admission& admission, const Request& request) {
+       // Others are told that the server is busy.
+       if (admission.scripts_.running() != nullptr && !request.in_script) return Answer();
        const bool takes = (request.effective & kDenyOom) != 0 || request.queue;
-       if (!takes || AllocatedBytes() <= admission.settings_.maxmemory) return Answer();
-       if (admission.pause_.freeing()) return Answer{Verdict::kPutOff};
-       return Reject(std::string(kMemoryIsFull));
+       // Of what it calls, a script is told by itself. But it does not wait.
+       const bool may_take = takes || (request.runs_any_script() && !request.in_script);
+       if (!may_take || AllocatedBytes() <= admission.settings_.maxmemory) return Answer();
+       if (admission.pause_.freeing() && !request.in_script) return Answer{Verdict::kPutOff};
+       return takes ? Reject(std::string(kMemoryIsFull)) : Answer();
      }},
     {kFollower,
      [](const Admission&, const Request& request) {
@@ -109,6 +119,11 @@ const Admission::Row Admission::kRows[] = {
        if ((request.flags & kLoading) != 0) return Answer();
        return Reject(kLoadingText);
      }},
+    {kBusy,
+     [](const Admission& admission, const Request& request) {
+       if ((request.flags & kAllowBusy) != 0) return Answer();
+       return Reject(admission.scripts_.BusyError());
+     }},
     // Redis takes a monitor for a replica here, and tells it so.
     {kMonitorNow,
      [](const Admission&, const Request& request) {
@@ -126,8 +141,9 @@ const Admission::Row Admission::kRows[] = {
      }},
     {kPauseActive,
      [](const Admission& admission, const Request& request) {
-       const uint32_t categories = request.command.spec->categories;
-       if (!admission.pause_.HoldsBack(request.effective, categories)) return Answer();
+       if (!admission.pause_.HoldsBack(request.effective, request.command.spec->categories)) {
+         return Answer();
+       }
        return Answer{Verdict::kPutOff};
      }},
 };
@@ -135,7 +151,7 @@ const Admission::Row Admission::kRows[] = {
 Admission::Answer Admission::Check(const Session& session, const Command& command,
                                    std::span<const std::string_view> args) const {
   const Transaction& transaction = session.transaction;
-  const uint32_t flags = command.spec->flags;
+  const uint32_t flags = scripts_.FlagsOf(*command.spec, args);
   const bool queue = transaction.open && (flags & kInMulti) == 0;
   const bool executes = transaction.open && !queue;
   const uint32_t effective = executes ? flags | transaction.flags : flags;
@@ -146,7 +162,7 @@ Admission::Answer Admission::Check(const Session& session, const Command& comman
     return false;
   });
 
-  const Request request{session, command, flags, effective, common, queue};
+  const Request request{session, command, flags, effective, common, queue, false};
   for (const Row& row : kRows) {
     if ((row.when & concerns) == 0) continue;
     Answer answer = row.ask(*this, request);
@@ -169,7 +185,7 @@ Admission::Answer Admission::CheckInScript(const Session& session, const Command
   concerns &= asked;
   if (concerns == 0) [[likely]]
     return {};
-  const Request request{session, command, flags, flags, flags, false};
+  const Request request{session, command, flags, flags, flags, false, true};
   for (const Row& row : kRows) {
     if ((row.when & concerns) == 0) continue;
     Answer answer = row.ask(*this, request);

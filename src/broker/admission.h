@@ -10,6 +10,7 @@
 #include "broker/change_policy.h"
 #include "broker/command_table.h"
 #include "broker/pause.h"
+#include "broker/scripts.h"
 #include "broker/session.h"
 #include "broker/settings.h"
 
@@ -41,8 +42,13 @@ class Admission {
 
   // Everything is borrowed and outlives it.
   Admission(const Settings& settings, const BrokerHost& host, const ChangeLog& log,
-            const ChangePolicy& policy, const Pause& pause)
-      : settings_(settings), host_(host), log_(log), policy_(policy), pause_(pause) {}
+            const ChangePolicy& policy, const Pause& pause, const Scripts& scripts)
+      : settings_(settings),
+        host_(host),
+        log_(log),
+        policy_(policy),
+        pause_(pause),
+        scripts_(scripts) {}
 
   // True if no row of the table has a reason to look at the command, so that it may run: the quick
   // way of most requests. If false, ask Check. `args` include the command's name.
@@ -72,6 +78,7 @@ class Admission {
     kPauseActive = 1u << 7,     // CLIENT PAUSE or back-pressure
     kFollower = 1u << 8,        // the changes come from a leader
     kNeedsFollowers = 1u << 9,  // there is a min-replicas-to-write
+    kBusy = 1u << 11,           // a script runs, and this is asked inside of it
     kFewReplicas = 1u << 10,    // the session asks for more in-sync replicas than there are
   };
   struct Request;
@@ -91,6 +98,7 @@ class Admission {
            (resp2 && session.subscriptions() > 0 && visit(kSubscriber)) ||
            (settings_.maxmemory > 0 && visit(kMemoryLimit)) ||
            (policy_.loading() && visit(kLoadingNow)) || (pause_.active() && visit(kPauseActive)) ||
+           (scripts_.running() != nullptr && visit(kBusy)) ||
            (MustAuthenticate(session, settings_) && visit(kStranger)) ||
            (log_.follows() && visit(kFollower)) ||
            (!log_.replicas().enough() && session.effective_acks(settings_.acks) == Acks::kAll &&
@@ -104,6 +112,7 @@ class Admission {
   const ChangeLog& log_;
   const ChangePolicy& policy_;
   const Pause& pause_;
+  const Scripts& scripts_;
 };
 
 }  // namespace runnel

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/random.h"
 #include "broker/admission.h"
 #include "broker/broker_host.h"
 #include "broker/change_log.h"
@@ -67,6 +68,10 @@ class Broker final : public Front, private KeyspaceObserver {
   }
   void FailProtocol(Session& session, std::string_view error) override;
   void ReleaseEarly(Session& session) override { outbox_.ReleaseEarly(session, log_.sealed()); }
+  bool MayAnswerInside(const Session& session) override {
+    return session.output.pending.empty() && session.output.held.empty();
+  }
+  void ReleaseInside(Session& session) override { outbox_.ReleaseInside(session); }
   void CloseAfterReply(Session& session) override { outbox_.CloseAfterReply(session); }
   int64_t steady_ms() const override { return clock_.steady_ms(); }
   Stats& stats() override { return stats_; }
@@ -178,6 +183,7 @@ class Broker final : public Front, private KeyspaceObserver {
   Watches watches_;
   Waiting waiting_;
   TopicGroups topic_groups_;
+  Random random_{RandomSeed()};
   Parking parking_;
   Sweeper sweeper_;
   Scripts scripts_;

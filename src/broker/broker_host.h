@@ -9,6 +9,8 @@
 
 namespace runnel {
 
+class Session;
+
 // A connection to another server, for CLIENT LIST and CLIENT KILL.
 struct ServerLink {
   uint64_t id = 0;         // as sessions have them
@@ -43,6 +45,9 @@ class BrokerHost {
   virtual bool LeaderIsLost() const { return false; }
   // Whether a follower has lost its data, and has nothing to serve until the leader has given it.
   virtual bool LacksState() const { return false; }
+  // Inside of a command of this session that takes long: requests of other clients are read and
+  // given to the broker, which refuses most of them, and the replies are sent.
+  virtual void ServeOthers(const Session& running) { static_cast<void>(running); }
   // By ID.
   virtual std::vector<ServerLink> Links() const { return {}; }
   // Ends the link with this ID, if there is one. The other end may connect anew.

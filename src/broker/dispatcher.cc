@@ -1,6 +1,7 @@
 #include "broker/dispatcher.h"
 
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -43,11 +44,6 @@ std::unique_ptr<Suspended> CopyOf(const Command& command, std::span<const std::s
   return suspended;
 }
 
-// What a session waited for has come: it is not idle since its request.
-void NoteServed(Session& session, const TurnClock& clock) {
-  session.info.last_active_ms = clock.now_ms();
-}
-
 }  // namespace
 
 // --- Requests ---
@@ -67,7 +63,7 @@ void Dispatcher::Execute(Session& session, std::span<const std::string_view> arg
       Admit(session, *command, args);
     }
   }
-  if (session.tracking != nullptr) [[unlikely]]
+  if (session.tracking != nullptr && session.waits == Waits::kNothing) [[unlikely]]
     EndCaching(session);
   parts_.outbox.EndReply(output.muted() && !confirms);
   if (parts_.waiting.anything_ready()) [[unlikely]]
@@ -246,8 +242,7 @@ void Dispatcher::Resume(Session& session, bool may_block) {
   }
   parts_.outbox.EndReply(session.output.muted());
   if (session.waits != Waits::kNothing) return;
-  NoteServed(session, parts_.clock);
-  ContinueLater(session);
+  GoOnAfterWait(session);
 }
 
 // Runs the command of a session again that was parked.
@@ -286,7 +281,13 @@ void Dispatcher::RunAgain(Session& session) {
   }
   parts_.outbox.EndReply(session.output.muted());
   if (session.waits != Waits::kNothing) return;
-  NoteServed(session, parts_.clock);
+  GoOnAfterWait(session);
+}
+
+// The command of a session is done that has waited. The session was not idle since its request.
+void Dispatcher::GoOnAfterWait(Session& session) {
+  session.info.last_active_ms = parts_.clock.now_ms();
+  if (session.tracking != nullptr) EndCaching(session);
   ContinueLater(session);
 }
 
@@ -309,8 +310,7 @@ void Dispatcher::FailWait(Session& session, std::string_view error) {
 // Answers a session whose wait something else has ended: with this error, or OK if it is empty.
 void Dispatcher::Answer(Session& session, std::string_view error) {
   EndWait(session);
-  NoteServed(session, parts_.clock);
-  ContinueLater(session);
+  GoOnAfterWait(session);
   if (session.output.muted()) return;
   error.empty() ? session.reply.Ok() : session.reply.Error(error);
   parts_.outbox.Note(session);
@@ -320,8 +320,7 @@ void Dispatcher::Answer(Session& session, std::string_view error) {
 void Dispatcher::AnswerTimeout(Session& session) {
   const bool is_array = session.suspended->timeout_is_array;
   EndWait(session);
-  NoteServed(session, parts_.clock);
-  ContinueLater(session);
+  GoOnAfterWait(session);
   // That nothing came is a fact about data, too.
   session.ShowData(parts_.settings.acks);
   if (session.output.muted()) return;
@@ -336,11 +335,24 @@ void Dispatcher::TimeOut(Session& session) {
   AnswerTimeout(session);
 }
 
+void Dispatcher::ServeOthers(const Session& running) {
+  CHECK(!inside_);
+  inside_ = true;
+  Outbox::Unended reply = parts_.outbox.SetAside();
+  Execution* const execution = parts_.executor.SetAside();
+  parts_.host.ServeOthers(running);
+  parts_.executor.GoOn(execution);
+  parts_.outbox.GoOn(std::move(reply));
+  inside_ = false;
+}
+
 // --- Ends of waits ---
 
 void Dispatcher::ServeReady() {
   if (!parts_.waiting.anything_ready()) [[likely]]
     return;
+  // What waits must not see a part of what a command changes.
+  if (inside_) return;
   while (Session* session = parts_.waiting.TakeReady(parts_.keyspace)) {
     Resume(*session, true);
   }
@@ -461,8 +473,14 @@ void Dispatcher::EndWaitsForAll(std::string_view error) {
 
 void Dispatcher::RunParked() {
   parts_.clock.Update();
+  // Sessions may come and go while one of the commands runs.
+  std::vector<uint64_t> parked;
   for (const auto& [id, session] : parts_.sessions.all()) {
-    if (!session->parked()) continue;
+    if (session->parked()) parked.push_back(id);
+  }
+  for (const uint64_t id : parked) {
+    Session* const session = parts_.sessions.Find(id);
+    if (session == nullptr || !session->parked()) continue;
     parts_.parking.TakeBack(*session);
     RunAgain(*session);
   }

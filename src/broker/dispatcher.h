@@ -29,6 +29,10 @@ class Dispatcher {
   // The session takes requests again: its transport goes on at the end of the turn.
   void ContinueLater(Session& session) { continued_.Add(session); }
 
+  // Executes requests of other sessions inside of a command of this one, which takes long. Only
+  // commands run that are made for that (kAllowBusy).
+  void ServeOthers(const Session& running);
+
   // --- Ends of waits ---
 
   // Runs blocked commands again that marked keys may serve.
@@ -89,6 +93,7 @@ class Dispatcher {
   void Resume(Session& session, bool may_block);
   void RunAgain(Session& session);
   void EndWait(Session& session);
+  void GoOnAfterWait(Session& session);
   void Answer(Session& session, std::string_view error);
   void FailWait(Session& session, std::string_view error);
   void AnswerTimeout(Session& session);
@@ -96,6 +101,7 @@ class Dispatcher {
 
   Parts& parts_;
   IntrusiveList<Session, InContinued> continued_;
+  bool inside_ = false;  // in ServeOthers
   // The name that was looked up last, as the client wrote it, and its command. Clients often send
   // the same command again.
   std::string last_name_;

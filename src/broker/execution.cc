@@ -26,6 +26,7 @@ Execution::Execution(Parts& parts, Session& session, const Command& command,
   notify_classes_ = parts.settings.notify_classes;
   client_id_ = session.id;
   topic_groups_ = &parts.topic_groups;
+  random_ = &parts.random;
   now_ms_ = parts.clock.now_ms();
   steady_ms_ = parts.clock.steady_ms();
   may_block_ = mode.may_block && outer == nullptr;
@@ -47,6 +48,7 @@ Execution::Execution(Parts& parts, Session& session, const Command& command, uin
   db_ = db;
   client_id_ = session.id;
   topic_groups_ = &parts.topic_groups;
+  random_ = &parts.random;
   now_ms_ = parts.clock.now_ms();
   steady_ms_ = parts.clock.steady_ms();
   may_block_ = false;

@@ -26,6 +26,8 @@ struct RunMode {
   bool counted = false;
   // Where its reply goes; nullptr: to the session.
   ReplyWriter* reply = nullptr;
+  // Where what it has found in cold data goes when it is done; nullptr: nobody needs it any more.
+  std::unique_ptr<ColdProgress>* found = nullptr;
 };
 
 // One run of one command of a session: all state of the run, on the stack of Executor::Run. It is
@@ -77,7 +79,8 @@ class Execution final : public Context {
     if (only_looks_) return Cold::kLooking;
     if (phase() == Phase::kPlanning) {
       const bool can_unwind = outer_ == nullptr || (in_script() && outer_->script_can_unwind());
-      return can_unwind ? Cold::kLooking : Cold::kInside;
+      if (can_unwind) return Cold::kLooking;
+      return in_script() ? Cold::kInScript : Cold::kInside;
     }
     return outer_ == nullptr ? Cold::kChanged : Cold::kChanging;
   }
@@ -87,13 +90,20 @@ class Execution final : public Context {
   // The number of commands that ran as parts of this one and failed. Their errors do not count as
   // errors of this one.
   uint64_t failed_parts = 0;
+  // What its parts took of the cycle clock; and what it took itself before and between them.
+  uint64_t part_cycles = 0;
+  uint64_t own_cycles = 0;
   // A command that ran as a part of this one has changed something.
   bool part_changed = false;
   // The parts are what a script calls.
   bool runs_script = false;
   // The script has done something that is no change, but must not be done twice (PUBLISH).
   bool script_acted = false;
-  bool script_can_unwind() const { return outer_ == nullptr && !part_changed && !script_acted; }
+  // It has been unwound often enough: the loop waits for the disk from now on.
+  bool script_reads_at_once = false;
+  bool script_can_unwind() const {
+    return outer_ == nullptr && !part_changed && !script_acted && !script_reads_at_once;
+  }
 
  private:
   bool memory_is_full() const override;

@@ -40,6 +40,8 @@ Outcome Executor::Run(Session& session, const Command& command,
                       std::span<const std::string_view> args, const RunMode& mode,
                       std::unique_ptr<ColdProgress> progress) {
   Execution* const outer = current_;
+  // Until here the time is that of the whole.
+  if (outer != nullptr) outer->own_cycles += parts_.clock.TakeCycles();
   Execution execution(parts_, session, command, args, mode, outer);
   execution.progress() = std::move(progress);
   ReplyWriter& reply = execution.reply();
@@ -47,7 +49,7 @@ Outcome Executor::Run(Session& session, const Command& command,
   const uint64_t errors = reply.errors();
   const size_t reply_begin = rope.size();
   current_ = &execution;
-  ColdStore* const cold = parts_.parking.cold();
+  ColdStore* const cold = inside_ ? nullptr : parts_.parking.cold();
   if (cold != nullptr) cold->BeginCommand(rope, outer != nullptr);
   Outcome outcome;
   try {
@@ -74,13 +76,21 @@ Outcome Executor::Run(Session& session, const Command& command,
   }
   current_ = outer;
   if (cold != nullptr && outer == nullptr) cold->EndCommand();
-  const uint64_t cycles = parts_.clock.TakeCycles();
+  const uint64_t own_cycles = execution.own_cycles + parts_.clock.TakeCycles();
+  parts_.meter.Did(TurnMeter::Part::kCommands, command.full_name, own_cycles);
+  // A command takes the time of its parts, too.
+  const uint64_t cycles = own_cycles + execution.part_cycles;
   command.stats.cycles += cycles;
-  parts_.meter.Did(TurnMeter::Part::kCommands, command.full_name, cycles);
+  if (outer != nullptr) outer->part_cycles += cycles;
   // It has only looked; it counts when it has run.
   if (outcome != nullptr && outcome->miss != nullptr) [[unlikely]]
     return outcome;
 
+  if (mode.found != nullptr) *mode.found = std::move(execution.progress());
+  if (outer != nullptr) {
+    const bool tells_others = (command.spec->flags & kMayReplicate) != 0;
+    outer->script_acted |= tells_others || execution.acted() || execution.script_acted;
+  }
   if (outcome == nullptr && (command.spec->flags & (kWrite | kReadOnly)) != 0) {
     session.ShowData(parts_.settings.acks);
   }
@@ -106,7 +116,7 @@ Outcome Executor::Run(Session& session, const Command& command,
   if (outer != nullptr && !outer->runs_script) outer->failed_parts += written;
   if (written > execution.failed_parts) [[unlikely]] {
     command.stats.failed++;
-    CountError(reply.last_error_code());
+    CountErrorCode(reply.last_error_code());
   } else if (command.audited) [[unlikely]] {
     LogAudited(command.full_name, session.transport->peer());
   }
@@ -116,7 +126,7 @@ Outcome Executor::Run(Session& session, const Command& command,
     CountCall(execution, nanos);
   CountTime(execution, nanos);
   // Whether its client has sent it now or it has waited: many may run in one turn.
-  if (outer == nullptr) parts_.log.SealIfLarge();
+  if (outer == nullptr && !inside_) parts_.log.SealIfLarge();
   return outcome;
 }
 
@@ -164,8 +174,11 @@ void Executor::RecordSlow(Execution& execution, bool slow, int64_t micros) {
 }
 
 void Executor::CountError(std::string_view error) {
-  parts_.stats.total_error_replies++;
-  parts_.stats.errors[std::string(error.substr(0, error.find(' ')))]++;
+  CountErrorCode(ReplyWriter::CodeOf(error));
+}
+
+void Executor::CountErrorCode(std::string_view code) {
+  parts_.stats.CountError(code);
 }
 
 // Once the first command of the queue has changed something, there is no way back, and the loop
@@ -181,6 +194,11 @@ std::optional<std::string> Executor::LookAhead(Execution& outer) {
   const bool all_must_succeed = (transaction.flags & kCommits) != 0;
   const bool may_miss = cold != nullptr && parts_.keyspace.hot_blocks().cold_entries() > 0;
   if (!may_miss && !all_must_succeed) return std::nullopt;
+  if (all_must_succeed && (transaction.flags & kRunsLua) != 0) {
+    return "a transaction with TCOMMIT or TACK cannot run scripts: whether they will succeed is "
+           "not "
+           "known before";
+  }
   ColdMiss all;
   std::optional<std::string> refused;
   FutureNames names(parts_.keyspace);

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "broker/command_table.h"
 #include "broker/execution.h"
@@ -49,14 +50,26 @@ class Executor {
   // (kCommits), and one would fail. Nothing if it can run.
   std::optional<std::string> LookAhead(Execution& outer);
 
+  // The command that runs is set aside, while others run inside of it that neither look at data nor
+  // change anything. GoOn undoes that.
+  Execution* SetAside() {
+    inside_ = true;
+    return std::exchange(current_, nullptr);
+  }
+  void GoOn(Execution* running) {
+    inside_ = false;
+    current_ = running;
+  }
+
   // Whether the running command can be unwound: then reading an entry that is on the disk may throw
   // ColdMiss.
   ColdStore::Phase phase() const {
     return current_ == nullptr ? ColdStore::Phase::kChanging : current_->cold_phase();
   }
 
-  // Counts an error reply that no run of a command has written.
+  // Counts an error reply that no run of a command has written: by its whole text, or its code.
   void CountError(std::string_view error);
+  void CountErrorCode(std::string_view code);
   // Measures how long a cycle is, from time to time.
   void Calibrate();
   double nanos_per_cycle() const { return nanos_per_cycle_; }
@@ -70,6 +83,7 @@ class Executor {
 
   Parts& parts_;
   Execution* current_ = nullptr;
+  bool inside_ = false;  // see SetAside
   double nanos_per_cycle_;
 };
 

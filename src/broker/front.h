@@ -28,6 +28,12 @@ class Front {
   // Sends the session's replies before the end of the turn, if no change of this turn or an earlier
   // one has to become safe first. The session may have ended after this call.
   virtual void ReleaseEarly(Session& session) = 0;
+  // Inside of a command of another session that takes long: whether no reply of the session waits
+  // for the end of the turn or the journal, so that what it asks now can be answered now.
+  virtual bool MayAnswerInside(const Session& session) = 0;
+  // Sends the replies to what was executed inside of that command. They show no data. The session
+  // may have ended after this call.
+  virtual void ReleaseInside(Session& session) = 0;
   // Ends the session when its replies are sent. Nothing more is executed for it.
   virtual void CloseAfterReply(Session& session) = 0;
 

@@ -62,6 +62,19 @@ void Outbox::ReleaseEarly(Session& session, bool sealed) {
   Release(session);
 }
 
+void Outbox::ReleaseInside(Session& session) {
+  static_cast<ListNode<InDirty>&>(session).Unlink();
+  if (session.killed()) return;
+  Output& output = session.output;
+  output.least = Acks::kNone;
+  output.members = 0;
+  if (!output.pending.empty()) {
+    const Demand demand{watermarks_.appended, Acks::kNone};
+    output.held.Add(std::move(output.pending), demand, clock_.steady_ms());
+  }
+  Send(session);
+}
+
 void Outbox::ReleasePending() {
   while (Session* session = dirty_.PopFront()) {
     Release(*session);

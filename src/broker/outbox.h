@@ -47,6 +47,21 @@ class Outbox {
   // The session whose reply is being written; nullptr if none.
   const Session* writer() const { return writer_; }
 
+  // The reply that is being written, while others are written inside of its command.
+  struct Unended {
+    Session* writer = nullptr;
+    size_t reply_begin = 0;
+    Rope after_reply;
+  };
+  Unended SetAside() {
+    return {std::exchange(writer_, nullptr), reply_begin_, std::exchange(after_reply_, Rope())};
+  }
+  void GoOn(Unended reply) {
+    writer_ = reply.writer;
+    reply_begin_ = reply.reply_begin;
+    after_reply_ = std::move(reply.after_reply);
+  }
+
   // The session's pending output was written to without BeginReply.
   void Note(Session& session) {
     dirty_.Add(session);
@@ -70,6 +85,9 @@ class Outbox {
   // there is none) or an earlier one has to become safe first. The session may have ended after
   // this call.
   void ReleaseEarly(Session& session, bool sealed);
+  // Sends the session's replies now, whatever the journal has: they show no data. The session may
+  // have ended after this call.
+  void ReleaseInside(Session& session);
   // Sends the replies that this turn has written, as far as the watermarks allow.
   void ReleasePending();
   // Sends held replies that may be sent now.

@@ -19,6 +19,7 @@ class Outbox;
 class Parking;
 class Pause;
 class PubSub;
+class Random;
 class Scripts;
 class Sessions;
 class SlowLog;
@@ -57,6 +58,7 @@ struct Parts {
   Watches& watches;
   Waiting& waiting;
   TopicGroups& topic_groups;
+  Random& random;  // for commands
   Parking& parking;
   Sweeper& sweeper;
   Scripts& scripts;

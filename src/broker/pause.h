@@ -67,10 +67,12 @@ class Pause {
            (kind() == PauseKind::kWrites && (flags & (kWrite | kMayReplicate)) != 0);
   }
   // Whether back-pressure holds a command with these flags and categories: one that may add to a
-  // stream or a list. A transaction that adds anything counts.
+  // stream or a list. A transaction that adds anything counts, and so does a script that may write
+  // at all, also in a transaction.
   bool HoldsBack(uint32_t flags, uint32_t categories) const {
-    return back_pressure_ && (flags & kDenyOom) != 0 &&
-           (categories & (kAclList | kAclStream | kAclTransaction)) != 0;
+    if (!back_pressure_) return false;
+    if ((flags & kRunsLua) != 0 && (flags & (kWrite | kMayReplicate)) != 0) return true;
+    return (flags & kDenyOom) != 0 && (categories & (kAclList | kAclStream | kAclTransaction)) != 0;
   }
 
   // The session's command runs from its beginning when the reasons are over. REQUIRES:

@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/admission.h"
 #include "broker/command_table.h"
+#include "broker/dispatcher.h"
 #include "broker/executor.h"
 #include "broker/owned_args.h"
-#include "broker/scripts.h"
+#include "broker/settings.h"
 #include "broker/turn_clock.h"
 #include "commands/command.h"
 #include "fmt/format.h"
@@ -19,15 +21,32 @@ namespace runnel {
 
 // What a run leaves that was unwound.
 struct ScriptRun::Progress final : ColdProgress {
+  // What the command of a call has found so far. A call that has ended keeps it, too: its command
+  // runs again as often as the script does.
+  struct Found {
+    uint64_t call = 0;
+    OwnedArgs args;
+    std::unique_ptr<ColdProgress> found;
+  };
+
   int64_t began_us = 0;
   Random48 random;
-  // The call that missed, counted from 1, and what its command has found so far.
+  Random command_random{0};
+  // The call that missed, counted from 1.
   uint64_t call = 0;
-  OwnedArgs args;
-  std::unique_ptr<ColdProgress> found;
+  std::vector<Found> found;  // ascending by call
+  // Lines that the script has logged before.
+  uint64_t lines = 0;
+  bool told_slow = false;
+  // Runs that were unwound, without those that have only searched further in the same call: each
+  // looks at other data, so they come to an end.
+  uint64_t rounds = 0;
 };
 
 namespace {
+
+// How often a script is unwound before the loop waits for what it needs.
+constexpr uint64_t kMostRounds = 1000;
 
 constexpr std::string_view kUnknownInScript = "ERR Unknown Redis command called from script";
 constexpr std::string_view kWrongCountInScript =
@@ -69,33 +88,57 @@ ScriptRun::ScriptRun(Execution& execution, uint32_t flags, bool read_only)
       // Only this class leaves progress for the commands that run scripts.
       earlier_(static_cast<Progress*>(execution.progress().release())),
       began_us_(clock_us_),
-      random_(engine_.random()) {
+      random_(engine_.random()),
+      command_random_(parts_.random) {
   execution_.runs_script = true;
   if (earlier_ == nullptr) return;
+  // All runs do again what those before them did, and others may change meanwhile what it looks at:
+  // there must be an end.
+  execution_.script_reads_at_once = earlier_->rounds >= kMostRounds;
   began_us_ = earlier_->began_us;
   random_ = earlier_->random;
+  is_slow_ = earlier_->told_slow;
   parts_.clock.set_now_us(began_us_);
+  // What others draw does not begin anew.
+  std::swap(parts_.random, earlier_->command_random);
+  command_random_ = parts_.random;
 }
 
 ScriptRun::~ScriptRun() {
+  parts_.scripts.End();
+  if (earlier_ != nullptr) parts_.random = earlier_->command_random;
   session_.db = db_;
   parts_.clock.set_now_us(clock_us_);
 }
 
 void ScriptRun::Run(const Script& script, std::span<const std::string_view> keys,
                     std::span<const std::string_view> args) {
-  const std::string why_not = WhyNot();
-  if (!why_not.empty()) return execution_.reply().Error(why_not);
-  engine_.set_random(random_);
+  if (!Begin(script.sha, false)) return;
   End(engine_.Run(script, keys, args, *this, execution_.reply()));
 }
 
 void ScriptRun::Run(const ScriptFunction& function, std::span<const std::string_view> keys,
                     std::span<const std::string_view> args) {
-  const std::string why_not = WhyNot();
-  if (!why_not.empty()) return execution_.reply().Error(why_not);
-  engine_.set_random(random_);
+  if (!Begin(function.name, true)) return;
   End(engine_.Call(function, keys, args, *this, execution_.reply()));
+}
+
+bool ScriptRun::Begin(std::string_view name, bool is_function) {
+  const std::string why_not = WhyNot();
+  if (!why_not.empty()) {
+    execution_.reply().Error(why_not);
+    return false;
+  }
+  engine_.set_random(random_);
+  running_.name = name;
+  running_.is_function = is_function;
+  running_.command = execution_.shown_args();
+  running_.began_us = parts_.clock.clock().SteadyMicros();
+  constexpr int64_t kMostMs = int64_t{1} << 50;
+  serve_at_us_ =
+      running_.began_us + std::min(parts_.settings.busy_reply_threshold_ms, kMostMs) * 1000;
+  parts_.scripts.Begin(running_);
+  return true;
 }
 
 void ScriptRun::End(const ScriptResult& result) {
@@ -104,22 +147,18 @@ void ScriptRun::End(const ScriptResult& result) {
     execution_.progress() = std::move(progress_);
     throw ColdMiss(std::move(*miss_));
   }
-  if (!result.error_counted) return;
-  // The command has failed, but the error is that of a part.
-  execution_.failed_parts++;
-  execution_.command().stats.failed++;
+  // What is counted already is not counted for the command. As in Redis it has failed once for each
+  // error that it passes on, and once for all of its own.
+  execution_.failed_parts += result.counted_errors + own_errors_;
+  execution_.command().stats.failed += result.counted_errors + (own_errors_ > 0 ? 1 : 0);
 }
 
 // Why the script may not begin, as a whole error; empty if it may. A script that says its flags is
 // judged by them. What others call is judged one by one.
 std::string ScriptRun::WhyNot() const {
   const Command& command = execution_.command();
-  uint32_t flags = command.spec->flags & ~(kStale | kDenyOom | kWrite | kMayReplicate);
-  if (!has(kScriptCompatible)) {
-    if (!has(kScriptAllowOom) && !has(kScriptNoWrites)) flags |= kDenyOom;
-    if (!has(kScriptNoWrites)) flags |= kWrite;
-    if (has(kScriptAllowStale)) flags |= kStale;
-  }
+  uint32_t flags = Scripts::FlagsOf(command.spec->flags, flags_);
+  if (has(kScriptCompatible)) flags &= ~(kStale | kDenyOom | kWrite | kMayReplicate);
   Admission::Answer answer =
       parts_.admission.CheckInScript(session_, command, flags, execution_.args(), false);
   if (answer.verdict == Admission::Verdict::kRejected) return std::move(answer.error);
@@ -175,27 +214,76 @@ ScriptHost::Answer ScriptRun::Call(std::span<const std::string_view> args,
   }
 
   std::unique_ptr<ColdProgress> found;
-  if (told && !counted && std::ranges::equal(earlier_->args.views(), args)) {
-    found = std::move(earlier_->found);
-  }
-  const RunMode mode{.may_block = false, .again = told, .counted = counted, .reply = &reply};
+  if (told) found = TakeFound(args);
+  const bool searches_on = found != nullptr && !counted;
+  const RunMode mode{
+      .may_block = false, .again = told, .counted = counted, .reply = &reply, .found = &found};
   const Outcome outcome = parts_.executor.Run(session_, *command, args, mode, std::move(found));
-  if (outcome != nullptr) [[unlikely]] {
-    CHECK(outcome->miss != nullptr);
-    miss_ = std::move(outcome->miss);
-    progress_ = std::make_unique<Progress>();
-    progress_->began_us = began_us_;
-    progress_->random = random_;
-    progress_->call = calls_;
-    progress_->args = OwnedArgs(args);
-    progress_->found = std::move(outcome->progress);
-    return Answer::kNotNow;
+  if (outcome == nullptr) [[likely]] {
+    // Once it cannot be unwound any more, nobody will ask for it.
+    if (found != nullptr && execution_.script_can_unwind()) KeepFound(args, std::move(found));
+    return Answer::kDone;
   }
-  execution_.script_acted |= (command->spec->flags & kMayReplicate) != 0;
-  return Answer::kDone;
+  CHECK(outcome->miss != nullptr);
+  miss_ = std::move(outcome->miss);
+  if (outcome->progress != nullptr) KeepFound(args, std::move(outcome->progress));
+  if (progress_ == nullptr) progress_ = std::make_unique<Progress>();
+  progress_->began_us = began_us_;
+  progress_->random = random_;
+  progress_->command_random = command_random_;
+  progress_->call = calls_;
+  progress_->lines = lines_;
+  progress_->told_slow = is_slow_;
+  progress_->rounds = (earlier_ == nullptr ? 0 : earlier_->rounds) + (searches_on ? 0 : 1);
+  return Answer::kNotNow;
+}
+
+// What earlier runs have left of the call that is made now; null if there is nothing.
+std::unique_ptr<ColdProgress> ScriptRun::TakeFound(std::span<const std::string_view> args) {
+  for (Progress::Found& known : earlier_->found) {
+    if (known.call != calls_ || !std::ranges::equal(known.args.views(), args)) continue;
+    return std::move(known.found);
+  }
+  return nullptr;
+}
+
+void ScriptRun::KeepFound(std::span<const std::string_view> args,
+                          std::unique_ptr<ColdProgress> found) {
+  if (progress_ == nullptr) progress_ = std::make_unique<Progress>();
+  progress_->found.push_back({calls_, OwnedArgs(args), std::move(found)});
+}
+
+bool ScriptRun::MayGoOn() noexcept {
+  if (parts_.clock.clock().SteadyMicros() >= serve_at_us_) ServeOthers();
+  return !running_.killed;
+}
+
+void ScriptRun::ServeOthers() {
+  // Often enough for a person, and never most of the time.
+  constexpr int64_t kEveryUs = 10'000;
+  constexpr int64_t kShare = 4;
+  const int64_t begin_us = parts_.clock.clock().SteadyMicros();
+  if (!std::exchange(is_slow_, true)) {
+    LogWarning(
+        "A slow script: {} {} has run for {} ms. Others are told that the server is busy. {} KILL "
+        "ends it unless it has changed something; SHUTDOWN NOSAVE ends the server",
+        running_.is_function ? "the function" : "the script with the SHA-1", running_.name,
+        (begin_us - running_.began_us) / 1000, running_.is_function ? "FUNCTION" : "SCRIPT");
+  }
+  running_.has_acted = execution_.part_changed || execution_.script_acted;
+  const int64_t now_us = parts_.clock.now_us();
+  execution_.own_cycles += parts_.clock.TakeCycles();
+  parts_.dispatcher.ServeOthers(session_);
+  parts_.clock.TakeCycles();
+  // For the script, the time stands still.
+  parts_.clock.set_now_us(now_us);
+  const int64_t end_us = parts_.clock.clock().SteadyMicros();
+  serve_at_us_ = end_us + std::max(kEveryUs, kShare * (end_us - begin_us));
 }
 
 void ScriptRun::Log(ScriptLogLevel level, std::string_view text) noexcept {
+  lines_++;
+  if (earlier_ != nullptr && lines_ <= earlier_->lines) return;
   switch (level) {
     case ScriptLogLevel::kDebug:
       return LogDebug("{}", text);
@@ -206,6 +294,11 @@ void ScriptRun::Log(ScriptLogLevel level, std::string_view text) noexcept {
     case ScriptLogLevel::kWarning:
       return LogWarning("{}", text);
   }
+}
+
+void ScriptRun::CountError(std::string_view code) noexcept {
+  parts_.executor.CountErrorCode(code);
+  own_errors_++;
 }
 
 // There is one user, who may do everything.

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/random.h"
 #include "broker/execution.h"
+#include "broker/scripts.h"
 #include "data/cold.h"
 #include "script/host.h"
 #include "script/random48.h"
@@ -21,7 +23,11 @@ namespace runnel {
 //
 // A script that looks at entries on the disk before it has changed anything is unwound, and its
 // command is parked. It runs again from its start when they are in memory: at the time of the first
-// run, with the same random numbers. Later than that the loop waits for the disk.
+// run, with the same random numbers, and its commands have what they had found. Later than that,
+// and after many runs, the loop waits for the disk.
+//
+// While a script runs for longer than busy-reply-threshold, it is interrupted from time to time,
+// and other clients are told so. One that has changed nothing can be ended by them.
 class ScriptRun final : public ScriptHost {
  public:
   // `execution` is the run of the command. `flags`: of ScriptFlag. `read_only`: the command is one
@@ -40,8 +46,9 @@ class ScriptRun final : public ScriptHost {
   // --- ScriptHost ---
 
   Answer Call(std::span<const std::string_view> args, ReplyWriter& reply) noexcept override;
-  bool MayGoOn() noexcept override { return true; }
+  bool MayGoOn() noexcept override;
   void Log(ScriptLogLevel level, std::string_view text) noexcept override;
+  void CountError(std::string_view code) noexcept override;
   Access CheckAccess(std::span<const std::string_view> args) noexcept override;
 
  private:
@@ -51,7 +58,12 @@ class ScriptRun final : public ScriptHost {
   bool may_write() const { return !read_only_ && !has(kScriptNoWrites); }
   std::string WhyNot() const;
   std::string WhyNot(const Command& command, std::span<const std::string_view> args) const;
+  std::unique_ptr<ColdProgress> TakeFound(std::span<const std::string_view> args);
+  void KeepFound(std::span<const std::string_view> args, std::unique_ptr<ColdProgress> found);
+  // Writes an error and returns false if it may not run.
+  bool Begin(std::string_view name, bool is_function);
   void End(const ScriptResult& result);
+  void ServeOthers();
 
   Execution& execution_;
   Parts& parts_;
@@ -63,9 +75,15 @@ class ScriptRun final : public ScriptHost {
   const int64_t clock_us_;             // the time of this turn
   std::unique_ptr<Progress> earlier_;  // what the run before has left; nullptr in the first run
   int64_t began_us_;                   // the time as the script sees it
-  Random48 random_;                    // as the run begins
+  RunningScript running_;
+  int64_t serve_at_us_ = 0;  // when others are served next, by the steady clock
+  bool is_slow_ = false;     // they were served before
+  Random48 random_;          // as the run begins
+  Random command_random_;    // the same of what the commands draw
   uint64_t calls_ = 0;
-  // What the last call has missed.
+  uint64_t lines_ = 0;       // that it has logged
+  uint64_t own_errors_ = 0;  // in its reply
+  // What the last call has missed, and what the next run gets.
   std::unique_ptr<ColdMiss> miss_;
   std::unique_ptr<Progress> progress_;
 };

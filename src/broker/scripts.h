@@ -1,19 +1,39 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 
+#include "base/status.h"
 #include "broker/settings.h"
+#include "data/function_catalog.h"
 #include "script/script_engine.h"
 
 namespace runnel {
+
+struct CommandSpec;
+
+// The script that runs, as others see it that ask inside of it.
+struct RunningScript {
+  std::string_view name;  // the SHA-1 of a script, or the name of a function
+  bool is_function = false;
+  std::span<const std::string_view> command;  // with the arguments of the client
+  int64_t began_us = 0;                       // steady clock
+  // It has done what cannot be taken back, so nobody may end it.
+  bool has_acted = false;
+  bool killed = false;
+};
 
 // The scripts that the server knows. The engine is made when it is first used: until then a server
 // pays nothing for it.
 class Scripts {
  public:
-  // `settings` outlives it.
-  explicit Scripts(const Settings& settings) : settings_(settings) {}
+  // Both outlive it. `functions` are those of the keyspace.
+  Scripts(const Settings& settings, const FunctionCatalog& functions)
+      : settings_(settings), functions_(functions) {}
 
   // With the bound of memory that is set now. To be called before each use.
   ScriptEngine& engine() {
@@ -23,6 +43,24 @@ class Scripts {
   }
   // nullptr if it was not used yet.
   const ScriptEngine* known() const { return engine_.get(); }
+
+  // The flags (CommandFlag) by which a command is judged that runs a script with these flags
+  // (ScriptFlag). `flags` are those of the command.
+  static uint32_t FlagsOf(uint32_t flags, uint32_t script_flags);
+  // The same for a command that a client has sent, and its arguments: those of its script, if that
+  // is known and says them.
+  uint32_t FlagsOf(const CommandSpec& spec, std::span<const std::string_view> args) const;
+
+  // Between these two calls the script runs. It outlives the second.
+  void Begin(RunningScript& script) { running_ = &script; }
+  void End() { running_ = nullptr; }
+  // nullptr if none runs.
+  const RunningScript* running() const { return running_; }
+  // The whole error for others, while one runs.
+  std::string BusyError() const;
+  // The script that runs is to end: one of EVAL, or a function. Not OK: the whole error for whoever
+  // asks.
+  Status Kill(bool function);
 
   // A script has run, and may have left memory that nothing reaches.
   void NoteRun() { has_garbage_ = true; }
@@ -34,7 +72,9 @@ class Scripts {
 
  private:
   const Settings& settings_;
+  const FunctionCatalog& functions_;
   std::unique_ptr<ScriptEngine> engine_;
+  RunningScript* running_ = nullptr;
   bool has_garbage_ = false;
 };
 

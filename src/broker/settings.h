@@ -56,6 +56,9 @@ struct Settings {
 
   uint64_t script_memory_max = 256 * 1024 * 1024;  // bytes that all scripts together may have
 
+  // A script that runs for longer is interrupted, and others are told that the server is busy.
+  int64_t busy_reply_threshold_ms = 5000;
+
   // Writes are refused while fewer followers than this are connected and were heard from within
   // the last so many seconds. They are not if either is 0.
   uint32_t min_replicas_to_write = 0;

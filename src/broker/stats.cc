@@ -4,6 +4,16 @@
 
 namespace runnel {
 
+void Stats::CountError(std::string_view code) {
+  total_error_replies++;
+  auto found = errors.find(code);
+  if (found == errors.end()) {
+    const bool may_add = errors.size() < kMostErrorCodes;
+    found = errors.try_emplace(std::string(may_add ? code : kOtherErrors), 0).first;
+  }
+  found->second++;
+}
+
 void RecentPeak::Note(size_t value, int64_t now_s) {
   Second& second = seconds_[static_cast<size_t>(now_s) % seconds_.size()];
   if (second.time_s != now_s) second = {now_s, 0};

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "broker/audit.h"
 
@@ -48,11 +49,18 @@ struct Stats {
   uint64_t unexpected_error_replies = 0;
   uint64_t total_error_replies = 0;
   WrongPasswords wrong_passwords;
-  std::map<std::string, uint64_t, std::less<>> errors;  // replies by prefix word
-  size_t peak_memory = 0;                               // bytes
+  // Replies by ReplyWriter::CodeOf. Scripts make codes as they like: only the first so many have a
+  // count of their own, and all others are counted together.
+  static constexpr size_t kMostErrorCodes = 128;
+  static constexpr std::string_view kOtherErrors = "ERRORSTATS_OVERFLOW";
+  std::map<std::string, uint64_t, std::less<>> errors;
+  size_t peak_memory = 0;  // bytes
   // Bytes of memory that one client has taken for its input, and for its output.
   RecentPeak recent_input;
   RecentPeak recent_output;
+
+  // Counts an error reply with this code.
+  void CountError(std::string_view code);
 };
 
 // How fast a counter grows per second, over the last 16 samples of about 100 ms.

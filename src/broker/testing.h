@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -15,13 +16,17 @@ namespace runnel::testing {
 class ManualClock final : public Clock {
  public:
   int64_t UnixMicros() const override { return unix_us; }
-  int64_t SteadyMicros() const override { return steady_us; }
+  int64_t SteadyMicros() const override {
+    if (asked) asked();
+    return steady_us;
+  }
   void Advance(int64_t ms) {
     unix_us += ms * 1000;
     steady_us += ms * 1000;
   }
   int64_t unix_us = 1'700'000'000'000'000;
   int64_t steady_us = 1'000'000'000;
+  std::function<void()> asked;  // when it is read
 };
 
 // A broker without network, and clients that talk to it in whole requests.
@@ -65,7 +70,13 @@ class BrokerHarness final : private BrokerHost {
     }
     // What has been sent to the client, in the same form.
     std::string Lines() {
-      std::string received = Received();
+      harness_.broker.EndTurn();
+      return TakeLines();
+    }
+    // The same without the end of a turn.
+    std::string TakeLines() {
+      std::string received = received_.ToString();
+      received_.Clear();
       if (received.ends_with("\r\n")) received.resize(received.size() - 2);
       for (size_t end; (end = received.find("\r\n")) != std::string::npos;) {
         received.replace(end, 2, " ");

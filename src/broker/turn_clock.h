@@ -22,7 +22,7 @@ class TurnClock {
   void Update() {
     now_us_ = clock_.UnixMicros();
     steady_ms_ = clock_.SteadyMicros() / 1000;
-    cycles_ = ReadCycles();
+    cycles_ = Cycles();
     if (turn_began_ == 0) turn_began_ = cycles_;
   }
 
@@ -36,7 +36,7 @@ class TurnClock {
   // Cycles since the last call, or since Update.
   uint64_t TakeCycles() {
     const uint64_t before = cycles_;
-    cycles_ = ReadCycles();
+    cycles_ = Cycles();
     return CyclesBetween(before, cycles_);
   }
 
@@ -49,10 +49,16 @@ class TurnClock {
 
   Clock& clock() { return clock_; }
 
+  // For tests: cycles are what stands there, which outlives this.
+  void CountCyclesBy(const uint64_t* count) { cycles_by_ = count; }
+
  private:
+  uint64_t Cycles() const { return cycles_by_ == nullptr ? ReadCycles() : *cycles_by_; }
+
   Clock& clock_;
   int64_t now_us_ = 0;
   int64_t steady_ms_ = 0;
+  const uint64_t* cycles_by_ = nullptr;
   uint64_t cycles_ = 0;
   uint64_t turn_began_ = 0;  // 0: no turn has begun
 };

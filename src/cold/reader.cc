@@ -113,6 +113,7 @@ void ColdReader::Load(const ColdMiss& miss, Pins* pins, std::function<void()> do
   pins->reader_ = this;
   Waiting& waiting = waiting_.emplace_back(Waiting{pins, {}, std::move(done)});
   const StoredExtents passed = std::exchange(pins->passing_, {});
+  UnpinUnneeded(&pins->extents_);
   Pin(miss.missing, &pins->extents_, &waiting);
   Pin(miss.passing, &pins->passing_, &waiting);
   Unpin(passed);
@@ -131,6 +132,22 @@ void ColdReader::Pin(const ColdExtents& missing, StoredExtents* pinned, Waiting*
     waiting->extents.push_back(stored);
     if (!stored->reading_) wanted_.push_back(stored);
   }
+}
+
+// What earlier runs of the command have needed, but not the last one: the data is another now, and
+// so would be the memory that cold-read-limit bounds. As long as that is not exceeded, it stays.
+void ColdReader::UnpinUnneeded(StoredExtents* pinned) {
+  const uint64_t limit = settings_.cold_read_limit;
+  uint64_t bytes = 0;
+  for (const Ref<StoredExtent>& extent : *pinned) {
+    bytes += extent->raw_bytes();
+  }
+  if (limit == 0 || bytes <= limit) return;
+  const auto unneeded = std::stable_partition(
+      pinned->begin(), pinned->end(),
+      [&](const Ref<StoredExtent>& extent) { return command_.WasCounted(*extent); });
+  Unpin(StoredExtents(unneeded, pinned->end()));
+  pinned->erase(unneeded, pinned->end());
 }
 
 void ColdReader::Unpin(const StoredExtents& extents) {

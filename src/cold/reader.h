@@ -102,6 +102,7 @@ class ColdReader {
   void ReadNow(const Ref<ColdExtent>& extent);
   void Pin(const ColdExtents& missing, StoredExtents* pinned, Waiting* waiting);
   void Unpin(const StoredExtents& extents);
+  void UnpinUnneeded(StoredExtents* pinned);
   void StartReads();
   static void Take(StoredExtents* queue, bool ahead, Job* job);
   void FinishReads(Job& job);

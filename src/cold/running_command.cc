@@ -6,7 +6,8 @@ namespace runnel::cold {
 namespace {
 
 // Extents for which the commands of one transaction may make the loop wait, because what the
-// commands before them did has led them to where nobody looked before it began.
+// commands before them did has led them to where nobody looked before it began. A script is not
+// stopped half way for that: only cold-read-limit bounds it.
 constexpr uint64_t kMostBlocking = 64;
 
 }  // namespace

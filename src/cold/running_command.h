@@ -17,6 +17,7 @@ enum class Phase : uint8_t {
   kChanged,   // it has changed something, and is not in a transaction: that it asks is a fault
   kChanging,  // it has changed something: it must get the data that it asks for
   kInside,    // it has changed nothing yet, but others in its transaction may have
+  kInScript,  // the same, and it is a script that calls it: nobody could know before what it needs
   kLooking,   // nothing has been changed: it can run again from its start
 };
 
@@ -55,6 +56,8 @@ class RunningCommand {
   void Count(const ColdExtent& extent) {
     if (command_ != 0 && extent.CountIn(command_)) needed_ += extent.raw_bytes();
   }
+  // Whether the command that runs, or the one that has run last, has needed the extent.
+  bool WasCounted(const ColdExtent& extent) const { return extent.counted_in(last_command_); }
   // Throws ColdFailure if the command, with its transaction, has needed more than cold-read-limit;
   // never while it is changing something, because then it has looked at the same before.
   void Check() const;

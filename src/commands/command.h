@@ -35,6 +35,7 @@ enum CommandFlag : uint32_t {
   kEndsMulti = 1u << 21,     // ends a transaction, also when it is refused (EXEC)
   kSelectsDb = 1u << 22,     // the commands after it use the database that its argument names
   kCommits = 1u << 24,       // a transaction with it runs only if all its commands would succeed
+  kRunsLua = 1u << 25,       // it does what a script says, which its own flags do not tell
   kKeepsCaching = 1u << 23,  // CLIENT CACHING before one of its subcommands is for what follows it
 };
 

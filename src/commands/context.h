@@ -23,6 +23,7 @@
 
 namespace runnel {
 
+class Random;
 class TopicGroups;
 
 // Settings for commands on data. Owned by the server's configuration.
@@ -207,6 +208,15 @@ class Context {
   // What is known of the members of topic groups: see commands/topic_group/engine.h.
   TopicGroups& topic_groups() const { return *topic_groups_; }
 
+  // What commands draw that choose by chance. A command that runs again from its start inside of a
+  // script draws the same.
+  Random& random() const { return *random_; }
+
+  // The command has done something that is no effect and must not be done twice, or undone: from
+  // now on nothing that it is a part of is run again from its start.
+  void NoteActed() { acted_ = true; }
+  bool acted() const { return acted_; }
+
   // False inside a transaction: then a command that finds nothing answers as after a timeout.
   bool may_block() const { return may_block_; }
   // The command has not answered and waits. It runs again when a key of `wait` may satisfy it. Then
@@ -263,6 +273,8 @@ class Context {
   Sequences* planned_sequences_ = nullptr;
   uint64_t client_id_ = 0;
   TopicGroups* topic_groups_ = nullptr;
+  Random* random_ = nullptr;
+  bool acted_ = false;
   uint64_t hits_ = 0;
   uint64_t misses_ = 0;
   uint64_t changes_ = 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "commands/command.h"
 #include "commands/context.h"
@@ -147,6 +148,7 @@ class CommandRunner : private KeyspaceObserver {
       steady_ms_ = runner->steady_ms;
       client_id_ = runner->client_id;
       topic_groups_ = &runner->topic_groups_;
+      random_ = &runner->random_;
       reply_is_sent_ = runner->reply_is_sent;
       may_block_ = runner->may_block;
       resumed_ = resumed;
@@ -318,6 +320,7 @@ class CommandRunner : private KeyspaceObserver {
   const std::vector<std::span<const CommandSpec>> families_;
   Keyspace keyspace_{16};
   TopicGroups topic_groups_{keyspace_};
+  Random random_{RandomSeed()};
   std::vector<std::string> sealed_;  // batches of earlier commands
   Batch batch_;
   std::vector<std::string> events_;

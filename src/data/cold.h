@@ -105,6 +105,7 @@ class ColdExtent {
     counted_in_ = command;
     return true;
   }
+  bool counted_in(uint64_t command) const { return counted_in_ == command; }
 
  protected:
   const BlockRun* loaded_ = nullptr;

@@ -47,6 +47,9 @@ class ByteStream {
   // Between these two calls nothing is read, and the kernel holds the peer back.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
+  // Reads once, if it is not paused, and tells the handler what came, as the loop would. For whoever
+  // cannot wait until the loop goes on. REQUIRES: the call does not come from the handler.
+  virtual void ReadNow() {}
   // Whether the peer has closed its side, or the connection broke. Asks the kernel; for whoever
   // does not read, and so is not told (OnEnd).
   virtual bool PeerEnded() const = 0;
@@ -82,6 +85,8 @@ class ByteStream {
 class Listener {
  public:
   virtual ~Listener() = default;
+  // Accepts connections that wait, as the loop would; a bounded number of them.
+  virtual void AcceptNow() {}
 };
 
 using AcceptFunction = std::function<void(std::unique_ptr<ByteStream>)>;

@@ -173,6 +173,17 @@ void Connection::NextTurn() {
   }
 }
 
+void Connection::ServeInside(const Session& running) {
+  if (session_ == nullptr || session_ == &running || !broker_.MayAnswerInside(*session_)) return;
+  if (std::exchange(execute_later_, false)) {
+    broker_.UpdateTime();
+    Continue();
+  } else {
+    stream_->ReadNow();
+  }
+  if (session_ != nullptr) broker_.ReleaseInside(*session_);
+}
+
 void Connection::BeginTurn() {
   if (turn_ == network_.turn()) return;
   turn_ = network_.turn();

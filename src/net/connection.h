@@ -63,6 +63,8 @@ class Connection final : public ByteStreamHandler, public Transport {
 
   // The next turn: continues what the budget of the last turn has stopped.
   void NextTurn();
+  // See Network::ServeOthers.
+  void ServeInside(const Session& running);
   // Called from time to time while the connection is held back, closing, or not read from while its
   // session waits: checks whether it can go on, because other clients may have read their output
   // meanwhile. Closes the connection if its peer has taken nothing for kStuckMs, or has gone while

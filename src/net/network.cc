@@ -1,6 +1,7 @@
 #include "net/network.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -97,6 +98,22 @@ bool Network::NextTurn() {
   }
   unfinished_.erase(unfinished_.begin(), unfinished_.begin() + static_cast<ptrdiff_t>(count));
   return true;
+}
+
+void Network::ServeOthers(const Session& running) {
+  // The command that runs may have its arguments in the shared buffer.
+  if (inner_buffer_ == nullptr) inner_buffer_ = std::make_unique<char[]>(kSharedBytes);
+  std::swap(shared_buffer_, inner_buffer_);
+  turn_++;
+  for (const auto& listener : listeners_) {
+    listener->AcceptNow();
+  }
+  // New ones may come, but none goes: streams are closed by the loop.
+  const std::vector<Connection*> connections(connections_.begin(), connections_.end());
+  for (Connection* connection : connections) {
+    connection->ServeInside(running);
+  }
+  std::swap(shared_buffer_, inner_buffer_);
 }
 
 void Network::ReconsiderWatched() {

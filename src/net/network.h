@@ -32,6 +32,10 @@ class Network {
   // true if there is more to do, so that the next round must not wait for events.
   bool NextTurn();
 
+  // Inside of a command of `running` that takes long: accepts connections, reads once from each of
+  // the others, and answers what came. The broker refuses most of it.
+  void ServeOthers(const Session& running);
+
   bool empty() const { return connections_.empty(); }
   size_t connections() const { return connections_.size(); }
 
@@ -66,6 +70,7 @@ class Network {
   Front& broker_;
   const Settings& settings_;
   std::unique_ptr<char[]> shared_buffer_;
+  std::unique_ptr<char[]> inner_buffer_;  // takes its place in ServeOthers
   std::vector<std::unique_ptr<Listener>> listeners_;
   absl::flat_hash_set<Connection*> connections_;
   OutputPool output_;

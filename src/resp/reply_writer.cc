@@ -22,11 +22,11 @@ void ReplyWriter::Simple(std::string_view text) {
 
 void ReplyWriter::Error(std::string_view text) {
   errors_++;
-  last_error_code_ = text.substr(0, text.find(' '));
   std::string line = "-";
   line += text;
   std::replace(line.begin(), line.end(), '\r', ' ');
   std::replace(line.begin(), line.end(), '\n', ' ');
+  last_error_code_ = CodeOf(std::string_view(line).substr(1));
   line += "\r\n";
   rope_->Append(line);
 }

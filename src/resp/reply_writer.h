@@ -19,6 +19,15 @@ namespace runnel {
 // NullArray() a null array, Double a bulk, Bool an integer, Verbatim a bulk.
 class ReplyWriter {
  public:
+  // The prefix word of an error ("ERR", "WRONGTYPE") by which it is counted. An error whose first
+  // bytes have no blank has none, and is counted as ERR, as in Redis. `line` is the whole error
+  // without the minus and without ends of lines.
+  static std::string_view CodeOf(std::string_view line) {
+    constexpr size_t kMostCode = 30;
+    const size_t blank = line.substr(0, kMostCode + 1).find(' ');
+    return blank == line.npos ? "ERR" : line.substr(0, blank);
+  }
+
   // Writes to `rope`, which outlives the writer.
   explicit ReplyWriter(Rope* rope) : rope_(rope) {}
 
@@ -27,7 +36,7 @@ class ReplyWriter {
 
   // The number of errors written so far: shows whether a command failed.
   uint64_t errors() const { return errors_; }
-  // The prefix word of the last error ("ERR", "WRONGTYPE").
+  // CodeOf the last error.
   const std::string& last_error_code() const { return last_error_code_; }
 
   void Simple(std::string_view text);

@@ -90,9 +90,15 @@ TEST(ReplyWriterTest, ErrorsStayOnOneLineAndAreCounted) {
   reply.Error("ERR a\r\n+OK\nb");
   EXPECT_EQ(reply.last_error_code(), "ERR");
   reply.Error("EXECABORT");
-  EXPECT_EQ(reply.last_error_code(), "EXECABORT");
-  EXPECT_EQ(reply.errors(), 3u);
-  EXPECT_EQ(rope.ToString(), "-WRONGTYPE Operation\r\n-ERR a  +OK b\r\n-EXECABORT\r\n");
+  EXPECT_EQ(reply.last_error_code(), "ERR");
+  reply.Error("A\r\nB c");
+  EXPECT_EQ(reply.last_error_code(), "A");
+  EXPECT_EQ(reply.errors(), 4u);
+  EXPECT_EQ(rope.ToString(), "-WRONGTYPE Operation\r\n-ERR a  +OK b\r\n-EXECABORT\r\n-A  B c\r\n");
+  reply.Error(std::string(30, 'c') + " x");
+  EXPECT_EQ(reply.last_error_code(), std::string(30, 'c'));
+  reply.Error(std::string(31, 'c') + " x");
+  EXPECT_EQ(reply.last_error_code(), "ERR");
 }
 
 TEST(ReplyWriterTest, RepliesFollowEachOther) {

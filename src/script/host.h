@@ -30,6 +30,10 @@ class ScriptHost {
 
   virtual void Log(ScriptLogLevel level, std::string_view text) noexcept = 0;
 
+  // An error is a part of the script's reply, or all of it, but not one that Call has written.
+  // `code`: see ReplyWriter::CodeOf.
+  virtual void CountError(std::string_view code) noexcept = 0;
+
   enum class Access { kAllowed, kDenied, kNoSuchCommand };
   // May the script's user run this command (redis.acl_check_cmd)?
   virtual Access CheckAccess(std::span<const std::string_view> args) noexcept = 0;

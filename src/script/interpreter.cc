@@ -78,11 +78,7 @@ void Interpreter::Begin(ScriptHost* host, uint64_t work_max) {
   failure.located = false;
   failure.counted = false;
   // What is left from earlier runs is not held against this one.
-  collected_to_ = std::min(collected_to_, used_);
-  if (used_ > memory_max_ / 2 && used_ - collected_to_ > memory_max_ / 8) {
-    lua_gc(lua_, LUA_GCCOLLECT, 0);
-    collected_to_ = used_;
-  }
+  CollectIfFull();
   bound_ = memory_max_;
   SetPressureMark();
   largest_block_ = 0;
@@ -106,6 +102,20 @@ bool Interpreter::CollectSome() {
   const bool more = lua_toboolean(lua_, -1) != 0;
   ResetStack();
   return more;
+}
+
+void Interpreter::CollectAll() {
+  CHECK(running_ == nullptr);
+  lua_gc(lua_, LUA_GCCOLLECT, 0);
+  collected_to_ = used_;
+}
+
+bool Interpreter::CollectIfFull() {
+  collected_to_ = std::min(collected_to_, used_);
+  if (!more_than_half_full() || used_ - collected_to_ <= memory_max_ / 8) return false;
+  lua_gc(lua_, LUA_GCCOLLECT, 0);
+  collected_to_ = used_;
+  return more_than_half_full();
 }
 
 void Interpreter::FillSlots(lua_CFunction error_handler, lua_CFunction enter,

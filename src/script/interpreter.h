@@ -96,6 +96,13 @@ class Interpreter {
   // Frees memory that no script can reach, in a piece of about 100 microseconds. Returns true if
   // there may be more. REQUIRES: !running().
   bool CollectSome();
+  // Frees all of it at once. REQUIRES: !running().
+  void CollectAll();
+  // Frees all of it if much has come since the last time, and little is left of the bound. Returns
+  // true if it did so and what is reachable takes more than half of the bound. REQUIRES:
+  // !running().
+  bool CollectIfFull();
+  bool more_than_half_full() const { return used_ > memory_max_ / 2; }
 
   // Counts work that the count of instructions does not see, in units of about an instruction. May
   // end the script: it does not return then.

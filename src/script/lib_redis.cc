@@ -261,6 +261,9 @@ void SetNumber(lua_State* L, const char* name, int value) {
   lua_setfield(L, -2, name);
 }
 
+// Bytes of a message that are told: it is kept outside of the bound on memory.
+constexpr size_t kMostMessage = 64 * 1024;
+
 // Appends the text of a value that is no table, as tostring gives it.
 void DescribeError(lua_State* L, std::string* message) {
   switch (lua_type(L, 1)) {
@@ -268,7 +271,7 @@ void DescribeError(lua_State* L, std::string* message) {
     case LUA_TNUMBER: {
       size_t size;
       const char* text = lua_tolstring(L, 1, &size);
-      message->append(text, size);
+      message->append(std::string_view(text, size).substr(0, kMostMessage));
       return;
     }
     case LUA_TBOOLEAN:
@@ -330,7 +333,7 @@ int NoteFailure(lua_State* L) {
   if (lua_type(L, -1) == LUA_TSTRING) {
     size_t size;
     const char* text = lua_tolstring(L, -1, &size);
-    failure.message.assign(text, size);
+    failure.message.assign(std::string_view(text, size).substr(0, kMostMessage));
   }
   lua_settop(L, 1);
   return 1;

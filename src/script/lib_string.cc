@@ -291,9 +291,10 @@ int TableWriter(lua_State* L) {
   // The elements after the place move.
   if (lua_gettop(L) > 1 && lua_isnumber(L, 2)) {
     const auto size = static_cast<lua_Integer>(lua_objlen(L, 1));
-    const lua_Integer place = lua_tointeger(L, 2);
-    const bool is_place = kFunction == &StockFunctions::table_remove || lua_gettop(L) == 3;
-    if (is_place && place < size) {
+    // As Lua takes it: of a larger number, the lower half.
+    const lua_Integer place = static_cast<int>(lua_tointeger(L, 2));
+    const bool inserts = kFunction == &StockFunctions::table_insert;
+    if (inserts ? lua_gettop(L) == 3 && place < size : 1 <= place && place < size) {
       // A place far before the first element would take long, and has no use.
       if (place < -size - 1000) return luaL_error(L, "position out of bounds");
       Interpreter::Of(L).Spend(L, static_cast<size_t>(size - place));

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "script/sha1.h"
 #include "script/testing.h"
 
 namespace runnel {
@@ -225,6 +226,109 @@ TEST(LimitsTest, MemoryThatEndsAnywhere) {
         "local g = string.gsub(('ab'):rep(200), 'a', function(x) return x .. x end) "
         "return {#u, f(), #g, redis.call('get', 'k'), {map = {a = {1, 2}}}}");
     EXPECT_THAT(reply, ::testing::AnyOf(HasSubstr("not enough memory"), StartsWith("*5\r\n:250")));
+  }
+}
+
+// Scripts that are only kept go when their memory is needed, and those that were used last stay.
+TEST(LimitsTest, KeptScriptsDoNotFillTheMemory) {
+  ScriptRunner runner(16 << 20);
+  // Each takes more than a hundredth of the memory.
+  const auto large = [](int number) {
+    std::string text = "if ARGV[1] then return {";
+    for (int i = 0; i < 4000; i++) {
+      text += "'" + std::to_string(number) + "_" + std::to_string(i) + "',";
+    }
+    return text + "} end return " + std::to_string(number);
+  };
+  const std::string used = "return 'used'";
+  for (int number = 0; number < 400; number++) {
+    ASSERT_EQ(runner.Run(large(number)), ":" + std::to_string(number) + "\r\n");
+    ASSERT_EQ(runner.Run(used), "$4\r\nused\r\n");
+    ASSERT_TRUE(runner.engine.Knows(Sha1Hex(used)));
+  }
+  EXPECT_GT(runner.engine.evicted_scripts(), 300u);
+  EXPECT_EQ(runner.Run("local t = {} for i = 1, 100000 do t[i] = {} end return #t"), ":100000\r\n");
+}
+
+// A large script finds room, whatever small ones were kept.
+TEST(LimitsTest, AScriptThatDoesNotFitMakesRoom) {
+  ScriptRunner runner(4 << 20);
+  for (int number = 0; number < 450; number++) {
+    std::string text = "local t = {";
+    for (int i = 0; i < 120; i++) {
+      text += "'" + std::to_string(number) + "_" + std::to_string(i) + "',";
+    }
+    ASSERT_FALSE(runner.engine.lua_bytes() > size_t{4} << 20);
+    runner.engine.Compile(text + "}", ScriptEngine::Keep::kWhileUsed);
+  }
+  std::string text = "return #{";
+  for (int i = 0; i < 30'000; i++) {
+    text += std::to_string(i) + ",";
+  }
+  EXPECT_EQ(runner.Run(text + "1}"), ":30001\r\n");
+  EXPECT_GT(runner.engine.evicted_scripts(), 0u);
+}
+
+// Scripts that others have asked to keep, and libraries, are not there for EVAL to throw out, and
+// small scripts do not go because of them.
+TEST(LimitsTest, WhatOthersKeepEvictsNoSmallScripts) {
+  ScriptRunner runner(4 << 20);
+  std::string text = "return {";
+  for (int i = 0; i < 40'000; i++) {
+    text += std::to_string(i) + ",";
+  }
+  ASSERT_TRUE(runner.engine.Compile(text + "}", ScriptEngine::Keep::kAlways).ok());
+  ASSERT_GT(runner.engine.lua_bytes(), size_t{2} << 20);
+  EXPECT_EQ(runner.Run("return 1"), ":1\r\n");
+  for (int i = 0; i < 20; i++) {
+    runner.Run("local t = {} for i = 1, 10000 do t[i] = {} end");
+  }
+  EXPECT_TRUE(runner.engine.Knows(Sha1Hex("return 1")));
+  EXPECT_EQ(runner.engine.evicted_scripts(), 0u);
+}
+
+// A script that has failed for lack of memory leaves none of its garbage to the next one.
+TEST(LimitsTest, AFailureForLackOfMemoryIsCleanedUp) {
+  ScriptRunner runner(16 << 20);
+  runner.Run("return 1");
+  const size_t before = runner.engine.lua_bytes();
+  EXPECT_THAT(runner.Run("local t = {} while true do t[#t + 1] = {} end"),
+              HasSubstr("not enough memory"));
+  EXPECT_LT(runner.engine.lua_bytes(), before + 200'000);
+}
+
+// The message of an error is copied out of the bounded memory.
+TEST(LimitsTest, MessagesOfErrorsAreCut) {
+  ScriptRunner runner;
+  for (const char* script : {"error(('x'):rep(50000000))", "error({err = ('x'):rep(50000000)})",
+                             "error('ERR ' .. ('x'):rep(50000000), 0)"}) {
+    const std::string reply = runner.Run(script);
+    EXPECT_GT(reply.size(), 60'000u) << script;
+    EXPECT_LT(reply.size(), 70'000u) << script;
+    EXPECT_THAT(reply, HasSubstr("xxx script: SHA, on @user_script:1.")) << script;
+  }
+}
+
+// Lua takes places as ints.
+TEST(LimitsTest, PlacesInTablesThatAreNoInts) {
+  ScriptRunner runner;
+  runner.host.most_looks = 10'000;
+  EXPECT_THAT(runner.Run("table.insert({}, 2147483648, 1)"), HasSubstr("position out of bounds"));
+  EXPECT_THAT(runner.Run("table.insert({}, -2147483648, 1)"), HasSubstr("position out of bounds"));
+  EXPECT_THAT(runner.Run("table.insert({}, 6442450944, 1)"), HasSubstr("position out of bounds"));
+  EXPECT_EQ(runner.Run("local t = {1, 2} table.insert(t, 4294967297, 3) return t"),
+            "*3\r\n:3\r\n:1\r\n:2\r\n");
+  EXPECT_EQ(runner.Run("local t = {1, 2} return {table.remove(t, 4294967297), #t}"),
+            "*2\r\n:1\r\n:1\r\n");
+  EXPECT_EQ(runner.Run("local t = {1, 2} table.remove(t, -5000) table.remove(t, 2147483648) "
+                       "return #t"),
+            ":2\r\n");
+  // Each moves all elements that follow, and counts them.
+  for (const char* place : {"1", "4294967297"}) {
+    ExpectEnds("local t = {} for i = 1, 100000 do t[i] = i end while true do table.remove(t, " +
+               std::string(place) + ") t[#t + 1] = 1 end");
+    ExpectEnds("local t = {} for i = 1, 100000 do t[i] = i end while true do table.insert(t, " +
+               std::string(place) + ", 1) t[#t] = nil end");
   }
 }
 

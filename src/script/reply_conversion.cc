@@ -208,7 +208,7 @@ void PushErrorTable(lua_State* L, std::string_view text) {
 void ReplyBuilder::Write(lua_State* L, int protocol, size_t max_bytes, ReplyWriter& reply) {
   reply_ = &reply;
   protocol_ = protocol;
-  error_counted_ = false;
+  counted_errors_ = 0;
   open_.clear();
   const size_t begin = reply.rope().size();
   Value(L);
@@ -282,8 +282,13 @@ bool ReplyBuilder::TaggedTable(lua_State* L) {
   if (field("err", LUA_TSTRING)) {
     lua_pushliteral(L, "ignore_error_stats_update");
     lua_rawget(L, -3);
-    error_counted_ = open_.empty() && lua_toboolean(L, -1) != 0;
+    const bool counted = lua_toboolean(L, -1) != 0;
     reply_->Error(TrimLineEnds(text(-2)));
+    if (counted) {
+      counted_errors_++;
+    } else if (ScriptHost* const host = Interpreter::Of(L).host()) {
+      host->CountError(reply_->last_error_code());
+    }
     lua_pop(L, 3);
     return true;
   }

@@ -34,8 +34,9 @@ class ReplyBuilder {
   // deep; then the caller removes what was written.
   void Write(lua_State* L, int protocol, size_t max_bytes, ReplyWriter& reply);
 
-  // The value was the error reply of a command, as it came.
-  bool error_counted() const { return error_counted_; }
+  // How many errors in it were the error reply of a command, as it came. Of the others the host was
+  // told (ScriptHost::CountError).
+  uint64_t counted_errors() const { return counted_errors_; }
 
  private:
   // A table that is being written. It is on Lua's stack; of a map or set the last key follows it.
@@ -54,7 +55,7 @@ class ReplyBuilder {
   std::vector<Open> open_;
   ReplyWriter* reply_ = nullptr;
   int protocol_ = 2;
-  bool error_counted_ = false;
+  uint64_t counted_errors_ = 0;
 };
 
 }  // namespace runnel

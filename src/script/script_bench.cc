@@ -20,6 +20,7 @@ class IdleHost final : public ScriptHost {
   }
   bool MayGoOn() noexcept override { return true; }
   void Log(ScriptLogLevel, std::string_view) noexcept override {}
+  void CountError(std::string_view) noexcept override {}
   Access CheckAccess(std::span<const std::string_view>) noexcept override {
     return Access::kAllowed;
   }

@@ -91,6 +91,7 @@ Result<const Script*> ScriptEngine::Compile(std::string_view text, Keep keep) {
       script->Unlink();
       if (keep == Keep::kAlways) {
         eval_script_count_--;
+        eval_text_bytes_ -= script->text_bytes;
       } else {
         eval_scripts_.PushBack(*script);
       }
@@ -108,29 +109,68 @@ Result<const Script*> ScriptEngine::Compile(std::string_view text, Keep keep) {
     if (!status.ok()) return status;
     body = shebang->body;
   }
-  lua_State* L = interpreter_.lua();
-  interpreter_.Begin(nullptr);
-  const int outcome = interpreter_.Compile(body, "@user_script");
-  interpreter_.End();
-  if (outcome != 0) {
-    const std::string message = lua_tostring(L, -1);
-    interpreter_.ResetStack();
-    return Status::Error("Error compiling script (new function): " + message);
-  }
-  sandbox_.SetGlobalsOfFunction(L, Sandbox::Globals::kScripts);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, table_);
-  lua_insert(L, -2);
-  script->place = luaL_ref(L, -2);
-  interpreter_.ResetStack();
+  const Status loaded = LoadText(body, &script->place);
+  if (!loaded.ok()) return loaded;
   script->sha = sha;
   script->text_bytes = text.size();
   Script* added = script.get();
   scripts_.emplace(std::move(sha), std::move(script));
   if (keep == Keep::kWhileUsed) {
     eval_scripts_.PushBack(*added);
+    eval_text_bytes_ += text.size();
     if (++eval_script_count_ > kMaxEvalScripts) EvictOldest();
   }
   return added;
+}
+
+// Compiles the text and keeps the function at *place of the table.
+Status ScriptEngine::LoadText(std::string_view body, int* place) {
+  lua_State* L = interpreter_.lua();
+  if (interpreter_.CollectIfFull()) MakeRoom(nullptr);
+  const auto compile = [&] {
+    interpreter_.Begin(nullptr);
+    const int status = interpreter_.Compile(body, "@user_script");
+    interpreter_.End();
+    return status;
+  };
+  int status = compile();
+  if (status == LUA_ERRMEM) {
+    interpreter_.ResetStack();
+    interpreter_.CollectAll();
+    MakeRoom(nullptr);
+    status = compile();
+  }
+  if (status != 0) {
+    const std::string message = lua_tostring(L, -1);
+    interpreter_.ResetStack();
+    if (status == LUA_ERRMEM) interpreter_.CollectAll();
+    return Status::Error("Error compiling script (new function): " + message);
+  }
+  sandbox_.SetGlobalsOfFunction(L, Sandbox::Globals::kScripts);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, table_);
+  lua_insert(L, -2);
+  *place = luaL_ref(L, -2);
+  interpreter_.ResetStack();
+  return Status();
+}
+
+// What is kept takes more than half of the memory, so that what runs may fail for the lack of it.
+// The scripts of EVAL that were not used for the longest time go, but for `kept`: what one of them
+// takes is not known, so half of them at a time. They stay if it must be others (of SCRIPT LOAD, or
+// libraries) that have the memory.
+void ScriptEngine::MakeRoom(const Script* kept) {
+  // What a script takes in relation to its text, at most.
+  constexpr size_t kMostGrowth = 32;
+  while (interpreter_.more_than_half_full() &&
+         eval_text_bytes_ * kMostGrowth > interpreter_.memory_max() / 8) {
+    const uint64_t before = evicted_scripts_;
+    for (size_t left = (eval_script_count_ + 1) / 2; left > 0; left--) {
+      if (eval_scripts_.front() == kept) break;
+      EvictOldest();
+    }
+    if (evicted_scripts_ == before) return;
+    interpreter_.CollectAll();
+  }
 }
 
 void ScriptEngine::EvictOldest() {
@@ -140,6 +180,7 @@ void ScriptEngine::EvictOldest() {
   luaL_unref(L, -1, script->place);
   interpreter_.ResetStack();
   eval_script_count_--;
+  eval_text_bytes_ -= script->text_bytes;
   evicted_scripts_++;
   const std::string sha = std::move(script->sha);
   scripts_.erase(sha);
@@ -161,10 +202,26 @@ bool ScriptEngine::Knows(std::string_view sha) const {
   return scripts_.contains(LowerCase(sha));
 }
 
+std::optional<uint32_t> ScriptEngine::FlagsOf(std::string_view sha) const {
+  auto found = scripts_.find(sha);
+  if (found == scripts_.end()) found = scripts_.find(LowerCase(sha));
+  if (found == scripts_.end()) return std::nullopt;
+  return found->second->flags;
+}
+
+std::optional<uint32_t> ScriptEngine::FlagsInText(std::string_view text) {
+  if (!text.starts_with("#!")) return kScriptCompatible;
+  const std::optional<Shebang> shebang = SplitShebang(text);
+  uint32_t flags = 0;
+  if (!shebang || !ReadScriptFlags(shebang->line, &flags).ok()) return std::nullopt;
+  return flags;
+}
+
 void ScriptEngine::Flush() {
   CHECK(!running());
   scripts_.clear();
   eval_script_count_ = 0;
+  eval_text_bytes_ = 0;
   lua_State* L = interpreter_.lua();
   lua_newtable(L);
   lua_rawseti(L, LUA_REGISTRYINDEX, table_);
@@ -215,6 +272,7 @@ ScriptResult ScriptEngine::Call(const ScriptFunction& function,
 
 ScriptResult ScriptEngine::Perform(Activity& activity, ScriptHost& host) {
   lua_State* L = interpreter_.lua();
+  if (interpreter_.CollectIfFull()) MakeRoom(activity.script);
   const Random48 random = interpreter_.random;
   interpreter_.Begin(&host);
   interpreter_.in_function = activity.function != nullptr;
@@ -227,17 +285,19 @@ ScriptResult ScriptEngine::Perform(Activity& activity, ScriptHost& host) {
   const ScriptEnding ending = interpreter_.ending();
   interpreter_.ResetStack();
   interpreter_.End();
-  if (status == 0) return {ScriptResult::kReplied, builder_.error_counted()};
+  // What it has filled the memory with is not for the next one to find.
+  if (status == LUA_ERRMEM) interpreter_.CollectAll();
+  if (status == 0) return {ScriptResult::kReplied, builder_.counted_errors()};
   // It may have failed in the middle of its reply.
   activity.reply.rope().Truncate(reply_begin);
   if (ending == ScriptEnding::kNotNow) {
     // The run that follows gets the same numbers.
     interpreter_.random = random;
-    return {ScriptResult::kNotNow, false};
+    return {ScriptResult::kNotNow, 0};
   }
   WriteFailure(activity, status, activity.reply);
   return {ending == ScriptEnding::kKilled ? ScriptResult::kKilled : ScriptResult::kFailed,
-          interpreter_.failure.counted};
+          interpreter_.failure.counted ? 1u : 0u};
 }
 
 void ScriptEngine::WriteFailure(const Activity& activity, int status, ReplyWriter& reply) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,8 +38,9 @@ struct ScriptResult {
     kNotNow,   // nothing was written: run it again, from the start
   };
   End end = kReplied;
-  // The error that was written is the reply of a command that the host has run, and has counted.
-  bool error_counted = false;
+  // How many of the errors that were written are replies of commands, which the host has run and
+  // counted.
+  uint64_t counted_errors = 0;
 };
 
 // Compiles scripts, keeps them by their SHA-1, and runs them, one at a time, in one Lua state.
@@ -59,11 +61,16 @@ class ScriptEngine {
     kAlways,     // SCRIPT LOAD: until Flush
   };
   // The script with this text, which is compiled if it is not known. The message of a failure has
-  // no code. Valid until the next call of Compile or Flush. REQUIRES: !running().
+  // no code. Valid until the next call of Compile or Flush, or of Run or Call for another one.
+  // REQUIRES: !running().
   Result<const Script*> Compile(std::string_view text, Keep keep);
   // By its SHA-1 in hexadecimal digits of any case; nullptr if it is not known. Counts as a use.
   const Script* Find(std::string_view sha);
   bool Knows(std::string_view sha) const;
+  // The flags of a script by its SHA-1, which is no use; and those that its text says, known or
+  // not. Nothing if there is no such script, or if it says nothing that is right.
+  std::optional<uint32_t> FlagsOf(std::string_view sha) const;
+  static std::optional<uint32_t> FlagsInText(std::string_view text);
   // Forgets all scripts, but not libraries. Its time depends on their number only.
   // REQUIRES: !running().
   void Flush();
@@ -95,7 +102,7 @@ class ScriptEngine {
   // Bytes that the engine has for the scripts it knows, without those of Lua; about.
   size_t cache_bytes() const { return scripts_.size() * (sizeof(Script) + 120); }
   size_t script_count() const { return scripts_.size(); }
-  // How many scripts of EVAL went because there were too many.
+  // How many scripts of EVAL went because there were too many, or no memory for them.
   uint64_t evicted_scripts() const { return evicted_scripts_; }
 
   size_t memory_max() const { return interpreter_.memory_max(); }
@@ -107,9 +114,11 @@ class ScriptEngine {
   struct Activity;
   static int Enter(lua_State* L);
 
+  Status LoadText(std::string_view body, int* place);
   ScriptResult Perform(Activity& activity, ScriptHost& host);
   void WriteFailure(const Activity& activity, int status, ReplyWriter& reply);
   void EvictOldest();
+  void MakeRoom(const Script* kept);
 
   Interpreter interpreter_;
   Sandbox sandbox_;
@@ -118,6 +127,7 @@ class ScriptEngine {
   StringMap<std::unique_ptr<Script>> scripts_;
   IntrusiveList<Script, OldestScripts> eval_scripts_;  // the one used last at the end
   size_t eval_script_count_ = 0;
+  size_t eval_text_bytes_ = 0;
   uint64_t evicted_scripts_ = 0;
   int table_;  // in the registry: the functions of the scripts
 };

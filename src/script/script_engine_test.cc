@@ -62,16 +62,16 @@ TEST(ScriptEngineTest, ErrorsOfCommands) {
   EXPECT_EQ(runner.Run("return redis.pcall('lpush', 'k', 'v')"),
             "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
   EXPECT_EQ(runner.result.end, ScriptResult::kReplied);
-  EXPECT_TRUE(runner.result.error_counted);
+  EXPECT_EQ(runner.result.counted_errors, 1u);
   EXPECT_EQ(runner.Run("\nreturn redis.call('lpush', 'k', 'v')"),
             "-WRONGTYPE Operation against a key holding the wrong kind of value script: SHA, on "
             "@user_script:2.\r\n");
   EXPECT_EQ(runner.result.end, ScriptResult::kFailed);
-  EXPECT_TRUE(runner.result.error_counted);
+  EXPECT_EQ(runner.result.counted_errors, 1u);
   EXPECT_EQ(runner.Run("error({err='MY own'})"), "-MY own script: SHA, on @user_script:1.\r\n");
-  EXPECT_FALSE(runner.result.error_counted);
+  EXPECT_EQ(runner.result.counted_errors, 0u);
   EXPECT_EQ(runner.Run("return {err='MY own'}"), "-MY own\r\n");
-  EXPECT_FALSE(runner.result.error_counted);
+  EXPECT_EQ(runner.result.counted_errors, 0u);
   EXPECT_EQ(runner.Run("local e = redis.pcall('lpush', 'k', 'v') "
                        "return {e.err, tostring(e.ignore_error_stats_update)}"),
             "*2\r\n$65\r\nWRONGTYPE Operation against a key holding the wrong kind of value\r\n"

@@ -60,6 +60,7 @@ class TestScriptHost final : public ScriptHost {
   void Log(ScriptLogLevel level, std::string_view text) noexcept override {
     log.push_back(std::to_string(static_cast<int>(level)) + " " + std::string(text));
   }
+  void CountError(std::string_view code) noexcept override { errors.emplace_back(code); }
   Access CheckAccess(std::span<const std::string_view> args) noexcept override {
     if (args[0] == "nope") return Access::kNoSuchCommand;
     return args[0] == "flushall" ? Access::kDenied : Access::kAllowed;
@@ -67,7 +68,8 @@ class TestScriptHost final : public ScriptHost {
 
   std::map<std::string, std::string, std::less<>> values;
   std::vector<std::string> log;
-  bool raw_replies = false;  // the command reply answers with its argument, which is a reply
+  std::vector<std::string> errors;  // codes of those that the host was told of
+  bool raw_replies = false;         // the command reply answers with its argument, which is a reply
   int calls = 0;
   int not_now_at_call = 0;  // counted from 1
   int looks = 0;

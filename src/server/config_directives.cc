@@ -137,6 +137,11 @@ constexpr Directive kDirectives[] = {
     Size<&Settings::script_memory_max>(
         "script-memory-max", kAnyTime, kMegabyte, int64_t{1} << 40,
         "Most memory of all scripts together. A script that needs more fails."),
+    WithAlias(Integer<&Settings::busy_reply_threshold_ms>(
+                  "busy-reply-threshold", kAnyTime, 0, kMax64,
+                  "A script that runs for more milliseconds than this does not silence the server: "
+                  "other clients get the error BUSY until it ends, or somebody ends it."),
+              "lua-time-limit"),
 
     // Streams.
     Integer<&DataOptions::stream_node_max_entries>(

@@ -155,7 +155,6 @@ constexpr Directive kKept[] = {
     Kept("maxmemory-eviction-tenacity", KeepInteger, "10"),
     Kept("lfu-log-factor", KeepInteger, "10"),
     Kept("lfu-decay-time", KeepInteger, "1"),
-    Kept("lua-time-limit", KeepInteger, "5000", "busy-reply-threshold"),
     KeptText("lua-replicate-commands", ""),
     Kept("lua-enable-deprecated-api", KeepFlag, "no"),
     Kept("lua-enable-insecure-api", KeepFlag, "no"),

@@ -475,9 +475,17 @@ void AddCommandStats(ServerHost& host, Fields fields) {
   });
 }
 
+// Scripts make codes of errors as they like: without what has a meaning in INFO, as in Redis.
+std::string NameOfErrorCode(std::string_view code) {
+  std::string name(code);
+  const auto is_special = [](char c) { return c == '#' || c == ':' || c == '\r' || c == '\n'; };
+  std::replace_if(name.begin(), name.end(), is_special, '_');
+  return name;
+}
+
 void AddErrorStats(ServerHost& host, Fields fields) {
-  for (const auto& [prefix, count] : host.broker().stats().errors) {
-    fields.Add(fmt::format("errorstat_{}", prefix), fmt::format("count={}", count));
+  for (const auto& [code, count] : host.broker().stats().errors) {
+    fields.Add(fmt::format("errorstat_{}", NameOfErrorCode(code)), fmt::format("count={}", count));
   }
 }
 

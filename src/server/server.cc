@@ -462,6 +462,14 @@ bool Server::RequestShutdown(std::string_view reason, EndSave save, bool now) {
   return true;
 }
 
+void Server::EndAtOnce(std::string_view reason) {
+  LogWarning("Shutting down at once: {}. What it has changed is not kept", reason);
+  supervisor_.NotifyStopping();
+  const std::string& pidfile = config_.options().pidfile;
+  if (!pidfile.empty()) unlink(pidfile.c_str());
+  _exit(0);
+}
+
 // Those that wait are told at the end of the turn.
 bool Server::AbortShutdown() {
   if (!followers_until_ms_) return false;

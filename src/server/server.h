@@ -47,11 +47,13 @@ class Server final : public ServerHost, private Disposer {
   const Loading* loading() const override { return loading_ ? &*loading_ : nullptr; }
   bool RequestShutdown(std::string_view reason, EndSave save, bool now) override;
   bool AbortShutdown() override;
+  void EndAtOnce(std::string_view reason) override;
   bool stopping() const override { return stopping_; }
   uint64_t disposing_objects() const override { return disposing_; }
   size_t GoodFollowers() const override { return roles_->good_followers(); }
   std::vector<ServerLink> Links() const override { return roles_->Links(); }
   void EndLink(uint64_t id) override { roles_->EndLink(id); }
+  void ServeOthers(const Session& running) override { network_->ServeOthers(running); }
   bool LeaderIsLost() const override { return roles_->leader_is_lost(); }
   bool LacksState() const override { return roles_->lacks_state(); }
   std::vector<Position> FollowerPositions(bool synced) const override {

@@ -45,6 +45,11 @@ void Shutdown(Context& context) {
     if (host.AbortShutdown()) return context.reply().Ok();
     return context.reply().Error("ERR No shutdown in progress.");
   }
+  const Scripts& scripts = Execution::Of(context).parts().scripts;
+  if (scripts.running() != nullptr) {
+    if (!nosave) return context.reply().Error(scripts.BusyError());
+    return host.EndAtOnce(fmt::format("SHUTDOWN NOSAVE while {} runs", scripts.running()->name));
+  }
   // A journal has everything, so a snapshot that nobody asks for by name may fail.
   if (!save && !nosave && host.saver().SavesAtEnd()) {
     save = true;

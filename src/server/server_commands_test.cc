@@ -62,6 +62,7 @@ class ServerCommandsTest : public ::testing::Test, protected ServerHost {
     return false;
   }
   bool AbortShutdown() override { return false; }
+  void EndAtOnce(std::string_view reason) override { shutdown_reason_ = reason; }
   bool stopping() const override { return stopping_; }
   uint64_t disposing_objects() const override { return 0; }
   void Submit(std::function<void()> work, std::function<void()> done) override {

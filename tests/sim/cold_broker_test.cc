@@ -235,6 +235,146 @@ TEST_F(ColdBrokerTest, AScriptMayMissManyTimes) {
   EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
 }
 
+// What commands draw by chance is drawn again: each run comes further than the one before.
+TEST_F(ColdBrokerTest, AScriptDrawsTheSameAgain) {
+  const std::vector<std::string> draws = {
+      "redis.call('srandmember', 'set')", "redis.call('srandmember', 'set', 1)[1]",
+      "redis.call('hrandfield', 'hash')", "redis.call('zrandmember', 'sorted')",
+      "redis.call('randomkey')"};
+  client_->Run("SELECT 1");
+  for (int i = 1; i < 1500; i += 50) {
+    const std::string id = std::to_string(i);
+    client_->Run("SET " + id + " v");
+    client_->Run("MOVE " + id + " 2");
+    client_->Run("SADD set " + id);
+    client_->Run("HSET hash " + id + " v");
+    client_->Run("ZADD sorted 1 " + id);
+  }
+  std::string script =
+      "local t = {} local function look(id) redis.call('select', 0) "
+      "t[#t + 1] = redis.call('xrange', 's', id, id)[1][1] "
+      "redis.call('select', 1) end redis.call('select', 1) ";
+  for (const std::string& draw : draws) {
+    if (draw.find("randomkey") != draw.npos) script += "redis.call('select', 2) ";
+    script += "look(" + draw + ") ";
+  }
+  int rounds = 0;
+  constexpr int kScripts = 10;
+  for (int i = 0; i < kScripts; i++) {
+    client_->Request({"EVAL", script + "return t", "0"});
+    std::string reply = client_->Lines();
+    while (client_->session().parked()) {
+      rounds++;
+      // Others draw, too, and from where they were.
+      other_->Run("SELECT 1");
+      other_->Run("SRANDMEMBER set");
+      world_.reader.Drain();
+      reply = client_->Lines();
+    }
+    EXPECT_THAT(reply, StartsWith("*5 $"));
+    // What was read is not kept.
+    world_.Fill(*other_, "filler", 1000);
+    other_->Run("DEL filler");
+    world_.Settle();
+  }
+  EXPECT_GT(rounds, kScripts);
+  EXPECT_LE(rounds, kScripts * static_cast<int>(draws.size()));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 0u);
+}
+
+// A script that was given records of a topic is not run again from its start: it would get the
+// next ones.
+TEST_F(ColdBrokerTest, AScriptThatWasGivenRecordsReadsAtOnce) {
+  client_->Run("TOPIC CREATE t PARTITIONS 1");
+  EXPECT_EQ(client_->Run("TREADGROUP g m FROM EARLIEST TOPICS t"), "*-1");
+  for (int i = 0; i < 3; i++) {
+    client_->Run("TADD t VALUE record" + std::to_string(i));
+    client_->Request({"EVAL",
+                      "local given = redis.call('treadgroup', 'g', 'm', 'topics', 't') "
+                      "redis.call('xrange', 's', ARGV[1], ARGV[1]) return given[1][3]",
+                      "0", std::to_string(1 + 400 * i)});
+    EXPECT_THAT(client_->Lines(), HasSubstr("record" + std::to_string(i)));
+  }
+  EXPECT_GE(world_.store->stats().blocking_reads, 2u);
+  // Where nothing was given, it is.
+  client_->Request({"EVAL",
+                    "redis.call('treadgroup', 'g', 'm', 'topics', 't') "
+                    "return #redis.call('xrange', 's', 1500, 1500)",
+                    "0"});
+  EXPECT_EQ(client_->Lines(), "");
+  EXPECT_TRUE(client_->session().parked());
+  world_.reader.Drain();
+  EXPECT_EQ(client_->Lines(), ":1");
+}
+
+// Each line once, however often the script runs.
+TEST_F(ColdBrokerTest, AScriptLogsItsLinesOnce) {
+  const std::string script =
+      "redis.log(redis.LOG_WARNING, 'the first line') "
+      "for i = 1, 1501, 300 do redis.call('xrange', 's', i, i) "
+      "redis.log(redis.LOG_WARNING, 'line', i) end return 1";
+  ::testing::internal::CaptureStdout();
+  client_->Request({"EVAL", script, "0"});
+  std::string reply = client_->Lines();
+  int rounds = 0;
+  while (client_->session().parked()) {
+    rounds++;
+    world_.reader.Drain();
+    reply = client_->Lines();
+  }
+  const std::string log = ::testing::internal::GetCapturedStdout();
+  EXPECT_EQ(reply, ":1");
+  EXPECT_GE(rounds, 3);
+  for (const char* line : {"the first line", "line 1\n", "line 301\n", "line 1501\n"}) {
+    const size_t first = log.find(line);
+    EXPECT_NE(first, log.npos) << line << "\n" << log;
+    EXPECT_EQ(log.find(line, first + 1), log.npos) << line;
+  }
+}
+
+// CLIENT CACHING is for the command that follows it, also if that waits for the disk.
+TEST_F(ColdBrokerTest, CachingIsForACommandThatIsParked) {
+  client_->Run("HELLO 3");
+  client_->Run("CLIENT TRACKING on OPTIN");
+  client_->Run("CLIENT CACHING yes");
+  EXPECT_EQ(client_->Run("XRANGE s 3 3"), "");
+  world_.reader.Drain();
+  EXPECT_THAT(client_->Lines(), StartsWith("*1 "));
+  client_->Run("GET k");
+  other_->Run("SET k v");
+  EXPECT_EQ(client_->Lines(), "");
+  other_->Run("XADD s * n new");
+  EXPECT_THAT(client_->Lines(), HasSubstr("invalidate"));
+}
+
+// Others change all the time where the script looks: what its earlier runs have needed does not
+// stay in memory, and there is an end to its runs.
+TEST_F(ColdBrokerTest, AScriptThatIsLedAstrayEnds) {
+  constexpr uint64_t kLimit = 20'000;
+  world_.settings.cold_read_limit = kLimit;
+  int at = 1;
+  other_->Run("SET at 1");
+  client_->Request({"EVAL",
+                    "local at = redis.call('get', 'at') "
+                    "return #redis.call('xrange', 's', at, at + 60)",
+                    "0"});
+  std::string reply = client_->Lines();
+  int rounds = 0;
+  uint64_t most = 0;
+  while (client_->session().parked() && rounds < 2000) {
+    rounds++;
+    at = (at + 397) % 1500;
+    other_->Run("SET at " + std::to_string(at + 1));
+    world_.reader.Drain();
+    reply = client_->Lines();
+    most = std::max(most, world_.store->stats().cache_bytes);
+  }
+  EXPECT_EQ(reply, ":61");
+  EXPECT_GE(rounds, 10);
+  EXPECT_LE(rounds, 1001);
+  EXPECT_LT(most, ColdWorld::kSizes.least_cache + 2 * kLimit);
+}
+
 TEST_F(ColdBrokerTest, TransactionsLookAtKeysUnderTheirFutureNames) {
   client_->Run("MULTI");
   client_->Run("RENAME s t");
@@ -559,6 +699,41 @@ TEST_F(HeldUpTest, TransactionsAreHeldUpAsAWhole) {
   world_.Settle();
   world_.Settle();
   EXPECT_THAT(other_->Lines(), ::testing::AllOf(StartsWith("*2 $"), ::testing::EndsWith(" +OK")));
+}
+
+// What a script will add is not known before it runs.
+TEST_F(HeldUpTest, ScriptsThatMayWriteAreHeldUp) {
+  ASSERT_GT(AddUntilHeldUp(*producer_), 0);
+  const uint64_t before = hot_bytes();
+  const std::string add = "for i = 1, 100 do redis.call('xadd', 's', '*', 'f', 'v') end return 1";
+  other_->Request({"SCRIPT", "LOAD", add});
+  const std::string sha = other_->Lines().substr(4);
+  std::vector<std::unique_ptr<BrokerHarness::Client>> clients;
+  for (const std::vector<std::string>& request : std::vector<std::vector<std::string>>{
+           {"EVAL", add, "0"}, {"EVALSHA", sha, "0"}, {"EVAL", "#!lua\n" + add, "0"}}) {
+    for (const bool in_transaction : {false, true}) {
+      auto& client = clients.emplace_back(world_.Connect());
+      if (in_transaction) client->Run("MULTI");
+      client->Request(request);
+      EXPECT_EQ(client->Lines(), in_transaction ? "+QUEUED" : "");
+      if (in_transaction) EXPECT_EQ(client->Run("EXEC"), "");
+      EXPECT_TRUE(client->session().put_off());
+    }
+  }
+  EXPECT_LE(hot_bytes(), before);
+  // Those that only read are not.
+  for (const std::vector<std::string>& request : std::vector<std::vector<std::string>>{
+           {"EVAL_RO", "return redis.call('exists', 's')", "0"},
+           {"EVAL", "#!lua flags=no-writes\nreturn redis.call('exists', 's')", "0"}}) {
+    other_->Request(request);
+    EXPECT_EQ(other_->Lines(), ":1");
+  }
+  for (int i = 0; i < 20; i++) {
+    world_.Settle();
+  }
+  for (auto& client : clients) {
+    EXPECT_THAT(client->Lines(), ::testing::AnyOf(":1", "*1 :1"));
+  }
 }
 
 TEST_F(HeldUpTest, WhoLeavesMeanwhileIsForgotten) {
@@ -944,6 +1119,54 @@ TEST_F(ColdListBrokerTest, ATransactionMakesTheLoopWaitABoundedNumberOfTimes) {
                        HasSubstr("more than 64 pieces of cold data")));
   EXPECT_LE(blocking_reads(), 64u);
   EXPECT_EQ(client_->Run("LLEN l"), ":12000");
+}
+
+// The positions that a search has found are kept when it is done, until its script is: the next
+// search reads what the cache has no room for, and the first is not done again.
+TEST_F(ColdListBrokerTest, AScriptMaySearchTwice) {
+  for (int n = kElements + 1; n <= 12'000; n++) {
+    client_->Run("RPUSH l " + Element(n));
+  }
+  world_.Settle();
+  const uint64_t cold = world_.harness.keyspace.hot_blocks().cold_bytes();
+  ASSERT_GT(cold, 10 * ColdWorld::kSizes.least_cache);
+  const uint64_t reads = world_.store->stats().reads;
+  client_->Request({"EVAL",
+                    "local at = redis.call('lpos', 'l', ARGV[1]) "
+                    "redis.call('lpos', 'l', 'nothing') "
+                    "if at then return {at, redis.call('lrem', 'l', 1, ARGV[1])} end",
+                    "0", Element(11'000)});
+  std::string reply = client_->Lines();
+  int rounds = 0;
+  for (; client_->session().parked() && rounds < 2000; rounds++) {
+    world_.reader.Step();
+    reply = client_->Lines();
+  }
+  EXPECT_EQ(reply, "*2 :10999 :1");
+  EXPECT_LT(world_.store->stats().reads - reads, 3 * (cold / 2000 + 20));
+  EXPECT_EQ(blocking_reads(), 0u);
+}
+
+// A script that has changed something is not stopped half way because the loop has waited often:
+// what it needs at once is bounded.
+TEST_F(ColdListBrokerTest, AScriptThatHasChangedSomethingReadsWhatItNeeds) {
+  for (int n = kElements + 1; n <= 24'000; n++) {
+    client_->Run("RPUSH l " + Element(n));
+  }
+  world_.Settle();
+  const std::string script =
+      "redis.call('incr', 'n') return #redis.call('lrange', 'l', 1000, 20000)";
+  client_->Request({"EVAL", script, "0"});
+  EXPECT_EQ(client_->Lines(), ":19001");
+  EXPECT_GT(blocking_reads(), 64u);
+  world_.Settle();
+  client_->Run("MULTI");
+  client_->Request({"EVAL", script, "0"});
+  EXPECT_EQ(client_->Run("EXEC"), "+QUEUED *1 :19001");
+  world_.settings.cold_read_limit = 100'000;
+  client_->Request({"EVAL", script, "0"});
+  EXPECT_THAT(client_->Lines(), HasSubstr("cold-read-limit is 100000"));
+  EXPECT_EQ(client_->Run("GET n"), "$1 3");
 }
 
 TEST_F(ColdListBrokerTest, AFailedReadIsTheCommandsError) {

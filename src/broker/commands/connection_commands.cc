@@ -62,7 +62,8 @@ void Ping(Context& context) {
   ReplyWriter& reply = context.reply();
   // A RESP2 subscriber reads messages and replies from one stream, so this reply looks like a
   // message.
-  if (reply.protocol() == 2 && Execution::Of(context).session().subscriptions() > 0) {
+  Execution& execution = Execution::Of(context);
+  if (reply.protocol() == 2 && !execution.in_script() && execution.session().subscriptions() > 0) {
     reply.Array(2);
     reply.Bulk("pong");
     return reply.Bulk(context.argc() == 2 ? context.arg(1) : "");

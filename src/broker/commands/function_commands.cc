@@ -12,6 +12,7 @@
 #include "broker/execution.h"
 #include "broker/functions.h"
 #include "broker/script_run.h"
+#include "broker/turn_clock.h"
 #include "fmt/format.h"
 #include "script/script_flags.h"
 
@@ -181,13 +182,31 @@ void FunctionList(Context& context) {
   }
 }
 
-// While a script runs, no command is read.
 void FunctionStats(Context& context) {
+  const Parts& parts = Execution::Of(context).parts();
+  const RunningScript* const running = parts.scripts.running();
+  // As in Redis.
+  if (running != nullptr && !running->is_function) {
+    return context.reply().Error(parts.scripts.BusyError());
+  }
   const FunctionCatalog& functions = context.keyspace().functions();
   ReplyWriter& reply = context.reply();
   reply.Map(2);
   reply.Bulk("running_script");
-  reply.Null();
+  if (running == nullptr) {
+    reply.Null();
+  } else {
+    reply.Map(3);
+    reply.Bulk("name");
+    reply.Bulk(running->name);
+    reply.Bulk("command");
+    reply.Array(running->command.size());
+    for (const std::string_view word : running->command) {
+      reply.Bulk(word);
+    }
+    reply.Bulk("duration_ms");
+    reply.Integer((parts.clock.clock().SteadyMicros() - running->began_us) / 1000);
+  }
   reply.Bulk("engines");
   reply.Map(1);
   reply.Bulk("LUA");
@@ -199,7 +218,8 @@ void FunctionStats(Context& context) {
 }
 
 void FunctionKill(Context& context) {
-  context.reply().Error("NOTBUSY No scripts in execution right now.");
+  const Status asked = Execution::Of(context).parts().scripts.Kill(true);
+  asked.ok() ? context.reply().Ok() : context.reply().Error(asked.message());
 }
 
 constexpr CommandSpec kFunctionSubcommands[] = {
@@ -299,7 +319,7 @@ constexpr CommandSpec kFunctionCommands[] = {
     {.name = "fcall",
      .run = Fcall<false>,
      .arity = -3,
-     .flags = kRunsScript | kMayReplicate,
+     .flags = kScriptFlags | kMayReplicate,
      .categories = kAclScripting,
      .keys = kScriptKeys,
      .group = "scripting",
@@ -310,7 +330,7 @@ constexpr CommandSpec kFunctionCommands[] = {
     {.name = "fcall_ro",
      .run = Fcall<true>,
      .arity = -3,
-     .flags = kRunsScript | kReadOnly,
+     .flags = kScriptFlags | kReadOnly,
      .categories = kAclScripting,
      .keys = kReadOnlyScriptKeys,
      .group = "scripting",

@@ -12,7 +12,8 @@
 
 namespace runnel {
 
-inline constexpr uint32_t kRunsScript = kNoScript | kSkipMonitor | kStale | kNoMandatoryKeys;
+inline constexpr uint32_t kScriptFlags =
+    kNoScript | kSkipMonitor | kStale | kNoMandatoryKeys | kRunsLua;
 
 // Which keys a script uses is not known: the worst is assumed.
 inline constexpr KeySpec kScriptKeys[] = {

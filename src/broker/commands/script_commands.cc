@@ -78,9 +78,9 @@ void ScriptFlush(Context& context) {
   context.reply().Ok();
 }
 
-// While a script runs, no command is read.
 void ScriptKill(Context& context) {
-  context.reply().Error("NOTBUSY No scripts in execution right now.");
+  const Status asked = Execution::Of(context).parts().scripts.Kill(false);
+  asked.ok() ? context.reply().Ok() : context.reply().Error(asked.message());
 }
 
 void ScriptDebug(Context& context) {
@@ -158,7 +158,7 @@ constexpr CommandSpec kScriptCommands[] = {
     {.name = "eval",
      .run = Eval<false>,
      .arity = -3,
-     .flags = kRunsScript | kMayReplicate,
+     .flags = kScriptFlags | kMayReplicate,
      .categories = kAclScripting,
      .keys = kScriptKeys,
      .group = "scripting",
@@ -169,7 +169,7 @@ constexpr CommandSpec kScriptCommands[] = {
     {.name = "evalsha",
      .run = EvalSha<false>,
      .arity = -3,
-     .flags = kRunsScript | kMayReplicate,
+     .flags = kScriptFlags | kMayReplicate,
      .categories = kAclScripting,
      .keys = kScriptKeys,
      .group = "scripting",
@@ -180,7 +180,7 @@ constexpr CommandSpec kScriptCommands[] = {
     {.name = "eval_ro",
      .run = Eval<true>,
      .arity = -3,
-     .flags = kRunsScript | kReadOnly,
+     .flags = kScriptFlags | kReadOnly,
      .categories = kAclScripting,
      .keys = kReadOnlyScriptKeys,
      .group = "scripting",
@@ -191,7 +191,7 @@ constexpr CommandSpec kScriptCommands[] = {
     {.name = "evalsha_ro",
      .run = EvalSha<true>,
      .arity = -3,
-     .flags = kRunsScript | kReadOnly,
+     .flags = kScriptFlags | kReadOnly,
      .categories = kAclScripting,
      .keys = kReadOnlyScriptKeys,
      .group = "scripting",

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <sstream>
+
 #include "broker/commands/broker_families.h"
 #include "broker/testing.h"
 
@@ -18,14 +21,19 @@ using ::testing::StartsWith;
 struct ScriptedSurroundings final : BrokerHost {
   bool LeaderIsLost() const override { return leader_is_lost; }
   size_t GoodFollowers() const override { return 0; }
+  void ServeOthers(const Session& /*running*/) override {
+    if (others) others();
+  }
   bool leader_is_lost = false;
+  // What happens inside of a slow script.
+  std::function<void()> others;
 };
 
 class ScriptCommandsTest : public ::testing::Test {
  protected:
   ScriptCommandsTest() {
     for (const auto family : {ConnectionCommands(), TransactionCommands(), ScriptCommands(),
-                              PubSubCommands(), IntrospectionCommands()}) {
+                              PubSubCommands(), IntrospectionCommands(), ClientCommands()}) {
       harness_.broker.commands().Add(family);
     }
     client_ = harness_.Connect();
@@ -163,6 +171,61 @@ TEST_F(ScriptCommandsTest, AnErrorIsCountedOnceButTheScriptFailsToo) {
   EXPECT_EQ(harness_.broker.stats().errors.at("ERR"), 2u);
 }
 
+// As redis-server 7.0 counts: each error of the reply that no command has given already, and the
+// command has failed once for each that it passes on and once for all others.
+TEST_F(ScriptCommandsTest, ErrorsInsideOfTheReplyAreCountedOnceEach) {
+  Eval("return {redis.pcall('get'), redis.pcall('get')}");
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 2u);
+  EXPECT_EQ(harness_.broker.stats().errors.at("ERR"), 2u);
+  EXPECT_EQ(StatsOf("eval").failed, 2u);
+  Eval("return {{err='A x'}, 1, {err='B y'}}");
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 4u);
+  EXPECT_EQ(harness_.broker.stats().errors.at("A"), 1u);
+  EXPECT_EQ(harness_.broker.stats().errors.at("B"), 1u);
+  EXPECT_EQ(StatsOf("eval").failed, 3u);
+  Eval("return {redis.pcall('get'), {err='A x'}}");
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 6u);
+  EXPECT_EQ(harness_.broker.stats().errors.at("A"), 2u);
+  Run("MULTI");
+  Eval("return {{err='A x'}, redis.pcall('get')}");
+  Run("EXEC");
+  EXPECT_EQ(harness_.broker.stats().total_error_replies, 8u);
+  EXPECT_EQ(harness_.broker.stats().errors.at("A"), 3u);
+  EXPECT_EQ(StatsOf("exec").failed, 0u);
+}
+
+// A script makes errors as it likes: they must not become lines of INFO, nor fill the memory.
+TEST_F(ScriptCommandsTest, CodesOfErrorsAreBounded) {
+  const auto& errors = harness_.broker.stats().errors;
+  Eval("return {err='A\r\nrole:slave\r\nx y'}");
+  Eval("return {err='\r\nrole:slave y'}");
+  Eval("error({err='B\nx y'})");
+  Eval("return {err=ARGV[1]}", {}, {std::string(1 << 20, 'x')});
+  Eval("return {err=ARGV[1]}", {}, {std::string(1 << 20, 'x') + " y"});
+  Eval("return redis.error_reply(ARGV[1])", {}, {std::string(31, 'y') + " z"});
+  EXPECT_EQ(errors.at("A"), 1u);
+  EXPECT_EQ(errors.at("B"), 1u);
+  EXPECT_EQ(errors.at("ERR"), 3u);
+  Eval("return redis.error_reply(ARGV[1])", {}, {std::string(30, 'y') + " z"});
+  EXPECT_EQ(errors.at(std::string(30, 'y')), 1u);
+  constexpr int kCodes = 1000;
+  for (int i = 0; i < kCodes; i++) {
+    Eval("return {err=ARGV[1] .. ' x'}", {}, {"CODE" + std::to_string(i)});
+  }
+  Eval("return {err='CODE0 x'}");
+  EXPECT_LE(errors.size(), Stats::kMostErrorCodes + 1);
+  EXPECT_EQ(errors.at("CODE0"), 2u);
+  uint64_t all = 0;
+  for (const auto& [code, count] : errors) {
+    EXPECT_LE(code.size(), 30u);
+    EXPECT_EQ(code.find_first_of("\r\n"), code.npos);
+    all += count;
+  }
+  EXPECT_EQ(all, harness_.broker.stats().total_error_replies);
+  EXPECT_EQ(all, kCodes + 8u);
+  EXPECT_GT(errors.at(std::string(Stats::kOtherErrors)), 0u);
+}
+
 TEST_F(ScriptCommandsTest, SelectIsForTheScriptAlone) {
   EXPECT_EQ(Eval("redis.call('select', 3) redis.call('set', 'z', 1) return redis.call('dbsize')"),
             ":1");
@@ -223,6 +286,119 @@ TEST_F(ScriptCommandsTest, AboveMaxmemoryScriptsMayOnlyRemove) {
   EXPECT_EQ(Eval("redis.call('del', 'k') return redis.call('set', 'k', 1)"), "+OK");
 }
 
+// A script that may write waits as a command that needs memory does; one that has begun does not.
+TEST_F(ScriptCommandsTest, WhileMemoryIsBeingFreedScriptsWait) {
+  settings_.maxmemory = 1;
+  harness_.broker.SetFreeing(true);
+  const std::string set = "return redis.call('set', KEYS[1], 1)";
+  EXPECT_EQ(Eval(set, {"k"}), "");
+  EXPECT_TRUE(client_->session().put_off());
+  auto other = harness_.Connect();
+  const auto eval = [&](BrokerHarness::Client& client, const std::string& script) {
+    client.Request({"EVAL", script, "0"});
+    return client.Lines();
+  };
+  EXPECT_EQ(eval(*other, "#!lua flags=no-writes\nreturn redis.call('exists', 'k')"), ":0");
+  EXPECT_EQ(eval(*other, "#!lua flags=allow-oom\nreturn redis.call('set', 'l', 1)"), "+OK");
+  auto executes = harness_.Connect();
+  executes->Run("MULTI");
+  executes->Request({"EVAL", "return redis.call('set', 'm', 1)", "0"});
+  EXPECT_EQ(executes->Lines(), "");
+  settings_.maxmemory = 1'000'000'000;
+  harness_.broker.SetFreeing(true);
+  EXPECT_EQ(client_->Lines(), "+OK");
+  EXPECT_EQ(executes->Lines(), "+QUEUED");
+  // Inside of a script nothing is put off.
+  settings_.maxmemory = 1;
+  executes->Run("EXEC");
+  EXPECT_TRUE(executes->session().put_off());
+  EXPECT_EQ(Eval("#!lua\n" + set, {"k"}), "");
+  harness_.broker.SetFreeing(false);
+  EXPECT_THAT(executes->Lines(), StartsWith("*1 -OOM "));
+  EXPECT_THAT(client_->Lines(), StartsWith("-OOM "));
+}
+
+TEST_F(ScriptCommandsTest, APauseOfWritesHoldsScriptsThatMayWrite) {
+  client_->Request({"SCRIPT", "LOAD", "#!lua flags=no-writes\nreturn redis.call('get', 'k')"});
+  const std::string sha = client_->Lines().substr(4);
+  auto admin = harness_.Connect();
+  EXPECT_EQ(admin->Run("CLIENT PAUSE 10000 WRITE"), "+OK");
+  EXPECT_EQ(Eval("#!lua flags=no-writes\nreturn redis.call('exists', 'k')"), ":0");
+  EXPECT_EQ(Run("EVALSHA " + sha + " 0"), "$-1");
+  EXPECT_EQ(Eval("return redis.call('exists', 'k')", {}, {}, "EVAL_RO"), ":0");
+  EXPECT_EQ(Eval("#!lua flags=x\nreturn 1"), "");
+  EXPECT_TRUE(client_->session().put_off());
+  auto other = harness_.Connect();
+  other->Request({"EVAL", "#!lua flags=allow-oom\nreturn 1", "0"});
+  EXPECT_TRUE(other->session().put_off());
+  auto third = harness_.Connect();
+  third->Request({"EVAL", "return 1", "0"});
+  EXPECT_TRUE(third->session().put_off());
+  EXPECT_EQ(admin->Run("CLIENT UNPAUSE"), "+OK");
+  EXPECT_THAT(client_->Lines(), StartsWith("-ERR "));
+  EXPECT_EQ(other->Lines(), ":1");
+  EXPECT_EQ(third->Lines(), ":1");
+}
+
+// CLIENT CACHING is for the command that follows it, whenever that runs.
+TEST_F(ScriptCommandsTest, CachingIsForTheNextCommandAlsoIfItWaits) {
+  Run("HELLO 3");
+  Run("CLIENT TRACKING on OPTIN");
+  auto admin = harness_.Connect();
+  const auto is_tracked = [&](const std::string& key) {
+    const size_t before = harness_.broker.tracking().keys();
+    admin->Run("SET " + key + " v");
+    admin->Run("DEL " + key);
+    const bool told = client_->Lines().find("invalidate") != std::string::npos;
+    EXPECT_EQ(told, harness_.broker.tracking().keys() < before);
+    return told;
+  };
+  // Blocked, and served or not; then put off.
+  for (const bool served : {true, false}) {
+    Run("CLIENT CACHING yes");
+    EXPECT_EQ(Run("XREAD BLOCK 100 STREAMS s $"), "");
+    if (served) {
+      admin->Run("XADD s * a b");
+    } else {
+      harness_.Advance(200);
+    }
+    EXPECT_NE(client_->Lines(), "");
+    EXPECT_TRUE(is_tracked("s"));
+    Run("GET after");
+    EXPECT_FALSE(is_tracked("after"));
+    Run("CLIENT CACHING yes");
+    admin->Run("CLIENT PAUSE 10000");
+    EXPECT_EQ(Run("GET k"), "");
+    admin->Run("CLIENT UNPAUSE");
+    EXPECT_EQ(client_->Lines(), "_");
+    EXPECT_TRUE(is_tracked("k"));
+    Run("GET after");
+    EXPECT_FALSE(is_tracked("after"));
+  }
+}
+
+TEST_F(ScriptCommandsTest, ASubscriberOfResp2PingsInAScriptLikeOthers) {
+  Run("HELLO 3");
+  Run("SUBSCRIBE c");
+  EXPECT_EQ(Eval("return redis.call('ping')"), "+PONG");
+  EXPECT_EQ(Eval("return redis.call('ping', 'x')"), "$1 x");
+}
+
+// Whether a script will succeed is not known before it runs.
+TEST_F(ScriptCommandsTest, ATransactionThatCommitsRunsNoScript) {
+  EXPECT_EQ(Run("TOPIC CREATE t PARTITIONS 1"), "+OK");
+  Run("TADD t VALUE x");
+  Run("TREADGROUP g m FROM EARLIEST TOPICS t");
+  for (const char* command : {"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO"}) {
+    Run("MULTI");
+    EXPECT_EQ(Eval("redis.call('set', 'k', 'v')", {}, {}, command), "+QUEUED");
+    EXPECT_EQ(Run("TCOMMIT g t/0 1 1"), "+QUEUED");
+    EXPECT_THAT(Run("EXEC"), AllOf(StartsWith("-EXECABORT "), HasSubstr("cannot run scripts")));
+  }
+  EXPECT_EQ(Run("EXISTS k"), ":0");
+  EXPECT_EQ(Run("TCOMMIT g t/0 1 1"), ":1");
+}
+
 TEST_F(ScriptCommandsTest, TooFewFollowersRefuseWhatWrites) {
   settings_.min_replicas_to_write = 1;
   EXPECT_THAT(Eval("return redis.call('set', 'l', 1)"),
@@ -268,6 +444,166 @@ TEST_F(ScriptCommandsTest, MessagesOfAScriptReachSubscribers) {
 TEST_F(ScriptCommandsTest, AScriptMayAskWhatItMayCall) {
   EXPECT_EQ(Eval("return redis.acl_check_cmd('get', 'k') and 1"), ":1");
   EXPECT_THAT(Eval("return redis.acl_check_cmd('foo')"), StartsWith("-ERR Invalid command"));
+}
+
+// --- A script that takes long ---
+
+constexpr const char* kBusy =
+    "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+// Runs until it is ended.
+constexpr const char* kEndless = "while true do end";
+// Is interrupted more than once.
+constexpr const char* kLong = "for i = 1, 1000000 do end";
+
+class SlowScriptTest : public ScriptCommandsTest {
+ protected:
+  SlowScriptTest() {
+    settings_.busy_reply_threshold_ms = 0;
+    other_ = harness_.Connect();
+  }
+  ~SlowScriptTest() override { other_.reset(); }
+
+  // Sends it as the other client while a script runs; what it gets is known at once.
+  std::string Inside(const std::string& line) {
+    std::vector<std::string> args;
+    std::istringstream words(line);
+    for (std::string word; std::getline(words, word, ' ');) {
+      args.push_back(std::move(word));
+    }
+    other_->Request(std::move(args));
+    if (!other_->open()) return "closed";
+    harness_.broker.ReleaseInside(other_->session());
+    return other_->TakeLines();
+  }
+
+  std::unique_ptr<BrokerHarness::Client> other_;
+};
+
+TEST_F(SlowScriptTest, OthersAreToldThatTheServerIsBusy) {
+  int times = 0;
+  host_.others = [&] {
+    times++;
+    for (const char* line : {"PING", "GET k", "EVAL x 0", "SCRIPT EXISTS x", "INFO", "COMMAND"}) {
+      EXPECT_EQ(Inside(line), kBusy) << line;
+    }
+    EXPECT_EQ(Inside("NOSUCH").substr(0, 20), "-ERR unknown command");
+    EXPECT_EQ(Inside("GET").substr(0, 30), "-ERR wrong number of arguments");
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+  EXPECT_EQ(times, 1);  // by the same clock
+  EXPECT_EQ(other_->Run("PING"), "+PONG");
+}
+
+TEST_F(SlowScriptTest, CommandsAboutTheConnectionAreServed) {
+  host_.others = [&] {
+    EXPECT_EQ(Inside("HELLO 2").substr(0, 4), "*14 ");
+    EXPECT_EQ(Inside("WATCH k"), "+OK");
+    EXPECT_EQ(Inside("UNWATCH"), "+OK");
+    EXPECT_EQ(Inside("RESET"), "+RESET");
+    EXPECT_EQ(Inside("QUIT"), "+OK");
+    EXPECT_FALSE(other_->open());
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+}
+
+// Nothing is queued: what would be executed later was refused now.
+TEST_F(SlowScriptTest, ATransactionIsBrokenByWhatIsRefused) {
+  host_.others = [&] {
+    EXPECT_EQ(Inside("MULTI"), "+OK");
+    EXPECT_EQ(Inside("SET k v"), kBusy);
+    EXPECT_EQ(Inside("EXEC").substr(0, 15), "-EXECABORT Tran");
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+  EXPECT_EQ(other_->Run("EXISTS k"), ":0");
+}
+
+TEST_F(SlowScriptTest, AScriptThatHasChangedNothingIsEnded) {
+  host_.others = [&] { EXPECT_EQ(Inside("SCRIPT KILL"), "+OK"); };
+  EXPECT_THAT(Eval(kEndless),
+              StartsWith("-ERR Script killed by user with SCRIPT KILL... script: "));
+  // Nor can it catch that.
+  EXPECT_THAT(Eval("while true do pcall(function() while true do end end) end"),
+              StartsWith("-ERR Script killed by user"));
+  EXPECT_EQ(Eval("redis.call('get', 'k') return 1"), ":1");
+  host_.others = nullptr;
+  EXPECT_EQ(Run("SCRIPT KILL"), "-NOTBUSY No scripts in execution right now.");
+}
+
+TEST_F(SlowScriptTest, AScriptThatHasChangedSomethingIsNot) {
+  const std::string end = " for i = 1, 1000000 do end";
+  for (const char* change : {"redis.call('set', 'k', 'v')", "redis.call('publish', 'c', 'm')"}) {
+    int times = 0;
+    host_.others = [&] {
+      times++;
+      EXPECT_THAT(Inside("SCRIPT KILL"), StartsWith("-UNKILLABLE "));
+    };
+    EXPECT_EQ(Eval(change + end), "$-1");
+    EXPECT_EQ(times, 1);
+  }
+}
+
+// What it has changed is seen when it has ended, and not before.
+TEST_F(SlowScriptTest, WhoWaitsIsServedAfterIt) {
+  const auto waits = harness_.Connect();
+  waits->Request({"BLPOP", "list", "0"});
+  host_.others = [&] {
+    EXPECT_EQ(Inside("GET k"), kBusy);
+    EXPECT_EQ(waits->TakeLines(), "");
+  };
+  EXPECT_EQ(Eval("redis.call('rpush', 'list', 'a') for i = 1, 1000000 do end "
+                 "return redis.call('llen', 'list')"),
+            ":1");
+  EXPECT_EQ(waits->Lines(), "*2 $4 list $1 a");
+}
+
+TEST_F(SlowScriptTest, TimeStandsStillForIt) {
+  host_.others = [&] {
+    harness_.clock.Advance(1000);
+    harness_.broker.UpdateTime();
+    EXPECT_EQ(Inside("GET k"), kBusy);
+  };
+  Run("SET k v PX 500");
+  EXPECT_EQ(
+      Eval("local before = redis.call('time') for i = 1, 1000000 do end "
+           "local after = redis.call('time') "
+           "return {before[1] == after[1] and before[2] == after[2], redis.call('get', 'k')}"),
+      "*2 :1 $1 v");
+}
+
+TEST_F(SlowScriptTest, ClientsComeAndGo) {
+  host_.others = [&] {
+    harness_.Connect();
+    other_->CloseNow();
+  };
+  EXPECT_EQ(Eval(kLong), "$-1");
+  EXPECT_EQ(Run("PING"), "+PONG");
+}
+
+// A command takes the time of its parts: of a transaction, and of a script. But what a script
+// computes is not the time of what it calls.
+TEST_F(ScriptCommandsTest, WhatPartsTakeCountsForTheWhole) {
+  // Only Lua takes cycles here: each time that the script is asked whether it may go on.
+  uint64_t cycles = 1;
+  harness_.broker.parts().clock.CountCyclesBy(&cycles);
+  const std::string script =
+      "for i = 1, 100000 do end redis.call('set', 'k', 'v') "
+      "for i = 1, 100000 do end redis.call('get', 'k') "
+      "for i = 1, 100000 do end";
+  Run("PING");
+  harness_.clock.asked = [&] { cycles++; };
+  Eval(script);
+  harness_.clock.asked = nullptr;
+  const uint64_t once = StatsOf("eval").cycles;
+  EXPECT_GT(once, 20u);
+  EXPECT_EQ(StatsOf("set").cycles + StatsOf("get").cycles, 0u);
+  Run("MULTI");
+  Eval(script);
+  harness_.clock.asked = [&] { cycles++; };
+  Run("EXEC");
+  harness_.clock.asked = nullptr;
+  EXPECT_GE(StatsOf("exec").cycles, once);
+  EXPECT_GE(StatsOf("eval").cycles, 2 * once);
+  EXPECT_EQ(StatsOf("set").cycles + StatsOf("get").cycles, 0u);
 }
 
 }  // namespace

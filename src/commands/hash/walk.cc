@@ -72,18 +72,19 @@ bool ReadHashScan(Context& context, HashScan* scan) {
 // Draws from the living fields of a hash, of which there is at least one.
 class FieldDraw {
  public:
-  FieldDraw(const Hash& hash, int64_t now_ms) : hash_(hash), now_ms_(now_ms) {}
+  FieldDraw(Context& context, const Hash& hash)
+      : random_(context.random()), hash_(hash), now_ms_(context.now_ms()) {}
 
   // Any field, each with the same probability.
   Field Next() {
     // Nearly all fields live, or upkeep is about to remove the others.
     constexpr int kDraws = 100;
     for (int draw = 0; draw < kDraws && places_.empty(); draw++) {
-      const Field field = hash_.fields().Random(Dice().Next());
+      const Field field = hash_.fields().Random(random_.Next());
       if (IsLive(hash_, field.name, now_ms_)) return field;
     }
     ListPlaces();
-    return hash_.fields().At(places_[Dice().Below(places_.size())]);
+    return hash_.fields().At(places_[random_.Below(places_.size())]);
   }
 
   // `count` different fields, in an arbitrary order. REQUIRES: so many live.
@@ -102,7 +103,7 @@ class FieldDraw {
     }
     ListPlaces();
     for (size_t i = 0; i < count; i++) {
-      std::swap(places_[i], places_[i + Dice().Below(places_.size() - i)]);
+      std::swap(places_[i], places_[i + random_.Below(places_.size() - i)]);
       visit(hash_.fields().At(places_[i]));
     }
   }
@@ -115,6 +116,7 @@ class FieldDraw {
     });
   }
 
+  Random& random_;
   const Hash& hash_;
   const int64_t now_ms_;
   std::vector<FieldTable::Place> places_;  // of all living fields, once they were listed
@@ -134,7 +136,7 @@ void ReplyRandomFields(Context& context, const Hash& hash, int64_t count, bool w
     WriteField(reply, field, with_values ? FieldPart::kBoth : FieldPart::kNames);
   };
   if (count >= live) return ForEachLiveField(hash, context.now_ms(), write);
-  FieldDraw draw(hash, context.now_ms());
+  FieldDraw draw(context, hash);
   if (count > 0) return draw.Distinct(fields, write);
   for (size_t i = 0; i < fields; i++) {
     write(draw.Next());
@@ -197,7 +199,7 @@ void HRandField(Context& context) {
   if (context.argc() == 2) {
     if (!context.Read(context.Key(1), &hash)) return;
     if (LiveSize(hash, context.now_ms()) == 0) return context.reply().Null();
-    return context.reply().Bulk(FieldDraw(*hash, context.now_ms()).Next().name);
+    return context.reply().Bulk(FieldDraw(context, *hash).Next().name);
   }
   int64_t count;
   if (!ReadDrawCount(context, context.arg(2), &count)) return;

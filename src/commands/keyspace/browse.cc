@@ -107,7 +107,7 @@ void RandomKey(Context& context) {
   // Keys past their expiry that are met are removed, but not all of a million in one command.
   constexpr int kDraws = 100;
   for (int draw = 0; draw < kDraws; draw++) {
-    const KeyEntry* entry = table.Random(Dice().Next());
+    const KeyEntry* entry = table.Random(context.random().Next());
     if (entry == nullptr) return context.reply().Null();
     if (!entry->ExpiredAt(context.now_ms())) return context.reply().Bulk(entry->name());
     // Looking at it removes it, and with it the entry's own name.

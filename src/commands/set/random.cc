@@ -20,8 +20,7 @@ namespace {
 // Takes time and memory for `count` members, and for those of an IntSet. REQUIRES: count <=
 // set.size(). The views are valid during the call.
 template <class Visit>
-void SampleMembers(const runnel::Set& set, uint64_t count, Visit visit) {
-  Random& dice = Dice();
+void SampleMembers(Random& dice, const runnel::Set& set, uint64_t count, Visit visit) {
   if (set.size() <= IntSet::kMost || count > set.size() / 2) {
     // Each member is taken with the probability that as many more are wanted among those left.
     uint64_t left = set.size();
@@ -50,7 +49,7 @@ void PopOneMember(Context& context) {
   if (set == nullptr) return context.reply().Null();
   runnel::Set::Buffer buffer;
   // A copy: the set must not be given its own bytes.
-  const std::string popped(set->Random(Dice().Next(), &buffer));
+  const std::string popped(set->Random(context.random().Next(), &buffer));
   const std::string_view member = popped;
   const bool emptied = set->size() == 1;
   context.Apply(SetRemove{key, {&member, 1}});
@@ -72,7 +71,7 @@ void PopAllMembers(Context& context, const KeyRef& key, const runnel::Set& set) 
 
 void PopSomeMembers(Context& context, const KeyRef& key, const runnel::Set& set, uint64_t count) {
   StringRow popped;
-  SampleMembers(set, count, [&](std::string_view member) { popped.Add(member); });
+  SampleMembers(context.random(), set, count, [&](std::string_view member) { popped.Add(member); });
   if (context.FailIfTooManyChanges(popped.EffectBytes())) return;
   ReplyWriter& reply = context.reply();
   reply.Set(count);
@@ -92,7 +91,7 @@ void DrawMembers(Context& context, const runnel::Set& set, uint64_t draws) {
   context.reply().Array(draws);
   runnel::Set::Buffer buffer;
   for (; draws > 0; draws--) {
-    context.reply().Bulk(set.Random(Dice().Next(), &buffer));
+    context.reply().Bulk(set.Random(context.random().Next(), &buffer));
     if (!bound.Holds()) return;
   }
 }
@@ -123,12 +122,13 @@ void SRandMember(Context& context) {
   if (set == nullptr) return has_count ? reply.Array(0) : reply.Null();
   if (!has_count) {
     runnel::Set::Buffer buffer;
-    return reply.Bulk(set->Random(Dice().Next(), &buffer));
+    return reply.Bulk(set->Random(context.random().Next(), &buffer));
   }
   if (count < 0) return DrawMembers(context, *set, static_cast<uint64_t>(-count));
   const uint64_t wanted = std::min<uint64_t>(static_cast<uint64_t>(count), set->size());
   reply.Array(wanted);
-  SampleMembers(*set, wanted, [&](std::string_view member) { reply.Bulk(member); });
+  SampleMembers(context.random(), *set, wanted,
+                [&](std::string_view member) { reply.Bulk(member); });
 }
 
 }  // namespace runnel::commands

@@ -44,13 +44,13 @@ void ReplyRank(Context& context, bool reverse) {
 }
 
 // `count` different ranks below `size`, in ascending order. REQUIRES: count <= size.
-std::vector<uint64_t> DrawRanks(uint64_t count, uint64_t size) {
+std::vector<uint64_t> DrawRanks(Random& random, uint64_t count, uint64_t size) {
   // Each step draws from one more rank than the one before. A rank that was drawn before stands for
   // the one that has come in, which cannot have been.
   absl::flat_hash_set<uint64_t> drawn;
   drawn.reserve(count);
   for (uint64_t last = size - count; last < size; last++) {
-    if (!drawn.insert(Dice().Below(last + 1)).second) drawn.insert(last);
+    if (!drawn.insert(random.Below(last + 1)).second) drawn.insert(last);
   }
   std::vector<uint64_t> ranks(drawn.begin(), drawn.end());
   std::sort(ranks.begin(), ranks.end());
@@ -63,7 +63,7 @@ void ReplyDraws(Context& context, const SortedSet& set, uint64_t count, bool wit
   if (!bound.Allows(count)) return;
   BeginMembers(context.reply(), count, with_scores);
   for (; count > 0; count--) {
-    const SortedSet::Iterator at = set.Random(Dice().Next());
+    const SortedSet::Iterator at = set.Random(context.random().Next());
     WriteMember(context.reply(), at.member(), at.score(), with_scores);
     if (!bound.Holds()) return;
   }
@@ -149,7 +149,7 @@ void ZRandMember(Context& context) {
   if (!context.Read(context.Key(1), &set)) return;
   if (argc == 2) {
     if (set == nullptr) return context.reply().Null();
-    return context.reply().Bulk(set->Random(Dice().Next()).member());
+    return context.reply().Bulk(set->Random(context.random().Next()).member());
   }
   if (set == nullptr || count == 0) return context.reply().Array(0);
   if (count < 0) return ReplyDraws(context, *set, static_cast<uint64_t>(-count), with_scores);
@@ -157,8 +157,9 @@ void ZRandMember(Context& context) {
   const uint64_t drawn = std::min(static_cast<uint64_t>(count), uint64_t{set->size()});
   BeginMembers(context.reply(), drawn, with_scores);
   // Half of the members, or more, are met in a row; a few are sought one by one.
-  const std::vector<uint64_t> ranks =
-      drawn == set->size() ? std::vector<uint64_t>() : DrawRanks(drawn, set->size());
+  const std::vector<uint64_t> ranks = drawn == set->size()
+                                          ? std::vector<uint64_t>()
+                                          : DrawRanks(context.random(), drawn, set->size());
   SortedSet::Iterator at = set->Seek(0);
   for (uint64_t i = 0; i < drawn; i++) {
     const uint64_t rank = ranks.empty() ? i : ranks[i];

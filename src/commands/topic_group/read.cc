@@ -412,6 +412,8 @@ void GroupCall::Take() {
     const FetchSource& source = sources_[i];
     if (source.count == 0) continue;
     given_++;
+    // A second run would give what follows.
+    context_.NoteActed();
     const GroupSourcePart& part = parts_[i];
     EntryCursor last = source.at;
     last.Skip(source.count - 1);

@@ -1,3 +1,4 @@
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <uv.h>
 
@@ -74,6 +75,20 @@ class UvListener final : public Listener {
 
   Handle* handle() { return handle_.get(); }
 
+  void AcceptNow() override {
+    constexpr int kMost = 64;
+    uv_os_fd_t listening = -1;
+    if (uv_fileno(reinterpret_cast<uv_handle_t*>(handle()), &listening) != 0) return;
+    for (int i = 0; i < kMost; i++) {
+      // What fails is told when the loop goes on.
+      const int fd = accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd < 0) return;
+      auto connection = NewStream();
+      const Status adopted = connection->Adopt(fd, keepalive_s_);
+      Accepted(std::move(connection), adopted);
+    }
+  }
+
   int Listen(int backlog) {
     handle()->data = this;
     return uv_listen(stream(), backlog, [](uv_stream_t* server, int status) {
@@ -89,9 +104,16 @@ class UvListener final : public Listener {
       LogWarning("Accepting a client connection: {}", uv_strerror(status));
       return;
     }
-    auto connection = std::make_unique<UvStream>(handle()->loop, std::is_same_v<Handle, uv_pipe_t>);
-    if (const Status accepted = connection->Accept(stream(), keepalive_s_); !accepted.ok()) {
-      LogWarning("Accepting a client connection: {}", accepted.message());
+    auto connection = NewStream();
+    const Status accepted = connection->Accept(stream(), keepalive_s_);
+    Accepted(std::move(connection), accepted);
+  }
+  std::unique_ptr<UvStream> NewStream() {
+    return std::make_unique<UvStream>(handle()->loop, std::is_same_v<Handle, uv_pipe_t>);
+  }
+  void Accepted(std::unique_ptr<UvStream> connection, const Status& status) {
+    if (!status.ok()) {
+      LogWarning("Accepting a client connection: {}", status.message());
       connection.release()->Close();  // frees itself
       return;
     }

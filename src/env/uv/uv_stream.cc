@@ -4,7 +4,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -50,12 +53,26 @@ UvStream::~UvStream() {
 
 Status UvStream::Accept(uv_stream_t* server, int64_t keepalive_s) {
   if (const int code = uv_accept(server, stream()); code != 0) return UvError("accept", code);
+  SetOptions(keepalive_s);
+  return Status();
+}
+
+Status UvStream::Adopt(int fd, int64_t keepalive_s) {
+  const int code = is_unix_ ? uv_pipe_open(&handle_.pipe, fd) : uv_tcp_open(&handle_.tcp, fd);
+  if (code != 0) {
+    close(fd);
+    return UvError("accept", code);
+  }
+  SetOptions(keepalive_s);
+  return Status();
+}
+
+void UvStream::SetOptions(int64_t keepalive_s) {
   if (!is_unix_) {
     uv_tcp_nodelay(&handle_.tcp, 1);
     if (keepalive_s > 0) uv_tcp_keepalive(&handle_.tcp, 1, static_cast<unsigned>(keepalive_s));
   }
   ReadAddresses();
-  return Status();
 }
 
 void UvStream::Connect(const sockaddr* address, std::function<void(const Status&)> done) {
@@ -111,6 +128,18 @@ void UvStream::PauseReading() {
 void UvStream::ResumeReading() {
   if (reading_ || uv_is_closing(handle())) return;
   reading_ = uv_read_start(stream(), OnAlloc, OnReadable) == 0;
+}
+
+// libuv does not mind: where it expects bytes and finds none, it goes on waiting.
+void UvStream::ReadNow() {
+  if (!reading_ || uv_is_closing(handle())) return;
+  const std::span<char> space = handler_->ReadBuffer();
+  const ssize_t bytes = recv(fd(), space.data(), space.size(), MSG_DONTWAIT);
+  if (bytes > 0) return handler_->OnRead(static_cast<size_t>(bytes));
+  const int error = bytes == 0 ? 0 : errno;
+  if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR) return;
+  PauseReading();
+  handler_->OnEnd(error == 0 ? "" : std::strerror(error));
 }
 
 bool UvStream::PeerEnded() const {

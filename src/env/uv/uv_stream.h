@@ -19,6 +19,9 @@ class UvStream final : public ByteStream {
   // Takes the connection that waits on `server`. Sets TCP_NODELAY and keepalive.
   Status Accept(uv_stream_t* server, int64_t keepalive_s);
 
+  // Takes a connected socket, which it owns from then on, also if this fails.
+  Status Adopt(int fd, int64_t keepalive_s);
+
   // Begins to connect to this address; calls `done` once, with the result.
   void Connect(const sockaddr* address, std::function<void(const Status&)> done);
 
@@ -26,6 +29,7 @@ class UvStream final : public ByteStream {
   void ChangeHandler(ByteStreamHandler* handler) override { handler_ = handler; }
   void PauseReading() override;
   void ResumeReading() override;
+  void ReadNow() override;
   bool PeerEnded() const override;
   ssize_t TryWrite(const iovec* vectors, int count) override;
   void Write(const iovec* vectors, int count) override;
@@ -44,6 +48,7 @@ class UvStream final : public ByteStream {
 
   uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(&handle_); }
   uv_handle_t* handle() { return reinterpret_cast<uv_handle_t*>(&handle_); }
+  void SetOptions(int64_t keepalive_s);
   void ReadAddresses();
 
   union {
