@@ -21,11 +21,11 @@
 namespace runnel {
 namespace {
 
-using testing::HasSubstr;
-using testing::MatchesRegex;
-using testing::StartsWith;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
 
-class LogTest : public testing::Test {
+class LogTest : public ::testing::Test {
  protected:
   LogTest() {
     std::string name = testing::TempDir() + "log_test.XXXXXX";

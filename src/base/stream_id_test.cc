@@ -8,22 +8,22 @@
 namespace runnel {
 namespace {
 
-constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+constexpr uint64_t kMaxPart = std::numeric_limits<uint64_t>::max();
 
 TEST(StreamId, IsOrderedByTimeThenSequence) {
   EXPECT_LT((StreamId{1, 9}), (StreamId{2, 0}));
   EXPECT_LT((StreamId{2, 0}), (StreamId{2, 1}));
   EXPECT_EQ((StreamId{2, 1}), (StreamId{2, 1}));
   EXPECT_EQ(StreamId(), StreamId::Min());
-  EXPECT_LT((StreamId{kMax, kMax - 1}), StreamId::Max());
+  EXPECT_LT((StreamId{kMaxPart, kMaxPart - 1}), StreamId::Max());
 }
 
 TEST(StreamId, StepsOverTheEdgesOfTheSequence) {
   EXPECT_EQ((StreamId{1, 2}).Next(), (StreamId{1, 3}));
-  EXPECT_EQ((StreamId{1, kMax}).Next(), (StreamId{2, 0}));
+  EXPECT_EQ((StreamId{1, kMaxPart}).Next(), (StreamId{2, 0}));
   EXPECT_EQ(StreamId::Max().Next(), std::nullopt);
   EXPECT_EQ((StreamId{1, 2}).Previous(), (StreamId{1, 1}));
-  EXPECT_EQ((StreamId{1, 0}).Previous(), (StreamId{0, kMax}));
+  EXPECT_EQ((StreamId{1, 0}).Previous(), (StreamId{0, kMaxPart}));
   EXPECT_EQ(StreamId::Min().Previous(), std::nullopt);
 }
 
@@ -52,7 +52,7 @@ TEST(StreamId, WritesIdsThatFollowOneAnother) {
 TEST(StreamId, ReadsWithOrWithoutTheSequence) {
   EXPECT_EQ(ParseStreamId("5-7", 9), (StreamId{5, 7}));
   EXPECT_EQ(ParseStreamId("5", 9), (StreamId{5, 9}));
-  EXPECT_EQ(ParseStreamId("5", kMax), (StreamId{5, kMax}));
+  EXPECT_EQ(ParseStreamId("5", kMaxPart), (StreamId{5, kMaxPart}));
   EXPECT_EQ(ParseStreamId("005-007", 0), (StreamId{5, 7}));
   EXPECT_EQ(ParseStreamId(StreamId::Max().ToString(), 0), StreamId::Max());
 }

@@ -8,7 +8,7 @@
 namespace runnel::cold {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // An extent of which only the size matters.
 class Extent final : public ColdExtent {
@@ -17,7 +17,7 @@ class Extent final : public ColdExtent {
   void Describe(Encoder*) const override {}
 };
 
-class RunningCommandTest : public testing::Test {
+class RunningCommandTest : public ::testing::Test {
  protected:
   RunningCommandTest() {
     settings_.cold_read_limit = 1000;

@@ -9,7 +9,7 @@
 namespace runnel {
 namespace {
 
-class CanServeTest : public testing::Test {
+class CanServeTest : public ::testing::Test {
  protected:
   bool Can(WaitKind kind) { return CanServe(kind, "g", keyspace_.Find(key_)); }
 

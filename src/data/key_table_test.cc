@@ -56,7 +56,7 @@ class ModelTable {
   std::map<std::string, KeyEntry*> model_;
 };
 
-std::string Name(uint64_t number) {
+std::string KeyName(uint64_t number) {
   return "key:" + std::to_string(number);
 }
 
@@ -78,7 +78,7 @@ TEST(KeyTable, BehavesLikeAMapUnderRandomChanges) {
   for (const size_t target : {3, 40, 700, 5000, 300, 0, 2000, 10, 0}) {
     for (int step = 0; step < 20000 && tables.model().size() != target; step++) {
       const bool grow = tables.model().size() < target;
-      const std::string name = Name(random() % 10000);
+      const std::string name = KeyName(random() % 10000);
       // One step in four goes the other way, so that a size is crossed more than once.
       const bool insert = random() % 4 != 0 ? grow : !grow;
       if (insert != tables.Has(name)) {
@@ -97,13 +97,13 @@ TEST(KeyTable, BehavesLikeAMapUnderRandomChanges) {
 TEST(KeyTable, GivesMemoryBackWhenItShrinks) {
   ModelTable tables;
   for (int i = 0; i < 100000; i++)
-    tables.Insert(Name(i));
+    tables.Insert(KeyName(i));
   const size_t large = tables.table().MemoryBytes();
   EXPECT_GT(large, 100000 * sizeof(uint64_t));
   // Five entries share a bucket of 64 bytes, and some buckets overflow.
   EXPECT_LT(large, 100000 * 2 * 64 / 5);
   for (int i = 0; i < 99990; i++)
-    tables.Remove(Name(i));
+    tables.Remove(KeyName(i));
   tables.Check();
   EXPECT_LT(tables.table().MemoryBytes(), 2048u);
 }
@@ -112,16 +112,16 @@ TEST(KeyTable, MovesAsAWhole) {
   KeyTable table;
   std::vector<KeyEntry*> entries;
   for (int i = 0; i < 100; i++) {
-    const std::string name = Name(i);
+    const std::string name = KeyName(i);
     entries.push_back(KeyEntry::Create(name, HashKey(name), std::make_unique<StringObject>("v")));
     table.Insert(HashKey(name), entries.back());
   }
   KeyTable moved = std::move(table);
   table = KeyTable();
   EXPECT_EQ(table.size(), 0u);
-  EXPECT_EQ(table.Find(HashKey(Name(7)), Name(7)), nullptr);
+  EXPECT_EQ(table.Find(HashKey(KeyName(7)), KeyName(7)), nullptr);
   EXPECT_EQ(moved.size(), 100u);
-  EXPECT_EQ(moved.Find(HashKey(Name(7)), Name(7)), entries[7]);
+  EXPECT_EQ(moved.Find(HashKey(KeyName(7)), KeyName(7)), entries[7]);
   for (KeyEntry* entry : entries)
     KeyEntry::Destroy(entry);
 }
@@ -129,7 +129,7 @@ TEST(KeyTable, MovesAsAWhole) {
 TEST(KeyTable, RandomReachesEveryEntry) {
   ModelTable tables;
   for (int i = 0; i < 50; i++)
-    tables.Insert(Name(i));
+    tables.Insert(KeyName(i));
   std::mt19937_64 random(2);
   std::set<std::string> drawn;
   for (int i = 0; i < 10000; i++) {
@@ -149,14 +149,14 @@ TEST_P(KeyTableScan, SeesEveryKeyThatStaysWhileTheTableChanges) {
   ModelTable tables;
   std::set<std::string> staying;
   for (int i = 0; i < 200; i++) {
-    staying.insert(Name(i));
-    tables.Insert(Name(i));
+    staying.insert(KeyName(i));
+    tables.Insert(KeyName(i));
   }
   std::vector<std::string> passing;
   uint64_t next = 1000;
   const size_t at_first = random() % 4000;
   while (passing.size() < at_first) {
-    passing.push_back(Name(next++));
+    passing.push_back(KeyName(next++));
     tables.Insert(passing.back());
   }
 
@@ -172,7 +172,7 @@ TEST_P(KeyTableScan, SeesEveryKeyThatStaysWhileTheTableChanges) {
     for (int i = 0; i < changes; i++) {
       const bool insert = static_cast<int>(random() % 10) < 5 + growth;
       if (insert && passing.size() < 20000) {
-        passing.push_back(Name(next++));
+        passing.push_back(KeyName(next++));
         tables.Insert(passing.back());
       } else if (!insert && !passing.empty()) {
         std::swap(passing[random() % passing.size()], passing.back());
@@ -198,8 +198,8 @@ TEST(KeyTable, ScanSurvivesSuddenChangesOfSize) {
     ModelTable tables;
     std::set<std::string> staying;
     for (int i = 0; i < 30; i++) {
-      staying.insert(Name(i));
-      tables.Insert(Name(i));
+      staying.insert(KeyName(i));
+      tables.Insert(KeyName(i));
     }
     std::set<std::string> seen;
     uint64_t cursor = 0;
@@ -210,7 +210,7 @@ TEST(KeyTable, ScanSurvivesSuddenChangesOfSize) {
           tables.table().Scan(cursor, [&](const KeyEntry* entry) { seen.emplace(entry->name()); });
       if (random() % 4 == 0) {
         for (int i = 1000; i < 3000; i++) {
-          large ? tables.Remove(Name(i)) : tables.Insert(Name(i));
+          large ? tables.Remove(KeyName(i)) : tables.Insert(KeyName(i));
         }
         large = !large;
       }
@@ -227,7 +227,7 @@ TEST(KeyTable, ScanTakesAnyCursor) {
   std::mt19937_64 random(4);
   ModelTable tables;
   for (int i = 0; i < 1000; i++)
-    tables.Insert(Name(i));
+    tables.Insert(KeyName(i));
   for (int i = 0; i < 10000; i++) {
     uint64_t cursor = random() >> (random() % 64);
     for (int calls = 0; calls < 1000 && cursor != 0; calls++) {

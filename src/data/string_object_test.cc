@@ -38,7 +38,7 @@ int64_t Growth(Change change) {
   return static_cast<int64_t>(AllocatedBytes()) - static_cast<int64_t>(before);
 }
 
-class StringObjectTest : public testing::Test {
+class StringObjectTest : public ::testing::Test {
  protected:
   StringObjectTest() { CountThisThread(); }
 };

@@ -25,7 +25,7 @@ namespace runnel {
 namespace {
 
 using namespace std::string_literals;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 // The bytes of each record. With a key left out they mean nothing alone.
 std::vector<std::string> RecordsOf(std::string_view batch) {
@@ -46,7 +46,7 @@ std::vector<std::string> TextsOf(std::string_view batch) {
 }
 
 template <class... E>
-Batch BatchOf(const E&... effects) {
+Batch BatchWith(const E&... effects) {
   Batch batch;
   batch.set_on(true);
   (batch.Add(effects), ...);
@@ -150,7 +150,7 @@ TEST(Batch, KeepsRecordsOfAnySizeInOrder) {
   const std::vector<std::string> records = RecordsOf(batch.bytes());
   ASSERT_EQ(records.size(), 4u);
   for (int i = 0; i < 4; i++) {
-    EXPECT_EQ(records[i], RecordsOf(BatchOf(KeyRemove{KeyRef(0, names[i])}).bytes()).at(0));
+    EXPECT_EQ(records[i], RecordsOf(BatchWith(KeyRemove{KeyRef(0, names[i])}).bytes()).at(0));
   }
   batch.Clear();
   EXPECT_TRUE(batch.empty());
@@ -158,7 +158,7 @@ TEST(Batch, KeepsRecordsOfAnySizeInOrder) {
 }
 
 TEST(Batch, DamagedBytesAreTold) {
-  const Batch batch = BatchOf(KeyRemove{KeyRef(0, "abc")});
+  const Batch batch = BatchWith(KeyRemove{KeyRef(0, "abc")});
   int visited = 0;
   EXPECT_FALSE(Batch::ForEach(batch.bytes().substr(0, batch.bytes().size() - 1),
                               [&](const Record&) { visited++; }));
@@ -167,8 +167,8 @@ TEST(Batch, DamagedBytesAreTold) {
 
 TEST(Batch, LeavesOutTheKeyThatTheRecordBeforeHas) {
   const KeyRef key(3, "k");
-  const Batch batch = BatchOf(StringAppend{key, "v"}, StringAppend{key, "w"}, KeyRemove{key},
-                              KeyRename{KeyRef(3, "l"), key}, KeyRename{KeyRef(3, "l"), key});
+  const Batch batch = BatchWith(StringAppend{key, "v"}, StringAppend{key, "w"}, KeyRemove{key},
+                                KeyRename{KeyRef(3, "l"), key}, KeyRename{KeyRef(3, "l"), key});
   EXPECT_THAT(RecordsOf(batch.bytes()), ElementsAre("\x15\x03\x01k\x01v"s, "\x95\x01w"s, "\x81"s,
                                                     "\x03\x03\x01l\x03\x01k"s, "\x83\x03\x01k"s));
 }
@@ -181,7 +181,7 @@ TEST(Batch, EveryKindComesBackWithoutItsKey) {
     const EffectKind* kind = FindEffectKind(effect.kType);
     ASSERT_NE(kind, nullptr);
     types.insert(kind->type);
-    const Batch alone = BatchOf(effect);
+    const Batch alone = BatchWith(effect);
     std::string bytes = RecordsOf(alone.bytes()).at(0);
     EXPECT_FALSE(LeavesOutKey(bytes)) << kind->name;
     if (kind->begins_with_key) {
@@ -189,7 +189,7 @@ TEST(Batch, EveryKindComesBackWithoutItsKey) {
       bytes.erase(1, head.size());
       bytes[0] = static_cast<char>(static_cast<uint8_t>(effect.kType) | kSameKey);
     }
-    const Batch batch = BatchOf(KeyExpire{key, 5}, effect);
+    const Batch batch = BatchWith(KeyExpire{key, 5}, effect);
     EXPECT_EQ(RecordsOf(batch.bytes()).at(1), bytes) << kind->name;
     EXPECT_EQ(TextsOf(batch.bytes()).at(1), TextsOf(alone.bytes()).at(0));
   });
@@ -201,18 +201,18 @@ TEST(Batch, EveryKindComesBackWithoutItsKey) {
 
 TEST(Batch, AlternatingKeysAreAllNamed) {
   const KeyRef a(0, "a"), b(0, "b");
-  const Batch batch = BatchOf(KeyRemove{a}, KeyRemove{b}, KeyRemove{a}, KeyRemove{b});
+  const Batch batch = BatchWith(KeyRemove{a}, KeyRemove{b}, KeyRemove{a}, KeyRemove{b});
   EXPECT_THAT(RecordsOf(batch.bytes()), ElementsAre("\x01\x00\x01\x61"s, "\x01\x00\x01\x62"s,
                                                     "\x01\x00\x01\x61"s, "\x01\x00\x01\x62"s));
 }
 
 TEST(Batch, TheSameNameInAnotherDatabaseIsAnotherKey) {
-  const Batch batch = BatchOf(KeyRemove{KeyRef(0, "k")}, KeyRemove{KeyRef(1, "k")});
+  const Batch batch = BatchWith(KeyRemove{KeyRef(0, "k")}, KeyRemove{KeyRef(1, "k")});
   EXPECT_THAT(RecordsOf(batch.bytes()), ElementsAre("\x01\x00\x01k"s, "\x01\x01\x01k"s));
 }
 
 TEST(Batch, AnEmptyNameIsAKey) {
-  const Batch batch = BatchOf(KeyRemove{KeyRef(0, "")}, KeyRemove{KeyRef(0, "")});
+  const Batch batch = BatchWith(KeyRemove{KeyRef(0, "")}, KeyRemove{KeyRef(0, "")});
   EXPECT_THAT(RecordsOf(batch.bytes()), ElementsAre("\x01\x00\x00"s, "\x81"s));
   EXPECT_THAT(TextsOf(batch.bytes()), ElementsAre("key-remove 0:\"\"", "key-remove 0:\"\""));
 }
@@ -222,13 +222,13 @@ TEST(Batch, KeysWithOneHashDiffer) {
   const KeyRef key(0, "a");
   KeyRef other(0, "b");
   other.hash = key.hash;
-  const Batch batch = BatchOf(KeyRemove{key}, KeyRemove{other});
+  const Batch batch = BatchWith(KeyRemove{key}, KeyRemove{other});
   EXPECT_THAT(RecordsOf(batch.bytes()), ElementsAre("\x01\x00\x01\x61"s, "\x01\x00\x01\x62"s));
 }
 
 TEST(Batch, EffectsWithoutAKeyAreNoneBetween) {
   const KeyRef key(0, "k");
-  const Batch batch = BatchOf(KeyRemove{key}, Swap{0, 1}, Flush{true, 0}, KeyRemove{key});
+  const Batch batch = BatchWith(KeyRemove{key}, Swap{0, 1}, Flush{true, 0}, KeyRemove{key});
   EXPECT_THAT(RecordsOf(batch.bytes()),
               ElementsAre("\x01\x00\x01k"s, "\x07\x00\x01"s, "\x06\x01\x00"s, "\x81"s));
 }
@@ -237,8 +237,8 @@ TEST(Batch, EffectsWithoutAKeyAreNoneBetween) {
 TEST(Batch, RemembersTheKeyOfALongRecord) {
   const std::string name(300, 'n'), value(20000, 'v');
   const KeyRef key(0, name);
-  const Batch batch = BatchOf(KeyRemove{KeyRef(0, "short")}, StringAppend{key, value},
-                              StringAppend{key, value}, KeyRemove{key}, KeyRemove{key});
+  const Batch batch = BatchWith(KeyRemove{KeyRef(0, "short")}, StringAppend{key, value},
+                                StringAppend{key, value}, KeyRemove{key}, KeyRemove{key});
   const std::vector<std::string> records = RecordsOf(batch.bytes());
   EXPECT_FALSE(LeavesOutKey(records[1]));
   EXPECT_EQ(records[2].size(), 1 + VarintSize(value.size()) + value.size());
@@ -248,7 +248,7 @@ TEST(Batch, RemembersTheKeyOfALongRecord) {
 
 TEST(Batch, ClearForgetsTheKey) {
   const KeyRef key(3, "k");
-  Batch batch = BatchOf(KeyRemove{key}, KeyRemove{key});
+  Batch batch = BatchWith(KeyRemove{key}, KeyRemove{key});
   batch.Clear();
   batch.Add(KeyRemove{key});
   EXPECT_THAT(RecordsOf(batch.bytes()), ElementsAre("\x01\x03\x01k"s));
@@ -293,7 +293,7 @@ TEST(Batch, ADamagedRecordLeavesNoKeyToTheNext) {
 TEST(Batch, ACutRecordWithoutItsKeyIsRefused) {
   const std::string_view values[] = {"a", "bc"};
   const KeyRef key(1, "k");
-  const Batch batch = BatchOf(KeyRemove{key}, ListPush{key, ListEnd::kBack, values});
+  const Batch batch = BatchWith(KeyRemove{key}, ListPush{key, ListEnd::kBack, values});
   const std::string push = RecordsOf(batch.bytes()).at(1);
   ASSERT_TRUE(LeavesOutKey(push));
   Keyspace keyspace(4);
@@ -312,7 +312,7 @@ TEST(Batch, ACutRecordWithoutItsKeyIsRefused) {
 // They point into the batch and outlive the record.
 TEST(Batch, DescribesTheKeysOfAllRecords) {
   const KeyRef key(2, "key");
-  const Batch batch = BatchOf(KeyRemove{key}, KeyRename{key, KeyRef(1, "to")});
+  const Batch batch = BatchWith(KeyRemove{key}, KeyRename{key, KeyRef(1, "to")});
   std::vector<KeyRef> keys;
   ASSERT_TRUE(Batch::ForEach(batch.bytes(), [&](const Record& record) {
     const auto description = Describe(record, {});

@@ -12,7 +12,7 @@
 namespace runnel {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 StoredLibrary ALibrary(std::string name, std::vector<std::string> functions) {
   StoredLibrary library{std::move(name), "the code", {}};
@@ -22,7 +22,7 @@ StoredLibrary ALibrary(std::string name, std::vector<std::string> functions) {
   return library;
 }
 
-class FunctionEffectsTest : public testing::Test {
+class FunctionEffectsTest : public ::testing::Test {
  protected:
   void Put(const StoredLibrary& library) {
     const PutLibrary put(library);

@@ -13,13 +13,13 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 constexpr StreamId kIds[] = {{1, 0}, {2, 0}, {3, 0}};
 
 // Entries 1 to 3, group g, and its consumers a and b. Effects are applied, and their records to
 // another keyspace.
-class GroupEffectsTest : public testing::Test, private KeyspaceObserver {
+class GroupEffectsTest : public ::testing::Test, private KeyspaceObserver {
  protected:
   GroupEffectsTest() {
     batch_.set_on(true);

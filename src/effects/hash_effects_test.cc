@@ -14,11 +14,11 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 // Applies effects to a keyspace, listens to it, and sees to it that their records do the same to
 // another one.
-class HashEffectsTest : public testing::Test, private KeyspaceObserver {
+class HashEffectsTest : public ::testing::Test, private KeyspaceObserver {
  protected:
   HashEffectsTest() {
     batch_.set_on(true);

@@ -28,9 +28,9 @@ namespace runnel {
 namespace {
 
 // Applies effects to a keyspace, notes them in a batch, and does the same to plain deques.
-class RandomEffects {
+class EffectsToReplay {
  public:
-  explicit RandomEffects(int seed) : random_(seed) { batch_.set_on(true); }
+  explicit EffectsToReplay(int seed) : random_(seed) { batch_.set_on(true); }
 
   void Step() {
     if (random_() % 10 == 0) return ChangeSet();
@@ -377,7 +377,7 @@ class RandomEffects {
 class EffectReplay : public testing::TestWithParam<int> {};
 
 TEST_P(EffectReplay, GivesTheStateThatApplyingGave) {
-  RandomEffects effects(GetParam());
+  EffectsToReplay effects(GetParam());
   for (int i = 0; i < 3000; i++) {
     effects.Step();
     if (i % 300 != 0) continue;

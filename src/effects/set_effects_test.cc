@@ -15,10 +15,10 @@
 namespace runnel {
 namespace {
 
-using testing::IsEmpty;
-using testing::UnorderedElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
-class SetEffectsTest : public testing::Test {
+class SetEffectsTest : public ::testing::Test {
  protected:
   template <class E>
   void Do(const E& effect) {

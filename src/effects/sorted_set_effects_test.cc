@@ -16,12 +16,12 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 // Applies effects to a keyspace, listens to it, and sees to it that their records do the same to
 // another one.
-class SortedSetEffectsTest : public testing::Test, private KeyspaceObserver {
+class SortedSetEffectsTest : public ::testing::Test, private KeyspaceObserver {
  protected:
   SortedSetEffectsTest() {
     batch_.set_on(true);

@@ -13,11 +13,11 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 // Applies effects to a keyspace, listens to it, and sees to it that their records do the same to
 // another one.
-class StreamEffectsTest : public testing::Test, private KeyspaceObserver {
+class StreamEffectsTest : public ::testing::Test, private KeyspaceObserver {
  protected:
   StreamEffectsTest() {
     batch_.set_on(true);

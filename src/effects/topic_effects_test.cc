@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kTopicId = "0123456789abcdef";
 
 // Applies effects to a keyspace, and sees to it that their records do the same to another one.
-class TopicEffectsTest : public testing::Test {
+class TopicEffectsTest : public ::testing::Test {
  protected:
   TopicEffectsTest() { batch_.set_on(true); }
   void TearDown() override {

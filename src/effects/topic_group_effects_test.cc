@@ -19,14 +19,14 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 using Strings = std::vector<std::string_view>;
 using Numbers = std::vector<uint64_t>;
 
 // Topic t with three partitions. Effects are applied, and their records to another keyspace.
-class TopicGroupEffectsTest : public testing::Test, private KeyspaceObserver {
+class TopicGroupEffectsTest : public ::testing::Test, private KeyspaceObserver {
  protected:
   TopicGroupEffectsTest() {
     batch_.set_on(true);

@@ -9,8 +9,8 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 using std::string_literals::operator""s;
 using Outcome = RequestParser::Outcome;

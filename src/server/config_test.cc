@@ -19,10 +19,10 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
 
 const std::filesystem::path kShippedFile = RUNNEL_SHIPPED_CONFIGURATION;
 
@@ -50,7 +50,7 @@ std::string Load(Config& config, std::vector<std::string> arguments) {
 }
 
 // A directory of its own for each test.
-class ConfigFileTest : public testing::Test {
+class ConfigFileTest : public ::testing::Test {
  protected:
   ConfigFileTest() {
     std::string name = testing::TempDir() + "config_test.XXXXXX";

@@ -19,9 +19,16 @@ class SlowScriptProcessTest : public ServerTest {
   void Start(const std::string& dir) {
     ServerProcess::Options options;
     options.dir = dir;
-    options.args = {"--busy-reply-threshold", "20",         "--appendonly", "yes",
-                    "--appendfsync",          "everysec",   "--unixsocket", "socket",
-                    "--pidfile",              dir + "/pid"};
+    options.args = {"--busy-reply-threshold",
+                    "20",
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "everysec",
+                    "--unixsocket",
+                    "socket",
+                    "--pidfile",
+                    dir + "/pid"};
     StartServer(options);
   }
   // The script of this text runs, and the server says that it is busy.
@@ -72,6 +79,31 @@ TEST_F(SlowScriptProcessTest, OthersAreAnsweredAndMayEndIt) {
   EXPECT_EQ(runner->Call({"RPUSH", "list", "x"}).integer, 1);
   EXPECT_EQ(pipelining->Call({"LLEN", "list"}).integer, 1);
   EXPECT_TRUE(LogShows("A slow script: the script with the SHA-1"));
+}
+
+TEST_F(SlowScriptProcessTest, AFunctionIsToldOfAndEndedByItsOwnCommands) {
+  constexpr const char* kBusyFunction =
+      "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
+  Start(dir_.string());
+  const auto runner = Client();
+  const auto other = Client();
+  const std::string code =
+      "#!lua name=slow\nredis.register_function('spin', function() while true do end end)";
+  EXPECT_EQ(other->Call({"FUNCTION", "LOAD", code}).text, "slow");
+  runner->Send({"FCALL", "spin", "1", "key", "word"});
+  EXPECT_TRUE(Eventually([&] { return other->Call({"PING"}).text == kBusyFunction; }));
+  EXPECT_EQ(other->Call({"SCRIPT", "KILL"}).text, kBusyFunction);
+  const Reply running = FieldOf(other->Call({"FUNCTION", "STATS"}), "running_script");
+  EXPECT_EQ(FieldOf(running, "name").text, "spin");
+  EXPECT_EQ(ToText(FieldOf(running, "command")), "[\"FCALL\", \"spin\", \"1\", \"key\", \"word\"]");
+  EXPECT_EQ(other->Call({"FUNCTION", "KILL"}).text, "OK");
+  EXPECT_THAT(runner->Read().text, StartsWith("ERR Script killed by user with "));
+  EXPECT_EQ(other->Call({"FUNCTION", "KILL"}).text, "NOTBUSY No scripts in execution right now.");
+  // FUNCTION STATS is refused while a script of EVAL runs, as in Redis.
+  RunSlowly(*runner, *other, "while true do end");
+  EXPECT_EQ(other->Call({"FUNCTION", "STATS"}).text, kBusy);
+  EXPECT_EQ(other->Call({"FUNCTION", "KILL"}).text, kBusy);
+  EXPECT_EQ(other->Call({"SCRIPT", "KILL"}).text, "OK");
 }
 
 // A slow script that ends by itself has its reply, and requests that came meanwhile behind those

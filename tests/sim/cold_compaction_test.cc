@@ -95,9 +95,9 @@ std::string StoredKeys(const Stream& stream) {
 }
 
 // A stream in the world of the disk, and one that stays in memory: the same changes to both.
-class Twins {
+class CompactionTwins {
  public:
-  explicit Twins(uint64_t seed) : random_(seed), world_(seed) {
+  explicit CompactionTwins(uint64_t seed) : random_(seed), world_(seed) {
     const uint64_t kMemory[] = {1, 3000, 10'000, 30'000};
     world_.settings.stream_memory = kMemory[Below(4)];
     keys_ = std::vector<uint64_t>{5, 60, 1000}[Below(3)];
@@ -269,7 +269,7 @@ class Twins {
 TEST(ColdCompactionTest, WhereRecordsLieMakesNoDifference) {
   uint64_t cold = 0;
   ForEachSeed(30, [&](uint64_t seed) {
-    Twins twins(seed);
+    CompactionTwins twins(seed);
     for (int step = 0; step < 250 && !::testing::Test::HasFailure(); step++) {
       twins.Step();
       twins.Check();

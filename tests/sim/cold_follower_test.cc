@@ -23,7 +23,7 @@ using test::Argv;
 using test::Reply;
 using ::testing::HasSubstr;
 
-constexpr uint64_t kDefaultSeeds = 20;
+constexpr uint64_t kFollowerSeeds = 20;
 
 class ColdFollowerTest : public ::testing::Test {
  protected:
@@ -44,7 +44,7 @@ class ColdFollowerTest : public ::testing::Test {
 TEST_F(ColdFollowerTest, ALaggingConsumerMakesTheLoopWaitForNothing) {
   std::set<std::string> seen;
   uint64_t reads = 0;
-  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
+  sim::ForEachSeed(kFollowerSeeds, [&](uint64_t seed) {
     ModelPair pair(seed);
     pair.Start();
     Add(pair, 1, 250);

@@ -17,13 +17,13 @@
 namespace runnel::sim {
 namespace {
 
-using testing::IsEmpty;
+using ::testing::IsEmpty;
 
 std::string Element(uint64_t n) {
   return std::to_string(n) + " the quick brown fox jumps over the lazy dog, again and again";
 }
 
-class ColdListTest : public testing::Test {
+class ColdListTest : public ::testing::Test {
  protected:
   ColdListTest() { list_->Attach(&world_.hot); }
 

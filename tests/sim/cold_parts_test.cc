@@ -28,10 +28,10 @@ namespace {
 
 using sim::ModelDisk;
 using sim::SteppedWorker;
-using testing::AllOf;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 template <class Log>
 void Append(Log* log, uint64_t count) {
@@ -48,7 +48,7 @@ EntryRun RunOf(uint64_t entries) {
   return EntryRun(std::move(log));
 }
 
-class ColdPartsTest : public testing::Test {
+class ColdPartsTest : public ::testing::Test {
  protected:
   // A process begins.
   void Start() {

@@ -20,12 +20,12 @@
 namespace runnel::sim {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
-class ColdStoreTest : public testing::Test {
+class ColdStoreTest : public ::testing::Test {
  protected:
   ColdStoreTest() { stream_->Attach(&world_.hot); }
 
@@ -350,7 +350,7 @@ TEST_F(ColdStoreTest, AFileWhoseSyncFailedIsWrittenAgain) {
   EXPECT_TRUE(world_.store->RemoveUnused().ok());
   EXPECT_EQ(Numbers(static_cast<Stream&>(*loaded)), Range(0, 1100));
   for (const std::string& name : Files()) {
-    EXPECT_THAT(doubtful, Not(testing::Contains(name)));
+    EXPECT_THAT(doubtful, Not(::testing::Contains(name)));
   }
 }
 
@@ -405,7 +405,7 @@ TEST_F(ColdStoreTest, FilesThatNobodyNamesGoAtTheStart) {
   world_.store.reset();
   world_.Start();
   EXPECT_TRUE(world_.store->RemoveUnused().ok());
-  EXPECT_THAT(Files(), testing::ElementsAre("not ours.txt"));
+  EXPECT_THAT(Files(), ::testing::ElementsAre("not ours.txt"));
 }
 
 // A journal that is read again at the start may fill more memory than streams may take.

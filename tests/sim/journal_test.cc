@@ -20,7 +20,7 @@ using sim::SteppedWorker;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr int64_t kSecond = 1'000'000;
+constexpr int64_t kOneSecond = 1'000'000;
 
 class JournalTest : public ::testing::Test {
  protected:
@@ -237,7 +237,7 @@ TEST_F(JournalTest, OnlySyncsThatRepliesWaitForGather) {
   Append("a");
   FlushOnce();
   Append("b");
-  FlushOnce(kSecond);
+  FlushOnce(kOneSecond);
   EXPECT_FALSE(journal_->gathering());
   EXPECT_FALSE(log_thread_.idle());
 }
@@ -277,14 +277,14 @@ TEST_F(JournalTest, EverySecondSyncsHalfASecondAfterTheOldestWrite) {
   Append("a");
   Flush();
   EXPECT_EQ(journal_->safe(), journal_->written());
-  Flush(kSecond / 2 - 1);
+  Flush(kOneSecond / 2 - 1);
   EXPECT_TRUE(log_thread_.idle());
   Append("b");
   Flush(1);
   EXPECT_FALSE(log_thread_.idle());
   Work();
   EXPECT_EQ(journal_->durable(), journal_->appended());
-  Flush(10 * kSecond);
+  Flush(10 * kOneSecond);
   EXPECT_TRUE(log_thread_.idle()) << "nothing to sync";
 }
 
@@ -301,7 +301,7 @@ TEST_F(JournalTest, WithoutPolicyNothingIsSyncedButWhatIsSealed) {
   Open(SyncPolicy::kNo);
   Append("a");
   Flush();
-  Flush(100 * kSecond);
+  Flush(100 * kOneSecond);
   EXPECT_TRUE(log_thread_.idle());
   FillASegment();
   EXPECT_GT(journal_->durable(), 0u);
@@ -446,7 +446,7 @@ TEST_F(JournalTest, AFailedWriteIsFinal) {
   EXPECT_TRUE(journal_->failed());
   EXPECT_EQ(journal_->status().error_number(), EIO);
   EXPECT_FALSE(journal_->Append("c", 1).ok());
-  Flush(10 * kSecond);
+  Flush(10 * kOneSecond);
   Work();
   EXPECT_EQ(journal_->safe(), safe);
   EXPECT_FALSE(journal_->Close(now_us_).ok());
@@ -550,7 +550,7 @@ TEST_F(JournalTest, WithoutRoomForTheNextSegmentChangesEndBeforeThisOneIsFull) {
   while (journal_->status().ok()) {
     ASSERT_LT(journal_->appended(), 1000u);
     Append(text);
-    Flush(kSecond);
+    Flush(kOneSecond);
     Work();
   }
   EXPECT_EQ(journal_->written(), journal_->appended()) << "nothing waits in memory yet";
@@ -559,7 +559,7 @@ TEST_F(JournalTest, WithoutRoomForTheNextSegmentChangesEndBeforeThisOneIsFull) {
   EXPECT_THAT(Names(), ElementsAre("00000000000000000000.log"))
       << "nothing half prepared takes room";
   disk_.set_capacity(5000);
-  Flush(kSecond);
+  Flush(kOneSecond);
   Work();
   Flush();
   EXPECT_TRUE(journal_->status().ok());
@@ -583,7 +583,7 @@ TEST_F(JournalTest, RoomIsKnownBeforeItIsNeeded) {
   EXPECT_FALSE(journal_->HasRoomFor(room - 5000, Change::kRemoves));
   // What was refused is asked for again when others have left the disk.
   disk_.set_capacity(50'000);
-  Flush(kSecond);
+  Flush(kOneSecond);
   Work();
   Flush();
   EXPECT_TRUE(journal_->HasRoomFor(room, Change::kAdds));

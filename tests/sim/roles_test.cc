@@ -44,7 +44,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr uint64_t kDefaultSeeds = 300;
+constexpr uint64_t kRolesSeeds = 300;
 
 // An old leader that comes back, with snapshots on both sides of the parting: its process ends
 // inside the `call`-th call of its disk from the moment on that it is told to follow.
@@ -228,7 +228,7 @@ struct Lives {
 
 TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
   Lives lives;
-  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
+  sim::ForEachSeed(kRolesSeeds, [&](uint64_t seed) {
     World world(seed);
     lives.Add(world);
   });
@@ -243,7 +243,7 @@ TEST_F(RolesTest, AllBecomeEqualWhateverRolesTheyHad) {
 // are cut when the one before them is. In the end each follows the one before it.
 TEST_F(RolesTest, ChainsBecomeEqualWhateverTheyWere) {
   Lives lives;
-  sim::ForEachSeed(kDefaultSeeds / 2, [&](uint64_t seed) {
+  sim::ForEachSeed(kRolesSeeds / 2, [&](uint64_t seed) {
     World world(seed);
     world.MakeChain();
     lives.Add(world);
@@ -386,7 +386,7 @@ TEST_F(RolesTest, WhoDoesNotTrustItsJournalDoesNotLeadWhenTheOtherOneYields) {
 TEST_F(RolesTest, HandingOverLosesNothingAndLeavesOneLeader) {
   uint64_t changes = 0;
   uint64_t seeds = 0;
-  sim::ForEachSeed(kDefaultSeeds, [&](uint64_t seed) {
+  sim::ForEachSeed(kRolesSeeds, [&](uint64_t seed) {
     World world(seed);
     world.StartAll();
     world.Heal();
@@ -456,7 +456,7 @@ TEST_F(RolesTest, WallClocksThatJumpChangeNothingElse) {
   constexpr int64_t kHourMs = 3'600'000;
   uint64_t led_by_others = 0;
   uint64_t seeds = 0;
-  sim::ForEachSeed(kDefaultSeeds / 3, [&](uint64_t seed) {
+  sim::ForEachSeed(kRolesSeeds / 3, [&](uint64_t seed) {
     World world(seed);
     world.StartAll();
     world.Heal();

@@ -28,15 +28,16 @@
 namespace runnel::snapshot {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
-constexpr uint32_t kDatabases = 3;
+constexpr uint32_t kSnapshotDatabases = 3;
 
-class SnapshotTest : public testing::Test {
+class SnapshotTest : public ::testing::Test {
  protected:
-  SnapshotTest() : keyspace_(kDatabases), snapshotter_(&disk_, &worker_, &keyspace_, "snapshots") {
+  SnapshotTest()
+      : keyspace_(kSnapshotDatabases), snapshotter_(&disk_, &worker_, &keyspace_, "snapshots") {
     SetLogLevel(LogLevel::kNothing);
   }
   ~SnapshotTest() override { SetLogLevel(LogLevel::kVerbose); }
@@ -67,7 +68,7 @@ class SnapshotTest : public testing::Test {
     KeyspaceContent content;
   };
   Outcome Load(Position position) {
-    Keyspace keyspace(kDatabases);
+    Keyspace keyspace(kSnapshotDatabases);
     const auto loaded = LoadSnapshot(disk_, PathOf(position), &keyspace, nullptr);
     return {loaded.status(), loaded.ok() ? *loaded : Loaded(), ContentOf(keyspace)};
   }
@@ -103,10 +104,10 @@ TEST_F(SnapshotTest, SaysWhatItIs) {
   keyspace_.Put(KeyRef(2, "k"), std::make_unique<StringObject>("v"));
   keyspace_.SetExpiry(KeyRef(2, "k"), -5);
   ASSERT_TRUE(Take(123).ok());
-  Keyspace keyspace(kDatabases);
+  Keyspace keyspace(kSnapshotDatabases);
   const auto loaded = LoadSnapshot(disk_, PathOf(123), &keyspace);
   ASSERT_TRUE(loaded.ok()) << loaded.message();
-  EXPECT_EQ(loaded->info, (SnapshotInfo{123, 7, 1'700'000'000'000, kDatabases}));
+  EXPECT_EQ(loaded->info, (SnapshotInfo{123, 7, 1'700'000'000'000, kSnapshotDatabases}));
   EXPECT_EQ(loaded->totals, totals_);
   EXPECT_EQ(totals_.keys, 1u);
   EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
@@ -133,7 +134,7 @@ TEST_F(SnapshotTest, HashesAndSets) {
   keyspace_.Put(KeyRef(0, "numbers"), std::move(numbers));
   keyspace_.SetExpiry(KeyRef(0, "numbers"), 5);
   ASSERT_TRUE(Take(123).ok()) << status_.message();
-  Keyspace keyspace(kDatabases);
+  Keyspace keyspace(kSnapshotDatabases);
   const auto loaded = LoadSnapshot(disk_, PathOf(123), &keyspace, nullptr);
   ASSERT_TRUE(loaded.ok()) << loaded.message();
   EXPECT_EQ(ContentOf(keyspace), ContentOf(keyspace_));
@@ -172,7 +173,7 @@ TEST_F(SnapshotTest, LibrariesOfFunctions) {
 // Two libraries that cannot both be there.
 TEST_F(SnapshotTest, LibrariesThatClash) {
   const auto write = [&](const StoredLibrary& first, const StoredLibrary& second) {
-    SnapshotInfo info{9, 7, 1'700'000'000'000, kDatabases};
+    SnapshotInfo info{9, 7, 1'700'000'000'000, kSnapshotDatabases};
     info.has_libraries = true;
     SnapshotWriter writer(&disk_, "snapshots", info);
     writer.Open();
@@ -413,7 +414,7 @@ TEST_F(SnapshotTest, ANewerVersionIsRefusedByName) {
 // It counts what keys use, not what the server that took the snapshot was configured for.
 TEST_F(SnapshotTest, AKeyInADatabaseThatIsNotThereIsRefused) {
   ASSERT_TRUE(Take(1).ok());
-  Keyspace smaller(kDatabases - 1);
+  Keyspace smaller(kSnapshotDatabases - 1);
   EXPECT_TRUE(LoadSnapshot(disk_, PathOf(1), &smaller).ok());
   keyspace_.Put(KeyRef(0, "k"), std::make_unique<StringObject>("v"));
   keyspace_.Put(KeyRef(2, "k"), std::make_unique<StringObject>("v"));
@@ -434,7 +435,7 @@ TEST_F(SnapshotTest, AKeyInADatabaseThatIsNotThereIsRefused) {
 // The newest is loaded; a damaged one is passed over only if the journal knows the rest.
 TEST_F(SnapshotTest, WhichOneIsLoaded) {
   const auto newest = [this](std::optional<Position> journal_first) {
-    Keyspace keyspace(kDatabases);
+    Keyspace keyspace(kSnapshotDatabases);
     return LoadNewest(disk_, "snapshots", journal_first, &keyspace, nullptr);
   };
   EXPECT_FALSE((*newest(std::nullopt)).has_value()) << "no directory";
@@ -465,7 +466,7 @@ TEST_F(SnapshotTest, LoadsInSteps) {
     keyspace_.Put(KeyRef(0, name), std::make_unique<StringObject>(std::string(2000, 'a' + i % 7)));
   }
   ASSERT_TRUE(Take(1).ok());
-  Keyspace keyspace(kDatabases);
+  Keyspace keyspace(kSnapshotDatabases);
   const auto load = SnapshotLoad::Open(disk_, PathOf(1), &keyspace, nullptr);
   ASSERT_TRUE(load.ok());
   EXPECT_EQ((*load)->file_bytes(), totals_.file_bytes);

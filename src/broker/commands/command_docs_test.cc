@@ -12,8 +12,8 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr KeySpec kReadKey[] = {{.access = KeySpec::kRO, .use = KeySpec::kUseAccess}};
 constexpr KeySpec kCopyKeys[] = {
@@ -85,7 +85,7 @@ constexpr CommandSpec kCommands[] = {
     {.name = "xgroup", .arity = -2, .subcommands = kGroupCommands},
 };
 
-class CommandDocsTest : public testing::Test {
+class CommandDocsTest : public ::testing::Test {
  protected:
   CommandDocsTest() { table_.Add(kCommands); }
 
@@ -214,7 +214,7 @@ TEST_F(CommandDocsTest, DocsOfChoices) {
 
 TEST_F(CommandDocsTest, DocsOfSubcommands) {
   const std::string create = Docs(2, {"xgroup|create"});
-  ASSERT_THAT(create, testing::StartsWith("*2 $13 xgroup|create *10 $7 summary "));
+  ASSERT_THAT(create, ::testing::StartsWith("*2 $13 xgroup|create *10 $7 summary "));
   EXPECT_EQ(Docs(2, {"xgroup"}),
             "*2 $6 xgroup *2 $11 subcommands *4 " + create.substr(3) + "$11 xgroup|help *0 ");
 }
@@ -265,7 +265,7 @@ TEST(AclCategoriesTest, FollowFromFlags) {
   EXPECT_TRUE(IsInAclCategory(flushall, "Write"));
   EXPECT_FALSE(IsInAclCategory(flushall, "read"));
   for (const std::string_view name : AclCategoriesOf(kill)) {
-    EXPECT_THAT(AclCategories(), testing::Contains(name));
+    EXPECT_THAT(AclCategories(), ::testing::Contains(name));
   }
 }
 

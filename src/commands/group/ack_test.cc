@@ -7,13 +7,13 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr const char* kInvalidId = "-ERR Invalid stream ID specified as stream command argument";
 
 // Entries 1 to 5, of which consumer c of group g has 1 to 4 pending.
-class PendingTest : public testing::Test {
+class PendingTest : public ::testing::Test {
  protected:
   PendingTest() {
     for (const char* id : {"1-0", "2-0", "3-0", "4-0", "5-0"}) {

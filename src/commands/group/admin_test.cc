@@ -7,17 +7,18 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
-constexpr const char* kInvalidId = "-ERR Invalid stream ID specified as stream command argument";
+constexpr const char* kInvalidAdminId =
+    "-ERR Invalid stream ID specified as stream command argument";
 constexpr const char* kNoStream =
     "-ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to "
     "use "
     "the MKSTREAM option to create an empty stream automatically.";
 
-class XGroupTest : public testing::Test {
+class XGroupTest : public ::testing::Test {
  protected:
   XGroupTest() {
     runner_.Run("XADD s 1-0 f v");
@@ -45,7 +46,7 @@ TEST_F(XGroupTest, CreatesGroups) {
 
 TEST_F(XGroupTest, CreatesTheStreamOnDemand) {
   EXPECT_EQ(runner_.Run("XGROUP CREATE t g $"), kNoStream);
-  EXPECT_EQ(runner_.Run("XGROUP CREATE t g x MKSTREAM"), kInvalidId);
+  EXPECT_EQ(runner_.Run("XGROUP CREATE t g x MKSTREAM"), kInvalidAdminId);
   EXPECT_EQ(runner_.keyspace().size(0), 1u);
   EXPECT_EQ(runner_.Run("XGROUP CREATE t g $ mkstream"), "+OK");
   EXPECT_THAT(runner_.events(), ElementsAre("new t", "xgroup-create t"));
@@ -81,8 +82,8 @@ TEST_F(XGroupTest, MovesGroups) {
   EXPECT_THAT(Position(), HasSubstr("$3 0-0 "));
   EXPECT_EQ(runner_.Run("XGROUP SETID s g +"), "+OK");
   EXPECT_THAT(Position(), HasSubstr("$41 18446744073709551615-18446744073709551615 "));
-  EXPECT_EQ(runner_.Run("XGROUP CREATE s h -"), kInvalidId);
-  EXPECT_EQ(runner_.Run("XGROUP CREATE s h +"), kInvalidId);
+  EXPECT_EQ(runner_.Run("XGROUP CREATE s h -"), kInvalidAdminId);
+  EXPECT_EQ(runner_.Run("XGROUP CREATE s h +"), kInvalidAdminId);
   EXPECT_EQ(runner_.Run("XGROUP SETID s nogroup 0"),
             "-NOGROUP No such consumer group 'nogroup' for key name 's'");
 }

@@ -7,11 +7,11 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 // Entries 1 to 5, of which consumer c of group g has 1 to 4 pending, since 1000 ms.
-class ClaimTest : public testing::Test {
+class ClaimTest : public ::testing::Test {
  protected:
   ClaimTest() {
     for (const char* id : {"1-0", "2-0", "3-0", "4-0", "5-0"}) {

@@ -8,7 +8,7 @@ namespace runnel {
 namespace {
 
 // Consumer b has 1 and 2 pending for 60 ms, consumer a 3 for 10 ms; consumer z has nothing.
-class XPendingTest : public testing::Test {
+class XPendingTest : public ::testing::Test {
  protected:
   XPendingTest() {
     for (const char* id : {"1-0", "2-0", "3-0"}) {

@@ -8,15 +8,15 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr const char* kNoGroup =
     "-NOGROUP No such key 's' or consumer group 'nogroup' in XREADGROUP with GROUP option";
 
 // Streams s and t with entries 1 to 3, and a group g of each.
-class XReadGroupTest : public testing::Test {
+class XReadGroupTest : public ::testing::Test {
  protected:
   XReadGroupTest() {
     for (const char* key : {"s", "t"}) {

@@ -13,13 +13,13 @@
 namespace runnel {
 namespace {
 
-using testing::AnyOf;
-using testing::Each;
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::StartsWith;
+using ::testing::AnyOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
-class HashCommandsTest : public testing::Test {
+class HashCommandsTest : public ::testing::Test {
  protected:
   ~HashCommandsTest() override { EXPECT_EQ(runner_.Replayed(), ContentOf(runner_.keyspace())); }
 

@@ -12,12 +12,12 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::StartsWith;
-using testing::UnorderedElementsAre;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
-class KeyspaceCommandsTest : public testing::Test {
+class KeyspaceCommandsTest : public ::testing::Test {
  protected:
   std::string Run(const char* line) { return runner_.Run(line); }
 

@@ -11,10 +11,10 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class SortTest : public testing::Test {
+class SortTest : public ::testing::Test {
  protected:
   std::string Run(const char* line) { return runner_.Run(line); }
   template <class T>

@@ -8,10 +8,10 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class ListCommandsTest : public testing::Test {
+class ListCommandsTest : public ::testing::Test {
  protected:
   std::string Run(const char* line) { return runner_.Run(line); }
   std::string All(const char* key) { return runner_.Run({"LRANGE", key, "0", "-1"}); }

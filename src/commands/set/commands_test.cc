@@ -13,10 +13,10 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class SetCommandsTest : public testing::Test {
+class SetCommandsTest : public ::testing::Test {
  protected:
   std::string Run(const char* line) { return runner_.Run(line); }
   // Runs the command with `members` names after it: m0, m1, ...

@@ -19,12 +19,12 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::StartsWith;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
-class SortedSetCommandsTest : public testing::Test {
+class SortedSetCommandsTest : public ::testing::Test {
  protected:
   std::string Run(const char* line) { return runner_.Run(line); }
   std::string Run(std::initializer_list<std::string_view> args) { return runner_.Run(args); }

@@ -8,15 +8,15 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-constexpr const char* kInvalidId = "-ERR Invalid stream ID specified as stream command argument";
+constexpr const char* kInvalidAddId = "-ERR Invalid stream ID specified as stream command argument";
 constexpr const char* kNotAbove =
     "-ERR The ID specified in XADD is equal or smaller than the target stream top item";
 constexpr const char* kArity = "-ERR wrong number of arguments for 'xadd' command";
 
-class XAddTest : public testing::Test {
+class XAddTest : public ::testing::Test {
  protected:
   CommandRunner runner_{StreamCommands(), GroupCommands()};
 };
@@ -51,9 +51,9 @@ TEST_F(XAddTest, TakesAllFormsOfIds) {
 TEST_F(XAddTest, RefusesWhatIsNoId) {
   for (const char* id : {"-", "+", "$", "a-b-c", "1-2-3", "1-2-*", "1-", "-1", "-*", "*-1", "1-+",
                          "18446744073709551616", "1-18446744073709551616", "0x1"}) {
-    EXPECT_EQ(runner_.Run({"XADD", "s", id, "f", "v"}), kInvalidId) << id;
+    EXPECT_EQ(runner_.Run({"XADD", "s", id, "f", "v"}), kInvalidAddId) << id;
   }
-  EXPECT_EQ(runner_.Run({"XADD", "s", "", "f", "v"}), kInvalidId);
+  EXPECT_EQ(runner_.Run({"XADD", "s", "", "f", "v"}), kInvalidAddId);
   EXPECT_EQ(runner_.Run("XADD s 0-0 f v"),
             "-ERR The ID specified in XADD must be greater than 0-0");
   EXPECT_EQ(runner_.Run("XADD s 0 f v"), "-ERR The ID specified in XADD must be greater than 0-0");
@@ -121,7 +121,7 @@ TEST_F(XAddTest, RefusesOptionsThatDoNotGoTogether) {
   EXPECT_EQ(runner_.Run("XADD s MAXLEN ~ 5 LIMIT -1 * f v"),
             "-ERR The LIMIT argument must be >= 0.");
   EXPECT_EQ(runner_.Run("XADD s MAXLEN x * f v"), "-ERR value is not an integer or out of range");
-  EXPECT_EQ(runner_.Run("XADD s MINID x * f v"), kInvalidId);
+  EXPECT_EQ(runner_.Run("XADD s MINID x * f v"), kInvalidAddId);
   EXPECT_EQ(runner_.Run("XADD s DELREF KEEPREF * f v"), "-ERR syntax error");
 }
 
@@ -206,7 +206,7 @@ TEST_F(IdempotentAddTest, RefusesWhatItCannotDo) {
   EXPECT_EQ(runner_.Run({"XADD", "s", "IDMPAUTO", "", "*", "f", "v"}),
             "-ERR syntax error, IDMPAUTO requires a non-empty producer ID");
   // The `*` is the number, so `f` is the ID.
-  EXPECT_EQ(runner_.Run("XADD s IDMP p * f v"), kInvalidId);
+  EXPECT_EQ(runner_.Run("XADD s IDMP p * f v"), kInvalidAddId);
   EXPECT_EQ(runner_.keyspace().size(0), 0u);
 }
 

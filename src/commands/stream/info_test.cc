@@ -7,13 +7,13 @@
 namespace runnel {
 namespace {
 
-using testing::EndsWith;
-using testing::HasSubstr;
-using testing::StartsWith;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 constexpr const char* kNow = "1700000000000";
 
-class XInfoTest : public testing::Test {
+class XInfoTest : public ::testing::Test {
  protected:
   XInfoTest() {
     runner_.Run("XADD s 1-0 f v");

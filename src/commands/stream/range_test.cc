@@ -8,9 +8,10 @@
 namespace runnel {
 namespace {
 
-constexpr const char* kInvalidId = "-ERR Invalid stream ID specified as stream command argument";
+constexpr const char* kInvalidRangeId =
+    "-ERR Invalid stream ID specified as stream command argument";
 
-class RangeTest : public testing::Test {
+class RangeTest : public ::testing::Test {
  protected:
   RangeTest() {
     for (const char* id : {"1-1", "2-1", "2-2", "3-0"}) {
@@ -63,8 +64,8 @@ TEST_F(RangeTest, Counts) {
 
 TEST_F(RangeTest, RefusesWhatIsNoInterval) {
   for (const char* start : {"(-", "(+", "(", "x", "$", ">"}) {
-    EXPECT_EQ(runner_.Run({"XRANGE", "s", start, "+"}), kInvalidId) << start;
-    EXPECT_EQ(runner_.Run({"XREVRANGE", "s", start, "-"}), kInvalidId) << start;
+    EXPECT_EQ(runner_.Run({"XRANGE", "s", start, "+"}), kInvalidRangeId) << start;
+    EXPECT_EQ(runner_.Run({"XREVRANGE", "s", start, "-"}), kInvalidRangeId) << start;
   }
   EXPECT_EQ(runner_.Run("XRANGE s (18446744073709551615-18446744073709551615 +"),
             "-ERR invalid start ID for the interval");

@@ -7,11 +7,11 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
 
-class XReadTest : public testing::Test {
+class XReadTest : public ::testing::Test {
  protected:
   XReadTest() {
     for (const char* key : {"s", "t"}) {

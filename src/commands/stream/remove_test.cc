@@ -7,10 +7,10 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class RemovalTest : public testing::Test {
+class RemovalTest : public ::testing::Test {
  protected:
   void Add(int entries) {
     for (int i = 1; i <= entries; i++) {

@@ -10,11 +10,11 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
-class RetentionTest : public testing::Test {
+class RetentionTest : public ::testing::Test {
  protected:
   void Add(uint64_t ms) { runner_.Run({"XADD", "s", std::to_string(ms) + "-1", "f", "v"}); }
   std::string Info() { return runner_.Run("XINFO STREAM s FULL EXTENDED"); }

@@ -7,13 +7,14 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
-constexpr const char* kInvalidId = "-ERR Invalid stream ID specified as stream command argument";
+constexpr const char* kInvalidSettingId =
+    "-ERR Invalid stream ID specified as stream command argument";
 
-class SettingsTest : public testing::Test {
+class SettingsTest : public ::testing::Test {
  protected:
   SettingsTest() {
     runner_.Run("XADD s 1-0 f v");
@@ -47,7 +48,7 @@ TEST_F(SettingsTest, RefusesCountersThatCannotBe) {
   EXPECT_EQ(runner_.Run("XSETID s 9 ENTRIESADDED -1"), "-ERR entries_added must be positive");
   EXPECT_EQ(runner_.Run("XSETID s 9 ENTRIESADDED"), "-ERR syntax error");
   EXPECT_EQ(runner_.Run("XSETID s 9 BOGUS 1"), "-ERR syntax error");
-  EXPECT_EQ(runner_.Run("XSETID s +"), kInvalidId);
+  EXPECT_EQ(runner_.Run("XSETID s +"), kInvalidSettingId);
   EXPECT_EQ(runner_.Run("XSETID nokey 1"), "-ERR no such key");
   runner_.Run("XDEL s 5-0");
   EXPECT_EQ(runner_.Run("XSETID s 4-9"),
@@ -124,7 +125,7 @@ TEST_F(SettingsTest, RestoresWhatWasRemembered) {
             "-ERR The specified IDMP producer-id/idempotent-id pair maps to a different stream ID");
   EXPECT_EQ(runner_.Run("XIDMPRECORD s p 2 4-0"),
             "-ERR The specified stream ID was deleted or doesn't exist");
-  EXPECT_EQ(runner_.Run("XIDMPRECORD s p 2 x"), kInvalidId);
+  EXPECT_EQ(runner_.Run("XIDMPRECORD s p 2 x"), kInvalidSettingId);
   EXPECT_EQ(runner_.Run("XIDMPRECORD nokey p 2 5-0"), "-ERR no such key");
   EXPECT_EQ(runner_.Run({"XIDMPRECORD", "s", "", "2", "5-0"}),
             "-ERR XIDMPRECORD requires a non-empty producer ID");

@@ -8,10 +8,10 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class StringCommandsTest : public testing::Test {
+class StringCommandsTest : public ::testing::Test {
  protected:
   std::string Run(const char* line) { return runner_.Run(line); }
 

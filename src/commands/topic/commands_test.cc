@@ -17,11 +17,11 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
-class TopicCommandsTest : public testing::Test {
+class TopicCommandsTest : public ::testing::Test {
  protected:
   TopicCommandsTest() { runner_.now_ms = 5000; }
   ~TopicCommandsTest() override { EXPECT_EQ(runner_.Replayed(), ContentOf(runner_.keyspace())); }

@@ -18,7 +18,7 @@ namespace {
 
 using Model = std::map<std::string, std::string>;
 
-bool Set(FieldTable& table, const std::string& name, const std::string& value) {
+bool SetField(FieldTable& table, const std::string& name, const std::string& value) {
   return table.Set(HashKey(name), name, value);
 }
 bool Remove(FieldTable& table, const std::string& name) {
@@ -72,9 +72,9 @@ TEST(FieldTable, EmptyTableHasNothing) {
 
 TEST(FieldTable, AnyBytesAreANameAndAValue) {
   FieldTable table;
-  EXPECT_TRUE(Set(table, "", ""));
-  EXPECT_TRUE(Set(table, std::string(1, '\0'), std::string(3, '\xff')));
-  EXPECT_FALSE(Set(table, "", "now with a value"));
+  EXPECT_TRUE(SetField(table, "", ""));
+  EXPECT_TRUE(SetField(table, std::string(1, '\0'), std::string(3, '\xff')));
+  EXPECT_FALSE(SetField(table, "", "now with a value"));
   Check(table, {{"", "now with a value"}, {std::string(1, '\0'), std::string(3, '\xff')}});
 }
 
@@ -86,7 +86,7 @@ TEST(FieldTable, ValuesGrowAndShrinkInPlace) {
   for (const size_t size : sizes) {
     for (const int name : {1, 2, 3}) {
       model[Name(name)] = std::string(size, static_cast<char>('a' + name));
-      Set(table, Name(name), model[Name(name)]);
+      SetField(table, Name(name), model[Name(name)]);
       Check(table, model);
     }
   }
@@ -127,7 +127,7 @@ class FieldTableModelTest : public testing::TestWithParam<uint32_t> {
       const std::string name = AnyName();
       if (grows == (kind % 5 != 0)) {
         const std::string value = Value();
-        ASSERT_EQ(Set(pair->table, name, value), !pair->model.contains(name));
+        ASSERT_EQ(SetField(pair->table, name, value), !pair->model.contains(name));
         pair->model[name] = value;
       } else {
         // Something that is there.
@@ -187,7 +187,7 @@ TEST(FieldTable, CopyGoesToAnotherThread) {
   Model model;
   for (int i = 0; i < 20'000; i++) {
     model[Name(i)] = std::string(static_cast<size_t>(i % 200), 'v');
-    Set(table, Name(i), model[Name(i)]);
+    SetField(table, Name(i), model[Name(i)]);
   }
   FieldTable copy = table.Share();
   Model seen;
@@ -197,8 +197,8 @@ TEST(FieldTable, CopyGoesToAnotherThread) {
   });
   for (int i = 0; i < 20'000; i++) {
     i % 3 == 0 ? static_cast<void>(Remove(table, Name(i)))
-               : static_cast<void>(Set(table, Name(i), "changed"));
-    Set(table, Name(100'000 + i), "new");
+               : static_cast<void>(SetField(table, Name(i), "changed"));
+    SetField(table, Name(100'000 + i), "new");
   }
   reader.join();
   EXPECT_EQ(seen, model);
@@ -208,7 +208,7 @@ TEST(FieldTable, CopyGoesToAnotherThread) {
 TEST(FieldTable, GivesMemoryBackWhenItShrinks) {
   FieldTable table;
   for (int i = 0; i < 100'000; i++) {
-    Set(table, Name(i), "12345678");
+    SetField(table, Name(i), "12345678");
   }
   const size_t large = table.MemoryBytes(0);
   EXPECT_GT(large, 100'000u * (11 + 8 + 3));
@@ -257,16 +257,16 @@ TEST(FieldTable, FreeingBlocksCounts) {
   FieldTable table;
   const std::string large(10 * 4096, 'v');
   for (int i = 0; i < 10; i++) {
-    Set(table, Name(i), large);
+    SetField(table, Name(i), large);
   }
   EXPECT_EQ(table.FreeEffort(), 1u + 10 * 11);
   for (int i = 10; i < 100; i++) {
-    Set(table, Name(i), large);
+    SetField(table, Name(i), large);
   }
   EXPECT_GE(table.FreeEffort(), 100u * 11);
   EXPECT_LE(table.FreeEffort(), 100u * 11 + 20);
   for (int i = 0; i < 50; i++) {
-    Set(table, Name(i), "small");
+    SetField(table, Name(i), "small");
     Remove(table, Name(i + 50));
   }
   EXPECT_LE(table.FreeEffort(), 20u);
@@ -279,7 +279,7 @@ TEST(FieldTable, RandomIsFair) {
   for (const size_t size : {10u, 400u, 700u}) {
     FieldTable table;
     for (size_t i = 0; i < size; i++) {
-      Set(table, Name(i), "");
+      SetField(table, Name(i), "");
     }
     std::mt19937_64 random(7);
     std::map<std::string, size_t> drawn;
@@ -307,14 +307,14 @@ TEST_P(FieldTableScan, SeesEveryElementThatStaysWhileTheTableChanges) {
   std::set<std::string> staying;
   for (int i = 0; i < 200; i++) {
     staying.insert(Name(i));
-    Set(table, Name(i), "stays");
+    SetField(table, Name(i), "stays");
   }
   std::vector<std::string> passing;
   uint64_t next = 1000;
   const size_t at_first = random() % 8000;
   while (passing.size() < at_first) {
     passing.push_back(Name(next++));
-    Set(table, passing.back(), "");
+    SetField(table, passing.back(), "");
   }
   std::set<std::string> seen;
   uint64_t cursor = 0;
@@ -332,7 +332,7 @@ TEST_P(FieldTableScan, SeesEveryElementThatStaysWhileTheTableChanges) {
       const bool insert = static_cast<int>(random() % 10) < 5 + growth;
       if (insert && passing.size() < 50'000) {
         passing.push_back(Name(next++));
-        Set(table, passing.back(), "");
+        SetField(table, passing.back(), "");
       } else if (!insert && !passing.empty()) {
         std::swap(passing[random() % passing.size()], passing.back());
         Remove(table, passing.back());
@@ -352,7 +352,7 @@ TEST(FieldTable, ScanTakesAnyCursor) {
   std::mt19937_64 random(4);
   FieldTable table;
   for (int i = 0; i < 1000; i++) {
-    Set(table, Name(i), "");
+    SetField(table, Name(i), "");
   }
   for (int i = 0; i < 10'000; i++) {
     uint64_t cursor = random() >> (random() % 64);

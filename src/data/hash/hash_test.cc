@@ -14,8 +14,8 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 std::unique_ptr<Hash> CopyOf(const Hash& hash) {
   return std::unique_ptr<Hash>(static_cast<Hash*>(hash.Clone().release()));

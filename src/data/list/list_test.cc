@@ -19,7 +19,7 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using Strings = std::vector<std::string>;
 
 Strings Content(const List& list) {

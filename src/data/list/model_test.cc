@@ -20,7 +20,7 @@
 namespace runnel {
 namespace {
 
-std::unique_ptr<List> Copy(const List& list) {
+std::unique_ptr<List> CopyOfList(const List& list) {
   return std::unique_ptr<List>(static_cast<List*>(list.Clone().release()));
 }
 
@@ -210,7 +210,7 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
       loaded = LoadAs<List>(payload);
     }
     ASSERT_NE(loaded, nullptr);
-    pair->list = Copy(static_cast<const List&>(*loaded));
+    pair->list = CopyOfList(static_cast<const List&>(*loaded));
     if (cold_ != nullptr) pair->list->Attach(&hot_);
   }
 
@@ -270,7 +270,7 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
   }
 
   void CloneTo(const Pair& from, size_t slot) {
-    Pair copy{Copy(*from.list), from.model, from.erased};
+    Pair copy{CopyOfList(*from.list), from.model, from.erased};
     if (cold_ != nullptr) copy.list->Attach(&hot_);
     if (slot < pairs_.size()) {
       Compare(pairs_[slot]);

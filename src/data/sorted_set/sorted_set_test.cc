@@ -17,7 +17,7 @@
 namespace runnel {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using Change = SortedSet::Change;
 
 constexpr double kInf = std::numeric_limits<double>::infinity();

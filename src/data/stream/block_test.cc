@@ -20,7 +20,7 @@ std::vector<std::string_view> Views(const std::vector<std::string>& strings) {
   return std::vector<std::string_view>(strings.begin(), strings.end());
 }
 
-std::vector<std::string> FieldsOf(const EntryView& entry) {
+std::vector<std::string> BlockFieldsOf(const EntryView& entry) {
   std::vector<std::string> fields;
   for (const EntryView::Field& field : entry) {
     fields.emplace_back(field.name);
@@ -36,7 +36,7 @@ void ExpectHolds(const Block& block, const std::vector<NaiveEntry>& entries) {
     const EntryView entry = reader.EntryAt(k);
     ASSERT_EQ(entry.id(), entries[k].id);
     ASSERT_EQ(entry.size(), entries[k].fields.size() / 2);
-    ASSERT_EQ(FieldsOf(entry), entries[k].fields);
+    ASSERT_EQ(BlockFieldsOf(entry), entries[k].fields);
     ASSERT_EQ(reader.IdAt(k), entries[k].id);
     ASSERT_EQ(reader.LowerBound(entries[k].id), k);
     const std::optional<StreamId> next = entries[k].id.Next();
@@ -44,7 +44,7 @@ void ExpectHolds(const Block& block, const std::vector<NaiveEntry>& entries) {
     ASSERT_EQ(reader.LowerBound(*next), k + 1);
   }
   for (size_t k = entries.size(); k > 0; k--) {
-    ASSERT_EQ(FieldsOf(reader.EntryAt(k - 1)), entries[k - 1].fields);
+    ASSERT_EQ(BlockFieldsOf(reader.EntryAt(k - 1)), entries[k - 1].fields);
   }
 }
 
@@ -261,7 +261,7 @@ TEST(StreamBlockTest, DamagedPayloadsAreRefusedOrReadable) {
       const EntryView entry = reader.EntryAt(k);
       ASSERT_LT(last, entry.id());
       last = entry.id();
-      ASSERT_EQ(FieldsOf(entry).size(), 2 * entry.size());
+      ASSERT_EQ(BlockFieldsOf(entry).size(), 2 * entry.size());
     }
     ASSERT_EQ(last, loaded->last);
   }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kNow = 1'700'000'000'000;
 
-class ConsumerGroupTest : public testing::Test {
+class ConsumerGroupTest : public ::testing::Test {
  protected:
   ConsumerGroupTest() : group_("group", {}, 0) {
     alice_ = group_.CreateConsumer("alice", kNow).index;

@@ -10,23 +10,23 @@
 namespace runnel {
 namespace {
 
-constexpr int64_t kNow = 1'700'000'000'000;
+constexpr int64_t kDeliveryNow = 1'700'000'000'000;
 
 // Appends entries 1-0, 2-0, ... up to `count`-0, after those that are there.
-void Fill(Stream* stream, uint64_t count) {
+void FillForDelivery(Stream* stream, uint64_t count) {
   while (stream->last_id().ms < count) {
     stream->Append({stream->last_id().ms + 1, 0}, std::vector<std::string_view>{"f", "v"},
                    StreamLimits());
   }
 }
 
-class DeliveryTest : public testing::Test {
+class DeliveryTest : public ::testing::Test {
  protected:
-  DeliveryTest() { Fill(&stream_, 10); }
+  DeliveryTest() { FillForDelivery(&stream_, 10); }
 
   ConsumerGroup& NewGroup(StreamId last_delivered, std::optional<uint64_t> entries_read) {
     ConsumerGroup& group = stream_.CreateGroup("g", last_delivered, entries_read);
-    consumer_ = group.CreateConsumer("c", kNow).index;
+    consumer_ = group.CreateConsumer("c", kDeliveryNow).index;
     return group;
   }
 
@@ -38,33 +38,33 @@ TEST_F(DeliveryTest, MakesEntriesPendingOnceAndMovesThePosition) {
   ConsumerGroup& group = NewGroup({}, 0);
   stream_.Delete({2, 0});
   EXPECT_EQ(stream_.SeekNew(group)->id(), (StreamId{1, 0}));
-  EXPECT_EQ(stream_.Deliver(&group, consumer_, {4, 0}, kNow + 5, false), 3u);
+  EXPECT_EQ(stream_.Deliver(&group, consumer_, {4, 0}, kDeliveryNow + 5, false), 3u);
   EXPECT_EQ(group.last_delivered(), (StreamId{4, 0}));
   EXPECT_EQ(stream_.SeekNew(group)->id(), (StreamId{5, 0}));
   const PendingEntry entry = *group.pending().Find({3, 0});
   EXPECT_EQ(entry.consumer, consumer_);
-  EXPECT_EQ(entry.delivery_time, kNow + 5);
+  EXPECT_EQ(entry.delivery_time, kDeliveryNow + 5);
   EXPECT_EQ(entry.deliveries, 1u);
   EXPECT_FALSE(group.pending().Contains({2, 0}));
-  EXPECT_EQ(group.consumer(consumer_).active_time, kNow + 5);
+  EXPECT_EQ(group.consumer(consumer_).active_time, kDeliveryNow + 5);
 }
 
 TEST_F(DeliveryTest, WithoutAcknowledgementOnlyThePositionMoves) {
   ConsumerGroup& group = NewGroup({}, 0);
-  EXPECT_EQ(stream_.Deliver(&group, consumer_, {4, 0}, kNow + 5, true), 4u);
+  EXPECT_EQ(stream_.Deliver(&group, consumer_, {4, 0}, kDeliveryNow + 5, true), 4u);
   EXPECT_EQ(group.last_delivered(), (StreamId{4, 0}));
   EXPECT_EQ(group.entries_read(), 4u);
   EXPECT_TRUE(group.pending().empty());
-  EXPECT_EQ(group.consumer(consumer_).seen_time, kNow + 5);
+  EXPECT_EQ(group.consumer(consumer_).seen_time, kDeliveryNow + 5);
   EXPECT_EQ(group.consumer(consumer_).active_time, -1);
 }
 
 TEST_F(DeliveryTest, TakesOverEntriesThatArePendingAlready) {
   ConsumerGroup& group = NewGroup({}, 0);
-  const ConsumerIndex other = group.CreateConsumer("other", kNow).index;
-  group.Assign({2, 0}, other, kNow, 7);
+  const ConsumerIndex other = group.CreateConsumer("other", kDeliveryNow).index;
+  group.Assign({2, 0}, other, kDeliveryNow, 7);
   group.Release({3, 0}, 4);
-  stream_.Deliver(&group, consumer_, {3, 0}, kNow + 1, false);
+  stream_.Deliver(&group, consumer_, {3, 0}, kDeliveryNow + 1, false);
   for (const StreamId id : {StreamId{2, 0}, StreamId{3, 0}}) {
     EXPECT_EQ(group.pending().Find(id)->consumer, consumer_);
     EXPECT_EQ(group.pending().Find(id)->deliveries, 1u);
@@ -76,14 +76,14 @@ TEST_F(DeliveryTest, TakesOverEntriesThatArePendingAlready) {
 
 TEST_F(DeliveryTest, GoesOnWhereThePositionIsEvenIfThatEntryIsGone) {
   ConsumerGroup& group = NewGroup({}, 0);
-  stream_.Deliver(&group, consumer_, {4, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {4, 0}, kDeliveryNow, false);
   stream_.Delete({4, 0});
   EXPECT_EQ(stream_.SeekNew(group)->id(), (StreamId{5, 0}));
   stream_.DropOldest(6);
   EXPECT_EQ(stream_.SeekNew(group)->id(), (StreamId{8, 0}));
   stream_.DropOldest(3);
   EXPECT_FALSE(stream_.SeekNew(group).valid());
-  Fill(&stream_, 11);
+  FillForDelivery(&stream_, 11);
   EXPECT_EQ(stream_.SeekNew(group)->id(), (StreamId{11, 0}));
 }
 
@@ -91,9 +91,9 @@ TEST_F(DeliveryTest, GoesOnWhereThePositionIsEvenIfThatEntryIsGone) {
 
 TEST_F(DeliveryTest, TheCounterGoesUpWithEachEntry) {
   ConsumerGroup& group = NewGroup({}, 0);
-  stream_.Deliver(&group, consumer_, {1, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {1, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 1u);
-  stream_.Deliver(&group, consumer_, {4, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {4, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 4u);
   EXPECT_EQ(stream_.Lag(group), 6);
 }
@@ -101,56 +101,56 @@ TEST_F(DeliveryTest, TheCounterGoesUpWithEachEntry) {
 TEST_F(DeliveryTest, TheCounterJumpsOverWhatWasTrimmedBeforeTheFirstEntry) {
   ConsumerGroup& group = NewGroup({}, 0);
   stream_.DropOldest(5);
-  stream_.Deliver(&group, consumer_, {6, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {6, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 6u);
-  stream_.Deliver(&group, consumer_, {7, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {7, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 7u);
   EXPECT_EQ(stream_.Lag(group), 3);
 }
 
 TEST_F(DeliveryTest, ATombstoneAheadMakesTheCounterUnknownUntilTheEnd) {
   ConsumerGroup& group = NewGroup({}, 0);
-  stream_.Deliver(&group, consumer_, {2, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {2, 0}, kDeliveryNow, false);
   stream_.Delete({5, 0});
-  stream_.Deliver(&group, consumer_, {3, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {3, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), std::nullopt);
   EXPECT_EQ(stream_.Lag(group), std::nullopt);
   // Behind the tombstone it stays unknown: it cannot be estimated in the middle.
-  stream_.Deliver(&group, consumer_, {7, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {7, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), std::nullopt);
-  stream_.Deliver(&group, consumer_, {10, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {10, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 10u);
   EXPECT_EQ(stream_.Lag(group), 0);
 }
 
 TEST_F(DeliveryTest, ATombstoneBehindThePositionDoesNotHurt) {
   ConsumerGroup& group = NewGroup({}, 0);
-  stream_.Deliver(&group, consumer_, {4, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {4, 0}, kDeliveryNow, false);
   stream_.Delete({3, 0});
-  stream_.Deliver(&group, consumer_, {6, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {6, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 6u);
   EXPECT_EQ(stream_.Lag(group), 4);
 }
 
 TEST_F(DeliveryTest, ATombstoneAtThePositionMakesTheCounterUnknown) {
   ConsumerGroup& group = NewGroup({}, 0);
-  stream_.Deliver(&group, consumer_, {4, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {4, 0}, kDeliveryNow, false);
   stream_.Delete({4, 0});
   EXPECT_EQ(stream_.Lag(group), std::nullopt);
-  stream_.Deliver(&group, consumer_, {5, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {5, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), std::nullopt);
 }
 
 TEST_F(DeliveryTest, AnUnknownCounterIsFoundAgainAtTheFirstOrTheLastEntry) {
   ConsumerGroup& group = NewGroup({}, std::nullopt);
   EXPECT_EQ(stream_.Lag(group), 10);
-  stream_.Deliver(&group, consumer_, {1, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {1, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 1u);
   group.SetLastDelivered({5, 0}, std::nullopt);
   EXPECT_EQ(stream_.Lag(group), std::nullopt);
-  stream_.Deliver(&group, consumer_, {6, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {6, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), std::nullopt);
-  stream_.Deliver(&group, consumer_, {10, 0}, kNow, false);
+  stream_.Deliver(&group, consumer_, {10, 0}, kDeliveryNow, false);
   EXPECT_EQ(group.entries_read(), 10u);
 }
 
@@ -162,7 +162,7 @@ TEST(LagTest, OfAStreamThatNeverHadAnEntryIsZero) {
 
 TEST(LagTest, OfAnEmptiedStreamIsZero) {
   Stream stream;
-  Fill(&stream, 4);
+  FillForDelivery(&stream, 4);
   ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
   stream.DropOldest(4);
   EXPECT_EQ(stream.Lag(group), 0);
@@ -170,7 +170,7 @@ TEST(LagTest, OfAnEmptiedStreamIsZero) {
 
 TEST(LagTest, IsTheLengthIfThePositionAndAllTombstonesLieBeforeTheFirstEntry) {
   Stream stream;
-  Fill(&stream, 10);
+  FillForDelivery(&stream, 10);
   ConsumerGroup& group = stream.CreateGroup("g", {2, 0}, 2);
   stream.Delete({1, 0});
   EXPECT_EQ(stream.Lag(group), 8);
@@ -182,7 +182,7 @@ TEST(LagTest, IsTheLengthIfThePositionAndAllTombstonesLieBeforeTheFirstEntry) {
 
 TEST(LagTest, IsCountedFromTheCounterIfThatIsKnown) {
   Stream stream;
-  Fill(&stream, 10);
+  FillForDelivery(&stream, 10);
   ConsumerGroup& group = stream.CreateGroup("g", {6, 0}, 6);
   EXPECT_EQ(stream.Lag(group), 4);
   group.SetLastDelivered({6, 0}, 20);
@@ -197,17 +197,18 @@ TEST(LagTest, IsCountedFromTheCounterIfThatIsKnown) {
 TEST(LagTest, IsTheNumberOfEntriesBehindThePositionWhileEntriesAreOnlyTrimmed) {
   Stream stream;
   ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
+  const ConsumerIndex consumer = group.CreateConsumer("c", kDeliveryNow).index;
   uint64_t random = 1;
   for (int step = 0; step < 20'000; step++) {
     random = random * 6364136223846793005 + 1442695040888963407;
     const uint64_t choice = (random >> 40) % 10;
     const uint64_t amount = (random >> 50) % 5;
     if (choice < 5) {
-      Fill(&stream, stream.last_id().ms + amount);
+      FillForDelivery(&stream, stream.last_id().ms + amount);
     } else if (choice < 9) {
       EntryCursor at = stream.SeekNew(group);
-      if (at.valid()) stream.Deliver(&group, consumer, {at->id().ms + amount, 0}, kNow, true);
+      if (at.valid())
+        stream.Deliver(&group, consumer, {at->id().ms + amount, 0}, kDeliveryNow, true);
     } else {
       stream.DropOldest(amount);
     }
@@ -226,7 +227,7 @@ TEST(EstimateTest, OfAnUnusedStreamIsZero) {
 
 TEST(EstimateTest, IsKnownAtBothEndsOnly) {
   Stream stream;
-  Fill(&stream, 10);
+  FillForDelivery(&stream, 10);
   stream.DropOldest(3);
   EXPECT_EQ(stream.EstimateEntriesRead({}), 3u);
   EXPECT_EQ(stream.EstimateEntriesRead({2, 0}), 3u);
@@ -238,7 +239,7 @@ TEST(EstimateTest, IsKnownAtBothEndsOnly) {
 
 TEST(EstimateTest, OfAnEmptiedStreamIsAllUpToTheLastId) {
   Stream stream;
-  Fill(&stream, 10);
+  FillForDelivery(&stream, 10);
   stream.DropOldest(10);
   EXPECT_EQ(stream.EstimateEntriesRead({1, 0}), 10u);
   EXPECT_EQ(stream.EstimateEntriesRead({10, 0}), 10u);
@@ -247,7 +248,7 @@ TEST(EstimateTest, OfAnEmptiedStreamIsAllUpToTheLastId) {
 
 TEST(EstimateTest, IsUnknownBelowTheHighestTombstone) {
   Stream stream;
-  Fill(&stream, 10);
+  FillForDelivery(&stream, 10);
   stream.Delete({5, 0});
   EXPECT_EQ(stream.EstimateEntriesRead({1, 0}), std::nullopt);
   EXPECT_EQ(stream.EstimateEntriesRead({}), std::nullopt);

@@ -14,7 +14,7 @@ constexpr uint64_t kStart = 1'700'000'000'000;
 constexpr int64_t kSeconds = 10;
 constexpr uint64_t kMaxSize = 3;
 
-class IdempotenceTest : public testing::Test {
+class IdempotenceTest : public ::testing::Test {
  protected:
   IdempotenceTest() : memory_(kSeconds, kMaxSize) {}
 

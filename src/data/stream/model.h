@@ -139,14 +139,14 @@ inline void ExpectSameGroup(const ConsumerGroup& group, const GroupModel& model)
 
 inline void ExpectSame(const Stream& stream, const StreamModel& model) {
   ExpectSameEntries(stream, model);
-  if (testing::Test::HasFatalFailure()) return;
+  if (::testing::Test::HasFatalFailure()) return;
   ASSERT_EQ(stream.groups().size(), model.groups.size());
   auto expected = model.groups.begin();
   for (const auto& [name, group] : stream.groups()) {
     ASSERT_EQ(name, expected->first);
     ASSERT_EQ(name, group->name());
     ExpectSameGroup(*group, expected->second);
-    if (testing::Test::HasFatalFailure()) return;
+    if (::testing::Test::HasFatalFailure()) return;
     ++expected;
   }
 }

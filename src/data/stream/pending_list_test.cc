@@ -88,9 +88,9 @@ PendingList Reloaded(const PendingList& list) {
 }
 
 // Drives a list and its model through the same random changes.
-class Machine {
+class PendingMachine {
  public:
-  Machine(uint64_t seed, bool wild_ids) : random_(seed), wild_ids_(wild_ids) {}
+  PendingMachine(uint64_t seed, bool wild_ids) : random_(seed), wild_ids_(wild_ids) {}
 
   void Step() {
     const uint64_t phase = (steps_++ / 4000) % 3;
@@ -202,7 +202,7 @@ class Machine {
 
 void RunMachine(uint64_t seed, bool wild_ids) {
   SCOPED_TRACE(testing::Message() << "seed " << seed << (wild_ids ? ", wild IDs" : ""));
-  Machine machine(seed, wild_ids);
+  PendingMachine machine(seed, wild_ids);
   for (int step = 0; step < 60'000; step++) {
     machine.Step();
     if (testing::Test::HasFatalFailure()) return;
@@ -287,7 +287,7 @@ TEST(PendingListTest, DistantIdsDoNotTakeAChunkEach) {
 // ones.
 TEST(PendingListTest, ClonesKeepWhatTheyHeld) {
   for (const uint64_t seed : {1, 2, 3}) {
-    Machine machine(seed, seed == 3);
+    PendingMachine machine(seed, seed == 3);
     std::vector<std::pair<PendingList, std::string>> clones;
     std::mt19937_64 random(seed);
     for (int i = 0; i < 10'000; i++) {
@@ -338,7 +338,7 @@ TEST(PendingListTest, ClonesMayGoInAnotherThread) {
 }
 
 TEST(PendingListTest, DamagedPayloadsAreRefusedOrSound) {
-  Machine machine(5, true);
+  PendingMachine machine(5, true);
   for (int i = 0; i < 3000; i++) {
     machine.Step();
   }

@@ -12,7 +12,7 @@
 namespace runnel {
 namespace {
 
-constexpr int64_t kNow = 1'700'000'000'000;
+constexpr int64_t kStreamNow = 1'700'000'000'000;
 
 // Appends entries 1-0, 2-0, ... up to `count`-0, after those that are there.
 void Fill(Stream* stream, uint64_t count) {
@@ -239,8 +239,8 @@ TEST(StreamTrimTest, WithReferencesEntriesGoOneByOneUpToTheLimit) {
   EXPECT_EQ(stream.PlanExactTrim(About(ByLength(120))), 130u);
   EXPECT_EQ(stream.PlanExactTrim(About(ByLength(120), 7)), 7u);
   ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
-  stream.Deliver(&group, consumer, {10, 0}, kNow, false);
+  const ConsumerIndex consumer = group.CreateConsumer("c", kStreamNow).index;
+  stream.Deliver(&group, consumer, {10, 0}, kStreamNow, false);
   // An entry that is pending and gone already keeps its reference: nothing is trimmed there.
   stream.Delete({2, 0});
   stream.DropOldest(4, true);
@@ -255,10 +255,10 @@ TEST(StreamTrimTest, AckedTrimsPassOverWhatAGroupNeeds) {
   EXPECT_EQ(Times(stream, stream.PlanAckedTrim(ByLength(8))), (std::vector<uint64_t>{1, 2}));
   ConsumerGroup& slow = stream.CreateGroup("slow", {5, 0}, std::nullopt);
   ConsumerGroup& group = stream.CreateGroup("g", {}, 0);
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
+  const ConsumerIndex consumer = group.CreateConsumer("c", kStreamNow).index;
   // Nothing was delivered to that group.
   EXPECT_EQ(stream.PlanAckedTrim(ByLength(0)).entries, 0u);
-  stream.Deliver(&group, consumer, {8, 0}, kNow, false);
+  stream.Deliver(&group, consumer, {8, 0}, kStreamNow, false);
   group.Ack(std::vector<StreamId>{{1, 0}, {3, 0}, {4, 0}, {7, 0}});
   // 7-0 is not yet delivered to the slow one.
   EXPECT_EQ(Times(stream, stream.PlanAckedTrim(ByLength(0))), (std::vector<uint64_t>{1, 3, 4}));
@@ -288,8 +288,8 @@ TEST(StreamTrimTest, AckedTrimsCountTheEntryThatIsYetToBeAdded) {
 template <class Acked>
 void DeliverAndAck(Stream* stream, uint64_t count, Acked acked) {
   ConsumerGroup& group = stream->CreateGroup("g", {}, 0);
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
-  stream->Deliver(&group, consumer, {count, 0}, kNow, false);
+  const ConsumerIndex consumer = group.CreateConsumer("c", kStreamNow).index;
+  stream->Deliver(&group, consumer, {count, 0}, kStreamNow, false);
   for (uint64_t ms = 1; ms <= count; ms++) {
     if (acked(ms)) group.Ack({ms, 0});
   }
@@ -355,8 +355,8 @@ TEST(StreamTest, AnEntryIsReferencedUntilEveryGroupAcknowledgedIt) {
   EXPECT_TRUE(stream.IsReferenced({2, 0}));
   // Whether the entry exists is not asked.
   EXPECT_TRUE(stream.IsReferenced({99, 0}));
-  const ConsumerIndex consumer = group.CreateConsumer("c", kNow).index;
-  stream.Deliver(&group, consumer, {2, 0}, kNow, false);
+  const ConsumerIndex consumer = group.CreateConsumer("c", kStreamNow).index;
+  stream.Deliver(&group, consumer, {2, 0}, kStreamNow, false);
   EXPECT_TRUE(stream.IsReferenced({2, 0}));
   EXPECT_EQ(stream.DropReferences({2, 0}), 1u);
   EXPECT_FALSE(stream.IsReferenced({2, 0}));

@@ -19,11 +19,11 @@ namespace runnel {
 namespace {
 
 using namespace std::string_literals;
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 using Names = std::vector<std::string_view>;
-using Numbers = std::vector<uint64_t>;
+using PartitionNumbers = std::vector<uint64_t>;
 
 std::string GroupPayload(const Object& object) {
   std::string payload;
@@ -46,10 +46,10 @@ TEST(TopicGroupNames, AKeyHasAPrefix) {
 
 // --- What is done in a partition ---
 
-class TopicGroupTest : public testing::Test {
+class TopicGroupTest : public ::testing::Test {
  protected:
   TopicGroupTest() {
-    group_.AddPartitions("t", Numbers{10, 0});
+    group_.AddPartitions("t", PartitionNumbers{10, 0});
     group_.Subscribe("a", Names{"t"}, 5);
     group_.Subscribe("b", Names{"t", "u*"}, 6);
   }
@@ -67,10 +67,10 @@ class TopicGroupTest : public testing::Test {
 };
 
 TEST_F(TopicGroupTest, CommittedIsTheFirstOffsetThatIsNotDone) {
-  group_.Acknowledge("t", 0, Numbers{12, 13, 15, 9});
+  group_.Acknowledge("t", 0, PartitionNumbers{12, 13, 15, 9});
   EXPECT_EQ(partition().committed, 10u);
   EXPECT_EQ(Acknowledged(), (OffsetRanges::Map{{12, 14}, {15, 16}}));
-  group_.Acknowledge("t", 0, Numbers{10, 11});
+  group_.Acknowledge("t", 0, PartitionNumbers{10, 11});
   EXPECT_EQ(partition().committed, 14u);
   EXPECT_EQ(Acknowledged(), (OffsetRanges::Map{{15, 16}}));
   group_.Commit("t", 0, 12);
@@ -78,10 +78,10 @@ TEST_F(TopicGroupTest, CommittedIsTheFirstOffsetThatIsNotDone) {
   group_.Commit("t", 0, 15);
   EXPECT_EQ(partition().committed, 16u);
   EXPECT_EQ(partition().acknowledged, nullptr);
-  group_.Acknowledge("t", 0, Numbers{18, 19, 20});
+  group_.Acknowledge("t", 0, PartitionNumbers{18, 19, 20});
   group_.Commit("t", 0, 19);
   EXPECT_EQ(partition().committed, 21u);
-  group_.Acknowledge("t", 0, Numbers{30});
+  group_.Acknowledge("t", 0, PartitionNumbers{30});
   group_.Skip("t", 0, 25, 4);
   EXPECT_EQ(partition().committed, 25u);
   EXPECT_EQ(partition().skipped, 4u);
@@ -96,7 +96,7 @@ TEST_F(TopicGroupTest, CommittedIsTheFirstOffsetThatIsNotDone) {
 }
 
 TEST_F(TopicGroupTest, OffsetsReachTheLastOne) {
-  group_.Acknowledge("t", 0, Numbers{UINT64_MAX - 1});
+  group_.Acknowledge("t", 0, PartitionNumbers{UINT64_MAX - 1});
   EXPECT_NE(LoadAs<TopicGroup>(GroupPayload(group_)), nullptr);
   group_.Commit("t", 0, UINT64_MAX - 1);
   EXPECT_EQ(partition().committed, UINT64_MAX);
@@ -112,7 +112,7 @@ TEST_F(TopicGroupTest, InFlightIsWhatIsGivenAndNotDone) {
   partition().live.position = 20;
   EXPECT_EQ(partition().position(), 20u);
   EXPECT_EQ(partition().CountInFlight(), 10u);
-  group_.Acknowledge("t", 0, Numbers{12, 13, 19, 20, 25});
+  group_.Acknowledge("t", 0, PartitionNumbers{12, 13, 19, 20, 25});
   EXPECT_EQ(partition().CountInFlight(), 7u);
   group_.Commit("t", 0, 13);
   EXPECT_EQ(partition().committed, 14u);
@@ -188,10 +188,10 @@ TEST_F(TopicGroupTest, ATopicThatGoesIsForgotten) {
   EXPECT_EQ(Owned("a"), 0u);
   EXPECT_EQ(group_.FindTopic(slot), nullptr);
   EXPECT_EQ(group_.FindPartition("t", 0), nullptr);
-  group_.AddPartitions("t", Numbers{7});
+  group_.AddPartitions("t", PartitionNumbers{7});
   EXPECT_GT(group_.FindTopic("t")->slot, slot);
   EXPECT_EQ(group_.FindTopic(group_.FindTopic("t")->slot), group_.FindTopic("t"));
-  group_.AddPartitions("t", Numbers{8, 9});
+  group_.AddPartitions("t", PartitionNumbers{8, 9});
   EXPECT_EQ(partition().committed, 7u);
   EXPECT_EQ(group_.FindPartition("t", 2)->committed, 9u);
   EXPECT_EQ(group_.FindPartition("t", 3), nullptr);
@@ -213,7 +213,7 @@ TEST_F(TopicGroupTest, TheBytesNeverChange) {
   group_.Assign("t", 0, Id("b"));
   group_.Assign("t", 0, kNobody);
   group_.Assign("t", 0, Id("b"));
-  group_.Acknowledge("t", 0, Numbers{12, 13, 14, 20});
+  group_.Acknowledge("t", 0, PartitionNumbers{12, 13, 14, 20});
   group_.Skip("t", 1, 300, 5);
   EXPECT_EQ(GroupPayload(group_),
             "\x01\x02\xac\x02\x01\x01\x02\x03\x04"s  // options
@@ -316,7 +316,7 @@ class RandomGroup {
     const auto found = topics_.find(topic);
     const uint64_t kind = Below(100);
     if (kind < 4) {
-      Numbers starts;
+      PartitionNumbers starts;
       for (uint64_t i = 1 + Below(3); i > 0; i--) {
         starts.push_back(Below(20));
         topics_[topic].emplace_back().start = starts.back();
@@ -456,7 +456,7 @@ class RandomGroup {
         group_.FindPartition(topic, number)->live.position = offset + Below(10);
         return;
       default: {
-        Numbers offsets;
+        PartitionNumbers offsets;
         for (uint64_t i = Below(4); i > 0; i--) {
           offsets.push_back(offset + Below(6));
           plain.done.insert(offsets.back());
@@ -524,7 +524,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, TopicGroupSeeds, testing::Range(0, 10));
 
 // --- Groups and topics in a keyspace ---
 
-class TopicGroupEnd : public testing::Test, private KeyspaceObserver {
+class TopicGroupEnd : public ::testing::Test, private KeyspaceObserver {
  protected:
   TopicGroupEnd() {
     for (const std::string_view name : {"t", "u"}) {
@@ -535,7 +535,7 @@ class TopicGroupEnd : public testing::Test, private KeyspaceObserver {
     }
     auto group = std::make_unique<TopicGroup>(TopicGroupOptions());
     for (const std::string_view name : {"t", "u", "v"}) {
-      group->AddPartitions(name, Numbers{0, 0});
+      group->AddPartitions(name, PartitionNumbers{0, 0});
     }
     group->Subscribe("m", Names{"t"}, 1);
     group->Assign("t", 1, 1);

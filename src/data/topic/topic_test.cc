@@ -99,7 +99,7 @@ Topic ATopic() {
   return Topic(kId, 12, options);
 }
 
-std::string Payload(const Object& object) {
+std::string TopicPayload(const Object& object) {
   std::string payload;
   object.Serialize(&payload);
   return payload;
@@ -114,11 +114,11 @@ TEST(TopicTest, TheStoredFormHoldsAll) {
   producers.Accept("p", {{1, {50, 7}, 1}, {2, {50, 0}, 2}}, 200);
   producers.Accept("p", {{1, {51, 8}, 1}}, 300);
   producers.Open("o", 400);
-  const std::string payload = Payload(topic);
+  const std::string payload = TopicPayload(topic);
   const auto loaded = LoadAs<Topic>(payload);
   ASSERT_NE(loaded, nullptr);
-  EXPECT_EQ(Payload(*loaded), payload);
-  EXPECT_EQ(Payload(*topic.Clone()), payload);
+  EXPECT_EQ(TopicPayload(*loaded), payload);
+  EXPECT_EQ(TopicPayload(*topic.Clone()), payload);
   const Topic& again = static_cast<const Topic&>(*loaded);
   EXPECT_EQ(again.id(), kId);
   EXPECT_EQ(again.partitions(), 12u);
@@ -139,17 +139,17 @@ TEST(TopicTest, TheStoredFormHoldsAll) {
 // Who does not use it has a stored form that earlier versions read.
 TEST(TopicTest, TheStoredFormHasMinInsyncIfThereIsOne) {
   Topic topic = ATopic();
-  const std::string plain = Payload(topic);
+  const std::string plain = TopicPayload(topic);
   EXPECT_EQ(plain[0], '\x01');
   TopicOptions options = topic.options();
   options.min_insync = 300;
   topic.Configure(topic.partitions(), options);
-  const std::string payload = Payload(topic);
+  const std::string payload = TopicPayload(topic);
   EXPECT_EQ(payload[0], '\x02');
   const auto loaded = LoadAs<Topic>(payload);
   ASSERT_NE(loaded, nullptr);
   EXPECT_EQ(static_cast<const Topic&>(*loaded).options(), options);
-  EXPECT_EQ(Payload(*loaded), payload);
+  EXPECT_EQ(TopicPayload(*loaded), payload);
   EXPECT_EQ(static_cast<const Topic&>(*topic.Clone()).options(), options);
   // ID and number of partitions stand before it.
   for (const std::string_view number :
@@ -164,7 +164,7 @@ TEST(TopicTest, DamagedBytesAreRefused) {
   topic.AddReader("reader");
   topic.mutable_producers().Open("p", 100);
   topic.mutable_producers().Accept("p", {{1, {50, 7}, 3}}, 200);
-  const std::string payload = Payload(topic);
+  const std::string payload = TopicPayload(topic);
   for (size_t size = 0; size < payload.size(); size++) {
     EXPECT_EQ(LoadAs<Topic>(std::string_view(payload).substr(0, size)), nullptr) << size;
   }
@@ -176,9 +176,9 @@ TEST(TopicTest, DamagedBytesAreRefused) {
       const auto loaded = LoadAs<Topic>(damaged);
       // Another value may be a value, too.
       if (loaded == nullptr) continue;
-      const auto again = LoadAs<Topic>(Payload(*loaded));
+      const auto again = LoadAs<Topic>(TopicPayload(*loaded));
       ASSERT_NE(again, nullptr) << at;
-      EXPECT_EQ(Payload(*again), Payload(*loaded)) << at;
+      EXPECT_EQ(TopicPayload(*again), TopicPayload(*loaded)) << at;
     }
   }
 }
@@ -212,7 +212,7 @@ TEST(TopicTest, AProducerRemembersItsLatestCommands) {
 
 // --- The end of a topic ---
 
-class TopicEnd : public testing::Test {
+class TopicEnd : public ::testing::Test {
  protected:
   TopicEnd() {
     keyspace_.Put(KeyRef(1, "t"), std::make_unique<Topic>(kId, 3, TopicOptions()));
