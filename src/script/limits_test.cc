@@ -259,7 +259,7 @@ TEST(LimitsTest, AScriptThatDoesNotFitMakesRoom) {
       text += "'" + std::to_string(number) + "_" + std::to_string(i) + "',";
     }
     ASSERT_FALSE(runner.engine.lua_bytes() > size_t{4} << 20);
-    runner.engine.Compile(text + "}", ScriptEngine::Keep::kWhileUsed);
+    ASSERT_TRUE(runner.engine.Compile(text + "}", ScriptEngine::Keep::kWhileUsed).ok());
   }
   std::string text = "return #{";
   for (int i = 0; i < 30'000; i++) {

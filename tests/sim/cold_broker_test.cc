@@ -288,7 +288,7 @@ TEST_F(ColdBrokerTest, AScriptThatWasGivenRecordsReadsAtOnce) {
   client_->Run("TOPIC CREATE t PARTITIONS 1");
   EXPECT_EQ(client_->Run("TREADGROUP g m FROM EARLIEST TOPICS t"), "*-1");
   for (int i = 0; i < 3; i++) {
-    client_->Run("TADD t VALUE record" + std::to_string(i));
+    client_->Run("TADD t/0 * f record" + std::to_string(i));
     client_->Request({"EVAL",
                       "local given = redis.call('treadgroup', 'g', 'm', 'topics', 't') "
                       "redis.call('xrange', 's', ARGV[1], ARGV[1]) return given[1][3]",

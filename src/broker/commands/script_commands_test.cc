@@ -197,9 +197,9 @@ TEST_F(ScriptCommandsTest, ErrorsInsideOfTheReplyAreCountedOnceEach) {
 // A script makes errors as it likes: they must not become lines of INFO, nor fill the memory.
 TEST_F(ScriptCommandsTest, CodesOfErrorsAreBounded) {
   const auto& errors = harness_.broker.stats().errors;
-  Eval("return {err='A\r\nrole:slave\r\nx y'}");
-  Eval("return {err='\r\nrole:slave y'}");
-  Eval("error({err='B\nx y'})");
+  Eval("return {err='A\\r\\nrole:slave\\r\\nx y'}");
+  Eval("return {err='\\r\\nrole:slave y'}");
+  Eval("error({err='B\\nx y'})");
   Eval("return {err=ARGV[1]}", {}, {std::string(1 << 20, 'x')});
   Eval("return {err=ARGV[1]}", {}, {std::string(1 << 20, 'x') + " y"});
   Eval("return redis.error_reply(ARGV[1])", {}, {std::string(31, 'y') + " z"});
@@ -367,9 +367,9 @@ TEST_F(ScriptCommandsTest, CachingIsForTheNextCommandAlsoIfItWaits) {
     Run("GET after");
     EXPECT_FALSE(is_tracked("after"));
     Run("CLIENT CACHING yes");
-    admin->Run("CLIENT PAUSE 10000");
+    admin->Run("CLIENT PAUSE 1000");
     EXPECT_EQ(Run("GET k"), "");
-    admin->Run("CLIENT UNPAUSE");
+    harness_.Advance(2000);
     EXPECT_EQ(client_->Lines(), "_");
     EXPECT_TRUE(is_tracked("k"));
     Run("GET after");
@@ -387,7 +387,7 @@ TEST_F(ScriptCommandsTest, ASubscriberOfResp2PingsInAScriptLikeOthers) {
 // Whether a script will succeed is not known before it runs.
 TEST_F(ScriptCommandsTest, ATransactionThatCommitsRunsNoScript) {
   EXPECT_EQ(Run("TOPIC CREATE t PARTITIONS 1"), "+OK");
-  Run("TADD t VALUE x");
+  EXPECT_NE(Run("TADD t/0 * f v"), "");
   Run("TREADGROUP g m FROM EARLIEST TOPICS t");
   for (const char* command : {"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO"}) {
     Run("MULTI");
@@ -483,7 +483,7 @@ TEST_F(SlowScriptTest, OthersAreToldThatTheServerIsBusy) {
   int times = 0;
   host_.others = [&] {
     times++;
-    for (const char* line : {"PING", "GET k", "EVAL x 0", "SCRIPT EXISTS x", "INFO", "COMMAND"}) {
+    for (const char* line : {"PING", "GET k", "EVAL x 0", "SCRIPT EXISTS x", "SLOWLOG LEN", "COMMAND"}) {
       EXPECT_EQ(Inside(line), kBusy) << line;
     }
     EXPECT_EQ(Inside("NOSUCH").substr(0, 20), "-ERR unknown command");
