@@ -28,6 +28,7 @@ class FunctionsTest : public ServerTest {
   // Kills the server, looks at its files, and starts another one with them.
   std::unique_ptr<RespClient> Restart() {
     server_->Kill();
+    server_ = nullptr;
     const Checked checked = RunCheck({dir_.string()});
     EXPECT_EQ(checked.exit, "exit 0") << checked.text;
     checked_ = checked.text;
@@ -87,6 +88,7 @@ TEST_F(FunctionsTest, ALibraryThatDoesNotLoadAnyMoreDoesNotStopTheStart) {
             "\"large\"");
   EXPECT_EQ(Load(*client, "a", "one"), "\"a\"");
   server_->Kill();
+  server_ = nullptr;
   options.args = {"--script-memory-max", "4mb"};
   StartServer(options);
   client = Client();

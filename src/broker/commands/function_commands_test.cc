@@ -228,10 +228,13 @@ TEST_F(FunctionCommandsTest, ALackOfMemoryIsNoReasonForEver) {
   settings_.script_memory_max = 64 << 20;
   EXPECT_EQ(Run("FCALL f 0"), ":2000000");
   // The texts themselves have a bound, too.
-  settings_.script_memory_max = 1 << 20;
-  EXPECT_EQ(Load(Answering("m", "g", 1) + " --" + std::string(1 << 20, 'x')),
-            "-ERR the libraries would take more than script-memory-max (1048576 bytes)");
-  EXPECT_EQ(catalog().size(), 1u);
+  Run("FUNCTION FLUSH");
+  PutAsLeader({"l", std::string(3 << 20, 'x'), {{"f"}}});
+  settings_.script_memory_max = 2 << 20;
+  EXPECT_EQ(Load(Answering("m", "g", 1)),
+            "-ERR the libraries would take more than script-memory-max (2097152 bytes)");
+  EXPECT_EQ(Run("FCALL g 0"), "-ERR Function not found");
+  EXPECT_EQ(Replace(Answering("l", "f", 1)), "$1 l");
 }
 
 TEST_F(FunctionCommandsTest, BoundsOfLibraries) {
