@@ -123,6 +123,8 @@ class List final : public Object {
   std::string_view encoding() const override;
   size_t MemoryBytes(size_t samples) const override;
   size_t FreeEffort() const override;
+  // In memory and on the disk.
+  size_t blocks() const { return blocks_.size(); }
   std::unique_ptr<Object> Clone() const override;
 
   // The payload: the version byte 1, the number of elements as a varint, and each element as its

@@ -114,7 +114,7 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
       EXPECT_EQ(hot_.cold_entries(), all[1]);
       EXPECT_EQ(hot_.cold_bytes(), all[2]);
       // Of one that was longer it is known for some time.
-      if (hot_.bytes() != others[0] || pair.list->FreeEffort() > 16) {
+      if (hot_.bytes() != others[0] || pair.list->blocks() >= 16) {
         EXPECT_EQ(hot_.bytes(), all[0]);
       }
     }
@@ -215,7 +215,7 @@ class ListModelTest : public testing::TestWithParam<uint32_t> {
   }
 
   static bool Fits(const Pair& pair) {
-    return pair.list->size() < 3000 && (pair.list->size() < 50 || pair.list->FreeEffort() < 200);
+    return pair.list->size() < 3000 && (pair.list->size() < 50 || pair.list->blocks() < 200);
   }
 
   void RemoveSome(Pair* pair) {
