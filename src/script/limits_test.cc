@@ -273,11 +273,13 @@ TEST(LimitsTest, AScriptThatDoesNotFitMakesRoom) {
 // small scripts do not go because of them.
 TEST(LimitsTest, WhatOthersKeepEvictsNoSmallScripts) {
   ScriptRunner runner(4 << 20);
-  std::string text = "return {";
-  for (int i = 0; i < 40'000; i++) {
-    text += std::to_string(i) + ",";
+  for (int script = 0; script < 3; script++) {
+    std::string text = "return {";
+    for (int i = 0; i < 40'000; i++) {
+      text += std::to_string(i + script) + ",";
+    }
+    ASSERT_TRUE(runner.engine.Compile(text + "}", ScriptEngine::Keep::kAlways).ok());
   }
-  ASSERT_TRUE(runner.engine.Compile(text + "}", ScriptEngine::Keep::kAlways).ok());
   ASSERT_GT(runner.engine.lua_bytes(), size_t{2} << 20);
   EXPECT_EQ(runner.Run("return 1"), ":1\r\n");
   for (int i = 0; i < 20; i++) {

@@ -716,7 +716,9 @@ TEST_F(HeldUpTest, ScriptsThatMayWriteAreHeldUp) {
       if (in_transaction) client->Run("MULTI");
       client->Request(request);
       EXPECT_EQ(client->Lines(), in_transaction ? "+QUEUED" : "");
-      if (in_transaction) EXPECT_EQ(client->Run("EXEC"), "");
+      if (in_transaction) {
+        EXPECT_EQ(client->Run("EXEC"), "");
+      }
       EXPECT_TRUE(client->session().put_off());
     }
   }
