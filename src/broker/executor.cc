@@ -81,7 +81,7 @@ Outcome Executor::Run(Session& session, const Command& command,
   if (outcome != nullptr && outcome->miss != nullptr) [[unlikely]]
     return outcome;
 
-  if (outcome == nullptr && (command.spec->flags & (kWrite | kReadOnly)) != 0) {
+  if (outcome == nullptr && (command.spec->flags & (kWrite | kReadOnly | kShowsState)) != 0) {
     session.ShowData(parts_.settings.acks);
   }
   if (execution.changes() > 0) parts_.log.CountChanges(execution.changed_elements());
