@@ -85,7 +85,7 @@ const Admission::Row Admission::kRows[] = {
      }},
     {kFewReplicas,
      [](const Admission& admission, const Request& request) {
-       if ((request.effective & (kWrite | kReadOnly)) == 0) return Answer();
+       if ((request.effective & (kWrite | kReadOnly | kShowsState)) == 0) return Answer();
        return Reject(TooFewReplicas(admission.log_.replicas()));
      }},
     {kNeedsFollowers,

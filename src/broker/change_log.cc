@@ -73,7 +73,7 @@ Status ChangeLog::WhyNot(uint32_t flags) const {
     return Status::Error(fmt::format("MISCONF Errors writing to the journal: {}", why));
   }
   // What memory shows may be lost at the next start, and nobody may act on it.
-  if (unkept_ && (flags & kReadOnly) != 0) {
+  if (unkept_ && (flags & (kReadOnly | kShowsState)) != 0) {
     return Status::Error(
         fmt::format("MISCONF The journal has failed, and what it did not keep cannot be told from "
                     "what it did: {}",

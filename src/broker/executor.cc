@@ -91,7 +91,7 @@ Outcome Executor::Run(Session& session, const Command& command,
     const bool tells_others = (command.spec->flags & kMayReplicate) != 0;
     outer->script_acted |= tells_others || execution.acted() || execution.script_acted;
   }
-  if (outcome == nullptr && (command.spec->flags & (kWrite | kReadOnly)) != 0) {
+  if (outcome == nullptr && (command.spec->flags & (kWrite | kReadOnly | kShowsState)) != 0) {
     session.ShowData(parts_.settings.acks);
   }
   if (execution.changes() > 0) parts_.log.CountChanges(execution.changed_elements());

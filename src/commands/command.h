@@ -36,6 +36,7 @@ enum CommandFlag : uint32_t {
   kSelectsDb = 1u << 22,     // the commands after it use the database that its argument names
   kCommits = 1u << 24,       // a transaction with it runs only if all its commands would succeed
   kRunsLua = 1u << 25,       // it does what a script says, which its own flags do not tell
+  kShowsState = 1u << 26,    // shows durable state that is no key: as safe as what a read shows
   kKeepsCaching = 1u << 23,  // CLIENT CACHING before one of its subcommands is for what follows it
 };
 

@@ -407,8 +407,8 @@ TEST_F(SnapshotTest, DamageAnywhereIsFoundAndNamed) {
 TEST_F(SnapshotTest, ANewerVersionIsRefusedByName) {
   ASSERT_TRUE(Take(1).ok());
   std::string bytes = sim::ReadFile(disk_, PathOf(1));
-  bytes[3] = 3;
-  EXPECT_THAT(FailureWith(bytes), HasSubstr("format version 3; this server reads version 2"));
+  bytes[3] = kFormatVersion + 1;
+  EXPECT_THAT(FailureWith(bytes), HasSubstr("format version 4; this server reads version 3"));
 }
 
 // It counts what keys use, not what the server that took the snapshot was configured for.
