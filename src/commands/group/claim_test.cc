@@ -44,10 +44,10 @@ TEST_F(ClaimTest, TakesEntriesFromOthers) {
 }
 
 TEST_F(ClaimTest, BoundsRepeatedEntries) {
-  runner_.options.most_change_bytes = 100;
+  runner_.options.most_change_bytes = 150;
   EXPECT_EQ(runner_.Run("XCLAIM s g d 0 1 2 3 4 1"), Entries({1, 2, 3, 4, 1}));
   EXPECT_EQ(runner_.Run("XCLAIM s g d 0 1 1 1 1 1 1"),
-            "-ERR the reply would repeat more than 100 bytes");
+            "-ERR the reply would repeat more than 150 bytes");
   EXPECT_THAT(runner_.effects(), IsEmpty());
   EXPECT_EQ(runner_.Run("XCLAIM s g d 0 1 1 1 1 1 1 JUSTID"),
             "*6 $3 1-0 $3 1-0 $3 1-0 $3 1-0 $3 1-0 $3 1-0");

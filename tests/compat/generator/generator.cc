@@ -144,6 +144,14 @@ bool IsToldInsideReply(const Argv& command) {
   return IsOneOf(command[0], {"ZPOPMIN", "ZPOPMAX", "ZMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP"});
 }
 
+// Whether the command puts a list or a sorted set in the place of whatever is there.
+bool StoresOver(const Argv& command) {
+  return IsOneOf(command[0], {"ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE", "ZRANGESTORE"}) ||
+         (Is(command[0], "SORT") &&
+          std::any_of(command.begin(), command.end(),
+                      [](const auto& word) { return Is(word, "STORE"); }));
+}
+
 // Commands that the same script may call on both servers: differences.txt has no rule for them.
 bool ScriptMayCall(const Argv& command) {
   static const std::set<std::string> names = {
@@ -192,6 +200,7 @@ const std::vector<std::string>& Generator::Avoided() {
                                                  "lmovem-8.10",
                                                  "hash-fields-7.4",
                                                  "bounded-repeats",
+                                                 "served-after-overwrite",
                                                  "rank-with-score",
                                                  "client-since-7.2",
                                                  "signed-ids",
@@ -332,6 +341,9 @@ void Generator::Append(char connection, Argv command, Script* pipeline) {
   if (draw_.OneIn(14) && MayBeSpoilt(command, careful)) command = Spoil(command, &draw_);
   if (MustNotBeSent(command, careful) || MayNotDoWithPartition(command)) return;
   if (listens_ && IsToldInsideReply(command)) return;
+  // Where keys may hold any type, somebody may wait for one that holds another
+  // (served-after-overwrite).
+  if (draw_.somebody_waits && !draw_.waits_for_several && StoresOver(command)) return;
   if (draw_.with_topic && SeesAllKeys(command)) return;
   const auto add = [&](Argv words, bool glued, bool unordered) {
     Step step;
