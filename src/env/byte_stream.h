@@ -47,8 +47,8 @@ class ByteStream {
   // Between these two calls nothing is read, and the kernel holds the peer back.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
-  // Reads once, if it is not paused, and tells the handler what came, as the loop would. For whoever
-  // cannot wait until the loop goes on. REQUIRES: the call does not come from the handler.
+  // Reads once, if it is not paused, and tells the handler what came, as the loop would. For
+  // whoever cannot wait until the loop goes on. REQUIRES: the call does not come from the handler.
   virtual void ReadNow() {}
   // Whether the peer has closed its side, or the connection broke. Asks the kernel; for whoever
   // does not read, and so is not told (OnEnd).

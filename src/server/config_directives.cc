@@ -382,7 +382,8 @@ constexpr Directive kDirectives[] = {
                   "down. no: it answers MASTERDOWN."),
               "slave-serve-stale-data"),
     WithAlias(Integer<&Settings::min_replicas_to_write>(
-                  "min-replicas-to-write", kAnyTime, 0, kMax32,
+                  "min-replicas-to-write", kAnyTime, 0,
+                  kMax32,
                   "Refuse changes while fewer followers than this are connected and were heard "
                   "from within min-replicas-max-lag seconds. 0: never."),
               "min-slaves-to-write"),

@@ -52,8 +52,9 @@ class ServerHost : public BrokerHost {
   virtual bool RequestShutdown(std::string_view reason, EndSave save, bool now) = 0;
   // Gives up an end that waits for followers. Returns whether there is one.
   virtual bool AbortShutdown() = 0;
-  // Ends the process now, inside of a command that takes long and may have changed a part of what it
-  // changes. Nothing of this turn is kept; what was answered before is as safe as its replies said.
+  // Ends the process now, inside of a command that takes long and may have changed a part of what
+  // it changes. Nothing of this turn is kept; what was answered before is as safe as its replies
+  // said.
   virtual void EndAtOnce(std::string_view reason) = 0;
   // Whether that was asked for, and has not failed.
   virtual bool stopping() const = 0;

@@ -299,7 +299,8 @@ class World {
       CompareJournals(leader, *each);
     }
   }
-  // What both have: nothing, if one of them has just taken a state of the position at which it ends.
+  // What both have: nothing, if one of them has just taken a state of the position at which it
+  // ends.
   void CompareJournals(ModelServer& a, ModelServer& b) {
     journal::Journal& one = *a.storage().journal();
     journal::Journal& other = *b.storage().journal();
