@@ -273,9 +273,9 @@ TEST(LimitsTest, AScriptThatDoesNotFitMakesRoom) {
 // small scripts do not go because of them.
 TEST(LimitsTest, WhatOthersKeepEvictsNoSmallScripts) {
   ScriptRunner runner(4 << 20);
-  for (int script = 0; script < 3; script++) {
+  for (int script = 0; script < 10; script++) {
     std::string text = "return {";
-    for (int i = 0; i < 40'000; i++) {
+    for (int i = 0; i < 10'000; i++) {
       text += std::to_string(i + script) + ",";
     }
     ASSERT_TRUE(runner.engine.Compile(text + "}", ScriptEngine::Keep::kAlways).ok());

@@ -483,7 +483,8 @@ TEST_F(SlowScriptTest, OthersAreToldThatTheServerIsBusy) {
   int times = 0;
   host_.others = [&] {
     times++;
-    for (const char* line : {"PING", "GET k", "EVAL x 0", "SCRIPT EXISTS x", "SLOWLOG LEN", "COMMAND"}) {
+    for (const char* line :
+         {"PING", "GET k", "EVAL x 0", "SCRIPT EXISTS x", "SLOWLOG LEN", "COMMAND"}) {
       EXPECT_EQ(Inside(line), kBusy) << line;
     }
     EXPECT_EQ(Inside("NOSUCH").substr(0, 20), "-ERR unknown command");
