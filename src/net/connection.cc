@@ -174,7 +174,10 @@ void Connection::NextTurn() {
 }
 
 void Connection::ServeInside(const Session& running) {
-  if (session_ == nullptr || session_ == &running || !broker_.MayAnswerInside(*session_)) return;
+  if (session_ == nullptr || session_ == &running) return;
+  // Replies of this turn would wait until the command has ended, which may be never.
+  if (!broker_.MayAnswerInside(*session_)) broker_.ReleaseEarly(*session_);
+  if (session_ == nullptr || !broker_.MayAnswerInside(*session_)) return;
   if (std::exchange(execute_later_, false)) {
     broker_.UpdateTime();
     Continue();

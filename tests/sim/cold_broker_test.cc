@@ -352,18 +352,19 @@ TEST_F(ColdBrokerTest, CachingIsForACommandThatIsParked) {
 TEST_F(ColdBrokerTest, AScriptThatIsLedAstrayEnds) {
   constexpr uint64_t kLimit = 20'000;
   world_.settings.cold_read_limit = kLimit;
+  world_.Fill(*other_, "large", 10'000);
   int at = 1;
   other_->Run("SET at 1");
   client_->Request({"EVAL",
                     "local at = redis.call('get', 'at') "
-                    "return #redis.call('xrange', 's', at, at + 60)",
+                    "return #redis.call('xrange', 'large', at, at + 60)",
                     "0"});
   std::string reply = client_->Lines();
   int rounds = 0;
   uint64_t most = 0;
   while (client_->session().parked() && rounds < 2000) {
     rounds++;
-    at = (at + 397) % 1500;
+    at = (at + 1979) % 9000;
     other_->Run("SET at " + std::to_string(at + 1));
     world_.reader.Drain();
     reply = client_->Lines();
