@@ -69,7 +69,8 @@ class Broker final : public Front, private KeyspaceObserver {
   void FailProtocol(Session& session, std::string_view error) override;
   void ReleaseEarly(Session& session) override { outbox_.ReleaseEarly(session, log_.sealed()); }
   bool MayAnswerInside(const Session& session) override {
-    return session.output.pending.empty() && session.output.held.empty();
+    return session.output.pending.empty() && session.output.held.empty() &&
+           session.end != SessionEnd::kGiven;
   }
   void ReleaseInside(Session& session) override { outbox_.ReleaseInside(session); }
   void CloseAfterReply(Session& session) override { outbox_.CloseAfterReply(session); }

@@ -338,11 +338,11 @@ void Dispatcher::TimeOut(Session& session) {
 void Dispatcher::ServeOthers(const Session& running) {
   CHECK(!inside_);
   inside_ = true;
-  Outbox::Unended reply = parts_.outbox.SetAside();
+  parts_.outbox.SetAside();
   Execution* const execution = parts_.executor.SetAside();
   parts_.host.ServeOthers(running);
   parts_.executor.GoOn(execution);
-  parts_.outbox.GoOn(std::move(reply));
+  parts_.outbox.GoOn();
   inside_ = false;
 }
 

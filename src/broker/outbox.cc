@@ -32,6 +32,10 @@ void Outbox::Deliver(Session& session, const Ref<Block>& block, std::string_view
     after_reply_.Append(bytes);
     return;
   }
+  if (&session == unended_.writer) [[unlikely]] {
+    unended_.after_reply.Append(bytes);
+    return;
+  }
   if (block) {
     session.output.pending.AppendSlice(block, bytes);
   } else {

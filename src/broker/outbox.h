@@ -47,19 +47,14 @@ class Outbox {
   // The session whose reply is being written; nullptr if none.
   const Session* writer() const { return writer_; }
 
-  // The reply that is being written, while others are written inside of its command.
-  struct Unended {
-    Session* writer = nullptr;
-    size_t reply_begin = 0;
-    Rope after_reply;
-  };
-  Unended SetAside() {
-    return {std::exchange(writer_, nullptr), reply_begin_, std::exchange(after_reply_, Rope())};
+  // Others are written inside of the command whose reply is being written. GoOn undoes that.
+  void SetAside() {
+    unended_ = {std::exchange(writer_, nullptr), reply_begin_, std::exchange(after_reply_, Rope())};
   }
-  void GoOn(Unended reply) {
-    writer_ = reply.writer;
-    reply_begin_ = reply.reply_begin;
-    after_reply_ = std::move(reply.after_reply);
+  void GoOn() {
+    writer_ = std::exchange(unended_.writer, nullptr);
+    reply_begin_ = unended_.reply_begin;
+    after_reply_ = std::exchange(unended_.after_reply, Rope());
   }
 
   // The session's pending output was written to without BeginReply.
@@ -121,6 +116,13 @@ class Outbox {
   // command.
   static constexpr size_t kSmallOutput = 64 * 1024;
 
+  // A reply that is being written, with the messages that follow it.
+  struct Unended {
+    Session* writer = nullptr;
+    size_t reply_begin = 0;
+    Rope after_reply;
+  };
+
   Demand DemandOf(Session& session);
   void AmendReply(bool muted);
   void Measure(Session& session);
@@ -138,6 +140,7 @@ class Outbox {
   Session* writer_ = nullptr;
   size_t reply_begin_ = 0;  // where the writer's reply begins in its pending output
   Rope after_reply_;        // messages to `writer_`
+  Unended unended_;         // what was set aside
   uint64_t next_question_ = 0;
   Appended shown_;  // the end of the journal when the last turn ended
   std::optional<Awaited> awaited_;

@@ -1,6 +1,7 @@
 #include "broker/script_run.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -135,8 +136,9 @@ bool ScriptRun::Begin(std::string_view name, bool is_function) {
   running_.command = execution_.shown_args();
   running_.began_us = parts_.clock.clock().SteadyMicros();
   constexpr int64_t kMostMs = int64_t{1} << 50;
-  serve_at_us_ =
-      running_.began_us + std::min(parts_.settings.busy_reply_threshold_ms, kMostMs) * 1000;
+  const int64_t threshold_ms = parts_.settings.busy_reply_threshold_ms;
+  serve_at_us_ = threshold_ms == 0 ? std::numeric_limits<int64_t>::max()
+                                   : running_.began_us + std::min(threshold_ms, kMostMs) * 1000;
   parts_.scripts.Begin(running_);
   return true;
 }
@@ -231,8 +233,9 @@ ScriptHost::Answer ScriptRun::Call(std::span<const std::string_view> args,
   progress_->began_us = began_us_;
   progress_->random = random_;
   progress_->command_random = command_random_;
-  progress_->call = calls_;
-  progress_->lines = lines_;
+  // A run may miss earlier than the one before it, if others have changed something meanwhile.
+  progress_->call = std::max(calls_, earlier_ == nullptr ? 0 : earlier_->call);
+  progress_->lines = std::max(lines_, earlier_ == nullptr ? 0 : earlier_->lines);
   progress_->told_slow = is_slow_;
   progress_->rounds = (earlier_ == nullptr ? 0 : earlier_->rounds) + (searches_on ? 0 : 1);
   return Answer::kNotNow;

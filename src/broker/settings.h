@@ -56,7 +56,8 @@ struct Settings {
 
   uint64_t script_memory_max = 256 * 1024 * 1024;  // bytes that all scripts together may have
 
-  // A script that runs for longer is interrupted, and others are told that the server is busy.
+  // A script that runs for longer is interrupted, and others are told that the server is busy. 0:
+  // never.
   int64_t busy_reply_threshold_ms = 5000;
 
   // Writes are refused while fewer followers than this are connected and were heard from within

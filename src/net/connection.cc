@@ -337,6 +337,7 @@ void Connection::CloseNow() {
   if (session_ == nullptr) return;
   broker_.Disconnect(*std::exchange(session_, nullptr));
   network_.NoteOutput(std::exchange(noted_output_, 0), 0);
+  network_.NoteClosing();
   stream_->Close();
 }
 
@@ -355,6 +356,7 @@ std::unique_ptr<ByteStream> Connection::GiveAway() {
 }
 
 void Connection::OnClosed() {
+  network_.NoteClosed();
   network_.Remove(this);
 }
 

@@ -19,8 +19,10 @@ constexpr std::string_view kProtected =
 // Tells a client why it is not served, and closes. Owns itself until the stream is closed.
 class Refusal final : public ByteStreamHandler {
  public:
-  static void Send(std::unique_ptr<ByteStream> stream, std::string_view reason) {
-    auto* refusal = new Refusal(std::move(stream));
+  // `closing` counts those that are not closed yet.
+  static void Send(std::unique_ptr<ByteStream> stream, std::string_view reason,
+                   std::shared_ptr<size_t> closing) {
+    auto* refusal = new Refusal(std::move(stream), std::move(closing));
     refusal->stream_->Start(refusal);
     const iovec vector{const_cast<char*>(reason.data()), reason.size()};
     refusal->stream_->TryWrite(&vector, 1);
@@ -28,7 +30,11 @@ class Refusal final : public ByteStreamHandler {
   }
 
  private:
-  explicit Refusal(std::unique_ptr<ByteStream> stream) : stream_(std::move(stream)) {}
+  Refusal(std::unique_ptr<ByteStream> stream, std::shared_ptr<size_t> closing)
+      : stream_(std::move(stream)), closing_(std::move(closing)) {
+    ++*closing_;
+  }
+  ~Refusal() override { --*closing_; }
 
   std::span<char> ReadBuffer() override { return unread_; }
   void OnRead(size_t) override {}
@@ -37,6 +43,7 @@ class Refusal final : public ByteStreamHandler {
   void OnClosed() override { delete this; }
 
   std::unique_ptr<ByteStream> stream_;
+  const std::shared_ptr<size_t> closing_;
   char unread_[64];
 };
 
@@ -72,16 +79,16 @@ Status Network::ListenUnix(const std::string& path, int backlog, unsigned mode) 
 }
 
 void Network::Accept(std::unique_ptr<ByteStream> stream) {
-  if (connections_.size() >= settings_.maxclients) {
+  if (connections_.size() - closing_connections_ >= settings_.maxclients) {
     broker_.stats().connections_rejected++;
     LogVerbose("Connection from {} refused: maxclients ({}) reached", stream->peer(),
                settings_.maxclients);
-    return Refusal::Send(std::move(stream), kTooManyClients);
+    return Refusal::Send(std::move(stream), kTooManyClients, closing_);
   }
   if (settings_.protected_mode && settings_.requirepass.empty() && !stream->is_local()) {
     broker_.stats().connections_rejected++;
     LogVerbose("Connection from {} refused: protected mode", stream->peer());
-    return Refusal::Send(std::move(stream), kProtected);
+    return Refusal::Send(std::move(stream), kProtected, closing_);
   }
   broker_.UpdateTime();
   connections_.insert(new Connection(*this, broker_, std::move(stream)));
@@ -105,8 +112,10 @@ void Network::ServeOthers(const Session& running) {
   if (inner_buffer_ == nullptr) inner_buffer_ = std::make_unique<char[]>(kSharedBytes);
   std::swap(shared_buffer_, inner_buffer_);
   turn_++;
+  // The loop, which closes streams, stands still.
+  constexpr size_t kMostClosing = 1000;
   for (const auto& listener : listeners_) {
-    listener->AcceptNow();
+    if (*closing_ < kMostClosing) listener->AcceptNow();
   }
   // New ones may come, but none goes: streams are closed by the loop.
   const std::vector<Connection*> connections(connections_.begin(), connections_.end());

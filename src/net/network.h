@@ -44,6 +44,15 @@ class Network {
   std::span<char> shared_buffer() { return {shared_buffer_.get(), kSharedBytes}; }
   // Destroys the connection.
   void Remove(Connection* connection);
+  // A connection begins to close, and has closed: it is no client any more.
+  void NoteClosing() {
+    ++*closing_;
+    closing_connections_++;
+  }
+  void NoteClosed() {
+    --*closing_;
+    closing_connections_--;
+  }
   // The number of the turn. Each turn has new budgets.
   uint64_t turn() const { return turn_; }
   // Connection::NextTurn will be called once, in the next turn.
@@ -75,6 +84,10 @@ class Network {
   absl::flat_hash_set<Connection*> connections_;
   OutputPool output_;
   uint64_t turn_ = 1;
+  // Streams that the loop has yet to close: those of connections, and of clients that were refused,
+  // which may outlive this.
+  std::shared_ptr<size_t> closing_ = std::make_shared<size_t>(0);
+  size_t closing_connections_ = 0;
   // Connections with work for the next turn; nullptr in the place of a removed one.
   std::vector<Connection*> unfinished_;
   absl::flat_hash_set<Connection*> watched_;

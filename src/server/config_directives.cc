@@ -140,7 +140,7 @@ constexpr Directive kDirectives[] = {
     WithAlias(Integer<&Settings::busy_reply_threshold_ms>(
                   "busy-reply-threshold", kAnyTime, 0, kMax64,
                   "A script that runs for more milliseconds than this does not silence the server: "
-                  "other clients get the error BUSY until it ends, or somebody ends it."),
+                  "other clients get the error BUSY until it ends, or somebody ends it. 0: never."),
               "lua-time-limit"),
 
     // Streams.

@@ -467,6 +467,7 @@ void Server::EndAtOnce(std::string_view reason) {
   supervisor_.NotifyStopping();
   const std::string& pidfile = config_.options().pidfile;
   if (!pidfile.empty()) unlink(pidfile.c_str());
+  FlushLog();
   _exit(0);
 }
 

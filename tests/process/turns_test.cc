@@ -193,6 +193,19 @@ class TurnsTest : public ServerTest {
     return requests;
   }
 
+  // A hash h of fields f<n>, a set e of members m<n>, a sorted set z of members m<n> with the score
+  // n, and one of each with ten members of these: i, j, k.
+  static std::string Values() {
+    std::string requests;
+    for (int n = 0; n < kMany; n++) {
+      requests += fmt::format("HSET h f{} v\r\nSADD e m{}\r\nZADD z {} m{}\r\n", n, n, n, n);
+    }
+    for (int n = 0; n < 10; n++) {
+      requests += fmt::format("HSET i f{} v\r\nSADD j m{}\r\nZADD k {} m{}\r\n", n, n, n, n);
+    }
+    return requests;
+  }
+
   // A topic whose partition 0 has many records.
   static std::string LongTopic() {
     std::string requests = "TOPIC CREATE t PARTITIONS 2\r\n";
@@ -268,11 +281,13 @@ std::vector<TurnsTest::Row> TurnsTest::Rows() {
   const std::string arguments = "the request has an argument for each";
   static const std::string keys = Keys(), list = List(), stream = Stream(), group = Pending(),
                            bytes = EncodeCommand({"SET", "b", std::string(kLongString, 'v')}),
-                           records = LongTopic(), parts = ManyPartitions();
+                           records = LongTopic(), parts = ManyPartitions(), members = Values();
   const Found many_keys{&keys, {}}, long_list{&list, {}}, long_stream{&stream, {}};
   const Found many_pending{&group, {}}, long_string{&bytes, {}};
   const Found long_topic{&records, {}}, many_partitions{&parts, {}};
+  const Found values{&members, {}};
   const std::string partitions = "it is about each partition";
+  const std::string inputs = "it looks at each member of its inputs";
   return {
       // Keys.
       {"FLUSHALL", many_keys},
@@ -365,6 +380,71 @@ std::vector<TurnsTest::Row> TurnsTest::Rows() {
          Many({"BLPOP"}, "k", {"0"})(client);
          WaitUntilRead(*other_);
          EXPECT_EQ(Ask(*other_, "RPUSH k99999 x"), "1");
+       }},
+      // Hashes.
+      {"HSET of many", {}, PerItem(300, 2 * kMany), arguments, Many({"HSET", "h"}, "f")},
+      {"HDEL of many", values, PerItem(300, kMany), arguments, Many({"HDEL", "h"}, "f")},
+      {"HMGET of many", values, PerItem(200, kMany), arguments, Many({"HMGET", "h"}, "f")},
+      {"HGETALL h", values, PerItem(100, kMany), reply},
+      {"HSCAN h 0 COUNT 100000", values, PerItem(150, kMany), reply},
+      {"HGET h f50000", values},
+      {"HLEN h", values},
+      {"HRANDFIELD h 10", values},
+      {"HRANDFIELD h -10", values},
+      {"COPY h c", values},
+      {"DUMP h", values, PerItem(150, kMany), reply},
+      {"DEL h", values},
+      {"SET h x", values},
+      // Sets.
+      {"SADD of many", {}, PerItem(300, kMany), arguments, Many({"SADD", "e"}, "m")},
+      {"SREM of many", values, PerItem(300, kMany), arguments, Many({"SREM", "e"}, "m")},
+      {"SMEMBERS e", values, PerItem(60, kMany), reply},
+      {"SISMEMBER e m5", values},
+      {"SPOP e 10", values},
+      {"SPOP e 50000", values, PerItem(500, kMany), reply},
+      {"SPOP e 100000", values, PerItem(60, kMany), reply},
+      {"SRANDMEMBER e 10", values},
+      {"SINTER e j", values},
+      {"SINTERCARD 2 e j", values},
+      {"SDIFF j e", values},
+      {"SDIFF e j", values, PerItem(150, kMany), inputs},
+      {"SUNIONSTORE u e e e e", values, PerItem(600, kMany), inputs},
+      {"COPY e c", values},
+      {"DEL e", values},
+      {"SORT e ALPHA", values, PerItem(3000, kMany), inputs},
+      // Sorted sets.
+      {"ZADD of many",
+       {},
+       PerItem(800, kMany),
+       arguments,
+       [](RespClient& client) {
+         Argv command = {"ZADD", "z"};
+         for (int n = 0; n < kMany; n++) {
+           command.push_back(std::to_string(n * 7919 % kMany));
+           command.push_back("m" + std::to_string(n));
+         }
+         SendAll(client, EncodeCommand(command));
+       }},
+      {"ZREM of many", values, PerItem(800, kMany), arguments, Many({"ZREM", "z"}, "m")},
+      {"ZRANGE z 0 -1", values, PerItem(100, kMany), reply},
+      {"ZRANGE z 50000 50010", values},
+      {"ZRANGEBYSCORE z 50000 +inf LIMIT 40000 10", values},
+      {"ZCOUNT z 10 99990", values},
+      {"ZLEXCOUNT z - +", values},
+      {"ZRANK z m50000", values},
+      {"ZPOPMIN z 100000", values, PerItem(800, kMany), reply},
+      {"ZREMRANGEBYRANK z 0 -1", values, PerItem(800, kMany), "it states each that it removes"},
+      {"ZINTER 2 z k", values},
+      {"ZDIFF 2 k z", values},
+      {"ZUNIONSTORE u 4 z z z z", values, PerItem(1500, kMany), inputs},
+      {"ZRANGESTORE u z 0 -1", values, PerItem(800, kMany), inputs},
+      {"ZRANDMEMBER z 10", values},
+      {"COPY z c", values},
+      {"DEL z", values},
+      // Scripts.
+      {"EVAL that looks at little", values, kUsual, "",
+       [](RespClient& client) {
+         SendAll(client, EncodeCommand({"EVAL", "return redis.call('hget', 'h', 'f1')", "0"}));
        }},
       // Streams.
       {"XRANGE s - +", long_stream, PerItem(120, kMany), reply},

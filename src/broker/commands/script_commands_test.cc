@@ -22,10 +22,10 @@ struct ScriptedSurroundings final : BrokerHost {
   bool LeaderIsLost() const override { return leader_is_lost; }
   size_t GoodFollowers() const override { return 0; }
   void ServeOthers(const Session& /*running*/) override {
-    if (others) others();
+    if (others) std::exchange(others, nullptr)();
   }
   bool leader_is_lost = false;
-  // What happens inside of a slow script.
+  // What happens inside of a slow script, when others are served for the first time.
   std::function<void()> others;
 };
 
@@ -458,7 +458,9 @@ constexpr const char* kLong = "for i = 1, 1000000 do end";
 class SlowScriptTest : public ScriptCommandsTest {
  protected:
   SlowScriptTest() {
-    settings_.busy_reply_threshold_ms = 0;
+    settings_.busy_reply_threshold_ms = 1;
+    // Time goes on while it is looked at.
+    harness_.clock.asked = [this] { harness_.clock.steady_us += 1000; };
     other_ = harness_.Connect();
   }
   ~SlowScriptTest() override { other_.reset(); }
@@ -491,7 +493,7 @@ TEST_F(SlowScriptTest, OthersAreToldThatTheServerIsBusy) {
     EXPECT_EQ(Inside("GET").substr(0, 30), "-ERR wrong number of arguments");
   };
   EXPECT_EQ(Eval(kLong), "$-1");
-  EXPECT_EQ(times, 1);  // by the same clock
+  EXPECT_EQ(times, 1);
   EXPECT_EQ(other_->Run("PING"), "+PONG");
 }
 
@@ -605,6 +607,24 @@ TEST_F(ScriptCommandsTest, WhatPartsTakeCountsForTheWhole) {
   EXPECT_GE(StatsOf("exec").cycles, once);
   EXPECT_GE(StatsOf("eval").cycles, 2 * once);
   EXPECT_EQ(StatsOf("set").cycles + StatsOf("get").cycles, 0u);
+}
+
+// As in Redis.
+TEST_F(SlowScriptTest, WithoutAThresholdNobodyIsServed) {
+  settings_.busy_reply_threshold_ms = 0;
+  bool served = false;
+  host_.others = [&] { served = true; };
+  EXPECT_EQ(Eval(kLong), "$-1");
+  EXPECT_FALSE(served);
+}
+
+// What it hears of others inside of its script comes after its reply.
+TEST_F(SlowScriptTest, AMonitorGetsItsReplyWhole) {
+  Run("MONITOR");
+  host_.others = [&] { EXPECT_EQ(Inside("MULTI"), "+OK"); };
+  const std::string reply = Eval(std::string("#!lua flags=no-writes\n") + kLong + " return {1, 2}");
+  EXPECT_THAT(reply, HasSubstr("*2 :1 :2 +"));
+  EXPECT_THAT(reply, HasSubstr("\"MULTI\""));
 }
 
 }  // namespace
