@@ -135,6 +135,8 @@ int RegisterFunction(lua_State* L) {
   }
   function->name = name;
   lua_rawgeti(L, LUA_REGISTRYINDEX, load->table);
+  function->keeps_state = lua_getupvalue(L, 3, 1) != nullptr;
+  if (function->keeps_state) lua_pop(L, 1);
   lua_pushvalue(L, 3);
   function->place = luaL_ref(L, -2);
   return 0;
