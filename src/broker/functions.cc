@@ -22,8 +22,7 @@ std::string TooManyLibraries() {
 }
 
 std::string TooManyBytes(size_t memory_max) {
-  return fmt::format("the libraries would take more than script-memory-max ({} bytes)",
-                     memory_max);
+  return fmt::format("the libraries would take more than script-memory-max ({} bytes)", memory_max);
 }
 
 // Another try may succeed when others have left memory.
@@ -71,9 +70,9 @@ Functions::Found Functions::Find(std::string_view name) {
   const auto [known, is_new] = compiled_.try_emplace(library, Compiled{.number = entry->number});
   Compiled& compiled = known->second;
   const bool failed = !compiled.error.empty();
-  const bool again = failed && (compiled.memory_max != engine.memory_max() ||
-                                IsLackOfMemory(compiled.error) ||
-                                engine.libraries().now_us() >= compiled.retry_us);
+  const bool again =
+      failed && (compiled.memory_max != engine.memory_max() || IsLackOfMemory(compiled.error) ||
+                 engine.libraries().now_us() >= compiled.retry_us);
   if (is_new || again) {
     Compile(*entry, &compiled);
   }

@@ -70,6 +70,8 @@ Result<std::unique_ptr<ScriptLibrary>> FunctionLibraries::Prepare(std::string_vi
   FunctionLoad load;
   load.table = table_;
   Status status = Execute(header->body, &load, budget);
+  // Those of which registering failed, and the library went on.
+  std::erase_if(load.functions, [](const auto& function) { return function->place == LUA_NOREF; });
   if (status.ok() && load.functions.empty()) status = Status::Error("No functions registered");
   if (!status.ok()) {
     Forget(load.functions);

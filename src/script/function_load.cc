@@ -105,7 +105,7 @@ int RegisterFunction(lua_State* L) {
   if (load->functions.size() >= FunctionLoad::kMostFunctions) {
     return RaiseRedisError(L, "the library registers too many functions");
   }
-  // An error ends the load; so it does not matter what is in the list then.
+  // Until it has a place it is not registered: an error may leave it so.
   ScriptFunction* function = load->functions.emplace_back(std::make_unique<ScriptFunction>()).get();
   if (count == 1) {
     if (!lua_istable(L, 1)) {

@@ -75,7 +75,9 @@ struct ScriptEngine::Activity {
 };
 
 ScriptEngine::ScriptEngine(size_t memory_max, SteadyClock clock)
-    : interpreter_(memory_max, std::move(clock)), sandbox_(interpreter_), libraries_(interpreter_, sandbox_) {
+    : interpreter_(memory_max, std::move(clock)),
+      sandbox_(interpreter_),
+      libraries_(interpreter_, sandbox_) {
   lua_State* L = interpreter_.lua();
   lua_newtable(L);
   table_ = luaL_ref(L, LUA_REGISTRYINDEX);
