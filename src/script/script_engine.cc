@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kKeptArguments = 64 * 1024;
 // Lua's compiler goes through all earlier conditions of a chain at each further one.
 constexpr int64_t kMaxCompileMicros = 5'000'000;
+// It matters for long texts only.
+constexpr size_t kShortText = 32 * 1024;
 
 void PushArguments(lua_State* L, std::span<const std::string_view> values) {
   lua_createtable(L, static_cast<int>(values.size()), 0);
@@ -132,7 +134,8 @@ Result<const Script*> ScriptEngine::Compile(std::string_view text, Keep keep) {
 Status ScriptEngine::LoadText(std::string_view body, int* place) {
   lua_State* L = interpreter_.lua();
   if (interpreter_.CollectIfFull()) MakeRoom(nullptr);
-  WorkBudget budget{.end_us = interpreter_.now_us() + kMaxCompileMicros};
+  WorkBudget budget;
+  if (body.size() > kShortText) budget.end_us = interpreter_.now_us() + kMaxCompileMicros;
   const auto compile = [&] {
     interpreter_.Begin(nullptr, &budget);
     const int status = interpreter_.Compile(body, "@user_script");
