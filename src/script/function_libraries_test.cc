@@ -320,9 +320,8 @@ TEST(FunctionLibrariesTest, WhatALoadAllocatesAndCollectsIsWork) {
   for (const char* const body :
        {"local s = string.rep('x', 2e7) while true do local t = s .. 'a' end",
         "local s = string.rep('x', 2e7) while true do pcall(function() local t = s .. 'a' end) end",
-        "local t = {} for i = 1, 1e5 do t[i] = {i} end while true do pcall(string.rep, 'x', 1e9) "
-        "end",
-        "while true do coroutine.wrap(function() local t = {} end)() end"}) {
+        "local s = string.rep('x', 5e7) "
+        "while true do pcall(function() return s .. s .. s .. s .. s .. s end) end"}) {
     EXPECT_EQ(runner.Load(std::string("#!lua name=l\n") + body),
               "Error registering functions: ERR FUNCTION LOAD timeout")
         << body;
