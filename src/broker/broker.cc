@@ -27,7 +27,7 @@ Broker::Broker(Keyspace& keyspace, const Settings& settings, Clock& clock, Broke
                 [this](uint64_t id) { return sessions_.Find(id); }),
       topic_groups_(keyspace),
       sweeper_(keyspace, log_, notifications_),
-      scripts_(settings, keyspace.functions()),
+      scripts_(settings, keyspace.functions(), clock),
       functions_(keyspace, scripts_),
       admission_(settings, host, log_, policy_, pause_, scripts_),
       parts_{keyspace,  settings, host,       clock_,         meter_,    commands_,

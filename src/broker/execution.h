@@ -99,7 +99,8 @@ class Execution final : public Context {
   bool runs_script = false;
   // The script has done something that is no change, but must not be done twice (PUBLISH).
   bool script_acted = false;
-  // It has been unwound often enough: the loop waits for the disk from now on.
+  // It has been unwound often enough, or what it does cannot be undone by that: the loop waits for
+  // the disk from now on.
   bool script_reads_at_once = false;
   bool script_can_unwind() const {
     return outer_ == nullptr && !part_changed && !script_acted && !script_reads_at_once;

@@ -14,6 +14,17 @@
 namespace runnel {
 namespace {
 
+// A library that has taken too long is not tried again before this time: it holds all others up.
+constexpr int64_t kRetryAfterUs = 100'000'000;
+
+std::string TooManyLibraries() {
+  return fmt::format("there may be {} libraries", Functions::kMostLibraries);
+}
+
+std::string TooManyBytes(size_t memory_max) {
+  return fmt::format("the libraries would take more than script-memory-max ({} bytes)", memory_max);
+}
+
 // Another try may succeed when others have left memory.
 bool IsLackOfMemory(std::string_view error) {
   return error.find("not enough memory") != error.npos;
@@ -56,11 +67,13 @@ Functions::Found Functions::Find(std::string_view name) {
   Sync();
   ScriptEngine& engine = scripts_.engine();
   const std::string& library = entry->library->name;
-  const auto [known, is_new] = compiled_.try_emplace(library, Compiled{entry->number, "", 0});
+  const auto [known, is_new] = compiled_.try_emplace(library, Compiled{.number = entry->number});
   Compiled& compiled = known->second;
   const bool failed = !compiled.error.empty();
-  if (is_new ||
-      (failed && (compiled.memory_max != engine.memory_max() || IsLackOfMemory(compiled.error)))) {
+  const bool again =
+      failed && (compiled.memory_max != engine.memory_max() || IsLackOfMemory(compiled.error) ||
+                 engine.libraries().now_us() >= compiled.retry_us);
+  if (is_new || again) {
     Compile(*entry, &compiled);
   }
   if (!compiled.error.empty()) {
@@ -74,10 +87,13 @@ Functions::Found Functions::Find(std::string_view name) {
 void Functions::Compile(const FunctionCatalog::Entry& entry, Compiled* compiled) {
   const StoredLibrary& stored = *entry.library;
   FunctionLibraries& engine = scripts_.engine().libraries();
-  Result<std::unique_ptr<ScriptLibrary>> library = engine.Prepare(stored.code);
+  WorkBudget budget = engine.NewBudget();
+  Result<std::unique_ptr<ScriptLibrary>> library = engine.Prepare(stored.code, budget);
   std::string error;
+  compiled->retry_us = INT64_MAX;
   if (!library.ok()) {
     error = library.message();
+    if (engine.ran_out_of_time(budget)) compiled->retry_us = engine.now_us() + kRetryAfterUs;
   } else if ((*library)->name != stored.name || !HasItsFunctions(**library, stored)) {
     error = "it registers other functions than before";
     engine.Discard(std::move(*library));
@@ -119,7 +135,9 @@ void Functions::RemoveAll(Context& context) {
 // --- Additions ---
 
 Functions::Addition::Addition(Functions& functions)
-    : functions_(functions), engine_(functions.scripts_.engine().libraries()) {
+    : functions_(functions),
+      engine_(functions.scripts_.engine().libraries()),
+      budget_(engine_.NewBudget()) {
   functions_.Sync();
 }
 
@@ -135,12 +153,18 @@ Status Functions::Addition::Compile(std::string_view code) {
     return Status::Error(fmt::format("a library may have {} bytes, this one has {}",
                                      kMostLibraryBytes, code.size()));
   }
+  // What is known to be too much when all are there is not compiled first.
+  if (stored_.size() >= kMostLibraries) return Status::Error(TooManyLibraries());
+  const size_t memory_max = functions_.scripts_.engine().memory_max();
+  if (code.size() > memory_max || bytes_ > memory_max - code.size()) {
+    return Status::Error(TooManyBytes(memory_max));
+  }
   const Result<std::string> name = FunctionLibraries::NameOf(code);
   if (!name.ok()) return name.status();
   if (names_.contains(*name)) {
     return Status::Error(fmt::format("Library '{}' already exists", *name));
   }
-  Result<std::unique_ptr<ScriptLibrary>> library = engine_.Prepare(code);
+  Result<std::unique_ptr<ScriptLibrary>> library = engine_.Prepare(code, budget_);
   if (!library.ok()) return library.status();
   names_.insert(*name);
   StoredLibrary& stored = stored_.emplace_back(StoredLibrary{*name, std::string(code), {}});
@@ -151,6 +175,7 @@ Status Functions::Addition::Compile(std::string_view code) {
     }
     stored.functions.push_back({function->name, function->flags, function->description});
   }
+  bytes_ += stored.MemoryBytes();
   return Status();
 }
 
@@ -194,13 +219,12 @@ bool Functions::Addition::Commit(Context& context, Policy policy) {
   }
   const size_t others = policy == Policy::kFlush ? 0 : catalog.size() - replaced.size();
   if (others + stored_.size() > kMostLibraries) {
-    context.reply().Error(fmt::format("ERR there may be {} libraries", kMostLibraries));
+    context.reply().Error("ERR " + TooManyLibraries());
     return false;
   }
   const size_t memory_max = functions_.scripts_.engine().memory_max();
   if (BytesAfter(policy) > memory_max) {
-    context.reply().Error(fmt::format(
-        "ERR the libraries would take more than script-memory-max ({} bytes)", memory_max));
+    context.reply().Error("ERR " + TooManyBytes(memory_max));
     return false;
   }
   uint64_t bytes = 0;
@@ -221,7 +245,7 @@ bool Functions::Addition::Commit(Context& context, Policy policy) {
     context.Apply(PutLibrary(library).effect());
     engine_.Install(std::move(compiled_[i]));
     functions_.compiled_.insert_or_assign(library.name,
-                                          Compiled{catalog.Find(library.name)->number, "", 0});
+                                          Compiled{.number = catalog.Find(library.name)->number});
   }
   functions_.NoteSynced();
   return true;

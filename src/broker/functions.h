@@ -53,8 +53,9 @@ class Functions {
     Addition(const Addition&) = delete;
     Addition& operator=(const Addition&) = delete;
 
-    // Compiles a library. Fails if that cannot be done, or if it clashes with one of this addition;
-    // the messages of failures, here and below, have no code.
+    // Compiles a library. Fails if that cannot be done, if it clashes with one of this addition, or
+    // if what was compiled takes more together than libraries may; the messages of failures, here
+    // and below, have no code. An addition is of no use after a failure.
     Status Compile(std::string_view code);
     // The name of the library that was compiled last.
     const std::string& name() const { return stored_.back().name; }
@@ -72,8 +73,10 @@ class Functions {
 
     Functions& functions_;
     FunctionLibraries& engine_;
+    WorkBudget budget_;  // for all libraries together
     std::vector<std::unique_ptr<ScriptLibrary>> compiled_;
     std::vector<StoredLibrary> stored_;               // the same, in the same order
+    size_t bytes_ = 0;                                // of what is stored
     std::unordered_set<std::string> names_;           // of the libraries
     std::unordered_set<std::string> function_names_;  // in lower case
   };
@@ -84,6 +87,8 @@ class Functions {
     uint64_t number = 0;    // FunctionCatalog::Entry::number
     std::string error;      // why it cannot be compiled; empty if it was
     size_t memory_max = 0;  // with which it could not
+    // When it may be tried again if it only took too long; by the steady clock.
+    int64_t retry_us = INT64_MAX;
   };
 
   // Takes from the engine what the keyspace has no more, or has otherwise.

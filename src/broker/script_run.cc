@@ -120,6 +120,9 @@ void ScriptRun::Run(const Script& script, std::span<const std::string_view> keys
 
 void ScriptRun::Run(const ScriptFunction& function, std::span<const std::string_view> keys,
                     std::span<const std::string_view> args) {
+  // What it changes in the variables of its library would stay, so it must not begin again. Others
+  // have nothing that outlives them: closures that they make are new in each run.
+  if (function.keeps_state) execution_.script_reads_at_once = true;
   if (!Begin(function.name, true)) return;
   End(engine_.Call(function, keys, args, *this, execution_.reply()));
 }

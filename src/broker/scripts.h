@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "broker/settings.h"
 #include "data/function_catalog.h"
+#include "env/clock.h"
 #include "script/script_engine.h"
 
 namespace runnel {
@@ -31,13 +32,16 @@ struct RunningScript {
 // pays nothing for it.
 class Scripts {
  public:
-  // Both outlive it. `functions` are those of the keyspace.
-  Scripts(const Settings& settings, const FunctionCatalog& functions)
-      : settings_(settings), functions_(functions) {}
+  // All outlive it. `functions` are those of the keyspace.
+  Scripts(const Settings& settings, const FunctionCatalog& functions, const Clock& clock)
+      : settings_(settings), functions_(functions), clock_(clock) {}
 
   // With the bound of memory that is set now. To be called before each use.
   ScriptEngine& engine() {
-    if (engine_ == nullptr) engine_ = std::make_unique<ScriptEngine>(settings_.script_memory_max);
+    if (engine_ == nullptr) {
+      engine_ = std::make_unique<ScriptEngine>(settings_.script_memory_max,
+                                               [this] { return clock_.SteadyMicros(); });
+    }
     engine_->set_memory_max(settings_.script_memory_max);
     return *engine_;
   }
@@ -73,6 +77,7 @@ class Scripts {
  private:
   const Settings& settings_;
   const FunctionCatalog& functions_;
+  const Clock& clock_;
   std::unique_ptr<ScriptEngine> engine_;
   RunningScript* running_ = nullptr;
   bool has_garbage_ = false;

@@ -9,8 +9,11 @@
 namespace runnel {
 namespace {
 
-// The work that a library may do while it is loaded: about half a second.
+// The work that libraries may do while they are loaded: about half a second.
 constexpr uint64_t kMaxLoadWork = 50'000'000;
+// What is not counted as work ends here. Far above the other bound, so that a load that succeeds
+// does so on a slow machine, too.
+constexpr int64_t kMaxLoadMicros = 5'000'000;
 
 constexpr char kBadLibraryName[] =
     "Library names can only contain letters, numbers, or underscores(_) and must be at least one "
@@ -59,13 +62,16 @@ Result<std::string> FunctionLibraries::NameOf(std::string_view code) {
   return std::move(header->name);
 }
 
-Result<std::unique_ptr<ScriptLibrary>> FunctionLibraries::Prepare(std::string_view code) {
+Result<std::unique_ptr<ScriptLibrary>> FunctionLibraries::Prepare(std::string_view code,
+                                                                  WorkBudget& budget) {
   CHECK(!interpreter_.running());
   Result<Header> header = ReadHeader(code);
   if (!header.ok()) return header.status();
   FunctionLoad load;
   load.table = table_;
-  Status status = Execute(header->body, &load);
+  Status status = Execute(header->body, &load, budget);
+  // Those of which registering failed, and the library went on.
+  std::erase_if(load.functions, [](const auto& function) { return function->place == LUA_NOREF; });
   if (status.ok() && load.functions.empty()) status = Status::Error("No functions registered");
   if (!status.ok()) {
     Forget(load.functions);
@@ -78,6 +84,10 @@ Result<std::unique_ptr<ScriptLibrary>> FunctionLibraries::Prepare(std::string_vi
     function->library = library.get();
   }
   return library;
+}
+
+WorkBudget FunctionLibraries::NewBudget() const {
+  return {kMaxLoadWork, now_us() + kMaxLoadMicros};
 }
 
 const ScriptLibrary* FunctionLibraries::Install(std::unique_ptr<ScriptLibrary> library) {
@@ -102,7 +112,8 @@ Result<const ScriptLibrary*> FunctionLibraries::Load(std::string_view code, bool
   if (old != nullptr && !replace) {
     return Status::Error("Library '" + *name + "' already exists");
   }
-  Result<std::unique_ptr<ScriptLibrary>> library = Prepare(code);
+  WorkBudget budget = NewBudget();
+  Result<std::unique_ptr<ScriptLibrary>> library = Prepare(code, budget);
   if (!library.ok()) return library.status();
   for (const auto& function : (*library)->functions) {
     const ScriptFunction* const known = Find(function->name);
@@ -114,9 +125,9 @@ Result<const ScriptLibrary*> FunctionLibraries::Load(std::string_view code, bool
   return Install(std::move(*library));
 }
 
-Status FunctionLibraries::Execute(std::string_view body, FunctionLoad* load) {
+Status FunctionLibraries::Execute(std::string_view body, FunctionLoad* load, WorkBudget& budget) {
   lua_State* L = interpreter_.lua();
-  interpreter_.Begin(nullptr, kMaxLoadWork);
+  interpreter_.Begin(nullptr, &budget);
   interpreter_.load = load;
   interpreter_.in_function = true;
   Status status;

@@ -44,9 +44,18 @@ class FunctionLibraries {
   // which is not in use yet: it must come to Install, in the place of the one of the same name, or
   // to Discard. Install does not ask whether another library has one of its functions: REQUIRES
   // that none has. REQUIRES: no script is running.
-  Result<std::unique_ptr<ScriptLibrary>> Prepare(std::string_view code);
+  // Loading takes from `budget`, which several loads may share, and fails when that is spent.
+  Result<std::unique_ptr<ScriptLibrary>> Prepare(std::string_view code, WorkBudget& budget);
   const ScriptLibrary* Install(std::unique_ptr<ScriptLibrary> library);
   void Discard(std::unique_ptr<ScriptLibrary> library);
+
+  // What one command may spend on loading, from now on.
+  WorkBudget NewBudget() const;
+  // Whether there was no time left, though there was work: another try may succeed.
+  bool ran_out_of_time(const WorkBudget& budget) const {
+    return budget.work > 0 && now_us() >= budget.end_us;
+  }
+  int64_t now_us() const { return interpreter_.now_us(); }
 
   // nullptr if there is none. Case does not matter in names of functions.
   const ScriptFunction* Find(std::string_view function) const;
@@ -66,7 +75,7 @@ class FunctionLibraries {
   };
   static Result<Header> ReadHeader(std::string_view code);
   // Runs the body; leaves what it registers in `load`.
-  Status Execute(std::string_view body, FunctionLoad* load);
+  Status Execute(std::string_view body, FunctionLoad* load, WorkBudget& budget);
   void Forget(const std::vector<std::unique_ptr<ScriptFunction>>& functions);
   void Remove(Libraries::iterator library);
 

@@ -263,15 +263,16 @@ TEST(FunctionLibrariesTest, WhatIsPreparedIsNotThereYet) {
            std::to_string(answer) + " end)";
   };
   ASSERT_EQ(runner.Load(code(1)), "l");
-  auto second = libraries.Prepare(code(2));
-  auto third = libraries.Prepare(code(3));
+  WorkBudget budget = libraries.NewBudget();
+  auto second = libraries.Prepare(code(2), budget);
+  auto third = libraries.Prepare(code(3), budget);
   ASSERT_TRUE(second.ok() && third.ok());
   EXPECT_EQ(runner.Call("f"), ":1\r\n");
   libraries.Discard(std::move(*second));
   EXPECT_EQ(runner.Call("f"), ":1\r\n");
   EXPECT_EQ(libraries.Install(std::move(*third))->name, "l");
   EXPECT_EQ(runner.Call("f"), ":3\r\n");
-  auto fourth = libraries.Prepare(code(4));
+  auto fourth = libraries.Prepare(code(4), budget);
   ASSERT_TRUE(fourth.ok());
   libraries.Flush();
   EXPECT_EQ(runner.Call("f"), "no such function");
@@ -311,6 +312,116 @@ TEST(FunctionLibrariesTest, LoadingHasAnEnd) {
   EXPECT_EQ(runner.Load("#!lua name=l\nredis.register_function('f', function() return 1 end)"),
             "l");
   EXPECT_EQ(runner.Call("f"), ":1\r\n");
+}
+
+// The instructions of these loops are few: their work is what they have Lua do. The clock stands.
+TEST(FunctionLibrariesTest, WhatALoadAllocatesAndCollectsIsWork) {
+  ScriptRunner runner(256 << 20, [] { return int64_t{0}; });
+  for (const char* const body :
+       {"local s = string.rep('x', 2e7) while true do local t = s .. 'a' end",
+        "local s = string.rep('x', 2e7) while true do pcall(function() local t = s .. 'a' end) end",
+        "local s = string.rep('x', 5e7) "
+        "while true do pcall(function() return s .. s .. s .. s .. s .. s end) end"}) {
+    EXPECT_EQ(runner.Load(std::string("#!lua name=l\n") + body),
+              "Error registering functions: ERR FUNCTION LOAD timeout")
+        << body;
+  }
+}
+
+TEST(FunctionLibrariesTest, LoadingEndsByTheClock) {
+  int64_t now = 0;
+  int64_t step = 1'000'000;
+  ScriptRunner runner(256 << 20, [&] { return now += step; });
+  // Comparing is not counted.
+  const std::string code =
+      "#!lua name=l\nlocal s = ('x'):rep(100000) local a, b = s .. 'y', s .. 'z' "
+      "for i = 1, 10000 do local c = a < b end "
+      "redis.register_function('f', function() return 1 end)";
+  EXPECT_EQ(runner.Load(code), "Error registering functions: ERR FUNCTION LOAD timeout");
+  // And so is compiling, of libraries and of scripts.
+  std::string text;
+  while (text.size() < 1 << 20)
+    text += "x = 1 ";
+  EXPECT_EQ(runner.Load("#!lua name=l\n" + text),
+            "Error compiling function: FUNCTION LOAD timeout");
+  EXPECT_EQ(runner.Run(text), "-ERR Error compiling script (new function): it takes too long\r\n");
+  step = 0;
+  EXPECT_EQ(runner.Load(code), "l");
+  EXPECT_EQ(runner.Call("f"), ":1\r\n");
+}
+
+TEST(FunctionLibrariesTest, LoadsShareABudget) {
+  ScriptRunner runner(256 << 20, [] { return int64_t{0}; });
+  FunctionLibraries& libraries = runner.engine.libraries();
+  constexpr char kCode[] =
+      "#!lua name=l\nfor i = 1, 2e6 do end redis.register_function('f', function() end)";
+  WorkBudget budget = libraries.NewBudget();
+  const uint64_t whole = budget.work;
+  int loaded = 0;
+  for (;; loaded++) {
+    auto library = libraries.Prepare(kCode, budget);
+    if (!library.ok()) break;
+    libraries.Discard(std::move(*library));
+    // At least an instruction for each time round.
+    ASSERT_LE(budget.work, whole - 2'000'000 * static_cast<uint64_t>(loaded));
+  }
+  EXPECT_GT(loaded, 1);
+  EXPECT_EQ(budget.work, 0u);
+  EXPECT_FALSE(libraries.ran_out_of_time(budget));
+  WorkBudget other = libraries.NewBudget();
+  auto library = libraries.Prepare(kCode, other);
+  ASSERT_TRUE(library.ok());
+  libraries.Discard(std::move(*library));
+}
+
+TEST(FunctionLibrariesTest, WhatCouldNotBeRegisteredIsNotThere) {
+  ScriptRunner runner;
+  EXPECT_EQ(runner.Load("#!lua name=l\nlocal function f() return 1 end "
+                        "pcall(redis.register_function, '!', f) "
+                        "pcall(redis.register_function, '?', f) "
+                        "pcall(redis.register_function, {}) "
+                        "redis.register_function('f', f) pcall(redis.register_function, 'f', f)"),
+            "l");
+  EXPECT_EQ(runner.engine.libraries().function_count(), 1u);
+  EXPECT_EQ(runner.Call("f"), ":1\r\n");
+  EXPECT_EQ(runner.Load("#!lua name=m\npcall(redis.register_function, '!', function() end)"),
+            "No functions registered");
+}
+
+TEST(FunctionLibrariesTest, WhichFunctionsKeepState) {
+  ScriptRunner runner;
+  ASSERT_EQ(runner.Load("#!lua name=l\nlocal n = 0 local function one() return 1 end "
+                        "local function add(name, f) redis.register_function(name, f) end "
+                        "add('counts', function() n = n + 1 return n end) "
+                        "add('helped', function() return one() end) "
+                        "add('nested', function() return function() n = n + 1 end end) "
+                        "add('coroutine', coroutine.wrap(function() coroutine.yield(1) end)) "
+                        "add('own', function() local m = 0 "
+                        "local function count() m = m + 1 end count() return m end) "
+                        "add('plain', function(keys) return redis.call('get', keys[1]) end) "
+                        "redis.register_function{function_name='named', callback=function() "
+                        "return n end}"),
+            "l");
+  const auto keeps = [&](const char* name) {
+    return runner.engine.libraries().Find(name)->keeps_state;
+  };
+  for (const char* const name : {"counts", "helped", "nested", "coroutine", "named"}) {
+    EXPECT_TRUE(keeps(name)) << name;
+  }
+  EXPECT_FALSE(keeps("own"));
+  EXPECT_FALSE(keeps("plain"));
+}
+
+// Strings that are compared may be older than the run.
+TEST(FunctionLibrariesTest, TheHostIsAskedMoreOftenWhenALibraryKeepsLargeStrings) {
+  ScriptRunner runner;
+  ASSERT_EQ(runner.Load("#!lua name=l\nlocal s = ('x'):rep(3000000) "
+                        "local a, b = s .. 'y', s .. 'z' "
+                        "redis.register_function('f', function() "
+                        "for i = 1, 1000 do local c = a < b end end)"),
+            "l");
+  EXPECT_EQ(runner.Call("f"), "$-1\r\n");
+  EXPECT_GT(runner.host.looks, 10);
 }
 
 TEST(FunctionLibrariesTest, FunctionsEndAsScriptsDo) {

@@ -105,7 +105,7 @@ int RegisterFunction(lua_State* L) {
   if (load->functions.size() >= FunctionLoad::kMostFunctions) {
     return RaiseRedisError(L, "the library registers too many functions");
   }
-  // An error ends the load; so it does not matter what is in the list then.
+  // Until it has a place it is not registered: an error may leave it so.
   ScriptFunction* function = load->functions.emplace_back(std::make_unique<ScriptFunction>()).get();
   if (count == 1) {
     if (!lua_istable(L, 1)) {
@@ -135,6 +135,8 @@ int RegisterFunction(lua_State* L) {
   }
   function->name = name;
   lua_rawgeti(L, LUA_REGISTRYINDEX, load->table);
+  function->keeps_state = lua_getupvalue(L, 3, 1) != nullptr;
+  if (function->keeps_state) lua_pop(L, 1);
   lua_pushvalue(L, 3);
   function->place = luaL_ref(L, -2);
   return 0;

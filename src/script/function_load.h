@@ -22,6 +22,8 @@ struct ScriptFunction {
   // Of the interpreter: the function's place in its table.
   int place = LUA_NOREF;
   const ScriptLibrary* library = nullptr;
+  // It has variables that outlive its calls, which it may have changed before it is unwound.
+  bool keeps_state = true;
 };
 
 // The library that is being loaded: what redis.register_function has registered so far.

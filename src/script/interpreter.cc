@@ -1,7 +1,9 @@
 #include "script/interpreter.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <utility>
 
 #include "base/assert.h"
 #include "script/libraries.h"
@@ -24,7 +26,13 @@ int CollectStep(lua_State* L) {
 
 }  // namespace
 
-Interpreter::Interpreter(size_t memory_max) : memory_max_(memory_max) {
+int64_t SystemSteadyMicros() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+Interpreter::Interpreter(size_t memory_max, SteadyClock clock)
+    : clock_(std::move(clock)), memory_max_(memory_max) {
   lua_ = lua_newstate(Allocate, this);
   CHECK(lua_ != nullptr);
   lua_atpanic(lua_, OnLuaPanic);
@@ -63,7 +71,7 @@ void* Interpreter::Allocate(void* self, void* block, size_t old_size, size_t siz
   return moved;
 }
 
-void Interpreter::Begin(ScriptHost* host, uint64_t work_max) {
+void Interpreter::Begin(ScriptHost* host, WorkBudget* budget) {
   CHECK(!running());
   host_ = host;
   running_ = lua_;
@@ -71,7 +79,7 @@ void Interpreter::Begin(ScriptHost* host, uint64_t work_max) {
   looking_ = false;
   unseen_work_ = 0;
   unseen_bytes_ = 0;
-  work_left_ = work_max;
+  budget_ = budget;
   protocol = 2;
   json = JsonOptions();
   failure.noted = false;
@@ -81,12 +89,15 @@ void Interpreter::Begin(ScriptHost* host, uint64_t work_max) {
   CollectIfFull();
   bound_ = memory_max_;
   SetPressureMark();
-  largest_block_ = 0;
-  CountInstructions(lua_, kMostInstructionsPerLook);
+  // What libraries keep, and the constants of scripts, may be large as well.
+  largest_block_ = std::min(largest_block_, used_);
+  CountInstructions(lua_, InstructionsPerLook());
 }
 
 void Interpreter::End() {
   lua_sethook(lua_, nullptr, 0, 0);
+  Charge();
+  budget_ = nullptr;
   running_ = nullptr;
   host_ = nullptr;
   bound_ = SIZE_MAX;
@@ -113,7 +124,7 @@ void Interpreter::CollectAll() {
 bool Interpreter::CollectIfFull() {
   collected_to_ = std::min(collected_to_, used_);
   if (!more_than_half_full() || used_ - collected_to_ <= memory_max_ / 8) return false;
-  lua_gc(lua_, LUA_GCCOLLECT, 0);
+  Collect(lua_);
   collected_to_ = used_;
   return more_than_half_full();
 }
@@ -146,26 +157,24 @@ void Interpreter::GoOnCollecting(size_t allocated) {
 
 void Interpreter::OnCount(lua_State* L, lua_Debug*) {
   Interpreter& interpreter = Of(L);
-  interpreter.unseen_work_ += static_cast<size_t>(interpreter.instructions_per_look_);
+  interpreter.unseen_work_ += static_cast<size_t>(lua_gethookcount(L));
   interpreter.Look(L);
-  int instructions = kMostInstructionsPerLook;
-  if (interpreter.largest_block_ > kLargeBlock) {
-    const auto fewer =
-        static_cast<int>(kMostInstructionsPerLook * kLargeBlock / interpreter.largest_block_);
-    instructions = std::max(fewer, kFewestInstructionsPerLook);
-  }
-  interpreter.CountInstructions(L, instructions);
+  CountInstructions(L, interpreter.InstructionsPerLook());
+}
+
+int Interpreter::InstructionsPerLook() const {
+  if (largest_block_ <= kLargeBlock) return kMostInstructionsPerLook;
+  const auto fewer = static_cast<int>(kMostInstructionsPerLook * kLargeBlock / largest_block_);
+  return std::max(fewer, kFewestInstructionsPerLook);
 }
 
 void Interpreter::Look(lua_State* L) {
-  const uint64_t work = unseen_work_;
-  unseen_work_ = 0;
-  unseen_bytes_ = 0;
+  const bool can_end = running() && !looking_ && ending_ == ScriptEnding::kNone;
+  if (can_end && used_ > pressure_mark_ && collecting_) CollectUnderPressure(L);
+  Charge();
   // A run that ends already is not asked about again.
-  if (!running() || looking_ || ending_ != ScriptEnding::kNone) return;
-  if (used_ > pressure_mark_ && collecting_) CollectUnderPressure(L);
-  work_left_ -= std::min(work, work_left_);
-  bool go_on = work_left_ > 0;
+  if (!can_end) return;
+  bool go_on = budget_ == nullptr || (budget_->work > 0 && now_us() < budget_->end_us);
   if (go_on && host_ != nullptr) {
     looking_ = true;
     go_on = host_->MayGoOn();
@@ -174,12 +183,31 @@ void Interpreter::Look(lua_State* L) {
   if (!go_on) EndRun(L, ScriptEnding::kKilled);
 }
 
+void Interpreter::Charge() {
+  // Instructions count the same whatever they allocate, and those of Lua (joining strings, making
+  // tables larger) report nothing.
+  const uint64_t work = unseen_work_ + unseen_bytes_ / kBytesPerUnit;
+  unseen_work_ = 0;
+  unseen_bytes_ = 0;
+  if (budget_ != nullptr) budget_->work -= std::min(work, budget_->work);
+}
+
 void Interpreter::LookSoon() {
-  if (running_ != nullptr) CountInstructions(running_, 1);
+  if (running_ == nullptr) return;
+  const int asked = lua_gethookcount(running_);
+  if (asked == 1) return;
+  // Lua does not tell how many of them have run, and forgets it now.
+  unseen_work_ += static_cast<size_t>(asked);
+  CountInstructions(running_, 1);
+}
+
+void Interpreter::Collect(lua_State* L) {
+  unseen_work_ += used_ / kBytesPerUnit;
+  lua_gc(L, LUA_GCCOLLECT, 0);
 }
 
 void Interpreter::CollectUnderPressure(lua_State* L) {
-  lua_gc(L, LUA_GCCOLLECT, 0);
+  Collect(L);
   SetPressureMark();
 }
 

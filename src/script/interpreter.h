@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -46,6 +47,19 @@ struct ScriptFailure {
   bool counted = false;  // the error is the reply of a command
 };
 
+// Microseconds of a clock that never goes back.
+using SteadyClock = std::function<int64_t()>;
+// That of the system.
+int64_t SystemSteadyMicros();
+
+// What a run without a host may still take. Runs may share one, one after the other.
+struct WorkBudget {
+  uint64_t work = UINT64_MAX;  // in units of Interpreter::Spend
+  // By the interpreter's clock. Not all work can be counted: comparing strings, or what Lua's
+  // compiler does with long chains of conditions.
+  int64_t end_us = INT64_MAX;
+};
+
 // The one Lua state in which all scripts run, with bounds on its memory and its work.
 //
 // Lua reports errors by longjmp. So a function that Lua calls owns nothing on its C++ stack while
@@ -55,7 +69,7 @@ struct ScriptFailure {
 class Interpreter {
  public:
   // `memory_max`: bytes that the state may have.
-  explicit Interpreter(size_t memory_max);
+  explicit Interpreter(size_t memory_max, SteadyClock clock = SystemSteadyMicros);
   ~Interpreter();
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
@@ -86,12 +100,14 @@ class Interpreter {
   size_t memory_max() const { return memory_max_; }
   void set_memory_max(size_t bytes) { memory_max_ = bytes; }
 
-  // A run: from Begin to End the bounds apply. `host` may be nullptr: then there are no commands,
-  // and the run is ended after `work_max` units of work.
-  void Begin(ScriptHost* host, uint64_t work_max = UINT64_MAX);
+  // A run: from Begin to End the bounds apply. `host` may be nullptr: then there are no commands.
+  // If there is a `budget`, the run takes from it what it does, and is ended when that is spent. It
+  // lives until End.
+  void Begin(ScriptHost* host, WorkBudget* budget = nullptr);
   void End();
   bool running() const { return running_ != nullptr; }
   ScriptHost* host() { return host_; }
+  int64_t now_us() const { return clock_(); }
 
   // Frees memory that no script can reach, in a piece of about 100 microseconds. Returns true if
   // there may be more. REQUIRES: !running().
@@ -112,7 +128,7 @@ class Interpreter {
       Look(L);
   }
   // The same for the work of looking at or copying so many bytes.
-  void SpendBytes(lua_State* L, size_t bytes) { Spend(L, bytes / 16); }
+  void SpendBytes(lua_State* L, size_t bytes) { Spend(L, bytes / kBytesPerUnit); }
 
   // Ends the run for this reason, whatever the script does to catch errors. Raises.
   int EndRun(lua_State* L, ScriptEnding ending);
@@ -172,18 +188,23 @@ class Interpreter {
   static constexpr int kFewestInstructionsPerLook = 50;
   static constexpr size_t kLargeBlock = 64 * 1024;
   static constexpr size_t kWorkPerLook = 20'000;
+  static constexpr size_t kBytesPerUnit = 16;
   static constexpr size_t kBytesPerLook = 4 * 1024 * 1024;
   static constexpr size_t kKeptBuffer = 64 * 1024;
 
   static void* Allocate(void* self, void* block, size_t old_size, size_t size);
   static void OnCount(lua_State* L, lua_Debug* activation);
-  // Sets when OnCount is called next.
-  void CountInstructions(lua_State* L, int instructions) {
-    instructions_per_look_ = instructions;
+  // Sets when OnCount is called next. Each coroutine has its own count, which Lua keeps.
+  static void CountInstructions(lua_State* L, int instructions) {
     lua_sethook(L, OnCount, LUA_MASKCOUNT, instructions);
   }
+  int InstructionsPerLook() const;
   // Between two pieces of work.
   void Look(lua_State* L);
+  // Takes from the budget what was done since the last time.
+  void Charge();
+  // A whole collection, which is work of the run, too.
+  void Collect(lua_State* L);
   void CollectUnderPressure(lua_State* L);
   void SetPressureMark();
   // Makes the running code stop at its next instruction.
@@ -192,7 +213,7 @@ class Interpreter {
   void CheckRoom(lua_State* L, size_t bytes) {
     if (buffer_.size() + bytes > buffer_.capacity()) [[unlikely]]
       Grow(L, bytes);
-    unseen_work_ += 1 + bytes / 16;
+    unseen_work_ += 1 + bytes / kBytesPerUnit;
     if (unseen_work_ >= kWorkPerLook) [[unlikely]]
       Look(L);
   }
@@ -200,6 +221,7 @@ class Interpreter {
   void ReleaseBuffer();
 
   lua_State* lua_ = nullptr;
+  const SteadyClock clock_;
   size_t memory_max_;
   size_t used_ = 0;
   size_t bound_ = SIZE_MAX;  // memory_max_ during a run
@@ -208,10 +230,9 @@ class Interpreter {
   // What was left after the last whole collection between runs, or less if there was less since.
   size_t collected_to_ = 0;
   size_t unseen_bytes_ = 0;   // allocated since the last look
-  size_t largest_block_ = 0;  // that the run has allocated
-  int instructions_per_look_ = 0;
+  size_t largest_block_ = 0;  // that was allocated; no more than there was when the run began
   size_t unseen_work_ = 0;
-  uint64_t work_left_ = UINT64_MAX;
+  WorkBudget* budget_ = nullptr;
   lua_State* running_ = nullptr;
   ScriptHost* host_ = nullptr;
   ScriptEnding ending_ = ScriptEnding::kNone;

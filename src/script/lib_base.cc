@@ -20,15 +20,15 @@ constexpr size_t kMaxChunk = size_t{1} << 29;
 struct ChunkReader {
   const char* text;
   size_t left;
-  bool first = true;
+  size_t last = 0;  // bytes of the last piece
 
   // Hands the text out in pieces, so that the host is asked between them.
   static const char* Read(lua_State* L, void* data, size_t* size) {
     constexpr size_t kPiece = 16 * 1024;
     auto& reader = *static_cast<ChunkReader*>(data);
-    if (!reader.first) Interpreter::Of(L).Spend(L, kPiece / 2);
-    reader.first = false;
+    Interpreter::Of(L).Spend(L, reader.last / 2);
     *size = std::min(reader.left, kPiece);
+    reader.last = *size;
     const char* piece = reader.text;
     reader.text += *size;
     reader.left -= *size;

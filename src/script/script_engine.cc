@@ -1,6 +1,7 @@
 #include "script/script_engine.h"
 
 #include <optional>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/text.h"
@@ -14,6 +15,10 @@ namespace {
 
 // Arguments of more bytes are not kept until the next run.
 constexpr size_t kKeptArguments = 64 * 1024;
+// Lua's compiler goes through all earlier conditions of a chain at each further one.
+constexpr int64_t kMaxCompileMicros = 5'000'000;
+// It matters for long texts only.
+constexpr size_t kShortText = 32 * 1024;
 
 void PushArguments(lua_State* L, std::span<const std::string_view> values) {
   lua_createtable(L, static_cast<int>(values.size()), 0);
@@ -71,8 +76,10 @@ struct ScriptEngine::Activity {
   const ScriptFunction* function = nullptr;
 };
 
-ScriptEngine::ScriptEngine(size_t memory_max)
-    : interpreter_(memory_max), sandbox_(interpreter_), libraries_(interpreter_, sandbox_) {
+ScriptEngine::ScriptEngine(size_t memory_max, SteadyClock clock)
+    : interpreter_(memory_max, std::move(clock)),
+      sandbox_(interpreter_),
+      libraries_(interpreter_, sandbox_) {
   lua_State* L = interpreter_.lua();
   lua_newtable(L);
   table_ = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -127,8 +134,10 @@ Result<const Script*> ScriptEngine::Compile(std::string_view text, Keep keep) {
 Status ScriptEngine::LoadText(std::string_view body, int* place) {
   lua_State* L = interpreter_.lua();
   if (interpreter_.CollectIfFull()) MakeRoom(nullptr);
+  WorkBudget budget;
+  if (body.size() > kShortText) budget.end_us = interpreter_.now_us() + kMaxCompileMicros;
   const auto compile = [&] {
-    interpreter_.Begin(nullptr);
+    interpreter_.Begin(nullptr, &budget);
     const int status = interpreter_.Compile(body, "@user_script");
     interpreter_.End();
     return status;
@@ -141,7 +150,8 @@ Status ScriptEngine::LoadText(std::string_view body, int* place) {
     status = compile();
   }
   if (status != 0) {
-    const std::string message = lua_tostring(L, -1);
+    const char* const text = lua_tostring(L, -1);
+    const std::string message = text == nullptr ? "it takes too long" : text;
     interpreter_.ResetStack();
     if (status == LUA_ERRMEM) interpreter_.CollectAll();
     return Status::Error("Error compiling script (new function): " + message);

@@ -47,8 +47,9 @@ struct ScriptResult {
 // Knows nothing of keys and clients: that is what a ScriptHost is for.
 class ScriptEngine {
  public:
-  // `memory_max`: bytes that all scripts together may have (`script-memory-max`).
-  explicit ScriptEngine(size_t memory_max);
+  // `memory_max`: bytes that all scripts together may have (`script-memory-max`). `clock` bounds
+  // what has no host: compiling, and loading libraries.
+  explicit ScriptEngine(size_t memory_max, SteadyClock clock = SystemSteadyMicros);
   ~ScriptEngine();
   ScriptEngine(const ScriptEngine&) = delete;
   ScriptEngine& operator=(const ScriptEngine&) = delete;

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "resp/reply_writer.h"
@@ -79,7 +80,8 @@ class TestScriptHost final : public ScriptHost {
 // Runs scripts one after the other.
 class ScriptRunner {
  public:
-  explicit ScriptRunner(size_t memory_max = 256 << 20) : engine(memory_max) {}
+  explicit ScriptRunner(size_t memory_max = 256 << 20, SteadyClock clock = SystemSteadyMicros)
+      : engine(memory_max, std::move(clock)) {}
 
   // The reply as bytes. In errors the script's SHA-1 is "SHA".
   std::string Run(std::string_view text, std::vector<std::string_view> keys = {},

@@ -207,6 +207,25 @@ TEST_F(ColdBrokerTest, AScriptThatHasChangedSomethingReadsAtOnce) {
   EXPECT_EQ(other_->Lines(), "*3 $7 message $1 c $1 m");
 }
 
+// What a function has done to the variables of its library stays when it is unwound.
+TEST_F(ColdBrokerTest, AFunctionThatKeepsSomethingReadsAtOnce) {
+  client_->Request({"FUNCTION", "LOAD",
+                    "#!lua name=l\nlocal n = 0 "
+                    "redis.register_function('counts', function() n = n + 1 "
+                    "redis.call('xrange', 's', 3, 3) return n end) "
+                    "redis.register_function('reads', function() "
+                    "return redis.call('xrange', 's', 900, 900) end)"});
+  EXPECT_EQ(client_->Lines(), "$1 l");
+  EXPECT_EQ(client_->Run("FCALL counts 0"), ":1");
+  EXPECT_EQ(world_.store->stats().blocking_reads, 1u);
+  // Another one that keeps nothing is unwound as a script is.
+  EXPECT_EQ(client_->Run("FCALL reads 0"), "");
+  EXPECT_TRUE(client_->session().parked());
+  world_.reader.Drain();
+  EXPECT_THAT(client_->Lines(), StartsWith("*1 "));
+  EXPECT_EQ(world_.store->stats().blocking_reads, 1u);
+}
+
 TEST_F(ColdBrokerTest, AScriptInATransactionReadsAtOnce) {
   client_->Run("MULTI");
   client_->Request({"EVAL", "return redis.call('xrange', 's', 3, 3)", "0"});

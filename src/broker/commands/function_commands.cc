@@ -115,12 +115,15 @@ void FunctionRestore(Context& context) {
           context, "Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.");
     }
   }
-  const Result<std::vector<std::string>> texts =
-      ReadFunctionDump(context.arg(2), Functions::kMostLibraryBytes);
-  if (!texts.ok()) return ReplyError(context, texts.message());
+  Result<FunctionDumpReader> dump =
+      FunctionDumpReader::Open(context.arg(2), Functions::kMostLibraryBytes);
+  if (!dump.ok()) return ReplyError(context, dump.message());
   Functions::Addition addition(Execution::Of(context).parts().functions);
-  for (const std::string& text : *texts) {
-    const Status compiled = addition.Compile(text);
+  // One text at a time: a small dump may have many large ones.
+  while (!dump->done()) {
+    const Result<std::string> text = dump->Next();
+    if (!text.ok()) return ReplyError(context, text.message());
+    const Status compiled = addition.Compile(*text);
     if (!compiled.ok()) return ReplyError(context, compiled.message());
   }
   const Status status = addition.Check(policy);

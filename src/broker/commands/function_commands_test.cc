@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "broker/commands/broker_families.h"
+#include "broker/commands/function_dump.h"
 #include "broker/functions.h"
 #include "broker/testing.h"
 #include "data/testing.h"
@@ -60,6 +64,16 @@ class FunctionCommandsTest : public ::testing::Test {
     const std::string reply = client_->Received();
     const size_t begin = reply.find("\r\n") + 2;
     return reply.substr(begin, reply.size() - begin - 2);
+  }
+  // A dump of these texts.
+  static std::string DumpOf(const std::vector<std::string>& codes) {
+    FunctionCatalog catalog;
+    for (const std::string& code : codes) {
+      // In their order.
+      const std::string name = std::to_string(1'000'000 + catalog.size());
+      catalog.Put({name, code, {{"f" + name}}});
+    }
+    return DumpFunctions(catalog);
   }
   const FunctionCatalog& catalog() { return harness_.keyspace.functions(); }
   // As effects of a leader, or those of the journal, do it.
@@ -250,6 +264,56 @@ TEST_F(FunctionCommandsTest, BoundsOfLibraries) {
   EXPECT_EQ(Run("FCALL f8 0"), ":1");
   Run("FUNCTION DELETE l7");
   EXPECT_EQ(Load(Answering("m", "g", 1)), "$1 m");
+}
+
+// All that is restored together has the bounds of one load, and what exceeds them is not looked at.
+TEST_F(FunctionCommandsTest, BoundsOfRestoring) {
+  const std::string broken = "this is no library";
+  const auto restore = [&](const std::vector<std::string>& codes) {
+    return Ask({"FUNCTION", "RESTORE", DumpOf(codes)});
+  };
+  const auto numbered = [](size_t count, const std::string& body) {
+    std::vector<std::string> codes;
+    for (size_t i = 0; i < count; i++) {
+      const std::string number = std::to_string(i);
+      codes.push_back(Answering("l" + number, "f" + number, 1) + body);
+    }
+    return codes;
+  };
+  std::vector<std::string> codes = numbered(Functions::kMostLibraries, "");
+  codes.push_back(broken);
+  EXPECT_EQ(restore(codes), "-ERR there may be 10000 libraries");
+  EXPECT_THAT(restore(numbered(100, " for i = 1, 2e6 do end")), HasSubstr("FUNCTION LOAD timeout"));
+  settings_.script_memory_max = 8 << 20;
+  codes = numbered(3, "--" + std::string(3 << 20, ' '));
+  codes.push_back(broken);
+  EXPECT_EQ(restore(codes),
+            "-ERR the libraries would take more than script-memory-max (8388608 bytes)");
+  EXPECT_TRUE(catalog().empty());
+  EXPECT_EQ(compiled().function_count(), 0u);
+  codes.resize(2);
+  EXPECT_EQ(restore(codes), "+OK");
+  EXPECT_EQ(Run("FCALL f1 0"), ":1");
+}
+
+// It may have been the machine. But each try holds up the others.
+TEST_F(FunctionCommandsTest, ALibraryThatTookTooLongIsTriedAgainLater) {
+  PutAsLeader({"l", Answering("l", "f", 1) + " for i = 1, 1e6 do end", {{"f"}}});
+  harness_.clock.asked = [&] { harness_.clock.steady_us += 1'000'000; };
+  EXPECT_THAT(Run("FCALL f 0"), HasSubstr("FUNCTION LOAD timeout"));
+  harness_.clock.asked = nullptr;
+  EXPECT_THAT(Run("FCALL f 0"), HasSubstr("FUNCTION LOAD timeout"));
+  harness_.Advance(200'000);
+  EXPECT_EQ(Run("FCALL f 0"), ":1");
+  // One that does too much stays as it is.
+  PutAsLeader({"m", Answering("m", "g", 1) + " while true do end", {{"g"}}});
+  EXPECT_THAT(Run("FCALL g 0"), HasSubstr("FUNCTION LOAD timeout"));
+  uint64_t reads = 0;
+  harness_.clock.asked = [&] { reads++; };
+  harness_.Advance(200'000);
+  EXPECT_THAT(Run("FCALL g 0"), HasSubstr("FUNCTION LOAD timeout"));
+  harness_.clock.asked = nullptr;
+  EXPECT_LT(reads, 100u);
 }
 
 TEST_F(FunctionCommandsTest, InATransaction) {

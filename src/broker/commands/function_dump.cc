@@ -58,6 +58,7 @@ class TextReader {
   TextReader(std::string_view rest, size_t most_bytes) : rest_(rest), most_bytes_(most_bytes) {}
 
   bool done() const { return rest_.empty(); }
+  std::string_view rest() const { return rest_; }
   uint8_t Byte() {
     const auto byte = static_cast<uint8_t>(rest_.front());
     rest_.remove_prefix(1);
@@ -202,25 +203,27 @@ std::string DumpFunctions(const FunctionCatalog& functions) {
   return dump;
 }
 
-Result<std::vector<std::string>> ReadFunctionDump(std::string_view dump, size_t most_bytes) {
+Result<FunctionDumpReader> FunctionDumpReader::Open(std::string_view dump, size_t most_bytes) {
   const Status unsealed = Status::Error("DUMP payload version or checksum are wrong");
   if (dump.size() < kTrailerBytes) return unsealed;
   const size_t end = dump.size() - kTrailerBytes;
   const std::string_view sealed = dump.substr(0, end + sizeof(uint16_t));
   if (ReadFixed<uint16_t>(dump.data() + end) > kNewestVersion) return unsealed;
   if (ReadFixed<uint64_t>(dump.data() + sealed.size()) != Crc64(sealed)) return unsealed;
-  std::vector<std::string> texts;
-  for (TextReader reader(dump.substr(0, end), most_bytes); !reader.done();) {
-    const uint8_t type = reader.Byte();
-    if (type == kLibraryBeforeRelease) {
-      return Status::Error("Pre-GA function format not supported");
-    }
-    if (type != kLibrary) return Status::Error("given type is not a function");
-    std::optional<std::string> text = reader.Text();
-    if (!text) return Status::Error("Failed loading library payload");
-    texts.push_back(std::move(*text));
+  return FunctionDumpReader(dump.substr(0, end), most_bytes);
+}
+
+Result<std::string> FunctionDumpReader::Next() {
+  TextReader reader(rest_, most_bytes_);
+  const uint8_t type = reader.Byte();
+  if (type == kLibraryBeforeRelease) {
+    return Status::Error("Pre-GA function format not supported");
   }
-  return texts;
+  if (type != kLibrary) return Status::Error("given type is not a function");
+  std::optional<std::string> text = reader.Text();
+  if (!text) return Status::Error("Failed loading library payload");
+  rest_ = reader.rest();
+  return std::move(*text);
 }
 
 }  // namespace runnel

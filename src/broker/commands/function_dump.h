@@ -1,8 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/status.h"
 #include "data/function_catalog.h"
@@ -22,8 +22,24 @@ std::string DumpFunctions(const FunctionCatalog& functions);
 // Bytes that the dump has, about.
 size_t DumpBytes(const FunctionCatalog& functions);
 
-// The texts of the libraries in a dump. `most_bytes` bounds each of them. The message of a failure
-// has no code.
-Result<std::vector<std::string>> ReadFunctionDump(std::string_view dump, size_t most_bytes);
+// Reads the texts of the libraries in a dump, one after the other: together they may be much larger
+// than the dump, which outlives this.
+class FunctionDumpReader {
+ public:
+  // `most_bytes` bounds each text. Fails if the version or the checksum is wrong; the messages of
+  // failures, here and below, have no code.
+  static Result<FunctionDumpReader> Open(std::string_view dump, size_t most_bytes);
+
+  bool done() const { return rest_.empty(); }
+  // The next text. There is no further one after a failure. REQUIRES: !done().
+  Result<std::string> Next();
+
+ private:
+  FunctionDumpReader(std::string_view rest, size_t most_bytes)
+      : rest_(rest), most_bytes_(most_bytes) {}
+
+  std::string_view rest_;
+  size_t most_bytes_;
+};
 
 }  // namespace runnel

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/coding.h"
 #include "base/crc64.h"
@@ -23,6 +25,18 @@ std::string Sealed(std::string dump, uint16_t version = 10) {
   out.Fixed(version);
   out.Fixed(Crc64(dump));
   return dump;
+}
+
+Result<std::vector<std::string>> ReadFunctionDump(const std::string& dump, size_t most_bytes) {
+  Result<FunctionDumpReader> reader = FunctionDumpReader::Open(dump, most_bytes);
+  if (!reader.ok()) return reader.status();
+  std::vector<std::string> texts;
+  while (!reader->done()) {
+    Result<std::string> text = reader->Next();
+    if (!text.ok()) return text.status();
+    texts.push_back(std::move(*text));
+  }
+  return texts;
 }
 
 std::string WhyNot(const std::string& dump) {
