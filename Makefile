@@ -14,8 +14,9 @@
 #                     seeds (100000); a failing seed says how to run
 #                     it again
 #   make bench        side by side with redis-server: requests/s, latency, CPU per request, memory;
-#                     then values, durability, topics and replication, which make bench-values, make
-#                     bench-durability, make bench-topics and make bench-replication measure alone
+#                     then values, durability, topics, replication and job frameworks, which make
+#                     bench-values, make bench-durability, make bench-topics, make
+#                     bench-replication and make bench-frameworks measure alone
 #   make fuzz         each fuzz target for FUZZ_SECONDS (60)
 #   make headers      each header compiled alone that no source file of its own includes first
 #   make format       clang-format over the tree
@@ -34,7 +35,7 @@ export PREFIX DESTDIR
 
 .PHONY: all run install dev test test-shipped steps sanitize tsan sim bench bench-values \
   bench-durability \
-  bench-topics bench-replication fuzz headers \
+  bench-topics bench-replication bench-frameworks fuzz headers \
   format format-check tidy clean deps deps-test deps-dev
 .DEFAULT_GOAL := all
 
@@ -115,7 +116,8 @@ sim: deps-test
 	  --gtest_filter='*CrashTest.*:ClusterTest.*'
 
 bench: all deps-test
-	@failed=0; for part in bench bench-values bench-durability bench-topics bench-replication; do \
+	@failed=0; for part in bench bench-values bench-durability bench-topics bench-replication \
+	  bench-frameworks; do \
 	  utils/$$part $(ARGS) || failed=1; done; exit $$failed
 bench-values: all deps-test
 	@utils/bench-values $(ARGS)
@@ -125,6 +127,8 @@ bench-topics: all deps-test
 	@utils/bench-topics $(ARGS)
 bench-replication: all deps-test
 	@utils/bench-replication $(ARGS)
+bench-frameworks: all deps-test
+	@utils/bench-frameworks $(ARGS)
 
 fuzz: deps-test
 	$(call configure,fuzz,-DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14)

@@ -1,4 +1,4 @@
-"""What bench, bench-durability, bench-topics and bench-replication have in common.
+"""What bench and the scripts bench-* have in common.
 
 Servers that end with the script, runs of the load tool in turns, options, how figures are printed.
 """
@@ -302,7 +302,7 @@ def parse_options(description):
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes")
     parser.add_argument("--json", metavar="FILE",
                         help="write all results of all rounds there; the other scripts write to "
-                        "FILE.durability, FILE.topics and FILE.replication")
+                        "FILE.durability, FILE.topics, FILE.replication and FILE.frameworks")
     only = parser.add_argument_group("bench only")
     only.add_argument("--pipeline", nargs="+", type=int, metavar="N",
                       help="all cases at these pipelines instead of those of the targets")
@@ -314,6 +314,10 @@ def parse_options(description):
                       help="of the cases backlog and topic-backlog (20), replication-backlog (17)")
     only.add_argument("--before", metavar="SERVER",
                       help="of the case replication-none: a server of before there were followers")
+    only = parser.add_argument_group("bench-frameworks only")
+    only.add_argument("--verbose", action="store_true", help="show the commands of a job")
+    only.add_argument("--node", default=os.path.join(ROOT, "build/node"),
+                      help="the folder of Node's packages")
     options = parser.parse_args()
     options.scale = options.scale or (0.25 if options.quick else 0.5)
     return options

@@ -196,4 +196,20 @@ async function produce() {
   await common.enqueueUntilClosed((number) => queue.add('do', {number}));
 }
 
-common.main({results, retries, order, flow, limits, repeat, worker, send, awaitHeld, produce});
+// --- programs of utils/bench-frameworks, with the settings that BullMQ has by itself ---
+
+async function workerSpeed() {
+  keep(new Worker('speed', async (job) => {
+    if (job.data.word) common.mark(job.data.word);
+  }, {connection}));
+}
+
+async function speed(warm, measured) {
+  const queue = queueOf('speed');
+  await common.enqueueToMeasure((word) => queue.add('nothing', {word}), warm, measured);
+}
+
+common.main({
+  results, retries, order, flow, limits, repeat, worker, send, awaitHeld, produce, workerSpeed,
+  speed,
+});

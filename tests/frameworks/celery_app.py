@@ -10,12 +10,13 @@ import jobs
 
 URL = f"redis://127.0.0.1:{jobs.PORT}"
 app = celery.Celery("celery_app", broker=URL + "/0", backend=URL + "/1")
-app.conf.update(
-    task_acks_late=os.environ.get("ACKS_LATE") == "yes",
-    worker_prefetch_multiplier=1,
-    broker_transport_options={"visibility_timeout": 1},
-    result_expires=300,
-)
+if os.environ.get("USUAL_SETTINGS") != "yes":
+    app.conf.update(
+        task_acks_late=os.environ.get("ACKS_LATE") == "yes",
+        worker_prefetch_multiplier=1,
+        broker_transport_options={"visibility_timeout": 1},
+        result_expires=300,
+    )
 PATIENCE = float(os.environ["PATIENCE"])
 
 
@@ -59,6 +60,12 @@ def hold(name):
 @app.task(ignore_result=True)
 def do(number):
     jobs.mark("done", number)
+
+
+@app.task
+def nothing(word):
+    if word:
+        jobs.mark(word)
 
 
 def check(condition, *what):
@@ -152,6 +159,10 @@ def produce():
             print(f"not acknowledged: {number}: {error!r}")
             return False
     jobs.enqueue_until_closed(enqueue)
+
+
+def speed():
+    jobs.enqueue_to_measure(nothing.delay, *sys.argv[2:])
 
 
 if __name__ == "__main__":

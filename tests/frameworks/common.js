@@ -34,9 +34,13 @@ function pause(ms) {
 // A job in the middle of which a test does something: it waits until the gate is open.
 async function hold(name) {
   mark('began', name);
-  await eventually(`gate ${name} is open`, () => fs.existsSync(`${process.env.GATES}/${name}`));
+  await gate(name);
   mark('ended', name);
   return name;
+}
+
+function gate(name) {
+  return eventually(`gate ${name} is open`, () => fs.existsSync(`${process.env.GATES}/${name}`));
 }
 
 // A job of a producer. It takes longer than enqueueing, so that some jobs always wait.
@@ -60,6 +64,15 @@ async function enqueueUntilClosed(enqueue) {
   }
 }
 
+// What enqueue_to_measure of jobs.py does. Each job waits for the promise of the one before.
+async function enqueueToMeasure(enqueue, warm, measured) {
+  for (const [name, count] of [['warm', warm], ['measured', measured]]) {
+    await gate(name);
+    for (let number = 1; number < Number(count); ++number) await enqueue(null);
+    await enqueue(`done ${name}`);
+  }
+}
+
 // Runs the action that the command line names. The process ends when its promise is kept, except
 // for actions whose name begins with "worker".
 function main(actions) {
@@ -74,5 +87,6 @@ function main(actions) {
 }
 
 module.exports = {
-  host, port, mark, marks, eventually, pause, hold, work, enqueueUntilClosed, main,
+  host, port, mark, marks, eventually, pause, hold, work, enqueueUntilClosed,
+  enqueueToMeasure, main,
 };

@@ -6,6 +6,9 @@ What a scenario needs of a framework runs as programs (Place.start, Place.run), 
 killed. They leave marks in a file (Place.marks) and wait at gates (Place.open_gate): these say what
 has happened even while the server is down. A scenario waits for conditions (Place.eventually).
 
+utils/bench-frameworks measures with programs of this folder: their action `speed`, and
+USUAL_SETTINGS=yes in the environment, with which they keep the settings of the framework.
+
 RUNNEL_SERVER in the environment names another server than the one of --server: redis-server shows
 what a scenario expects. RUNNEL_TEST_PATIENCE is how many seconds a condition may take.
 """
@@ -275,11 +278,16 @@ class Place:
         """Waits until this mark is there, or is there so many times."""
         self.eventually(lambda: self.marks().count(mark) >= times, f"mark '{mark}' x{times}")
 
+    def end_programs(self):
+        """Kills the programs, but not the server."""
+        for program in self.programs:
+            program.kill()
+
     def close(self):
         """Kills everything that was started."""
-        server = [self.server.program] if self.server and self.server.program else []
-        for program in self.programs + server:
-            program.kill()
+        self.end_programs()
+        if self.server and self.server.program:
+            self.server.program.kill()
 
     def tails(self):
         """The ends of all logs."""

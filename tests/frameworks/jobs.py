@@ -42,6 +42,17 @@ def await_mark(line):
     eventually(lambda: line in marks(), f"mark '{line}'")
 
 
+def enqueue_to_measure(enqueue, warm, measured):
+    """Enqueues so many jobs to warm up, and as many as are measured, each when its gate is open.
+    enqueue(word) enqueues a job that does nothing, or that leaves a mark if there is a word: the
+    last ones leave "done warm" and "done measured"."""
+    for name, count in (("warm", warm), ("measured", measured)):
+        gate(name)
+        for _ in range(int(count) - 1):
+            enqueue(None)
+        enqueue("done " + name)
+
+
 def enqueue_until_closed(enqueue):
     """Enqueues jobs 0, 1, ... until standard input is closed; leaves the mark "enqueued N" for
     each that is acknowledged. Which errors count as "not acknowledged" is up to enqueue: it gives

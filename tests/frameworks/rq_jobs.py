@@ -34,6 +34,11 @@ def do(number):
     jobs.mark("done", number)
 
 
+def nothing(word):
+    if word:
+        jobs.mark(word)
+
+
 def client():
     connection = redis.Redis(port=jobs.PORT)
     return rq.Queue(connection=connection), connection
@@ -124,6 +129,11 @@ def produce():
             print(f"not acknowledged: {number}: {error!r}")
             return False
     jobs.enqueue_until_closed(enqueue)
+
+
+def speed():
+    queue, _ = client()
+    jobs.enqueue_to_measure(lambda word: queue.enqueue(rq_jobs.nothing, word), *sys.argv[2:])
 
 
 if __name__ == "__main__":

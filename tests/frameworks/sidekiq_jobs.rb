@@ -11,7 +11,7 @@ URL = "redis://127.0.0.1:#{ENV.fetch('PORT')}/0"
 Sidekiq.configure_client { |config| config.redis = { url: URL } }
 Sidekiq.configure_server do |config|
   config.redis = { url: URL }
-  config.options[:poll_interval_average] = 0.2
+  config.options[:poll_interval_average] = 0.2 unless ENV["USUAL_SETTINGS"] == "yes"
 end
 
 # Appends one line to the file of marks, in one write.
@@ -34,6 +34,11 @@ def eventually(what)
 
     IO.select(nil, nil, nil, 0.01)
   end
+end
+
+def gate(name)
+  path = File.join(ENV.fetch("GATES"), name)
+  eventually("gate #{name} is open") { File.exist?(path) }
 end
 
 def check(condition, what)
@@ -75,9 +80,16 @@ class Hold
 
   def perform(name)
     mark("began", name)
-    path = File.join(ENV.fetch("GATES"), name)
-    eventually("gate #{name} is open") { File.exist?(path) }
+    gate(name)
     mark("ended", name)
+  end
+end
+
+class Nothing
+  include Sidekiq::Job
+
+  def perform(word)
+    mark(word) if word
   end
 end
 
@@ -148,6 +160,15 @@ def produce
       puts "not acknowledged: #{number}: #{error}"
     end
     number += 1
+  end
+end
+
+# What enqueue_to_measure of jobs.py does.
+def speed
+  { "warm" => ARGV[1], "measured" => ARGV[2] }.each do |name, count|
+    gate(name)
+    (count.to_i - 1).times { Nothing.perform_async(nil) }
+    Nothing.perform_async("done #{name}")
   end
 end
 
