@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/admission.h"
+#include "broker/change_log.h"
 #include "broker/command_table.h"
 #include "broker/dispatcher.h"
 #include "broker/executor.h"
@@ -118,6 +119,7 @@ void ScriptRun::Run(const Script& script, std::span<const std::string_view> keys
   engine_.set_random(random_);
   running_.name = script.sha;
   running_.command = execution_.shown_args();
+  running_.began_sealed = parts_.log.sealed();
   running_.began_us = parts_.clock.clock().SteadyMicros();
   constexpr int64_t kMostMs = int64_t{1} << 50;
   serve_at_us_ =

@@ -19,9 +19,16 @@ class SlowScriptProcessTest : public ServerTest {
   void Start(const std::string& dir) {
     ServerProcess::Options options;
     options.dir = dir;
-    options.args = {"--busy-reply-threshold", "20",         "--appendonly", "yes",
-                    "--appendfsync",          "everysec",   "--unixsocket", "socket",
-                    "--pidfile",              dir + "/pid"};
+    options.args = {"--busy-reply-threshold",
+                    "20",
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "everysec",
+                    "--unixsocket",
+                    "socket",
+                    "--pidfile",
+                    dir + "/pid"};
     StartServer(options);
   }
   // The script of this text runs, and the server says that it is busy.
