@@ -67,7 +67,10 @@ class Broker final : public Front, private KeyspaceObserver {
     dispatcher_.Execute(session, args);
   }
   void FailProtocol(Session& session, std::string_view error) override;
-  void ReleaseEarly(Session& session) override { outbox_.ReleaseEarly(session, log_.sealed()); }
+  void ReleaseEarly(Session& session) override {
+    const RunningScript* const script = scripts_.running();
+    outbox_.ReleaseEarly(session, script != nullptr ? script->began_sealed : log_.sealed());
+  }
   bool MayAnswerInside(const Session& session) override {
     return session.output.pending.empty() && session.output.held.empty() &&
            session.end != SessionEnd::kGiven;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "broker/admission.h"
+#include "broker/change_log.h"
 #include "broker/command_table.h"
 #include "broker/dispatcher.h"
 #include "broker/executor.h"
@@ -137,6 +138,7 @@ bool ScriptRun::Begin(std::string_view name, bool is_function) {
   running_.name = name;
   running_.is_function = is_function;
   running_.command = execution_.shown_args();
+  running_.began_sealed = parts_.log.sealed();
   running_.began_us = parts_.clock.clock().SteadyMicros();
   constexpr int64_t kMostMs = int64_t{1} << 50;
   const int64_t threshold_ms = parts_.settings.busy_reply_threshold_ms;

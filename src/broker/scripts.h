@@ -23,6 +23,9 @@ struct RunningScript {
   bool is_function = false;
   std::span<const std::string_view> command;  // with the arguments of the client
   int64_t began_us = 0;                       // steady clock
+  // Nothing had been changed in this turn when it began: what others were answered before it shows
+  // no change that must become safe first.
+  bool began_sealed = false;
   // It has done what cannot be taken back, so nobody may end it.
   bool has_acted = false;
   bool killed = false;
