@@ -30,6 +30,8 @@ enum class PlantedFault : uint8_t {
   kJoinBelowTheMark,
   // InSyncSet::MayJoin and what is told leave out that others may know of more than the mark.
   kJoinBelowWhatWasTold,
+  // The mark moves though a member does not have the record that holds.
+  kTrustOldRecords,
   // Whoever is promoted goes on in the epoch of its journal.
   kReuseAnEpoch,
   // A read under `acks all` is answered before the in-sync set has said that this server still

@@ -89,6 +89,7 @@ Result<std::unique_ptr<RecordFile>> RecordFile::Open(Disk& disk, Worker& helper,
                          "file from a copy, or remove it: the server knows no others then");
   }
   keeper->now_ = std::move(*record);
+  keeper->kept_ = {keeper->now_.version, keeper->now_.epoch};
   return keeper;
 }
 
@@ -101,6 +102,15 @@ void RecordFile::Adopt(ClusterRecord record) {
   if (record == now_) return;
   Hold(record);
   waiting_.push_back({std::move(record), nullptr});
+  WriteNext();
+}
+
+void RecordFile::KeepAgain(int64_t now_ms) {
+  const bool kept = kept_.version == now_.version && kept_.epoch == now_.epoch;
+  if (kept || writing_ || !waiting_.empty() || now_ms < keep_again_ms_) return;
+  constexpr int64_t kAgainMs = 1000;
+  keep_again_ms_ = now_ms + kAgainMs;
+  waiting_.push_back({now_, nullptr});
   WriteNext();
 }
 
@@ -134,6 +144,8 @@ void RecordFile::WriteNext() {
 }
 
 void RecordFile::End(Proposal proposal, const Status& written) {
+  // After a failure it is not known what the disk has.
+  kept_ = written.ok() ? Kept{proposal.record.version, proposal.record.epoch} : Kept();
   if (proposal.done == nullptr) {
     if (!written.ok()) LogWarning("The record of members is not kept: {}", written.message());
     return;

@@ -81,6 +81,14 @@ class RecordFile final : public RecordKeeper {
   // What the leader that this server follows says: it holds, whatever was here before. It is
   // written soon.
   void Adopt(ClusterRecord record);
+  // Which record the disk has: its version, and the epoch of its leader.
+  struct Kept {
+    uint64_t version = 0;
+    journal::Epoch epoch = 0;
+  };
+  const Kept& kept() const { return kept_; }
+  // Writes the adopted record once more if that has failed, from time to time.
+  void KeepAgain(int64_t now_ms);
 
  private:
   struct Proposal {
@@ -99,9 +107,11 @@ class RecordFile final : public RecordKeeper {
   Worker& helper_;
   const std::string path_;
   ClusterRecord now_;
+  Kept kept_;
   std::function<void()> changed_;
   std::deque<Proposal> waiting_;
   bool writing_ = false;
+  int64_t keep_again_ms_ = 0;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -82,6 +82,9 @@ class Follower final : private Link::Owner, private journal::FrameSink {
     std::function<Status(const Welcome&)> objection;
     // The record of members, which the leader has sent.
     std::function<void(ClusterRecord)> on_record;
+    // The version of the record that is of the leader with this epoch and that the disk has; 0: it
+    // has another one.
+    std::function<uint64_t(journal::Epoch leader)> kept_record;
     // Whether somebody here subscribes to what the leader publishes, and who gets it.
     std::function<bool()> wants_published;
     PublishedInbox::Deliver on_published;

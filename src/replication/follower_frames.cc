@@ -207,8 +207,12 @@ Report Follower::Standing() const {
   // nothing of what this server has told.
   const Position has =
       IsPlanted(PlantedFault::kTellTheUnsynced) ? journal.written() : journal.safe();
-  return {received_, has, std::min(journal.durable(), has), std::min(applied_, has),
-          heartbeat_.number};
+  return {received_,
+          has,
+          std::min(journal.durable(), has),
+          std::min(applied_, has),
+          heartbeat_.number,
+          parts_.kept_record(leader_epoch())};
 }
 
 // Whether somebody waits for the answer to a heartbeat that is not yet reported.
@@ -235,7 +239,7 @@ void Follower::MaySubscribe() {
 bool Follower::IsNews(const Report& report) const {
   return report.received > reported_.received || report.written > reported_.written ||
          report.synced > reported_.synced || report.applied > reported_.applied ||
-         report.heard > reported_.heard;
+         report.heard > reported_.heard || report.record != reported_.record;
 }
 
 // At once if somebody waits for it, else from time to time.
@@ -248,7 +252,8 @@ void Follower::MayReport(int64_t now_ms) {
   const bool awaits_mark = report.written > known_mark_ && parts_.awaited();
   const bool awaited = reaches(reported_.written, report.written) ||
                        reaches(reported_.synced, report.synced) || IsAwaited() ||
-                       (report.written > reported_.written && awaits_mark);
+                       (report.written > reported_.written && awaits_mark) ||
+                       report.record != reported_.record;
   // The leader sends no more than a window.
   const bool much = report.received - reported_.received >= parts_.settings.window_bytes / 2;
   const bool due = now_ms - reported_ms_ >= kReportEveryMs && IsNews(report);

@@ -43,7 +43,7 @@ void InSyncSet::OnConnected(const Member& member, Position end, int64_t now_ms, 
   peer.lost |= doubted || (peer.known && end < peer.progress.counted);
   if (doubted) peer.lost_below = end_;
   if (peer.lost || !peer.known) peer.progress.counted = std::min(peer.progress.counted, end);
-  peer.progress.applied = peer.progress.heard = 0;
+  peer.progress.applied = peer.progress.heard = peer.progress.record = 0;
   peer.connected = peer.known = true;
   peer.goodbye.reset();
   peer.since_ms = peer.heard_ms = now_ms;
@@ -66,6 +66,7 @@ void InSyncSet::OnProgress(std::string_view node_id, const Progress& progress, i
   peer.progress.counted = std::max(peer.progress.counted, progress.counted);
   peer.progress.applied = progress.applied;
   peer.progress.heard = progress.heard;
+  peer.progress.record = progress.record;
   if (peer.progress.counted >= std::max(mark_, peer.lost_below)) {
     peer.lost = false;
     peer.lost_below = 0;
@@ -285,6 +286,14 @@ void InSyncSet::OnProposed(const ClusterRecord& next, const Status& status) {
   }
 }
 
+// That this server has written, also if another one is proposed.
+bool InSyncSet::AllHaveTheRecord() const {
+  if (IsPlanted(PlantedFault::kTrustOldRecords)) return true;
+  return std::all_of(peers_.begin(), peers_.end(), [&](const auto& each) {
+    return !IsRecorded(each.first) || each.second.progress.record == keeper_.now().version;
+  });
+}
+
 void InSyncSet::MoveMark() {
   Position least = safe_;
   size_ = 1;
@@ -314,11 +323,12 @@ void InSyncSet::MoveMark() {
     if (!peer.known && IsPlanted(PlantedFault::kCountBeforeTheHandshake)) continue;
     least = std::min(least, peer.progress.counted);
   }
-  if (size_ >= settings_.min_insync) mark_ = std::max(mark_, least);
+  record_is_known_ = AllHaveTheRecord();
+  if (size_ >= settings_.min_insync && record_is_known_) mark_ = std::max(mark_, least);
 }
 
 Position InSyncSet::TellOthers(std::string_view node_id) {
-  if (size_ < settings_.min_insync || !IsRecorded(node_id)) return mark_;
+  if (size_ < settings_.min_insync || !record_is_known_ || !IsRecorded(node_id)) return mark_;
   const Position others = node_id == least_of_ ? next_least_ : least_;
   told_ = std::max({told_, mark_, others});
   return std::max(mark_, others);

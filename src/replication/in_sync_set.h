@@ -24,6 +24,10 @@ namespace runnel::replication {
 // without it holds. The recorded set is never made smaller than min-insync-replicas. So each member
 // of the recorded set has all that was ever below the mark.
 //
+// Each server goes by the record that it has: one that takes over takes the members of that for the
+// set. So the mark moves only while all members have the record that holds. If one of them did not
+// know yet who has left, it might ask that server for what it has lost itself.
+//
 // A member need not wait until it hears of the mark: it is told what all others have (TellOthers),
 // and what it has of that is below the mark, though the leader does not know so yet. So whoever
 // joins must have all that was told. One that is about to join counts for what is told from then
@@ -52,7 +56,8 @@ class InSyncSet {
   struct Progress {
     Position counted = 0;  // what it has: written, or synced if the leader's policy is `always`
     Position applied = 0;
-    uint64_t heard = 0;  // the last heartbeat that it has answered
+    uint64_t heard = 0;   // the last heartbeat that it has answered
+    uint64_t record = 0;  // the version of this leader's record that its disk has; 0: none
   };
   // A follower has connected; its journal ends at `end`. It may be one that was never here. If its
   // journal is not `trusted` (Journal::trusted) and it lacks something, it leaves the set until it
@@ -137,6 +142,7 @@ class InSyncSet {
   ClusterRecord Wanted(int64_t now_ms);
   void Propose(int64_t now_ms);
   void OnProposed(const ClusterRecord& next, const Status& status);
+  bool AllHaveTheRecord() const;
   void MoveMark();
   void CountLive(int64_t now_ms);
 
@@ -164,6 +170,7 @@ class InSyncSet {
   uint32_t size_ = 1;
   bool alone_ = true;  // nobody else counts
   bool short_ = false;
+  bool record_is_known_ = true;  // all members have it
   int64_t last_turn_ms_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

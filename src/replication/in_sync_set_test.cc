@@ -62,10 +62,24 @@ class InSyncSetTest : public ::testing::Test {
     set_->Turn(end, end, now_ms_);
     if (!keeper_.waiting()) return;
     keeper_.Answer(Status());
+    TellRecord();
     set_->Turn(end, end, now_ms_);
   }
   void Report(const std::string& id, Position position, uint64_t heard = 0) {
-    set_->OnProgress(id, {position, std::min(position, set_->mark()), heard}, now_ms_);
+    auto& last = last_[id];
+    last = {position, std::min(position, set_->mark()), heard, KnownTo(id)};
+    set_->OnProgress(id, last, now_ms_);
+  }
+  // The version of the record that the follower has on its disk.
+  uint64_t KnownTo(const std::string& id) const {
+    return slow_.contains(id) ? slow_.at(id) : keeper_.now().version;
+  }
+  // All followers that have reported something say that they have the record that holds now.
+  void TellRecord() {
+    for (auto& [id, last] : last_) {
+      last.record = KnownTo(id);
+      set_->OnProgress(id, last, now_ms_);
+    }
   }
   bool Recorded(const std::string& id) {
     const Member* const member = keeper_.now().Find(id);
@@ -82,6 +96,8 @@ class InSyncSetTest : public ::testing::Test {
   ReplicationSettings settings_;
   FakeKeeper keeper_;
   std::unique_ptr<InSyncSet> set_;
+  std::map<std::string, InSyncSet::Progress> last_;  // reported
+  std::map<std::string, uint64_t> slow_;             // those that keep an older record
   int64_t now_ms_ = 10'000;
 };
 
@@ -193,6 +209,8 @@ TEST_F(InSyncSetTest, WhoIsSilentGoneOrBehindLeaves) {
   Join("behind", 100);
   Join("gone", 100);
   set_->OnGone("gone", {}, now_ms_);
+  last_.erase("silent");
+  last_.erase("gone");
   const int64_t step = settings_.silence_max_ms / 3 - 50;
   Turn(100, step);
   EXPECT_TRUE(Recorded("gone"));
@@ -396,7 +414,8 @@ TEST_F(InSyncSetTest, WhoeverIsRecordedHasWhatIsBelowTheMark) {
             server.has = std::min(end, server.has + random.Below(20));
             // It reports some time later.
             if (random.Below(2) == 0) break;
-            set_->OnProgress(id, {server.has, std::min(server.has, mark), 0}, now_ms_);
+            set_->OnProgress(id, {server.has, std::min(server.has, mark), 0, keeper_.now().version},
+                             now_ms_);
           }
       }
       set_->Turn(end, end, now_ms_);
@@ -423,6 +442,34 @@ TEST_F(InSyncSetTest, WhoeverIsRecordedHasWhatIsBelowTheMark) {
   }
   EXPECT_GT(moved, 250u);
   EXPECT_GT(known_more, 10'000u);
+}
+
+// Each of them may lead next, and would go by the record that it has.
+TEST_F(InSyncSetTest, TheMarkWaitsUntilAllHaveTheRecord) {
+  Begin(2);
+  Turn(100);
+  Join("F", 100);
+  Join("G", 100);
+  EXPECT_EQ(set_->mark(), 100u);
+  // G leaves, and F does not hear of it at once.
+  slow_["F"] = keeper_.now().version;
+  set_->OnGone("G", Goodbye::kReturns, now_ms_);
+  last_.erase("G");
+  Report("F", 200);
+  Turn(200);
+  EXPECT_FALSE(Recorded("G"));
+  EXPECT_EQ(set_->mark(), 100u);
+  EXPECT_EQ(set_->TellOthers("F"), 100u);
+  slow_.clear();
+  Report("F", 200);
+  Turn(200);
+  EXPECT_EQ(set_->mark(), 200u);
+  // What it has told before does not count after it was gone.
+  set_->OnConnected(ServerOf("F"), 200, now_ms_);
+  slow_["F"] = 0;
+  Report("F", 300);
+  Turn(300);
+  EXPECT_EQ(set_->mark(), 200u);
 }
 
 }  // namespace

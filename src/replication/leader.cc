@@ -359,7 +359,8 @@ void Leader::TellSet(Follower& follower, int64_t now_ms) {
   const Report& report = follower.peer.report;
   if (!leads() || !follower.ended.empty() || !follower.peer.online()) return;
   set_->OnProgress(follower.peer.request.node_id,
-                   {CountsSynced() ? report.synced : report.written, report.applied, report.heard},
+                   {CountsSynced() ? report.synced : report.written, report.applied, report.heard,
+                    report.record},
                    now_ms);
 }
 

@@ -258,6 +258,7 @@ void Report::Encode(std::string* out) const {
   encoder.Fixed(synced);
   encoder.Fixed(applied);
   encoder.Fixed(heard);
+  encoder.Fixed(record);
 }
 
 std::optional<Report> Report::Decode(std::string_view body) {
@@ -268,6 +269,7 @@ std::optional<Report> Report::Decode(std::string_view body) {
   report.synced = in.Fixed<uint64_t>();
   report.applied = in.Fixed<uint64_t>();
   report.heard = in.Fixed<uint64_t>();
+  report.record = in.Fixed<uint64_t>();
   if (!in.ok()) return std::nullopt;
   return report;
 }

@@ -146,7 +146,11 @@ struct Report {
   Position synced = 0;
   Position applied = 0;
   uint64_t heard = 0;  // the number of the last heartbeat
+  // The version of the record of members that this leader has sent and the follower's disk has; 0:
+  // none.
+  uint64_t record = 0;
 
+  bool operator==(const Report&) const = default;
   void Encode(std::string* out) const;
   static std::optional<Report> Decode(std::string_view body);
 };

@@ -89,10 +89,10 @@ TEST(WireTest, BytesOfTheMessages) {
   EXPECT_EQ(bytes(Mark{1, 3, 2, true}),
             std::string("\x01\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01", 25));
   EXPECT_EQ(bytes(Heartbeat{3, true}), std::string("\x03\0\0\0\0\0\0\0\x01", 9));
-  EXPECT_EQ(bytes(Report{5, 4, 3, 2, 1}),
+  EXPECT_EQ(bytes(Report{5, 4, 3, 2, 1, 6}),
             std::string("\x05\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0"
-                        "\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0",
-                        40));
+                        "\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x06\0\0\0\0\0\0\0",
+                        48));
   EXPECT_EQ(bytes(TakeOver{258, true}), std::string("\x02\x01\0\0\0\0\0\0\x01", 9));
   EXPECT_EQ(bytes(NewLeader{"h", 300}), "\x01h\xac\x02");
   EXPECT_EQ(bytes(AskToLead{300}), "\xac\x02");

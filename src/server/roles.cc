@@ -314,6 +314,7 @@ bool Roles::Turn() {
     return false;
   }
   const Position before = follower_->applied();
+  records_->KeepAgain(now_ms);
   bool more = follower_->Turn(now_ms);
   const bool wanted_published = wants_published();
   more |= TurnRelay(now_ms);
@@ -584,6 +585,10 @@ void Roles::MakeFollower() {
             return WhyNotAsWelcomed(welcome);
           },
           [this](replication::ClusterRecord record) { TakeRecord(std::move(record)); },
+          [this](journal::Epoch leader) {
+            const auto& kept = records_->kept();
+            return kept.epoch == leader ? kept.version : 0;
+          },
           [this] { return wants_published(); },
           [this](const replication::Published& published) { Deliver(published); },
           dropped_messages_},

@@ -249,7 +249,8 @@ class FollowerFuzz {
                           CHECK(record.journal_id == kIdentity.id);
                           CHECK(record.members.size() <= ClusterRecord::kMostMembers);
                         },
-                        [] { return true; }, [](const Published&) {}, dropped_messages_},
+                        [](journal::Epoch) { return uint64_t{0}; }, [] { return true; },
+                        [](const Published&) {}, dropped_messages_},
         Follower::Target{"leader", 1}, server_.now_ms);
   }
   ~FollowerFuzz() {

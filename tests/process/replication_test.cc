@@ -197,8 +197,8 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
   const auto client = leader->Connect();
   const std::string journal = InfoField(*client, "journal_id");
   const auto report = [](uint64_t position) {
-    std::string message("\x10\x28\0\0\0", 5);
-    for (int i = 0; i < 5; i++) {
+    std::string message("\x10\x30\0\0\0", 5);
+    for (int i = 0; i < 6; i++) {
       message.append(reinterpret_cast<const char*>(&position), sizeof(position));
     }
     return message;
@@ -221,7 +221,7 @@ TEST_F(ReplicationTest, WhoSendsNonsenseIsCutOff) {
     EXPECT_TRUE(Eventually([&] { return InfoNumber(*client, "connected_slaves") == 0; }));
   }
   // One that goes in the midst of a message.
-  for (const char* begin : {"\x10", "\x10\x28"}) {
+  for (const char* begin : {"\x10", "\x10\x30"}) {
     const auto link = leader->Connect();
     link->Send({"REPLICATION", "FOLLOW", "1", "NODE", "n", "JOURNAL", journal, "DATABASES", "16",
                 "EFFECTS", std::to_string(kEffectsVersion)});

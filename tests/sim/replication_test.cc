@@ -304,7 +304,8 @@ class ReplicationWorld {
             clock_, settings_, nullptr, [this] { return !quiet_ && Chance(10); },
             [this] { return clients_wait_; }, connect, [] { return Follower::Credentials(); },
             introduce, [](const replication::Welcome&) { return Status(); },
-            [](const ClusterRecord&) {}, [this] { return subscribed_; },
+            [this](const ClusterRecord& record) { kept_record_ = record.version; },
+            [this](journal::Epoch) { return kept_record_; }, [this] { return subscribed_; },
             [this](const Published& published) { Receive(published); }, dropped_messages_},
         Follower::Target{"leader", 1}, now_ms_);
   }
@@ -420,6 +421,7 @@ class ReplicationWorld {
   Node leads_, follows_;
   Batch batch_{journal::kFrameHeaderBytes};
   std::unique_ptr<RecordFile> records_;
+  uint64_t kept_record_ = 0;  // by the follower
   std::optional<PinnedSnapshot> pinned_;
   std::unique_ptr<Leader> leader_;
   std::unique_ptr<Follower> follower_;
