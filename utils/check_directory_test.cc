@@ -133,9 +133,9 @@ TEST_F(CheckDirectoryTest, NewerFormatsAreNotToBeCut) {
   EXPECT_THAT(Check(false), AllOf(HasSubstr("Start the version of Runnel that wrote it."),
                                   Not(HasSubstr("put the file back")), Not(HasSubstr("cut"))));
   sim::WriteFile(disk_, path, snapshot);
-  journal::EncodeFrame({1, journal_.size(), 0, 1, "\x01\x7f"}, &journal_);
+  journal::EncodeFrame({1, journal_.size(), 0, 1, "\x01\x6d"}, &journal_);
   sim::WriteFile(disk_, journal::SegmentPath("d/journal", 0), journal_);
-  EXPECT_THAT(Check(false), AllOf(HasSubstr("no effect has the type 127; a later version"),
+  EXPECT_THAT(Check(false), AllOf(HasSubstr("no effect has the type 109; a later version"),
                                   HasSubstr("Start the version of Runnel that wrote it."),
                                   Not(HasSubstr("cut"))));
 }

@@ -97,9 +97,9 @@ TEST(EffectPrinter, PrintsEffectsAndFindsKeys) {
 
 TEST(EffectPrinter, WhatItCannotReadIsShownWithEveryKey) {
   std::ostringstream out;
-  EXPECT_TRUE(EffectPrinter({}, "a")(std::string("\x02\x7f\x00\x01\x81\x09x", 7), out));
+  EXPECT_TRUE(EffectPrinter({}, "a")(std::string("\x02\x6d\x00\x01\x81\x09x", 7), out));
   EXPECT_EQ(out.str(),
-            "  no effect has the type 127\n"
+            "  no effect has the type 109\n"
             "  the 1 bytes are no key-remove effect\n"
             "  what follows are no records\n");
 }

@@ -272,7 +272,7 @@ TEST(LimitsTest, AScriptThatDoesNotFitMakesRoom) {
 // Scripts that others have asked to keep, and libraries, are not there for EVAL to throw out, and
 // small scripts do not go because of them.
 TEST(LimitsTest, WhatOthersKeepEvictsNoSmallScripts) {
-  ScriptRunner runner(4 << 20);
+  ScriptRunner runner(5 << 20);
   for (int script = 0; script < 10; script++) {
     std::string text = "return {";
     for (int i = 0; i < 10'000; i++) {

@@ -136,11 +136,13 @@ constexpr Directive kDirectives[] = {
 
     Size<&Settings::script_memory_max>(
         "script-memory-max", kAnyTime, kMegabyte, int64_t{1} << 40,
-        "Most memory of all scripts together. A script that needs more fails."),
+        "Most memory of all scripts and functions together. A script that needs more fails. The "
+        "texts of libraries of functions have the same bound of their own."),
     WithAlias(Integer<&Settings::busy_reply_threshold_ms>(
                   "busy-reply-threshold", kAnyTime, 0, kMax64,
-                  "A script that runs for more milliseconds than this does not silence the server: "
-                  "other clients get the error BUSY until it ends, or somebody ends it. 0: never."),
+                  "Milliseconds after which a script that still runs does not silence the server "
+                  "any more: other clients get the error BUSY. SCRIPT KILL ends a script that has "
+                  "changed nothing. 0: never. Other name: lua-time-limit."),
               "lua-time-limit"),
 
     // Streams.

@@ -506,7 +506,7 @@ TEST_F(ServerCommandsTest, MemoryStatsAddUp) {
   EXPECT_GE(report.peak, report.used);
   Run("HELLO 3");
   EXPECT_THAT(Run("MEMORY STATS"),
-              AllOf(StartsWith("%23 $14 peak.allocated :"), HasSubstr(" $10 keys.count :1 "),
+              AllOf(StartsWith("%24 $14 peak.allocated :"), HasSubstr(" $10 keys.count :1 "),
                     HasSubstr(" $4 db.0 %1 $23 overhead.hashtable.main :")));
   EXPECT_EQ(Run("MEMORY PURGE"), "+OK");
   EXPECT_THAT(Run("MEMORY DOCTOR"), HasSubstr("txt:Nothing unusual about the "));

@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::IsEmpty;
 
-std::string Element(uint64_t n) {
+std::string ListElement(uint64_t n) {
   return std::to_string(n) + " the quick brown fox jumps over the lazy dog, again and again";
 }
 
@@ -29,7 +29,7 @@ class ColdListTest : public ::testing::Test {
 
   void Push(uint64_t begin, uint64_t end) {
     for (; begin < end; begin++) {
-      list_->PushBack(Element(begin));
+      list_->PushBack(ListElement(begin));
     }
   }
   // A queue that holds the elements from `begin` to before `end`.
@@ -37,7 +37,7 @@ class ColdListTest : public ::testing::Test {
     ASSERT_EQ(list.size(), end - begin);
     uint64_t n = begin;
     for (List::Iterator it = list.Seek(0); it.Valid(); it.Next(), n++) {
-      ASSERT_EQ(it.value(), Element(n));
+      ASSERT_EQ(it.value(), ListElement(n));
     }
     ASSERT_EQ(n, end);
   }
@@ -94,7 +94,7 @@ TEST_F(ColdListTest, AQueueIsReadAheadOfItsConsumer) {
     world_.Settle();
     const uint64_t before = world_.store->stats().blocking_reads;
     for (uint64_t n = 0; n < 6000; n++) {
-      ASSERT_EQ(front ? list_->Front() : list_->Back(), Element(front ? n : 5999 - n));
+      ASSERT_EQ(front ? list_->Front() : list_->Back(), ListElement(front ? n : 5999 - n));
       front ? list_->PopFront() : list_->PopBack();
       if (n % 20 == 0) world_.Settle();
     }
@@ -145,7 +145,7 @@ TEST(ColdListsTest, ManyListsOfMediumSizeHoldTheBoundTogether) {
     List& list = *lists.emplace_back(std::make_unique<List>());
     list.Attach(&hot);
     for (uint64_t i = 0; i < 3000; i++) {
-      list.PushBack(Element(i));
+      list.PushBack(ListElement(i));
     }
     settle();
     if (n < 5) {
@@ -156,7 +156,7 @@ TEST(ColdListsTest, ManyListsOfMediumSizeHoldTheBoundTogether) {
   EXPECT_LE(hot.bytes(), settings.stream_memory);
   for (const auto& list : lists) {
     ASSERT_EQ(list->size(), 3000u);
-    EXPECT_EQ(list->At(1500), Element(1500));
+    EXPECT_EQ(list->At(1500), ListElement(1500));
   }
   lists.resize(3);
   settle();
@@ -177,7 +177,7 @@ TEST_F(ColdListTest, CopiesShareExtentsAndGoOnInFilesOfTheirOwn) {
   world_.Settle();
   EXPECT_EQ(list_->At(1500), "changed");
   ExpectElements(copy, 100, 3000);
-  list_->Set(1500, Element(1500));
+  list_->Set(1500, ListElement(1500));
   ExpectElements(*list_, 0, 5000);
 }
 
@@ -186,12 +186,12 @@ TEST_F(ColdListTest, ChangesInTheMiddleGoToTheDiskAgain) {
   Push(0, 6000);
   world_.Settle();
   for (uint64_t n = 1000; n < 4000; n++) {
-    list_->Set(n, Element(n) + "!");
+    list_->Set(n, ListElement(n) + "!");
     if (n % 50 == 0) world_.Settle();
     ASSERT_LE(world_.hot.bytes(), world_.settings.stream_memory + 3 * 8192);
   }
   for (uint64_t n = 1000; n < 4000; n++) {
-    ASSERT_EQ(list_->At(n), Element(n) + "!");
+    ASSERT_EQ(list_->At(n), ListElement(n) + "!");
   }
 }
 
@@ -221,7 +221,7 @@ TEST_F(ColdListTest, WhatASnapshotNamesIsThereAfterAPowerCut) {
   EXPECT_GT(world_.hot.cold_entries(), 1000u);
   ExpectElements(list, 2000, 5990);
   for (uint64_t n = 5990; n < 8000; n++) {
-    list.PushBack(Element(n));
+    list.PushBack(ListElement(n));
   }
   world_.Settle();
   ExpectElements(list, 2000, 8000);
@@ -266,7 +266,7 @@ TEST_F(ColdListTest, NoFaultLosesAnElement) {
     std::deque<std::string> model;
     for (int step = 0; step < 300; step++) {
       for (uint64_t count = random() % 60; count > 0; count--) {
-        model.push_back(Element(random() % 1'000'000));
+        model.push_back(ListElement(random() % 1'000'000));
         list->PushBack(model.back());
       }
       if (random() % 20 == 0) {
