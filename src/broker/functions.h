@@ -84,9 +84,9 @@ class Functions {
  private:
   // A library of which the engine knows, or has said that it cannot be compiled.
   struct Compiled {
-    uint64_t number = 0;    // FunctionCatalog::Entry::number
-    std::string error;      // why it cannot be compiled; empty if it was
-    size_t memory_max = 0;  // with which it could not
+    uint64_t number = 0;     // FunctionCatalog::Entry::number
+    std::string error = {};  // why it cannot be compiled; empty if it was
+    size_t memory_max = 0;   // with which it could not
     // When it may be tried again if it only took too long; by the steady clock.
     int64_t retry_us = INT64_MAX;
   };

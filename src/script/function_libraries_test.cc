@@ -318,9 +318,9 @@ TEST(FunctionLibrariesTest, LoadingHasAnEnd) {
 TEST(FunctionLibrariesTest, WhatALoadAllocatesAndCollectsIsWork) {
   ScriptRunner runner(256 << 20, [] { return int64_t{0}; });
   for (const char* const body :
-       {"local s = string.rep('x', 2e7) while true do local t = s .. 'a' end",
-        "local s = string.rep('x', 2e7) while true do pcall(function() local t = s .. 'a' end) end",
-        "local s = string.rep('x', 5e7) "
+       {"local s = ('x'):rep(2e7) while true do local t = s .. 'a' end",
+        "local s = ('x'):rep(2e7) while true do pcall(function() local t = s .. 'a' end) end",
+        "local s = ('x'):rep(5e7) "
         "while true do pcall(function() return s .. s .. s .. s .. s .. s end) end"}) {
     EXPECT_EQ(runner.Load(std::string("#!lua name=l\n") + body),
               "Error registering functions: ERR FUNCTION LOAD timeout")
