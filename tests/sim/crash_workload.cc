@@ -20,6 +20,8 @@ Argv CrashWorkload::Next(bool may_wait) {
   if (long_lists && draw_.OneIn(2)) return DrawLongList(may_wait);
   if (compacted_topic && draw_.OneIn(2)) return DrawCompactedTopic(may_wait);
   const uint64_t roll = draw_.Below(100);
+  // What the longer streams are for, files of their entries, needs most of the commands.
+  if (long_streams && roll >= 45 && roll < 67 && !draw_.OneIn(4)) return DrawClocked();
   Argv command;
   if (may_wait && roll < 8) {
     command = draw_.OneIn(3)   ? DrawSortedSetWait(&draw_)
