@@ -91,7 +91,8 @@ TEST_F(AnewTest, ALeaderWhoseDirectoryWasWiped) {
   // A person's word: what this server had is kept as frames.
   EXPECT_THAT(Ask(*reader, fmt::format("REPLICAOF 127.0.0.1 {} FORCE", port)), HasSubstr("OK"));
   WaitUntilEqual(*leader->Connect(), *reader);
-  EXPECT_EQ(Ask(*reader, "GET round"), "\"second\"");
+  // It serves when it has noted that it has a state again.
+  EXPECT_TRUE(Eventually([&] { return Ask(*reader, "GET round") == "\"second\""; }));
   EXPECT_EQ(Ask(*reader, "DBSIZE"), "11");
   const auto dropped = Files(other.string(), "journal/dropped", ".frames");
   ASSERT_THAT(dropped, SizeIs(1));
