@@ -263,6 +263,16 @@ class AnewTest : public ::testing::Test {
   }
   ~AnewTest() override { SetLogLevel(LogLevel::kVerbose); }
 
+  // Runs it in a world of each of some seeds, which is prepared.
+  template <class OneWorld, class Run>
+  static void ForEachSeedOf(Run run) {
+    constexpr uint64_t kSeeds = 20;
+    sim::ForEachSeed(kSeeds, [&](uint64_t seed) {
+      OneWorld world(seed);
+      world.Prepare();
+      if (!HasFailure()) run(world);
+    });
+  }
   // Runs it with its process ending in the first call, in the second, and so on.
   static void ForEachCall(uint64_t least, const std::function<bool(uint64_t, Crash)>& run) {
     uint64_t call = 1;
@@ -900,10 +910,7 @@ class SmallDisk final : public AnewWorld {
 };
 
 TEST_F(AnewTest, TheOldStateMakesRoomForTheNewOne) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    SmallDisk world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<SmallDisk>([](SmallDisk& world) {
     world.world.CutOff(1, false);
     world.StepUntil([&] { return !world.server(1).loading() && world.roles(1).lacks_state(); });
     EXPECT_FALSE(world.roles(1).in_recorded_set());
@@ -917,10 +924,7 @@ TEST_F(AnewTest, TheOldStateMakesRoomForTheNewOne) {
 // It has given up what it had, and then others take the room. It waits for them, and does not give
 // up again and again what it has not.
 TEST_F(AnewTest, AServerWithoutDataMakesNoRoom) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    SmallDisk world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<SmallDisk>([](SmallDisk& world) {
     ModelServer& server = world.server(1);
     world.world.CutOff(1, false);
     world.StepUntil([&] { return !server.loading() && world.roles(1).lacks_state(); });
@@ -992,10 +996,7 @@ class Parted final : public AnewWorld {
 
 // A start must not take for agreed what has made room, and is of another leader.
 TEST_F(AnewTest, TheMarkIsLoweredBeforeTheOldStateMakesRoom) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    Parted world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<Parted>([](Parted& world) {
     ModelServer& server = world.server(0);
     world.LeaveRoom(server, world.to_keep + 5000);
     world.Follow();
@@ -1016,10 +1017,7 @@ TEST_F(AnewTest, TheMarkIsLoweredBeforeTheOldStateMakesRoom) {
 
 // There is room for the snapshot, but not for what is to be kept as well.
 TEST_F(AnewTest, WhatIsToBeKeptNeedsRoomToo) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    Parted world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<Parted>([](Parted& world) {
     ModelServer& server = world.server(0);
     world.LeaveRoom(server, world.to_come + world.to_keep / 2);
     world.Follow();
@@ -1030,10 +1028,7 @@ TEST_F(AnewTest, WhatIsToBeKeptNeedsRoomToo) {
 }
 
 TEST_F(AnewTest, WithoutRoomForWhatIsToBeKeptNothingGoes) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    Parted world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<Parted>([](Parted& world) {
     ModelServer& server = world.server(0);
     const KeyspaceContent before = world.Content(0);
     world.LeaveRoom(server, world.to_keep / 2);
@@ -1046,10 +1041,7 @@ TEST_F(AnewTest, WithoutRoomForWhatIsToBeKeptNothingGoes) {
 }
 
 TEST_F(AnewTest, WhatIsDamagedIsSetAsideAlsoToMakeRoom) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    Unapplied world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<Unapplied>([](Unapplied& world) {
     ModelServer& server = world.server(1);
     world.DamageIt();
     world.LeaveRoom(server, 10'000);
@@ -1062,10 +1054,7 @@ TEST_F(AnewTest, WhatIsDamagedIsSetAsideAlsoToMakeRoom) {
 }
 
 TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    SmallDisk world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<SmallDisk>([](SmallDisk& world) {
     ModelDisk& disk = world.server(1).disk();
     disk.set_capacity(disk.used() + 10);
     world.FillKeys(0, "more", 600);
@@ -1082,10 +1071,7 @@ TEST_F(AnewTest, WhatDoesNotFitAtAllChangesNothing) {
 
 // The link ends while it looks for room, and what had come was removed.
 TEST_F(AnewTest, WhatWasRemovedToMakeRoomIsFetchedAgain) {
-  sim::ForEachSeed(20, [](uint64_t seed) {
-    SmallDisk world(seed);
-    world.Prepare();
-    if (HasFailure()) return;
+  ForEachSeedOf<SmallDisk>([](SmallDisk& world) {
     // So that there are several files.
     world.FillStream(0);
     world.RemoveJournal(0, 0);
